@@ -1,0 +1,1 @@
+"""From a network to an artifact: capture, passes, targets, quantization, the pipeline."""

@@ -1,0 +1,126 @@
+"""The one intermediate representation: a captured program with the facts of its inputs."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from styleexport.core.errors import UnsupportedOp
+from styleexport.core.manifest import TensorFact
+from styleexport.core.types import MAX_SIDE, Role, Size
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One role of a network at one size, as a `torch.export` program.
+
+    Attributes:
+        program: the captured program, float32.
+        role: what it computes.
+        size: of the image it was captured with.
+        dynamic: whether it takes images of any size.
+        min_side: the smallest side it takes when dynamic.
+        inputs: in order.
+        outputs: in order.
+    """
+
+    program: ExportedProgram
+    role: Role
+    size: Size
+    dynamic: bool
+    min_side: int
+    inputs: tuple[TensorFact, ...]
+    outputs: tuple[TensorFact, ...]
+
+    def module(self) -> torch.fx.GraphModule:
+        """Return the program as a module to be rewritten; its weights are copies."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            module = copy.deepcopy(self.program.module(check_guards=False))
+        assert isinstance(module, torch.fx.GraphModule)
+        return module.requires_grad_(False)
+
+    def with_module(self, module: nn.Module) -> Graph:
+        """Return the graph of a rewritten module, captured with the same inputs."""
+        examples = example_inputs(self.inputs, self.size)
+        program = trace(module, examples, self.inputs, self.dynamic, self.min_side)
+        return replace(self, program=program)
+
+
+def example_inputs(facts: tuple[TensorFact, ...], size: Size) -> tuple[Tensor, ...]:
+    """Return seeded random inputs in range, float32; axes of any length take those of ``size``."""
+    generator = torch.Generator().manual_seed(0)
+    sides = {"height": size.height, "width": size.width}
+    return tuple(
+        torch.rand(
+            [
+                axis if isinstance(axis, int) else sides.get(axis, size.height)
+                for axis in fact.shape
+            ],
+            generator=generator,
+        )
+        for fact in facts
+    )
+
+
+def trace(
+    module: nn.Module,
+    examples: tuple[Tensor, ...],
+    facts: tuple[TensorFact, ...],
+    dynamic: bool,
+    min_side: int,
+) -> ExportedProgram:
+    """Return the module as a program for inputs of these shapes.
+
+    Raises:
+        UnsupportedOp: torch.export cannot capture the module.
+    """
+    shapes: tuple[dict[int, Any] | None, ...] | None = None
+    if dynamic:
+        shapes = tuple(
+            {
+                index: Dim(axis, min=min_side, max=MAX_SIDE)
+                for index, axis in enumerate(fact.shape)
+                if isinstance(axis, str)
+            }
+            or None
+            for fact in facts
+        )
+    try:
+        with torch.no_grad():
+            return torch.export.export(
+                _Positional(module, len(examples)),
+                examples,
+                dynamic_shapes=(shapes,) if shapes is not None else None,
+                strict=False,
+                prefer_deferred_runtime_asserts_over_guards=dynamic,
+            )
+    except Exception as error:
+        kind = "with dynamic sizes " if dynamic else ""
+        raise UnsupportedOp(
+            f"torch.export cannot capture the network {kind}: {_first_line(error)}; "
+            + ("leave out --dynamic and name sizes with --size" if dynamic else
+               "data-dependent Python branches and in-place tricks must go from its forward")
+        ) from error  # fmt: skip
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
+class _Positional(nn.Module):
+    """Gives a traced module's inputs one signature, whatever they were called."""
+
+    def __init__(self, network: nn.Module, count: int) -> None:
+        super().__init__()
+        self.network = network
+        self.count = count
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.network(*inputs)

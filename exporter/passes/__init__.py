@@ -1,0 +1,1 @@
+"""Exact graph rewrites, one file each; each exposes PASS."""

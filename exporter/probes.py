@@ -1,0 +1,72 @@
+"""Golden inputs and outputs: what every runner must reproduce before anything else counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from styleexport.core.assets import DEMO_CONTENT, DEMO_STYLE, folder
+from styleexport.core.files import replace_file
+from styleexport.core.images import array_from_image, read_image
+from styleexport.core.manifest import ProbeFact, SizeFact, sha256_of_file
+from styleexport.core.types import Role, Size
+from styleexport.exporter.quantize.calibration import fit
+from styleexport.models.network import LoadedNetwork
+
+# Full colours, then greys: a swapped channel, a wrong range or a clipped end shows at once.
+BAR = (
+    (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 1.0, 0.0),
+    (1.0, 1.0, 1.0), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), (0.0, 0.0, 0.0),
+)  # fmt: skip
+STRENGTH = 0.75
+
+
+def probe_image(name: str, size: Size) -> NDArray[np.float32]:
+    """Return a shipped picture at a size with a colour bar across its top left, [1, 3, H, W].
+
+    Neither a flip nor a transposition maps the picture to itself, so a runner that swaps axes,
+    channels or rows fails.
+    """
+    image = array_from_image(fit(read_image(folder() / name), size))
+    height, width = max(1, size.height // 10), max(1, size.width * 6 // 10 // len(BAR))
+    for index, colour in enumerate(BAR):
+        left = index * width
+        image[0, :, :height, left : left + width] = np.array(colour, np.float32)[:, None, None]
+    return image
+
+
+def probe_inputs(network: LoadedNetwork, role: Role, size: Size) -> dict[str, NDArray[np.float32]]:
+    """Return the inputs of one role's probe, by name, in order."""
+    module = network.role_module(role)
+    inputs: dict[str, NDArray[np.float32]] = {}
+    for name in module.input_names():
+        if name == "content":
+            inputs[name] = probe_image(DEMO_CONTENT, size)
+        elif name == "style":
+            inputs[name] = probe_image(DEMO_STYLE, size)
+        elif name == "strength":
+            inputs[name] = np.array([STRENGTH], np.float32)
+        else:
+            encode = network.role_module(Role.ENCODE)
+            style = torch.from_numpy(probe_image(DEMO_STYLE, size))
+            with torch.inference_mode():
+                inputs[name] = encode(style).numpy()
+    return inputs
+
+
+def write_probe(network: LoadedNetwork, role: Role, size: Size, artifact: Path) -> ProbeFact:
+    """Write the probe of one role and size, its output from the float network in PyTorch."""
+    module = network.role_module(role)
+    inputs = probe_inputs(network, role, size)
+    with torch.inference_mode():
+        output = module(*(torch.from_numpy(value) for value in inputs.values()))
+    path = f"probes/{network.network.name}_{role}_{size}.safetensors"
+    with replace_file(artifact / path) as part:
+        part.write_bytes(save({**inputs, module.output_name: output.numpy()}))
+    return ProbeFact(
+        path=path, role=role, size=SizeFact.of(size), sha256=sha256_of_file(artifact / path)
+    )

@@ -1,0 +1,1 @@
+"""Quantization policy: calibration data, precision conversion, accounting."""

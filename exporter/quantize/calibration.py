@@ -1,0 +1,88 @@
+"""The images that activation ranges are taken from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from styleexport.core.assets import bundled
+from styleexport.core.errors import UsageError
+from styleexport.core.images import IMAGE_SUFFIXES, read_image
+from styleexport.core.types import Size
+
+MOST_IMAGES = 16
+STYLES_EACH = 2
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """Content and style images, decoded.
+
+    Attributes:
+        content: run through the graphs.
+        style: encoded for the graphs that take a style code; each content meets two of them.
+        sha256: over the pixels, in order.
+    """
+
+    content: tuple[Image.Image, ...]
+    style: tuple[Image.Image, ...]
+    sha256: str
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Return (content index, style index) of every run: each content with two styles."""
+        return [
+            (c, (STYLES_EACH * c + k) % len(self.style))
+            for c in range(len(self.content))
+            for k in range(min(STYLES_EACH, len(self.style)))
+        ]
+
+
+def fit(image: Image.Image, size: Size) -> Image.Image:
+    """Return the middle of the picture at a size, its proportions kept."""
+    return ImageOps.fit(image, (size.width, size.height), Image.Resampling.LANCZOS)
+
+
+def read_calibration(folder: Path | None) -> CalibrationSet:
+    """Return the calibration images of a folder, or the ones that ship with the package.
+
+    A folder with ``content`` and ``style`` inside gives both; any other gives the content images,
+    and the styles that ship are used. At most 16 of each are taken, evenly spread by name.
+
+    Raises:
+        UsageError: the folder does not exist or holds no image.
+        BadImage: an image cannot be read.
+    """
+    if folder is None:
+        content, style = bundled("content"), bundled("style")
+    elif (folder / "content").is_dir() and (folder / "style").is_dir():
+        content, style = _images(folder / "content"), _images(folder / "style")
+    else:
+        content, style = _images(folder), bundled("style")
+    pictures = [[read_image(path) for path in _spread(paths)] for paths in (content, style)]
+    digest = hashlib.sha256()
+    for picture in (*pictures[0], *pictures[1]):
+        digest.update(f"{picture.size}".encode())
+        digest.update(picture.tobytes())
+    return CalibrationSet(tuple(pictures[0]), tuple(pictures[1]), digest.hexdigest())
+
+
+def _images(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise UsageError(f"--calibration {folder} is not a folder; type a folder of photographs")
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise UsageError(
+            f"--calibration {folder} holds no images; expected files ending in "
+            f"{', '.join(IMAGE_SUFFIXES)}"
+        )
+    return found
+
+
+def _spread(paths: Sequence[Path]) -> list[Path]:
+    if len(paths) <= MOST_IMAGES:
+        return list(paths)
+    return [paths[i * len(paths) // MOST_IMAGES] for i in range(MOST_IMAGES)]

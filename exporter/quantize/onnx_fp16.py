@@ -1,0 +1,93 @@
+"""fp16 ONNX files: weights and convolutions in fp16, interfaces and statistics in float32.
+
+ONNX Runtime's own converter names its casts by tensor and writes the same one twice when two
+float32 operations read it, as means and centred maps do here; the file then does not load. This one
+keeps a tensor's casts in a table.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper, shape_inference
+
+# Means and variances of large maps: a sum of squares passes 65504, the largest fp16 value.
+FLOAT32_OPS = ("ReduceMean", "Sqrt", "InstanceNormalization", "Clip")
+FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
+SUFFIX = {TensorProto.FLOAT: "fp32", TensorProto.FLOAT16: "fp16"}
+
+
+class _Converter:
+    """Walks a model once; knows each float tensor's type and the casts made of it."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        inferred = shape_inference.infer_shapes(model).graph
+        self.graph = model.graph
+        self.weights = {item.name: item for item in self.graph.initializer}
+        self.types = {
+            value.name: value.type.tensor_type.elem_type
+            for value in (*inferred.value_info, *inferred.input, *inferred.output)
+        }
+        self.types |= {name: item.data_type for name, item in self.weights.items()}
+        self.casts: dict[tuple[str, int], str] = {}
+        self.nodes: list[onnx.NodeProto] = []
+        self.means = {n.output[0] for n in self.graph.node if n.op_type == "ReduceMean"}
+
+    def wanted(self, node: onnx.NodeProto) -> int:
+        """Return the float type that a node computes in."""
+        squares = node.op_type == "Mul" and node.input[0] == node.input[1]
+        centres = node.op_type == "Sub" and any(name in self.means for name in node.input)
+        exact = node.op_type in FLOAT32_OPS or squares or centres
+        return TensorProto.FLOAT if exact else TensorProto.FLOAT16
+
+    def as_type(self, name: str, wanted: int) -> str:
+        """Return the tensor's name in a float type, casting or converting it the first time."""
+        if self.types.get(name) not in FLOATS or self.types[name] == wanted:
+            return name
+        key = (name, wanted)
+        if key not in self.casts:
+            self.casts[key] = new = f"{name}_{SUFFIX[wanted]}"
+            if name in self.weights:
+                value = numpy_helper.to_array(self.weights[name])
+                kind = np.float16 if wanted == TensorProto.FLOAT16 else np.float32
+                self.graph.initializer.append(numpy_helper.from_array(value.astype(kind), new))
+            else:
+                cast = helper.make_node("Cast", [name], [new], name=f"cast_{new}", to=wanted)
+                self.nodes.append(cast)
+        return self.casts[key]
+
+    def convert(self) -> None:
+        """Rewrite every node's inputs, then the outputs."""
+        outputs = {value.name for value in self.graph.output}
+        for node in self.graph.node:
+            wanted = self.wanted(node)
+            for position, name in enumerate(node.input):
+                # A Resize's region and scales are float32 by definition.
+                if not (node.op_type == "Resize" and position > 0):
+                    node.input[position] = self.as_type(name, wanted)
+            self.nodes.append(node)
+            for position, name in enumerate(node.output):
+                if self.types.get(name) not in FLOATS:
+                    continue
+                if name in outputs and wanted == TensorProto.FLOAT16:
+                    node.output[position] = inner = f"{name}_fp16"
+                    self.types[inner] = wanted
+                    self.casts[name, wanted] = inner
+                    cast = helper.make_node(
+                        "Cast", [inner], [name], name=f"cast_{name}", to=TensorProto.FLOAT
+                    )
+                    self.nodes.append(cast)
+                else:
+                    self.types[name] = wanted
+        del self.graph.node[:]
+        self.graph.node.extend(self.nodes)
+        read = {name for node in self.nodes for name in node.input}
+        kept = [item for item in self.graph.initializer if item.name in read]
+        del self.graph.initializer[:]
+        self.graph.initializer.extend(kept)
+        del self.graph.value_info[:]
+
+
+def half_precision(model: onnx.ModelProto) -> None:
+    """Convert a float32 model to fp16 in place; inputs, outputs and statistics stay float32."""
+    _Converter(model).convert()

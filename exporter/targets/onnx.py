@@ -1,0 +1,123 @@
+"""ONNX files: fp32, fp16, int8 (static QDQ) and int8-weights, one self-contained file a graph."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import onnx
+import torch
+
+from styleexport.core.errors import UnsupportedOp
+from styleexport.core.manifest import QuantizationFact
+from styleexport.core.types import Precision
+from styleexport.exporter.graph import Graph
+from styleexport.exporter.quantize.onnx_fp16 import half_precision
+from styleexport.exporter.quantize.onnx_int8 import quantize_body, quantize_weights
+from styleexport.exporter.targets._target import Arrays, Recipe, Target, Written
+from styleexport.runtime_bench.onnx_macs import macs_by_node
+
+OPSET = 18
+
+
+def model_from_graph(graph: Graph) -> onnx.ModelProto:
+    """Return the graph as a float32 ONNX model, without paths or traces of this machine.
+
+    Raises:
+        UnsupportedOp: the exporter has no translation for an operation.
+    """
+    names = [fact.name for fact in graph.inputs]
+    logger = logging.getLogger("torch.onnx")
+    level, logger.level = logger.level, logging.ERROR
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                graph.program,
+                dynamo=True,
+                external_data=False,
+                input_names=names,
+                output_names=[fact.name for fact in graph.outputs],
+                opset_version=OPSET,
+            )
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UnsupportedOp(
+            f"ONNX cannot express the network: {reason[:300]}; replace the operation in the network"
+        ) from error
+    finally:
+        logger.level = level
+    assert program is not None
+    model = program.model_proto
+    if graph.dynamic:
+        _name_open_axes(model, graph)
+    return _without_traces(model)
+
+
+def _name_open_axes(model: onnx.ModelProto, graph: Graph) -> None:
+    for values, facts in ((model.graph.input, graph.inputs), (model.graph.output, graph.outputs)):
+        for value, fact in zip(values, facts, strict=True):
+            for dim, axis in zip(value.type.tensor_type.shape.dim, fact.shape, strict=True):
+                if isinstance(axis, str):
+                    dim.dim_param = axis
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Drop stack traces and scopes: they hold paths, and differ from machine to machine."""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+        value.doc_string = ""
+    for item in model.graph.initializer:
+        del item.metadata_props[:]
+        item.doc_string = ""
+    del model.metadata_props[:]
+    del model.graph.metadata_props[:]
+    model.doc_string = model.graph.doc_string = ""
+    model.graph.name = "styleexport"
+    model.producer_name, model.producer_version = "styleexport", ""
+    return model
+
+
+def count_parameters(model: onnx.ModelProto) -> int:
+    """Return the number of stored weights and biases (constants of four or more elements)."""
+    return sum(math.prod(item.dims) for item in model.graph.initializer if math.prod(item.dims) > 3)
+
+
+class OnnxTarget(Target):
+    """Writes graphs as ONNX, opset 18."""
+
+    name = "onnx"
+    suffix = ".onnx"
+    runner = "onnxruntime"
+    precisions = (Precision.FP32, Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS)
+
+    def write(
+        self, graph: Graph, recipe: Recipe, path: Path, feeds: Callable[[], Sequence[Arrays]]
+    ) -> Written:
+        """Write the file; see `Target.write`."""
+        model = model_from_graph(graph)
+        macs, parameters = sum(macs_by_node(model).values()), count_parameters(model)
+        quantization: QuantizationFact | None = None
+        if recipe.precision is Precision.INT8:
+            if recipe.calibration is None:
+                raise ValueError("int8 needs a calibration set")
+            quantization = quantize_body(model, path, feeds(), recipe.calibration)
+            model = _without_traces(onnx.load(path))
+        elif recipe.precision is Precision.INT8_WEIGHTS:
+            quantization = quantize_weights(model)
+        elif recipe.precision is Precision.FP16:
+            half_precision(model)
+        onnx.checker.check_model(model, full_check=True)
+        path.write_bytes(model.SerializeToString(deterministic=True))
+        return Written(parameters=parameters, macs=macs, opset=OPSET, quantization=quantization)
+
+
+TARGET = OnnxTarget()

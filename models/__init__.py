@@ -1,0 +1,1 @@
+"""What a style-transfer network is: encoders, transforms, decoders, networks, training."""

@@ -1,0 +1,156 @@
+"""Reading weights: safetensors, npz and pickles of plain tensors, never code."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from styleexport.core.errors import BadCheckpoint
+
+WRAPPERS = ("state_dict", "model_state_dict", "model", "params", "network", "net")
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the named float32 tensors of a checkpoint file, on the CPU.
+
+    ``.safetensors`` and ``.npz`` are read as such, anything else as a torch file with
+    ``weights_only=True``. A state dict inside a training checkpoint (``state_dict``, ``model`` …)
+    is found, and a common ``module.`` prefix is dropped.
+
+    Raises:
+        BadCheckpoint: missing, truncated, holding code, or without tensors.
+    """
+    if not path.exists():
+        raise BadCheckpoint(f"checkpoint {path} does not exist; type the path of a weights file")
+    if path.is_dir():
+        raise BadCheckpoint(f"checkpoint {path} is a folder; type the path of a weights file in it")
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".safetensors":
+            tensors: object = load_file(path)
+        elif suffix == ".npz":
+            with np.load(path, allow_pickle=False) as archive:
+                tensors = {key: torch.from_numpy(archive[key]) for key in archive.files}
+        else:
+            tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise _pickle_error(path, error) from error
+    except (
+        SafetensorError, OSError, ValueError, RuntimeError, EOFError, KeyError, zipfile.BadZipFile,
+    ) as error:  # fmt: skip
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BadCheckpoint(
+            f"checkpoint {path} cannot be read: {reason[:200]}; the file is truncated or is not "
+            "a weights file: download or save it again"
+        ) from error
+    return _plain_tensors(path, tensors)
+
+
+def _pickle_error(path: Path, error: Exception) -> BadCheckpoint:
+    text = str(error)
+    if "Unsupported global" in text or "unsupported" in text.lower():
+        blocked = text.split("GLOBAL ")[-1].split(" was not")[0].strip()
+        return BadCheckpoint(
+            f"checkpoint {path} holds code ({blocked}), which was not executed; expected tensors "
+            "only: save it again with torch.save(model.state_dict(), path)"
+        )
+    return BadCheckpoint(
+        f"checkpoint {path} is damaged or not a weights file: download or save it again with "
+        "torch.save(model.state_dict(), path)"
+    )
+
+
+def _plain_tensors(path: Path, loaded: object) -> dict[str, Tensor]:
+    for wrapper in WRAPPERS:
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
+            loaded = loaded[wrapper]
+    if not isinstance(loaded, Mapping):
+        raise BadCheckpoint(
+            f"checkpoint {path} holds a {type(loaded).__name__}, expected a state dict: save it "
+            "with torch.save(model.state_dict(), path)"
+        )
+    tensors = {str(k): v for k, v in loaded.items() if isinstance(v, Tensor)}
+    if not tensors:
+        raise BadCheckpoint(
+            f"checkpoint {path} holds no tensors, expected a state dict: save it with "
+            "torch.save(model.state_dict(), path)"
+        )
+    if all(key.startswith("module.") for key in tensors):
+        tensors = {key.removeprefix("module."): value for key, value in tensors.items()}
+    for key, value in tensors.items():
+        if value.is_floating_point():
+            tensors[key] = value = value.float()
+            if not bool(torch.isfinite(value).all()):
+                raise BadCheckpoint(
+                    f"checkpoint {path}: {key} holds NaN or infinite values; expected finite "
+                    "weights: go back to an earlier checkpoint of the training"
+                )
+    return tensors
+
+
+def load_into(
+    module: nn.Module,
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    *,
+    renamed: Mapping[str, str] | None = None,
+    ignore: Sequence[str] = (),
+) -> None:
+    """Copy tensors into a module, or say which keys and shapes do not fit.
+
+    Args:
+        module: receives the weights.
+        tensors: as `read_tensors` returned them.
+        path: for messages.
+        renamed: checkpoint key → module key; without it the keys are the same.
+        ignore: prefixes of checkpoint keys that may be left unused.
+
+    Raises:
+        BadCheckpoint: naming the first missing, unexpected and mis-shaped keys.
+    """
+    state = module.state_dict()
+    names = dict(renamed) if renamed is not None else {key: key for key in state}
+    missing = [key for key in names if key not in tensors]
+    missing += [key for key in state if key not in names.values()]
+    unexpected = [k for k in tensors if k not in names and not k.startswith(tuple(ignore) or "\0")]
+    shapes = [
+        f"{key} is {list(tensors[key].shape)}, expected {list(state[name].shape)}"
+        for key, name in names.items()
+        if key in tensors and tensors[key].shape != state[name].shape
+    ]
+    found = [
+        f"{title} {keys[0]}" + (f" and {len(keys) - 1} more" if len(keys) > 1 else "")
+        for title, keys in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("mis-shaped:", shapes),
+        )
+        if keys
+    ]
+    if found:
+        raise BadCheckpoint(
+            f"checkpoint {path} is of another network: {'; '.join(found)}; `styleexport networks` "
+            "says which checkpoint each network takes"
+        )
+    with torch.no_grad():
+        for key, name in names.items():
+            state[name].copy_(tensors[key])
+
+
+def sha256_of(paths: Sequence[Path]) -> str:
+    """Return the sha256 over the contents of files, in order."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""One file a decoder: from features back to an image."""

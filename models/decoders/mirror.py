@@ -1,0 +1,43 @@
+"""The mirror of a VGG encoder: the same convolutions backwards, upsampling where it pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+class MirrorDecoder(nn.Module):
+    """Maps features [N, C, h, w] to an image [N, 3, h·s, w·s], mirroring an encoder's blocks.
+
+    Args:
+        blocks: the encoder's output channels, block by block, up to its last convolution.
+        last_relu: whether a ReLU follows the last convolution too (Collaborative Distillation).
+    """
+
+    def __init__(self, blocks: Sequence[Sequence[int]], last_relu: bool = False) -> None:
+        super().__init__()
+        flat = [width for block in blocks for width in block]
+        inputs = [3, *flat[:-1]]
+        starts: set[int] = set()
+        total = 0
+        for block in blocks[:-1]:
+            total += len(block)
+            starts.add(total)
+        self.layers = nn.Sequential()
+        for index in reversed(range(len(flat))):
+            self.layers.append(
+                nn.Conv2d(flat[index], inputs[index], 3, padding=1, padding_mode="reflect")
+            )
+            if index > 0 or last_relu:
+                self.layers.append(nn.ReLU())
+            if index in starts:
+                self.layers.append(nn.Upsample(scale_factor=2, mode="nearest"))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the image that the features describe."""
+        return self.layers(features)
+
+    def conv_indices(self) -> tuple[int, ...]:
+        """Return the positions of the convolutions in ``layers``."""
+        return tuple(i for i, m in enumerate(self.layers) if isinstance(m, nn.Conv2d))

@@ -1,0 +1,1 @@
+"""One file a backbone; state-dict keys as torchvision writes them."""

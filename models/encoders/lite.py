@@ -1,0 +1,42 @@
+"""The encoder of adain-lite: strided 3x3 convolutions down to 1/8, four levels of features."""
+
+from __future__ import annotations
+
+import itertools
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+WIDTHS = (16, 32, 64, 128)
+
+
+def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    """Return a 3x3 reflection-padded convolution, initialised for a ReLU behind it."""
+    layer = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, padding_mode="reflect")
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class LiteEncoder(nn.Module):
+    """Maps [N, 3, H, W] RGB in 0..1 to features at 1/1, 1/2, 1/4 and 1/8 of the size.
+
+    Features are taken before the ReLU, so that their mean and deviation describe how often each
+    channel fires as well as how strongly.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
+        super().__init__()
+        self.stem = conv(3, widths[0])
+        self.down = nn.ModuleList(conv(a, b, stride=2) for a, b in itertools.pairwise(widths))
+        self.deep = conv(widths[-1], widths[-1])
+        self.widths = (*widths[:-1], widths[-1])
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Return the features of every level, full size first."""
+        levels = [self.stem(image * 2.0 - 1.0)]
+        for layer in self.down:
+            levels.append(layer(F.relu(levels[-1])))
+        levels[-1] = self.deep(F.relu(levels[-1]))
+        return tuple(levels)

@@ -1,0 +1,181 @@
+"""What a style network is: its description, its roles, and the module each role runs.
+
+A network's module is one of two shapes. A two-image network has ``encode(style) -> code`` and
+``transfer(content, code, strength) -> image``; a fixed-style network is called with the content.
+Both work in their own pixel range; `RoleModule` brings them to the one convention of artifacts: RGB
+in 0..1, the output as large as the input and clamped to 0..1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from styleexport.core.errors import UsageError
+from styleexport.core.types import Role, Size
+
+DEFAULT_SIZE = Size(512, 512)
+
+
+@runtime_checkable
+class TwoImageModule(Protocol):
+    """A network whose style comes as a picture.
+
+    ``encode`` maps [N, 3, H, W] to a style code [N, K]; ``transfer`` maps content [N, 3, H, W], a
+    code [N, K] and a strength [1] in 0..1 to an image at least as large as the content.
+    """
+
+    def encode(self, style: Tensor) -> Tensor:
+        """Return the style code."""
+        ...
+
+    def transfer(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
+        """Return the painting."""
+        ...
+
+
+@dataclass(frozen=True)
+class StyleNetwork:
+    """The description of a network; it knows nothing of targets.
+
+    Attributes:
+        name: as typed on the command line.
+        summary: one line.
+        paper: where the network was published.
+        licence: of the weights this project ships or reads, in words.
+        build: returns the module with fresh weights.
+        read: returns the module that checkpoint files describe; raises BadCheckpoint.
+        checkpoints: what ``--checkpoint`` takes, in words.
+        pixel_range: of the module's own images.
+        min_side: the smallest side in pixels that every layer accepts.
+        weights: the weights shipped with the package, if any.
+        start: for networks with a frozen encoder: returns the module with that encoder's weights
+            and a fresh decoder.
+        backbone: what ``start`` takes, in words.
+        trains: which parameters ``styleexport train`` changes, by name prefix; () for none.
+    """
+
+    name: str
+    summary: str
+    paper: str
+    licence: str
+    build: Callable[[], nn.Module]
+    read: Callable[[Sequence[Path]], nn.Module]
+    checkpoints: str
+    pixel_range: tuple[float, float] = (0.0, 1.0)
+    min_side: int = 32
+    weights: Path | None = None
+    trains: tuple[str, ...] = ()
+    start: Callable[[Path], nn.Module] | None = None
+    backbone: str = ""
+
+
+@dataclass(frozen=True)
+class LoadedNetwork:
+    """A network with its weights, ready to capture.
+
+    Attributes:
+        network: its description.
+        module: in inference mode, float32, on the CPU.
+        source: names of the checkpoint files, without folders.
+        source_sha256: over the checkpoint files in order.
+    """
+
+    network: StyleNetwork
+    module: nn.Module
+    source: tuple[str, ...]
+    source_sha256: str
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The roles this network has; the ones exported by default come first."""
+        if isinstance(self.module, TwoImageModule):
+            return (Role.ENCODE, Role.TRANSFORM, Role.STYLIZE)
+        return (Role.STYLIZE,)
+
+    @property
+    def default_roles(self) -> tuple[Role, ...]:
+        """Encode and transform for two-image networks, so that a style is encoded once."""
+        if isinstance(self.module, TwoImageModule):
+            return (Role.ENCODE, Role.TRANSFORM)
+        return (Role.STYLIZE,)
+
+    @property
+    def default_sizes(self) -> tuple[Size, ...]:
+        """512x512, or the one size that a captured program holds."""
+        fixed = getattr(self.module, "fixed_size", None)
+        return (Size(*fixed),) if fixed is not None else (DEFAULT_SIZE,)
+
+    def role_module(self, role: Role) -> RoleModule:
+        """Return the module that computes one role on 0..1 images.
+
+        Raises:
+            UsageError: the network has no such role.
+        """
+        if role not in self.roles:
+            raise UsageError(
+                f"network {self.network.name!r} has no role {role.value!r}: it has "
+                f"{', '.join(self.roles)}; type --role {self.roles[0]}"
+            )
+        return RoleModule(self.module, role, self.network.pixel_range).eval()
+
+
+class RoleModule(nn.Module):
+    """One role of a network on RGB images in 0..1, its output cropped to the content's size.
+
+    Pooling and strided layers round sizes up, so a decoder's output covers the content and may be
+    larger by less than the network's stride; the rows and columns past the content are dropped.
+    """
+
+    def __init__(self, network: nn.Module, role: Role, pixel_range: tuple[float, float]) -> None:
+        super().__init__()
+        self.network = network
+        self.role = role
+        self.low, self.high = pixel_range
+
+    def _to_network(self, image: Tensor) -> Tensor:
+        if (self.low, self.high) == (0.0, 1.0):
+            return image
+        return image * (self.high - self.low) + self.low
+
+    def _from_network(self, image: Tensor, like: Tensor) -> Tensor:
+        image = image[:, :, : like.shape[2], : like.shape[3]]
+        if (self.low, self.high) != (0.0, 1.0):
+            image = (image - self.low) * (1.0 / (self.high - self.low))
+        return torch.clamp(image, 0.0, 1.0)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return the role's output; inputs are those of `input_names`, in order."""
+        images = self._to_network
+        net = self.network
+        if self.role is Role.ENCODE:
+            assert isinstance(net, TwoImageModule)
+            return net.encode(images(inputs[0]))
+        content = inputs[0]
+        if self.role is Role.TRANSFORM:
+            assert isinstance(net, TwoImageModule)
+            return self._from_network(net.transfer(images(content), *inputs[1:]), content)
+        if isinstance(net, TwoImageModule):
+            code = net.encode(images(inputs[1]))
+            return self._from_network(net.transfer(images(content), code, inputs[2]), content)
+        return self._from_network(net(images(content)), content)
+
+    def input_names(self) -> tuple[str, ...]:
+        """Return the names of the inputs, in order."""
+        if self.role is Role.ENCODE:
+            return ("style",)
+        if self.role is Role.TRANSFORM:
+            return ("content", "style_code", "strength")
+        if isinstance(self.network, TwoImageModule):
+            return ("content", "style", "strength")
+        return ("content",)
+
+    @property
+    def output_name(self) -> str:
+        """``style_code`` for encode, ``image`` otherwise."""
+        return "style_code" if self.role is Role.ENCODE else "image"

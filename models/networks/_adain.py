@@ -1,0 +1,50 @@
+"""The modules behind the AdaIN networks: encoder × AdaIN × decoder."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from styleexport.models.decoders.lite import LiteDecoder
+from styleexport.models.decoders.mirror import MirrorDecoder
+from styleexport.models.encoders._vgg import VggEncoder
+from styleexport.models.encoders.lite import LiteEncoder
+from styleexport.models.transforms import adain
+
+
+class AdainNetwork(nn.Module):
+    """AdaIN once, on the deepest features of a VGG encoder (Huang and Belongie, ICCV 2017)."""
+
+    def __init__(self, encoder: VggEncoder, decoder: MirrorDecoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def encode(self, style: Tensor) -> Tensor:
+        """Return the style code [N, 2C] of images [N, 3, H, W]."""
+        return adain.style_code(self.encoder(style), unbiased=True)
+
+    def transfer(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
+        """Return the content painted in the style of the code."""
+        (features,) = self.encoder(content)
+        return self.decoder(adain.apply(features, code, strength, unbiased=True))
+
+
+class MultiLevelAdainNetwork(nn.Module):
+    """AdaIN at every decoder level, with the statistics of the encoder level it mirrors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = LiteEncoder()
+        self.decoder = LiteDecoder()
+
+    def encode(self, style: Tensor) -> Tensor:
+        """Return the style code [N, 2·ΣC]: each level's mean and deviation, full size first."""
+        return adain.style_code(self.encoder(style), unbiased=False)
+
+    def transfer(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
+        """Return the content painted in the style of the code."""
+        features = self.encoder(content)
+        own = adain.style_code(features, unbiased=False)
+        mixed = own + strength * (code - own)
+        levels = mixed.split([2 * level.shape[1] for level in features], dim=1)
+        return self.decoder(features[-1], levels)

@@ -1,0 +1,1 @@
+"""Training on folders of images: data, losses, the loop, evaluation."""

@@ -1,0 +1,118 @@
+"""Random crops of folders of images, kept in a pool with the loss network's view of each.
+
+Describing a crop with the loss network costs as much as the training step that uses it. A crop is
+therefore used a few times (with other partners each time) before a fresh one takes its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from styleexport.core.errors import BadImage, UsageError
+from styleexport.core.images import IMAGE_SUFFIXES, read_image, resize_shorter
+
+Describe = Callable[[Tensor], Tensor]
+
+
+def image_files(folders: Iterable[Path]) -> list[Path]:
+    """Return every image file under the folders, sorted.
+
+    Raises:
+        UsageError: a folder does not exist, or none holds an image.
+    """
+    found: list[Path] = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is not a folder; type the path of a folder of images")
+        found += [p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES]
+    if not found:
+        raise UsageError(
+            f"no images under {', '.join(map(str, folders))}; expected files ending in "
+            f"{', '.join(IMAGE_SUFFIXES)}"
+        )
+    return sorted(found)
+
+
+class CropPool:
+    """A bounded pool of crops [3, size, size], each described once and used ``reuse`` times.
+
+    Args:
+        files: images; one that cannot be read is reported once and left out.
+        size: side of a crop in pixels.
+        describe: maps crops [n, 3, size, size] in 0..1 to one row each, of any shape.
+        slots: how many crops are kept.
+        reuse: uses before a crop is replaced.
+        seed: of the draws.
+        device: where crops and rows live.
+        scales: the shorter side of the image before cropping, as multiples of ``size``.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        size: int,
+        describe: Describe,
+        *,
+        slots: int,
+        reuse: int,
+        seed: int,
+        device: torch.device,
+        scales: tuple[float, float],
+    ) -> None:
+        self._files = list(files)
+        self._size = size
+        self._describe = describe
+        self._reuse = reuse
+        self._random = np.random.default_rng(seed)
+        self._device = device
+        self._scales = scales
+        self._crops = torch.zeros(slots, 3, size, size, dtype=torch.uint8, device=device)
+        self._rows: Tensor | None = None
+        self._uses = np.full(slots, reuse)
+        self.unreadable: list[str] = []
+
+    def _fresh_crop(self) -> Tensor:
+        while self._files:
+            index = int(self._random.integers(len(self._files)))
+            try:
+                image = read_image(self._files[index])
+            except BadImage as error:
+                self.unreadable.append(str(error))
+                del self._files[index]
+                continue
+            shorter = round(self._size * float(self._random.uniform(*self._scales)))
+            pixels = np.asarray(resize_shorter(image, shorter))
+            top = int(self._random.integers(pixels.shape[0] - self._size + 1))
+            left = int(self._random.integers(pixels.shape[1] - self._size + 1))
+            crop = pixels[top : top + self._size, left : left + self._size]
+            if self._random.random() < 0.5:
+                crop = crop[:, ::-1]
+            return torch.from_numpy(crop.copy()).permute(2, 0, 1)
+        raise BadImage(f"no image could be read; the last: {self.unreadable[-1]}")
+
+    def draw(self, count: int) -> tuple[Tensor, Tensor]:
+        """Return ``count`` different crops in 0..1 and their descriptions.
+
+        Raises:
+            BadImage: not one image could be read.
+        """
+        slots = self._random.choice(len(self._uses), size=count, replace=False)
+        stale = [int(slot) for slot in slots if self._uses[slot] >= self._reuse]
+        for slot in stale:
+            self._crops[slot] = self._fresh_crop().to(self._device)
+            self._uses[slot] = 0
+        if stale:
+            rows = self._describe(self._crops[stale].float() / 255)
+            if self._rows is None:
+                self._rows = torch.zeros(
+                    (len(self._uses), *rows.shape[1:]), dtype=rows.dtype, device=self._device
+                )
+            self._rows[stale] = rows
+        assert self._rows is not None
+        self._uses[slots] += 1
+        return self._crops[slots].float() / 255, self._rows[slots]

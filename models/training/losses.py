@@ -1,0 +1,162 @@
+"""The AdaIN objective in the features of a loss network that is not the network's own encoder.
+
+Content (Huang and Belongie 2017, equation 12): the output's deepest features against AdaIN of the
+content's. Style (equation 13): mean and standard deviation of the output's features against the
+style's, layer by layer. Both are relative, ‖a - b‖₂ / ‖b‖₂, so that no layer or channel count
+outweighs another and the weights mean the same for every loss network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from styleexport.core.errors import BadCheckpoint
+from styleexport.models.checkpoint import load_into, read_tensors
+from styleexport.models.encoders import vgg16
+from styleexport.models.encoders._vgg import VggEncoder
+
+STYLE_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+CONTENT_LEVELS = 2
+
+
+def torchvision_renames(encoder: VggEncoder, tensors: dict[str, Tensor]) -> dict[str, str]:
+    """Return checkpoint key → module key for a VGG in torchvision's or in layer names.
+
+    ``features.0.weight`` is torchvision's name and ``conv1_1.weight`` the layer's; keys past the
+    encoder's last layer (and the classifier) are left out.
+    """
+    positions = iter(encoder.conv_indices())
+    renames: dict[str, str] = {}
+    layer_names = any(key.startswith("conv1_1.") for key in tensors)
+    for number, block in enumerate(encoder.blocks, start=1):
+        for position in range(1, len(block) + 1):
+            index = next(positions)
+            name = f"conv{number}_{position}" if layer_names else f"features.{index}"
+            for kind in ("weight", "bias"):
+                renames[f"{name}.{kind}"] = f"features.{index}.{kind}"
+    return renames
+
+
+def load_backbone(encoder: VggEncoder, path: Path) -> VggEncoder:
+    """Fill a VGG with ImageNet weights from torchvision's state dict or the layer-named npz.
+
+    Raises:
+        BadCheckpoint: another network's weights.
+    """
+    tensors = read_tensors(path)
+    renames = torchvision_renames(encoder, tensors)
+    used = {key: value for key, value in tensors.items() if key in renames}
+    if not used:
+        raise BadCheckpoint(
+            f"checkpoint {path} is of another network: missing {next(iter(renames))}, found "
+            f"{next(iter(tensors))}; expected torchvision's VGG state dict"
+        )
+    load_into(encoder.features, used, path, renamed={
+        key: name.removeprefix("features.") for key, name in renames.items()
+    })  # fmt: skip
+    return encoder
+
+
+def loss_network(path: Path) -> VggEncoder:
+    """Return VGG-16 with taps at relu1_1 to relu4_1, frozen, from ImageNet weights at ``path``.
+
+    Raises:
+        BadCheckpoint: the file is not VGG-16.
+    """
+    network = load_backbone(vgg16.build(STYLE_TAPS), path)
+    return network.requires_grad_(False).eval()
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """The weight of each term; all terms are of order one."""
+
+    content: float = 1.0
+    style: float = 1.0
+    identity: float = 1.0
+    variation: float = 0.0
+
+
+def style_statistics(features: Sequence[Tensor]) -> Tensor:
+    """Return each layer's channel means and deviations in one row, [N, 2·ΣC], float32."""
+    parts: list[Tensor] = []
+    for level in features:
+        flat = level.float().flatten(2)
+        parts += [flat.mean(2), torch.sqrt(flat.var(2, correction=0) + 1e-6)]
+    return torch.cat(parts, dim=1)
+
+
+def relative_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Return ‖a - b‖₂ / ‖b‖₂ of each row, [N]."""
+    difference = (a - b).flatten(1)
+    return torch.sqrt((difference * difference).sum(1) + 1e-8) / (b.flatten(1).norm(dim=1) + 1e-8)
+
+
+def style_distance(output: Tensor, style: Tensor, widths: Sequence[int]) -> Tensor:
+    """Return the style distance of statistics rows, [N]: the mean over layers, mean and deviation.
+
+    Args:
+        output: `style_statistics` of the stylized images.
+        style: `style_statistics` of the style images.
+        widths: channels of each layer.
+    """
+    sizes = [width for width in widths for _ in range(2)]
+    pairs = zip(output.split(sizes, 1), style.split(sizes, 1), strict=True)
+    return torch.stack([relative_distance(a, b) for a, b in pairs]).mean(0)
+
+
+def content_target(features: Tensor, own: Tensor, style: Tensor) -> Tensor:
+    """Return AdaIN of features [N, C, h, w] from their own to the style's statistics [N, 2C]."""
+    channels = features.shape[1]
+    shape = (-1, channels, 1, 1)
+    mean, deviation = own[:, :channels].reshape(shape), own[:, channels:].reshape(shape)
+    style_mean, style_deviation = (
+        style[:, :channels].reshape(shape),
+        style[:, channels:].reshape(shape),
+    )
+    return (features - mean) / deviation * style_deviation + style_mean
+
+
+def content_distance(features: Sequence[Tensor], described: Tensor, style: Tensor) -> Tensor:
+    """Return the distance [N] of the output's deepest features to AdaIN of the content's.
+
+    Args:
+        features: the output's, one [N, C, h, w] a level.
+        described: the content's features of the same levels, flattened and joined, [N, ΣC·h·w].
+        style: the style's statistics, ending in those of the same levels.
+    """
+    widths = [level.shape[1] for level in features]
+    rows = described.float().split([level[0].numel() for level in features], 1)
+    styles = style[:, -2 * sum(widths) :].split([2 * width for width in widths], 1)
+    distances: list[Tensor] = []
+    for level, row, code in zip(features, rows, styles, strict=True):
+        content = row.reshape(level.shape)
+        target = content_target(content, style_statistics([content]), code)
+        distances.append(relative_distance(level.float(), target))
+    return torch.stack(distances).mean(0)
+
+
+def total_variation(image: Tensor) -> Tensor:
+    """Return the mean absolute difference of neighbouring pixels."""
+    return (image[..., 1:, :] - image[..., :-1, :]).abs().mean() + (
+        image[..., :, 1:] - image[..., :, :-1]
+    ).abs().mean()
+
+
+class Objective(nn.Module):
+    """The weighted sum of content, style, identity and total variation."""
+
+    def __init__(self, features: VggEncoder, weights: LossWeights) -> None:
+        super().__init__()
+        self.features = features
+        self.weights = weights
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each tapped layer."""
+        return self.features.widths

@@ -1,0 +1,51 @@
+"""Pictures of fixed size from folders, and contact sheets of a network on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from styleexport.core.contact_sheet import contact_sheet
+from styleexport.core.images import array_from_image, image_from_array, read_image
+from styleexport.models.network import TwoImageModule
+
+
+def squares(files: Sequence[Path], size: int, most: int | None = None) -> Tensor:
+    """Return the middles of pictures, [N, 3, size, size] in 0..1; ``most`` of them, spread."""
+    if most is not None and len(files) > most:
+        files = [files[i * len(files) // most] for i in range(most)]
+    pictures = [ImageOps.fit(read_image(f), (size, size), Image.Resampling.LANCZOS) for f in files]
+    return torch.from_numpy(np.concatenate([array_from_image(picture) for picture in pictures]))
+
+
+def picture(tensor: Tensor) -> Image.Image:
+    """Return one [3, H, W] tensor in 0..1 as a picture."""
+    return image_from_array(tensor.detach().float().cpu().numpy()[None])
+
+
+def sheet_of(contents: Tensor, styles: Tensor, outputs: Tensor, cell: int = 128) -> Image.Image:
+    """Return the contact sheet of outputs [A, B, 3, H, W] for contents [A, …] and styles [B, …]."""
+    return contact_sheet(
+        [picture(c) for c in contents],
+        [picture(s) for s in styles],
+        [[picture(output) for output in row] for row in outputs],
+        cell,
+    )
+
+
+@torch.inference_mode()
+def paint_all(network: TwoImageModule, contents: Tensor, styles: Tensor) -> Tensor:
+    """Return every content in every style, [A, B, 3, H, W] in 0..1."""
+    one = torch.ones(1, device=contents.device)
+    codes = [network.encode(style[None]) for style in styles]
+    rows = [
+        torch.cat([network.transfer(content[None], code, one).clamp(0, 1) for code in codes])
+        for content in contents
+    ]
+    size = contents.shape[-2:]
+    return torch.stack([row[:, :, : size[0], : size[1]] for row in rows])

@@ -1,0 +1,85 @@
+"""Adaptive instance normalisation (Huang and Belongie, ICCV 2017, equation 8).
+
+AdaIN(c, s) = σ(s) · (c - μ(c)) / σ(c) + μ(s), per channel and image, with σ² = var + ε.
+
+A style enters only through (μ(s), σ(s)): that pair is the style code, [N, 2C], means first. Since
+AdaIN is linear in the code, the paper's style blends (equation 15) are weighted sums of codes. Its
+content-style trade-off t = (1-α)·c + α·AdaIN(c, s) (equation 14) is a blend too, because c itself
+is AdaIN(c, code of c): the code used is (1-α)·code(c) + α·code(s), so strength costs 2C
+multiplications and no second pass over the features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+EPS = 1e-5
+
+
+def statistics(features: Tensor, *, unbiased: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Return mean, standard deviation (both [N, C, 1, 1]) and the centred features.
+
+    The variance is two-pass, mean((x - μ)²), and is scaled by n/(n-1) afterwards when ``unbiased``,
+    as the public AdaIN release computes it; the separate factor survives every converter.
+    """
+    mean = features.mean((2, 3), keepdim=True)
+    centred = features - mean
+    variance = (centred * centred).mean((2, 3), keepdim=True)
+    if unbiased:
+        n = features.shape[2] * features.shape[3]
+        variance = variance * (n / (n - 1))
+    return mean, torch.sqrt(variance + EPS), centred
+
+
+def style_code(features: Sequence[Tensor], *, unbiased: bool) -> Tensor:
+    """Return the code [N, 2·ΣC] of one or more feature maps: mean, deviation, level by level."""
+    parts: list[Tensor] = []
+    for level in features:
+        mean, deviation, _ = statistics(level, unbiased=unbiased)
+        parts += [mean.flatten(1), deviation.flatten(1)]
+    return torch.cat(parts, dim=1)
+
+
+def apply(features: Tensor, code: Tensor, strength: Tensor, *, unbiased: bool) -> Tensor:
+    """Return the features carrying the style's statistics.
+
+    Args:
+        features: content features, [N, C, H, W].
+        code: style code, [N, 2C].
+        strength: α in 0..1, [1]; 0 returns the features as they came.
+        unbiased: whether variances divide by n - 1.
+    """
+    mean, deviation, centred = statistics(features, unbiased=unbiased)
+    channels = features.shape[1]
+    style_mean = code[:, :channels, None, None]
+    style_deviation = code[:, channels:, None, None]
+    mixed_mean = mean + strength * (style_mean - mean)
+    mixed_deviation = deviation + strength * (style_deviation - deviation)
+    return centred * (mixed_deviation / deviation) + mixed_mean
+
+
+def normalise_to(features: Tensor, code: Tensor) -> Tensor:
+    """Return the features with the code's mean and deviation: AdaIN with biased variance."""
+    _, deviation, centred = statistics(features, unbiased=False)
+    channels = features.shape[1]
+    scale = code[:, channels:, None, None] / deviation
+    return centred * scale + code[:, :channels, None, None]
+
+
+def blend(codes: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Return the weighted mean of style codes; weights are scaled to sum to one.
+
+    Raises:
+        ValueError: no codes, a different number of weights, or weights that sum to zero or less.
+    """
+    if not codes or len(codes) != len(weights):
+        raise ValueError(
+            f"expected one weight a code, got {len(codes)} codes, {len(weights)} weights"
+        )
+    total = sum(weights)
+    if total <= 0:
+        raise ValueError(f"weights must sum to more than zero, got {list(weights)}")
+    return torch.stack([c * (w / total) for c, w in zip(codes, weights, strict=True)]).sum(0)

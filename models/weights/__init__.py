@@ -1,0 +1,1 @@
+"""The trained networks that ship in the package, with a card each."""

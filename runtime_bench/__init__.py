@@ -1,0 +1,1 @@
+"""From an artifact to reports: runners, parity, measurement."""

@@ -1,0 +1,56 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from styleexport.core.errors import BadArtifact
+from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+
+PROVIDERS = ("CPUExecutionProvider",)
+
+
+def _options(options: RunOptions) -> ort.SessionOptions:
+    settings = ort.SessionOptions()
+    settings.log_severity_level = 3
+    if options.threads is not None:
+        settings.intra_op_num_threads = options.threads
+    return settings
+
+
+def _load(path: Path, settings: ort.SessionOptions) -> ort.InferenceSession:
+    try:
+        return ort.InferenceSession(str(path), settings, providers=list(PROVIDERS))
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise BadArtifact(
+            f"ONNX Runtime cannot load {path}: {reason[:200]}; export the network again"
+        ) from error
+
+
+class OnnxRuntime(Runner):
+    """Runs ``.onnx`` files on the CPU."""
+
+    name = "onnxruntime"
+    suffix = ".onnx"
+
+    @contextlib.contextmanager
+    def open(self, path: Path, options: RunOptions) -> Generator[Session]:
+        """Return a session on the file; see `Runner.open`."""
+        session = _load(path, _options(options))
+        outputs = [item.name for item in session.get_outputs()]
+
+        def run(inputs: Arrays) -> dict[str, NDArray[np.float32]]:
+            results = session.run(outputs, dict(inputs))
+            return {name: np.asarray(r) for name, r in zip(outputs, results, strict=True)}
+
+        yield run
+
+
+RUNNER = OnnxRuntime()

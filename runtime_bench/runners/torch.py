@@ -1,0 +1,46 @@
+"""PyTorch eager on the captured float program that every artifact keeps."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from styleexport.core.program import load_program
+from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+
+
+class TorchRunner(Runner):
+    """Runs ``.pt2`` programs, float32 on the CPU."""
+
+    name = "torch"
+    suffix = ".pt2"
+
+    @contextlib.contextmanager
+    def open(self, path: Path, options: RunOptions) -> Generator[Session]:
+        """Return a session on the program; see `Runner.open`."""
+        program = load_program(path)
+        module = program.module(check_guards=False)
+        before = torch.get_num_threads()
+        if options.threads is not None:
+            torch.set_num_threads(options.threads)
+
+        def run(inputs: Arrays) -> dict[str, NDArray[np.float32]]:
+            with torch.inference_mode():
+                output = module(
+                    *(torch.from_numpy(np.ascontiguousarray(x)) for x in inputs.values())
+                )
+            name = "style_code" if output.dim() == 2 else "image"
+            return {name: output.numpy()}
+
+        try:
+            yield run
+        finally:
+            torch.set_num_threads(before)
+
+
+RUNNER = TorchRunner()

@@ -1,0 +1,292 @@
+"""An artifact at work: photographs of any size become paintings.
+
+A file of fixed size H x W gets the photograph scaled to fit inside H x W, its proportions kept; the
+rest of the frame is filled by mirroring its edges, and cut off again before the result is scaled
+back to the photograph's own size. Of several sizes the one that keeps the most of the photograph's
+pixels is taken, of equals the smaller. A file of any size gets the photograph itself, its longer
+side brought down to ``max_side``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.numpy import load_file
+
+from styleexport.core.errors import UsageError
+from styleexport.core.images import array_from_image, image_from_array
+from styleexport.core.manifest import FileFact, Manifest, read_manifest
+from styleexport.core.types import Role, Size
+from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
+
+Array = NDArray[np.float32]
+DEFAULT_MAX_SIDE = 1024
+
+
+@dataclass(frozen=True)
+class StylizeOptions:
+    """How strongly and with which colours.
+
+    Attributes:
+        alpha: strength of the style, 0 (the content) to 1 (full).
+        keep_colour: take only the brightness from the painting, the colours from the photograph.
+        max_side: the longer side at which files of any size run, in pixels.
+    """
+
+    alpha: float = 1.0
+    keep_colour: bool = False
+    max_side: int = DEFAULT_MAX_SIDE
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.alpha <= 1.0:
+            raise UsageError(f"alpha {self.alpha:g} is out of range: type --alpha 0 to --alpha 1")
+
+
+class Stylizer:
+    """Runs an artifact on pictures; a context manager that holds its loaded files.
+
+    Raises:
+        BadArtifact: the folder is not an artifact, or a file of it was altered.
+    """
+
+    def __init__(self, artifact: Path, options: RunOptions | None = None) -> None:
+        self.folder = artifact
+        self.manifest: Manifest = read_manifest(artifact)
+        self.options = options or RunOptions()
+        self._stack = contextlib.ExitStack()
+        self._sessions: dict[str, Session] = {}
+
+    def __enter__(self) -> Stylizer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _session(self, fact: FileFact) -> Session:
+        if fact.path not in self._sessions:
+            path = self.folder / fact.path
+            opened = runner_for(path).open(path, self.options)
+            self._sessions[fact.path] = self._stack.enter_context(opened)
+        return self._sessions[fact.path]
+
+    def _files(self, role: Role) -> list[FileFact]:
+        return [fact for fact in self.manifest.files if fact.role is role]
+
+    @property
+    def is_fixed_style(self) -> bool:
+        """Whether the artifact holds a network with one style of its own."""
+        return any(
+            fact.role is Role.STYLIZE and len(fact.inputs) == 1 for fact in self.manifest.files
+        )
+
+    @property
+    def takes_picture_only(self) -> bool:
+        """Whether the one file that paints takes the style as a picture, never as a code."""
+        return not self.is_fixed_style and not self._files(Role.TRANSFORM)
+
+    def encode(self, style: Image.Image) -> Array:
+        """Return the style code [1, K] of a picture.
+
+        Raises:
+            UsageError: the artifact has no encoder.
+        """
+        files = self._files(Role.ENCODE)
+        if not files:
+            raise UsageError(
+                f"{self.folder} has no encode file: use --style-code, or export again with "
+                "--role encode --role transform"
+            )
+        fact = _best(files, Size(style.height, style.width))
+        frame = _middle(style, fact, DEFAULT_MAX_SIDE, self.manifest.network.min_side)
+        return self._session(fact)({"style": array_from_image(frame)})["style_code"]
+
+    def packed_codes(self) -> dict[str, Array]:
+        """Return name → style code of every pack in the artifact."""
+        codes: dict[str, Array] = {}
+        for pack in self.manifest.styles:
+            codes |= load_file(self.folder / pack.path)
+        return codes
+
+    def packed(self, name: str) -> Array:
+        """Return one packed style code.
+
+        Raises:
+            UsageError: no pack holds that name.
+        """
+        codes = self.packed_codes()
+        if name not in codes:
+            known = ", ".join(sorted(codes)) or "none"
+            raise UsageError(
+                f"no style code {name!r} in {self.folder}: it holds {known}; pack one with "
+                f"`styleexport styles pack {self.folder} IMAGE`"
+            )
+        return codes[name]
+
+    def stylize(
+        self,
+        content: Image.Image,
+        style: Array | Image.Image | None = None,
+        options: StylizeOptions | None = None,
+    ) -> Image.Image:
+        """Return the photograph as a painting of its own size.
+
+        Args:
+            content: RGB.
+            style: a code from `encode` or `packed`, or a picture; None for a network with a style
+                of its own.
+            options: strength and colours.
+
+        Raises:
+            UsageError: a style is missing, or of a kind that the artifact does not take.
+        """
+        options = options or StylizeOptions()
+        files = self._files(Role.TRANSFORM) or self._files(Role.STYLIZE)
+        if not files:
+            raise UsageError(
+                f"{self.folder} has no file that paints: export again with --role transform"
+            )
+        fact = _best(files, Size(content.height, content.width))
+        frame = _Frame.of(content, fact, options.max_side, self.manifest.network.min_side)
+        inputs = {"content": frame.pixels} | self._style_inputs(fact, style, options)
+        painted = frame.restore(self._session(fact)(inputs)["image"])
+        if self.is_fixed_style and options.alpha < 1.0:
+            painted = Image.blend(content, painted, options.alpha)
+        return _with_colours_of(content, painted) if options.keep_colour else painted
+
+    def _style_inputs(
+        self, fact: FileFact, style: Array | Image.Image | None, options: StylizeOptions
+    ) -> dict[str, Array]:
+        if len(fact.inputs) == 1:
+            return {}
+        if style is None:
+            raise UsageError("a style is needed: name a STYLE image or --style-code NAME")
+        strength = {"strength": np.array([options.alpha], np.float32)}
+        if fact.role is Role.TRANSFORM:
+            code = self.encode(style) if isinstance(style, Image.Image) else style
+            return {"style_code": code, **strength}
+        if not isinstance(style, Image.Image):
+            raise UsageError(
+                f"{fact.path} takes the style as a picture: name one STYLE image, or export again "
+                "with --role encode --role transform for codes and blends"
+            )
+        middle = _middle(style, fact, options.max_side, self.manifest.network.min_side)
+        return {"style": array_from_image(middle), **strength}
+
+
+def blend_codes(codes: Sequence[Array], weights: Sequence[float]) -> Array:
+    """Return the weighted mean of style codes; AdaIN is linear in the code, so blending is exact.
+
+    Raises:
+        UsageError: a different number of weights, negative ones, or none above zero.
+    """
+    weights = list(weights) or [1.0] * len(codes)
+    if len(weights) != len(codes):
+        raise UsageError(
+            f"{len(codes)} styles but {len(weights)} weights: type one --style-weight a style"
+        )
+    if min(weights) < 0 or sum(weights) <= 0:
+        raise UsageError(
+            f"style weights {weights} must not be negative, and one must be above 0: type for "
+            "example --style-weight 0.7 --style-weight 0.3"
+        )
+    total = sum(weights)
+    return np.sum([c * np.float32(w / total) for c, w in zip(codes, weights, strict=True)], axis=0)
+
+
+def _best(files: Sequence[FileFact], picture: Size) -> FileFact:
+    """Return the file whose size keeps the most of a picture's pixels; of equals, the smaller."""
+
+    def key(fact: FileFact) -> tuple[float, int]:
+        if fact.size is None:
+            return (float(picture.height * picture.width), 0)
+        frame = fact.size.size()
+        scale = min(1.0, frame.height / picture.height, frame.width / picture.width)
+        return (scale * scale * picture.height * picture.width, -frame.height * frame.width)
+
+    return max(files, key=key)
+
+
+def _open_size(picture: Image.Image, max_side: int, min_side: int) -> Size:
+    """Return the size at which a file of any size runs a picture."""
+    scale = min(1.0, max_side / max(picture.size))
+    scale = max(scale, min_side / min(picture.size))
+    width = min(max(min_side, round(picture.width * scale)), 4 * max_side)
+    height = min(max(min_side, round(picture.height * scale)), 4 * max_side)
+    return Size(height, width)
+
+
+def _middle(picture: Image.Image, fact: FileFact, max_side: int, min_side: int) -> Image.Image:
+    """Return the middle of a style picture at the size of an encode file."""
+    from PIL import ImageOps
+
+    size = fact.size.size() if fact.size else _open_size(picture, max_side, min_side)
+    return ImageOps.fit(picture, (size.width, size.height), Image.Resampling.LANCZOS)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A photograph laid into a file's frame.
+
+    Attributes:
+        pixels: [1, 3, H, W] in 0..1.
+        top: first row of the photograph in the frame.
+        left: first column.
+        inner: size of the photograph in the frame.
+        picture: size of the photograph itself.
+    """
+
+    pixels: Array
+    top: int
+    left: int
+    inner: Size
+    picture: tuple[int, int]
+
+    @classmethod
+    def of(cls, picture: Image.Image, fact: FileFact, max_side: int, min_side: int) -> _Frame:
+        if fact.size is None:
+            outer = inner = _open_size(picture, max_side, min_side)
+        else:
+            outer = fact.size.size()
+            scale = min(outer.height / picture.height, outer.width / picture.width)
+            inner = Size(
+                min(outer.height, max(1, round(picture.height * scale))),
+                min(outer.width, max(1, round(picture.width * scale))),
+            )
+        scaled = picture.resize((inner.width, inner.height), Image.Resampling.LANCZOS)
+        top, left = (outer.height - inner.height) // 2, (outer.width - inner.width) // 2
+        pads = (
+            (0, 0),
+            (0, 0),
+            (top, outer.height - inner.height - top),
+            (left, outer.width - inner.width - left),
+        )
+        pixels = np.pad(array_from_image(scaled), pads, mode="symmetric")
+        return cls(pixels, top, left, inner, picture.size)
+
+    def restore(self, painted: Array) -> Image.Image:
+        """Return the photograph's part of a painted frame at the photograph's size."""
+        rows = slice(self.top, self.top + self.inner.height)
+        columns = slice(self.left, self.left + self.inner.width)
+        image = image_from_array(painted[:, :, rows, columns])
+        if image.size == self.picture:
+            return image
+        return image.resize(self.picture, Image.Resampling.LANCZOS)
+
+
+def _with_colours_of(content: Image.Image, painted: Image.Image) -> Image.Image:
+    """Return the painting's brightness with the photograph's colours (Gatys et al., 2016)."""
+    brightness = painted.convert("YCbCr").getchannel(0)
+    _, blue, red = content.convert("YCbCr").split()
+    return Image.merge("YCbCr", (brightness, blue, red)).convert("RGB")

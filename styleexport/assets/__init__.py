@@ -1,0 +1,1 @@
+"""Images that ship with the package, drawn by this project."""

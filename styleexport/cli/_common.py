@@ -1,0 +1,48 @@
+"""Options and output that the commands share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+PATH = click.Path(path_type=Path)
+
+
+def talk(message: str) -> None:
+    """Print a line of progress on stderr."""
+    click.echo(message, err=True)
+
+
+def print_json(value: object) -> None:
+    """Print a value (structs included) as indented JSON on stdout."""
+    import msgspec
+
+    click.echo(json.dumps(msgspec.to_builtins(value), indent=2))
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under a header; columns whose cells all begin with a digit are right-aligned."""
+    cells = [list(header), *[list(row) for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    numeric = [
+        bool(rows) and all(row[i][:1].isdigit() or row[i] in ("", "-") for row in rows)
+        for i in range(len(header))
+    ]
+    for row in cells:
+        line = (
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        )
+        click.echo("  ".join(line).rstrip())
+
+
+def human_bytes(count: int) -> str:
+    """Return a size as kB or MB (powers of ten)."""
+    return f"{count / 1e6:.2f} MB" if count >= 1_000_000 else f"{count / 1e3:.1f} kB"

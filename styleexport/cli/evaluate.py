@@ -1,0 +1,63 @@
+"""`styleexport evaluate`: how well a network paints, in figures and as a contact sheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from styleexport.cli._common import PATH, json_option, print_json
+from styleexport.core.errors import UsageError
+
+
+@click.command(
+    epilog="Example: styleexport evaluate adain-lite --content photos/ --style paintings/ "
+    "--loss-weights vgg16.pth --lpips-heads lin.npz --sheet sheet.png"
+)
+@click.argument("network", default="adain-lite")
+@click.option("--checkpoint", "checkpoints", type=PATH, multiple=True)
+@click.option("--content", type=PATH, required=True, help="Folder of photographs.")
+@click.option("--style", type=PATH, required=True, help="Folder of paintings.")
+@click.option("--loss-weights", type=PATH, required=True, help="ImageNet VGG-16.")
+@click.option("--lpips-heads", type=PATH, help="LPIPS heads for VGG-16; without them no LPIPS.")
+@click.option("--size", type=click.IntRange(32), default=256, show_default=True)
+@click.option("--alpha", type=click.FloatRange(0, 1), default=1.0, show_default=True)
+@click.option("--sheet", type=PATH, help="Write the contact sheet of all pairs here.")
+@json_option
+def evaluate(
+    network: str, checkpoints: tuple[Path, ...], content: Path, style: Path, loss_weights: Path,
+    lpips_heads: Path | None, size: int, alpha: float, sheet: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Measure NETWORK on every pair of two folders: style distance, and LPIPS to the content."""
+    import torch
+
+    from styleexport.core.images import write_image
+    from styleexport.core.types import Role
+    from styleexport.models.registry import open_network
+    from styleexport.models.training.data import image_files
+    from styleexport.models.training.evaluation import evaluate as measure
+    from styleexport.models.training.sheet import sheet_of, squares
+
+    loaded = open_network(network, checkpoints)
+    if Role.ENCODE not in loaded.roles:
+        raise UsageError(f"{network} has one style of its own: evaluate takes two-image networks")
+    encode, transform = loaded.role_module(Role.ENCODE), loaded.role_module(Role.TRANSFORM)
+    strength = torch.tensor([alpha])
+    contents = squares(image_files([content]), size)
+    styles = squares(image_files([style]), size)
+    figures, outputs = measure(
+        lambda c, s: transform(c, encode(s), strength), contents, styles, loss_weights, lpips_heads
+    )
+    if sheet is not None:
+        write_image(sheet_of(contents, styles, outputs), sheet)
+    if as_json:
+        print_json(figures)
+        return
+    click.echo(f"pairs {figures.pairs} at {figures.size}x{figures.size}")
+    click.echo(f"style distance {figures.style_distance:.4f} "
+               f"(the photographs themselves {figures.unstyled_distance:.4f})")  # fmt: skip
+    if figures.lpips is not None:
+        click.echo(f"LPIPS to the content {figures.lpips:.4f}")
+
+
+COMMAND = evaluate

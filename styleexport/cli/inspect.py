@@ -1,0 +1,89 @@
+"""`styleexport inspect`: what an artifact or a file holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from styleexport.cli._common import PATH, human_bytes, json_option, print_json, print_table
+from styleexport.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from styleexport.core.manifest import Manifest
+
+
+@click.command(
+    epilog="Examples: styleexport inspect adain-lite-onnx-int8  |  styleexport inspect x.onnx"
+)
+@click.argument("path", type=PATH)
+@json_option
+def inspect(path: Path, as_json: bool) -> None:
+    """Say what PATH, an artifact folder or an .onnx file, holds."""
+    from styleexport.core.manifest import read_manifest
+
+    if path.is_file() and path.suffix == ".onnx":
+        _inspect_onnx(path, as_json)
+        return
+    if path.is_file():
+        raise UsageError(f"{path} is neither an artifact folder nor an .onnx file")
+    manifest = read_manifest(path)
+    if as_json:
+        print_json(manifest)
+        return
+    _print_manifest(manifest)
+
+
+def _inspect_onnx(path: Path, as_json: bool) -> None:
+    from styleexport.runtime_bench.onnx_facts import describe
+
+    facts = describe(path)
+    if as_json:
+        print_json(facts)
+        return
+    click.echo(f"{path}: opset {facts.opset}, {human_bytes(facts.size_bytes)}, "
+               f"{facts.macs / 1e9:.2f} GMAC")  # fmt: skip
+    for value in (*facts.inputs, *facts.outputs):
+        click.echo(f"  {value}")
+    print_table(("operation", "count"), [(op, str(n)) for op, n in facts.ops.items()])
+    print_table(("stored as", "bytes"), [(d, str(n)) for d, n in facts.bytes_by_dtype.items()])
+
+
+def _print_manifest(manifest: Manifest) -> None:
+    network = manifest.network
+    click.echo(f"{network.name}: {network.summary}")
+    click.echo(f"  paper    {network.paper}")
+    click.echo(f"  licence  {network.licence}")
+    click.echo(f"  weights  {', '.join(network.source)} (sha256 {network.source_sha256[:12]}…)")
+    print_table(
+        ("file", "bytes", "GMAC", "int8 MACs", "parity"),
+        [
+            (
+                fact.path,
+                human_bytes(fact.size_bytes),
+                f"{fact.macs / 1e9:.2f}",
+                f"{fact.int8_mac_share:.0%}",
+                f"{fact.parity.measured_db:.1f} dB" if fact.parity else "-",
+            )
+            for fact in manifest.files
+        ],
+    )
+    for fact in manifest.files:
+        click.echo(f"{fact.path}")
+        for value in (*fact.inputs, *fact.outputs):
+            shape = "x".join(map(str, value.shape))
+            pixels = f", {value.colour_order} in {value.pixel_range}" if value.pixel_range else ""
+            click.echo(f"  {value.name}: {value.layout} {shape} {value.dtype}{pixels}")
+        for item in fact.passes:
+            reasons = f"; refused: {'; '.join(item.refused)}" if item.refused else ""
+            click.echo(f"  pass {item.name}: applied {item.applied}{reasons}")
+        if fact.quantization is not None:
+            for island in fact.quantization.float_islands:
+                click.echo(f"  float: {', '.join(island.ops)} ({island.reason})")
+    for pack in manifest.styles:
+        click.echo(f"{pack.path}: {', '.join(pack.names)}")
+    click.echo("made with " + ", ".join(f"{k} {v}" for k, v in manifest.tools.items()))
+
+
+COMMAND = inspect

@@ -1,0 +1,41 @@
+"""`styleexport networks`: what can be exported."""
+
+from __future__ import annotations
+
+import click
+
+from styleexport.cli._common import json_option, print_json
+
+
+@click.command(epilog="Example: styleexport networks --json")
+@json_option
+def networks(as_json: bool) -> None:
+    """List the networks, where they were published, and the checkpoints they take."""
+    from styleexport.core import plugins
+    from styleexport.models.registry import PACKAGE, find
+
+    found = [find(name) for name in plugins.names(PACKAGE)]
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": network.name,
+                    "summary": network.summary,
+                    "paper": network.paper,
+                    "licence": network.licence,
+                    "checkpoints": network.checkpoints,
+                    "shipped_weights": network.weights is not None,
+                    "min_side": network.min_side,
+                }
+                for network in found
+            ]
+        )
+        return
+    for network in found:
+        click.echo(f"{network.name}: {network.summary}")
+        click.echo(f"    paper        {network.paper}")
+        click.echo(f"    --checkpoint {network.checkpoints}")
+    click.echo("package.module:factory: a torch.nn.Module of yours; or the path of a .pt2 program")
+
+
+COMMAND = networks

@@ -1,0 +1,164 @@
+"""`styleexport stylize`: an artifact paints a photograph, or a folder of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from styleexport.cli._common import PATH, json_option, print_json, talk
+from styleexport.core.errors import BadImage, UsageError
+
+if TYPE_CHECKING:
+    from styleexport.runtime_bench.stylizer import StylizeOptions, Stylizer
+
+
+@click.command(
+    epilog="Examples: styleexport stylize adain-lite-onnx-int8 photo.jpg painting.jpg -o out.png "
+    " |  styleexport stylize adain-lite-onnx-int8 photos/ a.jpg b.jpg --style-weight 0.7 "
+    "--style-weight 0.3 -o painted/"
+)
+@click.argument("artifact", type=PATH)
+@click.argument("content", type=PATH)
+@click.argument("styles", metavar="[STYLE]...", type=PATH, nargs=-1)
+@click.option(
+    "-o", "--out", type=PATH, help="File, or folder for a folder.  [default: CONTENT-stylized.png]"
+)
+@click.option("--alpha", type=float, default=1.0, show_default=True, help="Strength, 0 to 1.")
+@click.option(
+    "--style-weight",
+    "weights",
+    type=float,
+    multiple=True,
+    help="Share of each style, codes after images; repeat once a style.",
+)
+@click.option(
+    "--style-code",
+    "codes",
+    multiple=True,
+    metavar="NAME",
+    help="A style from `styles pack`; repeatable.",
+)
+@click.option("--keep-colour", is_flag=True, help="Keep the photograph's colours.")
+@click.option(
+    "--max-side",
+    type=click.IntRange(16, 8192),
+    default=1024,
+    show_default=True,
+    help="Longer side at which a --dynamic artifact runs.",
+)
+@click.option("--threads", type=click.IntRange(1), help="Of the runtime.")
+@json_option
+def stylize(
+    artifact: Path, content: Path, styles: tuple[Path, ...], out: Path | None, alpha: float,
+    weights: tuple[float, ...], codes: tuple[str, ...], keep_colour: bool, max_side: int,
+    threads: int | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Paint CONTENT (a picture or a folder) with ARTIFACT in the style of STYLE.
+
+    Any size is taken. The artifact's size that keeps the most pixels is used: the picture is scaled
+    to fit it, mirrored at its edges to fill it, and the result scaled back to the picture's size.
+    """
+    from styleexport.runtime_bench.runners._runner import RunOptions
+    from styleexport.runtime_bench.stylizer import StylizeOptions, Stylizer
+
+    options = StylizeOptions(alpha, keep_colour, max_side)
+    with Stylizer(artifact, RunOptions(threads)) as stylizer:
+        jobs = _jobs(content, out, styles)
+        style = _style(stylizer, styles, codes, weights)
+        written, failed = _paint(stylizer, jobs, style, options)
+    if as_json:
+        print_json({"written": [str(p) for p in written], "failed": failed})
+    else:
+        for path in written:
+            click.echo(str(path))
+    if failed:
+        raise BadImage(f"{len(failed)} of {len(jobs)} pictures were left out; {failed[0]}")
+
+
+def _jobs(content: Path, out: Path | None, styles: tuple[Path, ...]) -> list[tuple[Path, Path]]:
+    """Return (picture, result) pairs."""
+    from PIL import Image
+
+    from styleexport.core.images import IMAGE_SUFFIXES
+
+    if content.is_dir():
+        folder = out or content.with_name(f"{content.resolve().name}-stylized")
+        if folder.is_file():
+            raise UsageError(
+                f"{folder} is a file, expected a folder for a folder: choose another -o"
+            )
+        pictures = sorted(p for p in content.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        if not pictures:
+            raise UsageError(
+                f"{content} holds no pictures; expected files ending in {', '.join(IMAGE_SUFFIXES)}"
+            )
+        jobs = [(picture, folder / f"{picture.name}.png") for picture in pictures]
+        if len({p.stem for p in pictures}) == len(pictures):
+            jobs = [(picture, folder / f"{picture.stem}.png") for picture in pictures]
+    else:
+        target = out or Path(f"{content.stem}-stylized.png")
+        target = target / f"{content.stem}-stylized.png" if target.is_dir() else target
+        if target.suffix.lower() not in Image.registered_extensions():
+            raise UsageError(f"{target} has no picture suffix: type for example -o {target}.png")
+        jobs = [(content, target)]
+    inputs = {path.resolve() for path in (*styles, *(job[0] for job in jobs))}
+    for _, target in jobs:
+        if target.resolve() in inputs:
+            raise UsageError(f"{target} is one of the inputs: choose another place with -o")
+    return jobs
+
+
+def _style(
+    stylizer: Stylizer, styles: tuple[Path, ...], codes: tuple[str, ...], weights: tuple[float, ...]
+) -> object:
+    """Return the style that the call names: a code, a picture, or None for a fixed style."""
+    from styleexport.core.images import read_image
+    from styleexport.runtime_bench.stylizer import blend_codes
+
+    if stylizer.is_fixed_style:
+        if styles or codes or weights:
+            raise UsageError(
+                f"{stylizer.folder} has one style of its own: leave out STYLE, --style-code and "
+                "--style-weight"
+            )
+        return None
+    if not styles and not codes:
+        raise UsageError("a style is needed: name a STYLE image or --style-code NAME")
+    if stylizer.takes_picture_only:
+        if len(styles) != 1 or codes:
+            raise UsageError(
+                f"{stylizer.folder} takes one style picture: export again with --role encode "
+                "--role transform for codes and blends"
+            )
+        return read_image(styles[0])
+    packed = [stylizer.packed(name) for name in codes]
+    encoded = [stylizer.encode(read_image(path)) for path in styles]
+    return blend_codes([*encoded, *packed], weights)
+
+
+def _paint(
+    stylizer: Stylizer, jobs: list[tuple[Path, Path]], style: object, options: StylizeOptions
+) -> tuple[list[Path], list[str]]:
+    """Return the files written and what was wrong with the pictures left out."""
+    from styleexport.core.images import read_image, write_image
+
+    written: list[Path] = []
+    failed: list[str] = []
+    for number, (picture, target) in enumerate(jobs, start=1):
+        try:
+            image = read_image(picture)
+        except BadImage as error:
+            if len(jobs) == 1:
+                raise
+            failed.append(str(error))
+            continue
+        write_image(stylizer.stylize(image, style, options), target)  # pyright: ignore[reportArgumentType]
+        written.append(target)
+        if len(jobs) > 1:
+            talk(f"{number}/{len(jobs)} {target}")
+    return written, failed
+
+
+COMMAND = stylize

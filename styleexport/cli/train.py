@@ -1,0 +1,109 @@
+"""`styleexport train`: a two-image network learns from folders of pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from styleexport.cli._common import PATH, json_option, print_json, talk
+
+
+@click.command(
+    epilog="Example: styleexport train adain-lite --content photos/ --style paintings/ "
+    "--loss-weights vgg16.pth -o runs/lite"
+)
+@click.argument("network", default="adain-lite")
+@click.option(
+    "--content", type=PATH, multiple=True, required=True, help="Folder of photographs; repeatable."
+)
+@click.option(
+    "--style", type=PATH, multiple=True, required=True, help="Folder of paintings; repeatable."
+)
+@click.option(
+    "--loss-weights",
+    type=PATH,
+    required=True,
+    help="ImageNet VGG-16, the loss network: torchvision's .pth or a layer-named .npz.",
+)
+@click.option(
+    "--backbone",
+    type=PATH,
+    help="Weights of the frozen encoder of adain-vgg16, adain-vgg19 or adain-cd16x.",
+)
+@click.option(
+    "--checkpoint", "checkpoints", type=PATH, multiple=True, help="Start from these weights."
+)
+@click.option("-o", "--out", type=PATH, help="Folder of the training.  [default: runs/NETWORK]")
+@click.option("--resume", is_flag=True, help="Go on from OUT/last.pt.")
+@click.option("--steps", type=click.IntRange(1), default=20_000, show_default=True)
+@click.option("--batch", type=click.IntRange(1), default=4, show_default=True, help="Pairs a step.")
+@click.option(
+    "--crop", type=click.IntRange(32), default=128, show_default=True, help="Side in pixels."
+)
+@click.option("--learning-rate", type=float, default=1e-3, show_default=True)
+@click.option("--content-weight", type=float, default=1.5, show_default=True)
+@click.option("--style-weight", type=float, default=1.0, show_default=True)
+@click.option("--identity-weight", type=float, default=1.0, show_default=True)
+@click.option("--variation-weight", type=float, default=0.0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+)
+@click.option(
+    "--arithmetic",
+    type=click.Choice(["auto", "bf16", "fp32"]),
+    default="auto",
+    show_default=True,
+    help="auto takes bf16 where the processor has it.",
+)
+@click.option(
+    "--sheet-every",
+    type=click.IntRange(1),
+    default=1_000,
+    show_default=True,
+    help="Steps between contact sheets.",
+)
+@json_option
+def train(
+    network: str, content: tuple[Path, ...], style: tuple[Path, ...], loss_weights: Path,
+    backbone: Path | None, checkpoints: tuple[Path, ...], out: Path | None, resume: bool,
+    steps: int, batch: int, crop: int, learning_rate: float, content_weight: float,
+    style_weight: float, identity_weight: float, variation_weight: float, seed: int, device: str, arithmetic: str,
+    sheet_every: int, as_json: bool,
+) -> None:  # fmt: skip
+    """Train NETWORK with the AdaIN objective under a VGG-16 loss network.
+
+    Writes OUT/weights.safetensors (what --checkpoint takes), OUT/last.pt (what --resume takes),
+    OUT/log.jsonl and contact sheets.
+    """
+    from styleexport.models.training.loop import TrainingPlan, has_bfloat16, pick_device
+    from styleexport.models.training.losses import LossWeights
+    from styleexport.models.training.run import train_network
+
+    place = pick_device(device)
+    plan = TrainingPlan(
+        content=content,
+        style=style,
+        loss_weights=loss_weights,
+        out=out or Path("runs") / network.replace(":", "-"),
+        steps=steps,
+        batch=batch,
+        crop=crop,
+        learning_rate=learning_rate,
+        weights=LossWeights(content_weight, style_weight, identity_weight, variation_weight),
+        seed=seed,
+        device=place,
+        bfloat16=arithmetic == "bf16" or (arithmetic == "auto" and has_bfloat16(place)),
+        sheet_every=sheet_every,
+    )
+    result = train_network(
+        network, plan, checkpoints=checkpoints, backbone=backbone, resume=resume, report=talk
+    )
+    if as_json:
+        print_json({"weights": str(result.weights), "step": result.step, "losses": result.losses})
+    else:
+        click.echo(str(result.weights))
+
+
+COMMAND = train

@@ -1,0 +1,47 @@
+"""`styleexport verify`: is an artifact whole, and does it still compute what it should here?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from styleexport.cli._common import PATH, json_option, print_json, print_table
+from styleexport.core.errors import ParityFailure
+
+
+@click.command(epilog="Example: styleexport verify adain-lite-onnx-int8")
+@click.argument("artifact", type=PATH)
+@json_option
+def verify(artifact: Path, as_json: bool) -> None:
+    """Check every file of ARTIFACT: its sha256, then its output on the probes, on this machine."""
+    from styleexport.core.manifest import read_manifest
+    from styleexport.runtime_bench.parity import check_artifact
+
+    found = check_artifact(artifact, read_manifest(artifact))
+    if as_json:
+        print_json(found)
+    else:
+        print_table(
+            ("file", "runner", "measured", "allowed", "verdict"),
+            [
+                (
+                    path,
+                    parity.runner,
+                    f"{parity.measured_db:.1f} dB",
+                    f"{parity.allowed_db:g} dB",
+                    "pass" if parity.passed else "FAIL",
+                )
+                for path, parity in found.items()
+            ],
+        )
+    failed = {path: parity for path, parity in found.items() if not parity.passed}
+    if failed:
+        path, parity = next(iter(failed.items()))
+        raise ParityFailure(
+            f"{path} differs from its network here: psnr {parity.measured_db} dB measured with "
+            f"{parity.runner}, at least {parity.allowed_db} allowed; run `styleexport doctor`"
+        )
+
+
+COMMAND = verify

@@ -1,0 +1,1 @@
+"""What every room may import: types, errors, the manifest, plug-in discovery, files and images."""

@@ -1,0 +1,84 @@
+"""Files and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+from styleexport.core.errors import DeviceError
+
+
+def _trouble(path: Path, error: OSError) -> DeviceError:
+    return DeviceError(
+        f"cannot write {path}: {error.strerror or error}; nothing was written: free some space or "
+        "choose another place with -o"
+    )
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def replace_file(path: Path) -> Generator[Path]:
+    """Yield a temporary path beside ``path`` that takes its place when the block ends well.
+
+    Raises:
+        DeviceError: the folder is not writable or the disk is full.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        _sync(part)
+        part.replace(path)
+    except OSError as error:
+        raise _trouble(path, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replace_folder(path: Path) -> Generator[Path]:
+    """Yield a temporary folder beside ``path`` that takes its place when the block ends well.
+
+    A folder that stood at ``path`` is moved aside, and removed once the new one is in place.
+
+    Raises:
+        DeviceError: the parent is not writable or the disk is full.
+    """
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - a link at the end must stay
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    except OSError as error:
+        raise _trouble(path, error) from error
+    old = part.with_suffix(".old")
+    try:
+        yield part
+        for file in sorted(p for p in part.rglob("*") if p.is_file()):
+            _sync(file)
+        part.chmod(0o755)
+        if path.exists():
+            path.rename(old)
+        try:
+            part.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
+        _sync(path.parent)
+    except OSError as error:
+        raise _trouble(path, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)

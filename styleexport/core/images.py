@@ -1,0 +1,99 @@
+"""Reading pictures of any kind as upright RGB, and writing them whole."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from styleexport.core.errors import BadImage
+from styleexport.core.files import replace_file
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+MAX_PIXELS = 512_000_000
+
+
+def read_image(path: Path, *, background: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
+    """Return the picture as RGB, 8 bits a channel, turned upright by its EXIF orientation.
+
+    Grey, palette and CMYK pictures are converted, 16-bit ones scaled to 8 bits, transparent ones
+    laid over ``background``. Of an animation the first frame is taken.
+
+    Raises:
+        BadImage: missing, not an image, truncated, or over 512 million pixels.
+    """
+    if not path.is_file():
+        raise BadImage(f"image {path} does not exist; type the path of an image file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            try:
+                with Image.open(path) as opened:
+                    width, height = opened.size
+                    if width * height > MAX_PIXELS:
+                        raise BadImage(
+                            f"image {path} is {width}x{height} pixels, more than the "
+                            f"{MAX_PIXELS // 1_000_000} million allowed: scale it down first"
+                        )
+                    opened.load()
+                    upright = ImageOps.exif_transpose(opened)
+                    return _as_rgb(upright, background)
+            finally:
+                Image.MAX_IMAGE_PIXELS = limit
+    except UnidentifiedImageError as error:
+        raise BadImage(
+            f"image {path} is not an image that can be read; expected {', '.join(IMAGE_SUFFIXES)}"
+        ) from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise BadImage(f"image {path} is damaged: {error}; save or download it again") from error
+
+
+def _as_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        values = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if values.max() > 255 else 255.0
+        image = Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        flat = Image.new("RGBA", rgba.size, (*background, 255))
+        return Image.alpha_composite(flat, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def resize_shorter(image: Image.Image, side: int) -> Image.Image:
+    """Return the picture scaled (Lanczos) so that its shorter side has ``side`` pixels."""
+    scale = side / min(image.size)
+    size = (max(side, round(image.width * scale)), max(side, round(image.height * scale)))
+    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
+
+
+def array_from_image(image: Image.Image) -> NDArray[np.float32]:
+    """Return the picture as [1, 3, H, W] float32 in 0..1."""
+    pixels = np.asarray(image, dtype=np.float32) / np.float32(255)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))[None]
+
+
+def image_from_array(array: NDArray[np.float32]) -> Image.Image:
+    """Return the picture of a [1, 3, H, W] array in 0..1, rounded to 8 bits."""
+    pixels = np.clip(array[0].transpose(1, 2, 0) * 255, 0, 255).round().astype(np.uint8)
+    return Image.fromarray(pixels)
+
+
+def write_image(image: Image.Image, path: Path, *, quality: int = 95) -> None:
+    """Write the picture whole or not at all; the suffix says the format.
+
+    Raises:
+        DeviceError: the folder is not writable or the disk is full.
+    """
+    with replace_file(path) as part:
+        if path.suffix.lower() in (".jpg", ".jpeg"):
+            image.save(part, format="JPEG", quality=quality, subsampling=0)
+        else:
+            image.save(part, format=Image.registered_extensions()[path.suffix.lower()])

@@ -1,0 +1,337 @@
+"""The manifest: every fact about every file of an artifact, in one JSON file beside them.
+
+The structs are the schema: `docs/manifest.schema.json` is generated from them, readers in other
+languages follow it, and reading validates against it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from styleexport.core.errors import BadArtifact
+from styleexport.core.files import replace_file
+from styleexport.core.types import Precision, Role, Size
+
+SCHEMA_VERSION = 1
+FILE_NAME = "manifest.json"
+
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="sha256 in hexadecimal")]
+RelativePath = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_.\-]*(/[A-Za-z0-9_.][A-Za-z0-9_.\-]*)*$",
+        description="path below the artifact directory, with forward slashes",
+    ),
+]
+Axis = Annotated[int | str, Meta(description="a length, or the name of an axis of any length")]
+
+
+class SizeFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Height and width in pixels."""
+
+    height: Annotated[int, Meta(ge=1)]
+    width: Annotated[int, Meta(ge=1)]
+
+    @classmethod
+    def of(cls, size: Size) -> SizeFact:
+        """Return the fact of a size."""
+        return cls(height=size.height, width=size.width)
+
+    def size(self) -> Size:
+        """Return the size."""
+        return Size(self.height, self.width)
+
+
+class TensorFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One input or output of a file.
+
+    Attributes:
+        name: as the file names it.
+        kind: an image, a style code, or the strength (0 keeps the content, 1 is the full style).
+        shape: axis lengths; a string names an axis of any length.
+        dtype: of the elements.
+        layout: the order of the axes.
+        pixel_range: lowest and highest pixel value; images only.
+        colour_order: of the channels; images only.
+    """
+
+    name: str
+    kind: Literal["image", "style_code", "strength"]
+    shape: tuple[Axis, ...]
+    dtype: Literal["float32"]
+    layout: Literal["NCHW", "NHWC", "NK", "N"]
+    pixel_range: tuple[float, float] | None = None
+    colour_order: Literal["RGB"] | None = None
+
+
+class CalibrationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where activation ranges came from.
+
+    Attributes:
+        method: how a range was taken from the activations seen.
+        images: how many content images were run.
+        styles: how many styles each was run with; 0 for a fixed-style network.
+        sha256: over the pixels of the images, in order.
+    """
+
+    method: str
+    images: int
+    styles: int
+    sha256: Sha256
+
+
+class FloatIslandFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Operations of an int8 file that stay in float, and why."""
+
+    ops: tuple[str, ...]
+    reason: str
+
+
+class QuantizationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a file is quantized.
+
+    Attributes:
+        scheme: ``qdq-static`` computes in integers, ``weights-only`` stores integers.
+        weight_dtype: of the stored weights.
+        activation_dtype: of the activations between integer operations; None for weights-only.
+        per_channel: whether each output channel has its own weight scale.
+        calibration: None for weights-only.
+        float_islands: what stays in float.
+    """
+
+    scheme: Literal["qdq-static", "weights-only"]
+    weight_dtype: Literal["int8"]
+    activation_dtype: Literal["uint8"] | None
+    per_channel: bool
+    calibration: CalibrationFact | None
+    float_islands: tuple[FloatIslandFact, ...]
+
+
+class PassFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One rewrite of the graph: how often it applied, and what it refused and why."""
+
+    name: str
+    applied: int
+    refused: tuple[str, ...]
+
+
+class ParityFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file against the float network it came from, on the probes of its role and sizes.
+
+    Attributes:
+        runner: what ran the file.
+        metric: peak signal-to-noise ratio; the peak is 1 for images and the reference's largest
+            absolute value for style codes.
+        measured_db: on the worst probe.
+        allowed_db: the least that passes.
+        max_abs_error: the largest difference of one element.
+        probes: how many were run.
+    """
+
+    runner: str
+    metric: Literal["psnr"]
+    measured_db: float
+    allowed_db: float
+    max_abs_error: float
+    probes: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether the file may be used."""
+        return self.measured_db >= self.allowed_db
+
+
+class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One exported file.
+
+    Attributes:
+        path: below the artifact directory.
+        role: what it computes.
+        target: its format.
+        precision: how it stores and computes convolutions.
+        size: of the content (or style) image; None when any size is taken.
+        inputs: in order.
+        outputs: in order.
+        opset: the ONNX operator set.
+        parameters: weights and biases.
+        macs: multiply-accumulates of convolutions and matrix products at ``size``.
+        int8_mac_share: of those, the share that the runtime computes in integers, 0..1.
+        quantization: None for float files.
+        passes: rewrites, in order.
+        parity: against the float network.
+        size_bytes: of the file.
+        sha256: of the file.
+    """
+
+    path: RelativePath
+    role: Role
+    target: str
+    precision: Precision
+    size: SizeFact | None
+    inputs: tuple[TensorFact, ...]
+    outputs: tuple[TensorFact, ...]
+    opset: int | None
+    parameters: int
+    macs: int
+    int8_mac_share: float
+    quantization: QuantizationFact | None
+    passes: tuple[PassFact, ...]
+    parity: ParityFact | None
+    size_bytes: int
+    sha256: Sha256
+
+
+class ProbeFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Golden input and output of one role at one size, float32, in a safetensors file.
+
+    The tensors are named as the inputs and outputs of the role's files.
+    """
+
+    path: RelativePath
+    role: Role
+    size: SizeFact
+    sha256: Sha256
+
+
+class ProgramFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The captured float network of one role and size: a ``torch.export`` archive."""
+
+    path: RelativePath
+    role: Role
+    size: SizeFact
+    sha256: Sha256
+
+
+class StylePackFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Style codes by name, float32 [1, K] each, in a safetensors file."""
+
+    path: RelativePath
+    names: tuple[str, ...]
+    encoder: RelativePath
+    sha256: Sha256
+
+
+class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The network that the files came from.
+
+    Attributes:
+        name: as typed on the command line.
+        summary: one line.
+        paper: where it was published.
+        licence: of the weights.
+        source: names of the checkpoint files.
+        source_sha256: over their contents.
+        min_side: the smallest side in pixels.
+    """
+
+    name: str
+    summary: str
+    paper: str
+    licence: str
+    source: tuple[str, ...]
+    source_sha256: Sha256
+    min_side: int
+
+
+class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All facts of one artifact directory.
+
+    Attributes:
+        schema_version: of this file.
+        network: where the files came from.
+        files: the exported graphs.
+        programs: the float graphs they are checked against.
+        probes: golden inputs and outputs.
+        styles: packed style codes.
+        tools: name → version of what made the files.
+    """
+
+    schema_version: Literal[1]
+    network: NetworkFact
+    files: tuple[FileFact, ...]
+    programs: tuple[ProgramFact, ...]
+    probes: tuple[ProbeFact, ...]
+    styles: tuple[StylePackFact, ...]
+    tools: dict[str, str]
+
+    def encoded(self) -> bytes:
+        """Return the manifest as indented JSON, ending in a newline."""
+        return (
+            msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=2) + b"\n"
+        )
+
+    def known_paths(self) -> dict[str, str]:
+        """Return path → sha256 of every file the manifest speaks of."""
+        facts = (*self.files, *self.programs, *self.probes, *self.styles)
+        return {fact.path: fact.sha256 for fact in facts}
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the sha256 of one file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
+    """Return the manifest of an artifact directory.
+
+    Args:
+        folder: the artifact directory.
+        check_files: whether every file must be there with the sha256 that the manifest states.
+
+    Raises:
+        BadArtifact: not an artifact, another schema, or a file is missing or altered.
+    """
+    path = folder / FILE_NAME
+    if not folder.is_dir() or not path.is_file():
+        raise BadArtifact(
+            f"{folder} is not an artifact: expected a folder with a {FILE_NAME}; make one with "
+            "`styleexport onnx`"
+        )
+    try:
+        raw = path.read_bytes()
+        version = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get("schema_version")
+        if version is not None and bytes(version) != str(SCHEMA_VERSION).encode():
+            raise BadArtifact(
+                f"{path} has schema version {bytes(version).decode()}, expected {SCHEMA_VERSION}: "
+                "export the network again with this version of styleexport"
+            )
+        manifest = msgspec.json.decode(raw, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
+        raise BadArtifact(
+            f"{path} is not a manifest: {error}; it was altered: export the network again"
+        ) from error
+    if check_files:
+        for name, expected in manifest.known_paths().items():
+            _check_file(folder, name, expected)
+    return manifest
+
+
+def _check_file(folder: Path, name: str, expected: str) -> None:
+    path = folder / name
+    if not path.is_file() or ".." in Path(name).parts:
+        raise BadArtifact(f"{path} is missing, the manifest lists it: export the network again")
+    found = sha256_of_file(path)
+    if found != expected:
+        raise BadArtifact(
+            f"{path} was altered: its sha256 is {found[:12]}…, the manifest says {expected[:12]}…; "
+            "export the network again"
+        )
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Write the manifest into an artifact directory, whole or not at all."""
+    with replace_file(folder / FILE_NAME) as part:
+        part.write_bytes(manifest.encoded())
+
+
+def json_schema() -> bytes:
+    """Return the manifest's JSON Schema, indented."""
+    schema = msgspec.json.schema(Manifest)
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return msgspec.json.format(msgspec.json.encode(schema, order="deterministic"), indent=2) + b"\n"

@@ -1,0 +1,70 @@
+"""The directory is the registry: a public module in a package is an entry of that name."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from functools import cache
+from pathlib import Path
+
+from styleexport.core.errors import MissingExtra, UsageError
+
+EXTRA_OF_LIBRARY = {
+    "coremltools": "coreml",
+    "ai_edge_litert": "tflite",
+    "ai_edge_quantizer": "tflite",
+    "litert_torch": "tflite",
+    "openvino": "bench",
+}
+
+
+@cache
+def names(package: str) -> tuple[str, ...]:
+    """Return the entries of a package, sorted: its modules without a leading underscore.
+
+    An entry ``adain_lite.py`` is called ``adain-lite``. Nothing is imported but the package itself.
+    """
+    spec = importlib.util.find_spec(package)
+    assert spec is not None, package
+    assert spec.submodule_search_locations is not None, package
+    found = {
+        path.stem.replace("_", "-")
+        for folder in spec.submodule_search_locations
+        for path in Path(folder).glob("*.py")
+        if not path.stem.startswith("_")
+    }
+    return tuple(sorted(found))
+
+
+def load(package: str, name: str, constant: str) -> object:
+    """Return the constant that the entry ``name`` of ``package`` exposes.
+
+    Raises:
+        UsageError: there is no such entry.
+        MissingExtra: the entry needs a library that is not installed.
+    """
+    if name not in names(package):
+        kind = constant.lower()
+        raise UsageError(
+            f"unknown {kind} {name!r}: expected one of {', '.join(names(package))}"
+            + _suggestion(name, names(package))
+        )
+    try:
+        module = importlib.import_module(f"{package}.{name.replace('-', '_')}")
+    except ModuleNotFoundError as error:
+        library = (error.name or "").split(".")[0]
+        if library not in EXTRA_OF_LIBRARY:
+            raise
+        raise MissingExtra(
+            f"{name} needs {library}, which is not installed: "
+            f"pip install 'styleexport[{EXTRA_OF_LIBRARY[library]}]'"
+        ) from error
+    return getattr(module, constant)
+
+
+def _suggestion(name: str, known: tuple[str, ...]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(re.sub(r"[_\s]+", "-", name.lower()), known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""

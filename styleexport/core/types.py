@@ -1,0 +1,70 @@
+"""The words that every room shares: roles, sizes, precisions."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+
+from styleexport.core.errors import UsageError
+
+MAX_SIDE = 16_384
+
+
+class Role(enum.StrEnum):
+    """What one exported graph computes.
+
+    ``stylize``: (content, style) → image, or content → image for a fixed-style network.
+    ``encode``: style → style code.
+    ``transform``: (content, style code, strength) → image.
+    """
+
+    STYLIZE = "stylize"
+    ENCODE = "encode"
+    TRANSFORM = "transform"
+
+
+class Precision(enum.StrEnum):
+    """How a file stores and computes its convolutions.
+
+    ``int8`` computes them in integers; ``int8-weights`` stores int8 weights and computes in float.
+    """
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"
+    INT8_WEIGHTS = "int8-weights"
+
+
+@dataclass(frozen=True, order=True)
+class Size:
+    """Height and width of an image in pixels."""
+
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        if not (0 < self.height <= MAX_SIDE and 0 < self.width <= MAX_SIDE):
+            raise UsageError(
+                f"size {self.height}x{self.width} is out of range: each side must be "
+                f"1 to {MAX_SIDE} pixels; type for example --size 256 or --size 384x512"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.height}x{self.width}"
+
+    @classmethod
+    def parse(cls, text: str) -> Size:
+        """Return the size written as ``256`` (square) or ``384x512`` (height x width).
+
+        Raises:
+            UsageError: the text is neither, or a side is outside 1 to 16384.
+        """
+        match = re.fullmatch(r"\s*(-?\d+)(?:[xX×](-?\d+))?\s*", text)
+        if match is None:
+            raise UsageError(
+                f"size {text!r} is not a size: expected N or HEIGHTxWIDTH in pixels; "
+                "type for example --size 256 or --size 384x512"
+            )
+        height = int(match[1])
+        return cls(height, int(match[2]) if match[2] else height)

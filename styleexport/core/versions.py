@@ -1,0 +1,24 @@
+"""The versions that were tested together; `constraints.txt` says the same, and a test compares."""
+
+from __future__ import annotations
+
+TESTED = {
+    "click": "8.5.1",
+    "msgspec": "0.22.0",
+    "numpy": "2.3.5",
+    "onnx": "1.23.2",
+    "onnxruntime": "1.31.1",
+    "onnxscript": "0.7.2",
+    "pillow": "13.0.0",
+    "safetensors": "0.8.0",
+    "torch": "2.13.0",
+}
+EXTRAS = {
+    "coreml": {"coremltools": "9.0"},
+    "tflite": {
+        "ai-edge-litert": "2.3.0",
+        "ai-edge-quantizer": "0.10.0",
+        "litert-torch": "0.10.0",
+    },
+    "bench": {"openvino": "2026.4.1"},
+}
