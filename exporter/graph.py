@@ -40,9 +40,7 @@ class Graph:
 
     def module(self) -> torch.fx.GraphModule:
         """Return the program as a module to be rewritten; its weights are copies."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            module = copy.deepcopy(self.program.module(check_guards=False))
+        module = copied(self.program.module(check_guards=False))
         assert isinstance(module, torch.fx.GraphModule)
         return module.requires_grad_(False)
 
@@ -51,6 +49,13 @@ class Graph:
         examples = example_inputs(self.inputs, self.size)
         program = trace(module, examples, self.inputs, self.dynamic, self.min_side)
         return replace(self, program=program)
+
+
+def copied(module: nn.Module) -> nn.Module:
+    """Return a deep copy, without torch's warning about its own pytrees."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return copy.deepcopy(module)
 
 
 def example_inputs(facts: tuple[TensorFact, ...], size: Size) -> tuple[Tensor, ...]:

@@ -46,8 +46,9 @@ from styleexport.runtime_bench.parity import check_file
 
 TARGETS = "styleexport.exporter.targets"
 TOOLS = ("torch", "onnx", "onnxruntime", "onnxscript", "numpy")
-# A file that takes any size is run at its own size and at these before it is called dynamic:
-# portrait, landscape, and one whose sides no pooling divides.
+# A file that takes any size is traced at sides that no stride divides, so that no cut looks idle,
+# and run at its own size and at these before it is called dynamic.
+TRACE_SIZE = Size(61, 67)
 DYNAMIC_SIZES = (Size(200, 264), Size(264, 136), Size(201, 263))
 
 Report = Callable[[str], None]
@@ -195,7 +196,8 @@ class _Builder:
         name = self.network.network.name
         label = f"{name}_{role}_{'any' if self.dynamic else size}"
         self.report(f"{label}: capture")
-        captured = capture(self.network, role, size, dynamic=self.dynamic)
+        traced = TRACE_SIZE if self.dynamic else size
+        captured = capture(self.network, role, traced, dynamic=self.dynamic)
         graph, passes = apply_passes(captured)
         self._add_program(captured, role, size, label)
         precision = self.recipe.precision

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from torch.fx import GraphModule, Node
 
 from styleexport.core import plugins
 from styleexport.core.manifest import PassFact
-from styleexport.exporter.graph import Graph, example_inputs
+from styleexport.exporter.graph import Graph, copied, example_inputs
 
 PACKAGE = "styleexport.exporter.passes"
 TOLERANCE = 1e-10
@@ -59,10 +58,12 @@ def apply_passes(
     """
     facts: list[PassFact] = []
     module = graph.module().double()
+    _retype(module, torch.float32, torch.float64)
     inputs = tuple(x.double() for x in example_inputs(graph.inputs, graph.size))
     before: Tensor | None = None
     for item in passes if passes is not None else all_passes():
-        candidate = copy.deepcopy(module)
+        candidate = copied(module)
+        assert isinstance(candidate, GraphModule)
         outcome = item.rewrite(candidate)
         if outcome.applied:
             candidate.graph.lint()
@@ -78,7 +79,25 @@ def apply_passes(
                 )
                 outcome = Outcome(0, (*outcome.refused, reason))
         facts.append(PassFact(name=item.name, applied=outcome.applied, refused=outcome.refused))
+    _retype(module, torch.float64, torch.float32)
     return graph.with_module(module.float()), tuple(facts)
+
+
+def _retype(module: GraphModule, old: torch.dtype, new: torch.dtype) -> None:
+    """Make the network's own conversions follow the type it runs in, and drop checks of it.
+
+    Only conversions to float32 are changed, and only those are changed back.
+    """
+    for node in list(module.graph.nodes):
+        if node.target is torch.ops.aten._assert_tensor_metadata.default:
+            module.graph.erase_node(node)
+        elif new is torch.float64 or "retyped" in node.meta:
+            values = (*node.args, *node.kwargs.values())
+            if any(value is old for value in values):
+                node.meta["retyped"] = True
+                node.args = tuple(new if value is old else value for value in node.args)
+                node.kwargs = {k: new if v is old else v for k, v in node.kwargs.items()}
+    module.recompile()
 
 
 def _run(module: GraphModule, inputs: tuple[Tensor, ...]) -> Tensor:

@@ -43,7 +43,7 @@ def _returns_its_input(node: Node, source: Node) -> bool:
     before, after = source.meta.get("val"), node.meta.get("val")
     if not isinstance(before, torch.Tensor) or not isinstance(after, torch.Tensor):
         return False
-    unchanged = before.dtype == after.dtype and tuple(before.shape) == tuple(after.shape)
+    unchanged = before.dtype == after.dtype and _lengths(before) == _lengths(after)
     if node.target in RESHAPES or node.target in CONVERSIONS:
         return unchanged
     if node.target in NEUTRAL:
@@ -53,6 +53,12 @@ def _returns_its_input(node: Node, source: Node) -> bool:
         whole = argument(node, 2, "start", 0) in (0, None) and argument(node, 4, "step", 1) == 1
         return whole and unchanged
     return False
+
+
+def _lengths(tensor: torch.Tensor) -> list[str]:
+    """Return the lengths of the axes as written: open ones by expression, not by today's value."""
+    return [str(length.node.expr if isinstance(length, torch.SymInt) else length)
+            for length in tensor.shape]  # fmt: skip
 
 
 def rewrite(module: GraphModule) -> Outcome:

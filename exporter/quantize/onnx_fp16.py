@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference
 # Means and variances of large maps: a sum of squares passes 65504, the largest fp16 value.
 FLOAT32_OPS = ("ReduceMean", "Sqrt", "InstanceNormalization", "Clip")
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
-SUFFIX = {TensorProto.FLOAT: "fp32", TensorProto.FLOAT16: "fp16"}
+SUFFIX: dict[int, str] = {TensorProto.FLOAT: "fp32", TensorProto.FLOAT16: "fp16"}
 
 
 class _Converter:

@@ -21,21 +21,12 @@ from onnx import helper, numpy_helper
 from styleexport.core.manifest import CalibrationFact, FloatIslandFact, QuantizationFact
 from styleexport.exporter.quantize.calibration import STYLES_EACH, CalibrationSet
 
+# What lies between two integer convolutions.
 BODY = ("Conv", "Relu", "MaxPool", "Pad", "Resize")
 WEIGHTED = {"Conv": 0, "ConvTranspose": 1}
 STATISTICS = ("ReduceMean", "InstanceNormalization", "Sqrt", "Sub", "Mul", "Div", "Add")
 
 Arrays = dict[str, NDArray[np.float32]]
-
-
-class _Feeds:
-    """ONNX Runtime's calibration data reader over prepared inputs."""
-
-    def __init__(self, feeds: Sequence[Arrays]) -> None:
-        self._feeds: Iterator[Arrays] = iter(feeds)
-
-    def get_next(self) -> Arrays | None:
-        return next(self._feeds, None)
 
 
 def quantize_body(
@@ -57,8 +48,14 @@ def quantize_body(
         quantize_static,
     )
 
-    class Reader(_Feeds, CalibrationDataReader):
-        pass
+    class Feeds(CalibrationDataReader):
+        """The prepared inputs, one by one."""
+
+        def __init__(self) -> None:
+            self._rest: Iterator[Arrays] = iter(feeds)
+
+        def get_next(self) -> Arrays | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+            return next(self._rest, None)
 
     root = logging.getLogger()
     level, root.level = root.level, logging.ERROR
@@ -66,7 +63,7 @@ def quantize_body(
         quantize_static(
             onnx.ModelProto.FromString(model.SerializeToString()),
             path,
-            Reader(feeds),
+            Feeds(),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(BODY),
             per_channel=True,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -113,6 +114,14 @@ def learning_rate(plan: TrainingPlan, step: int) -> float:
     return plan.learning_rate * warm * fall
 
 
+M = TypeVar("M", bound=nn.Module)
+
+
+def _placed(module: M, device: torch.device) -> M:
+    """Return the module on a device in channels-last order, in which bf16 convolutions are fast."""
+    return module.to(device).to(memory_format=torch.channels_last)  # pyright: ignore
+
+
 class Trainer:
     """A network in training: its optimiser, its running average and its crops."""
 
@@ -124,10 +133,8 @@ class Trainer:
         torch.manual_seed(plan.seed)
         self.plan = plan
         self.device = torch.device(plan.device)
-        self.module = module.to(self.device, memory_format=torch.channels_last)
-        self.features = loss_network(plan.loss_weights).to(
-            self.device, memory_format=torch.channels_last
-        )
+        self.module = _placed(module, self.device)
+        self.features = _placed(loss_network(plan.loss_weights), self.device)
         self.widths = self.features.widths
         self.step = 0
         self.trained = {
@@ -227,7 +234,7 @@ class Trainer:
             loss = self.total(terms)
             if not bool(torch.isfinite(loss)):
                 raise BadCheckpoint(
-                    f"the loss became {float(loss)} at step {self.step}; lower --learning-rate and "
+                    f"the loss became {float(loss.detach())} at step {self.step}; lower --learning-rate and "
                     f"go on from {plan.out / 'last.pt'} with --resume"
                 )
             self.optimiser.zero_grad(set_to_none=True)

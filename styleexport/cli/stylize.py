@@ -79,12 +79,11 @@ def stylize(
 
 def _jobs(content: Path, out: Path | None, styles: tuple[Path, ...]) -> list[tuple[Path, Path]]:
     """Return (picture, result) pairs."""
-    from PIL import Image
-
-    from styleexport.core.images import IMAGE_SUFFIXES
+    from styleexport.core.images import IMAGE_SUFFIXES, check_suffix
 
     if content.is_dir():
-        folder = out or content.with_name(f"{content.resolve().name}-stylized")
+        whole = content if content.name not in ("", "..") else content.resolve()
+        folder = out or whole.with_name(f"{whole.name}-stylized")
         if folder.is_file():
             raise UsageError(
                 f"{folder} is a file, expected a folder for a folder: choose another -o"
@@ -100,8 +99,7 @@ def _jobs(content: Path, out: Path | None, styles: tuple[Path, ...]) -> list[tup
     else:
         target = out or Path(f"{content.stem}-stylized.png")
         target = target / f"{content.stem}-stylized.png" if target.is_dir() else target
-        if target.suffix.lower() not in Image.registered_extensions():
-            raise UsageError(f"{target} has no picture suffix: type for example -o {target}.png")
+        check_suffix(target)
         jobs = [(content, target)]
     inputs = {path.resolve() for path in (*styles, *(job[0] for job in jobs))}
     for _, target in jobs:
@@ -127,7 +125,7 @@ def _style(
     if not styles and not codes:
         raise UsageError("a style is needed: name a STYLE image or --style-code NAME")
     if stylizer.takes_picture_only:
-        if len(styles) != 1 or codes:
+        if len(styles) != 1 or codes or weights:
             raise UsageError(
                 f"{stylizer.folder} takes one style picture: export again with --role encode "
                 "--role transform for codes and blends"

@@ -69,8 +69,8 @@ def train(
     network: str, content: tuple[Path, ...], style: tuple[Path, ...], loss_weights: Path,
     backbone: Path | None, checkpoints: tuple[Path, ...], out: Path | None, resume: bool,
     steps: int, batch: int, crop: int, learning_rate: float, content_weight: float,
-    style_weight: float, identity_weight: float, variation_weight: float, seed: int, device: str, arithmetic: str,
-    sheet_every: int, as_json: bool,
+    style_weight: float, identity_weight: float, variation_weight: float, seed: int,
+    device: str, arithmetic: str, sheet_every: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Train NETWORK with the AdaIN objective under a VGG-16 loss network.
 

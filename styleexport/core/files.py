@@ -43,20 +43,22 @@ def replace_file(path: Path) -> Generator[Path]:
     except OSError as error:
         raise _trouble(path, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def replace_folder(path: Path) -> Generator[Path]:
     """Yield a temporary folder beside ``path`` that takes its place when the block ends well.
 
-    A folder that stood at ``path`` is moved aside, and removed once the new one is in place.
+    A folder that stood at ``path`` is moved aside, and removed once the new one is in place. Where
+    ``path`` is a link, the folder that it leads to is replaced and the link stays.
 
     Raises:
         DeviceError: the parent is not writable or the disk is full.
     """
-    path = Path(os.path.abspath(path))  # noqa: PTH100 - a link at the end must stay
     try:
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from styleexport.core.errors import BadImage
+from styleexport.core.errors import BadImage, UsageError
 from styleexport.core.files import replace_file
 
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ def read_image(path: Path, *, background: tuple[int, int, int] = (255, 255, 255)
         raise BadImage(f"image {path} does not exist; type the path of an image file")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")
             limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
             try:
-                with Image.open(path) as opened:
+                with Image.open(path, formats=_formats()) as opened:
                     width, height = opened.size
                     if width * height > MAX_PIXELS:
                         raise BadImage(
@@ -51,14 +52,42 @@ def read_image(path: Path, *, background: tuple[int, int, int] = (255, 255, 255)
         raise BadImage(
             f"image {path} is not an image that can be read; expected {', '.join(IMAGE_SUFFIXES)}"
         ) from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise BadImage(f"image {path} is damaged: {error}; save or download it again") from error
+    except BadImage:
+        raise
+    except MemoryError as error:
+        raise BadImage(
+            f"image {path} needs more memory than there is: scale it down first"
+        ) from error
+    except Exception as error:  # what damaged bytes make a decoder raise is not a closed list
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise BadImage(
+            f"image {path} is damaged: {reason[:200]}; save or download it again"
+        ) from error
+
+
+def _formats() -> list[str]:
+    """Return Pillow's names of the formats read; among its others is one that runs a program."""
+    known = Image.registered_extensions()
+    return sorted({known[suffix] for suffix in IMAGE_SUFFIXES})
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a name that does not say which picture format to write.
+
+    Raises:
+        UsageError: the suffix is not one of a picture.
+    """
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        raise UsageError(
+            f"{path} has no picture suffix; expected one of {', '.join(IMAGE_SUFFIXES)}: type for "
+            f"example -o {path.with_suffix('.png') if path.name else 'painting.png'}"
+        )
 
 
 def _as_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         values = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if values.max() > 255 else 255.0
+        top = 65535.0 if image.mode.startswith("I;16") or values.max() > 255 else 255.0
         image = Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")
@@ -90,10 +119,19 @@ def write_image(image: Image.Image, path: Path, *, quality: int = 95) -> None:
     """Write the picture whole or not at all; the suffix says the format.
 
     Raises:
+        UsageError: the suffix is not one of a picture, or its format cannot hold one so large.
         DeviceError: the folder is not writable or the disk is full.
     """
+    check_suffix(path)
+    kind = Image.registered_extensions()[path.suffix.lower()]
+    options = {"quality": quality, "subsampling": 0} if kind == "JPEG" else {}
+    encoded = io.BytesIO()
+    try:
+        image.save(encoded, format=kind, **options)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path}: {kind} cannot hold a picture of {image.width}x{image.height} ({error}); "
+            f"type {path.with_suffix('.png')} instead"
+        ) from error
     with replace_file(path) as part:
-        if path.suffix.lower() in (".jpg", ".jpeg"):
-            image.save(part, format="JPEG", quality=quality, subsampling=0)
-        else:
-            image.save(part, format=Image.registered_extensions()[path.suffix.lower()])
+        part.write_bytes(encoded.getbuffer())

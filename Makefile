@@ -1,0 +1,46 @@
+# make demo   install, export the default network to int8, check it, paint a photograph
+# make test   install with test tools, run every test
+# make lint   ruff and pyright, as CI runs them
+# make schema write docs/manifest.schema.json from the types
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+ASSETS := styleexport/assets
+
+.PHONY: demo test quick lint schema clean
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/base.stamp: $(BIN)/python setup.cfg pyproject.toml constraints.txt
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/base.stamp
+	$(PIP) -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/base.stamp
+	$(BIN)/styleexport onnx --quantize int8 -o demo/adain-lite --overwrite
+	$(BIN)/styleexport verify demo/adain-lite
+	$(BIN)/styleexport stylize demo/adain-lite $(ASSETS)/content_lake.jpg $(ASSETS)/style_swirl.jpg -o demo/stylized.png
+	$(BIN)/python -m styleexport.assets.gallery demo/adain-lite demo/gallery.jpg
+
+test: lint
+	$(BIN)/python -m pytest
+
+quick: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -m 'not slow'
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+schema: $(VENV)/base.stamp
+	$(BIN)/python -m styleexport.core.schema docs/manifest.schema.json
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from styleexport.core.types import Precision, Size
+from styleexport.exporter.pipeline import ExportRequest, export
+from styleexport.models.network import LoadedNetwork
+from styleexport.models.registry import find
+
+ROOT = Path(__file__).parents[1]
+torch.set_num_threads(2)
+
+
+def load_random(name: str, seed: int = 0) -> LoadedNetwork:
+    """A network with seeded random weights: fast, and the same everywhere."""
+    torch.manual_seed(seed)
+    network = find(name)
+    module = network.build().eval().requires_grad_(False)
+    return LoadedNetwork(network, module, ("random.pth",), "0" * 64)
+
+
+@pytest.fixture
+def random_network():
+    return load_random
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The shared weights and pictures; absent on a user's machine, required in CI."""
+    folder = Path(os.environ.get("STYLEEXPORT_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        reason = f"no shared data at {folder}: set STYLEEXPORT_DATA"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small float artifact of the default network with random weights; never changed."""
+    out = tmp_path_factory.mktemp("artifact") / "lite"
+    export(ExportRequest(load_random("adain-lite"), out, sizes=(Size(64, 96), Size(64, 64))))
+    return out
+
+
+@pytest.fixture(scope="session")
+def int8_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped network at 64x96 in int8; never changed."""
+    from styleexport.models.registry import open_network
+
+    out = tmp_path_factory.mktemp("int8") / "lite"
+    request = ExportRequest(
+        open_network("adain-lite"), out, precision=Precision.INT8, sizes=(Size(64, 96),)
+    )
+    export(request)
+    return out
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A 90x70 picture whose four corners differ."""
+    rows, columns = np.mgrid[0:70, 0:90]
+    pixels = np.stack([rows * 255 // 69, columns * 255 // 89, (rows + columns) % 256], -1)
+    path = tmp_path / "photo.png"
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+    return path

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from styleexport.core import plugins
+from styleexport.core.errors import MissingExtra, UsageError
+
+
+def make_package(tmp_path, monkeypatch, shelf, **files):
+    folder = tmp_path / shelf
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_public_modules_are_entries_with_dashes(tmp_path, monkeypatch):
+    make_package(tmp_path, monkeypatch, "shelf_a", my_thing="THING = 1", _plumbing="")
+    assert plugins.names("shelf_a") == ("my-thing",)
+    assert plugins.load("shelf_a", "my-thing", "THING") == 1
+
+
+def test_unknown_entry_is_named_with_the_nearest(tmp_path, monkeypatch):
+    make_package(tmp_path, monkeypatch, "shelf_b", other_thing="THING = 1")
+    with pytest.raises(UsageError, match=r"unknown thing 'other-thin'.*did you mean other-thing"):
+        plugins.load("shelf_b", "other-thin", "THING")
+
+
+def test_a_missing_optional_library_is_told_from_a_broken_file(tmp_path, monkeypatch):
+    make_package(
+        tmp_path,
+        monkeypatch,
+        "shelf_c",
+        optional="import coremltools.absent",
+        broken="import no_such_library",
+    )
+    with pytest.raises(MissingExtra, match=r"pip install 'styleexport\[coreml\]'"):
+        monkeypatch.setitem(__import__("sys").modules, "coremltools", None)
+        plugins.load("shelf_c", "optional", "THING")
+    with pytest.raises(ModuleNotFoundError, match="no_such_library"):
+        plugins.load("shelf_c", "broken", "THING")

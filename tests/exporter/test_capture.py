@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from styleexport.core.errors import UnsupportedOp, UsageError
+from styleexport.core.types import Role, Size
+from styleexport.exporter.capture import capture
+from styleexport.exporter.graph import example_inputs
+from styleexport.models.network import LoadedNetwork, StyleNetwork
+from styleexport.models.registry import _described
+
+
+def wrap(module: nn.Module) -> LoadedNetwork:
+    network: StyleNetwork = _described("mine", "mine", lambda: module, lambda _: module)
+    return LoadedNetwork(network, module.eval(), (), "0" * 64)
+
+
+class Lambda(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+def test_capture_computes_what_the_network_computes(random_network):
+    network = random_network("adain-lite")
+    graph = capture(network, Role.TRANSFORM, Size(45, 64))
+    inputs = example_inputs(graph.inputs, graph.size)
+    with torch.no_grad():
+        expected = network.role_module(Role.TRANSFORM)(*inputs)
+        assert torch.allclose(graph.program.module()(*inputs), expected, atol=1e-6)
+
+
+def test_a_dynamic_graph_takes_any_size(random_network):
+    network = random_network("adain-cd16x")
+    graph = capture(network, Role.ENCODE, Size(61, 67), dynamic=True)
+    assert graph.inputs[0].shape == (1, 3, "height", "width")
+    module = graph.program.module(check_guards=False)
+    for size in ((64, 64), (33, 80)):
+        image = torch.rand(1, 3, *size)
+        with torch.no_grad():
+            expected = network.role_module(Role.ENCODE)(image)
+            assert torch.allclose(module(image), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda x: x[:, :, ::2], r"returned \[1, 3, 20, 40\] at size 40x40, expected"),
+        (lambda x: x.mean(1, keepdim=True), "its output must be RGB"),
+        (lambda x: x / 0 * 0, "NaN or infinite"),
+        (lambda x: x @ x.new_zeros(7, 7), "does not run on images of 40x40"),
+        (lambda x: x if float(x.sum()) > 1 else -x, "torch.export cannot capture"),
+    ],
+)
+def test_a_network_that_cannot_be_exported_says_why(function, message):
+    with pytest.raises(UnsupportedOp, match=message):
+        capture(wrap(Lambda(function)), Role.STYLIZE, Size(40, 40))
+
+
+def test_a_size_below_the_networks_smallest_is_refused(random_network):
+    with pytest.raises(UsageError, match=r"too small for fast-style.*at least 32 pixels"):
+        capture(random_network("fast-style"), Role.STYLIZE, Size(8, 64))

@@ -1,0 +1,76 @@
+"""The wheel and the editable install, beside a user's own ``models`` package."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROBE = """
+import models, styleexport.models.encoders.vgg16, styleexport.exporter.pipeline
+import styleexport.runtime_bench.parity, styleexport
+assert models.MINE == "mine", models
+print(styleexport.models.encoders.vgg16.__file__)
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    out = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", str(out), str(ROOT)],
+        check=True, capture_output=True, cwd=tmp_path_factory.mktemp("elsewhere"),
+    )  # fmt: skip
+    return next(out.glob("*.whl"))
+
+
+def users_folder(tmp_path: Path) -> Path:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "__init__.py").write_text('MINE = "mine"\n')
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_wheel_holds_every_room_and_the_shipped_files(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for name in (
+        "styleexport/exporter/pipeline.py",
+        "styleexport/exporter/passes/fold_pointwise.py",
+        "styleexport/models/weights/adain-lite.safetensors",
+        "styleexport/models/weights/adain-lite.md",
+        "styleexport/runtime_bench/runners/onnxruntime.py",
+        "styleexport/assets/content_lake.jpg",
+        "styleexport/py.typed",
+    ):
+        assert name in names
+    assert not [name for name in names if name.startswith(("models/", "exporter/", "tests/"))]
+
+
+@pytest.mark.slow
+def test_wheel_works_beside_a_models_package_of_the_users(wheel, tmp_path):
+    place = tmp_path / "venv"
+    venv.create(place, with_pip=False)
+    site = next(place.glob("lib/python*/site-packages"))
+    zipfile.ZipFile(wheel).extractall(site)
+    # The heavy libraries come from the environment that runs the tests.
+    libraries = [p for p in sys.path if p.endswith("site-packages")]
+    done = subprocess.run(
+        [place / "bin" / "python", "-c", PROBE],
+        capture_output=True, text=True, cwd=users_folder(tmp_path),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), *libraries])},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert str(site) in done.stdout
+
+
+def test_editable_install_works_beside_a_models_package_of_the_users(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE], capture_output=True, text=True, cwd=users_folder(tmp_path)
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,95 @@
+"""Published weights and real photographs: what users bring."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from styleexport.core.images import read_image
+from styleexport.core.manifest import read_manifest
+from styleexport.core.types import Precision, Role, Size
+from styleexport.exporter.pipeline import ExportRequest, export
+from styleexport.models.registry import open_network
+from styleexport.models.training.data import image_files
+from styleexport.models.training.evaluation import evaluate
+from styleexport.models.training.sheet import squares
+from styleexport.runtime_bench.stylizer import Stylizer
+
+SIZE = Size(128, 160)
+
+
+def network(name: str, data):
+    weights = data / "weights"
+    checkpoints = {
+        "adain-lite": [],
+        "adain-cd16x": [weights / "cd16x" / "e4.pth", weights / "cd16x" / "d4.pth"],
+        "wave": [weights / "fast_style" / "ml5_fast_wave.npz"],
+        "udnie": [weights / "fast_style" / "ml5_fast_udnie.npz"],
+    }[name]
+    return open_network("fast-style" if name in ("wave", "udnie") else name, checkpoints)
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+@pytest.mark.parametrize("name", ["adain-lite", "adain-cd16x", "wave", "udnie"])
+def test_every_precision_passes_its_gate_on_real_weights(name, precision, data, tmp_path):
+    manifest = export(
+        ExportRequest(network(name, data), tmp_path / "a", precision=precision, sizes=(SIZE,))
+    )
+    for fact in manifest.files:
+        assert fact.parity is not None
+        assert fact.parity.passed
+    if name == "adain-cd16x":
+        folds = [p for f in manifest.files for p in f.passes if p.name == "fold-pointwise"]
+        assert all(fold.applied == 1 and fold.refused == () for fold in folds)
+
+
+@pytest.mark.parametrize("level", [1, 2, 3, 5])
+def test_the_other_levels_of_cd16x_open(level, data):
+    folder = data / "weights" / "cd16x"
+    loaded = open_network("adain-cd16x", [folder / f"e{level}.pth", folder / f"d{level}.pth"])
+    image = squares(image_files([data / "images" / "eval" / "content"]), 64, 1)
+    code = loaded.role_module(Role.ENCODE)(image)
+    same = loaded.role_module(Role.TRANSFORM)(image, code, torch.ones(1))
+    # A decoder trained to reconstruct gives its own encoder's picture back.
+    assert float(((same - image) ** 2).mean()) < 0.02
+
+
+def test_a_photograph_becomes_a_painting(data, tmp_path):
+    """The int8 file of the Hokusai network paints as the float network in PyTorch does."""
+    loaded = network("wave", data)
+    out = tmp_path / "wave"
+    export(ExportRequest(loaded, out, precision=Precision.INT8, sizes=(Size(256, 256),)))
+    photo = read_image(data / "images" / "eval" / "content" / "skimage_chelsea.jpg")
+    square = photo.resize((256, 256), Image.Resampling.LANCZOS)
+    with Stylizer(out) as stylizer:
+        painted = np.asarray(stylizer.stylize(square), np.float32) / 255
+    pixels = torch.from_numpy(np.asarray(square)).permute(2, 0, 1)[None] / 255
+    with torch.no_grad():
+        expected = loaded.role_module(Role.STYLIZE)(pixels)[0].permute(1, 2, 0).numpy()
+    assert 10 * np.log10(1 / np.mean((painted - expected) ** 2)) > 25
+    assert np.abs(painted - np.asarray(square) / 255).mean() > 0.1
+    assert read_manifest(out).files[0].int8_mac_share > 0.9
+
+
+@pytest.mark.slow
+def test_adain_lite_paints_better_than_cd16x(data):
+    """The figures of its card, on a quarter of the evaluation pairs."""
+    images, weights = data / "images" / "eval", data / "weights" / "vgg16"
+    contents = squares(image_files([images / "content"]), 256, 5)
+    styles = squares(image_files([images / "style"]), 256, 5)
+    found = {}
+    for name in ("adain-lite", "adain-cd16x"):
+        loaded = network(name, data)
+        encode, transform = loaded.role_module(Role.ENCODE), loaded.role_module(Role.TRANSFORM)
+        found[name], _ = evaluate(
+            lambda c, s, e=encode, t=transform: t(c, e(s), torch.ones(1)),
+            contents,
+            styles,
+            weights / "vgg16_imagenet_to_relu5_3_fp16.npz",
+            weights / "lpips_vgg16_lin.npz",
+        )
+    lite, cd16x = found["adain-lite"], found["adain-cd16x"]
+    assert lite.style_distance < 0.8 * cd16x.style_distance
+    assert lite.lpips < cd16x.lpips + 0.05
