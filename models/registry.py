@@ -183,6 +183,10 @@ class ProgramModule(nn.Module):
         """Return the program's output, [N, 3, H, W]."""
         return self.program(image)
 
+    def train(self, mode: bool = True) -> ProgramModule:
+        """Return itself: a captured program has one mode, the one it was captured in."""
+        return self
+
 
 def _from_program(path: Path, trusted: bool) -> LoadedNetwork:
     program = load_program(path, trusted=trusted)

@@ -9,10 +9,10 @@ from styleexport.core.errors import BadCheckpoint
 from styleexport.models.checkpoint import read_tensors
 from styleexport.models.decoders.mirror import MirrorDecoder
 from styleexport.models.encoders import vgg16
+from styleexport.models.encoders._backbone import load_backbone
 from styleexport.models.network import StyleNetwork
 from styleexport.models.networks._adain import AdainNetwork
 from styleexport.models.networks._published import read_whole
-from styleexport.models.training.losses import load_backbone
 
 
 def build() -> AdainNetwork:

@@ -13,11 +13,11 @@ from pathlib import Path
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.decoders.mirror import MirrorDecoder
 from styleexport.models.encoders import vgg19
+from styleexport.models.encoders._backbone import load_backbone
 from styleexport.models.encoders._vgg import Padding
 from styleexport.models.network import StyleNetwork
 from styleexport.models.networks._adain import AdainNetwork
 from styleexport.models.networks._published import conv_renames, read_whole, two_files
-from styleexport.models.training.losses import load_backbone
 
 # Positions of the convolutions in the release's nn.Sequential: pads, ReLUs and pools between them.
 RELEASE_ENCODER = (2, 5, 9, 12, 16, 19, 22, 25, 29)

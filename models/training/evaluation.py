@@ -11,9 +11,9 @@ from torch import Tensor
 
 from styleexport.models.checkpoint import read_tensors
 from styleexport.models.encoders import vgg16
+from styleexport.models.encoders._backbone import load_backbone
 from styleexport.models.training.losses import (
     STYLE_TAPS,
-    load_backbone,
     style_distance,
     style_statistics,
 )

@@ -234,8 +234,8 @@ class Trainer:
             loss = self.total(terms)
             if not bool(torch.isfinite(loss)):
                 raise BadCheckpoint(
-                    f"the loss became {float(loss.detach())} at step {self.step}; lower --learning-rate and "
-                    f"go on from {plan.out / 'last.pt'} with --resume"
+                    f"the loss became {float(loss.detach())} at step {self.step}; lower "
+                    f"--learning-rate and go on from {plan.out / 'last.pt'} with --resume"
                 )
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()

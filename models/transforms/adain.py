@@ -53,20 +53,23 @@ def apply(features: Tensor, code: Tensor, strength: Tensor, *, unbiased: bool) -
         unbiased: whether variances divide by n - 1.
     """
     mean, deviation, centred = statistics(features, unbiased=unbiased)
-    channels = features.shape[1]
-    style_mean = code[:, :channels, None, None]
-    style_deviation = code[:, channels:, None, None]
+    style_mean, style_deviation = _per_channel(code, features)
     mixed_mean = mean + strength * (style_mean - mean)
     mixed_deviation = deviation + strength * (style_deviation - deviation)
     return centred * (mixed_deviation / deviation) + mixed_mean
 
 
 def normalise_to(features: Tensor, code: Tensor) -> Tensor:
-    """Return the features with the code's mean and deviation: AdaIN with biased variance."""
+    """Return the features with the code's mean and deviation: AdaIN at full strength, biased."""
     _, deviation, centred = statistics(features, unbiased=False)
+    style_mean, style_deviation = _per_channel(code, features)
+    return centred * (style_deviation / deviation) + style_mean
+
+
+def _per_channel(code: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a code's means and deviations, [N, C, 1, 1] each."""
     channels = features.shape[1]
-    scale = code[:, channels:, None, None] / deviation
-    return centred * scale + code[:, :channels, None, None]
+    return code[:, :channels, None, None], code[:, channels:, None, None]
 
 
 def blend(codes: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
