@@ -102,10 +102,11 @@ def _check_output(
     try:
         with torch.no_grad():
             output = module(*examples)
-    except (RuntimeError, TypeError, IndexError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
         raise UnsupportedOp(
-            f"{network.network.name} ({module.role}) does not run on images of {size}: {reason}"
+            f"{network.network.name} ({module.role}) does not run on images of {size}: "
+            f"{reason[:200]}; expected a tensor [1, 3, H, W] in and out"
         ) from error
     sides = {"height": size.height, "width": size.width}
     expected = tuple(sides.get(a, 0) if isinstance(a, str) else a for a in outputs[0].shape)

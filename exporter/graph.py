@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch.export import Dim, ExportedProgram
 
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import TensorFact
+from styleexport.core.quiet import quiet
 from styleexport.core.types import MAX_SIDE, Role, Size
 
 
@@ -53,8 +53,7 @@ class Graph:
 
 def copied(module: nn.Module) -> nn.Module:
     """Return a deep copy, without torch's warning about its own pytrees."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
+    with quiet():
         return copy.deepcopy(module)
 
 
@@ -98,7 +97,7 @@ def trace(
             for fact in facts
         )
     try:
-        with torch.no_grad():
+        with quiet(), torch.no_grad():
             return torch.export.export(
                 _Positional(module, len(examples)),
                 examples,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from styleexport.core import plugins
-from styleexport.core.errors import ParityFailure, UsageError
+from styleexport.core.errors import BadArtifact, ParityFailure, UsageError
 from styleexport.core.files import replace_file, replace_folder
 from styleexport.core.images import array_from_image
 from styleexport.core.manifest import (
@@ -30,7 +31,6 @@ from styleexport.core.manifest import (
     SizeFact,
     read_manifest,
     sha256_of_file,
-    write_manifest,
 )
 from styleexport.core.program import save_program
 from styleexport.core.types import Precision, Role, Size
@@ -116,7 +116,7 @@ def export(request: ExportRequest, report: Report = lambda _: None) -> Manifest:
         failed = [fact for fact in manifest.files if fact.parity and not fact.parity.passed]
         if failed:
             _reject(request.out, manifest, failed)
-        write_manifest(manifest, folder)
+        (folder / FILE_NAME).write_bytes(manifest.encoded())
     return manifest
 
 
@@ -149,7 +149,7 @@ def check_out(out: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{out} is a file, expected a folder: choose another with -o")
     present = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
     known: set[str] = set()
-    if FILE_NAME in present:
+    with contextlib.suppress(BadArtifact):
         manifest = read_manifest(out, check_files=False)
         packs = {pack.path for pack in manifest.styles}
         known = {FILE_NAME, *manifest.known_paths()} - packs

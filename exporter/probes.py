@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from styleexport.core.assets import DEMO_CONTENT, DEMO_STYLE, folder
-from styleexport.core.files import replace_file
 from styleexport.core.images import array_from_image, read_image
 from styleexport.core.manifest import ProbeFact, SizeFact, sha256_of_file
 from styleexport.core.types import Role, Size
@@ -65,8 +64,8 @@ def write_probe(network: LoadedNetwork, role: Role, size: Size, artifact: Path) 
     with torch.inference_mode():
         output = module(*(torch.from_numpy(value) for value in inputs.values()))
     path = f"probes/{network.network.name}_{role}_{size}.safetensors"
-    with replace_file(artifact / path) as part:
-        part.write_bytes(save({**inputs, module.output_name: output.numpy()}))
+    (artifact / path).parent.mkdir(exist_ok=True)
+    (artifact / path).write_bytes(save({**inputs, module.output_name: output.numpy()}))
     return ProbeFact(
         path=path, role=role, size=SizeFact.of(size), sha256=sha256_of_file(artifact / path)
     )

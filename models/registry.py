@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -105,6 +106,8 @@ def describe_factory(spec: str) -> StyleNetwork:
     Raises:
         UsageError: there is no such function, or it does not return a usable module.
     """
+    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", spec):
+        raise UsageError(f"network {spec!r} is not a factory: type package.module:factory")
     module_name, _, factory_name = spec.partition(":")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -115,13 +118,24 @@ def describe_factory(spec: str) -> StyleNetwork:
             f"network {spec!r}: no module named {error.name!r} here; type package.module:factory "
             "as Python imports it from this folder"
         ) from error
+    except Exception as error:
+        raise UsageError(
+            f"network {spec!r}: importing {module_name} failed with {_in_one_line(error)}; mend "
+            "that file (-vv shows where)"
+        ) from error
     if not callable(factory):
         raise UsageError(
             f"network {spec!r}: {module_name} has no function {factory_name!r} that builds it"
         )
 
     def build() -> nn.Module:
-        module = factory()
+        try:
+            module = factory()
+        except Exception as error:
+            raise UsageError(
+                f"network {spec!r}: calling it failed with {_in_one_line(error)}; expected a "
+                "function without arguments that returns a torch.nn.Module"
+            ) from error
         if not isinstance(module, nn.Module):
             raise UsageError(
                 f"network {spec!r} returned a {type(module).__name__}, expected a torch.nn.Module"
@@ -145,6 +159,10 @@ def _from_factory(spec: str, checkpoints: Sequence[Path]) -> LoadedNetwork:
     module.eval().requires_grad_(False)
     digest = sha256_of(list(checkpoints)) if checkpoints else _state_sha256(module)
     return LoadedNetwork(network, module, tuple(p.name for p in checkpoints), digest)
+
+
+def _in_one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0][:200]
 
 
 def _check_forward(spec: str, module: nn.Module) -> None:

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from styleexport.core.errors import BadArtifact
 from styleexport.core.manifest import FileFact, Manifest, ParityFact, ProbeFact
 from styleexport.core.types import Precision
-from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
+from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
 
 # The least that passes, in dB. Rounding to fp16 costs about 1e-3 of a value; int8 weights alone
 # stay above 35 on trained networks; int8 activations are held to what a viewer accepts.
@@ -72,12 +72,10 @@ def check_file(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> Par
         raise BadArtifact(f"{folder} has no probe for {fact.path}: export the network again")
     runner = runner_for(path)
     worst, largest = EQUAL_DB, 0.0
-    name = fact.outputs[0].name
     with runner.open(path, RunOptions()) as session:
         for probe in fitting:
             tensors = read_probe(folder, probe)
-            reference = tensors.pop(name)
-            output = session({item.name: tensors[item.name] for item in fact.inputs})[name]
+            output, reference = _run(session, fact, tensors, path)
             if output.shape != reference.shape:
                 raise BadArtifact(
                     f"{path} returned {list(output.shape)} for {probe.size.size()}, expected "
@@ -94,6 +92,28 @@ def check_file(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> Par
         max_abs_error=float(f"{largest:.3g}"),
         probes=len(fitting),
     )
+
+
+def _run(
+    session: Session, fact: FileFact, tensors: dict[str, NDArray[np.float32]], path: Path
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return what a file computes of a probe, and what the probe expects."""
+    name = fact.outputs[0].name
+    missing = [n for n in (*(item.name for item in fact.inputs), name) if n not in tensors]
+    if missing:
+        raise BadArtifact(
+            f"the probe of {path} holds no {missing[0]}, found {sorted(tensors)}; export the "
+            "network again"
+        )
+    try:
+        output = session({item.name: tensors[item.name] for item in fact.inputs})[name]
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise BadArtifact(
+            f"{path} does not run on its probe: {reason[:200]}; it is not the file that the "
+            "manifest describes: export the network again"
+        ) from error
+    return output, tensors[name]
 
 
 def check_artifact(folder: Path, manifest: Manifest) -> dict[str, ParityFact]:

@@ -10,6 +10,7 @@ side brought down to ``max_side``.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,7 @@ class Stylizer:
                 f"{self.folder} has no encode file: use --style-code, or export again with "
                 "--role encode --role transform"
             )
-        fact = _best(files, Size(style.height, style.width))
+        fact = _best(files, style)
         frame = _middle(style, fact, DEFAULT_MAX_SIDE, self.manifest.network.min_side)
         return self._session(fact)({"style": array_from_image(frame)})["style_code"]
 
@@ -157,7 +158,7 @@ class Stylizer:
             raise UsageError(
                 f"{self.folder} has no file that paints: export again with --role transform"
             )
-        fact = _best(files, Size(content.height, content.width))
+        fact = _best(files, content)
         frame = _Frame.of(content, fact, options.max_side, self.manifest.network.min_side)
         inputs = {"content": frame.pixels} | self._style_inputs(fact, style, options)
         painted = frame.restore(self._session(fact)(inputs)["image"])
@@ -196,7 +197,7 @@ def blend_codes(codes: Sequence[Array], weights: Sequence[float]) -> Array:
         raise UsageError(
             f"{len(codes)} styles but {len(weights)} weights: type one --style-weight a style"
         )
-    if min(weights) < 0 or sum(weights) <= 0:
+    if not all(math.isfinite(w) and w >= 0 for w in weights) or sum(weights) <= 0:
         raise UsageError(
             f"style weights {weights} must not be negative, and one must be above 0: type for "
             "example --style-weight 0.7 --style-weight 0.3"
@@ -205,7 +206,7 @@ def blend_codes(codes: Sequence[Array], weights: Sequence[float]) -> Array:
     return np.sum([c * np.float32(w / total) for c, w in zip(codes, weights, strict=True)], axis=0)
 
 
-def _best(files: Sequence[FileFact], picture: Size) -> FileFact:
+def _best(files: Sequence[FileFact], picture: Image.Image) -> FileFact:
     """Return the file whose size keeps the most of a picture's pixels; of equals, the smaller."""
 
     def key(fact: FileFact) -> tuple[float, int]:

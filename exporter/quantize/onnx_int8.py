@@ -9,7 +9,6 @@ integer kernel for them: a quantized one would lose precision and gain nothing.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from styleexport.core.manifest import CalibrationFact, FloatIslandFact, QuantizationFact
+from styleexport.core.quiet import quiet
 from styleexport.exporter.quantize.calibration import STYLES_EACH, CalibrationSet
 
 # What lies between two integer convolutions.
@@ -57,9 +57,7 @@ def quantize_body(
         def get_next(self) -> Arrays | None:  # pyright: ignore[reportIncompatibleMethodOverride]
             return next(self._rest, None)
 
-    root = logging.getLogger()
-    level, root.level = root.level, logging.ERROR
-    try:
+    with quiet():
         quantize_static(
             onnx.ModelProto.FromString(model.SerializeToString()),
             path,
@@ -71,8 +69,6 @@ def quantize_body(
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
         )
-    finally:
-        root.level = level
     with_codes = any(name == "style_code" for name in feeds[0])
     return QuantizationFact(
         scheme="qdq-static",

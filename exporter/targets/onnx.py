@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +11,7 @@ import torch
 
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import QuantizationFact
+from styleexport.core.quiet import quiet
 from styleexport.core.types import Precision
 from styleexport.exporter.graph import Graph
 from styleexport.exporter.quantize.onnx_fp16 import half_precision
@@ -32,11 +29,8 @@ def model_from_graph(graph: Graph) -> onnx.ModelProto:
         UnsupportedOp: the exporter has no translation for an operation.
     """
     names = [fact.name for fact in graph.inputs]
-    logger = logging.getLogger("torch.onnx")
-    level, logger.level = logger.level, logging.ERROR
     try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             program = torch.onnx.export(
                 graph.program,
                 dynamo=True,
@@ -50,8 +44,6 @@ def model_from_graph(graph: Graph) -> onnx.ModelProto:
         raise UnsupportedOp(
             f"ONNX cannot express the network: {reason[:300]}; replace the operation in the network"
         ) from error
-    finally:
-        logger.level = level
     assert program is not None
     model = program.model_proto
     if graph.dynamic:

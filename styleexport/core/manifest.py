@@ -7,6 +7,7 @@ languages follow it, and reading validates against it.
 from __future__ import annotations
 
 import hashlib
+import inspect
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -332,6 +333,11 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
 
 def json_schema() -> bytes:
     """Return the manifest's JSON Schema, indented."""
-    schema = msgspec.json.schema(Manifest)
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **msgspec.json.schema(Manifest),
+    }
+    for definition in schema["$defs"].values():
+        # Python 3.13 strips the indentation of docstrings itself; the file must not depend on it.
+        definition["description"] = inspect.cleandoc(definition["description"])
     return msgspec.json.format(msgspec.json.encode(schema, order="deterministic"), indent=2) + b"\n"

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from styleexport.core.errors import BadCheckpoint
-from styleexport.core.files import replace_file
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -62,8 +61,8 @@ def save_program(program: ExportedProgram, path: Path) -> None:
         torch.export.save(program, buffer)
     finally:
         program._example_inputs = inputs  # pyright: ignore
-    with replace_file(path) as part:
-        part.write_bytes(buffer.getvalue())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(buffer.getvalue())
 
 
 def load_program(path: Path, *, trusted: bool = False) -> ExportedProgram:
@@ -113,6 +112,8 @@ def _without_code(path: Path) -> io.BytesIO:
     copy = io.BytesIO()
     with zipfile.ZipFile(path) as archive, zipfile.ZipFile(copy, "w") as checked:
         seen: set[str] = set()
+        if not any(name.endswith("/models/model.json") for name in archive.namelist()):
+            raise ValueError("it holds no models/model.json: truncated, or of an older torch")
         for info in archive.infolist():
             root, _, entry = info.filename.partition("/")
             data = archive.read(info)

@@ -38,7 +38,7 @@ def test_the_painting_has_the_size_of_the_picture(stylizer, size):
 )
 def test_the_size_that_keeps_the_most_pixels_is_chosen(artifact, shape, chosen):
     files = [f for f in read_manifest(artifact).files if f.role is Role.TRANSFORM]
-    assert chosen in _best(files, Size(*shape)).path
+    assert chosen in _best(files, picture(shape[1], shape[0])).path
 
 
 def test_a_picture_of_the_files_size_goes_through_untouched(artifact, stylizer):
