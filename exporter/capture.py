@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from styleexport.core.errors import UnsupportedOp, UsageError
+from styleexport.core.errors import UnsupportedOp, UsageError, first_line
 from styleexport.core.manifest import TensorFact
 from styleexport.core.types import Role, Size
 from styleexport.exporter.graph import Graph, example_inputs, trace
@@ -55,12 +55,17 @@ def _code_length(module: RoleModule, side: int) -> int:
     if "style" not in module.input_names() and "style_code" not in module.input_names():
         return 0
     encode = RoleModule(module.network, Role.ENCODE, (module.low, module.high))
-    with torch.no_grad():
-        code = encode(torch.full((1, 3, side, side), 0.5))
-    if code.dim() != 2 or code.shape[0] != 1:
+    try:
+        with torch.no_grad():
+            code = encode(torch.full((1, 3, side, side), 0.5))
+    except Exception as error:
         raise UnsupportedOp(
-            f"encode returned {list(code.shape)}, expected a style code [N, K]: flatten it"
-        )
+            f"encode does not run on images of {side}x{side}: {first_line(error)}; expected "
+            "encode(style [N, 3, H, W]) -> code [N, K]"
+        ) from error
+    if not isinstance(code, Tensor) or code.dim() != 2 or code.shape[0] != 1:
+        found = list(code.shape) if isinstance(code, Tensor) else type(code).__name__
+        raise UnsupportedOp(f"encode returned {found}, expected a style code [N, K]: flatten it")
     return int(code.shape[1])
 
 
@@ -103,10 +108,9 @@ def _check_output(
         with torch.no_grad():
             output = module(*examples)
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
         raise UnsupportedOp(
             f"{network.network.name} ({module.role}) does not run on images of {size}: "
-            f"{reason[:200]}; expected a tensor [1, 3, H, W] in and out"
+            f"{first_line(error)}; expected a tensor [1, 3, H, W] in and out"
         ) from error
     sides = {"height": size.height, "width": size.width}
     expected = tuple(sides.get(a, 0) if isinstance(a, str) else a for a in outputs[0].shape)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from styleexport.core.errors import UnsupportedOp
+from styleexport.core.errors import UnsupportedOp, first_line
 from styleexport.core.manifest import TensorFact
 from styleexport.core.quiet import quiet
 from styleexport.core.types import MAX_SIDE, Role, Size
@@ -106,16 +106,12 @@ def trace(
                 prefer_deferred_runtime_asserts_over_guards=dynamic,
             )
     except Exception as error:
-        kind = "with dynamic sizes " if dynamic else ""
+        kind = " with dynamic sizes" if dynamic else ""
         raise UnsupportedOp(
-            f"torch.export cannot capture the network {kind}: {_first_line(error)}; "
+            f"torch.export cannot capture the network{kind}: {first_line(error)}; "
             + ("leave out --dynamic and name sizes with --size" if dynamic else
                "data-dependent Python branches and in-place tricks must go from its forward")
         ) from error  # fmt: skip
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 class _Positional(nn.Module):

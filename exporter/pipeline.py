@@ -141,8 +141,14 @@ def check_out(out: Path, *, overwrite: bool) -> None:
     An earlier artifact is replaced as long as it holds nothing that an export does not write.
 
     Raises:
-        UsageError: the path is a file, or holds files that are not an export's.
+        UsageError: the path is a file, the present folder or one above it (even to be overwritten),
+            or holds files that are not an export's.
     """
+    if out.resolve() in (Path.cwd(), *Path.cwd().parents, Path.home()):
+        raise UsageError(
+            f"{out} is the present folder or one above it, which an export would replace: type a "
+            f"folder of its own, for example -o {out / 'artifact'}"
+        )
     if not out.exists() or overwrite:
         return
     if not out.is_dir():

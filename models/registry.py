@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from styleexport.core import plugins
-from styleexport.core.errors import BadCheckpoint, UsageError
+from styleexport.core.errors import BadCheckpoint, UsageError, first_line
 from styleexport.core.program import load_program
 from styleexport.models.checkpoint import load_into, read_tensors, sha256_of
 from styleexport.models.network import LoadedNetwork, StyleNetwork
@@ -120,7 +120,7 @@ def describe_factory(spec: str) -> StyleNetwork:
         ) from error
     except Exception as error:
         raise UsageError(
-            f"network {spec!r}: importing {module_name} failed with {_in_one_line(error)}; mend "
+            f"network {spec!r}: importing {module_name} failed with {first_line(error)}; mend "
             "that file (-vv shows where)"
         ) from error
     if not callable(factory):
@@ -133,7 +133,7 @@ def describe_factory(spec: str) -> StyleNetwork:
             module = factory()
         except Exception as error:
             raise UsageError(
-                f"network {spec!r}: calling it failed with {_in_one_line(error)}; expected a "
+                f"network {spec!r}: calling it failed with {first_line(error)}; expected a "
                 "function without arguments that returns a torch.nn.Module"
             ) from error
         if not isinstance(module, nn.Module):
@@ -159,10 +159,6 @@ def _from_factory(spec: str, checkpoints: Sequence[Path]) -> LoadedNetwork:
     module.eval().requires_grad_(False)
     digest = sha256_of(list(checkpoints)) if checkpoints else _state_sha256(module)
     return LoadedNetwork(network, module, tuple(p.name for p in checkpoints), digest)
-
-
-def _in_one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".strip().splitlines()[0][:200]
 
 
 def _check_forward(spec: str, module: nn.Module) -> None:

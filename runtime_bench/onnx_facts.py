@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import onnx
 
-from styleexport.core.errors import BadArtifact
+from styleexport.core.errors import BadArtifact, first_line
 from styleexport.runtime_bench.onnx_macs import macs_by_node
 
 
@@ -45,9 +45,8 @@ def describe(path: Path) -> OnnxFacts:
         model = onnx.load(path)
         onnx.checker.check_model(model)
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise BadArtifact(
-            f"{path} is not a whole ONNX file: {reason[:200]}; export the network again"
+            f"{path} is not a whole ONNX file: {first_line(error)}; export the network again"
         ) from error
     stored: Counter[str] = Counter()
     for item in model.graph.initializer:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from styleexport.core.errors import BadArtifact
+from styleexport.core.errors import BadArtifact, first_line
 from styleexport.core.manifest import FileFact, Manifest, ParityFact, ProbeFact
 from styleexport.core.types import Precision
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
@@ -108,9 +108,8 @@ def _run(
     try:
         output = session({item.name: tensors[item.name] for item in fact.inputs})[name]
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise BadArtifact(
-            f"{path} does not run on its probe: {reason[:200]}; it is not the file that the "
+            f"{path} does not run on its probe: {first_line(error)}; it is not the file that the "
             "manifest describes: export the network again"
         ) from error
     return output, tensors[name]

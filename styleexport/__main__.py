@@ -17,18 +17,22 @@ INTERRUPTED = 130
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    # A second signal must not end the cleaning up that the first one started.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that `core/errors.py` gives the outcome."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         code = cli.main(prog_name="styleexport", standalone_mode=False)
     except StyleExportError as error:
         if cli.verbosity > 1:
             traceback.print_exc()
-        click.echo(f"error: {error}", err=True)
+        click.echo("error: " + " ".join(str(error).splitlines()), err=True)
         code = error.exit_code
     except click.ClickException as error:
         context = getattr(error, "ctx", None)

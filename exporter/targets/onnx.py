@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 import torch
 
-from styleexport.core.errors import UnsupportedOp
+from styleexport.core.errors import UnsupportedOp, first_line
 from styleexport.core.manifest import QuantizationFact
 from styleexport.core.quiet import quiet
 from styleexport.core.types import Precision
@@ -40,9 +40,8 @@ def model_from_graph(graph: Graph) -> onnx.ModelProto:
                 opset_version=OPSET,
             )
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UnsupportedOp(
-            f"ONNX cannot express the network: {reason[:300]}; replace the operation in the network"
+            f"ONNX cannot express the network: {first_line(error)}; replace that operation"
         ) from error
     assert program is not None
     model = program.model_proto

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from styleexport.core.errors import BadArtifact
+from styleexport.core.errors import BadArtifact, first_line
 from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
 
 PROVIDERS = ("CPUExecutionProvider",)
@@ -28,9 +28,8 @@ def _load(path: Path, settings: ort.SessionOptions) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(str(path), settings, providers=list(PROVIDERS))
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise BadArtifact(
-            f"ONNX Runtime cannot load {path}: {reason[:200]}; export the network again"
+            f"ONNX Runtime cannot load {path}: {first_line(error)}; export the network again"
         ) from error
 
 

@@ -82,3 +82,8 @@ class Regression(StyleExportError):
     """A comparison of two reports found one slower or worse than allowed."""
 
     exit_code = 5
+
+
+def first_line(error: BaseException) -> str:
+    """Return another library's error as ``Type: message``, one line of at most 200."""
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0][:200]

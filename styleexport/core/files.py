@@ -69,12 +69,12 @@ def replace_folder(path: Path) -> Generator[Path]:
         for file in sorted(p for p in part.rglob("*") if p.is_file()):
             _sync(file)
         part.chmod(0o755)
-        if path.exists():
-            path.rename(old)
         try:
+            if path.exists():
+                path.rename(old)
             part.rename(path)
-        except OSError:
-            if old.exists():
+        except BaseException:
+            if old.exists() and not path.exists():
                 old.rename(path)
             raise
         _sync(path.parent)

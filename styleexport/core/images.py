@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from styleexport.core.errors import BadImage, UsageError
 from styleexport.core.files import replace_file
+from styleexport.core.quiet import quiet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,8 +32,7 @@ def read_image(path: Path, *, background: tuple[int, int, int] = (255, 255, 255)
     if not path.is_file():
         raise BadImage(f"image {path} does not exist; type the path of an image file")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
             try:
                 with Image.open(path, formats=_formats()) as opened:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -315,7 +315,11 @@ def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
 
 def _check_file(folder: Path, name: str, expected: str) -> None:
     path = folder / name
-    if not path.is_file() or ".." in Path(name).parts:
+    if ".." in Path(name).parts:
+        raise BadArtifact(
+            f"{folder / FILE_NAME} names {name}, outside the artifact: export the network again"
+        )
+    if not path.is_file():
         raise BadArtifact(f"{path} is missing, the manifest lists it: export the network again")
     found = sha256_of_file(path)
     if found != expected:
@@ -333,7 +337,7 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
 
 def json_schema() -> bytes:
     """Return the manifest's JSON Schema, indented."""
-    schema = {
+    schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **msgspec.json.schema(Manifest),
     }

@@ -65,3 +65,31 @@ def test_a_network_that_cannot_be_exported_says_why(function, message):
 def test_a_size_below_the_networks_smallest_is_refused(random_network):
     with pytest.raises(UsageError, match=r"too small for fast-style.*at least 32 pixels"):
         capture(random_network("fast-style"), Role.STYLIZE, Size(8, 64))
+
+
+class TwoImage(nn.Module):
+    def __init__(self, encode):
+        super().__init__()
+        self._encode = encode
+
+    def encode(self, style):
+        return self._encode(style)
+
+    def transfer(self, content, code, strength):
+        return content * code.mean() * strength
+
+
+@pytest.mark.parametrize(
+    ("encode", "message"),
+    [
+        (
+            lambda x: (x.mean((2, 3)), x.amax((2, 3))),
+            "encode returned tuple, expected a style code",
+        ),
+        (lambda x: x, r"encode returned \[1, 3, 32, 32\], expected a style code"),
+        (lambda x: x[:, 7], "encode does not run on images of 32x32: IndexError"),
+    ],
+)
+def test_an_encode_that_gives_no_code_says_why(encode, message):
+    with pytest.raises(UnsupportedOp, match=message):
+        capture(wrap(TwoImage(encode)), Role.TRANSFORM, Size(40, 40))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -161,3 +162,14 @@ def test_int8_of_the_shipped_network_keeps_the_picture(int8_artifact):
         assert fact.int8_mac_share == 1.0
         assert fact.parity is not None
         assert fact.parity.measured_db > 28
+
+
+def test_the_present_folder_is_never_replaced(random_network, tmp_path, monkeypatch):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    for out in (".", "..", str(tmp_path)):
+        request = ExportRequest(
+            random_network("adain-lite"), Path(out), sizes=(SIZE,), overwrite=True
+        )
+        with pytest.raises(UsageError, match="the present folder or one above it"):
+            export(request)
