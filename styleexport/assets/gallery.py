@@ -12,7 +12,7 @@ from styleexport.runtime_bench.stylizer import Stylizer
 
 CONTENTS = ("content_lake.jpg", "content_harbour.jpg", "content_tulips.jpg")
 STYLES = ("style_swirl.jpg", "style_impasto.jpg", "style_woodblock.jpg", "style_glass.jpg")
-CELL = 224
+CELL = 192
 
 
 def main(artifact: Path, out: Path) -> None:
@@ -22,7 +22,7 @@ def main(artifact: Path, out: Path) -> None:
     with Stylizer(artifact) as stylizer:
         codes = [stylizer.encode(style) for style in styles]
         paintings = [[stylizer.stylize(content, code) for code in codes] for content in contents]
-    write_image(contact_sheet(contents, styles, paintings, CELL), out, quality=85)
+    write_image(contact_sheet(contents, styles, paintings, CELL), out, quality=80)
 
 
 if __name__ == "__main__":

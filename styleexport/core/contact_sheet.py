@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 
 def contact_sheet(
@@ -13,13 +13,12 @@ def contact_sheet(
     paintings: Sequence[Sequence[Image.Image]],
     cell: int = 128,
 ) -> Image.Image:
-    """Return the sheet; ``paintings[i][j]`` is content i in style j, every cell ``cell`` pixels."""
+    """Return the sheet of middles; ``paintings[i][j]`` is content i in style j."""
     sheet = Image.new("RGB", ((len(styles) + 1) * cell, (len(contents) + 1) * cell), "white")
 
     def put(image: Image.Image, row: int, column: int) -> None:
-        sheet.paste(
-            image.resize((cell, cell), Image.Resampling.LANCZOS), (column * cell, row * cell)
-        )
+        middle = ImageOps.fit(image, (cell, cell), Image.Resampling.LANCZOS)
+        sheet.paste(middle, (column * cell, row * cell))
 
     for column, style in enumerate(styles, start=1):
         put(style, 0, column)
