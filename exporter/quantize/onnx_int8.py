@@ -2,9 +2,15 @@
 
 The static recipe quantizes the body of the network (convolutions and what lies between two of them:
 ReLU, pooling, padding, upsampling) with uint8 activations and int8 weights, one scale an output
-channel. Instance statistics (means, variances, the normalisation itself) stay in float: in eight
-bits they cost 5 to 13 dB. Transposed convolutions stay in float too, because ONNX Runtime has no
-integer kernel for them: a quantized one would lose precision and gain nothing.
+channel. What stays in float, and why:
+
+- Instance statistics (means, variances, the normalisation itself): in eight bits they cost 5 to
+  13 dB.
+- A convolution whose result is normalised or squashed straight into the picture: that step
+  multiplies its rounding error. On real feed-forward networks float wins 3 to 14 dB for 6 % of the
+  MACs.
+- Transposed convolutions: ONNX Runtime has no integer kernel for them, so a quantized one would
+  lose precision and gain nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +30,8 @@ from styleexport.exporter.quantize.calibration import STYLES_EACH, CalibrationSe
 # What lies between two integer convolutions.
 BODY = ("Conv", "Relu", "MaxPool", "Pad", "Resize")
 WEIGHTED = {"Conv": 0, "ConvTranspose": 1}
+STRETCHING = ("InstanceNormalization", "Tanh", "Sigmoid")
+TO_THE_PICTURE = (*STRETCHING, "Clip", "Slice", "Mul", "Add", "Sub", "Div")
 STATISTICS = ("ReduceMean", "InstanceNormalization", "Sqrt", "Sub", "Mul", "Div", "Add")
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -68,6 +76,7 @@ def quantize_body(
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
+            nodes_to_exclude=list(stretched_convs(model)),
         )
     with_codes = any(name == "style_code" for name in feeds[0])
     return QuantizationFact(
@@ -85,9 +94,24 @@ def quantize_body(
     )
 
 
+def stretched_convs(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Return the names of convolutions that reach the output through a norm, tanh or sigmoid."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    found: list[str] = []
+    for output in model.graph.output:
+        node, stretched = makers.get(output.name), False
+        while node is not None and node.op_type in TO_THE_PICTURE:
+            stretched = stretched or node.op_type in STRETCHING
+            node = makers.get(node.input[0])
+        if node is not None and node.op_type == "Conv" and stretched:
+            found.append(node.name)
+    return tuple(found)
+
+
 def _islands(model: onnx.ModelProto) -> tuple[FloatIslandFact, ...]:
     found = {node.op_type for node in model.graph.node}
     islands = [
+        (stretched_convs(model), "what follows multiplies its rounding error"),
         (
             tuple(op for op in STATISTICS if op in found),
             "instance statistics lose 5 to 13 dB in int8",

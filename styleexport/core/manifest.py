@@ -87,7 +87,7 @@ class CalibrationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class FloatIslandFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Operations of an int8 file that stay in float, and why."""
+    """Operations of an int8 file that stay in float, by type or by node name, and why."""
 
     ops: tuple[str, ...]
     reason: str
