@@ -19,7 +19,7 @@ $(VENV)/base.stamp: $(BIN)/python setup.cfg pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/base.stamp
-	$(PIP) -e '.[dev]'
+	$(PIP) -e '.[coreml,tflite,dev]'
 	touch $@
 
 demo: $(VENV)/base.stamp

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,8 @@ from styleexport.core.errors import UnsupportedOp, first_line
 from styleexport.core.manifest import TensorFact
 from styleexport.core.quiet import quiet
 from styleexport.core.types import MAX_SIDE, Role, Size
+
+CHECKS = ("_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Graph:
         min_side: the smallest side it takes when dynamic.
         inputs: in order.
         outputs: in order.
+        sizes: the sizes it is to take, when they are several but not any.
     """
 
     program: ExportedProgram
@@ -37,6 +41,32 @@ class Graph:
     min_side: int
     inputs: tuple[TensorFact, ...]
     outputs: tuple[TensorFact, ...]
+    sizes: tuple[Size, ...] = ()
+
+    def layer_names(self) -> tuple[str, ...]:
+        """Return the names of its operations that make a tensor of activations, in order."""
+        return tuple(
+            node.name
+            for node in self.program.graph.nodes
+            if node.op == "call_function"
+            and isinstance(node.meta.get("val"), Tensor)
+            and node.meta["val"].is_floating_point()
+        )
+
+    @property
+    def parameters(self) -> int:
+        """The number of weights and biases (stored tensors of two or more elements)."""
+        stored = {**self.program.state_dict, **self.program.constants}
+        return sum(x.numel() for x in stored.values() if isinstance(x, Tensor) and x.numel() > 1)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of convolutions and matrix products; 0 when sizes are open."""
+        return 0 if self.dynamic else sum(map(_macs, self.program.graph.nodes))
+
+    def taking(self, sizes: tuple[Size, ...]) -> Graph:
+        """Return the graph, captured with open sizes, as one that takes these."""
+        return replace(self, sizes=sizes)
 
     def module(self) -> torch.fx.GraphModule:
         """Return the program as a module to be rewritten; its weights are copies."""
@@ -49,6 +79,24 @@ class Graph:
         examples = example_inputs(self.inputs, self.size)
         program = trace(module, examples, self.inputs, self.dynamic, self.min_side)
         return replace(self, program=program)
+
+
+def _macs(node: torch.fx.Node) -> int:
+    """Return the multiply-accumulates of one operation.
+
+    They are in·kh·kw for each output element of a convolution, out·kh·kw for each input element of
+    a transposed one, and the inner length for each output element of a matrix product.
+    """
+    name = str(node.target)
+    if not any(word in name for word in ("aten.conv", "aten.linear", "aten.mm", "aten.matmul")):
+        return 0
+    data, weight = (argument.meta["val"].shape for argument in node.args[:2])  # pyright: ignore
+    out = node.meta["val"].shape
+    if "transpose" in name:
+        return math.prod(data) * math.prod(weight[1:])
+    if "conv" in name or "linear" in name:
+        return math.prod(out) * math.prod(weight[1:])
+    return math.prod(out) * weight[-2]
 
 
 def copied(module: nn.Module) -> nn.Module:
@@ -98,13 +146,14 @@ def trace(
         )
     try:
         with quiet(), torch.no_grad():
-            return torch.export.export(
+            program = torch.export.export(
                 _Positional(module, len(examples)),
                 examples,
                 dynamic_shapes=(shapes,) if shapes is not None else None,
                 strict=False,
                 prefer_deferred_runtime_asserts_over_guards=dynamic,
             )
+            return without_checks(program) if dynamic else program
     except Exception as error:
         kind = " with dynamic sizes" if dynamic else ""
         raise UnsupportedOp(
@@ -112,6 +161,21 @@ def trace(
             + ("leave out --dynamic and name sizes with --size" if dynamic else
                "data-dependent Python branches and in-place tricks must go from its forward")
         ) from error  # fmt: skip
+
+
+def without_checks(program: ExportedProgram) -> ExportedProgram:
+    """Drop what torch.export asserts of open sizes.
+
+    Traced at sides that no stride divides, a program asserts that its output is larger than the
+    picture before the cut, and would refuse the sizes at which it is not.
+    """
+    nodes = program.graph_module.graph
+    for node in list(nodes.nodes):
+        if any(word in str(node.target) for word in CHECKS):
+            nodes.erase_node(node)
+    nodes.eliminate_dead_code(lambda node: node.op in ("placeholder", "output"))
+    program.graph_module.recompile()
+    return program
 
 
 class _Positional(nn.Module):

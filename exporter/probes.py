@@ -16,10 +16,11 @@ from styleexport.core.types import Role, Size
 from styleexport.exporter.quantize.calibration import fit
 from styleexport.models.network import LoadedNetwork
 
-# Full colours, then greys: a swapped channel, a wrong range or a clipped end shows at once.
+# Full colours, then greys: a swapped channel, a wrong range or a clipped end shows at once. All are
+# multiples of 1/255, as the pictures are: a pixel buffer holds them exactly.
 BAR = (
     (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 1.0, 0.0),
-    (1.0, 1.0, 1.0), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), (0.0, 0.0, 0.0),
+    (1.0, 1.0, 1.0), (128 / 255,) * 3, (64 / 255,) * 3, (0.0, 0.0, 0.0),
 )  # fmt: skip
 STRENGTH = 0.75
 

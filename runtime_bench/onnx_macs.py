@@ -39,18 +39,20 @@ def macs_by_node(model: onnx.ModelProto) -> dict[str, int]:
     return macs
 
 
-def integer_mac_share(path: Path, inputs: Arrays) -> float:
-    """Return the share (0..1) of a file's MACs that ONNX Runtime computes in integers.
+def integer_mac_share(model: onnx.ModelProto, inputs: Arrays) -> float:
+    """Return the share (0..1) of a model's MACs that ONNX Runtime computes in integers.
 
     It is read from the runtime's own profile of one run: what was executed, not what was asked for.
     """
-    macs = macs_by_node(onnx.load(path))
+    macs = macs_by_node(model)
     with tempfile.TemporaryDirectory() as folder:
         settings = ort.SessionOptions()
         settings.log_severity_level = 3
         settings.enable_profiling = True
         settings.profile_file_prefix = str(Path(folder) / "profile")
-        session = ort.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(
+            model.SerializeToString(), settings, providers=["CPUExecutionProvider"]
+        )
         session.run(None, dict(inputs))
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     executed = {

@@ -13,16 +13,24 @@ from safetensors.numpy import load_file
 from styleexport.core.errors import BadArtifact, first_line
 from styleexport.core.manifest import FileFact, Manifest, ParityFact, ProbeFact
 from styleexport.core.types import Precision
-from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
+from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session, runners_for
+
+Tensors = dict[str, NDArray[np.float32]]
 
 # The least that passes, in dB. Rounding to fp16 costs about 1e-3 of a value; int8 weights alone
-# stay above 35 on trained networks; int8 activations are held to what a viewer accepts.
+# stay above 35 on trained networks; int8 activations and palettes of few values are held to what a
+# viewer accepts.
 ALLOWED_DB = {
     Precision.FP32: 90.0,
     Precision.FP16: 50.0,
     Precision.INT8_WEIGHTS: 35.0,
     Precision.INT8: 25.0,
+    Precision.PALETTE8: 35.0,
+    Precision.PALETTE6: 25.0,
+    Precision.PALETTE4: 15.0,
 }
+# Rounding a picture to 8 bits leaves 58.9 dB; a runner that does so is held to no more than this.
+ROUNDED_DB = 48.0
 # What is reported for files that agree to the last bit.
 EQUAL_DB = 200.0
 
@@ -46,7 +54,7 @@ def psnr_db(
     return min(EQUAL_DB, 10 * math.log10(max(top, 1e-12) ** 2 / error))
 
 
-def read_probe(folder: Path, probe: ProbeFact) -> dict[str, NDArray[np.float32]]:
+def read_probe(folder: Path, probe: ProbeFact) -> Tensors:
     """Return the tensors of one probe: inputs and the output, by name.
 
     Raises:
@@ -60,42 +68,63 @@ def read_probe(folder: Path, probe: ProbeFact) -> dict[str, NDArray[np.float32]]
         ) from error
 
 
-def check_file(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> ParityFact:
-    """Return the parity of one file on the probes of its role that it can take.
+def check_file(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> tuple[ParityFact, ...]:
+    """Return the parity of one file on the probes that it can take, once a runner.
 
     Raises:
         BadArtifact: the file cannot be loaded, or there is no probe for it.
+        DeviceError: no runner for it can run here.
     """
     path = folder / fact.path
-    fitting = [p for p in probes if p.role is fact.role and fact.size in (None, p.size)]
+    fitting = [p for p in probes if p.role is fact.role and fact.takes(p.size)]
     if not fitting:
         raise BadArtifact(f"{folder} has no probe for {fact.path}: export the network again")
-    runner = runner_for(path)
+    tensors = [read_probe(folder, probe) for probe in fitting]
+    found: list[ParityFact] = []
+    for runner in runners_for(path):
+        measured, largest = _measure(runner, path, fact, tensors)
+        exact = runner.in_float32() if fact.float_dtype == "float16" else None
+        found.append(
+            ParityFact(
+                runner=runner.name,
+                metric="psnr",
+                measured_db=measured,
+                allowed_db=_allowed(fact, runner),
+                max_abs_error=largest,
+                probes=len(fitting),
+                float32_db=_measure(exact, path, fact, tensors)[0] if exact else None,
+            )
+        )
+    return tuple(found)
+
+
+def _allowed(fact: FileFact, runner: Runner) -> float:
+    rounded = runner.rounds_pictures and fact.outputs[0].dtype == "uint8"
+    allowed = ALLOWED_DB[fact.precision]
+    return min(allowed, ROUNDED_DB) if rounded else allowed
+
+
+def _measure(
+    runner: Runner, path: Path, fact: FileFact, probes: Sequence[Tensors]
+) -> tuple[float, float]:
+    """Return the worst PSNR in dB and the largest difference of one element."""
     worst, largest = EQUAL_DB, 0.0
+    peak = 1.0 if fact.outputs[0].kind == "image" else None
     with runner.open(path, RunOptions()) as session:
-        for probe in fitting:
-            tensors = read_probe(folder, probe)
+        for tensors in probes:
             output, reference = _run(session, fact, tensors, path)
             if output.shape != reference.shape:
                 raise BadArtifact(
-                    f"{path} returned {list(output.shape)} for {probe.size.size()}, expected "
-                    f"{list(reference.shape)}: height and width are swapped or the size is wrong"
+                    f"{path} returned {list(output.shape)}, expected {list(reference.shape)}: "
+                    "height and width are swapped or the size is wrong"
                 )
-            peak = 1.0 if fact.outputs[0].kind == "image" else None
             worst = min(worst, psnr_db(output, reference, peak))
-            largest = max(largest, float(np.abs(output - reference).max()))
-    return ParityFact(
-        runner=runner.name,
-        metric="psnr",
-        measured_db=round(worst, 2),
-        allowed_db=ALLOWED_DB[fact.precision],
-        max_abs_error=float(f"{largest:.3g}"),
-        probes=len(fitting),
-    )
+            largest = max(largest, float(np.abs(np.nan_to_num(output) - reference).max()))
+    return round(worst, 2), float(f"{largest:.3g}")
 
 
 def _run(
-    session: Session, fact: FileFact, tensors: dict[str, NDArray[np.float32]], path: Path
+    session: Session, fact: FileFact, tensors: Tensors, path: Path
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return what a file computes of a probe, and what the probe expects."""
     name = fact.outputs[0].name
@@ -115,6 +144,6 @@ def _run(
     return output, tensors[name]
 
 
-def check_artifact(folder: Path, manifest: Manifest) -> dict[str, ParityFact]:
-    """Return path → parity of every file of an artifact."""
+def check_artifact(folder: Path, manifest: Manifest) -> dict[str, tuple[ParityFact, ...]]:
+    """Return path → parity of every file of an artifact, once a runner."""
     return {fact.path: check_file(folder, fact, manifest.probes) for fact in manifest.files}

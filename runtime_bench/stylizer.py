@@ -24,7 +24,7 @@ from safetensors.numpy import load_file
 from styleexport.core.errors import UsageError
 from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.manifest import FileFact, Manifest, read_manifest
-from styleexport.core.types import Role, Size
+from styleexport.core.types import Precision, Role, Size
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
 
 Array = NDArray[np.float32]
@@ -53,14 +53,28 @@ class StylizeOptions:
 class Stylizer:
     """Runs an artifact on pictures; a context manager that holds its loaded files.
 
+    Args:
+        artifact: its folder.
+        options: of the runtime.
+        target: whose files to run; None takes the first that the artifact lists.
+        precision: of the files to run; None takes the first that the target has.
+
     Raises:
         BadArtifact: the folder is not an artifact, or a file of it was altered.
+        UsageError: it holds no file of that target or precision.
     """
 
-    def __init__(self, artifact: Path, options: RunOptions | None = None) -> None:
+    def __init__(
+        self,
+        artifact: Path,
+        options: RunOptions | None = None,
+        target: str | None = None,
+        precision: Precision | None = None,
+    ) -> None:
         self.folder = artifact
         self.manifest: Manifest = read_manifest(artifact)
         self.options = options or RunOptions()
+        self.files = _chosen(artifact, self.manifest.files, target, precision)
         self._stack = contextlib.ExitStack()
         self._sessions: dict[str, Session] = {}
 
@@ -83,14 +97,12 @@ class Stylizer:
         return self._sessions[fact.path]
 
     def _files(self, role: Role) -> list[FileFact]:
-        return [fact for fact in self.manifest.files if fact.role is role]
+        return [fact for fact in self.files if fact.role is role]
 
     @property
     def is_fixed_style(self) -> bool:
         """Whether the artifact holds a network with one style of its own."""
-        return any(
-            fact.role is Role.STYLIZE and len(fact.inputs) == 1 for fact in self.manifest.files
-        )
+        return any(fact.role is Role.STYLIZE and len(fact.inputs) == 1 for fact in self.files)
 
     @property
     def takes_picture_only(self) -> bool:
@@ -109,8 +121,8 @@ class Stylizer:
                 f"{self.folder} has no encode file: use --style-code, or export again with "
                 "--role encode --role transform"
             )
-        fact = _best(files, style)
-        frame = _middle(style, fact, DEFAULT_MAX_SIDE, self.manifest.network.min_side)
+        fact, size = _best(files, style)
+        frame = _middle(style, size, DEFAULT_MAX_SIDE, self.manifest.network.min_side)
         return self._session(fact)({"style": array_from_image(frame)})["style_code"]
 
     def packed_codes(self) -> dict[str, Array]:
@@ -158,16 +170,20 @@ class Stylizer:
             raise UsageError(
                 f"{self.folder} has no file that paints: export again with --role transform"
             )
-        fact = _best(files, content)
-        frame = _Frame.of(content, fact, options.max_side, self.manifest.network.min_side)
-        inputs = {"content": frame.pixels} | self._style_inputs(fact, style, options)
+        fact, size = _best(files, content)
+        frame = _Frame.of(content, size, options.max_side, self.manifest.network.min_side)
+        inputs = {"content": frame.pixels} | self._style_inputs(fact, size, style, options)
         painted = frame.restore(self._session(fact)(inputs)["image"])
         if self.is_fixed_style and options.alpha < 1.0:
             painted = Image.blend(content, painted, options.alpha)
         return _with_colours_of(content, painted) if options.keep_colour else painted
 
     def _style_inputs(
-        self, fact: FileFact, style: Array | Image.Image | None, options: StylizeOptions
+        self,
+        fact: FileFact,
+        size: Size | None,
+        style: Array | Image.Image | None,
+        options: StylizeOptions,
     ) -> dict[str, Array]:
         if len(fact.inputs) == 1:
             return {}
@@ -182,7 +198,7 @@ class Stylizer:
                 f"{fact.path} takes the style as a picture: name one STYLE image, or export again "
                 "with --role encode --role transform for codes and blends"
             )
-        middle = _middle(style, fact, options.max_side, self.manifest.network.min_side)
+        middle = _middle(style, size, options.max_side, self.manifest.network.min_side)
         return {"style": array_from_image(middle), **strength}
 
 
@@ -206,17 +222,39 @@ def blend_codes(codes: Sequence[Array], weights: Sequence[float]) -> Array:
     return np.sum([c * np.float32(w / total) for c, w in zip(codes, weights, strict=True)], axis=0)
 
 
-def _best(files: Sequence[FileFact], picture: Image.Image) -> FileFact:
-    """Return the file whose size keeps the most of a picture's pixels; of equals, the smaller."""
+def _chosen(
+    artifact: Path, files: Sequence[FileFact], target: str | None, precision: Precision | None
+) -> tuple[FileFact, ...]:
+    """Return the files of one target and precision, by default of those listed first."""
+    of_target = [f for f in files if f.target == (target or files[0].target)]
+    wanted = precision or (of_target[0].precision if of_target else None)
+    found = tuple(f for f in of_target if f.precision is wanted)
+    if not found:
+        held = ", ".join(dict.fromkeys(f"{f.target} {f.precision}" for f in files))
+        asked = " ".join(filter(None, (target, precision)))
+        raise UsageError(f"{artifact} holds no {asked} file: it holds {held}")
+    return found
 
-    def key(fact: FileFact) -> tuple[float, int]:
-        if fact.size is None:
+
+def _best(files: Sequence[FileFact], picture: Image.Image) -> tuple[FileFact, Size | None]:
+    """Return the file and size that keep the most of a picture's pixels; of equals, the smaller.
+
+    The size is None where the file takes any.
+    """
+
+    def key(option: tuple[FileFact, Size | None]) -> tuple[float, int]:
+        frame = option[1]
+        if frame is None:
             return (float(picture.height * picture.width), 0)
-        frame = fact.size.size()
         scale = min(1.0, frame.height / picture.height, frame.width / picture.width)
         return (scale * scale * picture.height * picture.width, -frame.height * frame.width)
 
-    return max(files, key=key)
+    options = [
+        (fact, size.size() if size else None)
+        for fact in files
+        for size in fact.sizes or (fact.size,)
+    ]
+    return max(options, key=key)
 
 
 def _open_size(picture: Image.Image, max_side: int, min_side: int) -> Size:
@@ -228,11 +266,11 @@ def _open_size(picture: Image.Image, max_side: int, min_side: int) -> Size:
     return Size(height, width)
 
 
-def _middle(picture: Image.Image, fact: FileFact, max_side: int, min_side: int) -> Image.Image:
+def _middle(picture: Image.Image, size: Size | None, max_side: int, min_side: int) -> Image.Image:
     """Return the middle of a style picture at the size of an encode file."""
     from PIL import ImageOps
 
-    size = fact.size.size() if fact.size else _open_size(picture, max_side, min_side)
+    size = size or _open_size(picture, max_side, min_side)
     return ImageOps.fit(picture, (size.width, size.height), Image.Resampling.LANCZOS)
 
 
@@ -255,11 +293,10 @@ class _Frame:
     picture: tuple[int, int]
 
     @classmethod
-    def of(cls, picture: Image.Image, fact: FileFact, max_side: int, min_side: int) -> _Frame:
-        if fact.size is None:
+    def of(cls, picture: Image.Image, outer: Size | None, max_side: int, min_side: int) -> _Frame:
+        if outer is None:
             outer = inner = _open_size(picture, max_side, min_side)
         else:
-            outer = fact.size.size()
             scale = min(outer.height / picture.height, outer.width / picture.width)
             inner = Size(
                 min(outer.height, max(1, round(picture.height * scale))),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from styleexport.core.manifest import QuantizationFact
-from styleexport.core.types import Precision
+from styleexport.core import plugins
+from styleexport.core.manifest import NetworkFact, PassFact, QuantizationFact, TensorFact
+from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph import Graph
 from styleexport.exporter.quantize.calibration import CalibrationSet
+
+PACKAGE = "styleexport.exporter.targets"
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -25,10 +28,12 @@ class Recipe:
     Attributes:
         precision: of the convolutions.
         calibration: the images that activation ranges are taken from; int8 only.
+        network: where the graph comes from, for formats that say so inside the file.
     """
 
     precision: Precision = Precision.FP32
     calibration: CalibrationSet | None = None
+    network: NetworkFact | None = None
 
 
 @dataclass(frozen=True)
@@ -36,25 +41,42 @@ class Written:
     """What a target says of the file it wrote.
 
     Attributes:
-        opset: the ONNX operator set, None elsewhere.
-        parameters: weights and biases.
-        macs: multiply-accumulates of convolutions and matrix products; 0 when sizes are open.
+        float_dtype: of what the file computes in float.
         quantization: None for float files.
+        int8_mac_share: the share of the MACs that the runtime computes in integers, 0..1.
+        layers: layer of the graph → the tensor of the file that holds its output.
+        passes: rewrites that only this file has, after the graph's own.
     """
 
-    parameters: int
-    macs: int
-    opset: int | None = None
+    float_dtype: Literal["float32", "float16"] = "float32"
     quantization: QuantizationFact | None = None
+    int8_mac_share: float = 0.0
+    layers: dict[str, str] = field(default_factory=dict[str, str])
+    passes: tuple[PassFact, ...] = ()
 
 
 class Target(Protocol):
-    """A file format. ``write`` puts one graph at one precision into one file."""
+    """A file format with its settings. ``write`` puts one graph at one precision into one file.
+
+    Attributes:
+        name: the file's.
+        suffix: of what it writes.
+        precisions: that it can write.
+        default_precision: what it writes when none is named.
+        sizings: whether one file can hold one size, several, or any.
+        tools: the libraries whose versions go into the manifest.
+    """
 
     name: str
     suffix: str
-    runner: str
     precisions: Sequence[Precision]
+    default_precision: Precision
+    sizings: Sequence[Sizing]
+    tools: Sequence[str]
+
+    def tensors(self, graph: Graph) -> tuple[tuple[TensorFact, ...], tuple[TensorFact, ...]]:
+        """Return the facts of inputs and outputs as the file has them."""
+        return graph.inputs, graph.outputs
 
     def write(
         self, graph: Graph, recipe: Recipe, path: Path, feeds: Callable[[], Sequence[Arrays]]
@@ -65,3 +87,14 @@ class Target(Protocol):
             UnsupportedOp: the format cannot express the graph or the recipe.
         """
         ...
+
+
+def find_target(name: str) -> Target:
+    """Return a target by name, with its default settings.
+
+    Raises:
+        UsageError: there is none of that name.
+        MissingExtra: its library is not installed.
+    """
+    target: Target = plugins.load(PACKAGE, name, "TARGET")  # pyright: ignore[reportAssignmentType]
+    return target

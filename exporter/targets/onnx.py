@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 import torch
 
 from styleexport.core.errors import UnsupportedOp, first_line
-from styleexport.core.manifest import QuantizationFact
 from styleexport.core.quiet import quiet
-from styleexport.core.types import Precision
+from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph import Graph
 from styleexport.exporter.quantize.onnx_fp16 import half_precision
 from styleexport.exporter.quantize.onnx_int8 import quantize_body, quantize_weights
 from styleexport.exporter.targets._target import Arrays, Recipe, Target, Written
-from styleexport.runtime_bench.onnx_macs import macs_by_node
+from styleexport.runtime_bench.onnx_macs import integer_mac_share
 
 OPSET = 18
 
@@ -77,9 +76,19 @@ def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def count_parameters(model: onnx.ModelProto) -> int:
-    """Return the number of stored weights and biases (constants of four or more elements)."""
-    return sum(math.prod(item.dims) for item in model.graph.initializer if math.prod(item.dims) > 3)
+def layers_of(model: onnx.ModelProto, graph: Graph) -> dict[str, str]:
+    """Return layer → tensor for the graph's operations whose output the model still holds.
+
+    The quantizer drops a ReLU whose clamp the quantization does, and gives its name to the output
+    of the convolution: what comes out of the dequantization is the layer.
+    """
+    tensors = {name for node in model.graph.node for name in node.output}
+    found: dict[str, str] = {}
+    for name in graph.layer_names():
+        candidates = (f"{name}_DequantizeLinear_Output", name)
+        if held := [candidate for candidate in candidates if candidate in tensors]:
+            found[name] = held[0]
+    return found
 
 
 class OnnxTarget(Target):
@@ -87,28 +96,33 @@ class OnnxTarget(Target):
 
     name = "onnx"
     suffix = ".onnx"
-    runner = "onnxruntime"
     precisions = (Precision.FP32, Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS)
+    default_precision = Precision.FP32
+    sizings = (Sizing.FIXED, Sizing.ANY)
+    tools = ("onnx", "onnxruntime", "onnxscript")
 
     def write(
         self, graph: Graph, recipe: Recipe, path: Path, feeds: Callable[[], Sequence[Arrays]]
     ) -> Written:
         """Write the file; see `Target.write`."""
         model = model_from_graph(graph)
-        macs, parameters = sum(macs_by_node(model).values()), count_parameters(model)
-        quantization: QuantizationFact | None = None
+        written = Written()
         if recipe.precision is Precision.INT8:
             if recipe.calibration is None:
                 raise ValueError("int8 needs a calibration set")
-            quantization = quantize_body(model, path, feeds(), recipe.calibration)
+            inputs = feeds()
+            fact = quantize_body(model, path, inputs, recipe.calibration)
             model = _without_traces(onnx.load(path))
+            share = integer_mac_share(model, inputs[0])
+            written = Written(quantization=fact, int8_mac_share=round(share, 4))
         elif recipe.precision is Precision.INT8_WEIGHTS:
-            quantization = quantize_weights(model)
+            written = Written(quantization=quantize_weights(model))
         elif recipe.precision is Precision.FP16:
             half_precision(model)
+            written = Written(float_dtype="float16")
         onnx.checker.check_model(model, full_check=True)
         path.write_bytes(model.SerializeToString(deterministic=True))
-        return Written(parameters=parameters, macs=macs, opset=OPSET, quantization=quantization)
+        return replace(written, layers=layers_of(model, graph))
 
 
 TARGET = OnnxTarget()

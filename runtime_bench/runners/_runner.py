@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styleexport.core import plugins
-from styleexport.core.errors import UsageError
+from styleexport.core.errors import DeviceError, UsageError
 
 PACKAGE = "styleexport.runtime_bench.runners"
 
@@ -31,7 +31,11 @@ class RunOptions:
 
 
 class Session(Protocol):
-    """A loaded file: inputs by name in, outputs by name out, float32 all."""
+    """A loaded file: inputs by name in, outputs by name out, float32 all.
+
+    Images are [1, 3, H, W], RGB in 0..1, whatever the file itself takes: a runner converts to the
+    file's layout, range and element type, and back.
+    """
 
     def __call__(self, inputs: Arrays) -> dict[str, NDArray[np.float32]]: ...
 
@@ -42,10 +46,29 @@ class Runner(Protocol):
     Attributes:
         name: the file's.
         suffix: of the files it reads.
+        rounds_pictures: whether pictures come out rounded to 8 bits where the file has it so.
     """
 
     name: str
     suffix: str
+    rounds_pictures: bool = False
+
+    def unavailable(self) -> str | None:
+        """Return why this machine cannot run it, in one line; None where it can."""
+        return None
+
+    def in_float32(self) -> Runner | None:
+        """Return a runner that keeps every tensor in float32; None where there is none."""
+        return None
+
+    def layers(
+        self, path: Path, inputs: Arrays, tensors: Sequence[str]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return tensors from inside a file, by name, of one run: dequantized, images NCHW.
+
+        Names that the file does not hold are left out.
+        """
+        ...
 
     def open(self, path: Path, options: RunOptions) -> AbstractContextManager[Session]:
         """Return a session on the file, closed when the block ends.
@@ -68,18 +91,30 @@ def find_runner(name: str) -> Runner:
     return runner
 
 
-def runner_for(path: Path) -> Runner:
-    """Return the runner that reads files of this suffix.
+def runners_for(path: Path) -> tuple[Runner, ...]:
+    """Return the runners that read files of this suffix and can run here, by name.
 
     Raises:
         UsageError: no runner reads them.
+        DeviceError: none of those that do can run here.
     """
-    suffixes: list[str] = []
-    for name in plugins.names(PACKAGE):
-        runner = find_runner(name)
-        if runner.suffix == path.suffix:
-            return runner
-        suffixes.append(runner.suffix)
-    raise UsageError(
-        f"no runner reads {path.name}: expected a file ending in {', '.join(suffixes)}"
-    )
+    runners = [find_runner(name) for name in plugins.names(PACKAGE)]
+    fitting = [runner for runner in runners if runner.suffix == path.suffix]
+    if not fitting:
+        suffixes = ", ".join(sorted({runner.suffix for runner in runners}))
+        raise UsageError(f"no runner reads {path.name}: expected a file ending in {suffixes}")
+    able = tuple(runner for runner in fitting if runner.unavailable() is None)
+    if not able:
+        reasons = "; ".join(f"{runner.name}: {runner.unavailable()}" for runner in fitting)
+        raise DeviceError(f"{path.name} cannot run here: {reasons}")
+    return able
+
+
+def runner_for(path: Path) -> Runner:
+    """Return the runner that reads files of this suffix here, the first of several.
+
+    Raises:
+        UsageError: no runner reads them.
+        DeviceError: none of those that do can run here.
+    """
+    return runners_for(path)[0]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
@@ -50,6 +51,25 @@ class OnnxRuntime(Runner):
             return {name: np.asarray(r) for name, r in zip(outputs, results, strict=True)}
 
         yield run
+
+    def layers(
+        self, path: Path, inputs: Arrays, tensors: Sequence[str]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return tensors from inside the file, unfused; see `Runner.layers`."""
+        model = onnx.load(path)
+        present = {name for node in model.graph.node for name in node.output}
+        wanted = [name for name in tensors if name in present]
+        if not wanted:
+            return {}
+        outputs = {value.name for value in model.graph.output}
+        model.graph.output.extend(
+            onnx.ValueInfoProto(name=name) for name in wanted if name not in outputs
+        )
+        settings = _options(RunOptions())
+        settings.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        session = ort.InferenceSession(model.SerializeToString(), settings, list(PROVIDERS))
+        found = session.run(wanted, dict(inputs))
+        return {n: np.asarray(v, np.float32) for n, v in zip(wanted, found, strict=True)}
 
 
 RUNNER = OnnxRuntime()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,27 @@ class TorchRunner(Runner):
             yield run
         finally:
             torch.set_num_threads(before)
+
+    def layers(
+        self, path: Path, inputs: Arrays, tensors: Sequence[str]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return the outputs of the program's own operations; see `Runner.layers`."""
+        found: dict[str, NDArray[np.float32]] = {}
+
+        class Keep(torch.fx.Interpreter):
+            """Keeps what was asked for."""
+
+            def run_node(self, n: torch.fx.Node) -> object:
+                value = super().run_node(n)
+                if n.name in tensors and isinstance(value, torch.Tensor):
+                    found[n.name] = value.float().numpy()
+                return value
+
+        module = load_program(path).module(check_guards=False)
+        assert isinstance(module, torch.fx.GraphModule)
+        with torch.inference_mode():
+            Keep(module).run(*(torch.from_numpy(np.ascontiguousarray(x)) for x in inputs.values()))
+        return found
 
 
 RUNNER = TorchRunner()

@@ -8,19 +8,22 @@ from styleexport.core.errors import UsageError
 from styleexport.core.types import Precision, Role, Size
 
 
-def parse_precision(text: str) -> Precision:
-    """Return the precision that ``--quantize`` names; ``none`` is float32.
+def parse_precisions(texts: Sequence[str]) -> tuple[Precision, ...]:
+    """Return the precisions that ``--quantize`` names; ``none`` is float32, ``all`` every one.
 
     Raises:
         UsageError: no such precision.
     """
     names = {"none": Precision.FP32, **{p.value: p for p in Precision}}
-    if text not in names:
-        known = ", ".join(names)
-        raise UsageError(
-            f"unknown precision {text!r}: expected one of {known}; type --quantize int8"
-        )
-    return names[text]
+    if "all" in texts:
+        return tuple(Precision)
+    for text in texts:
+        if text not in names:
+            known = ", ".join(names)
+            raise UsageError(
+                f"unknown precision {text!r}: expected one of {known}; type --quantize int8"
+            )
+    return tuple(dict.fromkeys(names[text] for text in texts))
 
 
 def parse_roles(texts: Sequence[str]) -> tuple[Role, ...] | None:

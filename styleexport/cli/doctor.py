@@ -4,11 +4,85 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import click
 
-from styleexport.cli._common import json_option, print_json, print_table
-from styleexport.core.errors import MissingExtra
+from styleexport.cli._common import json_option, print_json, print_table, talk
+from styleexport.core.errors import DeviceError, MissingExtra
+
+
+@dataclass(frozen=True)
+class LibraryRow:
+    """One library: the version found ("-" for none), the tested one, and what that means."""
+
+    library: str
+    found: str
+    tested: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class EnvironmentRow:
+    """One tool's environment: its version, where it lies (None for nowhere), what is to be done."""
+
+    tool: str
+    version: str
+    folder: str | None
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """All that is looked at; ``mend`` is the pip line for the libraries, empty for nothing."""
+
+    python: str
+    libraries: list[LibraryRow]
+    environments: list[EnvironmentRow]
+    mend: str
+
+
+@click.command(epilog="Examples: styleexport doctor  |  styleexport doctor --make-env onnx2tf")
+@click.option("--make-env", "tool", metavar="NAME", help="Build a tool's environment: onnx2tf.")
+@json_option
+def doctor(tool: str | None, as_json: bool) -> None:
+    """Compare the installed libraries with the tested ones and say how to mend what differs.
+
+    With --make-env, download a tool that cannot share them into an environment of its own.
+    """
+    if tool is not None:
+        _make(tool, as_json)
+        return
+    libraries = _libraries()
+    health = Health(platform.python_version(), libraries, _environments(), _mending(libraries))
+    if as_json:
+        print_json(health)
+    else:
+        _print(health)
+    missing = [row.library for row in libraries if row.verdict == "missing"]
+    if missing:
+        raise MissingExtra(f"{', '.join(missing)} not installed: {health.mend}")
+
+
+def _make(tool: str, as_json: bool) -> None:
+    from styleexport.core import environments
+
+    folder = str(environments.make(tool, talk).folder)
+    if as_json:
+        print_json({"tool": tool, "folder": folder})
+    else:
+        click.echo(folder)
+
+
+def _libraries() -> list[LibraryRow]:
+    from styleexport.core.versions import EXTRAS, TESTED
+
+    return [
+        LibraryRow(name, _found(name) or "-", tested, _verdict(name, tested, extra))
+        for extra, packages in {"": TESTED, **EXTRAS}.items()
+        for name, tested in packages.items()
+    ]
 
 
 def _found(name: str) -> str | None:
@@ -18,46 +92,48 @@ def _found(name: str) -> str | None:
         return None
 
 
+def _verdict(name: str, tested: str, extra: str) -> str:
+    found = _found(name)
+    if found is None:
+        return f"not installed (extra: {extra})" if extra else "missing"
+    return "tested" if _release(found) == _release(tested) else "untested"
+
+
 def _release(version: str) -> tuple[str, ...]:
     return tuple(version.split("+")[0].split(".")[:2])
 
 
-@click.command(epilog="Example: styleexport doctor")
-@json_option
-def doctor(as_json: bool) -> None:
-    """Compare the installed libraries with the tested ones and say how to mend what differs."""
-    from styleexport.core.versions import EXTRAS, TESTED
+def _environments() -> list[EnvironmentRow]:
+    from styleexport.core import environments
 
-    rows: list[dict[str, str]] = []
-    mend: list[str] = []
-    for extra, packages in {"": TESTED, **EXTRAS}.items():
-        for name, tested in packages.items():
-            found = _found(name)
-            if found is None:
-                verdict = f"not installed (extra: {extra})" if extra else "missing"
-            elif _release(found) == _release(tested):
-                verdict = "tested"
-            else:
-                verdict = "untested"
-            if verdict in ("missing", "untested"):
-                mend.append(f"{name}=={tested}")
-            rows.append(
-                {"library": name, "found": found or "-", "tested": tested, "verdict": verdict}
-            )
-    line = f"pip install {' '.join(mend)}" if mend else ""
-    if as_json:
-        print_json({"python": platform.python_version(), "libraries": rows, "mend": line})
-    else:
-        click.echo(
-            f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
-        )
-        print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
-        click.echo(
-            f"to mend: {line}" if line else "everything that is installed was tested together"
-        )
-    missing = [row["library"] for row in rows if row["verdict"] == "missing"]
-    if missing:
-        raise MissingExtra(f"{', '.join(missing)} not installed: {line}")
+    rows: list[EnvironmentRow] = []
+    for name, tool in environments.TOOLS.items():
+        folder, remedy = None, ""
+        try:
+            folder = str(environments.find(name).folder)
+        except MissingExtra:
+            remedy = f"styleexport doctor --make-env {name}"
+        except DeviceError as error:
+            remedy = str(error)
+        rows.append(EnvironmentRow(name, tool.version, folder, remedy))
+    return rows
+
+
+def _mending(libraries: Sequence[LibraryRow]) -> str:
+    """Return the pip line that installs what is missing or untested; empty for nothing."""
+    mend = [f"{r.library}=={r.tested}" for r in libraries if r.verdict in ("missing", "untested")]
+    return f"pip install {' '.join(mend)}" if mend else ""
+
+
+def _print(health: Health) -> None:
+    click.echo(f"Python {health.python} on {platform.system()} {platform.machine()}")
+    header = tuple(asdict(health.libraries[0]))
+    print_table(header, [tuple(asdict(row).values()) for row in health.libraries])
+    for row in health.environments:
+        state = f"in {row.folder}" if row.folder else f"not made (optional): {row.remedy}"
+        click.echo(f"{row.tool} {row.version}, in an environment of its own: {state}")
+    mend = health.mend
+    click.echo(f"to mend: {mend}" if mend else "everything that is installed was tested together")
 
 
 COMMAND = doctor

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, human_bytes, json_option, print_json, print_table
-from styleexport.core.errors import UsageError
 
 if TYPE_CHECKING:
     from styleexport.core.manifest import Manifest
+    from styleexport.runtime_bench.formats._format import Description
 
 
 @click.command(
@@ -20,14 +20,17 @@ if TYPE_CHECKING:
 @click.argument("path", type=PATH)
 @json_option
 def inspect(path: Path, as_json: bool) -> None:
-    """Say what PATH, an artifact folder or an .onnx file, holds."""
-    from styleexport.core.manifest import read_manifest
+    """Say what PATH, an artifact folder or an exported file, holds and where it may fail."""
+    from styleexport.core.manifest import FILE_NAME, read_manifest
+    from styleexport.runtime_bench.formats._format import describe
 
-    if path.is_file() and path.suffix == ".onnx":
-        _inspect_onnx(path, as_json)
+    if path.is_file() or (path.suffix and not (path / FILE_NAME).is_file()):
+        description = describe(path)
+        if as_json:
+            print_json(description)
+        else:
+            _print_description(path, description)
         return
-    if path.is_file():
-        raise UsageError(f"{path} is neither an artifact folder nor an .onnx file")
     manifest = read_manifest(path)
     if as_json:
         print_json(manifest)
@@ -35,19 +38,21 @@ def inspect(path: Path, as_json: bool) -> None:
     _print_manifest(manifest)
 
 
-def _inspect_onnx(path: Path, as_json: bool) -> None:
-    from styleexport.runtime_bench.onnx_facts import describe
-
-    facts = describe(path)
-    if as_json:
-        print_json(facts)
-        return
-    click.echo(f"{path}: opset {facts.opset}, {human_bytes(facts.size_bytes)}, "
-               f"{facts.macs / 1e9:.2f} GMAC")  # fmt: skip
-    for value in (*facts.inputs, *facts.outputs):
-        click.echo(f"  {value}")
+def _print_description(path: Path, facts: Description) -> None:
+    click.echo(f"{path}: {facts.format}, {facts.version}, {human_bytes(facts.size_bytes)}")
+    for key, text in facts.about.items():
+        click.echo(f"  {key}: {text}")
+    for value in facts.inputs:
+        click.echo(f"  input {value}")
+    for value in facts.outputs:
+        click.echo(f"  output {value}")
+    click.echo(f"  {facts.macs / 1e9:.2f} GMAC, {facts.int8_mac_share:.0%} of them in int8")
+    if facts.peak_activation_bytes is not None:
+        click.echo(f"  activations take {human_bytes(facts.peak_activation_bytes)} at their peak")
     print_table(("operation", "count"), [(op, str(n)) for op, n in facts.ops.items()])
     print_table(("stored as", "bytes"), [(d, str(n)) for d, n in facts.bytes_by_dtype.items()])
+    for risk in facts.risks:
+        click.echo(f"risk: {risk.where}: {risk.reason}; {risk.remedy}")
 
 
 def _print_manifest(manifest: Manifest) -> None:
@@ -64,7 +69,7 @@ def _print_manifest(manifest: Manifest) -> None:
                 human_bytes(fact.size_bytes),
                 f"{fact.macs / 1e9:.2f}",
                 f"{fact.int8_mac_share:.0%}",
-                f"{fact.parity.measured_db:.1f} dB" if fact.parity else "-",
+                f"{fact.worst.measured_db:.1f} dB",
             )
             for fact in manifest.files
         ],
@@ -81,6 +86,8 @@ def _print_manifest(manifest: Manifest) -> None:
         if fact.quantization is not None:
             for island in fact.quantization.float_islands:
                 click.echo(f"  float: {', '.join(island.ops)} ({island.reason})")
+        for risk in fact.risks:
+            click.echo(f"  risk: {risk.where}: {risk.reason}; {risk.remedy}")
     for pack in manifest.styles:
         click.echo(f"{pack.path}: {', '.join(pack.names)}")
     click.echo("made with " + ", ".join(f"{k} {v}" for k, v in manifest.tools.items()))

@@ -49,22 +49,26 @@ if TYPE_CHECKING:
     help="Longer side at which a --dynamic artifact runs.",
 )
 @click.option("--threads", type=click.IntRange(1), help="Of the runtime.")
+@click.option("--target", metavar="TARGET", help="Whose files to run, of several targets.")
+@click.option("--precision", metavar="PRECISION", help="Which files to run, of several precisions.")
 @json_option
 def stylize(
     artifact: Path, content: Path, styles: tuple[Path, ...], out: Path | None, alpha: float,
     weights: tuple[float, ...], codes: tuple[str, ...], keep_colour: bool, max_side: int,
-    threads: int | None, as_json: bool,
+    threads: int | None, target: str | None, precision: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Paint CONTENT (a picture or a folder) with ARTIFACT in the style of STYLE.
 
     Any size is taken. The artifact's size that keeps the most pixels is used: the picture is scaled
     to fit it, mirrored at its edges to fill it, and the result scaled back to the picture's size.
     """
+    from styleexport.cli._parse import parse_precisions
     from styleexport.runtime_bench.runners._runner import RunOptions
     from styleexport.runtime_bench.stylizer import StylizeOptions, Stylizer
 
     options = StylizeOptions(alpha, keep_colour, max_side)
-    with Stylizer(artifact, RunOptions(threads)) as stylizer:
+    wanted = parse_precisions((precision,))[0] if precision else None
+    with Stylizer(artifact, RunOptions(threads), target, wanted) as stylizer:
         jobs = _jobs(content, out, styles)
         style = _style(stylizer, styles, codes, weights)
         written, failed = _paint(stylizer, jobs, style, options)

@@ -32,12 +32,13 @@ def verify(artifact: Path, as_json: bool) -> None:
                     f"{parity.allowed_db:g} dB",
                     "pass" if parity.passed else "FAIL",
                 )
-                for path, parity in found.items()
+                for path, parities in found.items()
+                for parity in parities
             ],
         )
-    failed = {path: parity for path, parity in found.items() if not parity.passed}
+    failed = [(path, p) for path, parities in found.items() for p in parities if not p.passed]
     if failed:
-        path, parity = next(iter(failed.items()))
+        path, parity = failed[0]
         raise ParityFailure(
             f"{path} differs from its network here: psnr {parity.measured_db} dB measured with "
             f"{parity.runner}, at least {parity.allowed_db} allowed; run `styleexport doctor`"

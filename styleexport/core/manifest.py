@@ -18,7 +18,7 @@ from styleexport.core.errors import BadArtifact
 from styleexport.core.files import replace_file
 from styleexport.core.types import Precision, Role, Size
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "manifest.json"
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="sha256 in hexadecimal")]
@@ -55,8 +55,8 @@ class TensorFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         name: as the file names it.
         kind: an image, a style code, or the strength (0 keeps the content, 1 is the full style).
         shape: axis lengths; a string names an axis of any length.
-        dtype: of the elements.
-        layout: the order of the axes.
+        dtype: of the elements; ``uint8`` images are pixel buffers of the platform.
+        layout: the order of the axes; ``pixels`` is that of a pixel buffer of the platform.
         pixel_range: lowest and highest pixel value; images only.
         colour_order: of the channels; images only.
     """
@@ -64,8 +64,8 @@ class TensorFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     kind: Literal["image", "style_code", "strength"]
     shape: tuple[Axis, ...]
-    dtype: Literal["float32"]
-    layout: Literal["NCHW", "NHWC", "NK", "N"]
+    dtype: Literal["float32", "float16", "uint8"]
+    layout: Literal["NCHW", "NHWC", "pixels", "NK", "N"]
     pixel_range: tuple[float, float] | None = None
     colour_order: Literal["RGB"] | None = None
 
@@ -97,17 +97,19 @@ class QuantizationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How a file is quantized.
 
     Attributes:
-        scheme: ``qdq-static`` computes in integers, ``weights-only`` stores integers.
-        weight_dtype: of the stored weights.
+        scheme: ``qdq-static`` (ONNX) and ``static`` (TFLite) compute in integers, with ranges fixed
+            beforehand; ``dynamic-range`` takes the ranges at run time; ``weights-only`` and
+            ``palette`` store integers and compute in float.
+        weight_dtype: of the stored weights; of a palette, the index.
         activation_dtype: of the activations between integer operations; None for weights-only.
         per_channel: whether each output channel has its own weight scale.
         calibration: None for weights-only.
         float_islands: what stays in float.
     """
 
-    scheme: Literal["qdq-static", "weights-only"]
-    weight_dtype: Literal["int8"]
-    activation_dtype: Literal["uint8"] | None
+    scheme: Literal["qdq-static", "static", "dynamic-range", "weights-only", "palette"]
+    weight_dtype: Literal["int8", "uint4", "uint6", "uint8"]
+    activation_dtype: Literal["uint8", "int8"] | None
     per_channel: bool
     calibration: CalibrationFact | None
     float_islands: tuple[FloatIslandFact, ...]
@@ -121,6 +123,20 @@ class PassFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     refused: tuple[str, ...]
 
 
+class RiskFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something in a file that is known to fail or to run slowly on some devices.
+
+    Attributes:
+        where: the layer, or what it is about.
+        reason: what happens, and where.
+        remedy: what to type or to change.
+    """
+
+    where: str
+    reason: str
+    remedy: str
+
+
 class ParityFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file against the float network it came from, on the probes of its role and sizes.
 
@@ -132,6 +148,8 @@ class ParityFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         allowed_db: the least that passes.
         max_abs_error: the largest difference of one element.
         probes: how many were run.
+        float32_db: the same with every tensor kept in float32, for files that declare float16 and
+            a runner that can ignore it: what the file means, apart from its rounding.
     """
 
     runner: str
@@ -140,6 +158,7 @@ class ParityFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     allowed_db: float
     max_abs_error: float
     probes: int
+    float32_db: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -155,36 +174,60 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         role: what it computes.
         target: its format.
         precision: how it stores and computes convolutions.
-        size: of the content (or style) image; None when any size is taken.
+        float_dtype: of what it computes in float.
+        version: of the format, and the least system that loads it.
+        size: of the content (or style) image; None when it takes several or any.
+        sizes: the sizes it takes when they are several; () for one, or for any.
         inputs: in order.
         outputs: in order.
-        opset: the ONNX operator set.
-        parameters: weights and biases.
-        macs: multiply-accumulates of convolutions and matrix products at ``size``.
+        parameters: weights and biases of the network.
+        macs: multiply-accumulates of convolutions and matrix products at ``size``; 0 when open.
         int8_mac_share: of those, the share that the runtime computes in integers, 0..1.
         quantization: None for float files.
         passes: rewrites, in order.
-        parity: against the float network.
-        size_bytes: of the file.
-        sha256: of the file.
+        ops: operation → count.
+        layers: layer of the captured network → the tensor of the file that holds its output, in
+            the order of the network.
+        peak_activation_bytes: the most that activations take at once when each is freed after its
+            last reader, an estimate; None when sizes are open.
+        risks: what is known to fail or to be slow on some devices.
+        parity: against the float network, once a runner.
+        size_bytes: of the file, or of all files of a package.
+        sha256: of the file; of a package, over the lines ``sha256  path`` of its files, sorted by
+            path, each ending in a newline.
     """
 
     path: RelativePath
     role: Role
     target: str
     precision: Precision
+    float_dtype: Literal["float32", "float16"]
+    version: str
     size: SizeFact | None
+    sizes: tuple[SizeFact, ...]
     inputs: tuple[TensorFact, ...]
     outputs: tuple[TensorFact, ...]
-    opset: int | None
     parameters: int
     macs: int
     int8_mac_share: float
     quantization: QuantizationFact | None
     passes: tuple[PassFact, ...]
-    parity: ParityFact | None
+    ops: dict[str, int]
+    layers: dict[str, str]
+    peak_activation_bytes: int | None
+    risks: tuple[RiskFact, ...]
+    parity: tuple[ParityFact, ...]
     size_bytes: int
     sha256: Sha256
+
+    @property
+    def worst(self) -> ParityFact:
+        """The parity of the runner that comes furthest below, or least above, what is allowed."""
+        return min(self.parity, key=lambda fact: fact.measured_db - fact.allowed_db)
+
+    def takes(self, size: SizeFact) -> bool:
+        """Whether the file runs pictures of a size."""
+        return size in self.sizes if self.sizes else self.size in (None, size)
 
 
 class ProbeFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -228,6 +271,7 @@ class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         source: names of the checkpoint files.
         source_sha256: over their contents.
         min_side: the smallest side in pixels.
+        roles: that the network has, exported or not.
     """
 
     name: str
@@ -237,6 +281,7 @@ class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     source: tuple[str, ...]
     source_sha256: Sha256
     min_side: int
+    roles: tuple[Role, ...]
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -252,7 +297,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tools: name → version of what made the files.
     """
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     network: NetworkFact
     files: tuple[FileFact, ...]
     programs: tuple[ProgramFact, ...]
@@ -262,20 +307,35 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def encoded(self) -> bytes:
         """Return the manifest as indented JSON, ending in a newline."""
-        return (
-            msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=2) + b"\n"
-        )
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
 
     def known_paths(self) -> dict[str, str]:
         """Return path → sha256 of every file the manifest speaks of."""
         facts = (*self.files, *self.programs, *self.probes, *self.styles)
         return {fact.path: fact.sha256 for fact in facts}
 
+    def holds(self, path: str) -> bool:
+        """Whether the manifest speaks of a file, or of the package that it lies in."""
+        known = self.known_paths()
+        parents = [parent.as_posix() for parent in Path(path).parents]
+        return path == FILE_NAME or any(name in known for name in (path, *parents))
+
 
 def sha256_of_file(path: Path) -> str:
-    """Return the sha256 of one file."""
+    """Return the sha256 of one file, or of a package as `FileFact` defines it."""
+    if path.is_dir():
+        parts = sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
+        lines = "".join(f"{sha256_of_file(path / part)}  {part}\n" for part in parts)
+        return hashlib.sha256(lines.encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def size_of_file(path: Path) -> int:
+    """Return the bytes of one file, or of all files of a package."""
+    if path.is_dir():
+        return sum(part.stat().st_size for part in path.rglob("*") if part.is_file())
+    return path.stat().st_size
 
 
 def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
@@ -319,7 +379,7 @@ def _check_file(folder: Path, name: str, expected: str) -> None:
         raise BadArtifact(
             f"{folder / FILE_NAME} names {name}, outside the artifact: export the network again"
         )
-    if not path.is_file():
+    if not path.exists():
         raise BadArtifact(f"{path} is missing, the manifest lists it: export the network again")
     found = sha256_of_file(path)
     if found != expected:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import re
+from collections.abc import Generator
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from styleexport.core.errors import MissingExtra, UsageError
 
 EXTRA_OF_LIBRARY = {
     "coremltools": "coreml",
+    "sklearn": "coreml",
     "ai_edge_litert": "tflite",
     "ai_edge_quantizer": "tflite",
     "litert_torch": "tflite",
@@ -21,20 +24,37 @@ EXTRA_OF_LIBRARY = {
 
 @cache
 def names(package: str) -> tuple[str, ...]:
-    """Return the entries of a package, sorted: its modules without a leading underscore.
+    """Return the entries of a package, sorted: modules and folders without a leading underscore.
 
     An entry ``adain_lite.py`` is called ``adain-lite``. Nothing is imported but the package itself.
     """
     spec = importlib.util.find_spec(package)
     assert spec is not None, package
     assert spec.submodule_search_locations is not None, package
-    found = {
-        path.stem.replace("_", "-")
-        for folder in spec.submodule_search_locations
-        for path in Path(folder).glob("*.py")
-        if not path.stem.startswith("_")
-    }
-    return tuple(sorted(found))
+    found: set[str] = set()
+    for folder in map(Path, spec.submodule_search_locations):
+        found |= {path.stem for path in folder.glob("*.py")}
+        found |= {path.parent.name for path in folder.glob("*/__init__.py")}
+    return tuple(sorted(name.replace("_", "-") for name in found if not name.startswith("_")))
+
+
+@contextlib.contextmanager
+def needs(name: str) -> Generator[None]:
+    """Say which extra to install where the block imports an optional library that is not there.
+
+    Raises:
+        MissingExtra: ``name`` needs a library of one of the extras.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        library = (error.name or "").split(".")[0]
+        if library not in EXTRA_OF_LIBRARY:
+            raise
+        raise MissingExtra(
+            f"{name} needs {library}, which is not installed: "
+            f"pip install 'styleexport[{EXTRA_OF_LIBRARY[library]}]'"
+        ) from error
 
 
 def load(package: str, name: str, constant: str) -> object:
@@ -50,16 +70,8 @@ def load(package: str, name: str, constant: str) -> object:
             f"unknown {kind} {name!r}: expected one of {', '.join(names(package))}"
             + _suggestion(name, names(package))
         )
-    try:
+    with needs(name):
         module = importlib.import_module(f"{package}.{name.replace('-', '_')}")
-    except ModuleNotFoundError as error:
-        library = (error.name or "").split(".")[0]
-        if library not in EXTRA_OF_LIBRARY:
-            raise
-        raise MissingExtra(
-            f"{name} needs {library}, which is not installed: "
-            f"pip install 'styleexport[{EXTRA_OF_LIBRARY[library]}]'"
-        ) from error
     return getattr(module, constant)
 
 

@@ -1,14 +1,18 @@
-"""The words that every room shares: roles, sizes, precisions."""
+"""The words that every room shares: roles, sizes, precisions, progress."""
 
 from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from styleexport.core.errors import UsageError
 
 MAX_SIDE = 16_384
+
+# Long work tells its caller how far it is, a line at a time.
+Report = Callable[[str], None]
 
 
 class Role(enum.StrEnum):
@@ -27,13 +31,26 @@ class Role(enum.StrEnum):
 class Precision(enum.StrEnum):
     """How a file stores and computes its convolutions.
 
-    ``int8`` computes them in integers; ``int8-weights`` stores int8 weights and computes in float.
+    ``int8`` computes them in integers. ``int8-weights`` stores int8 weights, ``palette4``,
+    ``palette6`` and ``palette8`` an index of so many bits into a table of values; these compute in
+    float.
     """
 
     FP32 = "fp32"
     FP16 = "fp16"
     INT8 = "int8"
     INT8_WEIGHTS = "int8-weights"
+    PALETTE4 = "palette4"
+    PALETTE6 = "palette6"
+    PALETTE8 = "palette8"
+
+
+class Sizing(enum.StrEnum):
+    """The sizes that one file takes: one (``fixed``), a list (``enumerated``), or ``any``."""
+
+    FIXED = "fixed"
+    ENUMERATED = "enumerated"
+    ANY = "any"
 
 
 @dataclass(frozen=True, order=True)

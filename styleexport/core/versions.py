@@ -14,7 +14,7 @@ TESTED = {
     "torch": "2.13.0",
 }
 EXTRAS = {
-    "coreml": {"coremltools": "9.0"},
+    "coreml": {"coremltools": "9.0", "scikit-learn": "1.9.1"},
     "tflite": {
         "ai-edge-litert": "2.3.0",
         "ai-edge-quantizer": "0.10.0",

@@ -13,7 +13,7 @@ from styleexport.core import plugins
 from styleexport.core.errors import ParityFailure, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision, Role, Size
-from styleexport.exporter.pipeline import TARGETS, ExportRequest, export, find_target
+from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.models.registry import PACKAGE
 from styleexport.runtime_bench import parity
 

@@ -1,0 +1,125 @@
+"""ai-edge-quantizer, operation by operation: which to quantize and how, and the file that gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.tools import flatbuffer_utils
+from ai_edge_quantizer import qtyping, quantizer
+from ai_edge_quantizer.algorithm_manager import AlgorithmName
+from numpy.typing import NDArray
+
+from styleexport.core.quiet import quiet
+from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation
+from styleexport.runtime_bench.runners._litert import native_quiet
+
+# Operations with weights: as the schema calls them, and as the quantizer does.
+WEIGHTED = {
+    "CONV_2D": "CONV_2D",
+    "DEPTHWISE_CONV_2D": "DEPTHWISE_CONV_2D",
+    "TRANSPOSE_CONV": "CONV_2D_TRANSPOSE",
+    "FULLY_CONNECTED": "FULLY_CONNECTED",
+}
+FLOAT, INTEGER = qtyping.ComputePrecision.FLOAT, qtyping.ComputePrecision.INTEGER
+
+Ranges = Mapping[str, Mapping[str, NDArray[np.float32]]]
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How an operation is quantized.
+
+    Attributes:
+        weight_bits: of each weight: 8 for integers, one scale an output channel, 16 for floats.
+        activation_bits: None where activations stay in float.
+        computes: in float, from dequantized weights, or in integers.
+    """
+
+    weight_bits: int
+    activation_bits: int | None
+    computes: qtyping.ComputePrecision
+
+    def config(self) -> qtyping.OpQuantizationConfig:
+        """Return the quantizer's own words for it."""
+        half = self.weight_bits == 16
+        activation = (
+            qtyping.TensorQuantizationConfig(num_bits=self.activation_bits, symmetric=False)
+            if self.activation_bits
+            else None
+        )
+        weight = qtyping.TensorQuantizationConfig(
+            num_bits=self.weight_bits,
+            dtype=qtyping.TensorDataType.FLOAT if half else qtyping.TensorDataType.INT,
+            granularity=qtyping.QuantGranularity.TENSORWISE
+            if half
+            else qtyping.QuantGranularity.CHANNELWISE,
+        )
+        return qtyping.OpQuantizationConfig(
+            activation_tensor_config=activation,
+            weight_tensor_config=weight,
+            compute_precision=self.computes,
+            explicit_dequantize=self.computes == FLOAT,
+        )
+
+
+STATIC = Scheme(weight_bits=8, activation_bits=8, computes=INTEGER)
+DYNAMIC = Scheme(weight_bits=8, activation_bits=None, computes=INTEGER)
+STORED_INT8 = Scheme(weight_bits=8, activation_bits=None, computes=FLOAT)
+STORED_HALF = Scheme(weight_bits=16, activation_bits=None, computes=FLOAT)
+
+
+def quantize(
+    source: Path,
+    target: Path,
+    graph: TfliteGraph,
+    operations: Sequence[TfliteOperation],
+    scheme: Scheme,
+    ranges: Ranges | None = None,
+) -> None:
+    """Write a file with some of its operations quantized.
+
+    Args:
+        source: a float32 file.
+        target: the file to write.
+        graph: what the source holds.
+        operations: of the graph, to be quantized.
+        scheme: how.
+        ranges: tensor name → ``min`` and ``max`` of each activation; for static schemes.
+    """
+    if not operations:
+        target.write_bytes(source.read_bytes())
+        return
+    half = scheme.weight_bits == 16
+    algorithm = AlgorithmName.FLOAT_CASTING if half else AlgorithmName.MIN_MAX_UNIFORM_QUANT
+    named: dict[str, list[str]] = {}
+    for item in operations:
+        named.setdefault(item.name, []).append(graph.tensors[item.outputs[0]].name)
+    with native_quiet(), quiet():
+        tool = quantizer.Quantizer(str(source))
+        for name, outputs in named.items():
+            tool.update_quantization_recipe(
+                regex=f"^({'|'.join(map(re.escape, outputs))});?$",
+                operation_name=qtyping.TFLOperationName(WEIGHTED.get(name, name)),
+                op_config=scheme.config(),
+                algorithm_key=algorithm,
+            )
+        result = tool.quantize(
+            dict(ranges) if ranges else None,  # pyright: ignore[reportArgumentType]
+            enable_progress_bar=False,
+            enable_progress_report=False,
+        )
+    # The quantizer stores large weights behind the flatbuffer, where old runtimes do not look.
+    content = result.quantized_model
+    assert content is not None
+    model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    target.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def weighted(graph: TfliteGraph) -> list[TfliteOperation]:
+    """Return the operations of a graph that have weights."""
+    return [item for item in graph.operations if item.name in WEIGHTED]

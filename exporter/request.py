@@ -1,0 +1,157 @@
+"""What an export is asked for, and whether that can be done."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from styleexport.core.errors import BadArtifact, MissingExtra, UsageError
+from styleexport.core.manifest import read_manifest
+from styleexport.core.types import Precision, Report, Role, Size, Sizing
+from styleexport.exporter.targets._target import Target, find_target
+from styleexport.models.network import DEFAULT_SIZE, LoadedNetwork
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What to export.
+
+    Attributes:
+        network: with its weights.
+        out: the artifact directory.
+        targets: file formats, by name or with settings of their own.
+        precisions: each target writes those that it has; () takes each target's default.
+        roles: which; None takes the network's own default.
+        sizes: one file each, unless one file takes them all.
+        sizing: whether a file takes one size, all the sizes named, or any size.
+        calibration: folder of images for int8; None takes those that ship.
+        overwrite: whether a folder with other files in it may be replaced.
+        skip_missing: whether to go on without targets whose library is not installed.
+    """
+
+    network: LoadedNetwork
+    out: Path
+    targets: tuple[str | Target, ...] = ("onnx",)
+    precisions: tuple[Precision, ...] = ()
+    roles: tuple[Role, ...] | None = None
+    sizes: tuple[Size, ...] = field(default=(DEFAULT_SIZE,))
+    sizing: Sizing = Sizing.FIXED
+    calibration: Path | None = None
+    overwrite: bool = False
+    skip_missing: bool = False
+
+
+def open_targets(request: ExportRequest, report: Report) -> tuple[Target, ...]:
+    """Return the targets of a request.
+
+    Raises:
+        UsageError: an unknown target, or the same one twice.
+        MissingExtra: a target's library is not installed, and missing ones are not to be skipped,
+            or none is left.
+    """
+    found: list[Target] = []
+    for item in request.targets:
+        try:
+            found.append(find_target(item) if isinstance(item, str) else item)
+        except MissingExtra as error:
+            if not request.skip_missing or (item == request.targets[-1] and not found):
+                raise
+            report(f"skipped: {error}")
+    names = [target.name for target in found]
+    if len(set(names)) < len(names):
+        raise UsageError(f"targets {', '.join(names)}: name each one once")
+    return tuple(found)
+
+
+def precisions_of(target: Target, request: ExportRequest, report: Report) -> tuple[Precision, ...]:
+    """Return the precisions that a target is to write.
+
+    Raises:
+        UsageError: it has none of those asked for.
+    """
+    if not request.precisions:
+        return (target.default_precision,)
+    wanted = [p for p in dict.fromkeys(request.precisions) if p in target.precisions]
+    if not wanted:
+        raise UsageError(
+            f"{target.name} has no precision {', '.join(request.precisions)}: expected "
+            f"{', '.join(target.precisions)}; type --quantize {target.precisions[-1]}"
+        )
+    left_out = [p for p in request.precisions if p not in wanted]
+    if left_out:
+        report(f"{target.name} has no {', '.join(left_out)}: left out")
+    return tuple(wanted)
+
+
+def check_request(request: ExportRequest, targets: Sequence[Target]) -> None:
+    """Refuse roles and sizes that do not fit the network, the targets, or each other.
+
+    Raises:
+        UsageError: what does not fit, and what to type.
+    """
+    for role in request.roles or ():
+        request.network.role_module(role)
+    for target in targets:
+        if request.sizing not in target.sizings:
+            able = ", ".join(target.sizings)
+            raise UsageError(
+                f"{target.name} cannot write files of {request.sizing} sizes, only {able}: name "
+                "each size, for example --size 512 --size 384x512"
+            )
+    if request.sizing is Sizing.ANY and Precision.INT8 in request.precisions:
+        raise UsageError(
+            "int8 ranges are calibrated for fixed sizes: leave out --dynamic and name the sizes, "
+            "for example --size 512 --size 384x512; or use --quantize int8-weights --dynamic"
+        )
+    if request.sizing is Sizing.ANY and len(request.sizes) > 1:
+        raise UsageError("--dynamic writes one file for all sizes: name at most one --size with it")
+    if request.sizing is Sizing.ENUMERATED:
+        _check_enumerated(request)
+
+
+def _check_enumerated(request: ExportRequest) -> None:
+    if len(set(request.sizes)) < 2:
+        raise UsageError(
+            "--enumerated writes one file for several sizes: name two or more, for example "
+            "--size 256 --size 384x512"
+        )
+    for role in request.roles or request.network.default_roles:
+        names = request.network.role_module(role).input_names()
+        if {"content", "style"} <= set(names):
+            raise UsageError(
+                f"role {role} takes two images, and Core ML enumerates the sizes of one: type "
+                "--role encode --role transform, or leave out --enumerated"
+            )
+
+
+def check_out(out: Path, *, overwrite: bool) -> None:
+    """Refuse an output folder whose contents an export would destroy.
+
+    An earlier artifact is replaced as long as it holds nothing that an export does not write.
+
+    Raises:
+        UsageError: the path is a file, the present folder or one above it (even to be overwritten),
+            or holds files that are not an export's.
+    """
+    if out.resolve() in (Path.cwd(), *Path.cwd().parents, Path.home()):
+        raise UsageError(
+            f"{out} is the present folder or one above it, which an export would replace: type a "
+            f"folder of its own, for example -o {out / 'artifact'}"
+        )
+    if not out.exists() or overwrite:
+        return
+    if not out.is_dir():
+        raise UsageError(f"{out} is a file, expected a folder: choose another with -o")
+    extra = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
+    with contextlib.suppress(BadArtifact):
+        manifest = read_manifest(out, check_files=False)
+        packs = {pack.path for pack in manifest.styles}
+        extra = [path for path in extra if path in packs or not manifest.holds(path)]
+    if extra:
+        more = f" and {len(extra) - 1} more" if len(extra) > 1 else ""
+        raise UsageError(
+            f"{out} holds {extra[0]}{more}, which an export would destroy: choose another folder "
+            "with -o, or add --overwrite"
+        )

@@ -1,0 +1,187 @@
+"""Core ML packages: ML programs in fp16 or fp32, with weights as they are or compressed.
+
+Pictures go in and come out as pictures: 8-bit RGB pixel buffers, the scaling to 0..1 inside the
+program. Style codes and strengths are multi-arrays of float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import coremltools as ct
+import msgspec
+import numpy as np
+from torch import Tensor, nn
+
+from styleexport.core.errors import UnsupportedOp, UsageError, first_line
+from styleexport.core.manifest import PassFact, TensorFact
+from styleexport.core.quiet import quiet
+from styleexport.core.types import Precision, Sizing
+from styleexport.exporter.graph import Graph, without_checks
+from styleexport.exporter.half_range import within_half_range
+from styleexport.exporter.layers import paired_layers
+from styleexport.exporter.quantize.coreml_weights import compress
+from styleexport.exporter.reflection import without_reflection_pads
+from styleexport.exporter.targets._coreml_package import describe_model, save
+from styleexport.exporter.targets._target import Arrays, Recipe, Target, Written
+
+SYSTEMS = {16: ct.target.iOS16, 17: ct.target.iOS17, 18: ct.target.iOS18}
+FLOATS = (Precision.FP16, Precision.FP32)
+# coremltools 9.0 takes sum·1/(n-1) for a mean when it differs from 1/n by less than 1e-6, which
+# makes the unbiased variance of maps of 32x32 and more a biased one.
+BROKEN_PASSES = {"common::fuse_reduce_mean"}
+# Would undo what `reflection` did.
+REFLECTION_PASS = {"common::use_reflection_padding"}
+# Reductions that are not made safe by their rewrite stay in float32, whatever the precision.
+FLOAT32_OPS = (
+    "reduce_sum", "reduce_sum_square", "reduce_l1_norm", "reduce_l2_norm", "reduce_log_sum_exp",
+    "instance_norm", "layer_norm", "l2_norm", "local_response_norm",
+)  # fmt: skip
+
+
+class _Pixels(nn.Module):
+    """A network whose output picture is in 0..255."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.network(*inputs) * 255.0
+
+
+@dataclass(frozen=True)
+class CoremlTarget(Target):
+    """Writes graphs as ML programs.
+
+    Attributes:
+        ios: the oldest system that is to load them: 16, 17 or 18.
+        arithmetic: of programs with compressed weights: fp16 or fp32.
+        images: whether pictures are pixel buffers; multi-arrays [1, 3, H, W] in 0..1 otherwise.
+    """
+
+    ios: int = 16
+    arithmetic: Precision = Precision.FP16
+    images: bool = True
+
+    name = "coreml"
+    suffix = ".mlpackage"
+    precisions = (
+        Precision.FP32, Precision.FP16, Precision.INT8_WEIGHTS,
+        Precision.PALETTE8, Precision.PALETTE6, Precision.PALETTE4,
+    )  # fmt: skip
+    default_precision = Precision.FP16
+    sizings = (Sizing.FIXED, Sizing.ENUMERATED)
+    tools = ("coremltools",)
+
+    def __post_init__(self) -> None:
+        if self.ios not in SYSTEMS:
+            raise UsageError(f"iOS {self.ios}: expected 16, 17 or 18; type --ios 16")
+        if self.arithmetic not in FLOATS:
+            raise UsageError(
+                f"Core ML computes in fp16 or fp32, not {self.arithmetic}: type --precision fp16"
+            )
+
+    def tensors(self, graph: Graph) -> tuple[tuple[TensorFact, ...], tuple[TensorFact, ...]]:
+        """Return the facts of inputs and outputs: pixel buffers unless told otherwise."""
+
+        def fact(of: TensorFact) -> TensorFact:
+            if of.kind != "image" or not self.images:
+                return of
+            return msgspec.structs.replace(
+                of, dtype="uint8", layout="pixels", pixel_range=(0.0, 255.0)
+            )
+
+        return tuple(map(fact, graph.inputs)), tuple(map(fact, graph.outputs))
+
+    def write(
+        self, graph: Graph, recipe: Recipe, path: Path, feeds: Callable[[], Sequence[Arrays]]
+    ) -> Written:
+        """Write the package; see `Target.write`."""
+        precision = recipe.precision
+        arithmetic = precision if precision in FLOATS else self.arithmetic
+        half = arithmetic is Precision.FP16
+        safe, facts = graph, tuple[PassFact, ...]()
+        if graph.sizes:
+            safe, facts = without_reflection_pads(graph)
+        if half:
+            safe, more = within_half_range(safe, feeds)
+            facts = (*facts, *more)
+        model = self._convert(safe, half)
+        quantization = None
+        if precision not in FLOATS:
+            model, quantization = compress(model, precision)
+        if recipe.network is not None:
+            describe_model(model, graph, recipe.network)
+        save(model, path)
+        return Written(
+            float_dtype="float16" if half else "float32",
+            quantization=quantization,
+            layers=self._layers(model, graph, safe),
+            passes=facts,
+        )
+
+    def _convert(self, graph: Graph, half: bool) -> ct.models.MLModel:
+        pipeline = ct.PassPipeline()
+        pipeline.remove_passes(BROKEN_PASSES | (REFLECTION_PASS if graph.sizes else set()))
+        keep = ct.transform.FP16ComputePrecision(lambda op: op.op_type not in FLOAT32_OPS)
+        pictures = self.images and graph.outputs[0].kind == "image"
+        if pictures:
+            graph = graph.with_module(_Pixels(graph.module()))
+        try:
+            with quiet():
+                model = ct.convert(
+                    without_checks(graph.program.run_decompositions({})),
+                    convert_to="mlprogram",
+                    inputs=[self._type(fact, graph) for fact in graph.inputs],
+                    outputs=[self._output(fact) for fact in graph.outputs],
+                    compute_precision=keep if half else ct.precision.FLOAT32,
+                    minimum_deployment_target=SYSTEMS[self.ios],
+                    pass_pipeline=pipeline,
+                    skip_model_load=True,
+                )
+        except Exception as error:
+            several = " with several sizes" if graph.sizes else ""
+            remedy = "leave out --enumerated" if graph.sizes else "replace that operation"
+            raise UnsupportedOp(
+                f"Core ML cannot express the network{several}: {first_line(error)}; {remedy}"
+            ) from error
+        assert isinstance(model, ct.models.MLModel)
+        return model
+
+    def _type(self, fact: TensorFact, graph: Graph) -> ct.TensorType | ct.ImageType:
+        shape = fact.shape
+        if graph.sizes and fact.kind == "image":
+            shape = ct.EnumeratedShapes([(1, 3, s.height, s.width) for s in graph.sizes])
+        if fact.kind == "image" and self.images:
+            return ct.ImageType(
+                name=fact.name, shape=shape, scale=1 / 255, color_layout=ct.colorlayout.RGB
+            )
+        return ct.TensorType(name=fact.name, shape=shape, dtype=np.float32)
+
+    def _output(self, fact: TensorFact) -> ct.TensorType | ct.ImageType:
+        if fact.kind == "image" and self.images:
+            return ct.ImageType(name=fact.name, color_layout=ct.colorlayout.RGB)
+        return ct.TensorType(name=fact.name, dtype=np.float32)
+
+    def _layers(self, model: ct.models.MLModel, graph: Graph, safe: Graph) -> dict[str, str]:
+        """Return layer → variable; coremltools names a variable after its node."""
+        held = {
+            name
+            for function in model.get_spec().mlProgram.functions.values()
+            for block in function.block_specializations.values()
+            for operation in block.operations
+            for name in (output.name for output in operation.outputs)
+        }
+        found: dict[str, str] = {}
+        for layer, name in paired_layers(graph, safe).items():
+            for candidate in (f"{name}_cast_fp16", name):
+                if candidate in held:
+                    found[layer] = candidate
+                    break
+        return found
+
+
+TARGET = CoremlTarget()

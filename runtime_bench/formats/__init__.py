@@ -1,0 +1,1 @@
+"""File formats as a reader sees them, one file each; each exposes FORMAT."""

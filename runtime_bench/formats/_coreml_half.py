@@ -1,0 +1,124 @@
+"""What float16 and float32 do to a Core ML program: sums that overflow, and layers left behind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from styleexport.core.manifest import RiskFact
+from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph, name_all
+from styleexport.runtime_bench.runners.coreml_reference._program import Operation
+
+LARGEST_HALF = 65504
+# Trained features reach 4 deviations of about 4: squares of 16 on average.
+TYPICAL = 16.0
+# Operation → the largest magnitude that it makes.
+BOUNDED = {"sigmoid": 1.0, "sigmoid_hard": 1.0, "tanh": 1.0, "softmax": 1.0, "relu6": 6.0}
+SUMS = frozenset({
+    "reduce_l1_norm", "reduce_l2_norm", "reduce_log_sum", "reduce_log_sum_exp", "reduce_mean",
+    "reduce_sum", "reduce_sum_square",
+})  # fmt: skip
+NORMS = frozenset({"instance_norm", "layer_norm"})
+SCALINGS = frozenset({"add", "cast", "clip", "mul", "real_div", "sub"})
+
+
+def find_half_risks(graph: CoremlGraph) -> Iterator[RiskFact]:
+    """Yield what is in the wrong precision: sums in float16, other layers in float32."""
+    counts = graph.precisions
+    if counts["fp32"] > counts["fp16"]:
+        yield RiskFact(
+            where="the program",
+            reason="computes in float32: it runs on the GPU and the CPU, not on the Neural Engine",
+            remedy="export with --precision fp16",
+        )
+    else:
+        yield from _of_float32(graph)
+    yield from _of_sums(graph)
+
+
+def _of_float32(graph: CoremlGraph) -> Iterator[RiskFact]:
+    border = _before_casts(graph) | _after_casts(graph)
+    left = [
+        item
+        for item in graph.steps
+        if any(graph.types[out.name].dtype == "fp32" for out in item.outputs)
+        # Every picture is scaled where it comes in and where it goes out; a cast computes nothing.
+        and item.kind != "cast"
+        and not (item.kind in SCALINGS and border.issuperset(out.name for out in item.outputs))
+    ]
+    if left:
+        yield RiskFact(
+            where=name_all(left),
+            reason="computes in float32 in a program of float16: the Neural Engine does not, and "
+            "the program is cut there with a copy each way",
+            remedy="keep it in float16 where its values allow that, for sums as means over the "
+            "width, then over the height",
+        )
+
+
+def _before_casts(graph: CoremlGraph) -> set[str]:
+    """Return the inputs and what is scaled from them alone."""
+    found = {feature.name for feature in graph.package.inputs}
+    for item in graph.steps:
+        reads = set(item.reads()) - graph.weights
+        if item.kind in SCALINGS and reads <= found and len(reads) == 1:
+            found.update(out.name for out in item.outputs)
+    return found
+
+
+def _after_casts(graph: CoremlGraph) -> set[str]:
+    """Return the outputs and what they are scaled from."""
+    found = {feature.name for feature in graph.package.outputs}
+    for item in reversed(graph.steps):
+        reads = set(item.reads()) - graph.weights
+        if item.kind in SCALINGS and len(reads) == 1:
+            found |= reads if found.issuperset(out.name for out in item.outputs) else set()
+    return found
+
+
+def _of_sums(graph: CoremlGraph) -> Iterator[RiskFact]:
+    large = [item for item in graph.steps if _may_overflow(graph, item)]
+    if not large:
+        return
+    first = max(large, key=lambda item: _summed(graph, item))
+    large.remove(first)
+    yield RiskFact(
+        where=name_all([first, *large]),
+        reason=f"adds {_summed(graph, first)} values a channel in float16, whose largest is "
+        f"{LARGEST_HALF}: it overflows where hardware keeps the sum in float16",
+        remedy="export with styleexport coreml, which scales statistics and takes them over the "
+        "width, then over the height; or keep the operation in float32",
+    )
+
+
+def _may_overflow(graph: CoremlGraph, operation: Operation) -> bool:
+    """Whether the sum inside an operation passes float16 for features of common size."""
+    x = graph.type_of(operation, "x")
+    if x is None or x.dtype != "fp16" or operation.kind not in SUMS | NORMS:
+        return False
+    # A mean over one row or column is what remains when a mean over a map is made safe.
+    if operation.kind == "reduce_mean" and len(x.shape) == 4 and len(_axes(graph, operation)) == 1:
+        return False
+    return _summed(graph, operation) * _magnitude(graph, operation) > LARGEST_HALF
+
+
+def _axes(graph: CoremlGraph, operation: Operation) -> tuple[int, ...]:
+    """Return the axes that an operation sums over."""
+    x = graph.type_of(operation, "x")
+    rank = len(x.shape) if x else 0
+    if operation.kind == "instance_norm":
+        return tuple(range(2, rank))
+    return graph.integers(operation, "axes") or tuple(range(rank))
+
+
+def _summed(graph: CoremlGraph, operation: Operation) -> int:
+    """Return how many values an operation adds for one result; 0 where sides are open."""
+    x = graph.type_of(operation, "x")
+    return math.prod(x.shape[axis] or 0 for axis in _axes(graph, operation)) if x else 0
+
+
+def _magnitude(graph: CoremlGraph, operation: Operation) -> float:
+    """Return how large the values are that an operation adds."""
+    source = operation.inputs["x"][0]
+    maker = graph.makers.get(source) if isinstance(source, str) else None
+    return BOUNDED.get(maker.kind, TYPICAL) if maker else TYPICAL

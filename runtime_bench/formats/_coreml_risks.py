@@ -1,0 +1,202 @@
+"""What in a Core ML program is known to fail at load, or to leave the Neural Engine.
+
+What Apple documents is said as it is; what users found is said to be reported, with the thread.
+Where an operation runs is decided on the device: Xcode's performance report shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from styleexport.core.manifest import RiskFact
+from styleexport.runtime_bench.formats._coreml_graph import (
+    CONVOLUTIONS,
+    FLOATS,
+    CoremlGraph,
+    name_all,
+)
+from styleexport.runtime_bench.formats._coreml_half import find_half_risks
+from styleexport.runtime_bench.formats._coreml_shapes import is_flexible
+from styleexport.runtime_bench.runners.coreml_reference._program import Operation
+
+ONE_SIZE = "export one file a size: name each with --size, without --enumerated"
+LARGEST_SIDE = 16384
+# Apple publishes no limit for an app. This is half of the memory of the smallest phone with iOS 16.
+MOST_BYTES = 2**30
+LARGEST_KERNEL = 13
+DETECTOR = "roboflow/rf-detr#1495"
+RECURRENT = "coremltools#1780"
+GATHER = "hollance/neural-engine, unsupported layers"
+GUIDE = "ane-guide.readthedocs.io, chapter 4"
+# Operation → who found it off the Neural Engine.
+REPORTED = {
+    "gather": GATHER, "gather_along_axis": DETECTOR, "gather_nd": GATHER, "gru": RECURRENT,
+    "lstm": RECURRENT, "reduce_prod": GUIDE, "rnn": RECURRENT, "scatter": GUIDE,
+    "scatter_along_axis": GUIDE, "scatter_nd": GUIDE, "topk": DETECTOR,
+}  # fmt: skip
+
+
+def find_risks(graph: CoremlGraph, peak: int | None) -> Iterator[RiskFact]:
+    """Yield the risks of a program.
+
+    Args:
+        graph: the program, at its largest size.
+        peak: bytes that its activations take at most; None where that is not known.
+    """
+    yield from _of_sizes(graph)
+    yield from _of_pads(graph)
+    yield from _of_weights(graph)
+    yield from _of_kernels(graph)
+    yield from _of_sides(graph)
+    yield from _of_memory(peak)
+    yield from _of_operations(graph)
+    yield from find_half_risks(graph)
+
+
+def _of_sizes(graph: CoremlGraph) -> Iterator[RiskFact]:
+    flexible = [feature for feature in graph.package.inputs if is_flexible(feature)]
+    if not flexible:
+        return
+    where = "input " + ", ".join(feature.name for feature in flexible)
+    ranged = any(low != high for feature in flexible for low, high in feature.bounds)
+    if ranged:
+        reason = (
+            "takes any size of a range: reported to run off the Neural Engine where sizes vary "
+            "(coremltools#1029, coremltools#2370)"
+        )
+    else:
+        reason = (
+            "takes several sizes: memory is reported to be taken for the largest "
+            "(coremltools#1249), and calls of changing size to leave the Neural Engine "
+            "(coremltools#2370)"
+        )
+    yield RiskFact(where=where, reason=reason, remedy=ONE_SIZE)
+    if len(flexible) > 1:
+        yield RiskFact(
+            where=where,
+            reason="more than one input takes several sizes: combinations of them are reported to "
+            "fail (coremltools#2271)",
+            remedy=ONE_SIZE,
+        )
+    mirrored = [item for item in _pads(graph) if graph.constant(item, "mode") == "reflect"]
+    if mirrored:
+        yield RiskFact(
+            where=name_all(mirrored),
+            reason="reflection pads in a model of several sizes are reported to fail at load with "
+            "'Error in declaring network' (coremltools#1438, seen with the older neural network "
+            "format)",
+            remedy=ONE_SIZE,
+        )
+    norms = [item for item in graph.steps if item.kind == "layer_norm"]
+    if norms and not ranged:
+        yield RiskFact(
+            where=name_all(norms),
+            reason="a layer norm in a program of listed sizes is reported to keep it off the "
+            "Neural Engine (coremltools#1909)",
+            remedy=ONE_SIZE,
+        )
+
+
+def _pads(graph: CoremlGraph) -> list[Operation]:
+    return [item for item in graph.steps if item.kind == "pad"]
+
+
+def _of_pads(graph: CoremlGraph) -> Iterator[RiskFact]:
+    """Yield pads that the runtime does not load; constant pads may be on any axis."""
+    outside = [
+        item
+        for item in _pads(graph)
+        # Pads are pairs for the last axes, the first of these first.
+        if any(graph.integers(item, "pad")[:-4])
+        and graph.constant(item, "mode") in ("reflect", "replicate")
+    ]
+    if outside:
+        yield RiskFact(
+            where=name_all(outside),
+            reason="pads by reflection or replication outside the last two axes: reported to fail "
+            "at load (coremltools#2576, coremltools#2701)",
+            remedy="transpose so that the padded axes are the last two, or write the pad as "
+            "slices and a concat",
+        )
+
+
+def _of_weights(graph: CoremlGraph) -> Iterator[RiskFact]:
+    computed = [
+        item
+        for item in graph.steps
+        if item.kind in CONVOLUTIONS
+        and isinstance(name := item.inputs["weight"][0], str)
+        and name not in graph.weights
+    ]
+    if computed:
+        yield RiskFact(
+            where=name_all(computed),
+            reason="its weight is computed from the inputs: reported to leave the Neural Engine "
+            "(coremltools#2536), and with a constant bias to fail at load (coremltools#1466)",
+            remedy="make the weight a constant, or scale the channels of its input or output "
+            "instead",
+        )
+
+
+def _of_kernels(graph: CoremlGraph) -> Iterator[RiskFact]:
+    large = [item for item in graph.steps if _kernel(graph, item) > LARGEST_KERNEL]
+    if large:
+        yield RiskFact(
+            where=name_all(large),
+            reason=f"a kernel of {_kernel(graph, large[0])}: the Neural Engine is reported to take "
+            f"at most {LARGEST_KERNEL} (hollance/neural-engine#2)",
+            remedy="take several smaller kernels, or means over one axis after the other for a "
+            "pool over the whole map",
+        )
+
+
+def _kernel(graph: CoremlGraph, operation: Operation) -> int:
+    """Return the longest side of the kernel of a convolution or pool, 0 for other operations."""
+    if operation.kind in CONVOLUTIONS:
+        weight = graph.type_of(operation, "weight")
+        return max((side or 0 for side in weight.shape[2:]), default=0) if weight else 0
+    if operation.kind in ("avg_pool", "max_pool", "l2_pool"):
+        return max(graph.integers(operation, "kernel_sizes"), default=0)
+    return 0
+
+
+def _of_sides(graph: CoremlGraph) -> Iterator[RiskFact]:
+    def longest(operation: Operation) -> int:
+        shapes = (graph.types[item.name].shape for item in operation.outputs)
+        return max((side or 0 for shape in shapes for side in shape), default=0)
+
+    long = [item for item in graph.steps if longest(item) > LARGEST_SIDE]
+    if long:
+        yield RiskFact(
+            where=name_all(long),
+            reason=f"a side of {longest(long[0])}: models with one above {LARGEST_SIDE} are "
+            "reported not to load or to leave the Neural Engine (coremltools#1003, "
+            "onnxruntime#19543)",
+            remedy="export a smaller --size, or keep height and width as two axes",
+        )
+
+
+def _of_memory(peak: int | None) -> Iterator[RiskFact]:
+    if peak is not None and peak > MOST_BYTES:
+        yield RiskFact(
+            where="activations",
+            reason=f"they take {peak / 2**30:.1f} GiB at their peak, by estimate: phones of 2 to 3 "
+            "GB may end the app (coremltools#1035)",
+            remedy="export a smaller --size",
+        )
+
+
+def _of_operations(graph: CoremlGraph) -> Iterator[RiskFact]:
+    """Yield operations on maps that are reported to run elsewhere; those on shapes are not."""
+    found: dict[str, list[Operation]] = {}
+    for item in graph.steps:
+        x = graph.type_of(item, "x") or graph.type_of(item, "data")
+        if item.kind in REPORTED and x is not None and x.dtype in FLOATS:
+            found.setdefault(item.kind, []).append(item)
+    for kind, items in found.items():
+        yield RiskFact(
+            where=name_all(items),
+            reason=f"{kind} is reported to leave the Neural Engine ({REPORTED[kind]}): the program "
+            "is cut there, with a copy each way",
+            remedy="write it with slices, products and sums over one axis",
+        )

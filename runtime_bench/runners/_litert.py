@@ -1,0 +1,160 @@
+"""LiteRT's interpreter on the CPU: what the runners of ``.tflite`` files share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import warnings
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from styleexport.core.errors import BadArtifact, UsageError, first_line
+from styleexport.core.plugins import needs
+from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteTensor, read_graph
+from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+
+if TYPE_CHECKING:
+    from ai_edge_litert.interpreter import Interpreter
+
+
+class LitertRunner(Runner):
+    """Runs ``.tflite`` files on the CPU, channels-last images from and to [1, 3, H, W].
+
+    Args:
+        name: the file's.
+        delegate: whether XNNPACK runs what it can; else LiteRT's own kernels run everything.
+    """
+
+    suffix = ".tflite"
+
+    def __init__(self, name: str, *, delegate: bool) -> None:
+        self.name = name
+        self.delegate = delegate
+
+    @contextlib.contextmanager
+    def open(self, path: Path, options: RunOptions) -> Generator[Session]:
+        """Return a session on the file; see `Runner.open`."""
+        graph = read_graph(path)
+        interpreter = load(path, delegate=self.delegate, threads=options.threads)
+
+        def run(inputs: Arrays) -> dict[str, NDArray[np.float32]]:
+            invoke(interpreter, path, graph, inputs)
+            return {
+                name: from_file(interpreter.get_tensor(index), graph.tensors[index])
+                for name, index in graph.outputs.items()
+            }
+
+        yield run
+
+    def layers(
+        self, path: Path, inputs: Arrays, tensors: Sequence[str]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return tensors from inside the file, by LiteRT's own kernels; see `Runner.layers`."""
+        graph = read_graph(path)
+        interpreter = load(path, delegate=False, keep_all=True)
+        invoke(interpreter, path, graph, inputs)
+        return {
+            tensor.name: from_file(interpreter.get_tensor(index), tensor)
+            for index, tensor in enumerate(graph.tensors)
+            if tensor.name in tensors and tensor.stored is None
+        }
+
+
+def load(
+    path: Path, *, delegate: bool, threads: int | None = None, keep_all: bool = False
+) -> Interpreter:
+    """Return an interpreter with its tensors allocated.
+
+    Args:
+        path: of a file that `read_graph` found whole.
+        delegate: whether XNNPACK runs what it can.
+        threads: of the runtime; None leaves it to the runtime.
+        keep_all: whether every activation is kept to be looked at.
+
+    Raises:
+        BadArtifact: the runtime cannot load the file.
+        MissingExtra: the runtime is not installed.
+    """
+    with needs("LiteRT"):
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    without = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    try:
+        with native_quiet(), warnings.catch_warnings(action="ignore"):
+            interpreter = Interpreter(
+                model_path=str(path),
+                num_threads=threads,
+                experimental_op_resolver_type=OpResolverType.AUTO if delegate else without,
+                experimental_preserve_all_tensors=keep_all,
+            )
+            interpreter.allocate_tensors()
+    except Exception as error:
+        raise BadArtifact(
+            f"LiteRT cannot load {path}: {first_line(error)}; export the network again"
+        ) from error
+    return interpreter
+
+
+def invoke(interpreter: Interpreter, path: Path, graph: TfliteGraph, inputs: Arrays) -> None:
+    """Run a file once.
+
+    Raises:
+        UsageError: an input is missing or of another shape than the file's.
+        BadArtifact: an operation of the file fails.
+    """
+    for name, index in graph.inputs.items():
+        interpreter.set_tensor(index, _to_file(name, inputs, graph.tensors[index], path))
+    try:
+        interpreter.invoke()
+    except Exception as error:
+        raise BadArtifact(
+            f"{path} does not run: {first_line(error)}; export the network again"
+        ) from error
+
+
+def _to_file(
+    name: str, inputs: Mapping[str, NDArray[np.float32]], tensor: TfliteTensor, path: Path
+) -> NDArray[np.float32]:
+    """Return an input as the file takes it."""
+    expected = nchw(tensor.shape)
+    if name not in inputs:
+        raise UsageError(
+            f"{path.name} takes {name} {list(expected)}, got {', '.join(inputs) or 'nothing'}"
+        )
+    value = np.asarray(inputs[name], np.float32)
+    if value.shape != expected:
+        raise UsageError(
+            f"{path.name} takes {name} {list(expected)}, got {list(value.shape)}: it holds one "
+            "size; export another with --size"
+        )
+    return np.ascontiguousarray(value.transpose(0, 2, 3, 1) if value.ndim == 4 else value)
+
+
+def nchw(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a channels-last shape channels-first; one that is not an image's, as it is."""
+    return (shape[0], shape[3], shape[1], shape[2]) if len(shape) == 4 else shape
+
+
+def from_file(value: NDArray[np.generic], tensor: TfliteTensor) -> NDArray[np.float32]:
+    """Return a tensor of a file in float32: dequantized, (q - zero point)·scale, images NCHW."""
+    result = np.array(value, np.float32)
+    if tensor.scales and tensor.dtype.startswith(("int", "uint")):
+        result = (result - np.float32(tensor.zero_points[0])) * np.float32(tensor.scales[0])
+    return np.ascontiguousarray(result.transpose(0, 3, 1, 2)) if result.ndim == 4 else result
+
+
+@contextlib.contextmanager
+def native_quiet() -> Generator[None]:
+    """Keep what compiled code writes to stderr inside the block off the user's terminal."""
+    with tempfile.TemporaryFile() as sink:
+        before = os.dup(2)
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(before, 2)
+            os.close(before)

@@ -1,0 +1,126 @@
+"""`styleexport diff`: where two files of one artifact part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.core.errors import ParityFailure, UsageError
+
+if TYPE_CHECKING:
+    from styleexport.runtime_bench.diff import Diff, DiffReport, TensorDiff
+
+
+@click.command(
+    epilog="Example: styleexport diff artifact/adain-lite_transform_512x512_fp32.onnx "
+    "artifact/adain-lite_transform_512x512_fp16.mlpackage --layers"
+)
+@click.argument("a", type=PATH)
+@click.argument("b", type=PATH)
+@click.option("--layers", is_flag=True, help="Compare layer by layer; name the first that parts.")
+@click.option(
+    "--threshold-db",
+    type=float,
+    default=40.0,
+    show_default=True,
+    help="Layers part below this peak signal-to-noise ratio.",
+)
+@click.option("--size", metavar="HxW", help="Of the probe.  [default: the first that both take]")
+@click.option("--fail-below", type=float, metavar="DB", help="Exit 3 when the output is below.")
+@click.option("-o", "--out", type=PATH, help="Heat map of pictures.  [default: A-vs-B.png]")
+@json_option
+def diff(
+    a: Path, b: Path, layers: bool, threshold_db: float, size: str | None,
+    fail_below: float | None, out: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Compare what A and B, two files of one artifact, compute of a probe.
+
+    Any two targets or precisions of one role. A is the reference. Of pictures, a heat map of the
+    difference is written.
+    """
+    from styleexport.cli._parse import parse_sizes
+    from styleexport.core.images import check_suffix
+    from styleexport.runtime_bench.diff import diff_files
+
+    if out is not None:
+        check_suffix(out)
+    sizes = parse_sizes((size,) if size else ())
+    found = diff_files(a, b, size=next(iter(sizes), None), layers=layers, threshold_db=threshold_db)
+    written = _write_heat_map(found, out)
+    if as_json:
+        print_json(found.report)
+    else:
+        _print(found.report)
+    if written is not None:
+        talk(f"heat map: {written}")
+    measured = found.report.output.psnr_db
+    if fail_below is not None and measured < fail_below:
+        raise ParityFailure(
+            f"{found.report.b} differs from {found.report.a}: psnr {measured} dB measured, at "
+            f"least {fail_below:g} allowed; type --layers to see where they part"
+        )
+
+
+def _write_heat_map(found: Diff, out: Path | None) -> Path | None:
+    """Return where the heat map was written; None for style codes."""
+    if not found.is_picture:
+        if out is not None:
+            raise UsageError(
+                f"{found.report.a} returns a style code, of which there is no heat map: leave out "
+                "-o"
+            )
+        return None
+    from styleexport.core.images import write_image
+    from styleexport.runtime_bench.heat_map import heat_map
+
+    report = found.report
+    a, b = Path(report.a).name, Path(report.b).name
+    path = out or Path(f"{a}-vs-{b.rsplit('_', 1)[-1]}.png")
+    note = f"A and B: {_in_words(report.output)}"
+    write_image(heat_map(found.output_a, found.output_b, f"A: {a}", f"B: {b}", note), path)
+    return path
+
+
+def _in_words(tensor: TensorDiff) -> str:
+    """Return how far a tensor is off, and where most."""
+    if tensor.worst is None and not any(tensor.not_finite):
+        return "equal to the last bit"
+    names = ("image", "channel", "row", "column") if len(tensor.shape) == 4 else ("row", "element")
+    places = zip(names, tensor.worst or (), strict=False) if len(names) == len(tensor.shape) else ()
+    where = ", ".join(f"{name} {index}" for name, index in places if name != "image")
+    words = f"{tensor.psnr_db:.1f} dB, largest difference {tensor.max_abs_error:g}"
+    if any(tensor.not_finite):
+        words += f", {tensor.not_finite[0]} of A's and {tensor.not_finite[1]} of B's not finite"
+    return f"{words} at {where}" if where else words
+
+
+def _print(report: DiffReport) -> None:
+    click.echo(f"A {report.a} ({report.runners[0]})")
+    click.echo(f"B {report.b} ({report.runners[1]})")
+    click.echo(f"probe {report.size.size()}")
+    click.echo(f"{report.output.name}: {_in_words(report.output)}")
+    if not report.layers:
+        return
+    if report.first is None:
+        click.echo(f"no layer of {len(report.layers)} is below {report.threshold_db:g} dB")
+    else:
+        click.echo(
+            f"first layer below {report.threshold_db:g} dB: {report.first.name}, "
+            f"{_in_words(report.first)}"
+        )
+    if report.before is not None:
+        click.echo(f"  the layer before, {report.before.name}: {_in_words(report.before)}")
+    click.echo(f"{len(report.layers)} layers compared, {report.left_out} not held by both; worst:")
+    print_table(
+        ("layer", "psnr", "largest difference", "shape"),
+        [
+            (x.name, f"{x.psnr_db:.1f} dB", f"{x.max_abs_error:g}", "x".join(map(str, x.shape)))
+            for x in report.worst_layers()
+        ],
+    )
+
+
+COMMAND = diff

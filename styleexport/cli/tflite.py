@@ -1,0 +1,39 @@
+"""`styleexport tflite`: a network becomes a verified TFLite artifact."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import click
+
+from styleexport.cli._export import Common, export_options, quantize_option, run_export
+
+
+@click.command(
+    epilog="Examples: styleexport tflite  |  styleexport tflite --quantize int8 --size 256  |  "
+    "styleexport tflite --converter onnx2tf"
+)
+@export_options
+@quantize_option(
+    "none, fp16 (weights), int8 (integer arithmetic) or int8-weights (ranges at run time)."
+)
+@click.option(
+    "--converter",
+    default="litert-torch",
+    show_default=True,
+    metavar="NAME",
+    help="litert-torch, or onnx2tf in an environment of its own.",
+)
+def tflite(precisions: tuple[str, ...], converter: str, **common: Unpack[Common]) -> None:
+    """Export NETWORK (default: adain-lite) to TFLite in NHWC, checked against PyTorch.
+
+    NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 file.
+    """
+    from styleexport.core.plugins import needs
+
+    with needs("tflite"):
+        from styleexport.exporter.targets.tflite import TfliteTarget
+    run_export((TfliteTarget(converter=converter),), precisions, **common)
+
+
+COMMAND = tflite

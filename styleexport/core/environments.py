@@ -1,0 +1,271 @@
+"""Tools that cannot share our libraries: each in a virtual environment of its own, made on request.
+
+An environment holds exact versions and lies in the user's cache, in a folder named after the tool,
+its version and the Python that it was made with, so that an upgrade makes a new one beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from styleexport.core.errors import DeviceError, MissingExtra, UsageError
+
+STAMP = "complete.txt"
+PROGRESS = ("Collecting ", "Downloading ", "Installing ")
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """What an environment holds.
+
+    Attributes:
+        version: of the tool.
+        requirements: Python version → everything that is installed, at exact versions.
+        check: arguments for the environment's Python that fail where the tool cannot run.
+    """
+
+    version: str
+    requirements: Mapping[str, Sequence[str]]
+    check: Sequence[str]
+
+
+# onnx2tf's own list holds what only its other back ends and its reports need. It declares Python
+# 3.12; what is used of it runs on 3.11 too and gives the same bytes there.
+_ONNX2TF = (
+    "onnx2tf==2.6.9",
+    "ai-edge-litert==2.1.2",
+    "flatbuffers==25.12.19",
+    "ml-dtypes==0.5.4",
+    "numpy==2.2.6",
+    "onnx==1.20.1",
+    "protobuf==7.35.1",
+    "psutil==5.9.5",
+    "sng4onnx==2.0.1",
+    "tqdm==4.67.1",
+    "typing-extensions==4.16.0",
+)
+TOOLS: Mapping[str, Tool] = {
+    "onnx2tf": Tool(
+        version="2.6.9",
+        requirements={"3.11": _ONNX2TF, "3.12": _ONNX2TF, "3.13": _ONNX2TF},
+        check=("-c", "import onnx2tf.onnx2tf"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A complete environment.
+
+    Attributes:
+        tool: that it is for.
+        folder: where it lies.
+    """
+
+    tool: str
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return _python(self.folder)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a run ended: the exit code, and what it printed on stdout and stderr together."""
+
+    code: int
+    output: str
+
+
+def place(tool: str) -> Path:
+    """Return the folder that a tool's environment has for this Python, there or not.
+
+    It lies below ``STYLEEXPORT_ENVS`` or, where that is not set, the user's cache folder (the XDG
+    base directory specification).
+
+    Raises:
+        UsageError: there is no such tool.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "styleexport"
+    root = Path(os.environ.get("STYLEEXPORT_ENVS") or cache / "envs").absolute()
+    return root / f"{tool}-{_tool(tool).version}-py{_python_version()}"
+
+
+def find(tool: str) -> Environment:
+    """Return a tool's environment.
+
+    Raises:
+        UsageError: there is no such tool.
+        MissingExtra: its environment is not there, or what is there is not whole.
+        DeviceError: this Python is not one it is tested with.
+    """
+    folder, contents = place(tool), _contents(tool)
+    if not (_python(folder).exists() and _stamp(folder) == contents):
+        state = "not complete" if folder.exists() else "not there"
+        raise MissingExtra(
+            f"{tool} runs in an environment of its own, which is {state} at {folder}: type "
+            f"`styleexport doctor --make-env {tool}`"
+        )
+    return Environment(tool, folder)
+
+
+def make(tool: str, report: Report = lambda _: None) -> Environment:
+    """Build a tool's environment from the package registry, unless there is one, and return it.
+
+    Only wheels are installed, so that no set-up code runs. One that is there and does not run is
+    built again.
+
+    Raises:
+        UsageError: there is no such tool.
+        DeviceError: this Python is not one it is tested with, the registry or the disk failed, or
+            the tool does not run; nothing is left behind.
+    """
+    folder, contents = place(tool), _contents(tool)
+    with contextlib.suppress(MissingExtra, DeviceError):
+        present = find(tool)
+        _try(present, report)
+        return present
+    report(f"{tool}: making {folder}")
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        environment = _build(Environment(tool, folder), contents.split(), report)
+        (folder / STAMP).write_text(contents, encoding="utf-8")
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise DeviceError(
+            f"cannot make {folder}: {error.strerror or error}; free some space or set "
+            "STYLEEXPORT_ENVS to another folder"
+        ) from error
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return environment
+
+
+def _build(environment: Environment, requirements: Sequence[str], report: Report) -> Environment:
+    new = [sys.executable, "-m", "venv", str(environment.folder)]
+    _step(environment, new, "install Python's venv and ensurepip", report)
+    options = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-input",
+               "--progress-bar=off"]  # fmt: skip
+    install = [str(environment.python), "-I", "-m", "pip", "install", *options, *requirements]
+    _step(environment, install, "look at the connection and pip's configuration", report)
+    _try(environment, report)
+    return environment
+
+
+def _try(environment: Environment, report: Report) -> None:
+    report(f"{environment.tool}: trying {environment.folder}")
+    check = [str(environment.python), "-I", *_tool(environment.tool).check]
+    _step(environment, check, "report it", report)
+
+
+def run(
+    environment: Environment, arguments: Sequence[str], folder: Path, timeout_s: float
+) -> Finished:
+    """Run an environment's Python in a folder, apart from our libraries, and return how it ended.
+
+    Raises:
+        TimeoutError: it took longer; it was ended.
+    """
+    try:
+        done = subprocess.run(
+            [str(environment.python), "-I", *arguments],
+            cwd=folder,
+            env=_variables(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"{environment.tool} took longer than {timeout_s:g} s") from error
+    return Finished(done.returncode, done.stdout)
+
+
+def _step(environment: Environment, command: Sequence[str], remedy: str, report: Report) -> None:
+    """Run one step of making, its lines of progress reported.
+
+    Raises:
+        DeviceError: it failed; the message holds its last error.
+    """
+    tool = environment.tool
+    lines: deque[str] = deque(maxlen=20)
+    with subprocess.Popen(
+        command,
+        env=_variables(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for line in filter(None, map(str.strip, process.stdout)):
+            lines.append(line)
+            if line.startswith(PROGRESS):
+                report(f"{tool}: {line[:100]}")
+    if process.returncode:
+        errors = [line for line in lines if line.startswith("ERROR:")]
+        told = (errors or list(lines) or [f"exit code {process.returncode}"])[-1]
+        told = told.removeprefix("ERROR: ")
+        raise DeviceError(
+            f"the environment of {tool} cannot be made: {told[:200]}; {remedy}, then type "
+            f"`styleexport doctor --make-env {tool}` again"
+        )
+
+
+def _tool(name: str) -> Tool:
+    if name not in TOOLS:
+        raise UsageError(
+            f"unknown environment {name!r}: expected one of {', '.join(TOOLS)}; type "
+            f"--make-env {next(iter(TOOLS))}"
+        )
+    return TOOLS[name]
+
+
+def _contents(tool: str) -> str:
+    """Return what a tool's environment for this Python holds, a requirement a line."""
+    known = _tool(tool).requirements
+    if _python_version() not in known:
+        raise DeviceError(
+            f"{tool} is tested with Python {', '.join(known)}, this is {_python_version()}: "
+            "install styleexport with one of those"
+        )
+    return "".join(f"{line}\n" for line in known[_python_version()])
+
+
+def _stamp(folder: Path) -> str:
+    """Return what an environment was completed with; empty where it was not."""
+    try:
+        return (folder / STAMP).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _python(folder: Path) -> Path:
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def _python_version() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _variables() -> dict[str, str]:
+    """Return the environment variables without those that would bring other libraries in."""
+    dropped = ("PYTHON", "VIRTUAL_ENV", "__PYVENV")
+    return {key: value for key, value in os.environ.items() if not key.startswith(dropped)}

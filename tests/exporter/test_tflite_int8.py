@@ -1,0 +1,69 @@
+"""Which operations of a TFLite graph the static recipe computes in int8."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("ai_edge_quantizer")
+
+from styleexport.exporter.quantize.tflite_int8 import body, stretched_convs
+from styleexport.runtime_bench.formats._tflite import (
+    TfliteGraph,
+    TfliteOperation,
+    TfliteTensor,
+)
+
+
+def chain(*ops: str) -> TfliteGraph:
+    """Operations one after the other; SUB subtracts the MEAN in front of it from its input."""
+    shape = (1, 8, 8, 4)
+    tensors = [TfliteTensor("t0", shape, "float32", None, (), (), 0)]
+    operations: list[TfliteOperation] = []
+    picture = 0
+    for index, op in enumerate(ops):
+        small = op == "MEAN"
+        name = f"{op}_{index}"
+        tensors.append(
+            TfliteTensor(name, (1, 4) if small else shape, "float32", None, (), (), 0)
+        )  # fmt: skip
+        made = len(tensors) - 1
+        reads = (picture, made - 1) if op == "SUB" and index else (picture,)
+        operations.append(TfliteOperation(op, reads, (made,)))
+        picture = picture if small else made
+    return TfliteGraph(
+        tuple(tensors), tuple(operations), {"content": 0}, {"image": picture}, "", ()
+    )
+
+
+NORM = ("MEAN", "SUB", "MUL", "ADD")
+
+
+@pytest.mark.parametrize(
+    ("ops", "kept"),
+    [
+        (("CONV_2D", "RELU", "CONV_2D", "RELU_0_TO_1"), ()),
+        (("CONV_2D", "CONV_2D", "TANH", "MUL", "ADD", "RELU_0_TO_1"), ("CONV_2D",)),
+        (("CONV_2D", *NORM, "CONV_2D", "SLICE", "RELU_0_TO_1"), ()),
+        (("CONV_2D", *NORM, "MUL", "RELU_0_TO_1"), ("CONV_2D",)),
+        (("CONV_2D", "MUL", "ADD", "RELU_0_TO_1"), ()),
+        (("TRANSPOSE_CONV", "TANH"), ()),
+    ],
+)
+def test_a_convolution_stretched_into_the_picture_stays_float(ops, kept):
+    graph = chain(*ops)
+    assert tuple(item.name for item in stretched_convs(graph)) == kept
+    assert set(body(graph)).isdisjoint(stretched_convs(graph))
+
+
+@pytest.mark.parametrize(
+    ("ops", "inside"),
+    [
+        (("PAD", "CONV_2D", "RELU", "MAX_POOL_2D", "MIRROR_PAD", "CONV_2D"), (0, 1, 2, 3, 4, 5)),
+        (("MIRROR_PAD", "CONV_2D", "RELU", *NORM, "CONV_2D"), (0, 1, 7)),
+        (("CONV_2D", "RESIZE_NEAREST_NEIGHBOR", "TRANSPOSE_CONV"), (0,)),
+        (("CONV_2D", "PAD"), (0,)),
+    ],
+)  # fmt: skip
+def test_what_only_passes_values_on_is_int8_between_integer_convolutions(ops, inside):
+    graph = chain(*ops)
+    assert [graph.operations.index(item) for item in body(graph)] == list(inside)
