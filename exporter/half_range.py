@@ -30,22 +30,17 @@ from torch.fx import GraphModule, Node
 
 from styleexport.core.manifest import PassFact
 from styleexport.exporter.graph import Graph
-from styleexport.exporter.passes._rewrite import (
-    Outcome,
-    Pass,
-    add_weight,
-    apply_passes,
-    argument,
-    tensor_of,
-)
+from styleexport.exporter.passes._rewrite import Outcome, Pass, add_weight, apply_passes
+from styleexport.exporter.spatial_means import expand_norms, is_spatial_mean
 from styleexport.exporter.targets._target import Arrays
 
 aten = torch.ops.aten
 LARGEST_ROW = 32768.0
 SMALLEST_NORMAL = 2.0**-14
-LARGEST_SCALE = 2.0**8
+# √2⁻¹⁴ over this is the smallest normal float16 again.
+LARGEST_SCALE = 2.0**7
 MOST_FEEDS = 8
-SQUARES = (aten.mul.Tensor, aten.square.default, aten.pow.Tensor_Scalar)
+ROOTS = (aten.sqrt.default, aten.rsqrt.default)
 
 
 @lru_cache(maxsize=2)
@@ -78,17 +73,10 @@ def _power_of_two(top: float, largest: Tensor) -> Tensor:
     return torch.exp2(exponent).clamp_max(LARGEST_SCALE)
 
 
-def _is_spatial_mean(node: Node) -> bool:
-    if node.target is not aten.mean.dim or not isinstance(node.args[0], Node):
-        return False
-    axes = {axis % 4 for axis in argument(node, 1, "dim", ()) or ()}  # pyright: ignore
-    return axes == {2, 3} and bool(argument(node, 2, "keepdim", False))
-
-
 def _largest_by_channel(graph: Graph, feeds: Sequence[Arrays]) -> dict[str, Tensor]:
     """Return, for the input of each spatial mean, the largest |x| of each channel, [1, C, 1, 1]."""
     module = graph.module()
-    wanted = {n.args[0] for n in module.graph.nodes if _is_spatial_mean(n)}
+    wanted = {n.args[0] for n in module.graph.nodes if is_spatial_mean(n)}
     found: dict[str, Tensor] = {}
 
     class Measure(torch.fx.Interpreter):
@@ -107,80 +95,16 @@ def _largest_by_channel(graph: Graph, feeds: Sequence[Arrays]) -> dict[str, Tens
     return found
 
 
-def expand_norms(module: GraphModule) -> Outcome:
-    """Write instance norms and variances as the means that they are."""
-    applied = 0
-    for node in list(module.graph.nodes):
-        new = None
-        with module.graph.inserting_before(node):
-            if node.target is aten.instance_norm.default:
-                new = _instance_norm(module, node)
-            elif node.target in (aten.var.correction, aten.std.correction):
-                new = _variance(module, node)
-        if new is not None:
-            node.replace_all_uses_with(new)
-            module.graph.erase_node(node)
-            applied += 1
-    return Outcome(applied)
-
-
-def _centred(module: GraphModule, x: Node) -> tuple[Node, Node]:
-    """Return x - mean(x) and the mean of its square, both over height and width."""
-    call = module.graph.call_function
-    mean = call(aten.mean.dim, (x, [2, 3], True))
-    centred = call(aten.sub.Tensor, (x, mean))
-    square = call(aten.mul.Tensor, (centred, centred))
-    return centred, call(aten.mean.dim, (square, [2, 3], True))
-
-
-def _instance_norm(module: GraphModule, node: Node) -> Node | None:
-    x, weight, bias = node.args[:3]
-    if not isinstance(x, Node) or not argument(node, 5, "use_input_stats", True):
-        return None
-    call = module.graph.call_function
-    centred, variance = _centred(module, x)
-    shifted = call(aten.add.Scalar, (variance, argument(node, 7, "eps", 1e-5)))  # pyright: ignore
-    ratio = call(aten.reciprocal.default, (call(aten.sqrt.default, (shifted,)),))
-    if (value := tensor_of(module, weight)) is not None:
-        gamma = add_weight(module, node, value.reshape(1, -1, 1, 1))
-        ratio = call(aten.mul.Tensor, (ratio, gamma))
-    y = call(aten.mul.Tensor, (centred, ratio))
-    if (value := tensor_of(module, bias)) is not None:
-        y = call(aten.add.Tensor, (y, add_weight(module, node, value.reshape(1, -1, 1, 1))))
-    return y
-
-
-def _variance(module: GraphModule, node: Node) -> Node | None:
-    x = node.args[0]
-    axes = {axis % 4 for axis in argument(node, 1, "dim", ()) or ()}  # pyright: ignore
-    if not isinstance(x, Node) or axes != {2, 3} or not node.kwargs.get("keepdim", False):
-        return None
-    _, variance = _centred(module, x)
-    shape = x.meta["val"].shape
-    count, correction = shape[2] * shape[3], node.kwargs.get("correction", 1)
-    call = module.graph.call_function
-    if correction:
-        variance = call(aten.mul.Tensor, (variance, count / (count - correction)))  # pyright: ignore
-    if node.target is aten.std.correction:
-        return call(aten.sqrt.default, (variance,))
-    return variance
-
-
 def scale_statistics(module: GraphModule, scales: dict[str, Tensor]) -> Outcome:
     """Scale every spatial mean's domain, and what follows from it."""
-    applied, refused = 0, list[str]()
-    means = [node for node in module.graph.nodes if _is_spatial_mean(node)]
-    squares = {node for node in means if node.args[0].target in SQUARES}  # pyright: ignore
-    for mean in means:
-        if mean in squares:
-            continue
-        group = _Group(module, mean, scales[mean.args[0].name])  # pyright: ignore
-        group.rewrite()
-        applied += 1
+    means = {node: node.args[0] for node in module.graph.nodes if is_spatial_mean(node)}
+    chosen = {mean: scales[x.name] for mean, x in means.items() if not _is_square(x)}  # pyright: ignore
+    for mean, scale in chosen.items():
+        _Group(module, mean, scale).rewrite()
     module.graph.eliminate_dead_code()
-    left = [node.name for node in module.graph.nodes if _is_spatial_mean(node)]
-    refused += [f"{name} averages squares that are not those of a centred map" for name in left]
-    return Outcome(applied, tuple(refused))
+    left = [node.name for node in module.graph.nodes if is_spatial_mean(node)]
+    refused = [f"{name} averages squares that are not those of a centred map" for name in left]
+    return Outcome(len(chosen), tuple(refused))
 
 
 class _Group:
@@ -237,7 +161,7 @@ class _Group:
         square = self._after(centred, aten.mul.Tensor, centred, centred)
         variance = self._mean(square)
         for user in list(old.users):
-            if _is_spatial_mean(user):
+            if is_spatial_mean(user):
                 self._deviation(user, variance)
                 if user.users:
                     user.replace_all_uses_with(self._times(variance, self.scale**-2))
@@ -256,7 +180,7 @@ class _Group:
                 self._roots(user, shifted)
                 if user.users:
                     user.replace_all_uses_with(self._times(shifted, self.scale**-2))
-            elif user.target is aten.sqrt.default:
+            elif user.target in ROOTS:
                 self._roots(old, variance)
 
     def _times_added(self, variance: Node, eps: float) -> Node:
@@ -265,10 +189,12 @@ class _Group:
 
     def _roots(self, old: Node, variance: Node) -> None:
         for root in list(old.users):
-            if root.target is aten.sqrt.default:
+            if root.target in ROOTS:
                 held = self._after(variance, aten.clamp_min.default, variance, SMALLEST_NORMAL)
-                deviation = self._after(held, aten.sqrt.default, held)
-                root.replace_all_uses_with(self._times(deviation, 1 / self.scale))
+                taken = self._after(held, root.target, held)
+                inverse = root.target is aten.rsqrt.default
+                back = self.scale if inverse else 1 / self.scale
+                root.replace_all_uses_with(self._times(taken, back))
 
 
 def _other(node: Node, known: Node) -> object:
@@ -283,6 +209,13 @@ def _is_small(value: object) -> bool:
         return False
     shape = value.meta["val"].shape
     return len(shape) == 4 and tuple(shape[2:]) == (1, 1)
+
+
+def _is_square(value: object) -> bool:
+    """Whether a node multiplies something with itself."""
+    if not isinstance(value, Node) or value.target is not aten.mul.Tensor:
+        return False
+    return value.args[0] is value.args[1]
 
 
 def _scalar_operand(node: Node, known: Node) -> float | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from styleexport.core.errors import BadArtifact, MissingExtra, UsageError
-from styleexport.core.manifest import read_manifest
+from styleexport.core.manifest import Manifest, read_manifest, sha256_of_file
 from styleexport.core.types import Precision, Report, Role, Size, Sizing
 from styleexport.exporter.targets._target import Target, find_target
 from styleexport.models.network import DEFAULT_SIZE, LoadedNetwork
@@ -54,7 +55,9 @@ def open_targets(request: ExportRequest, report: Report) -> tuple[Target, ...]:
     found: list[Target] = []
     for item in request.targets:
         try:
-            found.append(find_target(item) if isinstance(item, str) else item)
+            target = find_target(item) if isinstance(item, str) else item
+            target.check()
+            found.append(target)
         except MissingExtra as error:
             if not request.skip_missing or (item == request.targets[-1] and not found):
                 raise
@@ -75,9 +78,13 @@ def precisions_of(target: Target, request: ExportRequest, report: Report) -> tup
         return (target.default_precision,)
     wanted = [p for p in dict.fromkeys(request.precisions) if p in target.precisions]
     if not wanted:
+        nearest = difflib.get_close_matches(
+            request.precisions[0], target.precisions, n=1, cutoff=0.3
+        )
         raise UsageError(
             f"{target.name} has no precision {', '.join(request.precisions)}: expected "
-            f"{', '.join(target.precisions)}; type --quantize {target.precisions[-1]}"
+            f"{', '.join(target.precisions)}; type --quantize "
+            f"{nearest[0] if nearest else target.default_precision}"
         )
     left_out = [p for p in request.precisions if p not in wanted]
     if left_out:
@@ -149,9 +156,19 @@ def check_out(out: Path, *, overwrite: bool) -> None:
         manifest = read_manifest(out, check_files=False)
         packs = {pack.path for pack in manifest.styles}
         extra = [path for path in extra if path in packs or not manifest.holds(path)]
+        extra += [f"{path}, which was altered" for path in _altered_packages(out, manifest)]
     if extra:
         more = f" and {len(extra) - 1} more" if len(extra) > 1 else ""
         raise UsageError(
             f"{out} holds {extra[0]}{more}, which an export would destroy: choose another folder "
             "with -o, or add --overwrite"
         )
+
+
+def _altered_packages(out: Path, manifest: Manifest) -> list[str]:
+    """Return the packages of an artifact that may hold files that no export wrote."""
+    return [
+        path
+        for path, sha256 in manifest.known_paths().items()
+        if (out / path).is_dir() and sha256_of_file(out / path) != sha256
+    ]

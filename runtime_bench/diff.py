@@ -11,7 +11,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from styleexport.core.errors import BadArtifact, StyleExportError, UsageError, first_line
+from styleexport.core.errors import (
+    BadArtifact,
+    DeviceError,
+    MissingExtra,
+    UnsupportedOp,
+    UsageError,
+    first_line,
+)
 from styleexport.core.manifest import (
     FILE_NAME,
     FileFact,
@@ -139,7 +146,7 @@ class _Side:
 def _running(path: Path) -> Generator[None]:
     try:
         yield
-    except StyleExportError:
+    except (BadArtifact, DeviceError, MissingExtra, UnsupportedOp):
         raise
     except Exception as error:
         raise BadArtifact(

@@ -27,7 +27,7 @@ ALLOWED_DB = {
     Precision.INT8: 25.0,
     Precision.PALETTE8: 35.0,
     Precision.PALETTE6: 25.0,
-    Precision.PALETTE4: 15.0,
+    Precision.PALETTE4: 25.0,
 }
 # Rounding a picture to 8 bits leaves 58.9 dB; a runner that does so is held to no more than this.
 ROUNDED_DB = 48.0

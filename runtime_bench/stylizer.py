@@ -21,7 +21,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import load_file
 
-from styleexport.core.errors import UsageError
+from styleexport.core.errors import (
+    BadArtifact,
+    ParityFailure,
+    UnsupportedOp,
+    UsageError,
+    first_line,
+)
 from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.manifest import FileFact, Manifest, read_manifest
 from styleexport.core.types import Precision, Role, Size
@@ -96,6 +102,26 @@ class Stylizer:
             self._sessions[fact.path] = self._stack.enter_context(opened)
         return self._sessions[fact.path]
 
+    def _run(self, fact: FileFact, inputs: dict[str, Array]) -> Array:
+        """Return what a file computes."""
+        session = self._session(fact)
+        path = self.folder / fact.path
+        try:
+            output = session(inputs)[fact.outputs[0].name]
+        except (BadArtifact, UnsupportedOp):
+            raise
+        except Exception as error:
+            raise BadArtifact(
+                f"{path} does not run: {first_line(error)}; it is not the file that the manifest "
+                "describes: export the network again"
+            ) from error
+        if not np.isfinite(output).all():
+            raise ParityFailure(
+                f"{path} computes NaN or infinite values of this picture: type `styleexport "
+                f"verify {self.folder}`, or choose another file with --target or --precision"
+            )
+        return output
+
     def _files(self, role: Role) -> list[FileFact]:
         return [fact for fact in self.files if fact.role is role]
 
@@ -123,7 +149,7 @@ class Stylizer:
             )
         fact, size = _best(files, style)
         frame = _middle(style, size, DEFAULT_MAX_SIDE, self.manifest.network.min_side)
-        return self._session(fact)({"style": array_from_image(frame)})["style_code"]
+        return self._run(fact, {"style": array_from_image(frame)})
 
     def packed_codes(self) -> dict[str, Array]:
         """Return name → style code of every pack in the artifact."""
@@ -173,7 +199,7 @@ class Stylizer:
         fact, size = _best(files, content)
         frame = _Frame.of(content, size, options.max_side, self.manifest.network.min_side)
         inputs = {"content": frame.pixels} | self._style_inputs(fact, size, style, options)
-        painted = frame.restore(self._session(fact)(inputs)["image"])
+        painted = frame.restore(self._run(fact, inputs))
         if self.is_fixed_style and options.alpha < 1.0:
             painted = Image.blend(content, painted, options.alpha)
         return _with_colours_of(content, painted) if options.keep_colour else painted
@@ -232,7 +258,10 @@ def _chosen(
     if not found:
         held = ", ".join(dict.fromkeys(f"{f.target} {f.precision}" for f in files))
         asked = " ".join(filter(None, (target, precision)))
-        raise UsageError(f"{artifact} holds no {asked} file: it holds {held}")
+        raise UsageError(
+            f"{artifact} holds no {asked} file: it holds {held}; type for example --target "
+            f"{files[0].target} --precision {files[0].precision}"
+        )
     return found
 
 

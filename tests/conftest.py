@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from styleexport.core.types import Precision, Size
 from styleexport.exporter.pipeline import ExportRequest, export
-from styleexport.models.network import LoadedNetwork
-from styleexport.models.registry import find
+from styleexport.models.network import LoadedNetwork, StyleNetwork
+from styleexport.models.registry import _described, find
 
 ROOT = Path(__file__).parents[1]
 torch.set_num_threads(2)
@@ -23,6 +24,12 @@ def load_random(name: str, seed: int = 0) -> LoadedNetwork:
     network = find(name)
     module = network.build().eval().requires_grad_(False)
     return LoadedNetwork(network, module, ("random.pth",), "0" * 64)
+
+
+def load_own(module: nn.Module) -> LoadedNetwork:
+    """A network of a user's: any module of ``forward(content)``, or of encode and transfer."""
+    network: StyleNetwork = _described("mine", "mine", lambda: module, lambda _: module)
+    return LoadedNetwork(network, module.eval().requires_grad_(False), ("mine.pth",), "0" * 64)
 
 
 @pytest.fixture
@@ -57,10 +64,20 @@ def int8_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     out = tmp_path_factory.mktemp("int8") / "lite"
     request = ExportRequest(
-        open_network("adain-lite"), out, precision=Precision.INT8, sizes=(Size(64, 96),)
+        open_network("adain-lite"), out, precisions=(Precision.INT8,), sizes=(Size(64, 96),)
     )
     export(request)
     return out
+
+
+@pytest.fixture
+def ungated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random weights amplify rounding: let every precision pass that paints something."""
+    from styleexport.runtime_bench import parity
+
+    for precision in Precision:
+        if precision not in (Precision.FP32, Precision.FP16):
+            monkeypatch.setitem(parity.ALLOWED_DB, precision, 5.0)
 
 
 @pytest.fixture

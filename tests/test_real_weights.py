@@ -7,14 +7,18 @@ import pytest
 import torch
 from PIL import Image
 
+from styleexport.core import plugins
 from styleexport.core.images import read_image
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.pipeline import ExportRequest, export
+from styleexport.exporter.targets._target import PACKAGE as TARGETS
+from styleexport.exporter.targets._target import find_target
 from styleexport.models.registry import open_network
 from styleexport.models.training.data import image_files
 from styleexport.models.training.evaluation import evaluate
 from styleexport.models.training.sheet import squares
+from styleexport.runtime_bench.parity import ALLOWED_DB
 from styleexport.runtime_bench.stylizer import Stylizer
 
 SIZE = Size(128, 160)
@@ -33,15 +37,33 @@ def network(name: str, data):
     return open_network("fast-style" if fixed else name, checkpoints)
 
 
-@pytest.mark.parametrize("precision", list(Precision))
-@pytest.mark.parametrize("name", ["adain-lite", "adain-cd16x", "wave", "udnie", "scream"])
-def test_every_precision_passes_its_gate_on_real_weights(name, precision, data, tmp_path):
-    manifest = export(
-        ExportRequest(network(name, data), tmp_path / "a", precision=precision, sizes=(SIZE,))
+def cases():
+    for name in ("adain-lite", "adain-cd16x", "wave"):
+        for target in plugins.names(TARGETS):
+            slow = (name, target) != ("adain-lite", "onnx")
+            yield pytest.param(name, target, marks=pytest.mark.slow if slow else ())
+    for name in ("udnie", "scream"):
+        yield pytest.param(name, "onnx", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("name", "target"), list(cases()))
+def test_every_precision_passes_its_gate_on_real_weights(name, target, data, tmp_path):
+    precisions = tuple(find_target(target).precisions)
+    request = ExportRequest(
+        network(name, data), tmp_path / "a", (target,), precisions, sizes=(SIZE,)
     )
+    manifest = export(request).manifest
+    assert {fact.precision for fact in manifest.files} == set(precisions)
     for fact in manifest.files:
-        assert fact.parity is not None
-        assert fact.parity.passed
+        assert fact.worst.passed
+        assert fact.worst.allowed_db == ALLOWED_DB[fact.precision]
+        safe = [p for p in fact.passes if p.name == "scale-statistics"]
+        assert all(item.applied and not item.refused for item in safe)
+    if target == "coreml":
+        half = [fact for fact in manifest.files if fact.float_dtype == "float16"]
+        assert len(half) == len(manifest.files) * 5 // 6
+        # What the program means, apart from its rounding, is no worse than its rounding.
+        assert all(f.worst.float32_db > f.worst.measured_db - 1 for f in half)
     if name == "adain-cd16x":
         folds = [p for f in manifest.files for p in f.passes if p.name == "fold-pointwise"]
         assert all(fold.applied == 1 and fold.refused == () for fold in folds)
@@ -58,21 +80,30 @@ def test_the_other_levels_of_cd16x_open(level, data):
     assert float(((same - image) ** 2).mean()) < 0.02
 
 
-def test_a_photograph_becomes_a_painting(data, tmp_path):
-    """The int8 file of the Hokusai network paints as the float network in PyTorch does."""
+@pytest.mark.parametrize(
+    ("target", "precision", "least_db"),
+    [
+        ("onnx", Precision.INT8, 25),
+        pytest.param("coreml", Precision.FP16, 40, marks=pytest.mark.slow),
+        pytest.param("tflite", Precision.INT8, 25, marks=pytest.mark.slow),
+    ],
+)
+def test_a_photograph_becomes_a_painting(target, precision, least_db, data, tmp_path):
+    """The file of the Hokusai network paints as the float network in PyTorch does."""
     loaded = network("wave", data)
-    out = tmp_path / "wave"
-    export(ExportRequest(loaded, out, precision=Precision.INT8, sizes=(Size(256, 256),)))
+    out, size = tmp_path / "wave", Size(256, 256)
+    export(ExportRequest(loaded, out, (target,), (precision,), sizes=(size,)))
     photo = read_image(data / "images" / "eval" / "content" / "skimage_chelsea.jpg")
     square = photo.resize((256, 256), Image.Resampling.LANCZOS)
     with Stylizer(out) as stylizer:
         painted = np.asarray(stylizer.stylize(square), np.float32) / 255
-    pixels = torch.from_numpy(np.asarray(square)).permute(2, 0, 1)[None] / 255
+    pixels = torch.from_numpy(np.array(square)).permute(2, 0, 1)[None] / 255
     with torch.no_grad():
         expected = loaded.role_module(Role.STYLIZE)(pixels)[0].permute(1, 2, 0).numpy()
-    assert 10 * np.log10(1 / np.mean((painted - expected) ** 2)) > 25
+    assert 10 * np.log10(1 / np.mean((painted - expected) ** 2)) > least_db
     assert np.abs(painted - np.asarray(square) / 255).mean() > 0.1
-    assert read_manifest(out).files[0].int8_mac_share > 0.8
+    share = read_manifest(out).files[0].int8_mac_share
+    assert share > 0.8 if precision is Precision.INT8 else share == 0
 
 
 @pytest.mark.slow

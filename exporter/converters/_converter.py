@@ -27,6 +27,13 @@ class Converter(Protocol):
     name: str
     tools: Sequence[str] = ()
 
+    def check(self) -> None:
+        """Refuse to convert where it cannot, before anything is captured.
+
+        Raises:
+            MissingExtra: the environment that the converter runs in is not there.
+        """
+
     def convert(self, graph: Graph, path: Path) -> None:
         """Write the graph, fixed sizes, as a ``.tflite`` file.
 

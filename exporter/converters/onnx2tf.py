@@ -37,6 +37,10 @@ class Onnx2Tf(Converter):
 
     name = "onnx2tf"
 
+    def check(self) -> None:
+        """Look for the environment; see `Converter.check`."""
+        environments.find(self.name)
+
     def convert(self, graph: Graph, path: Path) -> None:
         """Write the file; see `Converter.convert`."""
         environment = environments.find(self.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 from styleexport.core.assets import bundled
 from styleexport.core.errors import UsageError
 from styleexport.core.images import IMAGE_SUFFIXES, read_image
+from styleexport.core.manifest import CalibrationFact
 from styleexport.core.types import Size
 
 MOST_IMAGES = 16
@@ -31,6 +32,15 @@ class CalibrationSet:
     content: tuple[Image.Image, ...]
     style: tuple[Image.Image, ...]
     sha256: str
+
+    def fact(self, inputs: Collection[str]) -> CalibrationFact:
+        """Return the record of min-max ranges taken from graphs with these inputs."""
+        return CalibrationFact(
+            method="min-max",
+            images=len(self.content),
+            styles=STYLES_EACH if "style_code" in inputs else 0,
+            sha256=self.sha256,
+        )
 
     def pairs(self) -> list[tuple[int, int]]:
         """Return (content index, style index) of every run: each content with two styles."""

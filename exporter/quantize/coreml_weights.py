@@ -7,10 +7,13 @@ over a whole weight.
 
 from __future__ import annotations
 
+import importlib
+
 import coremltools as ct
 from coremltools.optimize import coreml as cto
 
 from styleexport.core.manifest import FloatIslandFact, QuantizationFact
+from styleexport.core.plugins import needs
 from styleexport.core.quiet import quiet
 from styleexport.core.types import Precision
 
@@ -22,7 +25,11 @@ SMALLEST = 512
 def compress(
     model: ct.models.MLModel, precision: Precision
 ) -> tuple[ct.models.MLModel, QuantizationFact]:
-    """Return the model with compressed weights, and how they are stored."""
+    """Return the model with compressed weights, and how they are stored.
+
+    Raises:
+        MissingExtra: a palette is asked for, and scikit-learn is not installed.
+    """
     if precision is Precision.INT8_WEIGHTS:
         config = cto.OpLinearQuantizerConfig(
             mode="linear_symmetric", dtype="int8", granularity="per_channel",
@@ -30,6 +37,8 @@ def compress(
         )  # fmt: skip
         compressed = cto.linear_quantize_weights
     else:
+        with needs(f"--quantize {precision}"):  # coremltools raises an error without its name
+            importlib.import_module("sklearn.cluster")
         config = cto.OpPalettizerConfig(
             mode="kmeans", nbits=BITS[precision], weight_threshold=SMALLEST
         )

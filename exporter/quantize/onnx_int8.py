@@ -23,9 +23,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from styleexport.core.manifest import CalibrationFact, FloatIslandFact, QuantizationFact
+from styleexport.core.manifest import FloatIslandFact, QuantizationFact
 from styleexport.core.quiet import quiet
-from styleexport.exporter.quantize.calibration import STYLES_EACH, CalibrationSet
+from styleexport.exporter.quantize.calibration import CalibrationSet
 
 # What lies between two integer convolutions.
 BODY = ("Conv", "Relu", "MaxPool", "Pad", "Resize")
@@ -78,18 +78,12 @@ def quantize_body(
             calibrate_method=CalibrationMethod.MinMax,
             nodes_to_exclude=list(stretched_convs(model)),
         )
-    with_codes = any(name == "style_code" for name in feeds[0])
     return QuantizationFact(
         scheme="qdq-static",
         weight_dtype="int8",
         activation_dtype="uint8",
         per_channel=True,
-        calibration=CalibrationFact(
-            method="min-max",
-            images=len(calibration.content),
-            styles=STYLES_EACH if with_codes else 0,
-            sha256=calibration.sha256,
-        ),
+        calibration=calibration.fact(feeds[0]),
         float_islands=_islands(model),
     )
 

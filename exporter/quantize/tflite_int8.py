@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styleexport.core.errors import UnsupportedOp
-from styleexport.core.manifest import CalibrationFact, FloatIslandFact, QuantizationFact
-from styleexport.exporter.quantize.calibration import STYLES_EACH, CalibrationSet
+from styleexport.core.manifest import FloatIslandFact, QuantizationFact
+from styleexport.exporter.quantize.calibration import CalibrationSet
 from styleexport.exporter.quantize.tflite_recipe import STATIC, Ranges, quantize
 from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation, read_graph
 from styleexport.runtime_bench.runners._litert import invoke, load
@@ -59,7 +59,6 @@ def quantize_body(
             "multiplies their rounding: type --quantize int8-weights"
         )
     quantize(source, target, graph, inside, STATIC, activation_ranges(source, feeds))
-    with_codes = any(name == "style_code" for name in feeds[0])
     found = {item.name for item in graph.operations}
     islands = [
         (tuple(_name(graph, item) for item in stretched), "what follows multiplies its rounding"),
@@ -74,12 +73,7 @@ def quantize_body(
         weight_dtype="int8",
         activation_dtype="int8",
         per_channel=True,
-        calibration=CalibrationFact(
-            method="min-max",
-            images=len(calibration.content),
-            styles=STYLES_EACH if with_codes else 0,
-            sha256=calibration.sha256,
-        ),
+        calibration=calibration.fact(feeds[0]),
         float_islands=tuple(FloatIslandFact(ops=ops, reason=why) for ops, why in islands if ops),
     )
 

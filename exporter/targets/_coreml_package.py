@@ -70,6 +70,9 @@ def save(model: ct.models.MLModel, path: Path) -> None:
         spec = first / "Data" / "com.apple.CoreML" / "model.mlmodel"
         proto: Any = Model_pb2.Model()
         proto.ParseFromString(spec.read_bytes())
+        about = proto.description.metadata.userDefined
+        for key in [key for key, value in about.items() if not value]:  # asking for one adds it
+            del about[key]
         spec.write_bytes(proto.SerializeToString(deterministic=True))
         ordered = json.dumps(json.loads(text), indent=2, sort_keys=True)
         (first / "Manifest.json").write_text(ordered + "\n", encoding="utf-8")

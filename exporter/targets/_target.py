@@ -74,6 +74,14 @@ class Target(Protocol):
     sizings: Sequence[Sizing]
     tools: Sequence[str]
 
+    def check(self) -> None:
+        """Refuse settings that cannot be followed here, before anything is captured.
+
+        Raises:
+            UsageError: a setting names something that there is not.
+            MissingExtra: what the target works with is not installed.
+        """
+
     def tensors(self, graph: Graph) -> tuple[tuple[TensorFact, ...], tuple[TensorFact, ...]]:
         """Return the facts of inputs and outputs as the file has them."""
         return graph.inputs, graph.outputs

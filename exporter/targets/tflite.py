@@ -64,6 +64,10 @@ class TfliteTarget(Target):
         """The libraries whose versions go into the manifest."""
         return (*find_converter(self.converter).tools, "ai-edge-litert", "ai-edge-quantizer")
 
+    def check(self) -> None:
+        """Refuse a converter that is unknown or not installed; see `Target.check`."""
+        find_converter(self.converter).check()
+
     def tensors(self, graph: Graph) -> tuple[tuple[TensorFact, ...], tuple[TensorFact, ...]]:
         """Return the facts of inputs and outputs, images [1, H, W, 3]."""
         return tuple(map(_channels_last, graph.inputs)), tuple(map(_channels_last, graph.outputs))

@@ -136,7 +136,7 @@ def read_graph(path: Path) -> TfliteGraph:
         data = path.read_bytes()
     except OSError as error:
         raise BadArtifact(
-            f"{path} cannot be read: {first_line(error)}; type the path of a .tflite file"
+            f"{path} cannot be read: {error.strerror}; type the path of a .tflite file"
         ) from error
     with needs("reading .tflite files"):
         from ai_edge_litert import schema_py_generated as schema

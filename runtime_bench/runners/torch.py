@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from styleexport.core.program import load_program
 from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+from styleexport.runtime_bench.runners._torch_threads import torch_threads
 
 
 class TorchRunner(Runner):
@@ -25,9 +26,6 @@ class TorchRunner(Runner):
         """Return a session on the program; see `Runner.open`."""
         program = load_program(path)
         module = program.module(check_guards=False)
-        before = torch.get_num_threads()
-        if options.threads is not None:
-            torch.set_num_threads(options.threads)
 
         def run(inputs: Arrays) -> dict[str, NDArray[np.float32]]:
             with torch.inference_mode():
@@ -37,10 +35,8 @@ class TorchRunner(Runner):
             name = "style_code" if output.dim() == 2 else "image"
             return {name: output.numpy()}
 
-        try:
+        with torch_threads(options.threads):
             yield run
-        finally:
-            torch.set_num_threads(before)
 
     def layers(
         self, path: Path, inputs: Arrays, tensors: Sequence[str]

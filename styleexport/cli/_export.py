@@ -152,6 +152,9 @@ def print_export(exported: Exported) -> None:
             for fact in manifest.files
         ],
     )
+    known: dict[str, int] = {}
     for fact in manifest.files:
-        for risk in fact.risks:
-            talk(f"{fact.path}: {risk.where}: {risk.reason}; {risk.remedy}")
+        for remark in {f"{risk.reason}; {risk.remedy}" for risk in fact.risks}:
+            known[remark] = known.get(remark, 0) + 1
+    for remark, count in known.items():
+        talk(f"risk in {count} of {len(manifest.files)} files: {remark}")

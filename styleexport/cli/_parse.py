@@ -14,16 +14,27 @@ def parse_precisions(texts: Sequence[str]) -> tuple[Precision, ...]:
     Raises:
         UsageError: no such precision.
     """
-    names = {"none": Precision.FP32, **{p.value: p for p in Precision}}
     if "all" in texts:
         return tuple(Precision)
-    for text in texts:
-        if text not in names:
-            known = ", ".join(names)
-            raise UsageError(
-                f"unknown precision {text!r}: expected one of {known}; type --quantize int8"
-            )
-    return tuple(dict.fromkeys(names[text] for text in texts))
+    return tuple(dict.fromkeys(parse_precision(text, "--quantize int8") for text in texts))
+
+
+def parse_precision(text: str, option: str) -> Precision:
+    """Return the one precision that a text names; ``none`` is float32.
+
+    Args:
+        text: what was typed.
+        option: the option and a value that it takes, to be typed instead.
+
+    Raises:
+        UsageError: no such precision.
+    """
+    names = {"none": Precision.FP32, **{p.value: p for p in Precision}}
+    if text not in names:
+        raise UsageError(
+            f"unknown precision {text!r}: expected one of {', '.join(names)}; type {option}"
+        )
+    return names[text]
 
 
 def parse_roles(texts: Sequence[str]) -> tuple[Role, ...] | None:

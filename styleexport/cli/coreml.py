@@ -34,10 +34,10 @@ def coreml(
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 file.
     """
-    from styleexport.cli._parse import parse_precisions
+    from styleexport.cli._parse import parse_precision
     from styleexport.core.plugins import needs
 
-    arithmetic = parse_precisions((precision,))[0]
+    arithmetic = parse_precision(precision, "--precision fp16")
     with needs("coreml"):
         from styleexport.exporter.targets.coreml import CoremlTarget
     target = CoremlTarget(ios=ios, arithmetic=arithmetic, images=not tensors)

@@ -24,7 +24,9 @@ def inspect(path: Path, as_json: bool) -> None:
     from styleexport.core.manifest import FILE_NAME, read_manifest
     from styleexport.runtime_bench.formats._format import describe
 
-    if path.is_file() or (path.suffix and not (path / FILE_NAME).is_file()):
+    # Some file systems ignore case, and a Core ML package has a Manifest.json.
+    entries = {entry.name for entry in path.iterdir()} if path.is_dir() else set[str]()
+    if path.is_file() or (path.suffix and FILE_NAME not in entries):
         description = describe(path)
         if as_json:
             print_json(description)

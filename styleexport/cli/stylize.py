@@ -62,12 +62,12 @@ def stylize(
     Any size is taken. The artifact's size that keeps the most pixels is used: the picture is scaled
     to fit it, mirrored at its edges to fill it, and the result scaled back to the picture's size.
     """
-    from styleexport.cli._parse import parse_precisions
+    from styleexport.cli._parse import parse_precision
     from styleexport.runtime_bench.runners._runner import RunOptions
     from styleexport.runtime_bench.stylizer import StylizeOptions, Stylizer
 
     options = StylizeOptions(alpha, keep_colour, max_side)
-    wanted = parse_precisions((precision,))[0] if precision else None
+    wanted = parse_precision(precision, "--precision fp32") if precision else None
     with Stylizer(artifact, RunOptions(threads), target, wanted) as stylizer:
         jobs = _jobs(content, out, styles)
         style = _style(stylizer, styles, codes, weights)

@@ -205,8 +205,8 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     version: str
     size: SizeFact | None
     sizes: tuple[SizeFact, ...]
-    inputs: tuple[TensorFact, ...]
-    outputs: tuple[TensorFact, ...]
+    inputs: Annotated[tuple[TensorFact, ...], Meta(min_length=1)]
+    outputs: Annotated[tuple[TensorFact, ...], Meta(min_length=1)]
     parameters: int
     macs: int
     int8_mac_share: float
@@ -216,7 +216,7 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     layers: dict[str, str]
     peak_activation_bytes: int | None
     risks: tuple[RiskFact, ...]
-    parity: tuple[ParityFact, ...]
+    parity: Annotated[tuple[ParityFact, ...], Meta(min_length=1)]
     size_bytes: int
     sha256: Sha256
 
@@ -299,7 +299,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     schema_version: Literal[2]
     network: NetworkFact
-    files: tuple[FileFact, ...]
+    files: Annotated[tuple[FileFact, ...], Meta(min_length=1)]
     programs: tuple[ProgramFact, ...]
     probes: tuple[ProbeFact, ...]
     styles: tuple[StylePackFact, ...]

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from styleexport.core.errors import MissingExtra, UsageError
+from styleexport.core.quiet import quiet
 
 EXTRA_OF_LIBRARY = {
     "coremltools": "coreml",
@@ -42,11 +43,14 @@ def names(package: str) -> tuple[str, ...]:
 def needs(name: str) -> Generator[None]:
     """Say which extra to install where the block imports an optional library that is not there.
 
+    What libraries print while they are imported is kept from the user's terminal.
+
     Raises:
         MissingExtra: ``name`` needs a library of one of the extras.
     """
     try:
-        yield
+        with quiet():
+            yield
     except ModuleNotFoundError as error:
         library = (error.name or "").split(".")[0]
         if library not in EXTRA_OF_LIBRARY:

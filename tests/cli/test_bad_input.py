@@ -9,10 +9,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,96 +20,24 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from styleexport.__main__ import main
 from styleexport.core.errors import BadCheckpoint
 from styleexport.core.program import load_program
 from styleexport.core.types import Role, Size
 from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.models.network import LoadedNetwork
 from styleexport.models.networks import adain_lite
+from tests.cli.conftest import (
+    PROGRESS,
+    Outcome,
+    edit_manifest,
+    module_file,
+    network_file,
+    nothing_at,
+    nothing_half_written,
+    picture,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRESS = re.compile(r"[\w.\-]+: (capture|parity|onnx [\w\-]+)|\d+/\d+ .*")
-Cli = Callable[..., "Outcome"]
-
-
-class Outcome:
-    """What a run of the command line left: exit code, stdout, progress and the line of error."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-        lines = [line for line in err.splitlines() if line.strip()]
-        self.progress = [line for line in lines if PROGRESS.fullmatch(line)]
-        self.talk = [line for line in lines if not PROGRESS.fullmatch(line)]
-
-    def refused(self, code: int, *parts: str) -> None:
-        """Check that the run ended in ``code`` with one line that holds every part."""
-        assert (self.code, len(self.talk)) == (code, 1), self.err
-        missing = [part for part in parts if part not in self.talk[0]]
-        assert not missing, f"{missing} not in {self.talk[0]}"
-        assert self.talk[0].startswith("error: ")
-
-    def fine(self) -> None:
-        assert (self.code, self.talk) == (0, []), self.err
-
-
-@pytest.fixture
-def cli(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Cli]:
-    """Run the command line in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    handler = signal.getsignal(signal.SIGTERM)
-    path = list(sys.path)
-
-    def run(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["styleexport", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        assert isinstance(caught.value.code, int)
-        return Outcome(caught.value.code, *capfd.readouterr())
-
-    yield run
-    signal.signal(signal.SIGTERM, handler)
-    sys.path[:] = path
-
-
-def nothing_at(out: Path) -> None:
-    """Check that neither an output nor a part of one is there."""
-    assert not out.exists()
-    nothing_half_written(out.parent)
-
-
-def nothing_half_written(folder: Path) -> None:
-    left = [p for p in folder.rglob("*") if p.suffix in (".part", ".old")]
-    assert not left
-
-
-def module_file(name: str, body: str) -> str:
-    """Write a module into the present folder; return how its ``build`` is called."""
-    head = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F\n\n\n"
-    Path(f"{name}.py").write_text(head + textwrap.dedent(body))
-    return f"{name}:build"
-
-
-def network_file(name: str, forward: str) -> str:
-    """Write a module whose network has this forward; return how it is called."""
-    source = f"""
-        class Net(nn.Module):
-            def __init__(self):
-                super().__init__()
-                torch.manual_seed(0)
-                self.conv = nn.Conv2d(3, 3, 3, padding=1)
-
-            def forward(self, image):
-                {forward}
-
-
-        def build():
-            return Net()
-    """
-    return module_file(name, source)
 
 
 @pytest.fixture(scope="module")
@@ -150,21 +77,6 @@ def fixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = LoadedNetwork(described, module, (), "0" * 64)
     export(ExportRequest(network, out, sizes=(Size(64, 64),)))
     return out
-
-
-def picture(path: Path, size: tuple[int, int] = (40, 30), mode: str = "RGB") -> Path:
-    path.parent.mkdir(exist_ok=True, parents=True)
-    columns, rows = size
-    values = np.random.default_rng(0).integers(0, 255, (rows, columns, 3), np.uint8)
-    Image.fromarray(values).convert(mode).save(path)
-    return path
-
-
-def edit_manifest(artifact: Path, change: Callable[[dict], object]) -> None:
-    path = artifact / "manifest.json"
-    manifest = json.loads(path.read_text())
-    change(manifest)
-    path.write_text(json.dumps(manifest))
 
 
 # --- what is typed ------------------------------------------------------------------------------
@@ -773,7 +685,7 @@ ARTIFACTS = {
     "manifest binary": (lambda a: (a / "manifest.json").write_bytes(b"\xff"), ["not a manifest"]),
     "manifest a list": (lambda a: (a / "manifest.json").write_text("[]"), ["is not a manifest"]),
     "other schema": (edited(lambda m: m.update(schema_version=99)),
-                     ["has schema version 99, expected 1", "export the network again"]),
+                     ["has schema version 99, expected 2", "export the network again"]),
     "unknown field": (edited(lambda m: m.update(colour="red")), ["unknown field `colour`"]),
     "missing field": (edited(lambda m: m.pop("network")), ["missing required field `network`"]),
     "wrong type": (edited(lambda m: m["files"][0].update(macs="many")), ["Expected `int`"]),

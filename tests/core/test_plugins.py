@@ -40,3 +40,30 @@ def test_a_missing_optional_library_is_told_from_a_broken_file(tmp_path, monkeyp
         plugins.load("shelf_c", "optional", "THING")
     with pytest.raises(ModuleNotFoundError, match="no_such_library"):
         plugins.load("shelf_c", "broken", "THING")
+
+
+def test_a_folder_is_an_entry_too(tmp_path, monkeypatch):
+    make_package(tmp_path, monkeypatch, "shelf_d", plain="THING = 1")
+    for name in ("my_folder", "_hidden", "no_package"):
+        (tmp_path / "shelf_d" / name).mkdir()
+    (tmp_path / "shelf_d" / "my_folder" / "__init__.py").write_text("THING = 2")
+    (tmp_path / "shelf_d" / "_hidden" / "__init__.py").write_text("")
+    assert plugins.names("shelf_d") == ("my-folder", "plain")
+    assert plugins.load("shelf_d", "my-folder", "THING") == 2
+
+
+@pytest.mark.parametrize(
+    ("library", "extra"), [("ai_edge_litert", "tflite"), ("sklearn", "coreml")]
+)
+def test_what_needs_an_absent_library_says_which_extra(library, extra, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, library, None)
+    message = rf"the table needs {library}, .*pip install 'styleexport\[{extra}\]'"
+    with pytest.raises(MissingExtra, match=message), plugins.needs("the table"):
+        __import__(f"{library}.inner")
+
+
+def test_other_errors_pass_through():
+    with pytest.raises(ModuleNotFoundError, match="no_such_library"), plugins.needs("the table"):
+        __import__("no_such_library")
+    with pytest.raises(ValueError, match="mine"), plugins.needs("the table"):
+        raise ValueError("mine")

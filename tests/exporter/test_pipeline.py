@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -10,64 +12,204 @@ import pytest
 import torch
 
 from styleexport.core import plugins
-from styleexport.core.errors import ParityFailure, UsageError
+from styleexport.core.errors import BadArtifact, MissingExtra, ParityFailure, UsageError
 from styleexport.core.manifest import read_manifest
-from styleexport.core.types import Precision, Role, Size
-from styleexport.exporter.pipeline import ExportRequest, export
+from styleexport.core.types import Precision, Role, Size, Sizing
+from styleexport.exporter import pipeline
+from styleexport.exporter import request as request_module
+from styleexport.exporter.pipeline import ExportRequest, check_out, export
+from styleexport.exporter.targets._target import PACKAGE as TARGETS
+from styleexport.exporter.targets._target import find_target
 from styleexport.models.registry import PACKAGE
 from styleexport.runtime_bench import parity
 
 SIZE = Size(40, 56)
-CASES = [
-    (target, precision)
-    for target in plugins.names(TARGETS)
-    for precision in find_target(target).precisions
-]
+SMALL = Size(32, 32)
 
 
-@pytest.mark.parametrize("network", plugins.names(PACKAGE))
-@pytest.mark.parametrize(("target", "precision"), CASES)
-def test_every_network_exports_at_every_precision(
-    network, target, precision, random_network, tmp_path, monkeypatch
+def matrix():
+    for network in plugins.names(PACKAGE):
+        for target in plugins.names(TARGETS):
+            fast = (network, target) == ("adain-lite", "onnx")
+            yield pytest.param(network, target, marks=() if fast else pytest.mark.slow)
+
+
+def check_facts(fact) -> None:
+    """What every file of every target states of itself."""
+    assert fact.worst.passed
+    assert sum(fact.ops.values()) > 10
+    assert len(fact.layers) > 10
+    assert fact.peak_activation_bytes > 3 * SIZE.height * SIZE.width
+    assert fact.version
+    assert all(risk.where and risk.reason and risk.remedy for risk in fact.risks)
+    assert fact.quantization is None or fact.precision not in (Precision.FP32, Precision.FP16)
+    if fact.precision is Precision.INT8:
+        assert fact.int8_mac_share > 0.8
+        assert fact.quantization.calibration is not None
+
+
+@pytest.mark.parametrize(("network", "target"), list(matrix()))
+def test_every_network_exports_to_every_target_and_precision(
+    network, target, random_network, tmp_path, ungated
 ):
     # Random weights amplify rounding: what is checked is that it runs, not how well it paints.
-    monkeypatch.setitem(parity.ALLOWED_DB, Precision.INT8, 5.0)
-    monkeypatch.setitem(parity.ALLOWED_DB, Precision.INT8_WEIGHTS, 15.0)
-    if network == "adain-vgg16" and precision is not Precision.FP32:
-        pytest.skip("the graph of adain-vgg19 with fewer layers")
+    precisions = tuple(find_target(target).precisions)
+    if network == "adain-vgg16":  # the graph of adain-vgg19 with fewer layers
+        precisions = (Precision.FP32,)
     request = ExportRequest(
-        random_network(network), tmp_path / "a", target, precision, sizes=(SIZE,)
+        random_network(network), tmp_path / "a", (target,), precisions, sizes=(SIZE,)
     )
-    manifest = export(request)
+    exported = export(request)
+    manifest = exported.manifest
     assert read_manifest(tmp_path / "a") == manifest
+    roles = request.network.default_roles
+    assert [(f.role, f.precision) for f in manifest.files] == [
+        (role, precision) for role in roles for precision in precisions
+    ]
     for fact in manifest.files:
-        assert fact.precision is precision
-        assert fact.parity is not None
-        assert fact.parity.passed
-        if precision is Precision.INT8:
-            assert fact.int8_mac_share > 0.8
-            assert fact.quantization is not None
-            assert fact.quantization.calibration is not None
-    present = {p.relative_to(tmp_path / "a").as_posix() for p in (tmp_path / "a").rglob("*.*")}
-    assert present == {"manifest.json", *manifest.known_paths()}
+        check_facts(fact)
+    assert list(exported.seconds) == [fact.path for fact in manifest.files]
+    assert min(exported.seconds.values()) > 0
+    parts = [p.relative_to(tmp_path / "a").as_posix() for p in (tmp_path / "a").rglob("*")]
+    files = {part for part in parts if (tmp_path / "a" / part).is_file()}
+    assert all(manifest.holds(part) for part in files)
+    assert set(manifest.known_paths()) <= set(parts)
 
 
-def test_the_same_network_gives_the_same_bytes(random_network, tmp_path, monkeypatch):
-    monkeypatch.setitem(parity.ALLOWED_DB, Precision.INT8, 5.0)
-    monkeypatch.setitem(parity.ALLOWED_DB, Precision.INT8_WEIGHTS, 15.0)
-    for precision in Precision:
-        found = []
-        for name in ("a", "b"):
-            out = tmp_path / f"{name}-{precision}"
-            export(
-                ExportRequest(random_network("adain-lite"), out, precision=precision, sizes=(SIZE,))
-            )
-            found.append(
-                {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
-            )
-        assert found[0].keys() == found[1].keys()
-        for path, content in found[0].items():
-            assert content == found[1][path], path
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """Every target at its default precision, from one capture."""
+    from tests.conftest import load_random
+
+    out, captured = tmp_path_factory.mktemp("own") / "a", []
+    targets = plugins.names(TARGETS)
+    request = ExportRequest(
+        load_random("adain-lite"), out, targets, roles=(Role.ENCODE,), sizes=(SMALL,)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        real = pipeline.capture
+        patch.setattr(pipeline, "capture", lambda *a, **k: captured.append(a[1]) or real(*a, **k))
+        exported = export(request)
+    return out, exported, captured
+
+
+def test_all_targets_come_from_one_capture(own):
+    out, exported, captured = own
+    manifest = exported.manifest
+    assert captured == [Role.ENCODE]
+    assert len(manifest.programs) == len(manifest.probes) == 1
+    assert [fact.target for fact in manifest.files] == list(plugins.names(TARGETS))
+    precisions = {fact.target: fact.precision for fact in manifest.files}
+    assert precisions == {t: find_target(t).default_precision for t in plugins.names(TARGETS)}
+    assert {"torch", "numpy", "onnx", "coremltools", "ai-edge-litert"} <= set(manifest.tools)
+    assert [p.name for fact in manifest.files for p in fact.passes].count("scale-statistics") == 1
+    assert read_manifest(out) == manifest
+
+
+def test_a_layer_of_the_network_is_in_every_target(own):
+    _, exported, _ = own
+    shared = set.intersection(*(set(fact.layers) for fact in exported.manifest.files))
+    assert len([name for name in shared if name.startswith("relu")]) > 2
+    for fact in exported.manifest.files:
+        assert len(set(fact.layers)) == len(fact.layers)
+
+
+def test_a_package_is_an_earlier_artifact_too(own, tmp_path):
+    out, _, _ = own
+    check_out(out, overwrite=False)
+    package = next(out.glob("*.mlpackage"))
+    foreign = package.with_name("mine.mlpackage")
+    foreign.mkdir()
+    (foreign / "notes.txt").write_text("mine")
+    try:
+        with pytest.raises(UsageError, match=r"holds mine.mlpackage/notes.txt, which an export"):
+            check_out(out, overwrite=False)
+    finally:
+        (foreign / "notes.txt").unlink()
+        foreign.rmdir()
+
+
+def test_an_edited_package_is_told(own, tmp_path):
+    copy = shutil.copytree(own[0], tmp_path / "copy")
+    weights = next(copy.rglob("weight.bin"))
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(BadArtifact, match=r"mlpackage was altered: its sha256 is"):
+        read_manifest(copy)
+
+
+def test_a_target_that_is_not_installed(random_network, tmp_path, monkeypatch):
+    def find(name):
+        if name == "coreml":
+            raise MissingExtra("coreml needs coremltools: pip install 'styleexport[coreml]'")
+        return find_target(name)
+
+    monkeypatch.setattr(request_module, "find_target", find)
+    network, said = random_network("adain-lite"), list[str]()
+    options = {"targets": ("coreml", "onnx"), "roles": (Role.ENCODE,), "sizes": (SMALL,)}
+    with pytest.raises(MissingExtra, match="pip install"):
+        export(ExportRequest(network, tmp_path / "a", **options))
+    assert not (tmp_path / "a").exists()
+    request = ExportRequest(network, tmp_path / "a", **options, skip_missing=True)
+    manifest = export(request, said.append).manifest
+    assert [fact.target for fact in manifest.files] == ["onnx"]
+    assert "skipped: coreml needs coremltools" in said[0]
+    assert "coremltools" not in manifest.tools
+
+
+def test_one_package_takes_several_sizes(random_network, tmp_path):
+    from styleexport.runtime_bench.runners._runner import RunOptions
+    from styleexport.runtime_bench.runners.coreml_reference import RUNNER
+    from styleexport.runtime_bench.runners.coreml_reference._package import read_package
+
+    network, sizes = random_network("adain-lite"), (SMALL, Size(32, 48), Size(48, 40))
+    request = ExportRequest(
+        network, tmp_path / "a", ("coreml",), (Precision.FP32,), sizes=sizes,
+        sizing=Sizing.ENUMERATED,
+    )  # fmt: skip
+    manifest = export(request).manifest
+    assert [fact.path for fact in manifest.files] == [
+        f"adain-lite_{role}_enumerated_fp32.mlpackage" for role in ("encode", "transform")
+    ]
+    assert len(manifest.probes) == 6
+    for fact in manifest.files:
+        assert (fact.size, [size.size() for size in fact.sizes]) == (None, list(sizes))
+        assert fact.worst.probes == 3
+        assert fact.worst.measured_db > 90
+        assert "slice-reflection-pads" in [p.name for p in fact.passes if p.applied]
+        package = read_package(tmp_path / "a" / fact.path)
+        pads = [op for op in package.operations if op.kind == "pad"]
+        assert not [op for op in pads if "reflect" in str(op.inputs.get("mode"))]
+        assert "concat" in fact.ops
+        name = "style" if fact.role is Role.ENCODE else "content"
+        inputs = {name: np.zeros((1, 3, 40, 40), np.float32)}
+        if fact.role is Role.TRANSFORM:
+            inputs |= {"style_code": np.ones((1, 480), np.float32), "strength": np.ones(1, "f4")}
+        with (
+            RUNNER.open(tmp_path / "a" / fact.path, RunOptions()) as session,
+            pytest.raises(UsageError, match=f"takes {name} as 32x32, 32x48, 48x40; got 40x40"),
+        ):
+            session(inputs)
+
+
+@pytest.mark.slow
+def test_the_same_network_gives_the_same_bytes(random_network, tmp_path, ungated):
+    found = []
+    for name in ("a", "b"):
+        request = ExportRequest(
+            random_network("adain-lite"), tmp_path / name, plugins.names(TARGETS),
+            tuple(Precision), roles=(Role.ENCODE,), sizes=(SMALL,),
+        )  # fmt: skip
+        export(request)
+        found.append(
+            {
+                path.relative_to(tmp_path / name): path.read_bytes()
+                for path in (tmp_path / name).rglob("*")
+                if path.is_file()
+            }
+        )
+    assert found[0].keys() == found[1].keys()
+    for path, content in found[0].items():
+        assert content == found[1][path], path
 
 
 def test_no_file_of_an_artifact_names_this_machine(artifact):
@@ -91,15 +233,16 @@ def test_one_file_a_size_and_role(artifact):
 def test_files_are_self_contained_and_state_their_opset(artifact):
     for fact in read_manifest(artifact).files:
         model = onnx.load(artifact / fact.path, load_external_data=False)
-        assert model.opset_import[0].version == fact.opset == 18
+        assert model.opset_import[0].version == 18
+        assert fact.version == "opset 18"
         assert not any(item.external_data for item in model.graph.initializer)
 
 
 def test_fp16_keeps_float_inputs_and_outputs(random_network, tmp_path):
     request = ExportRequest(
-        random_network("adain-lite"), tmp_path / "a", precision=Precision.FP16, sizes=(SIZE,)
+        random_network("adain-lite"), tmp_path / "a", precisions=(Precision.FP16,), sizes=(SIZE,)
     )
-    for fact in export(request).files:
+    for fact in export(request).manifest.files:
         session = ort.InferenceSession(str(tmp_path / "a" / fact.path))
         values = [*session.get_inputs(), *session.get_outputs()]
         assert {value.type for value in values} == {"tensor(float)"}
@@ -110,12 +253,12 @@ def test_fp16_keeps_float_inputs_and_outputs(random_network, tmp_path):
 
 def test_a_dynamic_file_is_proven_at_four_sizes(random_network, tmp_path):
     network = random_network("adain-lite")
-    request = ExportRequest(network, tmp_path / "a", sizes=(Size(64, 64),), dynamic=True)
-    for fact in export(request).files:
+    request = ExportRequest(network, tmp_path / "a", sizes=(Size(64, 64),), sizing=Sizing.ANY)
+    for fact in export(request).manifest.files:
         assert fact.size is None
         assert fact.path.endswith("_any_fp32.onnx")
-        assert fact.parity is not None
-        assert fact.parity.probes == 4
+        assert fact.worst.probes == 4
+        assert fact.peak_activation_bytes is None
     session = ort.InferenceSession(str(tmp_path / "a" / "adain-lite_transform_any_fp32.onnx"))
     code = np.random.default_rng(0).random((1, 480), np.float32)
     content = np.random.default_rng(1).random((1, 3, 77, 50), np.float32)
@@ -135,8 +278,20 @@ def test_a_file_that_differs_is_rejected_and_its_report_kept(random_network, tmp
         export(ExportRequest(random_network("adain-lite"), out, sizes=(SIZE,)))
     assert not out.exists()
     report = json.loads((tmp_path / "a.rejected.json").read_bytes())
-    assert report["files"][0]["parity"]["allowed_db"] == 500
+    assert report["files"][0]["parity"][0]["allowed_db"] == 500
     assert [p.name for p in tmp_path.iterdir()] == ["a.rejected.json"]
+
+
+def test_the_worst_file_is_named_with_its_float32_figure(own, tmp_path, monkeypatch):
+    _, exported, _ = own
+    coreml = next(f for f in exported.manifest.files if f.target == "coreml")
+    low = msgspec.structs.replace(coreml.parity[0], measured_db=20.0, float32_db=99.5)
+    bad = msgspec.structs.replace(coreml, parity=(low,))
+    manifest = msgspec.structs.replace(exported.manifest, files=(bad,))
+    with pytest.raises(ParityFailure, match=r"psnr 20.0 dB .*\(99.5 dB with all in float32\)"):
+        pipeline._reject(tmp_path / "a", manifest, [bad])
+    report = json.loads((tmp_path / "a.rejected.json").read_bytes())
+    assert report["files"][0]["parity"][0]["float32_db"] == 99.5
 
 
 def test_an_earlier_artifact_is_replaced_but_foreign_files_are_not(random_network, tmp_path):
@@ -151,7 +306,10 @@ def test_an_earlier_artifact_is_replaced_but_foreign_files_are_not(random_networ
 
 def test_int8_cannot_be_dynamic(random_network, tmp_path):
     request = ExportRequest(
-        random_network("adain-lite"), tmp_path / "a", precision=Precision.INT8, dynamic=True
+        random_network("adain-lite"),
+        tmp_path / "a",
+        precisions=(Precision.INT8,),
+        sizing=Sizing.ANY,
     )
     with pytest.raises(UsageError, match="int8 ranges are calibrated for fixed sizes"):
         export(request)
@@ -160,8 +318,7 @@ def test_int8_cannot_be_dynamic(random_network, tmp_path):
 def test_int8_of_the_shipped_network_keeps_the_picture(int8_artifact):
     for fact in read_manifest(int8_artifact).files:
         assert fact.int8_mac_share == 1.0
-        assert fact.parity is not None
-        assert fact.parity.measured_db > 28
+        assert fact.worst.measured_db > 28
 
 
 def test_the_present_folder_is_never_replaced(random_network, tmp_path, monkeypatch):

@@ -1,16 +1,33 @@
 from __future__ import annotations
 
+import contextlib
+import platform
 import shutil
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
 
-from styleexport.core.errors import BadArtifact, UsageError
+from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
+from styleexport.core.types import Role
+from styleexport.runtime_bench import parity
 from styleexport.runtime_bench.onnx_macs import integer_mac_share, macs_by_node
-from styleexport.runtime_bench.parity import EQUAL_DB, check_file, psnr_db, read_probe
-from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
+from styleexport.runtime_bench.parity import (
+    EQUAL_DB,
+    ROUNDED_DB,
+    check_file,
+    psnr_db,
+    read_probe,
+)
+from styleexport.runtime_bench.runners._runner import (
+    RunOptions,
+    find_runner,
+    runner_for,
+    runners_for,
+)
+from styleexport.runtime_bench.runners.onnxruntime import OnnxRuntime
 
 
 def test_psnr_is_the_textbooks():
@@ -63,7 +80,8 @@ def test_a_swapped_file_is_caught(artifact, tmp_path):
             array = onnx.numpy_helper.to_array(item)
             item.CopyFrom(onnx.numpy_helper.from_array(array * np.float32(1.01), item.name))
     onnx.save(model, copy / fact.path)
-    measured = check_file(copy, fact, manifest.probes)
+    (measured,) = check_file(copy, fact, manifest.probes)
+    assert measured.runner == "onnxruntime"
     assert not measured.passed
 
 
@@ -106,8 +124,97 @@ def test_macs_are_counted_as_executed(groups):
     assert macs == {"a": 8 * 5 * 6 * (4 // groups) * 9, "b": 8 * 5 * 6 * 2 * 4}
 
 
-def test_a_float_file_has_no_integer_macs(tmp_path):
+def test_a_float_file_has_no_integer_macs():
     model = conv_model()
     model.ir_version = 10
-    onnx.save(model, tmp_path / "x.onnx")
-    assert integer_mac_share(tmp_path / "x.onnx", {"x": np.ones((1, 4, 5, 6), np.float32)}) == 0
+    assert integer_mac_share(model, {"x": np.ones((1, 4, 5, 6), np.float32)}) == 0
+
+
+class Counted(OnnxRuntime):
+    """ONNX Runtime under other names, its outputs darkened."""
+
+    def __init__(self, name, factor=1.0, rounds=False, exact=None) -> None:
+        self.name, self.factor, self.rounds_pictures, self.exact = name, factor, rounds, exact
+
+    def in_float32(self):
+        return self.exact
+
+    @contextlib.contextmanager
+    def open(self, path, options):
+        with super().open(path, options) as session:
+            yield lambda inputs: {k: v * self.factor for k, v in session(inputs).items()}
+
+
+def test_every_runner_that_can_run_here_is_asked(artifact, monkeypatch):
+    exact = Counted("exact")
+    runners = (Counted("first", exact=exact), Counted("second", 0.9, rounds=True, exact=exact))
+    monkeypatch.setattr(parity, "runners_for", lambda path: runners)
+    manifest = read_manifest(artifact)
+    fact = next(f for f in manifest.files if f.role is Role.TRANSFORM)
+    first, second = check_file(artifact, fact, manifest.probes)
+    assert (first.runner, second.runner) == ("first", "second")
+    assert first.passed
+    assert not second.passed
+    assert first.float32_db is second.float32_db is None
+    half = msgspec.structs.replace(fact, float_dtype="float16")
+    assert check_file(artifact, half, manifest.probes)[1].float32_db == first.measured_db
+
+
+def test_a_runner_that_rounds_pictures_is_held_to_less(artifact, monkeypatch):
+    runners = (Counted("exact"), Counted("rounds", rounds=True))
+    monkeypatch.setattr(parity, "runners_for", lambda path: runners)
+    manifest = read_manifest(artifact)
+    fact = next(f for f in manifest.files if f.role is Role.TRANSFORM)
+    assert [p.allowed_db for p in check_file(artifact, fact, manifest.probes)] == [90, 90]
+    pixels = tuple(msgspec.structs.replace(t, dtype="uint8") for t in fact.outputs)
+    fact = msgspec.structs.replace(fact, outputs=pixels)
+    found = check_file(artifact, fact, manifest.probes)
+    assert [p.allowed_db for p in found] == [90, ROUNDED_DB]
+
+
+def test_a_file_without_a_probe_or_with_the_wrong_one_is_named(artifact):
+    manifest = read_manifest(artifact)
+    fact = next(f for f in manifest.files if f.role is Role.TRANSFORM)
+    with pytest.raises(BadArtifact, match=f"has no probe for {fact.path}"):
+        check_file(artifact, fact, [p for p in manifest.probes if p.role is Role.ENCODE])
+    encode = next(p for p in manifest.probes if p.role is Role.ENCODE and p.size == fact.size)
+    wrong = msgspec.structs.replace(encode, role=Role.TRANSFORM)
+    with pytest.raises(BadArtifact, match=r"holds no content, found \['style', 'style_code'\]"):
+        check_file(artifact, fact, [wrong])
+
+
+def test_a_package_is_read_by_what_can_run_here(tmp_path, monkeypatch):
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    path = tmp_path / "x.mlpackage"
+    assert [runner.name for runner in runners_for(path)] == ["coreml-reference"]
+    assert find_runner("coreml").unavailable() == "Core ML runs on macOS, this is Linux"
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    assert [runner.name for runner in runners_for(path)] == ["coreml", "coreml-reference"]
+
+
+def test_a_file_that_nothing_here_can_run_says_why(tmp_path, monkeypatch):
+    runner = find_runner("onnxruntime")
+    monkeypatch.setattr(type(runner), "unavailable", lambda self: "no such chip", raising=False)
+    with pytest.raises(DeviceError, match=r"x.onnx cannot run here: onnxruntime: no such chip"):
+        runner_for(tmp_path / "x.onnx")
+
+
+def test_layers_of_a_file_and_of_its_program_agree(artifact):
+    manifest = read_manifest(artifact)
+    fact = next(f for f in manifest.files if "transform_64x96" in f.path)
+    program = next(p for p in manifest.programs if "transform_64x96" in p.path)
+    probe = next(p for p in manifest.probes if "transform_64x96" in p.path)
+    tensors = read_probe(artifact, probe)
+    inputs = {item.name: tensors[item.name] for item in fact.inputs}
+    found = find_runner("onnxruntime").layers(
+        artifact / fact.path, inputs, ["absent", *fact.layers.values()]
+    )
+    assert set(found) == set(fact.layers.values())
+    expected = find_runner("torch").layers(
+        artifact / program.path, inputs, ["absent", *fact.layers]
+    )
+    shared = [layer for layer in fact.layers if layer in expected]
+    convolutions = [layer for layer in shared if layer.startswith("conv2d")]
+    assert len(convolutions) > 5
+    for layer in convolutions[:3]:
+        np.testing.assert_allclose(found[fact.layers[layer]], expected[layer], atol=1e-3)

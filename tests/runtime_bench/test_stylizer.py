@@ -2,17 +2,24 @@ from __future__ import annotations
 
 import shutil
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 
 from styleexport.core.errors import UsageError
 from styleexport.core.images import read_image
-from styleexport.core.manifest import read_manifest
-from styleexport.core.types import Role, Size
+from styleexport.core.manifest import SizeFact, read_manifest
+from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.runtime_bench.style_pack import pack_styles
-from styleexport.runtime_bench.stylizer import StylizeOptions, Stylizer, _best, blend_codes
+from styleexport.runtime_bench.stylizer import (
+    StylizeOptions,
+    Stylizer,
+    _best,
+    _chosen,
+    blend_codes,
+)
 
 
 def picture(width: int, height: int) -> Image.Image:
@@ -38,7 +45,9 @@ def test_the_painting_has_the_size_of_the_picture(stylizer, size):
 )
 def test_the_size_that_keeps_the_most_pixels_is_chosen(artifact, shape, chosen):
     files = [f for f in read_manifest(artifact).files if f.role is Role.TRANSFORM]
-    assert chosen in _best(files, picture(shape[1], shape[0])).path
+    fact, size = _best(files, picture(shape[1], shape[0]))
+    assert chosen in fact.path
+    assert str(size) == chosen
 
 
 def test_a_picture_of_the_files_size_goes_through_untouched(artifact, stylizer):
@@ -118,3 +127,29 @@ def test_a_stylize_file_takes_the_style_as_a_picture(random_network, tmp_path):
 def test_weights_that_do_not_fit_are_refused(weights, message):
     with pytest.raises(UsageError, match=message):
         blend_codes([np.ones((1, 4), np.float32)] * 2, weights)
+
+
+def test_a_file_of_several_sizes_takes_the_best_of_them(artifact):
+    fact = next(f for f in read_manifest(artifact).files if f.role is Role.TRANSFORM)
+    sizes = tuple(SizeFact(height=h, width=w) for h, w in ((64, 64), (64, 96), (96, 64)))
+    several = msgspec.structs.replace(fact, size=None, sizes=sizes)
+    for shape, chosen in (((128, 192), "64x96"), ((192, 128), "96x64"), ((20, 20), "64x64")):
+        assert str(_best([several], picture(shape[1], shape[0]))[1]) == chosen
+    open_file = msgspec.structs.replace(fact, size=None)
+    assert _best([open_file], picture(70, 30))[1] is None
+
+
+def test_the_files_of_one_target_and_precision_are_run(artifact):
+    files = read_manifest(artifact).files
+    half = tuple(msgspec.structs.replace(f, precision=Precision.FP16) for f in files)
+    other = tuple(msgspec.structs.replace(f, target="tflite") for f in half)
+    held = (*files, *half, *other)
+    assert _chosen(artifact, held, None, None) == files
+    assert _chosen(artifact, held, None, Precision.FP16) == half
+    assert _chosen(artifact, held, "tflite", None) == other
+    with pytest.raises(
+        UsageError, match=r"no tflite fp32 file: it holds onnx fp32, onnx fp16, tfl"
+    ):
+        _chosen(artifact, held, "tflite", Precision.FP32)
+    with pytest.raises(UsageError, match="holds no coreml file: it holds onnx fp32"):
+        Stylizer(artifact, target="coreml")

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+from styleexport.runtime_bench.runners._torch_threads import torch_threads
 
 
 class CoremlReference(Runner):
@@ -51,18 +52,11 @@ class CoremlReference(Runner):
         Raises:
             UnsupportedOp: the program holds an operation that the reference does not compute.
         """
-        import torch
-
         from styleexport.runtime_bench.runners.coreml_reference._session import ReferenceSession
 
         session = ReferenceSession(path, rounding=self._rounding)
-        before = torch.get_num_threads()
-        if options.threads is not None:
-            torch.set_num_threads(options.threads)
-        try:
+        with torch_threads(options.threads):
             yield session
-        finally:
-            torch.set_num_threads(before)
 
     def layers(
         self, path: Path, inputs: Arrays, tensors: Sequence[str]

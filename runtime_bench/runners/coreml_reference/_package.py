@@ -83,9 +83,10 @@ def _find_model(path: Path) -> Path:
         item = content["itemInfoEntries"][content["rootModelIdentifier"]]["path"]
         file = path / "Data" / item
         inside = file.resolve().is_relative_to((path / "Data").resolve())
-    except (ValueError, KeyError, TypeError) as error:
+        found = inside and file.is_file()
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise BadArtifact(f"{manifest} names no model: {first_line(error)}; {AGAIN}") from error
-    if not inside or not file.is_file():
+    if not found:
         raise BadArtifact(
             f"{path} has no {item!r}, which its manifest names: copy the whole folder or export "
             "the network again"
@@ -261,7 +262,7 @@ class _Reader:
 
     def blob(self, name: str) -> BlobFile:
         """Return the weights file of that name, read once."""
-        file = self.folder / name.removeprefix(ROOT).lstrip("/")
+        file = self.folder / self.text(name).removeprefix(ROOT).lstrip("/")
         if not file.resolve().is_relative_to(self.folder.resolve()):
             raise BadArtifact(f"{self.path} reads weights outside itself, {name!r}; {AGAIN}")
         if file not in self.blobs:
