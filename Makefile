@@ -29,10 +29,10 @@ demo: $(VENV)/base.stamp
 	$(BIN)/python -m styleexport.assets.gallery demo/adain-lite demo/gallery.jpg
 
 test: lint
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 quick: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n auto --dist loadfile -m 'not slow'
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow'
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -15,7 +15,8 @@ from styleexport.models.network import LoadedNetwork, StyleNetwork
 from styleexport.models.registry import _described, find
 
 ROOT = Path(__file__).parents[1]
-torch.set_num_threads(2)
+# One process a core under pytest-xdist.
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 
 def load_random(name: str, seed: int = 0) -> LoadedNetwork:

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from styleexport.core import plugins
+from styleexport.core.errors import ParityFailure
 from styleexport.core.images import read_image
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision, Role, Size
@@ -37,6 +38,10 @@ def network(name: str, data):
     return open_network("fast-style" if fixed else name, checkpoints)
 
 
+# 16 values for a whole weight are too few for a network that was compressed already: 17 dB.
+MISSED = {("adain-cd16x", "coreml"): Precision.PALETTE4}
+
+
 def cases():
     for name in ("adain-lite", "adain-cd16x", "wave"):
         for target in plugins.names(TARGETS):
@@ -48,7 +53,8 @@ def cases():
 
 @pytest.mark.parametrize(("name", "target"), list(cases()))
 def test_every_precision_passes_its_gate_on_real_weights(name, target, data, tmp_path):
-    precisions = tuple(find_target(target).precisions)
+    missed = MISSED.get((name, target))
+    precisions = tuple(p for p in find_target(target).precisions if p is not missed)
     request = ExportRequest(
         network(name, data), tmp_path / "a", (target,), precisions, sizes=(SIZE,)
     )
@@ -61,12 +67,23 @@ def test_every_precision_passes_its_gate_on_real_weights(name, target, data, tmp
         assert all(item.applied and not item.refused for item in safe)
     if target == "coreml":
         half = [fact for fact in manifest.files if fact.float_dtype == "float16"]
-        assert len(half) == len(manifest.files) * 5 // 6
+        assert len(half) == len([f for f in manifest.files if f.precision is not Precision.FP32])
         # What the program means, apart from its rounding, is no worse than its rounding.
         assert all(f.worst.float32_db > f.worst.measured_db - 1 for f in half)
     if name == "adain-cd16x":
         folds = [p for f in manifest.files for p in f.passes if p.name == "fold-pointwise"]
         assert all(fold.applied == 1 and fold.refused == () for fold in folds)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "target"), MISSED)
+def test_a_precision_that_is_too_coarse_is_not_written(name, target, data, tmp_path):
+    request = ExportRequest(
+        network(name, data), tmp_path / "a", (target,), (MISSED[name, target],), sizes=(SIZE,)
+    )
+    with pytest.raises(ParityFailure, match=r"transform_128x160_palette4.* at least 25.0 allowed"):
+        export(request)
+    assert not (tmp_path / "a").exists()
 
 
 @pytest.mark.parametrize("level", [1, 2, 3, 5])

@@ -20,9 +20,7 @@ from styleexport.cli._export import Common, export_options, quantize_option, run
     metavar="TARGET",
     help="onnx, coreml or tflite; repeatable.  [default: all]",
 )
-@quantize_option(
-    "Each target writes those that it has, one at least.  [default: each target's own]"
-)
+@quantize_option("Each target writes those it has, one at least.  [default: each target's own]")
 @click.option("--skip-missing", is_flag=True, help="Go on without targets that are not installed.")
 def export(
     targets: tuple[str, ...], precisions: tuple[str, ...], skip_missing: bool,
