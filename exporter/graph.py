@@ -69,9 +69,16 @@ class Graph:
         return replace(self, sizes=sizes)
 
     def module(self) -> torch.fx.GraphModule:
-        """Return the program as a module to be rewritten; its weights are copies."""
+        """Return the program as a module to be rewritten; its weights are copies.
+
+        Constants that the network held as plain tensors are buffers of it, and follow its type.
+        """
         module = copied(self.program.module(check_guards=False))
         assert isinstance(module, torch.fx.GraphModule)
+        for name, value in list(vars(module).items()):
+            if isinstance(value, Tensor):
+                delattr(module, name)
+                module.register_buffer(name, value)
         return module.requires_grad_(False)
 
     def with_module(self, module: nn.Module) -> Graph:

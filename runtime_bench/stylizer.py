@@ -1,11 +1,4 @@
-"""An artifact at work: photographs of any size become paintings.
-
-A file of fixed size H x W gets the photograph scaled to fit inside H x W, its proportions kept; the
-rest of the frame is filled by mirroring its edges, and cut off again before the result is scaled
-back to the photograph's own size. Of several sizes the one that keeps the most of the photograph's
-pixels is taken, of equals the smaller. A file of any size gets the photograph itself, its longer
-side brought down to ``max_side``.
-"""
+"""An artifact at work: photographs of any size become paintings."""
 
 from __future__ import annotations
 
@@ -28,9 +21,10 @@ from styleexport.core.errors import (
     UsageError,
     first_line,
 )
-from styleexport.core.images import array_from_image, image_from_array
+from styleexport.core.images import array_from_image
 from styleexport.core.manifest import FileFact, Manifest, read_manifest
 from styleexport.core.types import Precision, Role, Size
+from styleexport.runtime_bench.framing import Frame, best_size, middle
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
 
 Array = NDArray[np.float32]
@@ -147,8 +141,8 @@ class Stylizer:
                 f"{self.folder} has no encode file: use --style-code, or export again with "
                 "--role encode --role transform"
             )
-        fact, size = _best(files, style)
-        frame = _middle(style, size, DEFAULT_MAX_SIDE, self.manifest.network.min_side)
+        fact, size = best_size(files, style)
+        frame = middle(style, size, DEFAULT_MAX_SIDE, self.manifest.network.min_side)
         return self._run(fact, {"style": array_from_image(frame)})
 
     def packed_codes(self) -> dict[str, Array]:
@@ -196,8 +190,8 @@ class Stylizer:
             raise UsageError(
                 f"{self.folder} has no file that paints: export again with --role transform"
             )
-        fact, size = _best(files, content)
-        frame = _Frame.of(content, size, options.max_side, self.manifest.network.min_side)
+        fact, size = best_size(files, content)
+        frame = Frame.of(content, size, options.max_side, self.manifest.network.min_side)
         inputs = {"content": frame.pixels} | self._style_inputs(fact, size, style, options)
         painted = frame.restore(self._run(fact, inputs))
         if self.is_fixed_style and options.alpha < 1.0:
@@ -224,8 +218,8 @@ class Stylizer:
                 f"{fact.path} takes the style as a picture: name one STYLE image, or export again "
                 "with --role encode --role transform for codes and blends"
             )
-        middle = _middle(style, size, options.max_side, self.manifest.network.min_side)
-        return {"style": array_from_image(middle), **strength}
+        picture = middle(style, size, options.max_side, self.manifest.network.min_side)
+        return {"style": array_from_image(picture), **strength}
 
 
 def blend_codes(codes: Sequence[Array], weights: Sequence[float]) -> Array:
@@ -263,93 +257,6 @@ def _chosen(
             f"{files[0].target} --precision {files[0].precision}"
         )
     return found
-
-
-def _best(files: Sequence[FileFact], picture: Image.Image) -> tuple[FileFact, Size | None]:
-    """Return the file and size that keep the most of a picture's pixels; of equals, the smaller.
-
-    The size is None where the file takes any.
-    """
-
-    def key(option: tuple[FileFact, Size | None]) -> tuple[float, int]:
-        frame = option[1]
-        if frame is None:
-            return (float(picture.height * picture.width), 0)
-        scale = min(1.0, frame.height / picture.height, frame.width / picture.width)
-        return (scale * scale * picture.height * picture.width, -frame.height * frame.width)
-
-    options = [
-        (fact, size.size() if size else None)
-        for fact in files
-        for size in fact.sizes or (fact.size,)
-    ]
-    return max(options, key=key)
-
-
-def _open_size(picture: Image.Image, max_side: int, min_side: int) -> Size:
-    """Return the size at which a file of any size runs a picture."""
-    scale = min(1.0, max_side / max(picture.size))
-    scale = max(scale, min_side / min(picture.size))
-    width = min(max(min_side, round(picture.width * scale)), 4 * max_side)
-    height = min(max(min_side, round(picture.height * scale)), 4 * max_side)
-    return Size(height, width)
-
-
-def _middle(picture: Image.Image, size: Size | None, max_side: int, min_side: int) -> Image.Image:
-    """Return the middle of a style picture at the size of an encode file."""
-    from PIL import ImageOps
-
-    size = size or _open_size(picture, max_side, min_side)
-    return ImageOps.fit(picture, (size.width, size.height), Image.Resampling.LANCZOS)
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """A photograph laid into a file's frame.
-
-    Attributes:
-        pixels: [1, 3, H, W] in 0..1.
-        top: first row of the photograph in the frame.
-        left: first column.
-        inner: size of the photograph in the frame.
-        picture: size of the photograph itself.
-    """
-
-    pixels: Array
-    top: int
-    left: int
-    inner: Size
-    picture: tuple[int, int]
-
-    @classmethod
-    def of(cls, picture: Image.Image, outer: Size | None, max_side: int, min_side: int) -> _Frame:
-        if outer is None:
-            outer = inner = _open_size(picture, max_side, min_side)
-        else:
-            scale = min(outer.height / picture.height, outer.width / picture.width)
-            inner = Size(
-                min(outer.height, max(1, round(picture.height * scale))),
-                min(outer.width, max(1, round(picture.width * scale))),
-            )
-        scaled = picture.resize((inner.width, inner.height), Image.Resampling.LANCZOS)
-        top, left = (outer.height - inner.height) // 2, (outer.width - inner.width) // 2
-        pads = (
-            (0, 0),
-            (0, 0),
-            (top, outer.height - inner.height - top),
-            (left, outer.width - inner.width - left),
-        )
-        pixels = np.pad(array_from_image(scaled), pads, mode="symmetric")
-        return cls(pixels, top, left, inner, picture.size)
-
-    def restore(self, painted: Array) -> Image.Image:
-        """Return the photograph's part of a painted frame at the photograph's size."""
-        rows = slice(self.top, self.top + self.inner.height)
-        columns = slice(self.left, self.left + self.inner.width)
-        image = image_from_array(painted[:, :, rows, columns])
-        if image.size == self.picture:
-            return image
-        return image.resize(self.picture, Image.Resampling.LANCZOS)
 
 
 def _with_colours_of(content: Image.Image, painted: Image.Image) -> Image.Image:

@@ -8,6 +8,7 @@ from styleexport.core.errors import UnsupportedOp, UsageError
 from styleexport.core.types import Role, Size
 from styleexport.exporter.capture import capture
 from styleexport.exporter.graph import example_inputs
+from styleexport.exporter.passes._rewrite import apply_passes
 from styleexport.models.network import LoadedNetwork, StyleNetwork
 from styleexport.models.registry import _described
 
@@ -93,3 +94,20 @@ class TwoImage(nn.Module):
 def test_an_encode_that_gives_no_code_says_why(encode, message):
     with pytest.raises(UnsupportedOp, match=message):
         capture(wrap(TwoImage(encode)), Role.TRANSFORM, Size(40, 40))
+
+
+class HoldsAPlainTensor(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gain = torch.tensor([[[[0.5]], [[0.25]], [[1.0]]]])
+
+    def forward(self, content):
+        return content * self.gain
+
+
+def test_a_plain_tensor_of_the_users_follows_the_type_of_the_module():
+    graph = capture(wrap(HoldsAPlainTensor()), Role.STYLIZE, Size(40, 56))
+    rewritten, _ = apply_passes(graph)
+    picture = torch.rand(1, 3, 40, 56)
+    expected = picture * HoldsAPlainTensor().gain
+    torch.testing.assert_close(rewritten.program.module(check_guards=False)(picture), expected)

@@ -12,11 +12,11 @@ from styleexport.core.images import read_image
 from styleexport.core.manifest import SizeFact, read_manifest
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.pipeline import ExportRequest, export
+from styleexport.runtime_bench.framing import best_size
 from styleexport.runtime_bench.style_pack import pack_styles
 from styleexport.runtime_bench.stylizer import (
     StylizeOptions,
     Stylizer,
-    _best,
     _chosen,
     blend_codes,
 )
@@ -45,7 +45,7 @@ def test_the_painting_has_the_size_of_the_picture(stylizer, size):
 )
 def test_the_size_that_keeps_the_most_pixels_is_chosen(artifact, shape, chosen):
     files = [f for f in read_manifest(artifact).files if f.role is Role.TRANSFORM]
-    fact, size = _best(files, picture(shape[1], shape[0]))
+    fact, size = best_size(files, picture(shape[1], shape[0]))
     assert chosen in fact.path
     assert str(size) == chosen
 
@@ -129,14 +129,14 @@ def test_weights_that_do_not_fit_are_refused(weights, message):
         blend_codes([np.ones((1, 4), np.float32)] * 2, weights)
 
 
-def test_a_file_of_several_sizes_takes_the_best_of_them(artifact):
+def test_a_file_of_several_sizes_takes_thebest_size_of_them(artifact):
     fact = next(f for f in read_manifest(artifact).files if f.role is Role.TRANSFORM)
     sizes = tuple(SizeFact(height=h, width=w) for h, w in ((64, 64), (64, 96), (96, 64)))
     several = msgspec.structs.replace(fact, size=None, sizes=sizes)
     for shape, chosen in (((128, 192), "64x96"), ((192, 128), "96x64"), ((20, 20), "64x64")):
-        assert str(_best([several], picture(shape[1], shape[0]))[1]) == chosen
+        assert str(best_size([several], picture(shape[1], shape[0]))[1]) == chosen
     open_file = msgspec.structs.replace(fact, size=None)
-    assert _best([open_file], picture(70, 30))[1] is None
+    assert best_size([open_file], picture(70, 30))[1] is None
 
 
 def test_the_files_of_one_target_and_precision_are_run(artifact):
