@@ -83,7 +83,7 @@ def test_verify_measures_again(call, artifact):
     assert code == 0
     assert out.count("pass") == 4
     code, out, _ = call("verify", artifact, "--json")
-    assert all(fact["probes"] == 1 for fact in json.loads(out).values())
+    assert all(fact["probes"] == 1 for facts in json.loads(out).values() for fact in facts)
 
 
 def test_networks_lists_every_network(call):

@@ -177,10 +177,14 @@ def test_every_precision_of_the_shipped_encoder(lite, files, precision, least_db
 def test_layer_names_survive_quantization(files, precision):
     path, written = files[precision]
     exact, reference = files[Precision.FP32]
-    assert written.layers == reference.layers
+    names = ["conv2d", "relu_3", "conv2d_4"]
+    if precision is Precision.FP16:
+        # The scale of the statistics went into the convolution that feeds nothing else.
+        assert names.pop() not in written.layers
+    else:
+        assert written.layers == reference.layers
     rows = np.linspace(0, 1, 40, dtype=np.float32)[:, None]
     content = np.broadcast_to(rows, (1, 3, 40, 56))
-    names = ("conv2d", "relu_3", "conv2d_4")
     expected = find_runner("litert").layers(exact, {"style": content}, names)
     found = find_runner("litert").layers(path, {"style": content}, names)
     for name in names:
