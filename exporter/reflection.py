@@ -8,6 +8,8 @@ the same numbers bit for bit. Core ML fails to load a reflection pad whose input
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch.fx import GraphModule, Node
 
@@ -18,8 +20,12 @@ from styleexport.exporter.passes._rewrite import Outcome, Pass, apply_passes, ar
 aten = torch.ops.aten
 
 
+@lru_cache(maxsize=2)
 def without_reflection_pads(graph: Graph) -> tuple[Graph, tuple[PassFact, ...]]:
-    """Return the graph without reflection pads, and what was rewritten."""
+    """Return the graph without reflection pads, and what was rewritten.
+
+    The last results are kept: every precision asks for the same one.
+    """
     return apply_passes(graph, (Pass("slice-reflection-pads", 0, rewrite),))
 
 
