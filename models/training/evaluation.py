@@ -2,57 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from styleexport.models.checkpoint import read_tensors
-from styleexport.models.encoders import vgg16
-from styleexport.models.encoders._backbone import load_backbone
-from styleexport.models.training.losses import (
-    STYLE_TAPS,
-    style_distance,
-    style_statistics,
-)
-
-LPIPS_TAPS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
-
-
-class Lpips:
-    """Learned perceptual image patch similarity with VGG-16 (Zhang et al., CVPR 2018, equation 1).
-
-    Args:
-        backbone: ImageNet VGG-16 weights.
-        heads: the linear heads, ``lin0`` to ``lin4`` (or the release's ``lin0.model.1.weight``).
-    """
-
-    def __init__(self, backbone: Path, heads: Path) -> None:
-        self.features = (
-            load_backbone(vgg16.build(LPIPS_TAPS), backbone).requires_grad_(False).eval()
-        )
-        # LPIPS scales -1..1 by its own shift and scale, which are ImageNet's mean and deviation.
-        tensors = read_tensors(heads)
-        self.heads = [
-            next(v for k, v in tensors.items() if k.split(".")[0] == f"lin{i}").reshape(1, -1, 1, 1)
-            for i in range(len(LPIPS_TAPS))
-        ]
-
-    @torch.inference_mode()
-    def describe(self, image: Tensor) -> list[Tensor]:
-        """Return the unit-length features of [N, 3, H, W] RGB in 0..1."""
-        return [f / (f.norm(dim=1, keepdim=True) + 1e-10) for f in self.features(image)]
-
-    @torch.inference_mode()
-    def distance(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
-        """Return the distance of two described batches, [N]."""
-        terms = [
-            ((x - y) ** 2 * head).sum(1).mean((1, 2))
-            for x, y, head in zip(a, b, self.heads, strict=True)
-        ]
-        return torch.stack(terms).sum(0)
+from styleexport.core.perceptual import style_distance, style_statistics
+from styleexport.models.loss_network import read_lpips, vgg16_loss_network
 
 
 @dataclass(frozen=True)
@@ -92,8 +50,8 @@ def evaluate(
         backbone: ImageNet VGG-16 weights.
         heads: LPIPS heads, or None to leave LPIPS out.
     """
-    features = load_backbone(vgg16.build(STYLE_TAPS), backbone).eval()
-    lpips = Lpips(backbone, heads) if heads is not None else None
+    features = vgg16_loss_network(backbone)
+    lpips = read_lpips(backbone, heads) if heads is not None else None
     targets = torch.cat([style_statistics(features(s[None])) for s in styles])
     distances, unstyled, perceptual, pictures = [], [], [], []
     for content in contents:

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from styleexport.core.perceptual import relative_distance, style_statistics
 from styleexport.models.encoders import vgg16
 from styleexport.models.encoders._backbone import load_backbone
 from styleexport.models.encoders._vgg import VggEncoder
@@ -41,34 +42,6 @@ class LossWeights:
     style: float = 1.0
     identity: float = 1.0
     variation: float = 0.0
-
-
-def style_statistics(features: Sequence[Tensor]) -> Tensor:
-    """Return each layer's channel means and deviations in one row, [N, 2·ΣC], float32."""
-    parts: list[Tensor] = []
-    for level in features:
-        flat = level.float().flatten(2)
-        parts += [flat.mean(2), torch.sqrt(flat.var(2, correction=0) + 1e-6)]
-    return torch.cat(parts, dim=1)
-
-
-def relative_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Return ‖a - b‖₂ / ‖b‖₂ of each row, [N]."""
-    difference = (a - b).flatten(1)
-    return torch.sqrt((difference * difference).sum(1) + 1e-8) / (b.flatten(1).norm(dim=1) + 1e-8)
-
-
-def style_distance(output: Tensor, style: Tensor, widths: Sequence[int]) -> Tensor:
-    """Return the style distance of statistics rows, [N]: the mean over layers, mean and deviation.
-
-    Args:
-        output: `style_statistics` of the stylized images.
-        style: `style_statistics` of the style images.
-        widths: channels of each layer.
-    """
-    sizes = [width for width in widths for _ in range(2)]
-    pairs = zip(output.split(sizes, 1), style.split(sizes, 1), strict=True)
-    return torch.stack([relative_distance(a, b) for a, b in pairs]).mean(0)
 
 
 def content_target(features: Tensor, own: Tensor, style: Tensor) -> Tensor:

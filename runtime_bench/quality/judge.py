@@ -1,0 +1,213 @@
+"""The judge: runs candidates on the probes and holds their pictures against the reference's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from styleexport.core.manifest import SizeFact
+from styleexport.core.perceptual import LossNetwork, Lpips
+from styleexport.core.types import Size
+from styleexport.runtime_bench.quality.fidelity import psnr_from_errors, squared_error, ssim
+from styleexport.runtime_bench.quality.flicker import flicker, flicker_change
+from styleexport.runtime_bench.quality.probes import QualityProbe
+from styleexport.runtime_bench.quality.report import PictureQuality, QualityReport
+from styleexport.runtime_bench.quality.style import Style
+from styleexport.runtime_bench.runners._runner import Session
+
+Array = NDArray[np.float32]
+Outputs = tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """The reference's output of one still, and what the loss networks say of it.
+
+    Attributes:
+        output: a picture, or a style code, of which nothing else is known.
+        stability_db: the PSNR of the output of the content dithered by half a step of 8 bits.
+        style: of the output.
+        target: of the style picture; None where there is none.
+        content: the content as LPIPS describes it.
+        lpips: of the output to the content.
+    """
+
+    output: Array
+    stability_db: float | None = None
+    style: Style | None = None
+    target: Style | None = None
+    content: Sequence[Tensor] | None = None
+    lpips: float | None = None
+
+
+class Judge:
+    """Holds what the reference makes of the probes, and judges candidates by it.
+
+    Args:
+        loss_network: in whose features style is measured.
+        probes: those of kind ``pan`` are judged by flicker alone.
+        lpips: None leaves LPIPS out.
+    """
+
+    def __init__(
+        self,
+        loss_network: LossNetwork,
+        probes: Sequence[QualityProbe],
+        lpips: Lpips | None = None,
+    ) -> None:
+        self.loss_network = loss_network
+        self.lpips = lpips
+        self.stills = tuple(probe for probe in probes if probe.kind != "pan")
+        self.pan = tuple(probe for probe in probes if probe.kind == "pan")
+        self._references: tuple[_Reference, ...] = ()
+        self._flicker: float | None = None
+
+    def reference(self, session: Session) -> Outputs:
+        """Run the float reference and keep what is needed of it; return its `outputs`."""
+        outputs = self.outputs(session)
+        styles = {id(p.style): p.style for p in self.stills if p.style is not None}
+        targets = {key: self._style(picture) for key, picture in styles.items()}
+        self._references = tuple(
+            self._perceive(session, probe, output, targets.get(id(probe.style)))
+            for probe, output in zip(self.stills, outputs, strict=False)
+        )
+        self._flicker = flicker(outputs[len(self.stills) :]) if len(self.pan) > 1 else None
+        return outputs
+
+    def outputs(self, session: Session) -> Outputs:
+        """Return what a session computes of every probe, stills first; pictures cut to 0..1."""
+        return tuple(_run(session, probe) for probe in (*self.stills, *self.pan))
+
+    def psnr(self, session: Session, every: int = 1) -> float:
+        """Return the pooled PSNR of a candidate in dB, for inner loops: no style, no pan.
+
+        Args:
+            session: the candidate.
+            every: runs only each n-th still; 3 leaves six of sixteen, of all kinds and styles.
+        """
+        self._check_reference()
+        pairs = zip(self.stills[::every], self._references[::every], strict=True)
+        return psnr_from_errors([squared_error(_run(session, p), r.output) for p, r in pairs])
+
+    def __call__(self, session: Session) -> QualityReport:
+        """Run a candidate and return what it loses."""
+        return self.report(self.outputs(session))
+
+    def report(self, outputs: Outputs) -> QualityReport:
+        """Return what a candidate loses, from its `outputs`."""
+        errors = self._errors(outputs[: len(self.stills)])
+        rows = [self._row(index, outputs[index], error) for index, error in enumerate(errors)]
+        stable = [error for error, row in zip(errors, rows, strict=True) if row.is_stable]
+        worst = min(rows, key=lambda row: row.psnr_db)
+        similar = [row.ssim for row in rows if row.ssim is not None]
+        height, width = next(iter(self.stills[0].inputs.values())).shape[2:]
+        pan = self._pan(outputs)
+        return QualityReport(
+            loss_network=self.loss_network.name,
+            size=SizeFact.of(Size(height, width)),
+            psnr_db=round(psnr_from_errors(errors), 2),
+            stable_psnr_db=round(psnr_from_errors(stable), 2) if stable else None,
+            worst_psnr_db=worst.psnr_db,
+            worst_picture=worst.name,
+            ssim=round(sum(similar) / len(similar), 5) if similar else None,
+            worst_ssim=min(similar) if similar else None,
+            style_change=_change([row.style_distance for row in rows]),
+            gram_change=_change([row.gram_distance for row in rows]),
+            lpips_change=_change([row.lpips for row in rows]),
+            flicker=pan,
+            flicker_change=round(flicker_change(pan[1], pan[0]), 5) if pan else None,
+            pictures=tuple(rows),
+        )
+
+    def _errors(self, outputs: Sequence[Array]) -> list[float]:
+        self._check_reference()
+        pairs = zip(outputs, self._references, strict=True)
+        return [squared_error(output, reference.output) for output, reference in pairs]
+
+    def _check_reference(self) -> None:
+        if not self._references:
+            raise ValueError("a judge needs its reference first: call judge.reference(session)")
+
+    def _pan(self, outputs: Outputs) -> tuple[float, float] | None:
+        if self._flicker is None:
+            return None
+        frames = [np.nan_to_num(frame) for frame in outputs[len(self.stills) :]]
+        return round(self._flicker, 6), round(flicker(frames), 6)
+
+    def _perceive(
+        self, session: Session, probe: QualityProbe, output: Array, target: Style | None
+    ) -> _Reference:
+        if output.ndim != 4:
+            return _Reference(output)
+        dithered = _run(session, _dithered(probe))
+        stability = round(psnr_from_errors([squared_error(dithered, output)]), 2)
+        content = None
+        if self.lpips is not None and probe.content is not None:
+            content = self.lpips.describe(torch.from_numpy(probe.content))
+        lpips = self._lpips(content, output)
+        return _Reference(output, stability, self._style(output), target, content, lpips)
+
+    def _row(self, index: int, output: Array, error: float) -> PictureQuality:
+        """Return what the candidate's output of one still loses."""
+        probe, reference = self.stills[index], self._references[index]
+        decibels = round(psnr_from_errors([error]), 2)
+        if reference.style is None:
+            return PictureQuality(name=probe.name, kind=probe.kind, psnr_db=decibels)
+        output = np.nan_to_num(output)
+        target = reference.target or reference.style
+        style, gram = self._style(output).distances(target, self.loss_network)
+        own = (0.0, 0.0)
+        if reference.target is not None:
+            own = reference.style.distances(target, self.loss_network)
+        lpips = self._lpips(reference.content, output)
+        return PictureQuality(
+            name=probe.name,
+            kind=probe.kind,
+            psnr_db=decibels,
+            stability_db=reference.stability_db,
+            ssim=round(ssim(output, reference.output), 5),
+            style_distance=(round(own[0], 6), round(style, 6)),
+            gram_distance=(round(own[1], 6), round(gram, 6)),
+            lpips=None if lpips is None else (reference.lpips or 0.0, lpips),
+        )
+
+    def _style(self, image: Array) -> Style:
+        return Style.of(image, self.loss_network)
+
+    def _lpips(self, content: Sequence[Tensor] | None, output: Array) -> float | None:
+        """Return LPIPS of an output to a described content; None without either."""
+        if self.lpips is None or content is None:
+            return None
+        described = self.lpips.describe(torch.from_numpy(np.ascontiguousarray(output)))
+        return round(float(self.lpips.distance(content, described)), 6)
+
+
+def _dithered(probe: QualityProbe) -> QualityProbe:
+    """Return the probe with every value of its content moved by up to half a step of 8 bits."""
+    if probe.content is None:
+        return probe
+    moved = np.random.default_rng(0).uniform(-0.5 / 255, 0.5 / 255, probe.content.shape)
+    content = np.clip(probe.content + moved, 0, 1).astype(np.float32)
+    return replace(probe, inputs={**probe.inputs, "content": content})
+
+
+def _run(session: Session, probe: QualityProbe) -> Array:
+    (output,) = session(probe.inputs).values()
+    if output.ndim != 4:
+        return output
+    # What is shown is cut to 0..1; what is not finite stays visible as NaN.
+    return np.where(np.isfinite(output), np.clip(output, 0, 1), np.nan).astype(np.float32)
+
+
+def _change(pairs: Sequence[tuple[float, float] | None]) -> float | None:
+    """Return the relative change of the summed figures; without a reference's, the mean."""
+    known = [pair for pair in pairs if pair is not None]
+    if not known:
+        return None
+    before, after = (sum(pair[side] for pair in known) for side in (0, 1))
+    return round(after / before - 1 if before > 0 else after / len(known), 5)

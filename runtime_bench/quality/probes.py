@@ -1,0 +1,251 @@
+"""The fixed pictures that quality is judged on: the same for every network, at every size.
+
+Photographs and paintings are the shipped ones, but mirrored, and crops where calibration sees the
+middle of the whole picture: no probe is a picture that ranges were taken from. Gradients show
+banding, text shows lost edges, saturated colours show clipped ranges. A window that moves over one
+photograph, a few pixels a frame, shows flicker.
+
+What is drawn here has shapes and the grain of a camera in dim light. A picture that is nothing but
+a clean gradient has features of almost no variance, and instance normalisation divides by it: the
+float network then paints the rounding of its own input (dithering it by half a step of 8 bits costs
+fast-style 17 dB), and nothing can be told from a file that paints another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from styleexport.core.assets import folder
+from styleexport.core.images import array_from_image, read_image
+from styleexport.core.types import Size
+
+Array = NDArray[np.float32]
+Kind = Literal["photograph", "gradient", "text", "colours", "painting", "pan"]
+
+# Name → centre of the crop, as shares of the mirrored picture's width and height.
+PHOTOGRAPHS = {
+    "city": (0.42, 0.45), "fruit": (0.5, 0.5), "harbour": (0.25, 0.4), "night": (0.45, 0.55),
+}  # fmt: skip
+# One of full colours, one of hardly any.
+PAINTINGS = {"glass": (0.35, 0.6), "ink": (0.6, 0.35)}
+PANNED = "hills"
+ZOOM = 1.5
+# Standard deviation, in steps of 8 bits.
+GRAIN = 4.0
+PAN_FRAMES = 6
+PAN_STEP = 2
+STRENGTH = 1.0
+WORDS = "Sphinx of black quartz, judge my vow. 0123456789 Fjord & waltz? "
+
+
+@dataclass(frozen=True)
+class ProbePicture:
+    """A picture of the probe set, [1, 3, H, W] in 0..1, all values multiples of 1/255."""
+
+    name: str
+    kind: Kind
+    array: Array
+
+
+@dataclass(frozen=True)
+class QualityProbe:
+    """One run of a session, and the pictures that its output is held against.
+
+    Attributes:
+        name: content, and style where there is one: ``city, glass``.
+        kind: of the content. Probes of kind ``pan`` are the frames of one pan, in order: each shows
+            what the last one showed, `PAN_STEP` columns further left.
+        inputs: by name, as a session takes them.
+        content: the content picture; None where the output is a style code.
+        style: the style picture; None for a network with a style of its own.
+    """
+
+    name: str
+    kind: Kind
+    inputs: dict[str, Array]
+    content: Array | None
+    style: Array | None
+
+
+def probe_pictures(size: Size) -> tuple[ProbePicture, ...]:
+    """Return the content pictures at a size: four photographs, two gradients, text and colours."""
+    drawn: tuple[tuple[str, Kind, Image.Image], ...] = (
+        ("sky", "gradient", _scene(_sky(size), (28, 34, 40), (220, 60, 40), (240, 238, 230))),
+        ("dusk", "gradient", _scene(_dusk(size), (2, 2, 4), (222, 214, 190), (96, 40, 34))),
+        ("letters", "text", _letters(size)),
+        ("colours", "colours", _colours(size)),
+    )
+    photographs = [(name, _shipped("content", name, at, size)) for name, at in PHOTOGRAPHS.items()]
+    return (
+        *(ProbePicture(name, "photograph", array) for name, array in photographs),
+        *(
+            ProbePicture(name, kind, array_from_image(_grainy(image, seed)))
+            for seed, (name, kind, image) in enumerate(drawn)
+        ),
+    )
+
+
+def style_pictures(size: Size) -> tuple[ProbePicture, ...]:
+    """Return the style pictures at a size."""
+    return tuple(
+        ProbePicture(name, "painting", _shipped("style", name, centre, size))
+        for name, centre in PAINTINGS.items()
+    )
+
+
+def pan_pictures(size: Size) -> tuple[ProbePicture, ...]:
+    """Return the frames of a pan to the right, `PAN_STEP` pixels a frame."""
+    travel = PAN_STEP * (PAN_FRAMES - 1)
+    wide = _shipped("content", PANNED, (0.5, 0.5), Size(size.height, size.width + travel))
+    starts = range(0, travel + 1, PAN_STEP)
+    return tuple(
+        ProbePicture(f"frame {n}", "pan", np.ascontiguousarray(wide[..., x : x + size.width]))
+        for n, x in enumerate(starts)
+    )
+
+
+def quality_probes(
+    size: Size,
+    inputs: Collection[str],
+    encode: Callable[[Array], Array] | None = None,
+) -> tuple[QualityProbe, ...]:
+    """Return the probes of a graph: every content in every style, and a pan in the first.
+
+    Args:
+        size: of all pictures.
+        inputs: the names of the graph's inputs: ``content``, ``style``, ``style_code``,
+            ``strength``; in the order of its role.
+        encode: style picture → style code [1, K]; for graphs that take ``style_code``.
+    """
+    if "content" not in inputs:
+        pictures = (*style_pictures(size), *probe_pictures(size))
+        return tuple(QualityProbe(p.name, p.kind, {"style": p.array}, None, None) for p in pictures)
+    styled = "style" in inputs or "style_code" in inputs
+    styles = style_pictures(size) if styled else (None,)
+    given = [_style_inputs(style, inputs, encode) for style in styles]
+    stills = [
+        _probe(content, style, more)
+        for content in probe_pictures(size)
+        for style, more in zip(styles, given, strict=True)
+    ]
+    return (*stills, *(_probe(frame, styles[0], given[0]) for frame in pan_pictures(size)))
+
+
+def _style_inputs(
+    style: ProbePicture | None, inputs: Collection[str], encode: Callable[[Array], Array] | None
+) -> dict[str, Array]:
+    found: dict[str, Array] = {}
+    for name in inputs:
+        if name == "strength":
+            found[name] = np.array([STRENGTH], np.float32)
+        elif name == "style_code" and style is not None:
+            assert encode is not None, "a graph that takes a style code needs an encoder"
+            found[name] = encode(style.array)
+        elif name == "style" and style is not None:
+            found[name] = style.array
+    return found
+
+
+def _probe(
+    content: ProbePicture, style: ProbePicture | None, more: dict[str, Array]
+) -> QualityProbe:
+    name = f"{content.name}, {style.name}" if style is not None else content.name
+    picture = style.array if style is not None else None
+    return QualityProbe(
+        name, content.kind, {"content": content.array, **more}, content.array, picture
+    )
+
+
+def _shipped(kind: str, name: str, centre: tuple[float, float], size: Size) -> Array:
+    """Return a crop of a shipped picture, mirrored, at a size, [1, 3, H, W]."""
+    image = ImageOps.mirror(read_image(folder() / f"{kind}_{name}.jpg"))
+    width, height = image.width / ZOOM, image.height / ZOOM
+    left, top = (image.width - width) * centre[0], (image.height - height) * centre[1]
+    crop = image.crop((round(left), round(top), round(left + width), round(top + height)))
+    fitted = ImageOps.fit(crop, (size.width, size.height), Image.Resampling.LANCZOS)
+    return array_from_image(fitted)
+
+
+def _sky(size: Size) -> Image.Image:
+    """Return a slow vertical ramp from blue over pale yellow to near white."""
+    stops = np.array([[52, 104, 196], [176, 206, 232], [250, 226, 188], [255, 250, 242]], float)
+    share = np.linspace(0, len(stops) - 1, size.height)
+    ramp = np.stack([np.interp(share, range(len(stops)), stops[:, c]) for c in range(3)], -1)
+    return _image(np.broadcast_to(ramp[:, None], (size.height, size.width, 3)))
+
+
+def _dusk(size: Size) -> Image.Image:
+    """Return a dim radial glow on near black: the darkest steps show first."""
+    rows = np.linspace(-1, 1, size.height)[:, None] + 0.3
+    columns = np.linspace(-1, 1, size.width)[None] - 0.2
+    glow = np.exp(-1.2 * (rows**2 + columns**2))[..., None]
+    return _image(np.array([10, 12, 22]) + glow * np.array([70, 52, 60]))
+
+
+def _scene(
+    gradient: Image.Image,
+    ridge: tuple[int, int, int],
+    disc: tuple[int, int, int],
+    mast: tuple[int, int, int],
+) -> Image.Image:
+    """Return the gradient behind a ridge of hills, a disc and a mast."""
+    width, height = gradient.size
+    draw = ImageDraw.Draw(gradient)
+    heights = (0.72, 0.66, 0.78, 0.7, 0.82, 0.68, 0.76)
+    line = [(width * i / (len(heights) - 1), height * y) for i, y in enumerate(heights)]
+    draw.polygon([(0, height), *line, (width, height)], fill=ridge)
+    side = 0.2 * min(width, height)
+    left, top = 0.6 * width, 0.15 * height
+    draw.ellipse((left, top, left + side, top + side), fill=disc)
+    corners = ((0.2 * width, height), (0.26 * width, 0.3 * height), (0.32 * width, height))
+    draw.polygon(corners, fill=mast)
+    return gradient
+
+
+def _grainy(image: Image.Image, seed: int) -> Image.Image:
+    """Return the picture with grain, the same for the same seed and size."""
+    values = np.asarray(image, np.float64)
+    return _image(values + np.random.default_rng(seed).normal(0, GRAIN, values.shape))
+
+
+def _letters(size: Size) -> Image.Image:
+    """Return lines of text from small to large, dark on light above and light on dark below."""
+    upper = Size((size.height + 1) // 2, size.width)
+    sheet = Image.new("RGB", (size.width, size.height))
+    sheet.paste(_page(upper, (246, 244, 238), (30, 30, 34)), (0, 0))
+    sheet.paste(_page(upper, (24, 28, 40), (236, 232, 220)), (0, upper.height))
+    return sheet
+
+
+def _page(size: Size, paper: tuple[int, int, int], ink: tuple[int, int, int]) -> Image.Image:
+    page = Image.new("RGB", (size.width, size.height), paper)
+    draw = ImageDraw.Draw(page)
+    top, points, line = 2.0, max(7.0, size.height / 18), 0
+    while top < size.height:
+        text = WORDS[7 * line % len(WORDS) :] + WORDS * (1 + size.width // 200)
+        draw.text((4, top), text, ink, ImageFont.load_default(points))
+        top, points, line = top + 1.35 * points, 1.3 * points, line + 1
+    return page
+
+
+def _colours(size: Size) -> Image.Image:
+    """Return patches of full hues at three strengths, with hard edges, and a row of greys."""
+    hues, rows = 12, ((255, 255), (255, 140), (110, 255), (0, 255))
+    grid = np.zeros((len(rows), hues, 3), np.uint8)
+    for row, (saturation, value) in enumerate(rows):
+        for column in range(hues):
+            grey = 255 * column // (hues - 1)
+            shown = value if saturation else grey
+            grid[row, column] = (255 * column // hues, saturation, shown)
+    patches = Image.fromarray(grid, mode="HSV").convert("RGB")
+    return patches.resize((size.width, size.height), Image.Resampling.NEAREST)
+
+
+def _image(values: NDArray[np.float64]) -> Image.Image:
+    return Image.fromarray(np.clip(values, 0, 255).round().astype(np.uint8))

@@ -1,0 +1,101 @@
+"""How far two pictures are apart in the features of a loss network.
+
+Style: channel means and deviations (Huang and Belongie 2017, equation 13), and Gram matrices (Gatys
+et al. 2016, equation 3), layer by layer. Distances are relative, ‖a - b‖₂ / ‖b‖₂, so that no layer
+or channel count outweighs another and figures mean the same for every loss network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class LossNetwork(Protocol):
+    """A network in whose features pictures are compared."""
+
+    @property
+    def name(self) -> str:
+        """For reports: figures of two loss networks cannot be compared."""
+        ...
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each layer."""
+        ...
+
+    def __call__(self, image: Tensor, /) -> Sequence[Tensor]:
+        """Return the features of [N, 3, H, W] RGB in 0..1, one [N, C, h, w] a layer."""
+        ...
+
+
+def style_statistics(features: Sequence[Tensor]) -> Tensor:
+    """Return each layer's channel means and deviations in one row, [N, 2·ΣC], float32."""
+    parts: list[Tensor] = []
+    for level in features:
+        flat = level.float().flatten(2)
+        parts += [flat.mean(2), torch.sqrt(flat.var(2, correction=0) + 1e-6)]
+    return torch.cat(parts, dim=1)
+
+
+def relative_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Return ‖a - b‖₂ / ‖b‖₂ of each row, [N]."""
+    difference = (a - b).flatten(1)
+    return torch.sqrt((difference * difference).sum(1) + 1e-8) / (b.flatten(1).norm(dim=1) + 1e-8)
+
+
+def style_distance(output: Tensor, style: Tensor, widths: Sequence[int]) -> Tensor:
+    """Return the style distance of statistics rows, [N]: the mean over layers, mean and deviation.
+
+    Args:
+        output: `style_statistics` of the stylized images.
+        style: `style_statistics` of the style images.
+        widths: channels of each layer.
+    """
+    sizes = [width for width in widths for _ in range(2)]
+    pairs = zip(output.split(sizes, 1), style.split(sizes, 1), strict=True)
+    return torch.stack([relative_distance(a, b) for a, b in pairs]).mean(0)
+
+
+def gram_matrices(features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return each layer's Gram matrix F·Fᵀ / (h·w), [N, C, C], float32."""
+    flat = [level.float().flatten(2) for level in features]
+    return tuple(level @ level.transpose(1, 2) / level.shape[2] for level in flat)
+
+
+def gram_distance(output: Sequence[Tensor], style: Sequence[Tensor]) -> Tensor:
+    """Return the relative distance of two pictures' `gram_matrices`, [N]: the mean over layers."""
+    pairs = zip(output, style, strict=True)
+    return torch.stack([relative_distance(a, b) for a, b in pairs]).mean(0)
+
+
+class Lpips:
+    """Learned perceptual image patch similarity (Zhang et al., CVPR 2018, equation 1).
+
+    Args:
+        features: [N, 3, H, W] RGB in 0..1 → the features of each layer.
+        heads: the linear head of each layer, [1, C, 1, 1].
+    """
+
+    def __init__(
+        self, features: Callable[[Tensor], Sequence[Tensor]], heads: Sequence[Tensor]
+    ) -> None:
+        self.features = features
+        self.heads = heads
+
+    @torch.inference_mode()
+    def describe(self, image: Tensor) -> list[Tensor]:
+        """Return the unit-length features of [N, 3, H, W] RGB in 0..1."""
+        return [f / (f.norm(dim=1, keepdim=True) + 1e-10) for f in self.features(image)]
+
+    @torch.inference_mode()
+    def distance(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+        """Return the distance of two described batches, [N]."""
+        terms = [
+            ((x - y) ** 2 * head).sum(1).mean((1, 2))
+            for x, y, head in zip(a, b, self.heads, strict=True)
+        ]
+        return torch.stack(terms).sum(0)

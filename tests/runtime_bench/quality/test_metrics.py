@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from styleexport.models.loss_network import shipped_loss_network
+from styleexport.runtime_bench.parity import EQUAL_DB, psnr_db
+from styleexport.runtime_bench.quality.fidelity import psnr_from_errors, squared_error, ssim
+from styleexport.runtime_bench.quality.flicker import LEAST, flicker, flicker_change
+from styleexport.runtime_bench.quality.style import Style
+
+
+def picture(seed: int = 0, size: int = 32) -> np.ndarray:
+    return np.random.default_rng(seed).random((1, 3, size, size), dtype=np.float32)
+
+
+def test_errors_are_shares_of_the_squared_peak():
+    zeros = np.zeros((1, 3, 8, 8), np.float32)
+    assert squared_error(zeros + np.float32(0.1), zeros) == pytest.approx(0.01)
+    code = np.array([[4.0, -2.0]], np.float32)
+    error = squared_error(code + np.float32(0.04), code)
+    assert psnr_from_errors([error]) == pytest.approx(psnr_db(code + np.float32(0.04), code))
+    assert squared_error(zeros + np.nan, zeros) == math.inf
+
+
+def test_psnr_pools_the_error_and_not_the_decibels():
+    assert psnr_from_errors([0.0, 0.02]) == pytest.approx(20.0)
+    assert psnr_from_errors([1e-4, 1e-2]) == pytest.approx(-10 * math.log10(0.00505))
+    assert psnr_from_errors([0.0]) == EQUAL_DB
+    assert psnr_from_errors([0.01, math.inf]) == 0.0
+
+
+def test_ssim_is_the_textbooks():
+    image = picture()
+    assert ssim(image, image) == pytest.approx(1.0, abs=1e-5)
+    # Of two flat pictures only the luminance term is left, with C1 = 0.01².
+    grey, light = (np.full((1, 3, 24, 24), value, np.float32) for value in (0.4, 0.6))
+    expected = (2 * 0.4 * 0.6 + 1e-4) / (0.4**2 + 0.6**2 + 1e-4)
+    assert ssim(light, grey) == pytest.approx(expected, abs=1e-3)
+    assert ssim(picture(1), image) < 0.2
+
+
+def test_flicker_is_what_a_pan_changes_besides_moving():
+    wide = picture(size=64)
+    frames = [wide[..., 2 * n : 2 * n + 32] for n in range(4)]
+    assert flicker(frames) == 0.0
+    assert flicker(frames[::-1]) > 0.2
+    brighter = [frame + np.float32(0.01 * n) for n, frame in enumerate(frames)]
+    assert flicker(brighter) == pytest.approx(0.01, abs=1e-5)
+
+
+def test_flicker_that_cannot_be_shown_is_no_measure():
+    assert flicker_change(0.03, 0.02) == pytest.approx(0.5)
+    assert flicker_change(LEAST / 2, 0.0) == pytest.approx(0.5)
+
+
+def test_style_distance_sees_statistics_and_not_places():
+    network = shipped_loss_network()
+    image = picture()
+    own = Style.of(image, network)
+    moved = Style.of(np.ascontiguousarray(image[:, :, ::-1]), network)
+    dark = Style.of(image * np.float32(0.5), network)
+    assert max(own.distances(own, network)) < 1e-3
+    for near, far in zip(moved.distances(own, network), dark.distances(own, network), strict=True):
+        assert near < 0.3 * far
