@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
-import tempfile
-from pathlib import Path
+from collections.abc import Iterable
 
 import onnx
-import onnxruntime as ort
 from onnx import shape_inference
 
+from styleexport.runtime_bench.onnx_profile import profile
 from styleexport.runtime_bench.runners._runner import Arrays
 
 INTEGER_OPS = ("QLinearConv", "ConvInteger", "QLinearMatMul", "MatMulInteger", "QGemm")
+# A convolution's own entry in its metadata: how many columns of the picture it gives at once.
+COLUMNS = "styleexport.columns"
 
 
 def macs_by_node(model: onnx.ModelProto) -> dict[str, int]:
     """Return node name → MACs of convolutions and matrix products; 0 where sizes are open.
 
     A convolution multiplies each output element by in·kh·kw weights, a transposed one each input
-    element by out·kh·kw.
+    element by out·kh·kw. Weights that are zero only because a convolution gives several columns at
+    once do not count.
     """
     graph = shape_inference.infer_shapes(model).graph
     shapes = {
@@ -35,8 +36,14 @@ def macs_by_node(model: onnx.ModelProto) -> dict[str, int]:
         weight = shapes.get(node.input[1], [0])
         data = node.input[0] if node.op_type == "ConvTranspose" else node.output[0]
         share = math.prod(weight[1:]) if "Conv" in node.op_type else weight[0]
-        macs[node.name] = math.prod(shapes.get(data, [0])) * share
+        wide = math.prod(shapes.get(data, [0])) * share
+        macs[node.name] = wide * (weight[-1] - _columns(node) + 1) // max(weight[-1], 1)
     return macs
+
+
+def _columns(node: onnx.NodeProto) -> int:
+    """Return how many columns a node computes at once, each by its own part of the weight."""
+    return next((int(item.value) for item in node.metadata_props if item.key == COLUMNS), 1)
 
 
 def integer_mac_share(model: onnx.ModelProto, inputs: Arrays) -> float:
@@ -45,27 +52,18 @@ def integer_mac_share(model: onnx.ModelProto, inputs: Arrays) -> float:
     It is read from the runtime's own profile of one run: what was executed, not what was asked for.
     """
     macs = macs_by_node(model)
-    with tempfile.TemporaryDirectory() as folder:
-        settings = ort.SessionOptions()
-        settings.log_severity_level = 3
-        settings.enable_profiling = True
-        settings.profile_file_prefix = str(Path(folder) / "profile")
-        session = ort.InferenceSession(
-            model.SerializeToString(), settings, providers=["CPUExecutionProvider"]
-        )
-        session.run(None, dict(inputs))
-        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
-    executed = {
-        _source(event["name"].removesuffix("_kernel_time"), macs)
-        for event in events
-        if event.get("cat") == "Node" and event["args"].get("op_name") in INTEGER_OPS
-    }
+    executed = profile(model, inputs).nodes
+    integer = sources((node.name for node in executed if node.op in INTEGER_OPS), macs)
     total = sum(macs.values())
-    return sum(macs.get(name, 0) for name in executed) / total if total else 0.0
+    return sum(macs[name] for name in integer) / total if total else 0.0
 
 
-def _source(executed: str, names: dict[str, int]) -> str:
-    """Return the file's node behind an executed one: the runtime appends its own suffixes."""
-    while executed not in names and "_" in executed:
-        executed = executed.rpartition("_")[0]
-    return executed
+def sources(executed: Iterable[str], known: Iterable[str]) -> set[str]:
+    """Return the file's nodes behind executed ones: the runtime appends its own suffixes."""
+    names, found = set(known), set[str]()
+    for name in executed:
+        while name not in names and "_" in name:
+            name = name.rpartition("_")[0]
+        if name in names:
+            found.add(name)
+    return found

@@ -10,7 +10,7 @@ import click
 from styleexport.cli._common import PATH, human_bytes, json_option, print_json, print_table
 
 if TYPE_CHECKING:
-    from styleexport.core.manifest import Manifest
+    from styleexport.core.manifest import ExecutionFact, Manifest
     from styleexport.runtime_bench.formats._format import Description
 
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 @json_option
 def inspect(path: Path, as_json: bool) -> None:
     """Say what PATH, an artifact folder or an exported file, holds and where it may fail."""
+    from msgspec import to_builtins
+
     from styleexport.core.manifest import FILE_NAME, read_manifest
     from styleexport.runtime_bench.formats._format import describe
 
@@ -28,10 +30,15 @@ def inspect(path: Path, as_json: bool) -> None:
     entries = {entry.name for entry in path.iterdir()} if path.is_dir() else set[str]()
     if path.is_file() or (path.suffix and FILE_NAME not in entries):
         description = describe(path)
+        execution, failure = _execution(path)
         if as_json:
-            print_json(description)
-        else:
-            _print_description(path, description)
+            print_json({**to_builtins(description), "execution": to_builtins(execution)})
+            return
+        _print_description(path, description)
+        if failure:
+            click.echo(f"not run: {failure}")
+        elif execution is not None:
+            _print_execution(execution)
         return
     manifest = read_manifest(path)
     if as_json:
@@ -55,6 +62,34 @@ def _print_description(path: Path, facts: Description) -> None:
     print_table(("stored as", "bytes"), [(d, str(n)) for d, n in facts.bytes_by_dtype.items()])
     for risk in facts.risks:
         click.echo(f"risk: {risk.where}: {risk.reason}; {risk.remedy}")
+
+
+def _execution(path: Path) -> tuple[ExecutionFact | None, str]:
+    """Return what the runtime executes of a file and "", or None and why that is not known."""
+    from styleexport.core.errors import BadArtifact, MissingExtra
+    from styleexport.runtime_bench.executed import executed
+
+    try:
+        return executed(path), ""
+    except (BadArtifact, MissingExtra) as error:
+        return None, str(error)
+
+
+def _print_execution(fact: ExecutionFact) -> None:
+    """Print what a runtime executes: the sums, then the convolutions that stay in float."""
+    floats = [item for item in fact.convolutions if not item.integer]
+    whole = len(fact.convolutions)
+    click.echo(
+        f"{fact.runtime} computes {whole - len(floats)} of {whole} convolutions in integers, "
+        f"{fact.integer_mac_share:.0%} of the multiply-accumulates"
+    )
+    click.echo(
+        f"  quantized {fact.quantizes} times, dequantized {fact.dequantizes} times, "
+        f"{fact.float_round_trips} of them to and fro only; {fact.transposes} maps transposed"
+    )
+    if fact.integer_mac_share:
+        for item in floats:
+            click.echo(f"  in float: {item.layer}, {item.macs / 1e6:.1f} MMAC")
 
 
 def _print_manifest(manifest: Manifest) -> None:
