@@ -1,76 +1,22 @@
-"""The training loop: steps, checkpoints that resume, and contact sheets to look at."""
+"""The training loop: steps, a running average of the weights, and checkpoints that resume."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from styleexport.core.errors import BadCheckpoint, UsageError
+from styleexport.core.errors import BadCheckpoint
 from styleexport.core.files import replace_file
-from styleexport.models.network import TwoImageModule
-from styleexport.models.training.data import CropPool, image_files
-from styleexport.models.training.losses import (
-    CONTENT_LEVELS,
-    LossWeights,
-    content_distance,
-    loss_network,
-    style_distance,
-    style_statistics,
-    total_variation,
-)
+from styleexport.models.training.objective import Objective, placed
+from styleexport.models.training.plan import TrainingPlan, learning_rate
 
 AVERAGE_DECAY = 0.999
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """Everything that decides a training.
-
-    Attributes:
-        content: folders of photographs.
-        style: folders of paintings.
-        loss_weights: ImageNet VGG-16 weights, the loss network.
-        out: folder for checkpoints and contact sheets.
-        steps: in all, a resumed training's included.
-        batch: pairs a step.
-        crop: side of the crops in pixels.
-        learning_rate: at its peak; warmed up over 500 steps, then cosine to 1 %.
-        weights: of the loss terms.
-        trains: prefixes of the parameters that change.
-        seed: of weights and crops.
-        device: ``cpu`` or ``cuda``.
-        bfloat16: autocast, about twice as fast where the processor has bf16 arithmetic.
-        slots: crops kept of each kind.
-        reuse: how often a crop is used before a fresh one takes its place.
-        checkpoint_every: steps.
-        sheet_every: steps.
-    """
-
-    content: tuple[Path, ...]
-    style: tuple[Path, ...]
-    loss_weights: Path
-    out: Path
-    steps: int = 20_000
-    batch: int = 4
-    crop: int = 128
-    learning_rate: float = 1e-3
-    weights: LossWeights = field(default_factory=LossWeights)
-    trains: tuple[str, ...] = ("",)
-    seed: int = 0
-    device: str = "cpu"
-    bfloat16: bool = True
-    slots: int = 768
-    reuse: int = 8
-    checkpoint_every: int = 500
-    sheet_every: int = 1_000
 
 
 @dataclass(frozen=True)
@@ -88,54 +34,20 @@ class Progress:
         return (self.steps - self.step) * self.seconds_per_step
 
 
-def pick_device(name: str) -> str:
-    """Return ``cuda`` or ``cpu``; ``auto`` takes CUDA where there is one.
-
-    Raises:
-        UsageError: CUDA was asked for and is not there.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("no CUDA device here: type --device cpu")
-    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
-
-
-def has_bfloat16(device: str) -> bool:
-    """Return whether the device multiplies bf16 natively."""
-    if device == "cuda":
-        return torch.cuda.is_bf16_supported()
-    flags = torch.cpu.get_capabilities()
-    return bool(flags.get("avx512_bf16") or flags.get("amx_bf16") or flags.get("bf16"))
-
-
-def learning_rate(plan: TrainingPlan, step: int) -> float:
-    """Return the rate of one step: a linear warm-up, then a cosine to 1 % of the peak."""
-    warm = min(1.0, (step + 1) / min(500, max(1, plan.steps // 10)))
-    fall = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / plan.steps)))
-    return plan.learning_rate * warm * fall
-
-
-M = TypeVar("M", bound=nn.Module)
-
-
-def _placed(module: M, device: torch.device) -> M:
-    """Return the module on a device in channels-last order, in which bf16 convolutions are fast."""
-    return module.to(device).to(memory_format=torch.channels_last)  # pyright: ignore
-
-
 class Trainer:
-    """A network in training: its optimiser, its running average and its crops."""
+    """A network in training: its optimiser and its running average.
 
-    def __init__(self, module: nn.Module, plan: TrainingPlan) -> None:
-        if not isinstance(module, TwoImageModule):
-            raise UsageError(
-                "the AdaIN objective trains two-image networks; this one has a fixed style"
-            )
-        torch.manual_seed(plan.seed)
+    Args:
+        module: the network whose weights are trained.
+        plan: how.
+        objective: what is minimised; it runs ``module``.
+    """
+
+    def __init__(self, module: nn.Module, plan: TrainingPlan, objective: Objective) -> None:
         self.plan = plan
+        self.objective = objective
         self.device = torch.device(plan.device)
-        self.module = _placed(module, self.device)
-        self.features = _placed(loss_network(plan.loss_weights), self.device)
-        self.widths = self.features.widths
+        self.module = placed(module, self.device)
         self.step = 0
         self.trained = {
             name: parameter
@@ -147,91 +59,23 @@ class Trainer:
         self.average = {name: p.detach().clone() for name, p in self.trained.items()}
         self.optimiser = torch.optim.Adam(self.trained.values(), lr=plan.learning_rate)
 
-    def _pool(
-        self, folders: tuple[Path, ...], describe: Callable[[Tensor], Tensor], seed: int
-    ) -> CropPool:
-        plan = self.plan
-        return CropPool(
-            image_files(folders),
-            plan.crop,
-            describe,
-            slots=max(plan.slots, plan.batch),
-            reuse=plan.reuse,
-            seed=seed,
-            device=self.device,
-            scales=(1.0, 2.0),
-        )
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.bfloat16)
-
-    @torch.no_grad()
-    def _describe_content(self, crops: Tensor) -> Tensor:
-        with self._autocast():
-            features = self.features(crops.to(memory_format=torch.channels_last))
-        return torch.cat([f.to(torch.bfloat16).flatten(1) for f in features[-CONTENT_LEVELS:]], 1)
-
-    @torch.no_grad()
-    def _describe_style(self, crops: Tensor) -> Tensor:
-        with self._autocast():
-            return style_statistics(self.features(crops.to(memory_format=torch.channels_last)))
-
-    def losses(
-        self, content: Tensor, described: Tensor, style: Tensor, target: Tensor
-    ) -> dict[str, Tensor]:
-        """Return each term for one batch; `described` and `target` are the pools' rows."""
-        weights, net = self.plan.weights, self.module
-        assert isinstance(net, TwoImageModule)
-        one = torch.ones(1, device=self.device)
-        with self._autocast():
-            output = net.transfer(content, net.encode(style), one)
-            features = self.features(output.clamp(0, 1))
-        outside = (output - output.clamp(0, 1)).float().abs().mean()
-        measured = style_statistics(features)
-        terms = {
-            "style": style_distance(measured, target, self.widths).mean(),
-            "content": content_distance(features[-CONTENT_LEVELS:], described, target).mean(),
-            "outside": outside,
-        }
-        if weights.variation:
-            terms["variation"] = total_variation(output.float())
-        if weights.identity:
-            some = content[: max(1, len(content) // 4)]
-            with self._autocast():
-                same = net.transfer(some, net.encode(some), one)
-            terms["identity"] = (same.float() - some).abs().mean()
-        return terms
-
-    def total(self, terms: dict[str, Tensor]) -> Tensor:
-        """Return the weighted sum of the terms."""
-        weights = self.plan.weights
-        scale = {
-            "style": weights.style,
-            "content": weights.content,
-            "identity": weights.identity,
-            "variation": weights.variation,
-            "outside": 10.0,
-        }
-        return torch.stack([scale[name] * term for name, term in terms.items()]).sum()
-
     def run(self, report: Callable[[Progress], None], report_every: int = 50) -> None:
         """Train from the present step to the plan's last, saving as the plan says.
+
+        The objective has been opened.
 
         Raises:
             BadCheckpoint: the loss became NaN; the last checkpoint stands.
         """
         plan = self.plan
-        contents = self._pool(plan.content, self._describe_content, plan.seed * 2 + self.step)
-        styles = self._pool(plan.style, self._describe_style, plan.seed * 2 + 1 + self.step)
         sums: dict[str, float] = {}
         started = time.perf_counter()
         while self.step < plan.steps:
             for group in self.optimiser.param_groups:
                 group["lr"] = learning_rate(plan, self.step)
-            content, described = contents.draw(plan.batch)
-            style, target = styles.draw(plan.batch)
-            terms = self.losses(content, described, style, target)
-            loss = self.total(terms)
+            terms = self.objective.terms(self.step)
+            scales = self.objective.scales()
+            loss = torch.stack([scales[name] * term for name, term in terms.items()]).sum()
             if not bool(torch.isfinite(loss)):
                 raise BadCheckpoint(
                     f"the loss became {float(loss.detach())} at step {self.step}; lower "
@@ -270,14 +114,14 @@ class Trainer:
         return state
 
     @contextlib.contextmanager
-    def averaged(self) -> Generator[nn.Module]:
-        """Yield the network with its averaged weights, then put the trained ones back."""
+    def averaged(self) -> Generator[None]:
+        """Let the network have its averaged weights, then put the trained ones back."""
         trained = {name: parameter.detach().clone() for name, parameter in self.trained.items()}
         with torch.no_grad():
             for name, parameter in self.trained.items():
                 parameter.copy_(self.average[name])
         try:
-            yield self.module
+            yield
         finally:
             with torch.no_grad():
                 for name, parameter in self.trained.items():
@@ -290,6 +134,7 @@ class Trainer:
             "module": self.module.state_dict(),
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
+            "objective": self.objective.state(),
         }
         with replace_file(path) as part:
             torch.save(state, part)
@@ -306,6 +151,7 @@ class Trainer:
             self.optimiser.load_state_dict(state["optimiser"])
             for name in self.average:
                 self.average[name].copy_(state["average"][name])
+            self.objective.load(state.get("objective", {}))
             self.step = int(state["step"])
         except Exception as error:
             raise BadCheckpoint(

@@ -9,15 +9,22 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from styleexport.core.errors import UsageError
 from styleexport.core.files import replace_file
 from styleexport.core.images import write_image
+from styleexport.models.compress.qat import (
+    QuantizeAware,
+    quantize_aware_objective,
+    tuning_plan,
+)
 from styleexport.models.network import StyleNetwork, TwoImageModule
 from styleexport.models.registry import describe_factory, find, read_module
 from styleexport.models.training.data import image_files
-from styleexport.models.training.loop import Progress, Trainer, TrainingPlan
+from styleexport.models.training.loop import Progress, Trainer
+from styleexport.models.training.objective import AdainObjective
+from styleexport.models.training.plan import TrainingPlan
 from styleexport.models.training.sheet import paint_all, sheet_of, squares
 
 SHEET_SIDE = 256
@@ -32,11 +39,16 @@ class Trained:
         weights: the averaged weights, safetensors.
         step: the last one done.
         losses: means over the last report.
+        first_db: of a fine-tuning for int8: PSNR of int8's paintings to those of the float network
+            it started from, on a few whole pictures, before the first step. Otherwise None.
+        final_db: the same with the weights it left.
     """
 
     weights: Path
     step: int
     losses: dict[str, float]
+    first_db: float | None = None
+    final_db: float | None = None
 
 
 def starting_module(
@@ -63,6 +75,26 @@ def starting_module(
     return network.build()
 
 
+def tuned_module(
+    network: StyleNetwork, checkpoints: Sequence[Path], backbone: Path | None
+) -> nn.Module:
+    """Return the module that a fine-tuning starts from: the shipped weights, if no others.
+
+    Raises:
+        UsageError: the network has no weights, or a backbone was given.
+        BadCheckpoint: weights of another network.
+    """
+    if backbone is not None:
+        raise UsageError("fine-tuning starts from a whole network: leave out --backbone")
+    paths = list(checkpoints) or ([network.weights] if network.weights else [])
+    if not paths:
+        raise UsageError(
+            f"{network.name} has no weights of its own to start from: type --from PATH with "
+            f"{network.checkpoints}"
+        )
+    return read_module(network, paths)
+
+
 def train_network(
     name: str,
     plan: TrainingPlan,
@@ -70,25 +102,48 @@ def train_network(
     checkpoints: Sequence[Path] = (),
     backbone: Path | None = None,
     resume: bool = False,
+    quantize: QuantizeAware | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> Trained:
     """Train a network and return where its weights are.
 
+    Args:
+        name: of the network.
+        plan: how it is trained.
+        checkpoints: what it starts from.
+        backbone: weights of a frozen encoder.
+        resume: whether to go on from ``out/last.pt``.
+        quantize: to fine-tune it under the rounding of int8.
+        report: takes lines of progress.
+
     Raises:
-        UsageError: folders, backbone or network do not fit, or ``out`` holds another training.
+        UsageError: folders, backbone, recipe or network do not fit, or ``out`` holds another
+            training.
         BadCheckpoint: weights cannot be read, or the loss became NaN.
     """
     network = describe_factory(name) if ":" in name else find(name)
-    module = starting_module(network, checkpoints, backbone, plan.seed)
-    trainer = Trainer(module, replace(plan, trains=network.trains or ("",)))
+    if quantize is None:
+        module = starting_module(network, checkpoints, backbone, plan.seed)
+        plan = replace(plan, trains=network.trains or ("",))
+        objective = AdainObjective(module, plan)
+    else:
+        module = tuned_module(network, checkpoints, backbone)
+        plan = tuning_plan(plan, module)
+        objective = quantize_aware_objective(module, network, plan, quantize)
+    trainer = Trainer(module, plan, objective)
     last = plan.out / "last.pt"
     if resume:
         trainer.resume(last)
         report(f"resumed at step {trainer.step}")
     elif last.exists():
         raise UsageError(f"{last} exists: add --resume to go on with it, or choose another -o")
-    contents = squares(image_files(plan.content), SHEET_SIDE, SHEET_EACH).to(trainer.device)
-    styles = squares(image_files(plan.style), SHEET_SIDE, SHEET_EACH).to(trainer.device)
+    return _run(trainer, report)
+
+
+def _run(trainer: Trainer, report: Callable[[str], None]) -> Trained:
+    plan, objective = trainer.plan, trainer.objective
+    contents = _squares(plan.content, trainer.device)
+    styles = _squares(plan.style, trainer.device) if plan.style else None
     losses: dict[str, float] = {}
     plan.out.mkdir(parents=True, exist_ok=True)
 
@@ -98,19 +153,32 @@ def train_network(
         entry = {"step": progress.step, "seconds": progress.seconds_per_step, **progress.losses}
         with (plan.out / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
-        if progress.step % plan.sheet_every == 0 or progress.step == plan.steps:
-            with trainer.averaged() as averaged:
-                assert isinstance(averaged, TwoImageModule)
-                sheet = sheet_of(contents, styles, paint_all(averaged, contents, styles))
+        due = progress.step % plan.sheet_every == 0 or progress.step == plan.steps
+        if due and styles is not None:
+            with trainer.averaged():
+                painter = objective.shown()
+                assert isinstance(painter, TwoImageModule)
+                sheet = sheet_of(contents, styles, paint_all(painter, contents, styles))
             path = plan.out / f"sheet_{progress.step:06d}.png"
             write_image(sheet, path)
             report(f"contact sheet: {path}")
 
+    objective.open(trainer.step)
+    first = objective.first_db(contents, styles)
     trainer.run(on_progress)
+    with trainer.averaged():
+        final = objective.psnr_db(contents, styles)
+    if first is not None and final is not None:
+        worse = "; it became worse: lower --learning-rate" if final < first else ""
+        report(f"int8 to the float network of the start: {first:.2f} dB, now {final:.2f} dB{worse}")
     weights = plan.out / "weights.safetensors"
     with replace_file(weights) as part:
         part.write_bytes(save(trainer.averaged_state()))
-    return Trained(weights, trainer.step, losses)
+    return Trained(weights, trainer.step, losses, first, final)
+
+
+def _squares(folders: Sequence[Path], device: torch.device) -> Tensor:
+    return squares(image_files(folders), SHEET_SIDE, SHEET_EACH).to(device)
 
 
 def _line(progress: Progress) -> str:

@@ -1,0 +1,1 @@
+"""Networks made cheaper by training: fine-tuning for int8."""

@@ -1,0 +1,81 @@
+"""Everything that decides a training, and where it runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from styleexport.core.errors import UsageError
+from styleexport.models.training.losses import LossWeights
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Everything that decides a training.
+
+    Attributes:
+        content: folders of photographs.
+        style: folders of paintings; () for a fixed-style network.
+        loss_weights: ImageNet VGG-16 weights, the loss network; None without the AdaIN objective.
+        out: folder for checkpoints and contact sheets.
+        steps: in all, a resumed training's included.
+        batch: pairs a step.
+        crop: side of the crops in pixels.
+        learning_rate: at its peak; warmed up over 500 steps, then cosine to 1 %.
+        weights: of the loss terms.
+        trains: prefixes of the parameters that change.
+        seed: of weights and crops.
+        device: ``cpu`` or ``cuda``.
+        bfloat16: autocast, about twice as fast where the processor has bf16 arithmetic.
+        slots: crops kept of each kind.
+        reuse: how often a crop is used before a fresh one takes its place.
+        checkpoint_every: steps.
+        sheet_every: steps.
+    """
+
+    content: tuple[Path, ...]
+    style: tuple[Path, ...]
+    loss_weights: Path | None
+    out: Path
+    steps: int = 20_000
+    batch: int = 4
+    crop: int = 128
+    learning_rate: float = 1e-3
+    weights: LossWeights = field(default_factory=LossWeights)
+    trains: tuple[str, ...] = ("",)
+    seed: int = 0
+    device: str = "cpu"
+    bfloat16: bool = True
+    slots: int = 768
+    reuse: int = 8
+    checkpoint_every: int = 500
+    sheet_every: int = 1_000
+
+
+def pick_device(name: str) -> str:
+    """Return ``cuda`` or ``cpu``; ``auto`` takes CUDA where there is one.
+
+    Raises:
+        UsageError: CUDA was asked for and is not there.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("no CUDA device here: type --device cpu")
+    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def has_bfloat16(device: str) -> bool:
+    """Return whether the device multiplies bf16 natively."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported()
+    flags = torch.cpu.get_capabilities()
+    return bool(flags.get("avx512_bf16") or flags.get("amx_bf16") or flags.get("bf16"))
+
+
+def learning_rate(plan: TrainingPlan, step: int) -> float:
+    """Return the rate of one step: a linear warm-up, then a cosine to 1 % of the peak."""
+    warm = min(1.0, (step + 1) / min(500, max(1, plan.steps // 10)))
+    fall = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / plan.steps)))
+    return plan.learning_rate * warm * fall
