@@ -40,8 +40,10 @@ def open_network(
     """Return a network ready to capture.
 
     Args:
-        spec: a name of `styleexport networks`, ``package.module:factory``, or a ``.pt2`` file.
-        checkpoints: weights files, as the network takes them.
+        spec: a name of `styleexport networks`, ``package.module:factory``, or a ``.pt2`` or
+            ``.onnx`` file.
+        checkpoints: weights files, as the network takes them; for an .onnx file that takes a style
+            code, the .onnx file that makes it.
         trusted: whether a .pt2 that can run code may be read.
 
     Raises:
@@ -50,6 +52,10 @@ def open_network(
     """
     if spec.endswith(".pt2"):
         return _from_program(Path(spec), trusted)
+    if spec.endswith(".onnx") or ".onnx," in spec:
+        from styleexport.models.onnx_network import OnnxSpec, read_onnx_network
+
+        return read_onnx_network(OnnxSpec.parse(spec), checkpoints)
     if ":" in spec:
         return _from_factory(spec, checkpoints)
     network = find(spec)

@@ -1,0 +1,83 @@
+"""`styleexport quantize`, and .onnx files given to the commands that export."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from styleexport.core.manifest import read_manifest
+from styleexport.core.types import Precision
+from tests.cli.conftest import nothing_at, picture
+from tests.models.onnx_nets import adain, candy
+
+
+@pytest.mark.slow
+def test_a_file_from_elsewhere_becomes_an_int8_artifact(cli, tmp_path):
+    candy(tmp_path / "candy.onnx")
+    for index in range(2):
+        picture(tmp_path / "photos" / f"{index}.png", (96 + index, 80))
+    done = cli(
+        "quantize",
+        "candy.onnx",
+        "--calibration",
+        "photos",
+        "--size",
+        "64x96",
+        "--budget",
+        "psnr>=15",
+    )
+    assert done.code == 0, done.err
+    manifest = read_manifest(tmp_path / "candy-onnx-int8")
+    assert manifest.network.source == ("candy.onnx",)
+    assert "pixels 0..255" in manifest.network.summary
+    (fact,) = manifest.files
+    assert (fact.precision, fact.target) == (Precision.INT8, "onnx")
+    assert fact.int8_mac_share > 0.5
+
+
+def test_a_float_export_is_the_network_of_the_file(cli, tmp_path):
+    candy(tmp_path / "candy.onnx")
+    done = cli(
+        "quantize", "candy.onnx", "--quantize", "none", "--size", "40x56", "-o", "a", "--json"
+    )
+    assert done.code == 0, done.err
+    (fact,) = json.loads(done.out)["files"]
+    image = np.random.default_rng(0).random((1, 3, 40, 56), np.float32)
+    ours = ort.InferenceSession(str(tmp_path / "a" / fact["path"])).run(None, {"content": image})[0]
+    theirs = ort.InferenceSession("candy.onnx").run(None, {"input1": image * 255})[0] / 255
+    np.testing.assert_allclose(ours, theirs.clip(0, 1), atol=1e-4)
+
+
+def test_other_commands_take_onnx_files_with_settings(cli, tmp_path):
+    candy(tmp_path / "candy.onnx", 17, dynamic=False)
+    cli("onnx", "candy.onnx,pixel-range=0..1", "-o", "a").fine()
+    manifest = read_manifest(Path("a"))
+    assert "pixels 0..1," in manifest.network.summary
+    assert (manifest.files[0].size.height, manifest.files[0].size.width) == (48, 64)
+    refused = cli("onnx", "candy.onnx", "--size", "64", "-o", "b")
+    refused.refused(2, "candy.onnx was captured at 48x64, not 64x64: type --size 48x64")
+
+
+def test_two_pictures_become_an_encoder_and_a_transform(cli, tmp_path):
+    adain(tmp_path / "two.onnx", ("a", "b"))
+    arguments = ("--quantize", "none", "--size", "64", "-o", "a")
+    cli("quantize", "two.onnx", "--style", "a", "--content", "b", *arguments).fine()
+    assert [fact.role for fact in read_manifest(Path("a")).files] == ["encode", "transform"]
+
+
+def test_what_is_not_an_onnx_file_is_told_where_to_go(cli, tmp_path):
+    cli("quantize").refused(
+        2, "takes a .onnx file", "type styleexport onnx adain-lite --quantize int8"
+    )
+    cli("quantize", "no.onnx").refused(2, "network no.onnx does not exist")
+    candy(tmp_path / "candy.onnx", 17)
+    out = tmp_path / "a"
+    wrong = cli("quantize", "candy.onnx", "--pixel-range", "0..2", "-o", out)
+    wrong.refused(2, "unknown pixel range '0..2': expected 0..1, 0..255, -1..1")
+    wrong = cli("quantize", "candy.onnx", "--content", "x", "-o", out)
+    wrong.refused(2, "no input 'x': expected one of input1; type --content input1")
+    nothing_at(out)
