@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 from dataclasses import dataclass, replace
 from typing import Any
@@ -63,6 +64,15 @@ class Graph:
     def macs(self) -> int:
         """Multiply-accumulates of convolutions and matrix products; 0 when sizes are open."""
         return 0 if self.dynamic else sum(map(_macs, self.program.graph.nodes))
+
+    def digest(self) -> str:
+        """Return the sha256 over its operations and weights."""
+        found = hashlib.sha256(str(self.program.graph).encode())
+        for name, value in sorted({**self.program.state_dict, **self.program.constants}.items()):
+            if isinstance(value, Tensor):
+                found.update(f"{name} {tuple(value.shape)}".encode())
+                found.update(value.detach().contiguous().numpy().tobytes())
+        return found.hexdigest()
 
     def taking(self, sizes: tuple[Size, ...]) -> Graph:
         """Return the graph, captured with open sizes, as one that takes these."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from styleexport.core.errors import ParityFailure
+from styleexport.core.errors import ParityFailure, QualityBudgetExceeded
 from styleexport.core.files import replace_file, replace_folder
 from styleexport.core.manifest import (
     FILE_NAME,
@@ -30,17 +30,21 @@ from styleexport.core.types import Precision, Report, Role, Size, Sizing
 from styleexport.exporter.capture import capture
 from styleexport.exporter.feeds import Feeds, GraphFeeds
 from styleexport.exporter.graph import Graph
+from styleexport.exporter.layers import paired_layers
 from styleexport.exporter.passes._rewrite import apply_passes
 from styleexport.exporter.probes import write_probe
+from styleexport.exporter.quantized import Quantizer, composed
 from styleexport.exporter.request import (
     ExportRequest,
     check_out,
+    check_quantized,
     check_request,
     open_targets,
     precisions_of,
 )
-from styleexport.exporter.targets._target import Recipe, Target
+from styleexport.exporter.targets._target import Recipe, Target, Written
 from styleexport.models.network import LoadedNetwork
+from styleexport.runtime_bench.executed import executed
 from styleexport.runtime_bench.formats._format import format_of
 from styleexport.runtime_bench.parity import check_file
 
@@ -50,6 +54,7 @@ TOOLS = ("torch", "numpy")
 # A file that takes several sizes is traced at sides that no stride divides, so that no cut looks
 # idle. One that takes any is run at its own size and at these before it is called dynamic.
 TRACE_SIZE = Size(61, 67)
+QUANTIZED = (Precision.INT8, Precision.AUTO)
 REMEDIES = {
     Precision.INT8: "other --calibration images, or --quantize fp16",
     Precision.FP16: "--quantize none (fp32)",
@@ -87,6 +92,9 @@ def export(request: ExportRequest, report: Report = lambda _: None) -> Exported:
     check_request(request, targets)
     check_out(request.out, overwrite=request.overwrite)
     plan = [(target, precisions_of(target, request, report)) for target in targets]
+    quantized = any(p in QUANTIZED for _, precisions in plan for p in precisions)
+    if quantized:
+        check_quantized(request, report)
     fixed = request.sizing is Sizing.FIXED
     sizes = tuple(dict.fromkeys(request.sizes)) if fixed else request.sizes[:1]
     with replace_folder(request.out) as folder:
@@ -98,14 +106,37 @@ def export(request: ExportRequest, report: Report = lambda _: None) -> Exported:
         failed = [fact for fact in manifest.files if not fact.worst.passed]
         if failed:
             _reject(request.out, manifest, failed)
+        lossy = [fact for fact in manifest.files if fact.quality and fact.quality.failures]
+        if lossy and not request.allow_degraded:
+            _refuse(request.out, manifest, lossy)
         (folder / FILE_NAME).write_bytes(manifest.encoded())
     return Exported(manifest, builder.seconds)
 
 
-def _reject(out: Path, manifest: Manifest, failed: Sequence[FileFact]) -> None:
+def _keep_figures(out: Path, manifest: Manifest) -> Path:
+    """Write the figures of files that are not handed over; return where."""
     path = out.with_name(f"{out.name}.rejected.json")
     with replace_file(path) as part:
         part.write_bytes(manifest.encoded())
+    return path
+
+
+def _refuse(out: Path, manifest: Manifest, lossy: Sequence[FileFact]) -> None:
+    path = _keep_figures(out, manifest)
+    told = [
+        f"{f.path.replace('-degraded.', '.')}: {'; '.join(f.quality.failures)}"
+        for f in lossy
+        if f.quality
+    ]
+    more = f" (and {len(told) - 1} more files)" if len(told) > 1 else ""
+    raise QualityBudgetExceeded(
+        f"{told[0]}{more}; figures in {path}; type --quantize auto to let the costly layers stay "
+        "in float, --budget for another budget, or --allow-degraded to have the file as it is"
+    )
+
+
+def _reject(out: Path, manifest: Manifest, failed: Sequence[FileFact]) -> None:
+    path = _keep_figures(out, manifest)
     fact = min(failed, key=lambda fact: fact.worst.measured_db - fact.worst.allowed_db)
     worst = fact.worst
     remedy = REMEDIES.get(fact.precision, "--quantize fp16" if fact.quantization else "")
@@ -133,6 +164,7 @@ class _Builder:
         self.folder = folder
         self.report = report
         self.feeds = Feeds(request.network, request.calibration)
+        self.quantizer = Quantizer(request, folder, report)
         self.fact = _network_fact(request.network)
         self.files: list[FileFact] = []
         self.probes: list[ProbeFact] = []
@@ -158,7 +190,7 @@ class _Builder:
                 started = time.perf_counter()
                 self.report(f"{path}: write")
                 self._add_file(graph, feeds, target, precision, path, passes)
-                self.seconds[path] = time.perf_counter() - started
+                self.seconds[self.files[-1].path] = time.perf_counter() - started
 
     def _add_program(self, captured: Graph, role: Role, size: Size, label: str) -> None:
         path = f"programs/{label}.pt2"
@@ -186,10 +218,8 @@ class _Builder:
         path: str,
         passes: tuple[PassFact, ...],
     ) -> None:
+        written, recipe = self._write(graph, feeds, target, precision, path)
         file = self.folder / path
-        quantized = precision is Precision.INT8
-        recipe = Recipe(precision, self.feeds.images if quantized else None, self.fact)
-        written = target.write(graph, recipe, file, feeds)
         inputs, outputs = target.tensors(graph)
         description = format_of(file).describe(file)
         fact = FileFact(
@@ -207,6 +237,8 @@ class _Builder:
             macs=graph.macs,
             int8_mac_share=written.int8_mac_share,
             quantization=written.quantization,
+            recipe=recipe,
+            execution=executed(file) if recipe else None,
             passes=(*passes, *written.passes),
             ops=description.ops,
             layers=written.layers,
@@ -217,8 +249,38 @@ class _Builder:
             sha256=sha256_of_file(file),
         )
         self.report(f"{path}: parity")
-        parity = check_file(self.folder, fact, self.probes)
-        self.files.append(msgspec.structs.replace(fact, parity=parity))
+        fact = msgspec.structs.replace(fact, parity=check_file(self.folder, fact, self.probes))
+        if recipe:
+            self.report(f"{path}: quality")
+            fact = self._judged(fact, graph)
+        self.files.append(fact)
+
+    def _write(
+        self, graph: Graph, feeds: GraphFeeds, target: Target, precision: Precision, path: str
+    ) -> tuple[Written, str | None]:
+        """Write a file; return what is said of it, and the recipe that it follows."""
+        file = self.folder / path
+        if precision not in QUANTIZED:
+            return target.write(graph, Recipe(precision, self.fact), file, feeds), None
+        label = path.removesuffix(f"_{precision}{target.suffix}")
+        plan, fact = self.quantizer.plan(graph, feeds, precision, label)
+        if not target.rounds_results:
+            plan = self.quantizer.without_gains(graph, feeds, plan)
+        source, int8 = plan.followed(expand_norms=target.expands_norms)
+        recipe = Recipe(Precision.INT8, self.fact, int8)
+        written = target.write(source, recipe, file, feeds)
+        layers = composed(paired_layers(graph, source), written.layers)
+        passes = (*plan.facts, *written.passes)
+        return replace(written, layers=layers, passes=passes), fact.path
+
+    def _judged(self, fact: FileFact, graph: Graph) -> FileFact:
+        """Return the fact with its quality; a degraded file says so in its name."""
+        quality = self.quantizer.quality(graph, fact)
+        path = fact.path
+        if quality.failures:
+            path = path.replace(f"_{fact.precision}.", f"_{fact.precision}-degraded.")
+            (self.folder / fact.path).rename(self.folder / path)
+        return msgspec.structs.replace(fact, quality=quality, path=path)
 
     def manifest(self) -> Manifest:
         """Return the facts of everything added."""
@@ -229,6 +291,7 @@ class _Builder:
             files=tuple(self.files),
             programs=tuple(self.programs),
             probes=tuple(self.probes),
+            recipes=tuple(self.quantizer.recipes),
             styles=(),
             tools={name: importlib.metadata.version(name) for name in sorted(set(tools))},
         )

@@ -10,9 +10,14 @@ from pathlib import Path
 
 from styleexport.core.errors import BadArtifact, MissingExtra, UsageError
 from styleexport.core.manifest import Manifest, read_manifest, sha256_of_file
+from styleexport.core.recipe import Int8Recipe
 from styleexport.core.types import Precision, Report, Role, Size, Sizing
+from styleexport.exporter.quantize.calibration import read_calibration
 from styleexport.exporter.targets._target import Target, find_target
 from styleexport.models.network import DEFAULT_SIZE, LoadedNetwork
+from styleexport.runtime_bench.quality.budget import Budget
+
+FEW_IMAGES = 16
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,11 @@ class ExportRequest:
         sizing: whether a file takes one size, all the sizes named, or any size.
         calibration: folder of images for int8; None takes those that ship.
         overwrite: whether a folder with other files in it may be replaced.
+        budget: what int8 files may lose, such as ``psnr>=38, style<=+5%``; None takes the
+            precision's own.
+        recipe: settings and islands of the int8 files of its role; None, and other roles, take
+            the fixed ones or search (auto).
+        allow_degraded: whether files over budget are written all the same, and named so.
         skip_missing: whether to go on without targets whose library is not installed.
     """
 
@@ -41,6 +51,9 @@ class ExportRequest:
     sizing: Sizing = Sizing.FIXED
     calibration: Path | None = None
     overwrite: bool = False
+    budget: str | None = None
+    recipe: Int8Recipe | None = None
+    allow_degraded: bool = False
     skip_missing: bool = False
 
 
@@ -76,7 +89,9 @@ def precisions_of(target: Target, request: ExportRequest, report: Report) -> tup
     """
     if not request.precisions:
         return (target.default_precision,)
-    wanted = [p for p in dict.fromkeys(request.precisions) if p in target.precisions]
+    able = set(target.precisions)
+    able |= {Precision.AUTO} if Precision.INT8 in able else set()
+    wanted = [p for p in dict.fromkeys(request.precisions) if p in able]
     if not wanted:
         nearest = difflib.get_close_matches(
             request.precisions[0], target.precisions, n=1, cutoff=0.3
@@ -107,7 +122,7 @@ def check_request(request: ExportRequest, targets: Sequence[Target]) -> None:
                 f"{target.name} cannot write files of {request.sizing} sizes, only {able}: name "
                 "each size, for example --size 512 --size 384x512"
             )
-    if request.sizing is Sizing.ANY and Precision.INT8 in request.precisions:
+    if request.sizing is Sizing.ANY and {Precision.INT8, Precision.AUTO} & set(request.precisions):
         raise UsageError(
             "int8 ranges are calibrated for fixed sizes: leave out --dynamic and name the sizes, "
             "for example --size 512 --size 384x512; or use --quantize int8-weights --dynamic"
@@ -116,6 +131,23 @@ def check_request(request: ExportRequest, targets: Sequence[Target]) -> None:
         raise UsageError("--dynamic writes one file for all sizes: name at most one --size with it")
     if request.sizing is Sizing.ENUMERATED:
         _check_enumerated(request)
+
+
+def check_quantized(request: ExportRequest, report: Report) -> None:
+    """Refuse a budget that is none, and say what few calibration pictures risk.
+
+    Raises:
+        UsageError: the budget cannot be read, or the calibration folder.
+    """
+    if request.budget is not None:
+        Budget.parse(request.budget)
+    if request.calibration is not None:
+        count = read_calibration(request.calibration).photographs
+        if count < FEW_IMAGES:
+            report(
+                f"warning: {count} calibration pictures: values beyond what they show are clipped, "
+                f"and other pictures may lose their lights and colours; give {FEW_IMAGES} or more"
+            )
 
 
 def _check_enumerated(request: ExportRequest) -> None:

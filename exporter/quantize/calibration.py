@@ -14,6 +14,7 @@ from styleexport.core.errors import UsageError
 from styleexport.core.images import IMAGE_SUFFIXES, read_image
 from styleexport.core.manifest import CalibrationFact
 from styleexport.core.types import Size
+from styleexport.exporter.quantize.drawn import drawn_pictures
 
 MOST_IMAGES = 16
 STYLES_EACH = 2
@@ -24,7 +25,7 @@ class CalibrationSet:
     """Content and style images, decoded.
 
     Attributes:
-        content: run through the graphs.
+        content: run through the graphs: the images, and drawn ones of what images seldom show.
         style: encoded for the graphs that take a style code; each content meets two of them.
         sha256: over the pixels, in order.
     """
@@ -32,6 +33,11 @@ class CalibrationSet:
     content: tuple[Image.Image, ...]
     style: tuple[Image.Image, ...]
     sha256: str
+
+    @property
+    def photographs(self) -> int:
+        """How many of the contents are the user's, or those that ship."""
+        return len(self.content) - len(drawn_pictures())
 
     def fact(self, inputs: Collection[str]) -> CalibrationFact:
         """Return the record of min-max ranges taken from graphs with these inputs."""
@@ -60,7 +66,8 @@ def read_calibration(folder: Path | None) -> CalibrationSet:
     """Return the calibration images of a folder, or the ones that ship with the package.
 
     A folder with ``content`` and ``style`` inside gives both; any other gives the content images,
-    and the styles that ship are used. At most 16 of each are taken, evenly spread by name.
+    and the styles that ship are used. At most 16 of each are taken, evenly spread by name. The
+    drawn pictures (`drawn`) are always added.
 
     Raises:
         UsageError: the folder does not exist or holds no image.
@@ -73,11 +80,12 @@ def read_calibration(folder: Path | None) -> CalibrationSet:
     else:
         content, style = _images(folder), bundled("style")
     pictures = [[read_image(path) for path in _spread(paths)] for paths in (content, style)]
+    contents = (*pictures[0], *drawn_pictures())
     digest = hashlib.sha256()
-    for picture in (*pictures[0], *pictures[1]):
+    for picture in (*contents, *pictures[1]):
         digest.update(f"{picture.size}".encode())
         digest.update(picture.tobytes())
-    return CalibrationSet(tuple(pictures[0]), tuple(pictures[1]), digest.hexdigest())
+    return CalibrationSet(contents, tuple(pictures[1]), digest.hexdigest())
 
 
 def _images(folder: Path) -> list[Path]:

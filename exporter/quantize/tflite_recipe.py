@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from numpy.typing import NDArray
 
 from styleexport.core.quiet import quiet
+from styleexport.core.recipe import Range
 from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation
 from styleexport.runtime_bench.runners._litert import native_quiet
 
@@ -27,22 +28,22 @@ WEIGHTED = {
 }
 FLOAT, INTEGER = qtyping.ComputePrecision.FLOAT, qtyping.ComputePrecision.INTEGER
 
-Ranges = Mapping[str, Mapping[str, NDArray[np.float32]]]
-
 
 @dataclass(frozen=True)
 class Scheme:
     """How an operation is quantized.
 
     Attributes:
-        weight_bits: of each weight: 8 for integers, one scale an output channel, 16 for floats.
+        weight_bits: of each weight: 8 for integers, 16 for floats.
         activation_bits: None where activations stay in float.
         computes: in float, from dequantized weights, or in integers.
+        per_channel: whether each output channel has its own weight scale; integers only.
     """
 
     weight_bits: int
     activation_bits: int | None
     computes: qtyping.ComputePrecision
+    per_channel: bool = True
 
     def config(self) -> qtyping.OpQuantizationConfig:
         """Return the quantizer's own words for it."""
@@ -55,9 +56,9 @@ class Scheme:
         weight = qtyping.TensorQuantizationConfig(
             num_bits=self.weight_bits,
             dtype=qtyping.TensorDataType.FLOAT if half else qtyping.TensorDataType.INT,
-            granularity=qtyping.QuantGranularity.TENSORWISE
-            if half
-            else qtyping.QuantGranularity.CHANNELWISE,
+            granularity=qtyping.QuantGranularity.CHANNELWISE
+            if self.per_channel and not half
+            else qtyping.QuantGranularity.TENSORWISE,
         )
         return qtyping.OpQuantizationConfig(
             activation_tensor_config=activation,
@@ -68,6 +69,7 @@ class Scheme:
 
 
 STATIC = Scheme(weight_bits=8, activation_bits=8, computes=INTEGER)
+STATIC_PER_TENSOR = replace(STATIC, per_channel=False)
 DYNAMIC = Scheme(weight_bits=8, activation_bits=None, computes=INTEGER)
 STORED_INT8 = Scheme(weight_bits=8, activation_bits=None, computes=FLOAT)
 STORED_HALF = Scheme(weight_bits=16, activation_bits=None, computes=FLOAT)
@@ -79,7 +81,7 @@ def quantize(
     graph: TfliteGraph,
     operations: Sequence[TfliteOperation],
     scheme: Scheme,
-    ranges: Ranges | None = None,
+    ranges: Mapping[str, Range] | None = None,
 ) -> None:
     """Write a file with some of its operations quantized.
 
@@ -89,7 +91,7 @@ def quantize(
         graph: what the source holds.
         operations: of the graph, to be quantized.
         scheme: how.
-        ranges: tensor name → ``min`` and ``max`` of each activation; for static schemes.
+        ranges: tensor name → range of each activation of the operations; for static schemes.
     """
     if not operations:
         target.write_bytes(source.read_bytes())
@@ -109,7 +111,7 @@ def quantize(
                 algorithm_key=algorithm,
             )
         result = tool.quantize(
-            dict(ranges) if ranges else None,  # pyright: ignore[reportArgumentType]
+            _limits(graph, ranges) if ranges else None,  # pyright: ignore[reportArgumentType]
             enable_progress_bar=False,
             enable_progress_report=False,
         )
@@ -118,6 +120,20 @@ def quantize(
     assert content is not None
     model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     target.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _limits(
+    graph: TfliteGraph, ranges: Mapping[str, Range]
+) -> dict[str, dict[str, NDArray[np.float32]]]:
+    """Return the ranges in the quantizer's own words: arrays that spread over the tensor."""
+    return {
+        tensor.name: {
+            key: np.full([1] * max(1, len(tensor.shape)), limit, np.float32)
+            for key, limit in (("min", ranges[tensor.name].low), ("max", ranges[tensor.name].high))
+        }
+        for tensor in graph.tensors
+        if tensor.name in ranges
+    }
 
 
 def weighted(graph: TfliteGraph) -> list[TfliteOperation]:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from styleexport.core import plugins
 from styleexport.core.manifest import NetworkFact, PassFact, QuantizationFact, TensorFact
+from styleexport.core.recipe import Int8Recipe
 from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph import Graph
-from styleexport.exporter.quantize.calibration import CalibrationSet
 
 PACKAGE = "styleexport.exporter.targets"
 
@@ -27,13 +27,13 @@ class Recipe:
 
     Attributes:
         precision: of the convolutions.
-        calibration: the images that activation ranges are taken from; int8 only.
         network: where the graph comes from, for formats that say so inside the file.
+        int8: ranges, islands and granularity; int8 only.
     """
 
     precision: Precision = Precision.FP32
-    calibration: CalibrationSet | None = None
     network: NetworkFact | None = None
+    int8: Int8Recipe | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ class Target(Protocol):
         default_precision: what it writes when none is named.
         sizings: whether one file can hold one size, several, or any.
         tools: the libraries whose versions go into the manifest.
+        expands_norms: whether what it converts with writes instance norms out.
+        rounds_results: whether int8 files round what a convolution gives to a float operation.
     """
 
     name: str
@@ -73,6 +75,8 @@ class Target(Protocol):
     default_precision: Precision
     sizings: Sequence[Sizing]
     tools: Sequence[str]
+    expands_norms: bool = False
+    rounds_results: bool = True
 
     def check(self) -> None:
         """Refuse settings that cannot be followed here, before anything is captured.

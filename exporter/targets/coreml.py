@@ -1,4 +1,4 @@
-"""Core ML packages: ML programs in fp16 or fp32, with weights as they are or compressed.
+"""Core ML packages: ML programs in fp16 or fp32, weights as they are or compressed, or in int8.
 
 Pictures go in and come out as pictures: 8-bit RGB pixel buffers, the scaling to 0..1 inside the
 program. Style codes and strengths are multi-arrays of float32.
@@ -22,18 +22,26 @@ from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph import Graph, without_checks
 from styleexport.exporter.half_range import within_half_range
 from styleexport.exporter.layers import paired_layers
+from styleexport.exporter.quantize.coreml_int8 import quantize_body
 from styleexport.exporter.quantize.coreml_weights import compress
 from styleexport.exporter.reflection import without_reflection_pads
 from styleexport.exporter.targets._coreml_package import describe_model, save
 from styleexport.exporter.targets._target import Arrays, Recipe, Target, Written
+from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph
+from styleexport.runtime_bench.runners.coreml_reference._package import read_package
 
 SYSTEMS = {16: ct.target.iOS16, 17: ct.target.iOS17, 18: ct.target.iOS18}
+OLDEST = 16
+# The first with quantize and dequantize.
+OLDEST_INT8 = 17
 FLOATS = (Precision.FP16, Precision.FP32)
 # coremltools 9.0 takes sum·1/(n-1) for a mean when it differs from 1/n by less than 1e-6, which
 # makes the unbiased variance of maps of 32x32 and more a biased one.
 BROKEN_PASSES = {"common::fuse_reduce_mean"}
 # Would undo what `reflection` did.
 REFLECTION_PASS = {"common::use_reflection_padding"}
+# Multiplies the scales of channels into weights, which one scale a convolution would not hold.
+SCALE_PASS = {"common::fuse_conv_scale"}
 # Reductions that are not made safe by their rewrite stay in float32, whatever the precision.
 FLOAT32_OPS = (
     "reduce_sum", "reduce_sum_square", "reduce_l1_norm", "reduce_l2_norm", "reduce_log_sum_exp",
@@ -57,19 +65,22 @@ class CoremlTarget(Target):
     """Writes graphs as ML programs.
 
     Attributes:
-        ios: the oldest system that is to load them: 16, 17 or 18.
-        arithmetic: of programs with compressed weights: fp16 or fp32.
+        ios: the oldest system that is to load them: 16, 17 or 18; None takes the oldest that can,
+            17 for int8 and 16 for all others.
+        arithmetic: of what is not in int8, and of programs with compressed weights: fp16 or fp32.
         images: whether pictures are pixel buffers; multi-arrays [1, 3, H, W] in 0..1 otherwise.
     """
 
-    ios: int = 16
+    ios: int | None = None
     arithmetic: Precision = Precision.FP16
     images: bool = True
 
     name = "coreml"
     suffix = ".mlpackage"
+    expands_norms = True
+    rounds_results = False
     precisions = (
-        Precision.FP32, Precision.FP16, Precision.INT8_WEIGHTS,
+        Precision.FP32, Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS,
         Precision.PALETTE8, Precision.PALETTE6, Precision.PALETTE4,
     )  # fmt: skip
     default_precision = Precision.FP16
@@ -77,7 +88,7 @@ class CoremlTarget(Target):
     tools = ("coremltools",)
 
     def __post_init__(self) -> None:
-        if self.ios not in SYSTEMS:
+        if self.ios is not None and self.ios not in SYSTEMS:
             raise UsageError(f"iOS {self.ios}: expected 16, 17 or 18; type --ios 16")
         if self.arithmetic not in FLOATS:
             raise UsageError(
@@ -99,7 +110,11 @@ class CoremlTarget(Target):
     def write(
         self, graph: Graph, recipe: Recipe, path: Path, feeds: Callable[[], Sequence[Arrays]]
     ) -> Written:
-        """Write the package; see `Target.write`."""
+        """Write the package; see `Target.write`.
+
+        Raises:
+            UsageError: int8 is asked for, and iOS 16 is to load it.
+        """
         precision = recipe.precision
         arithmetic = precision if precision in FLOATS else self.arithmetic
         half = arithmetic is Precision.FP16
@@ -109,23 +124,53 @@ class CoremlTarget(Target):
         if half:
             safe, more = within_half_range(safe, feeds)
             facts = (*facts, *more)
-        model = self._convert(safe, half)
+        model = self._convert(safe, half, self._system(precision), self._without(safe, recipe))
+        layers = self._layers(model, graph, safe)
         quantization = None
-        if precision not in FLOATS:
+        if precision is Precision.INT8:
+            if recipe.int8 is None:
+                raise ValueError("int8 needs a recipe")
+            model, quantization, followed = quantize_body(model, graph, recipe.int8, feeds)
+            facts = (*facts, followed)
+        elif precision not in FLOATS:
             model, quantization = compress(model, precision)
         if recipe.network is not None:
             describe_model(model, graph, recipe.network)
         save(model, path)
+        share = CoremlGraph.of(read_package(path)).int8_mac_share()
         return Written(
             float_dtype="float16" if half else "float32",
             quantization=quantization,
-            layers=self._layers(model, graph, safe),
+            int8_mac_share=share,
+            layers=layers,
             passes=facts,
         )
 
-    def _convert(self, graph: Graph, half: bool) -> ct.models.MLModel:
+    def _system(self, precision: Precision) -> int:
+        """Return the oldest system that is to load a file.
+
+        Raises:
+            UsageError: it cannot load one of that precision.
+        """
+        oldest = OLDEST_INT8 if precision is Precision.INT8 else OLDEST
+        if self.ios is not None and self.ios < oldest:
+            raise UsageError(
+                f"{precision} Core ML files need iOS {oldest} or later, not {self.ios}: type "
+                f"--ios {oldest}, or --quantize int8-weights"
+            )
+        return self.ios or oldest
+
+    def _without(self, graph: Graph, recipe: Recipe) -> set[str]:
+        """Return the converter's passes that a file is made without."""
+        reflection = REFLECTION_PASS if graph.sizes else set[str]()
+        per_tensor = recipe.int8 is not None and recipe.int8.settings.weights == "per-tensor"
+        return BROKEN_PASSES | reflection | (SCALE_PASS if per_tensor else set[str]())
+
+    def _convert(
+        self, graph: Graph, half: bool, system: int, without: set[str]
+    ) -> ct.models.MLModel:
         pipeline = ct.PassPipeline()
-        pipeline.remove_passes(BROKEN_PASSES | (REFLECTION_PASS if graph.sizes else set()))
+        pipeline.remove_passes(without)
         keep = ct.transform.FP16ComputePrecision(lambda op: op.op_type not in FLOAT32_OPS)
         pictures = self.images and graph.outputs[0].kind == "image"
         if pictures:
@@ -138,7 +183,7 @@ class CoremlTarget(Target):
                     inputs=[self._type(fact, graph) for fact in graph.inputs],
                     outputs=[self._output(fact) for fact in graph.outputs],
                     compute_precision=keep if half else ct.precision.FLOAT32,
-                    minimum_deployment_target=SYSTEMS[self.ios],
+                    minimum_deployment_target=SYSTEMS[system],
                     pass_pipeline=pipeline,
                     skip_model_load=True,
                 )

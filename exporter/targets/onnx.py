@@ -14,7 +14,10 @@ from styleexport.core.quiet import quiet
 from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph import Graph
 from styleexport.exporter.quantize.onnx_fp16 import half_precision
-from styleexport.exporter.quantize.onnx_int8 import quantize_body, quantize_weights
+from styleexport.exporter.quantize.onnx_int8 import quantize_units
+from styleexport.exporter.quantize.onnx_weights import quantize_weights
+from styleexport.exporter.quantize.plan import quantization_fact
+from styleexport.exporter.quantize.units import find_units, quantized_units
 from styleexport.exporter.targets._target import Arrays, Recipe, Target, Written
 from styleexport.runtime_bench.onnx_macs import integer_mac_share
 
@@ -91,6 +94,15 @@ def layers_of(model: onnx.ModelProto, graph: Graph) -> dict[str, str]:
     return found
 
 
+def tensor_names(graph: Graph, module: torch.fx.GraphModule) -> dict[str, str]:
+    """Return node → tensor of the graph's inputs and outputs, which bear names of their own."""
+    nodes = module.graph
+    placeholders = [node.name for node in nodes.nodes if node.op == "placeholder"]
+    results = [node.name for node in nodes.output_node().all_input_nodes]
+    inner = (*placeholders, *results)
+    return dict(zip(inner, (fact.name for fact in (*graph.inputs, *graph.outputs)), strict=True))
+
+
 class OnnxTarget(Target):
     """Writes graphs as ONNX, opset 18."""
 
@@ -108,12 +120,12 @@ class OnnxTarget(Target):
         model = model_from_graph(graph)
         written = Written()
         if recipe.precision is Precision.INT8:
-            if recipe.calibration is None:
-                raise ValueError("int8 needs a calibration set")
-            inputs = feeds()
-            fact = quantize_body(model, path, inputs, recipe.calibration)
-            model = _without_traces(onnx.load(path))
-            share = integer_mac_share(model, inputs[0])
+            assert recipe.int8 is not None
+            module = graph.module()
+            units = quantized_units(find_units(module), recipe.int8.islands)
+            quantize_units(model, units, recipe.int8, tensor_names(graph, module))
+            share = integer_mac_share(model, feeds()[0])
+            fact = quantization_fact(module, recipe.int8, "qdq-static", "uint8")
             written = Written(quantization=fact, int8_mac_share=round(share, 4))
         elif recipe.precision is Precision.INT8_WEIGHTS:
             written = Written(quantization=quantize_weights(model))

@@ -112,6 +112,16 @@ class CoremlGraph:
         places = x if operation.kind == "conv_transpose" else made
         return _product(places.count, *weight.shape[1:])
 
+    def int8_mac_share(self) -> float:
+        """Return the share of the MACs whose operands are both integers made floats, 0..1.
+
+        That is as the program is written. Whether a device computes them in integers is its own
+        choice: the Neural Engine does from A17 Pro and M4 on, the CPU and the GPU do not.
+        """
+        total = sum(map(self.macs, self.steps))
+        quantized = sum(self.macs(step) for step in self.steps if self.is_int8(step))
+        return round(quantized / total, 4) if total else 0.0
+
     def is_int8(self, operation: Operation) -> bool:
         """Whether both operands of a convolution or product are integers made floats."""
         x, weight = (operation.inputs.get(name, ("",))[0] for name in ("x", "weight"))

@@ -50,6 +50,7 @@ def find_risks(graph: CoremlGraph, peak: int | None) -> Iterator[RiskFact]:
     yield from _of_sides(graph)
     yield from _of_memory(peak)
     yield from _of_operations(graph)
+    yield from _of_integers(graph)
     yield from find_half_risks(graph)
 
 
@@ -173,6 +174,19 @@ def _of_sides(graph: CoremlGraph) -> Iterator[RiskFact]:
             "reported not to load or to leave the Neural Engine (coremltools#1003, "
             "onnxruntime#19543)",
             remedy="export a smaller --size, or keep height and width as two axes",
+        )
+
+
+def _of_integers(graph: CoremlGraph) -> Iterator[RiskFact]:
+    """Yield where integer convolutions run as float ones, with more work."""
+    integers = [item for item in graph.steps if graph.is_int8(item)]
+    if integers:
+        yield RiskFact(
+            where=name_all(integers),
+            reason="int8 activations: Apple documents that they may be considerably slower on the "
+            "CPU and sometimes the GPU, and faster on the Neural Engine from A17 Pro and M4 on",
+            remedy="choose compute units with the Neural Engine; for other devices export with "
+            "--quantize int8-weights, and measure both",
         )
 
 

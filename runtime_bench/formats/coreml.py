@@ -55,8 +55,6 @@ class CoremlFormat(Format):
 
 def _describe(package: Package) -> Description:
     graph = CoremlGraph.of(package)
-    total = sum(map(graph.macs, graph.steps))
-    quantized = sum(graph.macs(step) for step in graph.steps if graph.is_int8(step))
     peak = graph.peak()
     kinds = Counter(item.kind for item in package.operations if item.kind != "const")
     functions = _functions(package)
@@ -64,8 +62,8 @@ def _describe(package: Package) -> Description:
         format="Core ML",
         version=_version(package, functions),
         size_bytes=sum(file.stat().st_size for file in package.path.rglob("*") if file.is_file()),
-        macs=total,
-        int8_mac_share=round(quantized / total, 4) if total else 0.0,
+        macs=sum(map(graph.macs, graph.steps)),
+        int8_mac_share=graph.int8_mac_share(),
         inputs=tuple(map(_in_words, package.inputs)),
         outputs=tuple(_in_words(_as_output(item)) for item in package.outputs),
         ops=dict(kinds.most_common()),

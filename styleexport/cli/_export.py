@@ -12,6 +12,7 @@ from styleexport.cli._common import PATH, human_bytes, json_option, print_json, 
 from styleexport.core.types import Precision, Sizing
 
 if TYPE_CHECKING:
+    from styleexport.core.manifest import FileFact
     from styleexport.exporter.pipeline import Exported
     from styleexport.exporter.targets._target import Target
 
@@ -46,6 +47,15 @@ OPTIONS = (
         help="Folder of photographs for int8, or one with content/ and style/ inside.",
     ),
     click.option(
+        "--budget",
+        metavar="TEXT",
+        help="What int8 files may lose.  [default: 'psnr>=35, style<=+5%'; auto: 38]",
+    ),
+    click.option("--recipe", type=PATH, help="An int8 recipe to follow, from an artifact."),
+    click.option(
+        "--allow-degraded", is_flag=True, help="Write int8 files over budget, and name them so."
+    ),
+    click.option(
         "-o", "--out", type=PATH, help="Artifact folder.  [default: NETWORK-TARGET-PRECISION]"
     ),
     click.option("--overwrite", is_flag=True, help="Replace a folder that holds other files too."),
@@ -62,6 +72,9 @@ class Common(TypedDict):
     roles: tuple[str, ...]
     sizes: tuple[str, ...]
     calibration: Path | None
+    budget: str | None
+    recipe: Path | None
+    allow_degraded: bool
     out: Path | None
     overwrite: bool
     trust: bool
@@ -82,7 +95,7 @@ def quantize_option(help_text: str) -> Callable[[F], F]:
         "precisions",
         multiple=True,
         metavar="PRECISION",
-        help=f"{help_text} Repeatable; all writes every one.",
+        help=f"{help_text} Repeatable; all writes every one but auto.",
     )
 
 
@@ -99,6 +112,7 @@ def run_export(
 
     wanted, roles = parse_precisions(precisions), parse_roles(common["roles"])
     sizes = parse_sizes(common["sizes"])
+    from styleexport.core.recipe import read_recipe
     from styleexport.exporter.pipeline import ExportRequest, export
     from styleexport.models.registry import open_network
 
@@ -108,7 +122,9 @@ def run_export(
         ExportRequest(
             network=loaded, out=folder, targets=targets, precisions=wanted, roles=roles,
             sizes=sizes or loaded.default_sizes, sizing=sizing, calibration=common["calibration"],
-            overwrite=common["overwrite"], skip_missing=skip_missing,
+            overwrite=common["overwrite"], budget=common["budget"],
+            recipe=read_recipe(common["recipe"]) if common["recipe"] else None,
+            allow_degraded=common["allow_degraded"], skip_missing=skip_missing,
         ),
         talk,
     )  # fmt: skip
@@ -134,11 +150,20 @@ def _folder(
     return Path("-".join((network, target.name, *precision)))
 
 
+def _quality(fact: FileFact) -> str:
+    """Return what an int8 file loses, short."""
+    quality = fact.quality
+    if quality is None:
+        return ""
+    style = "" if quality.style_change is None else f", style {quality.style_change:+.1%}"
+    return f"{quality.psnr_db:.1f} dB{style}{' DEGRADED' if quality.failures else ''}"
+
+
 def print_export(exported: Exported) -> None:
     """Print a line a file: what it is, what it weighs, how true it is, how long it took."""
     manifest = exported.manifest
     print_table(
-        ("file", "bytes", "precision", "int8 MACs", "parity", "allowed", "seconds"),
+        ("file", "bytes", "precision", "int8 MACs", "parity", "allowed", "quality", "seconds"),
         [
             (
                 fact.path,
@@ -147,6 +172,7 @@ def print_export(exported: Exported) -> None:
                 f"{fact.int8_mac_share:.0%}",
                 f"{fact.worst.measured_db:.1f} dB",
                 f"{fact.worst.allowed_db:g} dB",
+                _quality(fact),
                 f"{exported.seconds[fact.path]:.1f}",
             )
             for fact in manifest.files

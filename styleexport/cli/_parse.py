@@ -9,13 +9,16 @@ from styleexport.core.types import Precision, Role, Size
 
 
 def parse_precisions(texts: Sequence[str]) -> tuple[Precision, ...]:
-    """Return the precisions that ``--quantize`` names; ``none`` is float32, ``all`` every one.
+    """Return the precisions that ``--quantize`` names; ``none`` is float32.
+
+    ``all`` is every one but ``auto``, which takes minutes and is named when it is wanted.
 
     Raises:
         UsageError: no such precision.
     """
     if "all" in texts:
-        return tuple(Precision)
+        every = [p.value for p in Precision if p is not Precision.AUTO]
+        texts = [*every, *(text for text in texts if text != "all")]
     return tuple(dict.fromkeys(parse_precision(text, "--quantize int8") for text in texts))
 
 

@@ -15,7 +15,9 @@ from styleexport.core.types import Sizing
     "styleexport coreml --enumerated --size 256 --size 384x512"
 )
 @export_options
-@quantize_option("int8-weights, palette8, palette6 or palette4: smaller, not faster.")
+@quantize_option(
+    "int8 (W8A8), auto, or int8-weights, palette8, palette6, palette4: smaller, not faster."
+)
 @click.option(
     "--precision",
     default="fp16",
@@ -23,11 +25,13 @@ from styleexport.core.types import Sizing
     metavar="PRECISION",
     help="fp16, or fp32 (leaves the Neural Engine).",
 )
-@click.option("--ios", default=16, show_default=True, help="Oldest iOS to load it: 16, 17 or 18.")
+@click.option(
+    "--ios", type=int, help="Oldest iOS to load it: 16, 17 or 18.  [default: 16; int8: 17]"
+)
 @click.option("--tensors", is_flag=True, help="Pictures as multi-arrays in 0..1, not as pixels.")
 @click.option("--enumerated", is_flag=True, help="One file for all the sizes named.")
 def coreml(
-    precisions: tuple[str, ...], precision: str, ios: int, tensors: bool, enumerated: bool,
+    precisions: tuple[str, ...], precision: str, ios: int | None, tensors: bool, enumerated: bool,
     **common: Unpack[Common],
 ) -> None:  # fmt: skip
     """Export NETWORK (default: adain-lite) to Core ML, checked against PyTorch without a Mac.

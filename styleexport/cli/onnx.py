@@ -15,7 +15,9 @@ from styleexport.core.types import Sizing
     "--checkpoint e4.pth --checkpoint d4.pth --size 256 --size 384x512"
 )
 @export_options
-@quantize_option("none, fp16, int8 (integer arithmetic) or int8-weights (smaller, not faster).")
+@quantize_option(
+    "none, fp16, int8 (integer arithmetic), auto (int8 inside --budget) or int8-weights."
+)
 @click.option("--dynamic", is_flag=True, help="One file for any size, proven at four sizes.")
 def onnx(precisions: tuple[str, ...], dynamic: bool, **common: Unpack[Common]) -> None:
     """Export NETWORK (default: adain-lite) to ONNX, checked against PyTorch.

@@ -18,7 +18,7 @@ from styleexport.core.errors import BadArtifact
 from styleexport.core.files import replace_file
 from styleexport.core.types import Precision, Role, Size
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 FILE_NAME = "manifest.json"
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="sha256 in hexadecimal")]
@@ -115,6 +115,46 @@ class QuantizationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     float_islands: tuple[FloatIslandFact, ...]
 
 
+class ConvolutionFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One convolution, or matrix product, as the runtime computes it.
+
+    Attributes:
+        layer: as the file names it.
+        integer: whether activations and weights are multiplied as integers.
+        macs: multiply-accumulates; 0 where sizes are open.
+    """
+
+    layer: str
+    integer: bool
+    macs: int
+
+
+class ExecutionFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a runtime executes of a file, which is not always what the file asks for.
+
+    Attributes:
+        runtime: name and version.
+        nodes: operation → count as executed, most frequent first.
+        integer_mac_share: the share of the MACs that is computed in integers, 0..1.
+        convolutions: in order.
+        float_round_trips: how often values are dequantized, only moved, and quantized again.
+        transposes: how many maps are copied from one layout to another.
+        quantizes: how many float activations are quantized.
+        dequantizes: how many integer activations are dequantized.
+        bytes_by_dtype: constants of the file, by how they are stored.
+    """
+
+    runtime: str
+    nodes: dict[str, int]
+    integer_mac_share: float
+    convolutions: tuple[ConvolutionFact, ...]
+    float_round_trips: int
+    transposes: int
+    quantizes: int
+    dequantizes: int
+    bytes_by_dtype: dict[str, int]
+
+
 class PassFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One rewrite of the graph: how often it applied, and what it refused and why."""
 
@@ -166,6 +206,40 @@ class ParityFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.measured_db >= self.allowed_db
 
 
+class QualityFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a file loses against the float network over the fixed quality probes.
+
+    Attributes:
+        runner: what ran the file.
+        loss_network: in whose features style is measured.
+        pictures: how many.
+        psnr_db: of the squared error pooled over the stable pictures: those on which the float
+            network itself does not tell an invisible change of its input (half a step of 8 bits)
+            by more than 45 dB. The budget's ``psnr``.
+        all_psnr_db: pooled over all pictures.
+        worst_psnr_db: of the picture, of all, that loses most.
+        ssim: mean over the pictures; None for style codes, as all that follow.
+        style_change: relative change of the distance to the style, 0.05 is 5 % more.
+        gram_change: the same in Gram matrices.
+        flicker_change: relative change of what flickers in a slow pan.
+        budget: what the file may lose.
+        failures: limits of the budget that do not hold: the file is degraded.
+    """
+
+    runner: str
+    loss_network: str
+    pictures: int
+    psnr_db: float
+    all_psnr_db: float
+    worst_psnr_db: float
+    ssim: float | None
+    style_change: float | None
+    gram_change: float | None
+    flicker_change: float | None
+    budget: str
+    failures: tuple[str, ...]
+
+
 class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One exported file.
 
@@ -184,6 +258,9 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         macs: multiply-accumulates of convolutions and matrix products at ``size``; 0 when open.
         int8_mac_share: of those, the share that the runtime computes in integers, 0..1.
         quantization: None for float files.
+        recipe: of ``recipes``, that the file follows; None for float files.
+        quality: of files computed in int8; None for others.
+        execution: of files computed in int8, where the runtime tells; None for others.
         passes: rewrites, in order.
         ops: operation → count.
         layers: layer of the captured network → the tensor of the file that holds its output, in
@@ -211,6 +288,9 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     macs: int
     int8_mac_share: float
     quantization: QuantizationFact | None
+    recipe: RelativePath | None = None
+    quality: QualityFact | None = None
+    execution: ExecutionFact | None = None
     passes: tuple[PassFact, ...]
     ops: dict[str, int]
     layers: dict[str, str]
@@ -228,6 +308,16 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def takes(self, size: SizeFact) -> bool:
         """Whether the file runs pictures of a size."""
         return size in self.sizes if self.sizes else self.size in (None, size)
+
+
+class RecipeFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The int8 recipe that files of one role, size and precision follow, as JSON."""
+
+    path: RelativePath
+    role: Role
+    size: SizeFact
+    precision: Precision
+    sha256: Sha256
 
 
 class ProbeFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -293,15 +383,17 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         files: the exported graphs.
         programs: the float graphs they are checked against.
         probes: golden inputs and outputs.
+        recipes: how int8 files were made.
         styles: packed style codes.
         tools: name → version of what made the files.
     """
 
-    schema_version: Literal[2]
+    schema_version: Literal[3]
     network: NetworkFact
     files: Annotated[tuple[FileFact, ...], Meta(min_length=1)]
     programs: tuple[ProgramFact, ...]
     probes: tuple[ProbeFact, ...]
+    recipes: tuple[RecipeFact, ...] = ()
     styles: tuple[StylePackFact, ...]
     tools: dict[str, str]
 
@@ -311,7 +403,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def known_paths(self) -> dict[str, str]:
         """Return path → sha256 of every file the manifest speaks of."""
-        facts = (*self.files, *self.programs, *self.probes, *self.styles)
+        facts = (*self.files, *self.programs, *self.probes, *self.recipes, *self.styles)
         return {fact.path: fact.sha256 for fact in facts}
 
     def holds(self, path: str) -> bool:

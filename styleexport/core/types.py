@@ -31,7 +31,8 @@ class Role(enum.StrEnum):
 class Precision(enum.StrEnum):
     """How a file stores and computes its convolutions.
 
-    ``int8`` computes them in integers. ``int8-weights`` stores int8 weights, ``palette4``,
+    ``int8`` computes them in integers; ``auto`` does too, with as many left in float as a quality
+    budget asks for. ``int8-weights`` stores int8 weights, ``palette4``,
     ``palette6`` and ``palette8`` an index of so many bits into a table of values; these compute in
     float.
     """
@@ -39,6 +40,7 @@ class Precision(enum.StrEnum):
     FP32 = "fp32"
     FP16 = "fp16"
     INT8 = "int8"
+    AUTO = "auto"
     INT8_WEIGHTS = "int8-weights"
     PALETTE4 = "palette4"
     PALETTE6 = "palette6"

@@ -12,6 +12,7 @@ TESTED = {
     "pillow": "13.0.0",
     "safetensors": "0.8.0",
     "torch": "2.13.0",
+    "torchmetrics": "1.9.0",
 }
 EXTRAS = {
     "coreml": {"coremltools": "9.0", "scikit-learn": "1.9.1"},

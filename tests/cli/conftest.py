@@ -16,7 +16,10 @@ from PIL import Image
 
 from styleexport.__main__ import main
 
-PROGRESS = re.compile(r"[\w.\-]+: (capture|write|parity)|skipped: .*|\d+/\d+ .*")
+PROGRESS = re.compile(
+    r"[\w.\-]+: (capture|write|parity|quality|ranges of \d+ calibration inputs|recipe .*)"
+    r"|skipped: .*|\d+/\d+ .*"
+)
 Cli = Callable[..., "Outcome"]
 
 

@@ -90,7 +90,7 @@ def packages(graph, feeds, tmp_path_factory):
     def make(precision: Precision):
         if precision not in made:
             path = folder / f"{precision}.mlpackage"
-            written = CoremlTarget().write(graph, Recipe(precision, None, FACT), path, feeds)
+            written = CoremlTarget().write(graph, Recipe(precision, FACT), path, feeds)
             made[precision] = path, written
         return made[precision]
 
@@ -304,7 +304,7 @@ graph = graph_of(NETWORK)
 feeds = Feeds(NETWORK, None).of(graph)
 for precision in (Precision.FP16, Precision.INT8_WEIGHTS, Precision.PALETTE4):
     path = Path(sys.argv[1]) / f"{{precision}}.mlpackage"
-    CoremlTarget().write(graph, Recipe(precision, None, FACT), path, feeds)
+    CoremlTarget().write(graph, Recipe(precision, FACT), path, feeds)
 """
 
 

@@ -13,9 +13,11 @@ from styleexport.core.types import Role, Size
 from styleexport.exporter.capture import capture
 from styleexport.exporter.feeds import Feeds
 from styleexport.exporter.quantize.calibration import STYLES_EACH, fit
+from styleexport.exporter.quantize.drawn import drawn_pictures
 from tests.conftest import load_random
 
 SIZE = Size(32, 48)
+DRAWN = len(drawn_pictures())
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,9 @@ def pictures(tmp_path):
 def test_each_content_meets_two_styles_as_codes(network, pictures):
     feeds = Feeds(network, pictures)
     made = feeds.of(capture(network, Role.TRANSFORM, SIZE))()
-    assert [list(feed) for feed in made] == [["content", "style_code", "strength"]] * 4
+    assert [list(feed) for feed in made] == [["content", "style_code", "strength"]] * 2 * (
+        2 + DRAWN
+    )
     assert STYLES_EACH == 2
     content = array_from_image(fit(feeds.images.content[1], SIZE))
     np.testing.assert_array_equal(made[2]["content"], content)
@@ -46,7 +50,7 @@ def test_each_content_meets_two_styles_as_codes(network, pictures):
         encode(torch.from_numpy(array_from_image(fit(image, SIZE)))).numpy()
         for image in feeds.images.style
     ]
-    for feed, style in zip(made, (0, 1, 2, 0), strict=True):
+    for feed, style in zip(made[:4], (0, 1, 2, 0), strict=True):
         np.testing.assert_allclose(feed["style_code"], codes[style], atol=1e-6)
         assert feed["strength"] == 1
 
@@ -63,7 +67,9 @@ def test_an_encoder_gets_the_styles_and_a_whole_network_both(network, pictures):
 def test_a_network_of_one_style_gets_the_contents(pictures):
     network = load_random("fast-style")
     made = Feeds(network, pictures).of(capture(network, Role.STYLIZE, SIZE))()
-    assert [list(feed) for feed in made] == [["content"]] * 2
+    assert [list(feed) for feed in made] == [["content"]] * (2 + DRAWN)
+    drawn = array_from_image(fit(drawn_pictures()[0], SIZE))
+    np.testing.assert_array_equal(made[2]["content"], drawn)
 
 
 def test_nothing_is_read_before_it_is_asked_for(network, tmp_path):

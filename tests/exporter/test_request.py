@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from styleexport.core.errors import MissingExtra, UsageError
 from styleexport.core.types import Precision, Role, Size, Sizing
@@ -12,6 +13,7 @@ from styleexport.exporter import request as module
 from styleexport.exporter.request import (
     ExportRequest,
     check_out,
+    check_quantized,
     check_request,
     open_targets,
     precisions_of,
@@ -75,6 +77,48 @@ def test_a_target_writes_the_precisions_that_it_has(lite):
         precisions_of(onnx, ask(lite, precisions=(Precision.PALETTE4,)), said.append)
 
 
+def test_auto_is_for_targets_that_write_int8(lite):
+    class FloatOnly(OnnxTarget):
+        precisions = (Precision.FP32, Precision.FP16)
+
+    wanted = ask(lite, precisions=(Precision.AUTO, Precision.INT8))
+    assert precisions_of(find_target("onnx"), wanted, print) == (Precision.AUTO, Precision.INT8)
+    with pytest.raises(UsageError, match="onnx has no precision auto, int8: expected fp32, fp16"):
+        precisions_of(FloatOnly(), wanted, print)
+
+
+@pytest.mark.parametrize(("count", "warned"), [(1, True), (15, True), (16, False), (20, False)])
+def test_few_calibration_pictures_are_warned_of(lite, tmp_path, count, warned):
+    for index in range(count):
+        Image.new("RGB", (20, 20), (index, 0, 0)).save(tmp_path / f"{index}.png")
+    said: list[str] = []
+    check_quantized(ask(lite, calibration=tmp_path), said.append)
+    expected = (
+        f"warning: {count} calibration pictures: values beyond what they show are clipped, and "
+        "other pictures may lose their lights and colours; give 16 or more"
+    )
+    assert said == ([expected] if warned else [])
+
+
+def test_the_pictures_that_ship_need_no_warning(lite):
+    said: list[str] = []
+    check_quantized(ask(lite), said.append)
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"budget": "beauty>=3"}, r"budget 'beauty>=3': unknown metric 'beauty'"),
+        ({"budget": ""}, "budget '' is empty"),
+        ({"calibration": Path("absent")}, "--calibration absent is not a folder"),
+    ],
+)
+def test_what_int8_files_cannot_follow_is_refused_first(lite, options, message):
+    with pytest.raises(UsageError, match=message):
+        check_quantized(ask(lite, **options), print)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -82,6 +126,10 @@ def test_a_target_writes_the_precisions_that_it_has(lite):
         ({"sizing": Sizing.ENUMERATED}, "onnx cannot write files of enumerated sizes, only fixed"),
         (
             {"sizing": Sizing.ANY, "precisions": (Precision.INT8,)},
+            "int8 ranges are calibrated for fixed sizes",
+        ),
+        (
+            {"sizing": Sizing.ANY, "precisions": (Precision.AUTO,)},
             "int8 ranges are calibrated for fixed sizes",
         ),
         (

@@ -1,0 +1,101 @@
+"""Sessions of the int8 benchmark: the same threads in every runtime, any file that it can run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from int8_report import Entry
+from numpy.typing import NDArray
+
+from styleexport.runtime_bench.executed import executed
+from styleexport.runtime_bench.formats._tflite import TfliteTensor, read_graph
+from styleexport.runtime_bench.onnx_macs import macs_by_node, sources
+from styleexport.runtime_bench.runners._litert import from_file, load
+from styleexport.runtime_bench.runners._runner import Arrays, RunOptions, Session, runner_for
+
+OPTIONS = RunOptions(threads=2)
+# As OpenVINO calls what multiplies.
+PRODUCTS = ("Convolution", "GroupConvolution", "Deconvolution", "FullyConnected", "MatMul")
+
+Array = NDArray[np.float32]
+
+
+@contextlib.contextmanager
+def opened(entry: Entry) -> Generator[tuple[Session, float | None]]:
+    """Yield a session on a file and the share of its MACs that are computed in integers."""
+    assert entry.file is not None
+    if entry.runtime == "OpenVINO":
+        yield _openvino(entry.file)
+        return
+    fact = executed(entry.file)
+    share = None if fact is None else fact.integer_mac_share
+    if entry.kind == "peer" and entry.runtime == "LiteRT":
+        yield _litert(entry.file), share
+        return
+    with runner_for(entry.file).open(entry.file, OPTIONS) as session:
+        yield session, share
+
+
+def _litert(path: Path) -> Session:
+    """Return a session of LiteRT on a file that may take integers, as other tools' do."""
+    graph = read_graph(path)
+    interpreter = load(path, delegate=True, threads=OPTIONS.threads)
+
+    def run(inputs: Arrays) -> dict[str, Array]:
+        for name, index in graph.inputs.items():
+            interpreter.set_tensor(index, _to_file(inputs[name], graph.tensors[index]))
+        interpreter.invoke()
+        return {
+            name: from_file(interpreter.get_tensor(index), graph.tensors[index])
+            for name, index in graph.outputs.items()
+        }
+
+    return run
+
+
+def _to_file(value: Array, tensor: TfliteTensor) -> NDArray[np.generic]:
+    """Return an input as a file takes it: images channels-last, integers rounded and cut."""
+    turned = value.transpose(0, 2, 3, 1) if value.ndim == 4 else value
+    if tensor.dtype.startswith(("int", "uint")):
+        limits = np.iinfo(tensor.dtype)
+        steps = np.round(turned / np.float32(tensor.scales[0])) + tensor.zero_points[0]
+        turned = steps.clip(limits.min, limits.max)
+    return np.ascontiguousarray(turned, tensor.dtype)
+
+
+def _openvino(path: Path) -> tuple[Session, float]:
+    """Return a session of OpenVINO, float32 where the file is, and its share of integers."""
+    import openvino
+
+    compiled: Any = openvino.Core().compile_model(
+        str(path),
+        "CPU",
+        {
+            "INFERENCE_NUM_THREADS": OPTIONS.threads,
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+        },
+    )
+    request = compiled.create_infer_request()
+    names = [next(iter(output.names)) for output in compiled.outputs]
+    executed_as = [node.get_rt_info() for node in compiled.get_runtime_model().get_ops()]
+    integer = [
+        name
+        for info in executed_as
+        if info["layerType"].value in PRODUCTS
+        if info["runtimePrecision"].value in ("u8", "i8")
+        for name in info["originalLayersNames"].value.split(",")
+    ]
+    macs = macs_by_node(onnx.load(path))
+    share = sum(macs[name] for name in sources(integer, macs)) / max(1, sum(macs.values()))
+
+    def run(inputs: Arrays) -> dict[str, Array]:
+        results = request.infer(dict(inputs)).values()
+        return {name: np.array(value) for name, value in zip(names, results, strict=True)}
+
+    return run, round(share, 4)

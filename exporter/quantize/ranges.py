@@ -1,0 +1,167 @@
+"""What calibration sees of a graph's layers, and the ranges taken from it.
+
+The graph runs on one calibration input after the other, and nothing but extremes and samples of its
+layers is kept, so that memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.fx import GraphModule, Interpreter, Node
+
+from styleexport.core.quiet import quiet
+from styleexport.core.recipe import Range, RangeMethod
+from styleexport.exporter.quantize.units import kind, nodes_by_name
+
+# Of each layer and input, so many values are kept for methods that look at their distribution.
+SAMPLES = 1 << 16
+# What the percentile method keeps of the values, in percent.
+PERCENTILE = 99.99
+BINS = 2048
+
+Arrays = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass
+class Seen:
+    """What was seen of one layer.
+
+    Attributes:
+        low: least value a channel, at most 0.
+        high: largest value a channel, at least 0.
+        samples: values, evenly taken, one array an input.
+    """
+
+    low: Tensor
+    high: Tensor
+    samples: list[NDArray[np.float32]]
+
+
+class _Watch(Interpreter):
+    """Runs a module and shows the values of some of its nodes."""
+
+    def __init__(
+        self, module: GraphModule, names: set[str], show: Callable[[str, Tensor], None]
+    ) -> None:
+        super().__init__(module)
+        self.names = names
+        self.show = show
+
+    def run_node(self, n: Node) -> object:
+        value = super().run_node(n)
+        if n.name in self.names and isinstance(value, Tensor):
+            self.show(n.name, value)
+        return value
+
+
+def watch(
+    module: GraphModule,
+    feeds: Sequence[Arrays],
+    names: Sequence[str],
+    show: Callable[[str, Tensor], None],
+) -> None:
+    """Run a module on inputs, in order of its placeholders, and show values of nodes by name."""
+    watcher = _Watch(module, set(names), show)
+    with torch.inference_mode():
+        for inputs in feeds:
+            watcher.run(*(torch.from_numpy(np.asarray(x)) for x in inputs.values()))
+
+
+def observe(
+    module: GraphModule, feeds: Sequence[Arrays], layers: Sequence[str], *, samples: bool = False
+) -> dict[str, Seen]:
+    """Return layer → what was seen of it over all inputs.
+
+    Args:
+        module: a captured module, float32.
+        feeds: inputs by name, in the module's order.
+        layers: names of nodes; placeholders too.
+        samples: whether values are kept, beside the extremes.
+    """
+    seen: dict[str, Seen] = {}
+
+    def show(name: str, value: Tensor) -> None:
+        flat = value.transpose(0, 1).flatten(1) if value.dim() > 1 else value[None]
+        low, high = flat.amin(1).clamp_max(0), flat.amax(1).clamp_min(0)
+        if name not in seen:
+            seen[name] = Seen(low, high, [])
+        else:
+            seen[name].low = torch.minimum(seen[name].low, low)
+            seen[name].high = torch.maximum(seen[name].high, high)
+        if samples:
+            every = max(1, value.numel() // SAMPLES)
+            seen[name].samples.append(value.flatten()[::every].numpy().copy())
+
+    watch(module, feeds, layers, show)
+    return seen
+
+
+def ranges_of(
+    module: GraphModule, seen: Mapping[str, Seen], method: RangeMethod
+) -> dict[str, Range]:
+    """Return layer → range; every range holds 0, and a clamp's is what it clamps to."""
+    by_name = nodes_by_name(module)
+    found: dict[str, Range] = {}
+    for name, item in seen.items():
+        low, high = float(item.low.min()), float(item.high.max())
+        node = by_name[name]
+        if kind(node) in ("clamp", "hardtanh"):
+            low, high = _clamped(node, low, high)
+        elif node.op != "placeholder" and high > low:
+            low, high = METHODS[method](item, low, high)
+        found[name] = Range(min(low, 0.0), max(high, 0.0))
+    return found
+
+
+def _clamped(node: Node, low: float, high: float) -> tuple[float, float]:
+    limits = [x if isinstance(x, (int, float)) else None for x in (*node.args[1:3], None, None)]
+    least, most = limits[:2]
+    return (low if least is None else float(least), high if most is None else float(most))
+
+
+def _min_max(seen: Seen, low: float, high: float) -> tuple[float, float]:
+    return low, high
+
+
+def _histogram(name: str) -> Callable[[Seen, float, float], tuple[float, float]]:
+    """Return a method of ONNX Runtime's calibration histograms."""
+
+    def method(seen: Seen, low: float, high: float) -> tuple[float, float]:
+        from onnxruntime.quantization.calibrate import HistogramCollector
+
+        collector = HistogramCollector(
+            name, symmetric=False, num_bins=BINS, num_quantized_bins=256, percentile=PERCENTILE,
+            scenario="same",
+        )  # fmt: skip
+        with quiet():
+            collector.collect({"layer": [np.concatenate(seen.samples)]})
+            found = collector.compute_collection_result()["layer"]
+        least, most = (float(np.asarray(value).reshape(-1)[0]) for value in found[:2])
+        return max(low, least), min(high, most)
+
+    return method
+
+
+def _mse(seen: Seen, low: float, high: float) -> tuple[float, float]:
+    from torch.ao.quantization import HistogramObserver
+
+    with quiet():
+        observer = HistogramObserver(bins=BINS, dtype=torch.quint8)
+        observer(torch.from_numpy(np.concatenate(seen.samples)))
+        scale, zero_point = observer.calculate_qparams()
+    least, most = -float(zero_point) * float(scale), (255 - float(zero_point)) * float(scale)
+    return max(low, least), min(high, most)
+
+
+METHODS: dict[RangeMethod, Callable[[Seen, float, float], tuple[float, float]]] = {
+    "min-max": _min_max,
+    "percentile": _histogram("percentile"),
+    "entropy": _histogram("entropy"),
+    "mse": _mse,
+}

@@ -1,0 +1,103 @@
+"""A graph as its int8 file computes it, in torch: rounding where a file rounds.
+
+Weights are rounded to int8, symmetric, one scale an output channel or one in all; activations to
+uint8 between two limits. Sums are exact, as they are in int32. It serves what must run the network
+many times or look inside; what is promised to users is measured on files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule, Node
+
+from styleexport.core.recipe import Range
+from styleexport.exporter.passes._rewrite import add_weight, tensor_of
+from styleexport.exporter.quantize.units import PASSED_ON, Unit, kind, nodes_by_name
+
+LEVELS = 255
+WEIGHT_LEVELS = 127
+SMALLEST_SCALE = 1e-12
+
+
+def scale_and_zero_point(limits: Range) -> tuple[float, int]:
+    """Return scale and zero point of uint8 values for a range that holds 0."""
+    scale = max((limits.high - limits.low) / LEVELS, SMALLEST_SCALE)
+    return scale, min(LEVELS, max(0, round(-limits.low / scale)))
+
+
+def weight_scales(weight: Tensor, *, transposed: bool, per_channel: bool) -> Tensor:
+    """Return the scales of a weight, shaped to divide it: one an output channel, or one."""
+    if not per_channel:
+        scales = weight.abs().max().reshape([1] * weight.dim())
+    else:
+        axis = 1 if transposed else 0
+        others = [i for i in range(weight.dim()) if i != axis]
+        scales = weight.abs().amax(others, keepdim=True)
+    scales = scales / WEIGHT_LEVELS
+    return torch.where(scales < SMALLEST_SCALE, torch.ones_like(scales), scales)
+
+
+def rounded_weight(weight: Tensor, *, transposed: bool, per_channel: bool) -> Tensor:
+    """Return a weight whose values are those that int8 can hold."""
+    scales = weight_scales(weight, transposed=transposed, per_channel=per_channel)
+    return (weight / scales).round().clamp(-WEIGHT_LEVELS, WEIGHT_LEVELS) * scales
+
+
+def simulate(
+    module: GraphModule,
+    units: Sequence[Unit],
+    ranges: Mapping[str, Range],
+    *,
+    per_channel: bool = True,
+    weights: bool = True,
+    activations: bool = True,
+) -> None:
+    """Make a module, in place, round what an int8 file with these units would round.
+
+    Args:
+        module: a captured module, float32.
+        units: those computed in int8.
+        ranges: of their sources and outputs.
+        per_channel: whether weights have one scale an output channel.
+        weights: whether weights are rounded.
+        activations: whether activations are.
+    """
+    by_name = nodes_by_name(module)
+    if weights:
+        for unit in units:
+            node = by_name[unit.layer]
+            value = tensor_of(module, node.args[1])
+            assert value is not None
+            rounded = rounded_weight(value, transposed=unit.transposed, per_channel=per_channel)
+            node.update_arg(1, add_weight(module, node, rounded))
+    if activations:
+        outputs = {unit.output for unit in units}
+        layers = {by_name[unit.layer] for unit in units}
+        for name in outputs:
+            _round_output(by_name[name], ranges[name], list(by_name[name].users))
+        for name in {unit.source for unit in units} - outputs:
+            node = by_name[name]
+            _round_output(node, ranges[name], [r for r in node.users if leads_to(r, layers)])
+    module.graph.lint()
+    module.recompile()
+
+
+def leads_to(node: Node, layers: set[Node]) -> bool:
+    """Whether a node is one of some convolutions, or only moves values on to one of them."""
+    if node in layers:
+        return True
+    return kind(node) in PASSED_ON and any(leads_to(reader, layers) for reader in node.users)
+
+
+def _round_output(node: Node, limits: Range, readers: Sequence[Node]) -> None:
+    scale, zero_point = scale_and_zero_point(limits)
+    with node.graph.inserting_after(node):
+        rounded = node.graph.call_function(
+            torch.fake_quantize_per_tensor_affine, (node, scale, zero_point, 0, LEVELS)
+        )
+    rounded.meta = dict(node.meta)
+    for reader in readers:
+        reader.replace_input_with(node, rounded)

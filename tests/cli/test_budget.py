@@ -1,0 +1,66 @@
+"""Quality budgets and recipes on the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from styleexport.cli._parse import parse_precisions
+from styleexport.core.errors import UsageError
+from styleexport.core.manifest import read_manifest
+from styleexport.core.types import Precision
+from tests.cli.conftest import nothing_at
+
+EXPORT = ("onnx", "--quantize", "int8", "--role", "encode", "--size", "64x96")
+
+
+def test_over_budget_ends_with_code_3_and_keeps_the_figures(cli, tmp_path):
+    out = tmp_path / "a"
+    done = cli(*EXPORT, "-o", out, "--budget", "psnr>=120")
+    done.refused(3, "psnr ", "at least 120.00 dB allowed", "a.rejected.json", "--allow-degraded")
+    nothing_at(out)
+    report = json.loads((tmp_path / "a.rejected.json").read_bytes())
+    assert report["files"][0]["quality"]["failures"]
+
+
+def test_a_degraded_file_is_written_where_that_is_allowed(cli, tmp_path):
+    out = tmp_path / "a"
+    done = cli(*EXPORT, "-o", out, "--budget", "psnr>=120", "--allow-degraded")
+    done.fine()
+    assert "_int8-degraded.onnx" in done.out
+    assert "DEGRADED" in done.out
+    assert read_manifest(out).files[0].quality.failures
+
+
+def test_a_recipe_of_an_artifact_is_followed(cli, int8_artifact, tmp_path):
+    made = read_manifest(int8_artifact).files[0]
+    done = cli(*EXPORT, "-o", tmp_path / "a", "--recipe", int8_artifact / made.recipe)
+    done.fine()
+    assert read_manifest(tmp_path / "a").files[0].sha256 == made.sha256
+    assert " dB" in done.out
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--budget", "psnr<=40"), ("of psnr more is better", "--budget 'psnr>=38'")),
+        (("--budget", "style<=5"), ("style takes a relative change in percent, got '5'",)),
+        (("--recipe", "absent.json"), ("absent.json cannot be read", "recipes/")),
+        (("--recipe", "notes.txt"), ("notes.txt is not a recipe",)),
+        (("--quantize", "auto", "--dynamic"), ("leave out --dynamic",)),
+    ],
+)
+def test_what_cannot_be_followed_is_refused_in_a_line(cli, tmp_path, options, parts):
+    (tmp_path / "notes.txt").write_text("mine")
+    cli(*EXPORT, "-o", tmp_path / "a", *options).refused(2, *parts)
+    nothing_at(tmp_path / "a")
+
+
+def test_all_is_every_precision_but_auto():
+    every = parse_precisions(["all"])
+    assert set(every) == set(Precision) - {Precision.AUTO}
+    assert set(parse_precisions(["all", "auto"])) == set(Precision)
+    assert parse_precisions(["auto"]) == (Precision.AUTO,)
+    with pytest.raises(UsageError, match="auto"):
+        parse_precisions(["automatic"])

@@ -1,0 +1,66 @@
+"""What `inspect` says of what a runtime executes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from styleexport.core.errors import BadArtifact
+from styleexport.core.manifest import ConvolutionFact, ExecutionFact
+from styleexport.runtime_bench import executed
+
+NAME = "adain-lite_encode_64x64_fp32.onnx"
+FACT = ExecutionFact(
+    runtime="onnxruntime 1.31.1",
+    nodes={"QLinearConv": 1, "Conv": 1},
+    integer_mac_share=0.75,
+    convolutions=(
+        ConvolutionFact(layer="conv2d", integer=True, macs=3_000_000),
+        ConvolutionFact(layer="conv2d_1", integer=False, macs=1_000_000),
+    ),
+    float_round_trips=2,
+    transposes=5,
+    quantizes=3,
+    dequantizes=4,
+    bytes_by_dtype={"int8": 9},
+)
+
+
+def test_a_float_file_is_run(cli, artifact):
+    seen = cli("inspect", artifact / NAME)
+    seen.fine()
+    out = seen.out
+    assert "computes 0 of 5 convolutions in integers, 0% of the multiply-accumulates" in out
+    assert "quantized 0 times, dequantized 0 times, 0 of them to and fro only" in out
+    assert "in float:" not in out
+    found = json.loads(cli("inspect", artifact / NAME, "--json").out)["execution"]
+    assert (found["integer_mac_share"], len(found["convolutions"])) == (0, 5)
+
+
+def test_what_stays_in_float_is_named(cli, artifact, monkeypatch):
+    monkeypatch.setattr(executed, "executed", lambda _: FACT)
+    out = cli("inspect", artifact / NAME).out
+    assert (
+        "onnxruntime 1.31.1 computes 1 of 2 convolutions in integers, 75% of the "
+        "multiply-accumulates" in out
+    )
+    assert "quantized 3 times, dequantized 4 times, 2 of them to and fro only" in out
+    assert "5 maps transposed" in out
+    assert "in float: conv2d_1, 1.0 MMAC" in out
+    assert "conv2d," not in out
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_a_file_that_does_not_run_is_described_all_the_same(cli, artifact, monkeypatch, arguments):
+    def fails(_):
+        raise BadArtifact("ONNX Runtime cannot run the file: no such kernel")
+
+    monkeypatch.setattr(executed, "executed", fails)
+    seen = cli("inspect", artifact / NAME, *arguments)
+    seen.fine()
+    if arguments:
+        assert json.loads(seen.out)["execution"] is None
+    else:
+        assert "opset 18" in seen.out
+        assert "not run: ONNX Runtime cannot run the file: no such kernel" in seen.out
