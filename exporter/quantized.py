@@ -45,13 +45,14 @@ def judge_of(network: LoadedNetwork, graph: Graph) -> Judge:
 
     module, result = graph.module(), graph.outputs[0].name
     names = [fact.name for fact in graph.inputs]
+    size = graph.sizes[0] if graph.sizes else graph.size
 
     def reference(inputs: Arrays) -> dict[str, Array]:
         with torch.inference_mode():
             output = module(*(torch.from_numpy(np.asarray(inputs[name])) for name in names))
         return {result: (output[0] if isinstance(output, (tuple, list)) else output).numpy()}
 
-    judge = Judge(shipped_loss_network(), quality_probes(graph.size, names, encode))
+    judge = Judge(shipped_loss_network(), quality_probes(size, names, encode))
     judge.reference(reference)
     return judge
 

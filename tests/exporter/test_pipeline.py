@@ -38,7 +38,8 @@ def check_facts(fact) -> None:
     """What every file of every target states of itself."""
     assert fact.worst.passed
     assert sum(fact.ops.values()) > 10
-    assert len(fact.layers) > 10
+    # Gains of int8 recipes multiply the channels of most layers: those have no tensor of their own.
+    assert fact.recipe or len(fact.layers) > 10
     assert fact.peak_activation_bytes > 3 * SIZE.height * SIZE.width
     assert fact.version
     assert all(risk.where and risk.reason and risk.remedy for risk in fact.risks)

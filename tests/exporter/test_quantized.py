@@ -57,7 +57,7 @@ def test_over_budget_nothing_is_written_and_the_figures_are_kept(shipped, tmp_pa
         export(ExportRequest(shipped, out, **OPTIONS, budget="psnr>=150"))
     assert caught.value.exit_code == 3
     message = str(caught.value)
-    assert message.startswith(f"{NAME}-degraded.onnx: psnr ")
+    assert message.startswith(f"{NAME}.onnx: psnr ")
     assert "at least 150.00 dB allowed; figures in " in message
     assert "--quantize auto" in message
     assert "--allow-degraded" in message
