@@ -86,6 +86,7 @@ def export(request: ExportRequest, report: Report = lambda _: None) -> Exported:
         UnsupportedOp: the network cannot be captured or expressed in the target.
         ParityFailure: a file does not compute what the network computes; the measured figures are
             kept in ``<out>.rejected.json`` and nothing is written at ``out``.
+        QualityBudgetExceeded: an int8 file loses more than the budget allows; the same.
         DeviceError: the folder is not writable or the disk is full.
     """
     targets = open_targets(request, report)

@@ -36,7 +36,7 @@ def coreml(
 ) -> None:  # fmt: skip
     """Export NETWORK (default: adain-lite) to Core ML, checked against PyTorch without a Mac.
 
-    NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 file.
+    NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
     """
     from styleexport.cli._parse import parse_precision
     from styleexport.core.plugins import needs

@@ -28,7 +28,7 @@ def export(
 ) -> None:  # fmt: skip
     """Export NETWORK (default: adain-lite) to several targets from one capture.
 
-    NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 file.
+    NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
     """
     from styleexport.core import plugins
     from styleexport.exporter.targets._target import PACKAGE

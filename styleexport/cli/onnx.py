@@ -22,7 +22,7 @@ from styleexport.core.types import Sizing
 def onnx(precisions: tuple[str, ...], dynamic: bool, **common: Unpack[Common]) -> None:
     """Export NETWORK (default: adain-lite) to ONNX, checked against PyTorch.
 
-    NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 file.
+    NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
     """
     sizing = Sizing.ANY if dynamic else Sizing.FIXED
     run_export(("onnx",), precisions, sizing=sizing, **common)

@@ -27,7 +27,7 @@ from styleexport.cli._export import Common, export_options, quantize_option, run
 def tflite(precisions: tuple[str, ...], converter: str, **common: Unpack[Common]) -> None:
     """Export NETWORK (default: adain-lite) to TFLite in NHWC, checked against PyTorch.
 
-    NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 file.
+    NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
     """
     from styleexport.core.plugins import needs
 
