@@ -93,6 +93,9 @@ def export(request: ExportRequest, report: Report = lambda _: None) -> Exported:
     check_request(request, targets)
     check_out(request.out, overwrite=request.overwrite)
     plan = [(target, precisions_of(target, request, report)) for target in targets]
+    for target, precisions in plan:
+        for precision in precisions:
+            target.check_precision(precision)
     quantized = any(p in QUANTIZED for _, precisions in plan for p in precisions)
     if quantized:
         check_quantized(request, report)

@@ -86,6 +86,13 @@ class Target(Protocol):
             MissingExtra: what the target works with is not installed.
         """
 
+    def check_precision(self, precision: Precision) -> None:
+        """Refuse a precision that the settings do not go with, before anything is captured.
+
+        Raises:
+            UsageError: which setting, and what to type.
+        """
+
     def tensors(self, graph: Graph) -> tuple[tuple[TensorFact, ...], tuple[TensorFact, ...]]:
         """Return the facts of inputs and outputs as the file has them."""
         return graph.inputs, graph.outputs

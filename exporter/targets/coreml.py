@@ -95,6 +95,10 @@ class CoremlTarget(Target):
                 f"Core ML computes in fp16 or fp32, not {self.arithmetic}: type --precision fp16"
             )
 
+    def check_precision(self, precision: Precision) -> None:
+        """Refuse int8 for systems that cannot load it; see `Target.check_precision`."""
+        self._system(Precision.INT8 if precision is Precision.AUTO else precision)
+
     def tensors(self, graph: Graph) -> tuple[tuple[TensorFact, ...], tuple[TensorFact, ...]]:
         """Return the facts of inputs and outputs: pixel buffers unless told otherwise."""
 

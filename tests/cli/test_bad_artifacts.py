@@ -321,7 +321,7 @@ USAGE = [
     (["coreml", "--precision", "int8"], ["fp16 or fp32, not int8", "type --precision fp16"]),
     (["coreml", "--precision", "all"], ["'all'", PRECISIONS, "type --precision fp16"]),
     (["coreml", "--precision", "half"], ["'half'", PRECISIONS, "type --precision fp16"]),
-    (["coreml", "--quantize", "int8"], ["coreml has no precision int8", "int8-weights", "type "]),
+    (["coreml", "--quantize", "int8", "--ios", "16"], ["need iOS 17 or later", "type --ios 17"]),
     (["coreml", "--quantize", "int4"], ["'int4'", PRECISIONS, "type --quantize"]),
     (["coreml", "--dynamic"], ["No such option '--dynamic'", "styleexport coreml --help"]),
     (["coreml", "--enumerated"], ["two or more", "--size 256 --size 384x512"]),
