@@ -35,6 +35,7 @@ from styleexport.exporter.passes._rewrite import apply_passes
 from styleexport.exporter.probes import write_probe
 from styleexport.exporter.quantized import Quantizer, composed
 from styleexport.exporter.request import (
+    QUANTIZED,
     ExportRequest,
     check_out,
     check_quantized,
@@ -54,7 +55,6 @@ TOOLS = ("torch", "numpy")
 # A file that takes several sizes is traced at sides that no stride divides, so that no cut looks
 # idle. One that takes any is run at its own size and at these before it is called dynamic.
 TRACE_SIZE = Size(61, 67)
-QUANTIZED = (Precision.INT8, Precision.AUTO)
 REMEDIES = {
     Precision.INT8: "other --calibration images, or --quantize fp16",
     Precision.FP16: "--quantize none (fp32)",

@@ -18,6 +18,7 @@ from styleexport.models.network import DEFAULT_SIZE, LoadedNetwork
 from styleexport.runtime_bench.quality.budget import Budget
 
 FEW_IMAGES = 16
+QUANTIZED = (Precision.INT8, Precision.AUTO)
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def check_request(request: ExportRequest, targets: Sequence[Target]) -> None:
                 f"{target.name} cannot write files of {request.sizing} sizes, only {able}: name "
                 "each size, for example --size 512 --size 384x512"
             )
-    if request.sizing is Sizing.ANY and {Precision.INT8, Precision.AUTO} & set(request.precisions):
+    if request.sizing is Sizing.ANY and set(QUANTIZED) & set(request.precisions):
         raise UsageError(
             "int8 ranges are calibrated for fixed sizes: leave out --dynamic and name the sizes, "
             "for example --size 512 --size 384x512; or use --quantize int8-weights --dynamic"

@@ -35,7 +35,7 @@ from styleexport.exporter.passes._rewrite import (
     argument,
     tensor_of,
 )
-from styleexport.exporter.quantize.units import CONV, TRANSPOSED, kind
+from styleexport.exporter.quantize.units import CONV, TRANSPOSED, elements, kind
 
 ATEN = torch.ops.aten
 PASSES = (
@@ -147,7 +147,7 @@ class _Equalizer:
 
     def _rule_flatten(self, node: Node) -> Tensor | None:
         source = node.all_input_nodes[0]
-        if tuple(node.args[1:]) != (1,) or _elements(source) != len(self.tags[source]):
+        if tuple(node.args[1:]) != (1,) or elements(source) != len(self.tags[source]):
             return self._undo_inputs(node)
         return self.tags[source]
 
@@ -194,10 +194,10 @@ class _Equalizer:
         gain, tagged, other = tags[which], node.args[which], node.args[1 - which]
         assert gain is not None and isinstance(tagged, Node)
         constant = isinstance(other, (int, float)) or tensor_of(self.module, other) is not None
-        small = isinstance(other, Node) and _elements(other) == len(gain)
+        small = isinstance(other, Node) and elements(other) == len(gain)
         if constant and self._scale_constant(node, 1 - which, gain, 1):
             return gain
-        if small and _elements(tagged) > len(gain):
+        if small and elements(tagged) > len(gain):
             assert isinstance(other, Node)
             node.replace_input_with(other, self._multiplied(other, gain, node))
             return gain
@@ -321,19 +321,14 @@ class _Equalizer:
             parts = [self._above(x, node, gain) for x in operands]
             return None if None in parts else [edit for part in parts for edit in part or ()]
         if name == "mul" and len(operands) == 2:
-            for operand in sorted(operands, key=_elements):
+            for operand in sorted(operands, key=elements):
                 if (edits := self._above(operand, node, gain)) is not None:
                     return edits
         return None
 
     def _above(self, source: Node, reader: Node, gain: Tensor) -> list[Callable[[], object]] | None:
-        if _elements(source) == len(gain):
+        if elements(source) == len(gain):
             return [
                 lambda: reader.replace_input_with(source, self._multiplied(source, gain, reader))
             ]
         return self._pushed(source, gain) if len(source.users) == 1 else None
-
-
-def _elements(node: Node) -> int:
-    value = node.meta.get("val")
-    return value.numel() if isinstance(value, Tensor) else 0

@@ -106,7 +106,7 @@ class _Writer:
         data = node.input[0] if node.input else ""
         if name in self.units and data in self.stored:
             self._convolution(node)
-        elif node.op_type in MOVES and data in self.stored and self._reaches_unit(node):
+        elif self._moves(node) and data in self.stored and self._reaches_unit(node):
             self._move(node)
         elif node.op_type == "Mul" and self._is_gain(node):
             self._dequantize_by_channel(node)
@@ -147,11 +147,14 @@ class _Writer:
     def _dequantize(self, stored: Stored, result: str) -> None:
         self._add("DequantizeLinear", [stored.name, *self._parameters(stored)], result)
 
+    def _moves(self, node: onnx.NodeProto) -> bool:
+        """Whether a node only moves values; one whose result has a range of its own does not."""
+        return node.op_type in MOVES and node.output[0] not in self.ranges
+
     def _reaches_unit(self, node: onnx.NodeProto) -> bool:
         """Whether an integer convolution reads what a node moves."""
         return any(
-            reader.output[0] in self.units
-            or (reader.op_type in MOVES and self._reaches_unit(reader))
+            reader.output[0] in self.units or (self._moves(reader) and self._reaches_unit(reader))
             for reader in self.readers.get(node.output[0], ())
         )
 

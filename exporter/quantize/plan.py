@@ -40,7 +40,7 @@ from styleexport.exporter.quantize.units import (
 )
 
 # What the fixed recipe does; on real networks it is the best that costs no speed
-# (docs/benchmarks/int8.md).
+# (docs/decisions/0009).
 DEFAULT = Settings(
     weights="per-channel", ranges="min-max", equalize=0.75, bias_correction=True,
     rounding="reconstructed",

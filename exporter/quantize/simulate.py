@@ -15,7 +15,7 @@ from torch.fx import GraphModule, Node
 
 from styleexport.core.recipe import Range
 from styleexport.exporter.passes._rewrite import add_weight, tensor_of
-from styleexport.exporter.quantize.units import PASSED_ON, Unit, kind, nodes_by_name
+from styleexport.exporter.quantize.units import Unit, moves, nodes_by_name
 
 LEVELS = 255
 WEIGHT_LEVELS = 127
@@ -89,7 +89,7 @@ def leads_to(node: Node, layers: set[Node]) -> bool:
     """Whether a node is one of some convolutions, or only moves values on to one of them."""
     if node in layers:
         return True
-    return kind(node) in PASSED_ON and any(leads_to(reader, layers) for reader in node.users)
+    return moves(node) and any(leads_to(reader, layers) for reader in node.users)
 
 
 def _round_output(node: Node, limits: Range, readers: Sequence[Node]) -> None:

@@ -18,6 +18,7 @@ from torch.fx import Graph as Nodes
 from torch.fx import GraphModule, Node
 
 from styleexport.core.recipe import Island
+from styleexport.exporter.passes._rewrite import argument
 
 CONV, TRANSPOSED = "conv2d", "conv_transpose2d"
 PASSED_ON = ("pad", "max_pool2d", "upsample_nearest2d")
@@ -61,9 +62,15 @@ def kind(node: object) -> str:
     return parts[1] if parts[0] == "aten" and len(parts) > 1 else str(node.target)
 
 
+def moves(node: Node) -> bool:
+    """Whether a node only moves values; a padding with another value than 0 adds one."""
+    padded = kind(node) == "pad" and argument(node, 3, "value") not in (None, 0, 0.0)
+    return kind(node) in PASSED_ON and not padded
+
+
 def source_of(node: Node) -> Node:
     """Return the node whose values another one holds, moved but not changed."""
-    while kind(node) in PASSED_ON and isinstance(node.args[0], Node):
+    while moves(node) and isinstance(node.args[0], Node):
         node = node.args[0]
     return node
 
@@ -130,13 +137,14 @@ def _stretched(nodes: Nodes) -> set[str]:
         while kind(node) in TO_THE_PICTURE:
             centres = kind(node) == "sub" and any(kind(x) == "mean" for x in node.all_input_nodes)
             stretched = stretched or kind(node) in (*NORMS, *SQUASHING) or centres
-            node = max(node.all_input_nodes, key=_elements)
+            node = max(node.all_input_nodes, key=elements)
         if kind(node) == CONV and stretched:
             found.add(node.name)
     return found
 
 
-def _elements(node: Node) -> int:
+def elements(node: Node) -> int:
+    """Return how many values a node makes; 0 where it makes no tensor."""
     value = node.meta.get("val")
     return value.numel() if isinstance(value, torch.Tensor) else 0
 
