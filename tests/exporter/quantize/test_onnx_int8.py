@@ -188,3 +188,36 @@ def test_zeros_that_are_padded_are_the_zero_point():
     edge = np.abs(file - whole)[:, :, 0].max()
     inner = np.abs(file - whole)[:, :, 2:-2].max()
     assert edge < 2 * inner + 0.01
+
+
+class Ringed(torch.nn.Module):
+    """Values that are not only moved between two convolutions."""
+
+    def __init__(self, between) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.first, self.second = torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.Conv2d(4, 3, 3)
+        self.between = between
+
+    def forward(self, content):
+        x = self.between(torch.relu(self.first(content)))
+        return self.second(x).clamp(0, 1)[..., :32, :48]
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        lambda x: torch.nn.functional.pad(x, (1, 1, 1, 1), value=3.0),
+        lambda x: torch.nn.functional.interpolate(x, scale_factor=2, mode="bilinear"),
+    ],
+    ids=["pad with 3", "bilinear"],
+)
+def test_what_changes_values_has_a_range_of_its_own(between):
+    graph = graph_of(Ringed(between))
+    feeds = feeds_of(graph)
+    plan = make_plan(graph, feeds, CALIBRATION, Settings())
+    (found,) = ort.InferenceSession(written(plan).SerializeToString()).run(None, feeds[0])
+    with torch.inference_mode():
+        expected = graph.module()(torch.from_numpy(feeds[0]["content"]))
+    expected = (expected[0] if isinstance(expected, tuple) else expected).numpy()
+    assert psnr_db(found, expected, 1.0) > 40
