@@ -46,16 +46,17 @@ def _litert(path: Path) -> Session:
     graph = read_graph(path)
     interpreter = load(path, delegate=True, threads=OPTIONS.threads)
 
-    def run(inputs: Arrays) -> dict[str, Array]:
+    def feed(inputs: Arrays) -> None:
         for name, index in graph.inputs.items():
             interpreter.set_tensor(index, _to_file(inputs[name], graph.tensors[index]))
-        interpreter.invoke()
+
+    def fetch() -> dict[str, Array]:
         return {
             name: from_file(interpreter.get_tensor(index), graph.tensors[index])
             for name, index in graph.outputs.items()
         }
 
-    return run
+    return Session(feed, interpreter.invoke, fetch)
 
 
 def _to_file(value: Array, tensor: TfliteTensor) -> NDArray[np.generic]:
@@ -94,8 +95,12 @@ def _openvino(path: Path) -> tuple[Session, float]:
     macs = macs_by_node(onnx.load(path))
     share = sum(macs[name] for name in sources(integer, macs)) / max(1, sum(macs.values()))
 
-    def run(inputs: Arrays) -> dict[str, Array]:
-        results = request.infer(dict(inputs)).values()
-        return {name: np.array(value) for name, value in zip(names, results, strict=True)}
+    fed: dict[str, Array] = {}
 
-    return run, round(share, 4)
+    def fetch() -> dict[str, Array]:
+        return {
+            name: np.array(request.get_output_tensor(number).data)
+            for number, name in enumerate(names)
+        }
+
+    return Session(fed.update, lambda: request.infer(fed), fetch), round(share, 4)

@@ -8,7 +8,7 @@ from pathlib import Path
 from styleexport.exporter.graph import Graph, example_inputs
 from styleexport.exporter.layers import Sample, pair, samples_of
 from styleexport.runtime_bench.formats._tflite import read_graph
-from styleexport.runtime_bench.runners._litert import from_file, invoke, load
+from styleexport.runtime_bench.runners._litert import feed, from_file, invoke, load
 
 
 def match_layers(graph: Graph, path: Path) -> dict[str, int]:
@@ -22,7 +22,8 @@ def match_layers(graph: Graph, path: Path) -> dict[str, int]:
     file = read_graph(path)
     interpreter = load(path, delegate=True, threads=os.cpu_count(), keep_all=True)
     names = dict(zip(file.inputs, examples, strict=True))
-    invoke(interpreter, path, file, {name: value.numpy() for name, value in names.items()})
+    feed(interpreter, path, file, {name: value.numpy() for name, value in names.items()})
+    invoke(interpreter, path)
     indices = sorted(index for item in file.operations for index in item.outputs)
     tensors = {
         index: Sample.of(from_file(interpreter.get_tensor(index), file.tensors[index]))

@@ -35,7 +35,7 @@ from styleexport.exporter.quantize.coreml_integers import store_integers
 from styleexport.exporter.quantize.coreml_pairs import Pair, add_pairs
 from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph
 from styleexport.runtime_bench.runners.coreml_reference._package import read_package
-from styleexport.runtime_bench.runners.coreml_reference._session import ReferenceSession
+from styleexport.runtime_bench.runners.coreml_reference._session import ReferencePackage
 
 # Below it, float16 loses digits.
 SMALLEST_NORMAL = 2.0**-14
@@ -118,7 +118,7 @@ def _unused(body: Body, recipe: Int8Recipe) -> Iterator[str]:
 
 def _measured(path: Path, names: Sequence[str], feeds: Sequence[Arrays]) -> dict[str, Range]:
     """Return tensor → the least and largest value of each over all feeds."""
-    session = ReferenceSession(path, rounding=False)
+    session = ReferencePackage(path, rounding=False)
     low, high = dict.fromkeys(names, math.inf), dict.fromkeys(names, -math.inf)
     for inputs in feeds:
         for name, value in session.layers(inputs, names).items():

@@ -21,7 +21,7 @@ from styleexport.core.manifest import PassFact
 from styleexport.core.recipe import Int8Recipe, Range
 from styleexport.exporter.quantize.tflite_recipe import STATIC, STATIC_PER_TENSOR, quantize
 from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation, read_graph
-from styleexport.runtime_bench.runners._litert import invoke, load
+from styleexport.runtime_bench.runners._litert import feed, invoke, load
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 TRANSPOSED = "TRANSPOSE_CONV"
@@ -159,7 +159,8 @@ def activation_ranges(path: Path, feeds: Sequence[Arrays]) -> dict[str, Range]:
     low = dict.fromkeys(watched, math.inf)
     high = dict.fromkeys(watched, -math.inf)
     for inputs in feeds:
-        invoke(interpreter, path, graph, inputs)
+        feed(interpreter, path, graph, inputs)
+        invoke(interpreter, path)
         for index in watched:
             value = interpreter.get_tensor(index)
             low[index] = min(low[index], float(value.min()))

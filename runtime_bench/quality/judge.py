@@ -18,7 +18,7 @@ from styleexport.runtime_bench.quality.flicker import flicker, flicker_change
 from styleexport.runtime_bench.quality.probes import QualityProbe
 from styleexport.runtime_bench.quality.report import PictureQuality, QualityReport
 from styleexport.runtime_bench.quality.style import Style
-from styleexport.runtime_bench.runners._runner import Session
+from styleexport.runtime_bench.runners._runner import Run
 
 Array = NDArray[np.float32]
 Outputs = tuple[Array, ...]
@@ -67,7 +67,7 @@ class Judge:
         self._references: tuple[_Reference, ...] = ()
         self._flicker: float | None = None
 
-    def reference(self, session: Session) -> Outputs:
+    def reference(self, session: Run) -> Outputs:
         """Run the float reference and keep what is needed of it; return its `outputs`."""
         outputs = self.outputs(session)
         styles = {id(p.style): p.style for p in self.stills if p.style is not None}
@@ -79,11 +79,11 @@ class Judge:
         self._flicker = flicker(outputs[len(self.stills) :]) if len(self.pan) > 1 else None
         return outputs
 
-    def outputs(self, session: Session) -> Outputs:
+    def outputs(self, session: Run) -> Outputs:
         """Return what a session computes of every probe, stills first; pictures cut to 0..1."""
         return tuple(_run(session, probe) for probe in (*self.stills, *self.pan))
 
-    def psnr(self, session: Session, every: int = 1) -> float:
+    def psnr(self, session: Run, every: int = 1) -> float:
         """Return the pooled PSNR of a candidate in dB, for inner loops: no style, no pan.
 
         Args:
@@ -94,7 +94,7 @@ class Judge:
         pairs = zip(self.stills[::every], self._references[::every], strict=True)
         return psnr_from_errors([squared_error(_run(session, p), r.output) for p, r in pairs])
 
-    def __call__(self, session: Session) -> QualityReport:
+    def __call__(self, session: Run) -> QualityReport:
         """Run a candidate and return what it loses."""
         return self.report(self.outputs(session))
 
@@ -140,7 +140,7 @@ class Judge:
         return round(self._flicker, 6), round(flicker(frames), 6)
 
     def _perceive(
-        self, session: Session, probe: QualityProbe, output: Array, target: Style | None
+        self, session: Run, probe: QualityProbe, output: Array, target: Style | None
     ) -> _Reference:
         if output.ndim != 4:
             return _Reference(output)
@@ -196,7 +196,7 @@ def _dithered(probe: QualityProbe) -> QualityProbe:
     return replace(probe, inputs={**probe.inputs, "content": content})
 
 
-def _run(session: Session, probe: QualityProbe) -> Array:
+def _run(session: Run, probe: QualityProbe) -> Array:
     (output,) = session(probe.inputs).values()
     if output.ndim != 4:
         return output

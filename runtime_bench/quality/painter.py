@@ -27,7 +27,7 @@ from styleexport.core.errors import (
 from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.types import Role, Size
 from styleexport.runtime_bench.quality.pairs import Side, sides_of
-from styleexport.runtime_bench.runners._runner import Arrays, RunOptions, Session, runner_for
+from styleexport.runtime_bench.runners._runner import Arrays, Run, RunOptions, runner_for
 
 Array = NDArray[np.float32]
 
@@ -88,10 +88,10 @@ class _Painter:
         transform: paints with the codes of an encode file; None elsewhere.
     """
 
-    run: Session
+    run: Run
     names: tuple[str, ...]
     code: Callable[[Array], Array] | None
-    transform: Session | None
+    transform: Run | None
 
     def __call__(self, inputs: Arrays) -> dict[str, Array]:
         """Return the output of a probe."""
@@ -105,7 +105,7 @@ class _Painter:
 
 
 @contextlib.contextmanager
-def open_painter(side: Side, size: Size, encoders: Encoders) -> Generator[Session]:
+def open_painter(side: Side, size: Size, encoders: Encoders) -> Generator[Run]:
     """Return a session that takes ``content``, ``style`` and ``strength`` as pictures and number.
 
     Raises:
@@ -163,7 +163,7 @@ def _input_names(side: Side) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def _opened(side: Side, options: RunOptions) -> Generator[Session]:
+def _opened(side: Side, options: RunOptions) -> Generator[Run]:
     """Return a session on a side; what its runtime raises becomes one line."""
     with runner_for(side.file).open(side.file, options) as session:
 

@@ -42,14 +42,17 @@ class LitertRunner(Runner):
         graph = read_graph(path)
         interpreter = load(path, delegate=self.delegate, threads=options.threads)
 
-        def run(inputs: Arrays) -> dict[str, NDArray[np.float32]]:
-            invoke(interpreter, path, graph, inputs)
+        def fetch() -> dict[str, NDArray[np.float32]]:
             return {
                 name: from_file(interpreter.get_tensor(index), graph.tensors[index])
                 for name, index in graph.outputs.items()
             }
 
-        yield run
+        yield Session(
+            feed=lambda inputs: feed(interpreter, path, graph, inputs),
+            invoke=lambda: invoke(interpreter, path),
+            fetch=fetch,
+        )
 
     def layers(
         self, path: Path, inputs: Arrays, tensors: Sequence[str]
@@ -57,7 +60,8 @@ class LitertRunner(Runner):
         """Return tensors from inside the file, by LiteRT's own kernels; see `Runner.layers`."""
         graph = read_graph(path)
         interpreter = load(path, delegate=False, keep_all=True)
-        invoke(interpreter, path, graph, inputs)
+        feed(interpreter, path, graph, inputs)
+        invoke(interpreter, path)
         return {
             tensor.name: from_file(interpreter.get_tensor(index), tensor)
             for index, tensor in enumerate(graph.tensors)
@@ -99,15 +103,22 @@ def load(
     return interpreter
 
 
-def invoke(interpreter: Interpreter, path: Path, graph: TfliteGraph, inputs: Arrays) -> None:
-    """Run a file once.
+def feed(interpreter: Interpreter, path: Path, graph: TfliteGraph, inputs: Arrays) -> None:
+    """Set the inputs of a file.
 
     Raises:
         UsageError: an input is missing or of another shape than the file's.
-        BadArtifact: an operation of the file fails.
     """
     for name, index in graph.inputs.items():
         interpreter.set_tensor(index, _to_file(name, inputs, graph.tensors[index], path))
+
+
+def invoke(interpreter: Interpreter, path: Path) -> None:
+    """Run a file once, on what was fed.
+
+    Raises:
+        BadArtifact: an operation of the file fails.
+    """
     try:
         interpreter.invoke()
     except Exception as error:

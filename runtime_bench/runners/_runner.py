@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,8 @@ from styleexport.core.errors import DeviceError, UsageError
 PACKAGE = "styleexport.runtime_bench.runners"
 
 Arrays = Mapping[str, NDArray[np.float32]]
+# What a session is to those who only want what it computes.
+Run = Callable[[Arrays], dict[str, NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
@@ -25,19 +28,40 @@ class RunOptions:
 
     Attributes:
         threads: of the runtime; None leaves it to the runtime.
+        batch: pictures at once; files hold one, and a runner that cannot widen them refuses.
+        settings: of the runner, from its `Runner.choices`; what is left out is the first of them.
     """
 
     threads: int | None = None
+    batch: int = 1
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-class Session(Protocol):
+@dataclass(frozen=True)
+class Session:
     """A loaded file: inputs by name in, outputs by name out, float32 all.
 
-    Images are [1, 3, H, W], RGB in 0..1, whatever the file itself takes: a runner converts to the
-    file's layout, range and element type, and back.
+    Images are [N, 3, H, W], RGB in 0..1, N being the batch, whatever the file itself takes: `feed`
+    converts to the file's layout, range and element type, and `fetch` back. `invoke` alone is the
+    inference, with everything that it started finished when it returns.
+
+    Attributes:
+        feed: takes the inputs.
+        invoke: runs the file on what was fed.
+        fetch: returns the outputs of the last run.
+        effective: settings as the runtime itself reports them.
     """
 
-    def __call__(self, inputs: Arrays) -> dict[str, NDArray[np.float32]]: ...
+    feed: Callable[[Arrays], None]
+    invoke: Callable[[], None]
+    fetch: Callable[[], dict[str, NDArray[np.float32]]]
+    effective: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def __call__(self, inputs: Arrays) -> dict[str, NDArray[np.float32]]:
+        """Return what the file computes."""
+        self.feed(inputs)
+        self.invoke()
+        return self.fetch()
 
 
 class Runner(Protocol):
@@ -47,11 +71,13 @@ class Runner(Protocol):
         name: the file's.
         suffix: of the files it reads.
         rounds_pictures: whether pictures come out rounded to 8 bits where the file has it so.
+        choices: setting → the values it may take, the default first.
     """
 
     name: str
     suffix: str
     rounds_pictures: bool = False
+    choices: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     def unavailable(self) -> str | None:
         """Return why this machine cannot run it, in one line; None where it can."""
@@ -75,7 +101,9 @@ class Runner(Protocol):
 
         Raises:
             BadArtifact: the runtime cannot load the file.
+            DeviceError: it cannot run with these settings here.
             MissingExtra: the runtime is not installed.
+            UsageError: it cannot run this batch.
         """
         ...
 

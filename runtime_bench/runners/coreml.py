@@ -47,14 +47,19 @@ class Coreml(Runner):
         description = model.get_spec().description
         pictures = {i.name for i in description.input if i.type.WhichOneof("Type") == "imageType"}
 
-        def run(inputs: Arrays) -> dict[str, NDArray[np.float32]]:
-            given = {
-                name: image_from_array(value) if name in pictures else value
-                for name, value in inputs.items()
-            }
-            return {name: _array(value) for name, value in model.predict(given).items()}
+        fed: dict[str, object] = {}
+        results: dict[str, object] = {}
 
-        yield run
+        def feed(inputs: Arrays) -> None:
+            fed.clear()
+            for name, value in inputs.items():
+                fed[name] = image_from_array(value) if name in pictures else value
+
+        yield Session(
+            feed=feed,
+            invoke=lambda: results.update(model.predict(fed)),
+            fetch=lambda: {name: _array(value) for name, value in results.items()},
+        )
 
     def layers(
         self, path: Path, inputs: Arrays, tensors: Sequence[str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -46,11 +47,20 @@ class OnnxRuntime(Runner):
         session = _load(path, _options(options))
         outputs = [item.name for item in session.get_outputs()]
 
-        def run(inputs: Arrays) -> dict[str, NDArray[np.float32]]:
-            results = session.run(outputs, dict(inputs))
+        fed: dict[str, NDArray[np.float32]] = {}
+        results: list[Any] = []
+
+        def feed(inputs: Arrays) -> None:
+            fed.clear()
+            fed.update(inputs)
+
+        def invoke() -> None:
+            results[:] = session.run(outputs, fed)
+
+        def fetch() -> dict[str, NDArray[np.float32]]:
             return {name: np.asarray(r) for name, r in zip(outputs, results, strict=True)}
 
-        yield run
+        yield Session(feed, invoke, fetch)
 
     def layers(
         self, path: Path, inputs: Arrays, tensors: Sequence[str]

@@ -27,16 +27,22 @@ class TorchRunner(Runner):
         program = load_program(path)
         module = program.module(check_guards=False)
 
-        def run(inputs: Arrays) -> dict[str, NDArray[np.float32]]:
+        fed: list[torch.Tensor] = []
+        results: list[torch.Tensor] = []
+
+        def feed(inputs: Arrays) -> None:
+            fed[:] = [torch.from_numpy(np.ascontiguousarray(x)) for x in inputs.values()]
+
+        def invoke() -> None:
             with torch.inference_mode():
-                output = module(
-                    *(torch.from_numpy(np.ascontiguousarray(x)) for x in inputs.values())
-                )
-            name = "style_code" if output.dim() == 2 else "image"
-            return {name: output.numpy()}
+                results[:] = [module(*fed)]
+
+        def fetch() -> dict[str, NDArray[np.float32]]:
+            (output,) = results
+            return {"style_code" if output.dim() == 2 else "image": output.numpy()}
 
         with torch_threads(options.threads):
-            yield run
+            yield Session(feed, invoke, fetch)
 
     def layers(
         self, path: Path, inputs: Arrays, tensors: Sequence[str]

@@ -52,11 +52,22 @@ class CoremlReference(Runner):
         Raises:
             UnsupportedOp: the program holds an operation that the reference does not compute.
         """
-        from styleexport.runtime_bench.runners.coreml_reference._session import ReferenceSession
+        from styleexport.runtime_bench.runners.coreml_reference._session import ReferencePackage
 
-        session = ReferenceSession(path, rounding=self._rounding)
+        package = ReferencePackage(path, rounding=self._rounding)
+        fed: dict[str, NDArray[np.float32]] = {}
+        results: dict[str, NDArray[np.float32]] = {}
+
+        def feed(inputs: Arrays) -> None:
+            fed.clear()
+            fed.update(inputs)
+
         with torch_threads(options.threads):
-            yield session
+            yield Session(
+                feed=feed,
+                invoke=lambda: results.update(package(fed)),
+                fetch=lambda: dict(results),
+            )
 
     def layers(
         self, path: Path, inputs: Arrays, tensors: Sequence[str]
@@ -65,9 +76,9 @@ class CoremlReference(Runner):
 
         Names that the program does not hold are left out.
         """
-        from styleexport.runtime_bench.runners.coreml_reference._session import ReferenceSession
+        from styleexport.runtime_bench.runners.coreml_reference._session import ReferencePackage
 
-        return ReferenceSession(path, rounding=self._rounding).layers(inputs, tensors)
+        return ReferencePackage(path, rounding=self._rounding).layers(inputs, tensors)
 
 
 RUNNER = CoremlReference()

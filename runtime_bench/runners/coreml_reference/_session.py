@@ -18,8 +18,8 @@ from styleexport.runtime_bench.runners.coreml_reference._package import read_pac
 from styleexport.runtime_bench.runners.coreml_reference._program import Feature
 
 
-class ReferenceSession:
-    """An open package; see `Session`.
+class ReferencePackage:
+    """An open package.
 
     Args:
         path: the ``.mlpackage`` folder.
