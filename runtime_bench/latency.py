@@ -16,11 +16,14 @@ from msgspec import Meta, Struct
 from styleexport.core.errors import BadArtifact
 from styleexport.core.files import replace_file
 from styleexport.core.manifest import ParityFact, Sha256, SizeFact
-from styleexport.core.types import Precision, Role
+from styleexport.core.schema import schema_of
+from styleexport.core.types import MAX_SIDE, Precision, Role
 
 SCHEMA_VERSION = 1
 
 Nanoseconds = Annotated[int, Meta(ge=0, le=10**15, description="monotonic nanoseconds")]
+# Below what a signed integer of 64 bits holds, in every language.
+Count = Annotated[int, Meta(ge=0, le=2**62)]
 Samples = Annotated[tuple[Nanoseconds, ...], Meta(max_length=1_000_000)]
 # A few words, never a page: reports also come from the network.
 Text = Annotated[str, Meta(max_length=400)]
@@ -67,8 +70,8 @@ class MachineFact(_Fact, frozen=True, kw_only=True):
     device: Text
     os: Text
     processor: Text
-    cores: Annotated[int, Meta(ge=0)]
-    memory_bytes: Annotated[int, Meta(ge=0)]
+    cores: Count
+    memory_bytes: Count
     accelerators: tuple[Text, ...] = ()
     features: tuple[Text, ...] = ()
     versions: Facts = {}
@@ -76,7 +79,7 @@ class MachineFact(_Fact, frozen=True, kw_only=True):
     @property
     def identity(self) -> tuple[str, str, str, int]:
         """What must agree for two reports to be compared."""
-        return (self.device, self.os.split()[0], self.processor, self.cores)
+        return (self.device, self.os.partition(" ")[0], self.processor, self.cores)
 
 
 class ThermalFact(_Fact, frozen=True, kw_only=True):
@@ -115,7 +118,7 @@ class StateFact(_Fact, frozen=True, kw_only=True):
     battery_percent: float | None = None
     charging: bool | None = None
     low_power: bool | None = None
-    free_memory_bytes: int | None = None
+    free_memory_bytes: Count | None = None
 
 
 class ProtocolFact(_Fact, frozen=True, kw_only=True):
@@ -184,9 +187,9 @@ class SubjectFact(_Fact, frozen=True, kw_only=True):
     target: Text
     precision: Precision
     role: Role
-    size_bytes: Annotated[int, Meta(ge=0)]
-    parameters: Annotated[int, Meta(ge=0)]
-    macs: Annotated[int, Meta(ge=0)]
+    size_bytes: Count
+    parameters: Count
+    macs: Count
     int8_mac_share: float
     quality_db: float | None = None
     style_change: float | None = None
@@ -206,7 +209,7 @@ class OperationFact(_Fact, frozen=True, kw_only=True):
     layer: Text
     op: Text
     time_ns: Nanoseconds
-    macs: Annotated[int, Meta(ge=0)] = 0
+    macs: Count = 0
     delegate: Text = ""
 
 
@@ -255,12 +258,18 @@ class CellFact(_Fact, frozen=True, kw_only=True):
     rounds_ns: Annotated[tuple[Samples, ...], Meta(max_length=10_000)] = ()
     pre_ns: Samples = ()
     post_ns: Samples = ()
-    peak_rss_bytes: int | None = None
-    idle_rss_bytes: int | None = None
+    peak_rss_bytes: Count | None = None
+    idle_rss_bytes: Count | None = None
     energy_joules: float | None = None
     placement: dict[Text, float] = {}
     operations: Annotated[tuple[OperationFact, ...], Meta(max_length=5_000)] = ()
     picture: Picture | None = None
+
+    def __post_init__(self) -> None:
+        if self.status == "measured" and not any(self.rounds_ns):
+            raise ValueError("a cell that was measured must hold samples")
+        if max(self.size.height, self.size.width) > MAX_SIDE:
+            raise ValueError(f"sides are at most {MAX_SIDE} pixels")
 
     @property
     def samples_ns(self) -> tuple[int, ...]:
@@ -360,3 +369,8 @@ def write_report(report: LatencyReport, path: Path) -> None:
     """Write a report, whole or not at all."""
     with replace_file(path) as part:
         part.write_bytes(report.encoded())
+
+
+def json_schema() -> bytes:
+    """Return the report's JSON Schema, indented."""
+    return schema_of(LatencyReport)

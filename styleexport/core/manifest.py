@@ -7,15 +7,15 @@ languages follow it, and reading validates against it.
 from __future__ import annotations
 
 import hashlib
-import inspect
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from styleexport.core.errors import BadArtifact
 from styleexport.core.files import replace_file
+from styleexport.core.schema import schema_of
 from styleexport.core.types import Precision, Role, Size
 
 SCHEMA_VERSION = 3
@@ -489,11 +489,4 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
 
 def json_schema() -> bytes:
     """Return the manifest's JSON Schema, indented."""
-    schema: dict[str, Any] = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **msgspec.json.schema(Manifest),
-    }
-    for definition in schema["$defs"].values():
-        # Python 3.13 strips the indentation of docstrings itself; the file must not depend on it.
-        definition["description"] = inspect.cleandoc(definition["description"])
-    return msgspec.json.format(msgspec.json.encode(schema, order="deterministic"), indent=2) + b"\n"
+    return schema_of(Manifest)

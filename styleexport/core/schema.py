@@ -1,11 +1,20 @@
-"""`python -m styleexport.core.schema FILE` writes the manifest's JSON Schema."""
+"""The JSON Schema of a struct, as it is published under `docs/`."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+import inspect
+from typing import Any
 
-from styleexport.core.manifest import json_schema
+import msgspec
 
-if __name__ == "__main__":
-    Path(sys.argv[1]).write_bytes(json_schema())
+
+def schema_of(kind: type[msgspec.Struct]) -> bytes:
+    """Return the JSON Schema of a struct and of all that it holds, indented."""
+    schema: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **msgspec.json.schema(kind),
+    }
+    for definition in schema["$defs"].values():
+        # Python 3.13 strips the indentation of docstrings itself; the file must not depend on it.
+        definition["description"] = inspect.cleandoc(definition["description"])
+    return msgspec.json.format(msgspec.json.encode(schema, order="deterministic"), indent=2) + b"\n"

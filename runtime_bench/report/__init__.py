@@ -1,0 +1,1 @@
+"""Latency reports as a page, Markdown, CSV or JSON: what a reader decides from."""

@@ -1,0 +1,242 @@
+"""The charts of the page: latency by size, quality by latency, samples by round, bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from styleexport.runtime_bench.report import svg
+from styleexport.runtime_bench.report.svg import Axis, Linear, Style
+
+WIDTH, HEIGHT = 460, 300
+LEFT, RIGHT, TOP, BOTTOM = 50, 14, 24, 28
+ROW = 26
+STRIP_WIDTH, STRIP_HEIGHT = 200, 44
+MOST_OF_A_ROUND = 40
+LETTER = 6.3
+# The letters of a phone are larger.
+LARGEST_LETTER = 7.4
+
+
+@dataclass(frozen=True)
+class Point:
+    """A value with its interval.
+
+    Attributes:
+        place: which of the places on the horizontal axis.
+        value: of the vertical axis, positive.
+        low: lower end of the interval.
+        high: upper end.
+        title: what a pointer that rests on it is told.
+    """
+
+    place: int
+    value: float
+    low: float
+    high: float
+    title: str
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points that belong together."""
+
+    label: str
+    style: Style
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A point of a scatter plot: less of x and more of y is better."""
+
+    label: str
+    style: Style
+    x: float
+    y: float
+    title: str
+
+
+def by_place(series: Sequence[Series], places: Sequence[str], unit: str, label: str) -> str:
+    """Return lines over named places, logarithmic upwards, with intervals.
+
+    Args:
+        series: what to draw.
+        places: names along the bottom.
+        unit: of the values.
+        label: what the chart shows, for those who do not see it.
+    """
+    points = [point for item in series for point in item.points]
+    axis = Axis.of([p.low for p in points] + [p.high for p in points], HEIGHT - BOTTOM, TOP)
+    step = (WIDTH - LEFT - RIGHT) / len(places)
+    spread = min(7.0, 0.5 * step / len(series))
+    parts = _grid(axis, unit)
+    for place, name in enumerate(places):
+        x = LEFT + (place + 0.5) * step
+        parts.append(svg.text(x, HEIGHT - BOTTOM + 18, name, anchor="middle"))
+    for index, item in enumerate(series):
+        shift = LEFT + 0.5 * step + (index - (len(series) - 1) / 2) * spread
+        where = [(shift + point.place * step, axis.at(point.value)) for point in item.points]
+        if len(where) > 1:
+            path = "L".join(f"{x:.1f} {y:.1f}" for x, y in where)
+            parts.append(f'<path class="line {item.style.classes}" d="M{path}"/>')
+        for point, (x, y) in zip(item.points, where, strict=True):
+            ends = axis.at(point.low), axis.at(point.high)
+            parts.append(_whisker(x, *ends, item.style))
+            parts.append(svg.marker(x, y, item.style, point.title))
+    return svg.figure(WIDTH, HEIGHT, label, parts)
+
+
+def dots(series: Sequence[Series], unit: str, label: str) -> str:
+    """Return one row a series, its first value with its interval, logarithmic to the right."""
+    points = [item.points[0] for item in series]
+    left = 24 + LARGEST_LETTER * max(len(item.label) for item in series)
+    left = min(left, 0.55 * WIDTH)
+    values = [p.low for p in points] + [p.high for p in points]
+    axis = Axis.of(values, left, WIDTH - RIGHT)
+    height = TOP + ROW * len(series) + 2 * BOTTOM
+    parts: list[str] = []
+    for value in axis.ticks(5):
+        x = axis.at(value)
+        parts.append(svg.line(x, TOP, x, height - 2 * BOTTOM, "grid"))
+        parts.append(svg.text(x, height - 2 * BOTTOM + 18, f"{value:g}", anchor="middle"))
+    parts.append(svg.text(WIDTH - RIGHT, height - 6, unit, "unit", "end"))
+    for index, (item, point) in enumerate(zip(series, points, strict=True)):
+        y = TOP + ROW * (index + 0.5)
+        name = _fitting(item.label, left - 20)
+        parts.append(svg.text(left - 12, y + 4, name, anchor="end"))
+        low, high = axis.at(point.low), axis.at(point.high)
+        kind = f"whisker {item.style.classes}"
+        parts.append(svg.line(low, y, high, y, kind))
+        parts += [svg.line(x, y - 3, x, y + 3, kind) for x in (low, high)]
+        parts.append(svg.marker(axis.at(point.value), y, item.style, point.title))
+    return svg.figure(WIDTH, height, label, parts)
+
+
+def scatter(dots: Sequence[Dot], x_unit: str, y_unit: str, label: str) -> str:
+    """Return dots, time logarithmic to the right, and the line of those that none other beats."""
+    across = Axis.of([dot.x for dot in dots], LEFT, WIDTH - RIGHT)
+    upwards = Linear.of([dot.y for dot in dots], HEIGHT - BOTTOM, TOP)
+    parts = _grid(upwards, y_unit)
+    for value in across.ticks(6):
+        x = across.at(value)
+        parts.append(svg.line(x, TOP, x, HEIGHT - BOTTOM, "grid"))
+        parts.append(svg.text(x, HEIGHT - BOTTOM + 18, f"{value:g}", anchor="middle"))
+    parts.append(svg.text(WIDTH - RIGHT, HEIGHT - BOTTOM - 5, x_unit, "unit", "end"))
+    best = unbeaten(dots)
+    where = [(across.at(dot.x), upwards.at(dot.y)) for dot in best]
+    if len(where) > 1:
+        steps = "".join(f"H{x:.1f}V{y:.1f}" for x, y in where[1:])
+        parts.append(f'<path class="front" d="M{where[0][0]:.1f} {where[0][1]:.1f}{steps}"/>')
+    every = [(across.at(dot.x), upwards.at(dot.y)) for dot in dots]
+    parts += [svg.marker(x, y, d.style, d.title) for (x, y), d in zip(every, dots, strict=True)]
+    parts += _labels([(x, y, dot.label) for (x, y), dot in zip(where, best, strict=True)], every)
+    return svg.figure(WIDTH, HEIGHT, label, parts)
+
+
+def unbeaten(dots: Sequence[Dot]) -> tuple[Dot, ...]:
+    """Return the dots that no other is both faster and better than, the fastest first."""
+    found: list[Dot] = []
+    for dot in sorted(dots, key=lambda dot: (dot.x, -dot.y)):
+        if not found or dot.y > found[-1].y:
+            found.append(dot)
+    return tuple(found)
+
+
+def strip(rounds: Sequence[Sequence[int]], style: Style, label: str) -> str:
+    """Return the samples of each round as points, from the least to the 99th percentile."""
+    ordered = sorted(sample for samples in rounds for sample in samples)
+    low, high = ordered[0], ordered[int(0.99 * (len(ordered) - 1))]
+    reach = max(high - low, 1)
+    step = STRIP_WIDTH / len(rounds)
+    parts = [svg.line(0, STRIP_HEIGHT - 0.5, STRIP_WIDTH, STRIP_HEIGHT - 0.5, "grid")]
+    points: list[str] = []
+    for index, samples in enumerate(rounds):
+        shown = samples[:: max(1, len(samples) // MOST_OF_A_ROUND)]
+        for turn, sample in enumerate(shown):
+            x = step * (index + 0.1 + 0.8 * (turn + 0.5) / len(shown))
+            y = 4 + (STRIP_HEIGHT - 8) * (1 - min(1.0, (sample - low) / reach))
+            points.append(f"M{x:.1f} {y:.1f}h0")
+        if index:
+            parts.append(svg.line(step * index, 0, step * index, STRIP_HEIGHT, "grid"))
+    parts.append(f'<path class="points {style.classes}" d="{"".join(points)}"/>')
+    return svg.figure(STRIP_WIDTH, STRIP_HEIGHT, label, parts)
+
+
+def bar(
+    value: float,
+    most: float,
+    style: Style,
+    ends: tuple[float, float] | None = None,
+    mark: float | None = None,
+) -> str:
+    """Return a bar beside a figure, which says what it shows.
+
+    Args:
+        value: its length.
+        most: the length of a full one.
+        style: its colour.
+        ends: of the interval.
+        mark: a value to draw a line at.
+    """
+    width = 100 * min(1.0, max(0.0, value / most)) if most > 0 else 0.0
+    parts = [f'<rect class="bar {style.classes}" x="0" y="2" width="{width:.1f}" height="8"/>']
+    if ends is not None and most > 0:
+        low, high = (100 * min(1.0, end / most) for end in ends)
+        parts.append(svg.line(low, 6, high, 6, "whisker"))
+    if mark is not None and most > 0:
+        where = 100 * mark / most
+        parts.append(svg.line(where, 0, where, 12, "at"))
+    return (
+        '<svg class="inline" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def _grid(axis: Axis | Linear, unit: str) -> list[str]:
+    parts: list[str] = []
+    for value in axis.ticks():
+        y = axis.at(value)
+        parts.append(svg.line(LEFT, y, WIDTH - RIGHT, y, "grid"))
+        parts.append(svg.text(LEFT - 8, y + 4, f"{value:g}", anchor="end"))
+    parts.append(svg.text(LEFT - 8, 12, unit, "unit", "end"))
+    return parts
+
+
+def _whisker(x: float, low: float, high: float, style: Style) -> str:
+    kind = f"whisker {style.classes}"
+    caps = "".join(svg.line(x - 3, y, x + 3, y, kind) for y in (low, high))
+    return svg.line(x, low, x, high, kind) + caps
+
+
+def _fitting(label: str, width: float) -> str:
+    most = int(width / LARGEST_LETTER)
+    return label if len(label) <= most else f"{label[: most - 1]}…"
+
+
+def _labels(
+    points: Sequence[tuple[float, float, str]], marks: Sequence[tuple[float, float]]
+) -> list[str]:
+    """Return labels beside points, each where it covers no other label and no marker."""
+    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in marks]
+    parts: list[str] = []
+    for x, y, words in points:
+        width = LETTER * len(words)
+        for left, base in (
+            (x + 7, y - 7), (x - 7 - width, y - 7), (x - width / 2, y - 11),
+            (x + 7, y + 15), (x - 7 - width, y + 15), (x - width / 2, y + 20),
+            (x + 9, y + 4), (x - 9 - width, y + 4),
+        ):  # fmt: skip
+            box = (left, base - 10, left + width, base + 3)
+            inside = box[0] >= LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] < HEIGHT - BOTTOM
+            if inside and not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                parts.append(svg.text(left, base, words, "near"))
+                break
+    return parts
+
+
+def _overlap(
+    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
+) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -1,0 +1,80 @@
+"""The formats that reports are shown in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from styleexport.core.errors import UsageError
+from styleexport.runtime_bench.latency import LatencyReport, read_report
+from styleexport.runtime_bench.report.groups import Machine, machines_of
+from styleexport.runtime_bench.report.markdown import markdown
+from styleexport.runtime_bench.report.page import page
+from styleexport.runtime_bench.report.rows import as_csv, as_json, rows_of
+
+Format = Literal["html", "md", "csv", "json-table"]
+SUFFIXES: tuple[tuple[str, Format], ...] = (
+    (".html", "html"), (".htm", "html"), (".md", "md"), (".csv", "csv"), (".json", "json-table"),
+)  # fmt: skip
+TABLES = (".sqlite", ".sqlite3", ".db")
+
+
+def read_reports(paths: Sequence[Path]) -> tuple[LatencyReport, ...]:
+    """Return the reports of some files: JSON, or the table of a sweep.
+
+    Raises:
+        BadArtifact: one is not a report, or of another schema version.
+        UsageError: a table of a sweep holds no report.
+    """
+    found: list[LatencyReport] = []
+    for path in paths:
+        found += _of_table(path) if path.suffix.lower() in TABLES else (read_report(path),)
+    return tuple(found)
+
+
+def render(reports: Sequence[LatencyReport], kind: Format, base: str | None = None) -> str:
+    """Return reports in a format.
+
+    Args:
+        reports: at least one.
+        kind: of the result.
+        base: runner whose fp32 file speed-ups are relative to; None takes each runner's own.
+
+    Raises:
+        UsageError: no cell was measured in fp32 on the runner ``base``.
+    """
+    machines = machines_of(reports)
+    if base is not None:
+        _check_base(machines, base)
+    if kind == "html":
+        return page(machines, base)
+    if kind == "md":
+        return markdown(machines)
+    rows = rows_of(machines)
+    return as_csv(rows) if kind == "csv" else as_json(rows)
+
+
+def format_of(path: Path) -> Format | None:
+    """Return the format that the suffix of a file stands for; None for another suffix."""
+    return dict(SUFFIXES).get(path.suffix.lower())
+
+
+def _of_table(path: Path) -> Sequence[LatencyReport]:
+    from styleexport.runtime_bench.sweep import reports
+
+    found = reports(path)
+    if not found:
+        raise UsageError(f"{path} holds no report yet: run `styleexport sweep` to its end")
+    return found
+
+
+def _check_base(machines: Sequence[Machine], base: str) -> None:
+    measured = [e for m in machines for e in m.entries if e.summary]
+    known = {e.cell.runner_label for e in measured if e.cell.subject.precision == "fp32"}
+    runners = known | {label.split(":")[0] for label in known}
+    if base not in runners:
+        raise UsageError(
+            f"no cell was measured in fp32 on {base!r}: expected one of "
+            f"{', '.join(sorted(runners)) or 'none, there is no fp32 cell'}; leave --base out"
+        )

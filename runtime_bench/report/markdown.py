@@ -1,0 +1,80 @@
+"""Reports as Markdown: for a README or a comment on a change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from styleexport.runtime_bench.report import words
+from styleexport.runtime_bench.report.groups import Entry, Machine, Panel
+from styleexport.runtime_bench.report.headline import fastest, headline
+
+
+def markdown(machines: Sequence[Machine]) -> str:
+    """Return the headline, a table for each machine, network and role, and what was not measured.
+
+    Args:
+        machines: at least one.
+    """
+    blocks = ["\n".join(f"- {_plain(line)}" for line in headline(machines))]
+    for machine in machines:
+        blocks.append(f"### {_plain(machine.name)}\n\n{_plain(_conditions(machine))}")
+        blocks += [_table(panel) for panel in machine.panels if panel.measured]
+        if missing := list(_unmeasured(machine)):
+            blocks.append("Not measured:\n\n" + "\n".join(missing))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _table(panel: Panel) -> str:
+    sizes = panel.sizes
+    best = [fastest(panel, size) for size in sizes]
+    lines = [
+        _line(panel.title, *map(str, sizes), "file", "PSNR"),
+        _line("---", *("---:" for _ in sizes), "---:", "---:"),
+    ]
+    for name in panel.series:
+        entries = [panel.at(name, size) for size in sizes]
+        largest = next(entry for entry in reversed(entries) if entry)
+        cells = (_cell(entry, bold=entry in best) for entry in entries)
+        size = words.megabytes(largest.cell.subject.size_bytes)
+        # What is already Markdown must not be escaped again.
+        lines.append(_line(name) + f" {' | '.join(cells)} " + _line(
+            size, words.decibels(largest.quality_db)))  # fmt: skip
+    return "\n".join(lines)
+
+
+def _cell(entry: Entry | None, *, bold: bool) -> str:
+    if entry is None or entry.summary is None:
+        return "-"
+    value = words.milliseconds(entry.summary.median_ns)
+    return f"{f'**{value}**' if bold else value} ({words.interval(entry.summary)})"
+
+
+def _conditions(machine: Machine) -> str:
+    report = machine.reports[0]
+    fact, protocol = report.machine, report.protocol
+    turns = "interleaved" if protocol.interleaved else "one cell after the other"
+    return (
+        f"{fact.processor}, {fact.cores} logical cores, {fact.os}. Median of inference and its "
+        f"95 % interval, {protocol.rounds} rounds of {protocol.seconds:g} s, {turns}; styleexport "
+        f"{report.harness.version}, {report.created[:10]}."
+    )
+
+
+def _unmeasured(machine: Machine) -> Iterator[str]:
+    for panel in machine.panels:
+        for entry in panel.entries:
+            if entry.summary is None:
+                why = entry.cell.message or "no reason was given"
+                what = f"{panel.title} {entry.size} on {entry.series}"
+                yield f"- {_plain(what)}: {entry.cell.status}, {_plain(why)}"
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(_plain(cell) for cell in cells)} |"
+
+
+def _plain(text: str) -> str:
+    """Return a text that Markdown shows as it is, on one line."""
+    escaped = words.printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*\[\]|~]|(?<!\w)_|_(?!\w)|!(?=\[)|@)", r"\\\1", escaped)

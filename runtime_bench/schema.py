@@ -1,0 +1,14 @@
+"""`python -m styleexport.runtime_bench.schema docs` writes the schemas of manifest and report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from styleexport.core import manifest
+from styleexport.runtime_bench import latency
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    (folder / "manifest.schema.json").write_bytes(manifest.json_schema())
+    (folder / "latency.schema.json").write_bytes(latency.json_schema())

@@ -1,0 +1,93 @@
+"""`styleexport bench compare`: did a file, a runtime or a network become slower?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.core.errors import Regression, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from styleexport.runtime_bench.comparison import CellComparison
+
+HEADER = ("cell", "before", "after", "change", "95 % interval", "p", "verdict")
+
+
+def _share(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """Return ``10%`` and ``0.1`` as 0.1."""
+    if text is None:
+        return None
+    number, per_cent = text.strip().removesuffix("%"), text.strip().endswith("%")
+    try:
+        value = float(number) / (100 if per_cent else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 10:
+        raise UsageError(
+            f"--fail-above {text!r} is not a share: expected 0 % to 1000 %, written 10% or 0.1; "
+            "type --fail-above 10%"
+        )
+    return value
+
+
+@click.command(epilog="Example: styleexport bench compare before.json after.json --fail-above 10%")
+@click.argument("before", type=PATH)
+@click.argument("after", type=PATH)
+@click.option("--fail-above", metavar="SHARE", callback=_share,
+              help="Exit 5 where a cell became slower (beyond noise), larger or further from the "
+              "float network by more, or can no longer be measured: 10%.")  # fmt: skip
+@click.option("--across-machines", is_flag=True, help="Compare reports of different machines.")
+@json_option
+def compare(
+    before: Path, after: Path, fail_above: float | None, across_machines: bool, as_json: bool
+) -> None:
+    """Compare the report AFTER with the report BEFORE, cell by cell.
+
+    Cells are told apart by a permutation test of their rounds and a bootstrap interval; of 20 equal
+    ones chance parts about one, so look at how far, and measure again.
+    """
+    from styleexport.runtime_bench.comparison import compare_reports, notes, regressions
+    from styleexport.runtime_bench.latency import read_report
+    from styleexport.runtime_bench.report.words import printable
+
+    first, second = read_report(before), read_report(after)
+    found = compare_reports(first, second, fail_above=fail_above, across_machines=across_machines)
+    for line in notes(first, second):
+        talk(printable(line))
+    print_json(found) if as_json else _print(found)
+    worse = regressions(found)
+    if worse:
+        others = f"; {len(worse) - 1} more" if len(worse) > 1 else ""
+        remedy = "find what changed, or allow more with --fail-above"
+        raise Regression(f"{printable(next(iter(worse)))}{others}; {remedy}")
+
+
+def _print(found: Sequence[CellComparison]) -> None:
+    from styleexport.runtime_bench.report.words import printable
+
+    print_table(HEADER, [(printable(cell.name), *_figures(cell)) for cell in found])
+    for cell in found:
+        for line in (*cell.differences, *cell.regressions):
+            click.echo(printable(f"{cell.name}: {line}"))
+
+
+def _figures(cell: CellComparison) -> tuple[str, ...]:
+    from styleexport.runtime_bench.comparison import percent
+    from styleexport.runtime_bench.report.words import milliseconds
+
+    latency = cell.latency
+    if latency is None:
+        return (cell.before or "-", cell.after or "-", "-", "-", "-", "not compared")
+    return (
+        milliseconds(latency.before_ns),
+        milliseconds(latency.after_ns),
+        percent(latency.ratio),
+        f"{percent(latency.low)} to {percent(latency.high)}",
+        f"{latency.p_value:.3f}",
+        "REGRESSION" if cell.regressions else latency.verdict,
+    )

@@ -1,0 +1,65 @@
+"""`styleexport report`: latency reports as a page, Markdown, CSV or JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from styleexport.cli._common import PATH, json_option, talk
+from styleexport.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from styleexport.runtime_bench.report.formats import Format
+
+FORMATS: tuple[Format, ...] = ("html", "md", "csv", "json-table")
+
+
+@click.command(epilog="Example: styleexport report desktop.json phone.json -o latency.html")
+@click.argument("reports", nargs=-1, required=True, type=PATH, metavar="REPORT…")
+@click.option("-o", "--out", type=PATH, help="Write to this file.  [default: print]")
+@click.option("--format", "kind", type=click.Choice(FORMATS),
+              help="[default: that of -o's suffix, or md]")  # fmt: skip
+@click.option("--base", metavar="RUNNER", help="Speed-ups are relative to fp32 on this runner.  "
+              "[default: on each file's own]")  # fmt: skip
+@json_option
+def report(
+    reports: tuple[Path, ...], out: Path | None, kind: str | None, base: str | None, as_json: bool
+) -> None:
+    """Show latency reports of one machine or of several, and tables of `styleexport sweep`.
+
+    Cells of different machines stand beside each other and are never compared. --json is
+    --format json-table: one object a cell, times in ns.
+    """
+    from styleexport.core.files import replace_file
+    from styleexport.runtime_bench.report.formats import read_reports, render
+
+    wanted = _format("json-table" if as_json else kind, out)
+    if out is not None and out.resolve() in [path.resolve() for path in reports]:
+        raise UsageError(f"{out} is one of the reports: choose another place with -o")
+    shown = render(read_reports(reports), wanted, base)
+    if out is None:
+        click.echo(shown, nl=False)
+        return
+    with replace_file(out) as part:
+        part.write_bytes(shown.encode())
+    talk(f"report: {out}")
+
+
+def _format(kind: str | None, out: Path | None) -> Format:
+    from styleexport.runtime_bench.report.formats import format_of
+
+    for known in FORMATS:
+        if kind == known:
+            return known
+    found = format_of(out) if out is not None else "md"
+    if found is None:
+        raise UsageError(
+            f"{out} says nothing of a format: expected a suffix .html, .md, .csv or .json; type "
+            "for example --format html"
+        )
+    return found
+
+
+COMMAND = report

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from styleexport.runtime_bench.latency import read_report, write_report
+
+CONTRACT = Path(__file__).parents[1] / "contract" / "reports"
+DESKTOP, PHONE = CONTRACT / "desktop.json", CONTRACT / "phone.json"
+NAME = "adain-lite transform 64x96 fp32 onnx on onnxruntime"
+
+
+@pytest.fixture
+def slower(tmp_path) -> Path:
+    """The desktop's report with its first cell a quarter slower."""
+    report = read_report(DESKTOP)
+    first, *others = report.cells
+    rounds = tuple(tuple(int(1.25 * s) for s in samples) for samples in first.rounds_ns)
+    cells = (replace(first, rounds_ns=rounds), *others)
+    write_report(replace(report, cells=cells), tmp_path / "slower.json")
+    return tmp_path / "slower.json"
+
+
+def test_the_same_report_twice_passes_the_gate(cli):
+    done = cli("bench", "compare", DESKTOP, DESKTOP, "--fail-above", "10%")
+    done.fine()
+    lines = done.out.splitlines()
+    assert lines[0].split() == [
+        "cell", "before", "after", "change", "95", "%", "interval", "p", "verdict",
+    ]  # fmt: skip
+    assert lines[1].startswith(NAME)
+    assert lines[1].endswith("cannot be told apart")
+    assert "out-of-memory" in done.out
+
+
+def test_a_regression_is_printed_and_the_code_is_5(cli, slower):
+    done = cli("bench", "compare", DESKTOP, slower, "--fail-above", "10%")
+    assert done.code == 5
+    assert f"{NAME}: time +25.0 % (" in done.out
+    (line,) = done.talk
+    assert line.startswith(f"error: {NAME}: time +25.0 % (")
+    assert line.endswith("at most +10.0 % allowed; find what changed, or allow more with "
+                         "--fail-above")  # fmt: skip
+
+
+@pytest.mark.parametrize("gate", [(), ("--fail-above", "0.3"), ("--fail-above", "30%")])
+def test_what_is_allowed_is_told_and_no_more(cli, slower, gate):
+    done = cli("bench", "compare", DESKTOP, slower, *gate)
+    done.fine()
+    assert " slower" in done.out
+
+
+def test_json_holds_every_cell_and_the_gate_still_holds(cli, slower):
+    done = cli("bench", "compare", DESKTOP, slower, "--fail-above", "10%", "--json")
+    assert done.code == 5
+    cells = json.loads(done.out)
+    assert len(cells) == 12
+    assert cells[0]["latency"]["verdict"] == "slower"
+    assert cells[0]["latency"]["ratio"] == pytest.approx(1.25, abs=0.001)
+    assert cells[-1]["latency"] is None
+
+
+def test_other_machines_are_compared_when_asked_for(cli, tmp_path):
+    report = read_report(DESKTOP)
+    machine = replace(report.machine, processor="Ryzen 9\x1b[2J")
+    write_report(replace(report, machine=machine), tmp_path / "other.json")
+    cli("bench", "compare", DESKTOP, "other.json").refused(2, "add --across-machines")
+    done = cli("bench", "compare", DESKTOP, "other.json", "--across-machines")
+    assert (done.code, done.talk) == (
+        0, ["processor differs: Intel Core Ultra 7, then Ryzen 9 [2J"],
+    )  # fmt: skip
+
+
+def test_a_phone_is_compared_where_both_measured_the_same(cli):
+    done = cli("bench", "compare", DESKTOP, PHONE, "--across-machines", "--json")
+    assert done.code == 0
+    both = [cell for cell in json.loads(done.out) if cell["latency"]]
+    assert [(c["precision"], c["runner"], c["size"]) for c in both] == [
+        ("fp32", "litert", "128x128"), ("int8", "litert", "128x128"),
+    ]  # fmt: skip
+    assert [c["latency"]["verdict"] for c in both] == ["slower", "slower"]
+    assert "governor differs: performance, then not told" in done.talk
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((DESKTOP, "no.json"), "no.json cannot be read"),
+        ((DESKTOP, CONTRACT / "other_version.json"), "schema version 2, expected 1"),
+        ((DESKTOP, PHONE), "the reports are of different machines: device 'ThinkPad X1' and"),
+        ((DESKTOP, DESKTOP, "--fail-above", "ten"), "--fail-above 'ten' is not a share"),
+        ((DESKTOP, DESKTOP, "--fail-above", "-5%"), "type --fail-above 10%"),
+        ((DESKTOP, DESKTOP, "--fail-above", "nan"), "type --fail-above 10%"),
+        ((DESKTOP,), "Missing argument 'AFTER'"),
+    ],
+)
+def test_bad_calls_end_in_one_line(cli, arguments, message):
+    cli("bench", "compare", *arguments).refused(2, message)

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from msgspec.structs import replace
+
+from styleexport.runtime_bench.report.formats import render
+
+VOID = {"meta", "img", "br"}
+
+
+class Elements(HTMLParser):
+    """Every element with its attributes; the words of the page; fails where one is not closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(page)
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture
+def page(desktop) -> Elements:
+    return Elements(render([desktop], "html"))
+
+
+def test_the_page_needs_nothing_else_and_runs_nothing(desktop, phone):
+    found = render([desktop, phone], "html")
+    elements = Elements(found)
+    assert {name for name, _ in elements.found} & {"script", "link", "iframe", "object"} == set()
+    assert all(image["src"].startswith("data:image/png;base64,") for image in elements.all("img"))
+    assert not re.search(r"""(?:src|href|action)\s*=\s*["'](?!data:)""", found)
+    assert "url(" not in found
+    assert "@import" not in found
+    policy = next(a["content"] for a in elements.all("meta") if "http-equiv" in a)
+    assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def test_every_chapter_is_there(page):
+    titles = re.findall(
+        r"(Latency|Speed-up|Quality against latency|Pictures|Size and memory|GMAC/s|Operations|"
+        r"Rounds|Parity|Not measured|All figures|Environment)",
+        page.text,
+    )
+    assert set(titles) == {
+        "Latency", "Speed-up", "Quality against latency", "Pictures", "Size and memory", "GMAC/s",
+        "Operations", "Rounds", "Parity", "Not measured", "All figures", "Environment",
+    }  # fmt: skip
+
+
+def test_the_headline_names_the_fastest_and_what_equals_it(page):
+    headline = page.text.split("Latency Median of inference")[0]
+    assert "adain-lite transform: fastest is onnxruntime int8: 64x96 in 2.2" in headline
+    assert "1 cell failed the artifact's probes and got no latency." in headline
+    assert "2 cells could not be measured; the reasons are below." in headline
+
+
+def test_a_busy_machine_is_told_at_the_top(desktop, page):
+    assert "was busy" not in page.text
+    busy = replace(desktop, before=replace(desktop.before, load_average=6.8))
+    text = Elements(render([busy], "html")).text
+    assert "ThinkPad X1 was busy before the measurement, load 6.8 on 2 cores: trust no" in text
+
+
+def test_equals_are_named_as_such(desktop):
+    first = desktop.cells[0]
+    twin = replace(first, runner="openvino")
+    text = Elements(render([replace(desktop, cells=(first, twin))], "html")).text
+    assert "At 64x96 it cannot be told apart from openvino fp32." in text
+
+
+def test_cells_that_were_not_measured_say_why(page):
+    for words in (
+        "unavailable this build has no CUDA: it has cpu and xnnpack",
+        "wrong psnr 11.5 dB on the probes, at least 25 is allowed",
+        "out-of-memory the process was killed: memory ran out",
+    ):
+        assert words in page.text
+    assert "11.5 FAIL at least 25" in page.text
+
+
+def test_charts_have_words_for_those_who_do_not_see_them(page):
+    charts = [a for a in page.all("svg") if "chart" in (a["class"] or "")]
+    assert len(charts) > 5
+    assert all(chart["role"] == "img" and chart["aria-label"] for chart in charts)
+    inline = [a for a in page.all("svg") if "chart" not in (a["class"] or "")]
+    assert all(picture["aria-hidden"] == "true" for picture in inline)
+    assert all(image["alt"] for image in page.all("img"))
+
+
+def test_speed_up_is_relative_to_fp32_of_the_same_runner_or_of_one_that_is_named(desktop):
+    own = Elements(render([desktop], "html")).text.split("Speed-up ")[1].split("Quality against")[0]
+    assert "Time of fp32 on the same runner" in own
+    assert re.search(r"litert int8 3\.[345]\d× 3\.[345]\d×", own)
+    named = Elements(render([desktop], "html", "onnxruntime")).text.split("Speed-up ")[1]
+    assert "Time of fp32 on onnxruntime by time of the file" in named
+    assert re.search(r"litert int8 [12]\.\d\d×", named.split("Quality against")[0])
+
+
+def test_the_pipeline_is_the_sum_of_both_files(desktop):
+    encode = next(cell for cell in desktop.cells if cell.subject.role == "encode")
+    transform = next(cell for cell in desktop.cells if cell.key == (*encode.key[:3], "transform",
+                                                                    *encode.key[4:]))  # fmt: skip
+    steady = [replace(encode, rounds_ns=((5_000_000,),) * 6),
+              replace(transform, rounds_ns=((15_000_000, 9),) * 7)]  # fmt: skip
+    text = Elements(render([replace(desktop, cells=tuple(steady))], "html")).text
+    assert "adain-lite with a new style ms 128x128 onnxruntime fp32 20.00 20.00 to 20.00, 25 %" in (
+        text
+    )
+    assert "Pipeline" not in Elements(render([replace(desktop, cells=steady[:1])], "html")).text
+
+
+def test_machines_stand_beside_each_other_and_are_never_in_one_table(desktop, phone):
+    elements = Elements(render([desktop, phone], "html"))
+    assert "adain-lite transform · ThinkPad X1" in elements.text
+    assert "adain-lite transform · Google Pixel 8 (android)" in elements.text
+    alone = Elements(render([desktop], "html"))
+    assert "· ThinkPad X1" not in alone.text
+
+
+def test_two_reports_of_the_same_cells_are_kept_apart_by_their_time(desktop):
+    later = replace(desktop, created="2026-11-22T08:00:00Z")
+    text = Elements(render([desktop, later], "html")).text
+    assert "ThinkPad X1, 2026-11-21 20:10" in text
+    assert "ThinkPad X1, 2026-11-22 08:00" in text
+    twice = Elements(render([desktop, desktop], "html")).text
+    assert "ThinkPad X1, 2026-11-21 20:10 (2)" in twice
+
+
+def test_reports_of_one_cell_each_are_one_machine_and_a_repeated_one_another(desktop):
+    each = [replace(desktop, cells=(cell,)) for cell in desktop.cells]
+    again = replace(each[0], created="2026-11-22T08:00:00Z")
+    text = Elements(render([*each, again], "html")).text
+    assert "adain-lite transform · ThinkPad X1, 2026-11-21 20:10 " in text
+    assert "adain-lite transform · ThinkPad X1, 2026-11-22 08:00 " in text
+    assert "ThinkPad X1, 2026-11-21 20:10: 12 cells" in text
+    assert "7 more" in text.split("Environment")[1]
+
+
+def test_reports_of_one_machine_that_complete_each_other_are_one(desktop):
+    halves = [replace(desktop, cells=desktop.cells[:4]), replace(desktop, cells=desktop.cells[4:])]
+    assert "ThinkPad X1, 2026-11-21 20:10 (2)" not in Elements(render(halves, "html")).text
+
+
+def test_the_environment_tells_what_phones_know(phone):
+    text = Elements(render([phone], "html")).text
+    assert "thermal state 1 (android), battery 80 %, on battery" in text
+    assert "accelerators Mali-G715" in text
+
+
+def test_harmful_text_stays_text(harmful):
+    page = render([harmful], "html")
+    elements = Elements(page)
+    names = {name for name, _ in elements.found}
+    assert names & {"script", "a", "iframe"} == set()
+    assert all(not key.startswith("on") for _, found in elements.found for key in found)
+    assert "<script>alert(1)</script>" in elements.text
+    assert all(i["src"].startswith("data:image/png;base64,") for i in elements.all("img"))
+    assert "no PNG or JPEG" in elements.text
+
+
+@pytest.mark.parametrize("picture", ["R0lGODlhAQABAAAAACw=", "PHN2Zy8+", "A"])
+def test_what_is_no_png_or_jpeg_is_not_shown(desktop, picture):
+    cell = replace(desktop.cells[0], picture=picture)
+    elements = Elements(render([replace(desktop, cells=(cell,))], "html"))
+    assert elements.all("img") == []
+    assert "no PNG or JPEG onnxruntime fp32" in elements.text
+
+
+def test_a_report_in_which_nothing_was_measured_is_a_page_too(desktop):
+    cells = tuple(cell for cell in desktop.cells if cell.status != "measured")
+    text = Elements(render([replace(desktop, cells=cells)], "html")).text
+    assert "2 cells could not be measured" in text
+    assert "Speed-up" not in text
