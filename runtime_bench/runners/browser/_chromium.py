@@ -1,0 +1,106 @@
+"""Chromium without a window: started on a page of ours, in a profile that is thrown away."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+from styleexport.core.errors import DeviceError
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+VARIABLE = "STYLEEXPORT_CHROMIUM"
+FLAGS = (
+    "--headless=new",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    # A page in the background is slowed down; this one is never in front.
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+)
+WEBGPU = ("--enable-unsafe-webgpu", "--enable-features=Vulkan")
+# Where there is no graphics card: right, and slow; the report names it.
+SOFTWARE_WEBGPU = "--use-webgpu-adapter=swiftshader"
+
+
+def executable() -> str | None:
+    """Return Chromium's or Chrome's path: ``$STYLEEXPORT_CHROMIUM``, or what is on the path."""
+    named = os.environ.get(VARIABLE)
+    return shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def missing() -> str | None:
+    """Return what to do where there is no Chromium; None where there is one."""
+    if executable():
+        return None
+    return f"no Chromium found: install the package chromium, or set {VARIABLE} to its path"
+
+
+@contextlib.contextmanager
+def chromium(url: str, *, webgpu: bool = False) -> Generator[subprocess.Popen[bytes]]:
+    """Yield Chromium on a page; it and all its processes end with the block.
+
+    Args:
+        url: of the page.
+        webgpu: whether the page may use WebGPU, in software where there is no graphics card.
+
+    Raises:
+        DeviceError: there is no Chromium, or it cannot be started.
+    """
+    program = executable()
+    if program is None:
+        raise DeviceError(f"a browser cannot be opened: {missing()}")
+    with tempfile.TemporaryDirectory(
+        prefix="styleexport-chromium-", ignore_cleanup_errors=True
+    ) as profile:
+        try:
+            process = subprocess.Popen(
+                _command(program, url, Path(profile), webgpu=webgpu),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                # A group of its own, so that its children can be ended with it.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise DeviceError(f"{program} cannot be started: {error.strerror}") from error
+        try:
+            yield process
+        finally:
+            _end(process)
+
+
+def _command(program: str, url: str, profile: Path, *, webgpu: bool) -> list[str]:
+    flags = [flag for flag in FLAGS if not (webgpu and flag == "--disable-gpu")]
+    if webgpu:
+        flags += [*WEBGPU, *(() if _has_gpu() else (SOFTWARE_WEBGPU,))]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        # Chromium's sandbox refuses to run as root.
+        flags.append("--no-sandbox")
+    return [program, *flags, f"--user-data-dir={profile}", url]
+
+
+def _has_gpu() -> bool:
+    return platform.system() != "Linux" or any(Path("/dev/dri").glob("renderD*"))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End Chromium and its children; some outlive their parent."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,28 @@
+/** What the modules of the page ask of the document and of the server. */
+
+import { tensorsFrom } from "./safetensors.js";
+
+/** Return an element of the page. */
+export function find(id) {
+  return document.getElementById(id);
+}
+
+/** Return the bytes of one of the server's files. */
+export async function bytesOf(path) {
+  const answer = await fetch(path);
+  if (!answer.ok) {
+    throw new Error(`${path}: the server answers ${answer.status}; is it still running?`);
+  }
+  return answer.arrayBuffer();
+}
+
+/** Return the tensors of one of the artifact's .safetensors files. */
+export async function tensorsOf(path) {
+  return tensorsFrom(await bytesOf(`artifact/${path}`));
+}
+
+/** Say at the top of the page what went wrong. */
+export function showTrouble(error) {
+  find("trouble").textContent = error ? String(error.message ?? error) : "";
+  find("trouble").hidden = !error;
+}

@@ -1,0 +1,258 @@
+/** The section that paints: a photo or the camera, in a packed style or that of a picture. */
+
+import { bytesOf, find, showTrouble, tensorsOf } from "./host.js";
+import { labelOf } from "./chart.js";
+import {
+  blended, middleOf, mirroredInto, pixelsFromTensor, placeIn, tensorFromPixels,
+} from "./tensors.js";
+
+const OWN = "own";
+
+// Of files of several sizes the one nearest to this is chosen at first: soon done, good to see.
+const HANDY_PIXELS = 256 * 256;
+
+/** Fill the section and paint the first picture; return what ends the camera and any painting. */
+export async function startPainting(job, runtimes) {
+  const distance = ({ size }) => Math.abs(Math.log((size.height * size.width) / HANDY_PIXELS));
+  const painters = job.cells
+    .filter(({ subject }) => subject.role !== "encode")
+    .sort((a, b) => distance(a) - distance(b));
+  if (!painters.length) {
+    return async () => undefined;
+  }
+  find("painting").hidden = false;
+  const easel = new Easel(job, runtimes, painters);
+  await easel.begin();
+  return () => {
+    easel.stop();
+    return easel.busy;
+  };
+}
+
+/** What the section shows and what it was made from. */
+class Easel {
+  constructor(job, runtimes, painters) {
+    Object.assign(this, { job, runtimes, painters, sessions: new Map(), styles: new Map() });
+    this.busy = Promise.resolve();
+    this.stream = null;
+    painters.forEach((cell, index) => find("painter").append(new Option(labelOf(cell), index)));
+  }
+
+  async begin() {
+    await this.listStyles();
+    this.listen();
+    if (this.job.examples.content) {
+      this.source = await pictureAt(`examples/${this.job.examples.content}`);
+      await this.repaint();
+    }
+  }
+
+  get cell() {
+    return this.painters[Number(find("painter").value)];
+  }
+
+  /** Offer what the network can paint in: nothing, codes, or pictures. */
+  async listStyles() {
+    const select = find("style");
+    const takesStyle = this.painters.some(({ inputs }) => inputs.length > 1);
+    select.parentElement.hidden = !takesStyle;
+    for (const { path, names } of this.job.styles) {
+      const codes = await tensorsOf(path);
+      for (const name of names) {
+        this.styles.set(`code ${name}`, { code: codes.get(name) });
+        select.append(new Option(name, `code ${name}`));
+      }
+    }
+    if (takesStyle && (this.encoder(this.painters[0]) || this.painters[0].subject.role === "stylize")) {
+      for (const file of this.job.examples.styles) {
+        const name = file.replace(/^style_|\.\w+$/g, "");
+        this.styles.set(file, { picture: await pictureAt(`examples/${file}`) });
+        select.append(new Option(`example: ${name}`, file));
+      }
+      select.append(new Option("your picture …", OWN));
+    }
+  }
+
+  listen() {
+    const repaint = () => this.repaint();
+    find("painter").addEventListener("change", repaint);
+    find("strength").addEventListener("input", () => {
+      find("strength-value").textContent = Number(find("strength").value).toFixed(2);
+    });
+    find("strength").addEventListener("change", repaint);
+    find("style").addEventListener("change", () => {
+      if (find("style").value === OWN && !this.styles.has(OWN)) {
+        find("style-photo").click();
+      } else {
+        this.repaint();
+      }
+    });
+    onPicture("photo", (picture) => {
+      this.stop();
+      this.source = picture;
+      return this.repaint();
+    });
+    onPicture("style-photo", (picture) => {
+      this.styles.set(OWN, { picture });
+      return this.repaint();
+    });
+    find("camera").disabled = !navigator.mediaDevices?.getUserMedia;
+    find("camera").addEventListener("click", () => {
+      (this.stream ? Promise.resolve(this.stop()) : this.film()).catch(showTrouble);
+    });
+  }
+
+  /** Paint what is chosen, once what is being painted is done. */
+  repaint() {
+    this.busy = this.busy.then(() => this.paint()).then(() => showTrouble(null), showTrouble);
+    return this.busy;
+  }
+
+  async paint() {
+    if (!this.source) {
+      return;
+    }
+    const begin = performance.now();
+    const cell = this.cell;
+    const frame = cell.size;
+    const place = placeIn(sizeOf(this.source), frame);
+    const photo = tensorFromPixels(pixels(this.source, null, place), place.height, place.width);
+    const strength = Number(find("strength").value);
+    const content = mirroredInto(photo, place, frame);
+    let image = await this.run(cell, await this.inputsOf(cell, content, strength));
+    if (cell.inputs.length === 1) {
+      image = blended(content, image, strength);
+    }
+    show("content", photo, { top: 0, left: 0, height: place.height, width: place.width });
+    show("painted", image, place);
+    const took = performance.now() - begin;
+    find("painted-caption").textContent = this.stream
+      ? `the painting, ${(1000 / took).toFixed(1)} a second`
+      : `the painting, ${place.height}×${place.width}`;
+  }
+
+  async inputsOf(cell, content, strength) {
+    const inputs = {};
+    for (const { name, kind, shape } of cell.inputs) {
+      if (kind === "strength") {
+        inputs[name] = { shape, data: new Float32Array([strength]) };
+      } else if (kind === "style_code") {
+        inputs[name] = await this.code(cell);
+      } else {
+        inputs[name] = name === "style" ? this.stylePicture(cell) : content;
+      }
+    }
+    return inputs;
+  }
+
+  stylePicture({ size }) {
+    const { picture } = this.styles.get(find("style").value) ?? {};
+    if (!picture) {
+      throw new Error("choose a style picture: this file takes no packed code");
+    }
+    const whole = { top: 0, left: 0, height: size.height, width: size.width };
+    return tensorFromPixels(pixels(picture, middleOf(sizeOf(picture), size), whole), size.height, size.width);
+  }
+
+  /** Return the style code that is chosen; that of a picture is computed once a file. */
+  async code(cell) {
+    const style = this.styles.get(find("style").value);
+    if (!style) {
+      throw new Error("choose a style; pack some with `styleexport styles pack`");
+    }
+    if (style.code) {
+      return style.code;
+    }
+    const encoder = this.encoder(cell);
+    style.codes ??= new Map();
+    if (!style.codes.has(encoder.subject.path)) {
+      const code = await this.run(encoder, { style: this.stylePicture(encoder) });
+      style.codes.set(encoder.subject.path, code);
+    }
+    return style.codes.get(encoder.subject.path);
+  }
+
+  /** Return the encode file nearest to a file that paints: of its format, precision and size. */
+  encoder({ subject, size }) {
+    const likeness = (other) =>
+      4 * (other.subject.target === subject.target) +
+      2 * (other.subject.precision === subject.precision) +
+      (other.size.height === size.height && other.size.width === size.width);
+    const encoders = this.job.cells.filter((other) => other.subject.role === "encode");
+    return encoders.sort((a, b) => likeness(b) - likeness(a))[0];
+  }
+
+  /** Run a file, kept open for as long as it is the one of its role. */
+  async run(cell, inputs) {
+    const { role, path } = cell.subject;
+    if (this.sessions.get(role)?.path !== path) {
+      this.sessions.get(role)?.session.close();
+      this.sessions.delete(role);
+      const session = await this.runtimes.open(cell, await bytesOf(`artifact/${path}`));
+      this.sessions.set(role, { path, session });
+    }
+    const { session } = this.sessions.get(role);
+    session.feed(inputs);
+    await session.invoke();
+    return session.fetch()[cell.outputs[0].name];
+  }
+
+  async film() {
+    const video = find("video");
+    this.stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+    video.srcObject = this.stream;
+    await video.play();
+    this.source = video;
+    find("camera").textContent = "Stop the camera";
+    const loop = async () => {
+      if (this.stream) {
+        await this.repaint();
+        requestAnimationFrame(loop);
+      }
+    };
+    requestAnimationFrame(loop);
+  }
+
+  stop() {
+    this.stream?.getTracks().forEach((track) => track.stop());
+    this.stream = null;
+    find("camera").textContent = "Use the camera";
+  }
+}
+
+function onPicture(id, take) {
+  find(id).addEventListener("change", async () => {
+    const [file] = find(id).files;
+    if (file) {
+      await createImageBitmap(file)
+        .then(take)
+        .catch(() => showTrouble(`${file.name} is not a picture that this browser can read`));
+    }
+  });
+}
+
+async function pictureAt(path) {
+  return createImageBitmap(new Blob([await bytesOf(path)]));
+}
+
+function sizeOf(source) {
+  return { height: source.videoHeight ?? source.height, width: source.videoWidth ?? source.width };
+}
+
+/** Return the RGBA bytes of a part of a picture (null: all of it), scaled to a size. */
+function pixels(source, part, { height, width }) {
+  const from = part ?? { top: 0, left: 0, ...sizeOf(source) };
+  const context = new OffscreenCanvas(width, height).getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(source, from.left, from.top, from.width, from.height, 0, 0, width, height);
+  return context.getImageData(0, 0, width, height).data;
+}
+
+/** Show a part of a tensor on a canvas of the page. */
+function show(id, image, place) {
+  const canvas = find(id);
+  Object.assign(canvas, { width: place.width, height: place.height });
+  const [, , height, width] = image.shape;
+  const whole = new ImageData(pixelsFromTensor(image), width, height);
+  canvas.getContext("2d").putImageData(whole, -place.left, -place.top);
+}
