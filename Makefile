@@ -1,7 +1,8 @@
 # make demo   install, export the default network to int8, check it, paint a photograph
 # make test   install with test tools, run every test
+# make browser install the JavaScript packages of `styleexport serve`, with npm
 # make lint   ruff and pyright, as CI runs them
-# make schema write docs/manifest.schema.json from the types
+# make schema write the JSON Schemas under docs/ from the types
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
@@ -9,7 +10,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 ASSETS := styleexport/assets
 
-.PHONY: demo test quick lint schema clean
+.PHONY: demo test quick browser lint schema clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -19,7 +20,7 @@ $(VENV)/base.stamp: $(BIN)/python setup.cfg pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/base.stamp
-	$(PIP) -e '.[coreml,tflite,dev]'
+	$(PIP) -e '.[coreml,tflite,bench,sweep,dev]'
 	touch $@
 
 demo: $(VENV)/base.stamp
@@ -34,13 +35,16 @@ test: lint
 quick: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow'
 
+browser: $(VENV)/base.stamp
+	$(BIN)/styleexport serve --install
+
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 schema: $(VENV)/base.stamp
-	$(BIN)/python -m styleexport.core.schema docs/manifest.schema.json
+	$(BIN)/python -m styleexport.runtime_bench.schema docs
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info

@@ -45,6 +45,8 @@ def test_wheel_holds_every_room_and_the_shipped_files(wheel):
         "styleexport/models/weights/adain-lite.safetensors",
         "styleexport/models/weights/adain-lite.md",
         "styleexport/runtime_bench/runners/onnxruntime.py",
+        "styleexport/runtime_bench/runners/browser/page/app.js",
+        "styleexport/runtime_bench/runners/browser/page/package-lock.json",
         "styleexport/assets/content_lake.jpg",
         "styleexport/py.typed",
     ):

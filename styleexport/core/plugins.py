@@ -20,6 +20,8 @@ EXTRA_OF_LIBRARY = {
     "ai_edge_quantizer": "tflite",
     "litert_torch": "tflite",
     "openvino": "bench",
+    "distributed": "sweep",
+    "dask": "sweep",
 }
 
 

@@ -10,7 +10,10 @@ TESTED = {
     "onnxruntime": "1.31.1",
     "onnxscript": "0.7.2",
     "pillow": "13.0.0",
+    "psutil": "7.2.2",
     "safetensors": "0.8.0",
+    "scipy": "1.17.1",
+    "segno": "1.6.6",
     "torch": "2.13.0",
     "torchmetrics": "1.9.0",
 }
@@ -22,4 +25,5 @@ EXTRAS = {
         "litert-torch": "0.10.0",
     },
     "bench": {"openvino": "2026.4.1"},
+    "sweep": {"distributed": "2026.8.0"},
 }
