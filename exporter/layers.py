@@ -3,6 +3,8 @@
 Names and order do not tell: converters rename, merge and reorder, and a rewrite may scale a tensor.
 The values do: a layer is the tensor of its shape that agrees with it on seeded random inputs. One
 that was merged into the next, such as a convolution with its ReLU, has no tensor and is left out.
+A rewrite that brings channels to one range leaves a layer's name and multiplies its channels: such
+a layer is itself up to a gain a channel.
 """
 
 from __future__ import annotations
@@ -25,11 +27,13 @@ Key = TypeVar("Key", str, int)
 TOLERANCE = 1e-3
 # Of each layer, so many values are compared and kept.
 SAMPLES = 4096
+# Of a channel, to tell whether it is another times a gain.
+LEAST_VALUES = 8
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What identifies a tensor: its NCHW shape and some of its values."""
+    """What identifies a tensor: its NCHW shape and some of its values, a row a channel."""
 
     shape: tuple[int, ...]
     values: NDArray[np.float32]
@@ -37,8 +41,10 @@ class Sample:
     @classmethod
     def of(cls, array: NDArray[np.float32]) -> Sample:
         """Return the sample of an array, its values taken evenly."""
-        flat = np.ascontiguousarray(array).reshape(-1)
-        return cls(tuple(array.shape), flat[:: max(1, flat.size // SAMPLES)].astype(np.float32))
+        channels = array.shape[1] if array.ndim == 4 and array.shape[0] == 1 else 1
+        rows = np.ascontiguousarray(array).reshape(channels, -1)
+        step = max(1, array.size // SAMPLES)
+        return cls(tuple(array.shape), rows[:, ::step].astype(np.float32))
 
     def error(self, other: Sample) -> float:
         """Return the largest difference, of the largest value; infinite for other shapes."""
@@ -46,6 +52,23 @@ class Sample:
             return float("inf")
         top = max(float(np.abs(other.values).max()), 1e-30)
         return float(np.abs(self.values - other.values).max()) / top
+
+    def without_gains(self, other: Sample) -> Sample:
+        """Return this sample, its channels multiplied to come as near to the other's as they can.
+
+        The gain g of a channel is that of least squares, Σ xy / Σ x², and 0 where it is negative.
+        Channels of a few values would come near to anything: they are left as they are.
+        """
+        if self.shape != other.shape or self.values.shape[-1] < LEAST_VALUES:
+            return self
+        return Sample(self.shape, ungained(self.values, other.values))
+
+
+def ungained(rows: NDArray[np.float32], reference: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return rows, each multiplied by the gain ≥ 0 that brings it nearest to the reference's."""
+    squares = np.maximum((rows**2).sum(1, keepdims=True), np.float32(1e-30))
+    gains = np.maximum((rows * reference).sum(1, keepdims=True) / squares, 0)
+    return np.asarray(rows * gains, np.float32)
 
 
 def samples_of(graph: Graph) -> dict[str, Sample]:
@@ -81,8 +104,20 @@ def pair(layers: Mapping[str, Sample], tensors: Mapping[Key, Sample]) -> dict[st
     return found
 
 
-def paired_layers(graph: Graph, rewritten: Graph) -> dict[str, str]:
-    """Return layer of a graph → the same layer of a rewritten graph."""
+def paired_layers(graph: Graph, rewritten: Graph) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return layer of a graph → the same layer of a rewritten graph, and which of them are scaled.
+
+    A scaled layer keeps its name, and its channels are multiplied by gains.
+    """
     if rewritten is graph:
-        return {name: name for name in graph.layer_names()}
-    return pair(samples_of(graph), samples_of(rewritten))
+        return {name: name for name in graph.layer_names()}, ()
+    layers, tensors = samples_of(graph), samples_of(rewritten)
+    found = pair(layers, tensors)
+    scaled = tuple(
+        name
+        for name, sample in layers.items()
+        if name not in found and name in tensors
+        if tensors[name].without_gains(sample).error(sample) < TOLERANCE
+    )
+    found |= {name: name for name in scaled}
+    return {name: found[name] for name in layers if name in found}, scaled

@@ -15,6 +15,7 @@ from styleexport.core.files import replace_file, replace_folder
 from styleexport.core.manifest import (
     FILE_NAME,
     SCHEMA_VERSION,
+    AgreementFact,
     FileFact,
     Manifest,
     NetworkFact,
@@ -47,7 +48,7 @@ from styleexport.exporter.targets._target import Recipe, Target, Written
 from styleexport.models.network import LoadedNetwork
 from styleexport.runtime_bench.executed import executed
 from styleexport.runtime_bench.formats._format import format_of
-from styleexport.runtime_bench.parity import check_file
+from styleexport.runtime_bench.parity import agreements, check_file
 
 __all__ = ["ExportRequest", "Exported", "check_out", "export"]
 
@@ -173,6 +174,7 @@ class _Builder:
         self.files: list[FileFact] = []
         self.probes: list[ProbeFact] = []
         self.programs: list[ProgramFact] = []
+        self.agreements: list[AgreementFact] = []
         self.seconds: dict[str, float] = {}
 
     def add(self, role: Role, size: Size) -> None:
@@ -195,6 +197,18 @@ class _Builder:
                 self.report(f"{path}: write")
                 self._add_file(graph, feeds, target, precision, path, passes)
                 self.seconds[self.files[-1].path] = time.perf_counter() - started
+        self._add_agreements(graph)
+
+    def _add_agreements(self, graph: Graph) -> None:
+        """Hold the int8 files of several targets against each other."""
+        wanted = (graph.role, SizeFact.of(graph.size))
+        for precision in QUANTIZED:
+            same = [
+                f for f in self.files if (f.role, f.size) == wanted and f.precision is precision
+            ]
+            if len(same) > 1:
+                self.report(f"{graph.role} {graph.size} {precision}: {len(same)} files agree?")
+                self.agreements += agreements(self.folder, same, self.probes)
 
     def _add_program(self, captured: Graph, role: Role, size: Size, label: str) -> None:
         path = f"programs/{label}.pt2"
@@ -246,6 +260,7 @@ class _Builder:
             passes=(*passes, *written.passes),
             ops=description.ops,
             layers=written.layers,
+            scaled_layers=written.scaled_layers,
             peak_activation_bytes=description.peak_activation_bytes,
             risks=description.risks,
             parity=(),
@@ -273,9 +288,21 @@ class _Builder:
         source, int8 = plan.followed(expand_norms=target.expands_norms)
         recipe = Recipe(Precision.INT8, self.fact, int8)
         written = target.write(source, recipe, file, feeds)
-        layers = composed(paired_layers(graph, source), written.layers)
-        passes = (*plan.facts, *written.passes)
-        return replace(written, layers=layers, passes=passes), fact.path
+        # Repaired weights move every layer a little: without them each can be told.
+        exact, _ = plan.followed(expand_norms=target.expands_norms, repair=False)
+        paired, scaled = paired_layers(graph, exact)
+        layers = composed(paired, written.layers)
+        written = replace(
+            written,
+            layers=layers,
+            scaled_layers=tuple(
+                name
+                for name, inner in paired.items()
+                if name in layers and (name in scaled or inner in written.scaled_layers)
+            ),
+            passes=(*plan.facts, *written.passes),
+        )
+        return written, fact.path
 
     def _judged(self, fact: FileFact, graph: Graph) -> FileFact:
         """Return the fact with its quality; a degraded file says so in its name."""
@@ -296,6 +323,7 @@ class _Builder:
             programs=tuple(self.programs),
             probes=tuple(self.probes),
             recipes=tuple(self.quantizer.recipes),
+            agreements=tuple(self.agreements),
             styles=(),
             tools={name: importlib.metadata.version(name) for name in sorted(set(tools))},
         )

@@ -48,6 +48,8 @@ class TensorDiff(msgspec.Struct, frozen=True, kw_only=True):
         worst: where that is, an index an axis; the first element that is not finite in one alone,
             where there is one; None where all are equal.
         not_finite: how many elements are infinite or not a number, in A and in B.
+        scaled: whether a rewrite multiplied its channels by gains, which were undone: by the factor
+            a channel that brings B nearest to A.
     """
 
     name: str
@@ -56,6 +58,7 @@ class TensorDiff(msgspec.Struct, frozen=True, kw_only=True):
     max_abs_error: float
     worst: tuple[int, ...] | None
     not_finite: tuple[int, int]
+    scaled: bool = False
 
 
 class DiffReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,13 +282,18 @@ def _diff_layers(a: _Side, b: _Side) -> tuple[tuple[TensorDiff, ...], tuple[str,
     runner_a, found_a = a.layers(shared) if shared else ("none", {})
     runner_b, found_b = b.layers(shared) if shared else ("none", {})
     compared: list[TensorDiff] = []
+    scaled = {*a.fact.scaled_layers, *b.fact.scaled_layers}
     for name in shared:
         if name not in found_a or name not in found_b:
             continue
         value_a, value_b = found_a[name], found_b[name]
         # Formats keep or drop axes of length 1; more than that is not the same tensor.
         if value_a.squeeze().shape == value_b.squeeze().shape:
-            compared.append(_diff(name, value_a, value_b.reshape(value_a.shape), None))
+            value_b = value_b.reshape(value_a.shape)
+            if name in scaled:
+                value_b = _without_gains(value_b, value_a)
+            found = _diff(name, value_a, value_b, None)
+            compared.append(msgspec.structs.replace(found, scaled=name in scaled))
     if not compared:
         raise UsageError(
             f"{a.fact.path} and {b.fact.path} have no layer in common that can be looked at here: "
@@ -293,6 +301,16 @@ def _diff_layers(a: _Side, b: _Side) -> tuple[tuple[TensorDiff, ...], tuple[str,
         )
     all_names = a.fact.layers.keys() | b.fact.layers.keys()
     return tuple(compared), (runner_a, runner_b), len(all_names) - len(compared)
+
+
+def _without_gains(b: Array, a: Array) -> Array:
+    """Return B's tensor, each channel multiplied by the gain that brings it nearest to A's.
+
+    Of least squares: Σ ab / Σ b².
+    """
+    axes = tuple(axis for axis in range(b.ndim) if axis != 1)
+    squares = np.maximum((b**2).sum(axes, keepdims=True), np.float32(1e-30))
+    return np.asarray(b * ((a * b).sum(axes, keepdims=True) / squares), np.float32)
 
 
 def _diff(name: str, a: Array, b: Array, peak: float | None) -> TensorDiff:

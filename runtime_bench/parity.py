@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +12,15 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from styleexport.core.errors import BadArtifact, first_line
-from styleexport.core.manifest import FileFact, Manifest, ParityFact, ProbeFact
+from styleexport.core.manifest import AgreementFact, FileFact, Manifest, ParityFact, ProbeFact
 from styleexport.core.types import Precision
-from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session, runners_for
+from styleexport.runtime_bench.runners._runner import (
+    Runner,
+    RunOptions,
+    Session,
+    runner_for,
+    runners_for,
+)
 
 Tensors = dict[str, NDArray[np.float32]]
 
@@ -143,6 +150,40 @@ def _run(
             "manifest describes: export the network again"
         ) from error
     return output, tensors[name]
+
+
+def agreements(
+    folder: Path, facts: Sequence[FileFact], probes: Sequence[ProbeFact]
+) -> tuple[AgreementFact, ...]:
+    """Return how near files of one role, size and precision come to each other, pair by pair.
+
+    Args:
+        folder: of the artifact.
+        facts: of files that are to compute the same, each with its own rounding.
+        probes: of the artifact.
+
+    Raises:
+        BadArtifact: a file cannot be loaded or run.
+        DeviceError: no runner for it can run here.
+    """
+    outputs = {fact.path: _outputs(folder, fact, probes) for fact in facts}
+    peak = 1.0 if facts and facts[0].outputs[0].kind == "image" else None
+    found: list[AgreementFact] = []
+    for a, b in itertools.combinations(outputs, 2):
+        both = zip(outputs[a], outputs[b], strict=True)
+        decibels = min(psnr_db(other, one, peak) for one, other in both)
+        found.append(AgreementFact(a=a, b=b, measured_db=round(decibels, 2)))
+    return tuple(found)
+
+
+def _outputs(
+    folder: Path, fact: FileFact, probes: Sequence[ProbeFact]
+) -> list[NDArray[np.float32]]:
+    """Return what a file computes of each probe that it takes, with its first runner here."""
+    path = folder / fact.path
+    fitting = [p for p in probes if p.role is fact.role and fact.takes(p.size)]
+    with runner_for(path).open(path, RunOptions()) as session:
+        return [_run(session, fact, read_probe(folder, probe), path)[0] for probe in fitting]
 
 
 def check_artifact(folder: Path, manifest: Manifest) -> dict[str, tuple[ParityFact, ...]]:

@@ -88,10 +88,18 @@ def body(graph: TfliteGraph, islands: Collection[str] = ()) -> list[TfliteOperat
     found: set[TfliteOperation] = set()
     for item in reversed(graph.operations):
         after = readers.get(item.outputs[0], [])
-        passes_on = item.name in PASSED_ON and after and found.issuperset(after)
+        passes_on = _passes_on(graph, item) and after and found.issuperset(after)
         if passes_on or (item.name in CONVOLUTIONS and _name(graph, item) not in islands):
             found.add(item)
     return [item for item in graph.operations if item in found]
+
+
+def _passes_on(graph: TfliteGraph, item: TfliteOperation) -> bool:
+    """Whether an operation adds no value to those that it reads; a padding may only add zeros."""
+    if item.name == "PADV2":
+        stored = graph.tensors[item.inputs[2]].stored
+        return stored is not None and not stored.any()
+    return item.name in PASSED_ON
 
 
 def _name(graph: TfliteGraph, item: TfliteOperation) -> str:

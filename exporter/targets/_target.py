@@ -45,6 +45,7 @@ class Written:
         quantization: None for float files.
         int8_mac_share: the share of the MACs that the runtime computes in integers, 0..1.
         layers: layer of the graph → the tensor of the file that holds its output.
+        scaled_layers: of those, the ones whose channels it holds multiplied by gains.
         passes: rewrites that only this file has, after the graph's own.
     """
 
@@ -52,6 +53,7 @@ class Written:
     quantization: QuantizationFact | None = None
     int8_mac_share: float = 0.0
     layers: dict[str, str] = field(default_factory=dict[str, str])
+    scaled_layers: tuple[str, ...] = ()
     passes: tuple[PassFact, ...] = ()
 
 

@@ -7,7 +7,7 @@ program. Style codes and strengths are multi-arrays of float32.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import coremltools as ct
@@ -128,8 +128,9 @@ class CoremlTarget(Target):
         if half:
             safe, more = within_half_range(safe, feeds)
             facts = (*facts, *more)
+        safe = self._lowered(safe)
         model = self._convert(safe, half, self._system(precision), self._without(safe, recipe))
-        layers = self._layers(model, graph, safe)
+        layers, scaled = self._layers(model, graph, safe)
         quantization = None
         if precision is Precision.INT8:
             if recipe.int8 is None:
@@ -147,6 +148,7 @@ class CoremlTarget(Target):
             quantization=quantization,
             int8_mac_share=share,
             layers=layers,
+            scaled_layers=scaled,
             passes=facts,
         )
 
@@ -170,19 +172,25 @@ class CoremlTarget(Target):
         per_tensor = recipe.int8 is not None and recipe.int8.settings.weights == "per-tensor"
         return BROKEN_PASSES | reflection | (SCALE_PASS if per_tensor else set[str]())
 
+    def _lowered(self, graph: Graph) -> Graph:
+        """Return the graph as the converter takes it: pixels out, core operations alone.
+
+        Both trace it again, which names its nodes anew.
+        """
+        if self.images and graph.outputs[0].kind == "image":
+            graph = graph.with_module(_Pixels(graph.module()))
+        return replace(graph, program=without_checks(graph.program.run_decompositions({})))
+
     def _convert(
         self, graph: Graph, half: bool, system: int, without: set[str]
     ) -> ct.models.MLModel:
         pipeline = ct.PassPipeline()
         pipeline.remove_passes(without)
         keep = ct.transform.FP16ComputePrecision(lambda op: op.op_type not in FLOAT32_OPS)
-        pictures = self.images and graph.outputs[0].kind == "image"
-        if pictures:
-            graph = graph.with_module(_Pixels(graph.module()))
         try:
             with quiet():
                 model = ct.convert(
-                    without_checks(graph.program.run_decompositions({})),
+                    graph.program,
                     convert_to="mlprogram",
                     inputs=[self._type(fact, graph) for fact in graph.inputs],
                     outputs=[self._output(fact) for fact in graph.outputs],
@@ -215,8 +223,10 @@ class CoremlTarget(Target):
             return ct.ImageType(name=fact.name, color_layout=ct.colorlayout.RGB)
         return ct.TensorType(name=fact.name, dtype=np.float32)
 
-    def _layers(self, model: ct.models.MLModel, graph: Graph, safe: Graph) -> dict[str, str]:
-        """Return layer → variable; coremltools names a variable after its node."""
+    def _layers(
+        self, model: ct.models.MLModel, graph: Graph, safe: Graph
+    ) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Return layer → variable, and which are scaled; coremltools names one after its node."""
         held = {
             name
             for function in model.get_spec().mlProgram.functions.values()
@@ -225,12 +235,13 @@ class CoremlTarget(Target):
             for name in (output.name for output in operation.outputs)
         }
         found: dict[str, str] = {}
-        for layer, name in paired_layers(graph, safe).items():
+        paired, scaled = paired_layers(graph, safe)
+        for layer, name in paired.items():
             for candidate in (f"{name}_cast_fp16", name):
                 if candidate in held:
                     found[layer] = candidate
                     break
-        return found
+        return found, tuple(layer for layer in scaled if layer in found)
 
 
 TARGET = CoremlTarget()

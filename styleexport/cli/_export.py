@@ -178,6 +178,8 @@ def print_export(exported: Exported) -> None:
             for fact in manifest.files
         ],
     )
+    for found in manifest.agreements:
+        talk(f"{found.a} and {found.b} agree by {found.measured_db:.1f} dB")
     known: dict[str, int] = {}
     for fact in manifest.files:
         for remark in {f"{risk.reason}; {risk.remedy}" for risk in fact.risks}:

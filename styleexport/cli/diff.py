@@ -117,7 +117,12 @@ def _print(report: DiffReport) -> None:
     print_table(
         ("layer", "psnr", "largest difference", "shape"),
         [
-            (x.name, f"{x.psnr_db:.1f} dB", f"{x.max_abs_error:g}", "x".join(map(str, x.shape)))
+            (
+                f"{x.name}{' (gains undone)' if x.scaled else ''}",
+                f"{x.psnr_db:.1f} dB",
+                f"{x.max_abs_error:g}",
+                "x".join(map(str, x.shape)),
+            )
             for x in report.worst_layers()
         ],
     )

@@ -18,7 +18,7 @@ from styleexport.core.files import replace_file
 from styleexport.core.schema import schema_of
 from styleexport.core.types import Precision, Role, Size
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 FILE_NAME = "manifest.json"
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="sha256 in hexadecimal")]
@@ -265,6 +265,7 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ops: operation → count.
         layers: layer of the captured network → the tensor of the file that holds its output, in
             the order of the network.
+        scaled_layers: of ``layers``, those whose channels the file holds multiplied by gains.
         peak_activation_bytes: the most that activations take at once when each is freed after its
             last reader, an estimate; None when sizes are open.
         risks: what is known to fail or to be slow on some devices.
@@ -294,6 +295,7 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     passes: tuple[PassFact, ...]
     ops: dict[str, int]
     layers: dict[str, str]
+    scaled_layers: tuple[str, ...] = ()
     peak_activation_bytes: int | None
     risks: tuple[RiskFact, ...]
     parity: Annotated[tuple[ParityFact, ...], Meta(min_length=1)]
@@ -330,6 +332,22 @@ class ProbeFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     role: Role
     size: SizeFact
     sha256: Sha256
+
+
+class AgreementFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Two files of one role, size and int8 precision, of two targets, on the probes.
+
+    Both are near the float network, each in its own way; this says how near they are to each other.
+
+    Attributes:
+        a: below the artifact directory.
+        b: the same.
+        measured_db: PSNR of B's output against A's on the worst probe.
+    """
+
+    a: RelativePath
+    b: RelativePath
+    measured_db: float
 
 
 class ProgramFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -384,16 +402,18 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         programs: the float graphs they are checked against.
         probes: golden inputs and outputs.
         recipes: how int8 files were made.
+        agreements: of int8 files of several targets.
         styles: packed style codes.
         tools: name → version of what made the files.
     """
 
-    schema_version: Literal[3]
+    schema_version: Literal[4]
     network: NetworkFact
     files: Annotated[tuple[FileFact, ...], Meta(min_length=1)]
     programs: tuple[ProgramFact, ...]
     probes: tuple[ProbeFact, ...]
     recipes: tuple[RecipeFact, ...] = ()
+    agreements: tuple[AgreementFact, ...] = ()
     styles: tuple[StylePackFact, ...]
     tools: dict[str, str]
 

@@ -37,7 +37,8 @@ def test_a_sample_has_the_shape_and_a_few_values():
     found = Sample.of(array)
     assert found.shape == (1, 3, 100, 100)
     assert SAMPLES <= found.values.size < 2 * SAMPLES
-    assert found.values[1] == found.values[2] / 2 == 30000 // SAMPLES
+    assert found.values[0, 1] == found.values[0, 2] / 2 == 30000 // SAMPLES
+    assert [row[0] for row in found.values] == [0, 10000, 20000]
 
 
 def test_the_error_is_of_the_largest_value():
@@ -61,9 +62,34 @@ def test_of_equal_tensors_the_one_of_the_layers_name_comes_first():
     assert pair(layers, tensors) == {"relu": "relu", "conv": "conv"}
 
 
+def test_gains_of_channels_are_undone_and_nothing_else():
+    rng = np.random.default_rng(0)
+    array = rng.normal(size=(1, 3, 8, 8)).astype(np.float32)
+    whole = Sample.of(array)
+    gains = np.array([0.5, 4, 1], np.float32).reshape(1, 3, 1, 1)
+    assert Sample.of(array * gains).without_gains(whole).error(whole) < 1e-6
+    assert Sample.of(array * gains + 0.1).without_gains(whole).error(whole) > 1e-2
+    assert Sample.of(-array).without_gains(whole).error(whole) == 1
+    few = sample(1, 2, 3)
+    assert sample(2, 2, 2).without_gains(few).error(few) == np.float32(1 / 3)
+
+
+def test_a_layer_whose_channels_were_multiplied_is_told():
+    network = load_own(Norm())
+    graph = capture(network, Role.STYLIZE, SIZE)
+    module = graph.module()
+    (node,) = (x for x in module.graph.nodes if x.name == "conv2d")
+    with torch.no_grad():
+        module.get_parameter(str(node.args[1].target)).mul_(2)
+        module.get_parameter(str(node.args[2].target)).mul_(2)
+    pairs, scaled = paired_layers(graph, graph.with_module(module))
+    assert {"conv2d", "relu"} <= set(scaled)
+    assert (pairs["conv2d"], pairs["relu"]) == ("conv2d", "relu")
+
+
 def test_a_graph_is_its_own_twin():
     graph = capture(load_own(Norm()), Role.STYLIZE, SIZE)
-    assert paired_layers(graph, graph) == {name: name for name in graph.layer_names()}
+    assert paired_layers(graph, graph) == ({name: name for name in graph.layer_names()}, ())
     assert set(samples_of(graph)) == set(graph.layer_names())
 
 
@@ -71,7 +97,8 @@ def test_layers_of_a_rewritten_graph_agree():
     network = load_own(Norm())
     graph = capture(network, Role.STYLIZE, SIZE)
     safe, _ = within_half_range(graph, Feeds(network, None).of(graph))
-    pairs = paired_layers(graph, safe)
+    pairs, scaled = paired_layers(graph, safe)
+    assert scaled == ()
     # The norm became several operations, the last of which has its values.
     assert set(pairs) == set(graph.layer_names())
     before, after = samples_of(graph), samples_of(safe)

@@ -16,6 +16,7 @@ from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.exporter.quantized import Quantizer, composed
 from styleexport.models.registry import open_network
+from styleexport.runtime_bench.diff import diff_files
 from styleexport.runtime_bench.quality.budget import Budget
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 from tests.conftest import SMALL_BUDGET, load_own
@@ -164,3 +165,22 @@ def test_each_precision_has_a_budget_and_a_request_its_own(shipped, tmp_path):
 def test_layers_are_followed_through_a_rewritten_graph():
     found = composed({"conv2d": "conv2d", "relu": "relu_7"}, {"relu_7": "t7", "conv2d_1": "c1"})
     assert found == {"relu": "t7"}
+
+
+def test_files_of_two_targets_are_held_against_each_other(shipped, tmp_path):
+    pytest.importorskip("ai_edge_quantizer")
+    out = tmp_path / "both"
+    request = ExportRequest(shipped, out, targets=("onnx", "tflite"), **OPTIONS)
+    (found,) = export(request).manifest.agreements
+    assert (found.a, found.b) == (f"{NAME}.onnx", f"{NAME}.tflite")
+    assert 40 < found.measured_db <= 200
+
+
+def test_layers_of_an_int8_file_are_compared_with_their_gains_undone(int8_artifact):
+    fact = read_manifest(int8_artifact).files[1]
+    assert set(fact.scaled_layers) < set(fact.layers)
+    assert len([name for name in fact.layers if name.startswith("conv2d")]) > 8
+    path = int8_artifact / fact.path
+    report = diff_files(path, path, layers=True).report
+    assert any(layer.scaled for layer in report.layers)
+    assert min(layer.psnr_db for layer in report.layers) > 100

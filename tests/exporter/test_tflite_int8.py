@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 pytest.importorskip("ai_edge_quantizer")
@@ -50,6 +53,17 @@ NORM = ("MEAN", "SUB", "MUL", "ADD")
 def test_what_only_passes_values_on_is_int8_between_integer_convolutions(ops, inside):
     graph = chain(*ops)
     assert [graph.operations.index(item) for item in body(graph)] == list(inside)
+
+
+@pytest.mark.parametrize(("value", "inside"), [(0.0, [0, 1, 2]), (3.0, [0, 2])])
+def test_a_padding_that_adds_another_value_than_0_stays_float(value, inside):
+    plain = chain("CONV_2D", "PADV2", "CONV_2D")
+    stored = np.frombuffer(np.float32(value).tobytes(), np.uint8)
+    constant = TfliteTensor("value", (1,), "float32", stored, (), (), 0)
+    first, pad, last = plain.operations
+    pad = replace(pad, inputs=(*pad.inputs, -1, len(plain.tensors)))
+    graph = replace(plain, tensors=(*plain.tensors, constant), operations=(first, pad, last))
+    assert [graph.operations.index(item) for item in body(graph)] == inside
 
 
 def test_an_island_stays_float_with_what_only_leads_to_it():
