@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import statistics
 import tempfile
 import time
 from collections.abc import Collection, Generator
@@ -19,6 +18,7 @@ from styleexport.exporter.quantize.ranges import Arrays
 from styleexport.exporter.quantize.units import Unit, find_units, quantized_units
 from styleexport.exporter.targets.onnx import model_from_graph, tensor_names
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, find_runner
+from styleexport.runtime_bench.stats import median
 
 ROUNDS = 9
 # A round of one candidate lasts at least so long, in seconds.
@@ -77,7 +77,7 @@ class Candidates:
                 self._seconds(session, repeats) / self._seconds(baseline, repeats)
                 for _ in range(ROUNDS)
             ]
-        return statistics.median(shares)
+        return median(shares)
 
     def _seconds(self, session: Session, repeats: int) -> float:
         started = time.perf_counter()
