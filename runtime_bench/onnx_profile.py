@@ -1,8 +1,9 @@
-"""One profiled run of an ONNX model: the graph that ONNX Runtime made of it, node by node."""
+"""Profiled runs of an ONNX model: the graph that ONNX Runtime made of it, node by node."""
 
 from __future__ import annotations
 
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from styleexport.core.errors import BadArtifact, first_line
 from styleexport.runtime_bench.runners._runner import Arrays
 
 KERNEL = "_kernel_time"
+RUN = "model_run"
 # For axes that a file leaves open: enough for four halvings and a reflection.
 OPEN_AXIS = 64
 
@@ -23,6 +25,7 @@ class _Arguments(msgspec.Struct, frozen=True):
     """What the profile says of a node."""
 
     op_name: str = ""
+    provider: str = ""
     input_type_shape: tuple[dict[str, tuple[int, ...]], ...] = ()
 
 
@@ -30,6 +33,7 @@ class _Event(msgspec.Struct, frozen=True):
     """One line of the profile; of the session's own lines only the name is wanted."""
 
     name: str
+    dur: int = 0
     args: _Arguments = _Arguments()
 
 
@@ -41,11 +45,15 @@ class ExecutedNode:
         name: in the optimized graph.
         op: the operation.
         read: shapes of its inputs, as they were.
+        provider: the execution provider that ran it.
+        samples_ns: how long it took, one a run; whole microseconds.
     """
 
     name: str
     op: str
     read: tuple[tuple[int, ...], ...]
+    provider: str = ""
+    samples_ns: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,14 +63,38 @@ class Profile:
     Attributes:
         nodes: in the order they ran.
         graph: the optimized graph, whose nodes have the same names.
+        runs_ns: whole runs.
     """
 
     nodes: tuple[ExecutedNode, ...]
     graph: onnx.GraphProto
+    runs_ns: tuple[int, ...] = ()
 
 
-def profile(model: onnx.ModelProto, inputs: Arrays) -> Profile:
-    """Return what ONNX Runtime executes of a model, read from its own profile of one run.
+@dataclass(frozen=True)
+class Profiling:
+    """How to profile: by default one run.
+
+    Attributes:
+        threads: of the runtime; None leaves it to the runtime.
+        providers: execution providers, in order of preference.
+        warm_up: runs before those that count.
+        seconds: to go on running.
+        runs: the least and the most that count.
+    """
+
+    threads: int | None = None
+    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    warm_up: int = 0
+    seconds: float = 0.0
+    runs: tuple[int, int] = (1, 1)
+
+
+ONE_RUN = Profiling()
+
+
+def profile(model: onnx.ModelProto, inputs: Arrays, how: Profiling = ONE_RUN) -> Profile:
+    """Return what ONNX Runtime executes of a model, read from its own profile.
 
     Raises:
         BadArtifact: the runtime cannot load or run it.
@@ -74,28 +106,58 @@ def profile(model: onnx.ModelProto, inputs: Arrays) -> Profile:
         settings.enable_profiling = True
         settings.profile_file_prefix = str(Path(folder) / "profile")
         settings.optimized_model_filepath = str(optimized)
+        if how.threads is not None:
+            settings.intra_op_num_threads = how.threads
         try:
             session = ort.InferenceSession(
-                model.SerializeToString(), settings, providers=["CPUExecutionProvider"]
+                model.SerializeToString(), settings, providers=list(how.providers)
             )
-            session.run(None, dict(inputs))
+            _run(session, inputs, how)
         except Exception as error:
             raise BadArtifact(
                 f"ONNX Runtime cannot run the file: {first_line(error)}; export the network again"
             ) from error
         events = msgspec.json.decode(Path(session.end_profiling()).read_bytes(), type=list[_Event])
         return Profile(
-            nodes=tuple(
-                ExecutedNode(
-                    name=event.name.removesuffix(KERNEL),
-                    op=event.args.op_name,
-                    read=tuple(s for item in event.args.input_type_shape for s in item.values()),
-                )
-                for event in events
-                if event.name.endswith(KERNEL)
-            ),
+            nodes=_nodes(events, how.warm_up),
             graph=onnx.load(optimized).graph,
+            runs_ns=tuple(e.dur * 1000 for e in events if e.name == RUN)[how.warm_up :],
         )
+
+
+def _run(session: ort.InferenceSession, inputs: Arrays, how: Profiling) -> None:
+    """Run the warm-up and what counts."""
+    feed = dict(inputs)
+    for _ in range(how.warm_up):
+        session.run(None, feed)
+    least, most = how.runs
+    begin, count = time.monotonic(), 0
+    while count < least or (count < most and time.monotonic() - begin < how.seconds):
+        session.run(None, feed)
+        count += 1
+
+
+def _nodes(events: list[_Event], skipped: int) -> tuple[ExecutedNode, ...]:
+    """Return the nodes in the order of the first run that counts, with the times of all runs."""
+    runs: list[list[_Event]] = [[]]
+    for event in events:
+        if event.name == RUN:
+            runs.append([])
+        elif event.name.endswith(KERNEL):
+            runs[-1].append(event)
+    counted = [run for run in runs if run][skipped:]
+    first = counted[0] if counted else []
+    alike = [run for run in counted if [e.name for e in run] == [e.name for e in first]]
+    return tuple(
+        ExecutedNode(
+            name=event.name.removesuffix(KERNEL),
+            op=event.args.op_name,
+            read=tuple(s for item in event.args.input_type_shape for s in item.values()),
+            provider=event.args.provider,
+            samples_ns=tuple(run[number].dur * 1000 for run in alike),
+        )
+        for number, event in enumerate(first)
+    )
 
 
 def blank_inputs(model: onnx.ModelProto) -> Arrays:

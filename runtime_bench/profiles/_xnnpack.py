@@ -1,0 +1,101 @@
+"""Which operations of a ``.tflite`` file XNNPACK's are: it tells their order and kind, not more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from styleexport.runtime_bench.formats._tflite import TfliteGraph
+
+# XNNPACK's operators, as its profile names them → the operations of a file that become them.
+KINDS: dict[str, frozenset[str]] = {
+    name: frozenset(operations.split())
+    for name, operations in {
+        "Convolution": "CONV_2D DEPTHWISE_CONV_2D",
+        "Deconvolution": "TRANSPOSE_CONV",
+        "Fully Connected": "FULLY_CONNECTED",
+        "Batch Matrix Multiply": "BATCH_MATMUL",
+        "Clamp": "RELU RELU6 RELU_0_TO_1 RELU_N1_TO_1 MINIMUM MAXIMUM",
+        "Mean": "MEAN", "Mean Squared": "MEAN", "Sum": "SUM",
+        "Add": "ADD", "Subtract": "SUB", "Multiply": "MUL", "Divide": "DIV",
+        "Squared Difference": "SQUARED_DIFFERENCE", "Minimum": "MINIMUM", "Maximum": "MAXIMUM",
+        "Square Root": "SQRT", "Reciprocal Square Root": "RSQRT", "Square": "SQUARE",
+        "Abs": "ABS", "Negate": "NEG", "Exp": "EXP", "Sigmoid": "LOGISTIC", "Tanh": "TANH",
+        "HardSwish": "HARD_SWISH", "ELU": "ELU", "GELU": "GELU", "Leaky ReLU": "LEAKY_RELU",
+        "PReLU": "PRELU", "Softmax": "SOFTMAX",
+        "Static Reshape": "RESHAPE EXPAND_DIMS SQUEEZE", "Copy": "CONCATENATION RESHAPE",
+        "Slice": "SLICE STRIDED_SLICE SPLIT", "Constant Pad": "PAD PADV2",
+        "Transpose": "TRANSPOSE", "Convert": "QUANTIZE DEQUANTIZE CAST",
+        "Resize Bilinear": "RESIZE_BILINEAR", "Max Pooling": "MAX_POOL_2D",
+        "Average Pooling": "AVERAGE_POOL_2D", "Depth To Space": "DEPTH_TO_SPACE",
+        "Space To Depth": "SPACE_TO_DEPTH",
+    }.items()
+}  # fmt: skip
+PRODUCTS = frozenset({
+    "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Operations that one delegate kernel, or LiteRT itself, runs in one go; by index."""
+
+    delegated: bool
+    operations: tuple[int, ...]
+
+
+def partitions(graph: TfliteGraph, builtin: Collection[int]) -> tuple[Partition, ...]:
+    """Return how LiteRT cuts a graph up for a delegate, in the order that it runs the parts.
+
+    As its partitioner does: beginning with the first operation that is ready, a part takes all
+    that are ready and of the same side, wherever they stand in the file.
+
+    Args:
+        graph: of the file.
+        builtin: the operations that the delegate left.
+    """
+    ready = set(graph.inputs.values())
+    ready |= {i for i, tensor in enumerate(graph.tensors) if tensor.stored is not None}
+    waiting = list(range(len(graph.operations)))
+    found: list[Partition] = []
+    while waiting:
+        part: list[int] = []
+        side: bool | None = None
+        for index in waiting:
+            operation = graph.operations[index]
+            delegated = index not in builtin
+            if {i for i in operation.inputs if i >= 0} <= ready and side in (None, delegated):
+                side = delegated
+                part.append(index)
+                ready |= set(operation.outputs)
+        if not part:
+            break
+        found.append(Partition(bool(side), tuple(part)))
+        waiting = [index for index in waiting if index not in part]
+    return tuple(found)
+
+
+def aligned(graph: TfliteGraph, part: Partition, names: Sequence[str]) -> list[int]:
+    """Return the operation of the file behind each of XNNPACK's, in their order.
+
+    Both are in the file's order. One that XNNPACK adds stands with the operation before it; one
+    that it fuses has none. No step leads past a convolution, so that an error does not spread.
+
+    Args:
+        graph: of the file.
+        part: that XNNPACK runs.
+        names: of its operators, ``Convolution (NHWC, F32) IGEMM``.
+    """
+    kinds = [graph.operations[index].name for index in part.operations]
+    found: list[int] = []
+    at = -1
+    for name in names:
+        wanted = KINDS.get(name.partition(" (")[0], frozenset[str]())
+        for step in range(at + 1, len(kinds)):
+            if kinds[step] in wanted:
+                at = step
+                break
+            if kinds[step] in PRODUCTS:
+                break
+        found.append(part.operations[max(at, 0)])
+    return found

@@ -1,0 +1,124 @@
+"""The captured program run operation by operation, each timed until it is finished."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from styleexport.core.program import load_program
+from styleexport.runtime_bench.profiles._profiler import Profiled, Timed, repeated
+from styleexport.runtime_bench.runners._runner import Arrays, RunOptions
+from styleexport.runtime_bench.runners._torch_threads import torch_threads
+from styleexport.runtime_bench.runners.torch import AUTOCAST, LAYOUTS, RUNNER
+
+
+class Timing(torch.fx.Interpreter):
+    """Times the operations of a program.
+
+    Args:
+        module: the program.
+        device: that it runs on.
+    """
+
+    def __init__(self, module: torch.fx.GraphModule, device: str) -> None:
+        super().__init__(module)
+        self.finish = torch.cuda.synchronize if device == "cuda" else _at_once
+        self.samples: dict[str, list[int]] = {}
+        self.kinds: dict[str, str] = {}
+        self.macs: dict[str, int] = {}
+        self._node = ""
+
+    def run_node(self, n: torch.fx.Node) -> Any:  # noqa: ANN401 - as its base has it
+        """Remember which operation runs."""
+        self._node = n.name
+        return super().run_node(n)
+
+    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401
+        """Run one operation, timed apart from what finding it takes."""
+        before = time.perf_counter_ns()
+        value = target(*args, **kwargs)
+        self.finish()
+        elapsed = time.perf_counter_ns() - before
+        self.samples.setdefault(self._node, []).append(elapsed)
+        self.kinds[self._node] = str(target).removesuffix(".default")
+        self.macs[self._node] = _macs(self.kinds[self._node], args, value)
+        return value
+
+
+def profiler(
+    path: Path, options: RunOptions, inputs: Arrays, layers: Mapping[str, str]
+) -> Profiled | None:
+    """Return the times of the program's operations; None where it is compiled into few kernels.
+
+    The program's operations are the layers: ``layers`` is not needed.
+    """
+    asked = {name: RUNNER.setting(options.settings, name) for name in RUNNER.choices}
+    if asked["mode"] == "compile":
+        return None
+    device, layout = asked["device"], LAYOUTS[asked["layout"]]
+    module = load_program(path).module(check_guards=False).to(device)
+    module = module.to(memory_format=layout)  # pyright: ignore[reportCallIssue] - torch's stub
+    assert isinstance(module, torch.fx.GraphModule)
+    timing = Timing(module, device)
+    fed = [_on(device, layout, value) for value in inputs.values()]
+
+    def whole() -> None:
+        module.forward(*fed)
+        timing.finish()
+
+    with torch_threads(options.threads), torch.inference_mode(), _rounded(device, asked["dtype"]):
+        timing.run(*fed)
+        timing.samples.clear()
+        runs = repeated(whole, lambda: timing.run(*fed))
+    return Profiled(
+        tuple(
+            Timed(name, timing.kinds[name], tuple(times), timing.macs[name], device)
+            for name, times in timing.samples.items()
+        ),
+        runs,
+    )
+
+
+def _on(device: str, layout: torch.memory_format, value: NDArray[np.float32]) -> torch.Tensor:
+    tensor = torch.from_numpy(np.ascontiguousarray(value)).to(device)
+    return tensor.contiguous(memory_format=layout) if tensor.dim() == 4 else tensor
+
+
+@contextlib.contextmanager
+def _rounded(device: str, dtype: str) -> Generator[None]:
+    """Compute in the type that the runner was asked for."""
+    wanted = AUTOCAST.get(dtype)
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = dtype == "tf32"
+    try:
+        with torch.autocast(device, wanted, enabled=wanted is not None):
+            yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
+def _at_once() -> None:
+    """Do nothing: on the CPU an operation is finished when it returns."""
+
+
+def _macs(kind: str, args: tuple[Any, ...], value: Any) -> int:  # noqa: ANN401
+    """Return the MACs of one operation: each output element multiplies a filter of the weight."""
+    if kind in ("aten.conv2d", "aten.convolution"):
+        return value.numel() * math.prod(args[1].shape[1:])
+    if kind in ("aten.linear", "aten.addmm"):
+        weight = args[1] if kind == "aten.linear" else args[2]
+        return value.numel() * weight.shape[1 if kind == "aten.linear" else 0]
+    if kind in ("aten.matmul", "aten.bmm", "aten.mm"):
+        return value.numel() * args[0].shape[-1]
+    return 0
+
+
+PROFILER = profiler

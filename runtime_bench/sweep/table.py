@@ -1,0 +1,181 @@
+"""The table of a sweep, one SQLite file: a row a cell, with the latency report inside."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Generator, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+import msgspec
+
+from styleexport.core.errors import BadArtifact, DeviceError
+from styleexport.runtime_bench.latency import LatencyReport, report_from_json
+from styleexport.runtime_bench.sweep.plan import Cell
+
+VERSION = 1
+# ``killed``: the process that worked on it died twice.
+Status = Literal["waiting", "measured", "failed", "killed"]
+SCHEMA = f"""
+CREATE TABLE cells (
+    key TEXT PRIMARY KEY,       -- digest over all that the result depends on
+    network TEXT NOT NULL,
+    target TEXT NOT NULL,
+    precision TEXT NOT NULL,
+    budget TEXT NOT NULL,       -- '' for the recipe's own
+    size TEXT NOT NULL,         -- HEIGHTxWIDTH
+    runner TEXT NOT NULL,       -- as in the sweep file, or 'all'
+    status TEXT NOT NULL CHECK (status IN {get_args(Status)}),
+    message TEXT NOT NULL,      -- why it was not measured
+    host TEXT NOT NULL,         -- that measured it
+    finished TEXT NOT NULL,     -- UTC, ISO 8601
+    report TEXT                 -- the latency report, JSON
+) STRICT;
+PRAGMA user_version = {VERSION};
+"""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One row; the columns as `SCHEMA` describes them, the report left out."""
+
+    key: str
+    network: str
+    target: str
+    precision: str
+    budget: str
+    size: str
+    runner: str
+    status: Status
+    message: str = ""
+    host: str = ""
+    finished: str = ""
+
+
+COLUMNS = ", ".join(Row.__struct_fields__)
+
+
+def row_of(cell: Cell) -> Row:
+    """Return the row of a cell that waits to be measured."""
+    recipe = cell.export.recipe
+    return Row(
+        key=cell.key,
+        network=cell.export.network.name,
+        target=recipe.target,
+        precision=recipe.precision.value,
+        budget=recipe.budget or "",
+        size=cell.export.size,
+        runner=cell.runner,
+        status="waiting",
+    )
+
+
+class Table:
+    """An open table. One process writes to it; what was written stays when it is killed.
+
+    Args:
+        connection: to the file.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def add(self, cells: Iterable[Cell]) -> None:
+        """Add the cells that are not in the table yet."""
+        with self._connection as connection:
+            for cell in cells:
+                row = msgspec.structs.astuple(row_of(cell))
+                marks = ", ".join("?" * len(row))
+                connection.execute(f"INSERT OR IGNORE INTO cells ({COLUMNS}) VALUES ({marks})", row)
+
+    def settle(
+        self, key: str, status: Status, *, message: str = "", host: str = "", report: bytes = b""
+    ) -> None:
+        """Write down what became of a cell."""
+        finished = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        text = report.decode() if report else None
+        with self._connection as connection:
+            connection.execute(
+                "UPDATE cells SET status = ?, message = ?, host = ?, finished = ?, report = ? "
+                "WHERE key = ?",
+                (status, message, host, finished, text, key),
+            )
+
+    def rows(self) -> tuple[Row, ...]:
+        """Return all rows, in the order that they were added."""
+        found = self._connection.execute(f"SELECT {COLUMNS} FROM cells ORDER BY rowid").fetchall()
+        names = Row.__struct_fields__
+        return tuple(msgspec.convert(dict(zip(names, row, strict=True)), Row) for row in found)
+
+    def reports(self, source: str) -> tuple[LatencyReport, ...]:
+        """Return the report of every measured cell, in the order of the rows.
+
+        Raises:
+            BadArtifact: one is not a report.
+        """
+        query = "SELECT key, report FROM cells WHERE report IS NOT NULL ORDER BY rowid"
+        found = cast("list[tuple[str, str]]", self._connection.execute(query).fetchall())
+        return tuple(
+            report_from_json(text.encode(), f"cell {key[:8]} of {source}") for key, text in found
+        )
+
+
+@contextlib.contextmanager
+def opened(path: Path, *, create: bool = False) -> Generator[Table]:
+    """Return the table in a file, closed when the block ends.
+
+    Args:
+        path: of the file.
+        create: whether it is made where there is none.
+
+    Raises:
+        BadArtifact: there is no such file, or it is not a table of this version.
+        DeviceError: it cannot be written.
+    """
+    if not create and not path.is_file():
+        raise BadArtifact(
+            f"{path} is not there: make one with `styleexport sweep sweep.toml -o {path}`"
+        )
+    try:
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path)
+    except (OSError, sqlite3.Error) as error:
+        raise DeviceError(f"cannot write {path}: {error}; choose another with -o") from error
+    with contextlib.closing(connection):
+        try:
+            _check(connection, path, create)
+            yield Table(connection)
+        except sqlite3.OperationalError as error:
+            raise DeviceError(f"cannot use {path}: {error}; free some space or close it") from error
+        except (sqlite3.DatabaseError, msgspec.ValidationError) as error:
+            raise _not_a_table(path, str(error)) from error
+
+
+def _check(connection: sqlite3.Connection, path: Path, create: bool) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    if not tables and create:
+        connection.executescript(SCHEMA)
+    elif not tables:
+        raise _not_a_table(path, "it is empty")
+    elif version != VERSION:
+        raise _not_a_table(path, f"it is of version {version}, expected {VERSION}")
+
+
+def _not_a_table(path: Path, reason: str) -> BadArtifact:
+    return BadArtifact(
+        f"{path} is not the table of a sweep: {reason}; choose another file, or begin anew with "
+        "--restart"
+    )
+
+
+def reports(path: Path) -> tuple[LatencyReport, ...]:
+    """Return the reports of all measured cells of a sweep's table.
+
+    Raises:
+        BadArtifact: the file is not such a table, or a report in it is damaged.
+    """
+    with opened(path) as table:
+        return table.reports(str(path))
