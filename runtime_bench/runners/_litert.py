@@ -7,8 +7,10 @@ import os
 import tempfile
 import warnings
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,19 @@ from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions
 
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
+
+# What LiteRT calls the node that stands for all that a delegate took.
+DELEGATE = "DELEGATE"
+
+
+@dataclass(frozen=True)
+class _Node:
+    """One node of an interpreter's plan: what it reads and writes, by tensor index."""
+
+    index: int
+    op: str
+    inputs: set[int]
+    outputs: set[int]
 
 
 class LitertRunner(Runner):
@@ -35,12 +50,30 @@ class LitertRunner(Runner):
     def __init__(self, name: str, *, delegate: bool) -> None:
         self.name = name
         self.delegate = delegate
+        self.choices = MappingProxyType({"delegate": ("xnnpack", "gpu")} if delegate else {})
+
+    def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
+        """Return why the delegate asked for is not here; None where it is."""
+        from styleexport.runtime_bench.runners._litert_gpu import gpu_missing
+
+        return gpu_missing() if settings.get("delegate") == "gpu" else None
+
+    def start(self) -> None:
+        """Import LiteRT; see `Runner.start`."""
+        with needs("LiteRT"):
+            import ai_edge_litert.interpreter as _  # noqa: F401
 
     @contextlib.contextmanager
     def open(self, path: Path, options: RunOptions) -> Generator[Session]:
         """Return a session on the file; see `Runner.open`."""
+        from styleexport.runtime_bench.runners._litert_gpu import open_on_gpu
+
         graph = read_graph(path)
-        interpreter = load(path, delegate=self.delegate, threads=options.threads)
+        if options.settings.get("delegate") == "gpu":
+            with open_on_gpu(path, graph, options.batch) as session:
+                yield session
+            return
+        interpreter = self._interpreter(path, graph, options)
 
         def fetch() -> dict[str, NDArray[np.float32]]:
             return {
@@ -49,10 +82,33 @@ class LitertRunner(Runner):
             }
 
         yield Session(
-            feed=lambda inputs: feed(interpreter, path, graph, inputs),
+            feed=lambda inputs: feed(interpreter, path, graph, inputs, options.batch),
             invoke=lambda: invoke(interpreter, path),
             fetch=fetch,
+            effective=lambda: _effective(interpreter, options),
         )
+
+    def _interpreter(self, path: Path, graph: TfliteGraph, options: RunOptions) -> Interpreter:
+        """Return the interpreter of a file, made to take the batch.
+
+        Raises:
+            UsageError: the file cannot be widened to it.
+        """
+        interpreter = load(path, delegate=self.delegate, threads=options.threads)
+        if options.batch == 1:
+            return interpreter
+        try:
+            with native_quiet():
+                for index in graph.inputs.values():
+                    shape = batched(graph.tensors[index].shape, options.batch)
+                    interpreter.resize_tensor_input(index, shape)
+                interpreter.allocate_tensors()
+        except Exception as error:
+            raise UsageError(
+                f"LiteRT cannot run {path.name} on {options.batch} pictures at once: "
+                f"{first_line(error)}; type --batch 1"
+            ) from error
+        return interpreter
 
     def layers(
         self, path: Path, inputs: Arrays, tensors: Sequence[str]
@@ -103,14 +159,16 @@ def load(
     return interpreter
 
 
-def feed(interpreter: Interpreter, path: Path, graph: TfliteGraph, inputs: Arrays) -> None:
+def feed(
+    interpreter: Interpreter, path: Path, graph: TfliteGraph, inputs: Arrays, batch: int = 1
+) -> None:
     """Set the inputs of a file.
 
     Raises:
         UsageError: an input is missing or of another shape than the file's.
     """
     for name, index in graph.inputs.items():
-        interpreter.set_tensor(index, _to_file(name, inputs, graph.tensors[index], path))
+        interpreter.set_tensor(index, to_file(name, inputs, graph.tensors[index], path, batch))
 
 
 def invoke(interpreter: Interpreter, path: Path) -> None:
@@ -127,11 +185,15 @@ def invoke(interpreter: Interpreter, path: Path) -> None:
         ) from error
 
 
-def _to_file(
-    name: str, inputs: Mapping[str, NDArray[np.float32]], tensor: TfliteTensor, path: Path
+def to_file(
+    name: str, inputs: Arrays, tensor: TfliteTensor, path: Path, batch: int = 1
 ) -> NDArray[np.float32]:
-    """Return an input as the file takes it."""
-    expected = nchw(tensor.shape)
+    """Return an input as the file takes it.
+
+    Raises:
+        UsageError: it is missing or of another shape than the file's.
+    """
+    expected = batched(nchw(tensor.shape), batch)
     if name not in inputs:
         raise UsageError(
             f"{path.name} takes {name} {list(expected)}, got {', '.join(inputs) or 'nothing'}"
@@ -148,6 +210,11 @@ def _to_file(
 def nchw(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return a channels-last shape channels-first; one that is not an image's, as it is."""
     return (shape[0], shape[3], shape[1], shape[2]) if len(shape) == 4 else shape
+
+
+def batched(shape: tuple[int, ...], batch: int) -> tuple[int, ...]:
+    """Return the shape of so many pictures or style codes; the strength is one for all."""
+    return (batch, *shape[1:]) if batch > 1 and len(shape) > 1 else shape
 
 
 def from_file(value: NDArray[np.generic], tensor: TfliteTensor) -> NDArray[np.float32]:
@@ -169,3 +236,34 @@ def native_quiet() -> Generator[None]:
         finally:
             os.dup2(before, 2)
             os.close(before)
+
+
+def _effective(interpreter: Interpreter, options: RunOptions) -> dict[str, str]:
+    """Return what the delegate took: how many nodes, in how many partitions."""
+    details: Any = interpreter._get_ops_details()  # pyright: ignore[reportPrivateUsage]
+    nodes = [
+        _Node(n["index"], n["op_name"], set(map(int, n["inputs"])), set(map(int, n["outputs"])))
+        for n in details
+    ]
+    parts = [node for node in nodes if node.op == DELEGATE]
+    taken = set[int]().union(*(_taken(part, nodes) for part in parts))
+    return {
+        "delegate": "XNNPACK" if parts else "none",
+        "nodes": f"{len(taken)} of {len(nodes) - len(parts)} delegated",
+        "partitions": str(len(parts)),
+        "threads": str(options.threads) if options.threads else "chosen by LiteRT",
+    }
+
+
+def _taken(part: _Node, nodes: Sequence[_Node]) -> set[int]:
+    """Return the nodes that a partition stands for: those between its inputs and its outputs."""
+    makers = {i: node for node in nodes if node.op != DELEGATE for i in node.outputs}
+    found: set[int] = set()
+    wanted = set(part.outputs)
+    while wanted:
+        tensor = wanted.pop()
+        maker = makers.get(tensor)
+        if maker is not None and tensor not in part.inputs and maker.index not in found:
+            found.add(maker.index)
+            wanted |= maker.inputs
+    return found

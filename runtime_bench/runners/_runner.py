@@ -42,20 +42,21 @@ class Session:
     """A loaded file: inputs by name in, outputs by name out, float32 all.
 
     Images are [N, 3, H, W], RGB in 0..1, N being the batch, whatever the file itself takes: `feed`
-    converts to the file's layout, range and element type, and `fetch` back. `invoke` alone is the
+    converts to the file's layout, range and element type, and `fetch` back. The strength is [1],
+    one for all pictures. `invoke` alone is the
     inference, with everything that it started finished when it returns.
 
     Attributes:
         feed: takes the inputs.
         invoke: runs the file on what was fed.
         fetch: returns the outputs of the last run.
-        effective: settings as the runtime itself reports them.
+        effective: returns the settings as the runtime itself reports them.
     """
 
     feed: Callable[[Arrays], None]
     invoke: Callable[[], None]
     fetch: Callable[[], dict[str, NDArray[np.float32]]]
-    effective: Mapping[str, str] = field(default_factory=dict[str, str])
+    effective: Callable[[], Mapping[str, str]] = dict[str, str]
 
     def __call__(self, inputs: Arrays) -> dict[str, NDArray[np.float32]]:
         """Return what the file computes."""
@@ -71,17 +72,42 @@ class Runner(Protocol):
         name: the file's.
         suffix: of the files it reads.
         rounds_pictures: whether pictures come out rounded to 8 bits where the file has it so.
+        proves: whether the parity of artifacts is measured with it.
+        timed: whether its time says anything; that of an interpreter for proofs does not.
+        own_clock: whether it takes its samples itself, as a browser does, and cannot be opened.
         choices: setting → the values it may take, the default first.
     """
 
     name: str
     suffix: str
     rounds_pictures: bool = False
+    proves: bool = True
+    timed: bool = True
+    own_clock: bool = False
     choices: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
-    def unavailable(self) -> str | None:
-        """Return why this machine cannot run it, in one line; None where it can."""
+    def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
+        """Return why this machine cannot run it, in one line; None where it can.
+
+        Args:
+            settings: that are asked for; what is left out is the default.
+        """
         return None
+
+    def reads(self, path: Path) -> bool:
+        """Whether it reads files of this suffix."""
+        return path.suffix == self.suffix
+
+    def start(self) -> None:
+        """Import the runtime, so that loading a file is timed apart from it.
+
+        Raises:
+            MissingExtra: the runtime is not installed.
+        """
+
+    def setting(self, settings: Mapping[str, str], name: str) -> str:
+        """Return a setting: what was asked for, or its default."""
+        return settings.get(name, self.choices[name][0])
 
     def in_float32(self) -> Runner | None:
         """Return a runner that keeps every tensor in float32; None where there is none."""
@@ -120,16 +146,16 @@ def find_runner(name: str) -> Runner:
 
 
 def runners_for(path: Path) -> tuple[Runner, ...]:
-    """Return the runners that read files of this suffix and can run here, by name.
+    """Return the runners that prove files of this suffix and can run here, by name.
 
     Raises:
         UsageError: no runner reads them.
         DeviceError: none of those that do can run here.
     """
     runners = [find_runner(name) for name in plugins.names(PACKAGE)]
-    fitting = [runner for runner in runners if runner.suffix == path.suffix]
+    fitting = [runner for runner in runners if runner.proves and runner.suffix == path.suffix]
     if not fitting:
-        suffixes = ", ".join(sorted({runner.suffix for runner in runners}))
+        suffixes = ", ".join(sorted({runner.suffix for runner in runners if runner.proves}))
         raise UsageError(f"no runner reads {path.name}: expected a file ending in {suffixes}")
     able = tuple(runner for runner in fitting if runner.unavailable() is None)
     if not able:

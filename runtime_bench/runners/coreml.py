@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import platform
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from styleexport.core.errors import BadArtifact, first_line
+from styleexport.core.errors import BadArtifact, UsageError, first_line
 from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.plugins import needs
 from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+
+# As Core ML names the compute units that it may choose from.
+UNITS = {
+    "all": "ALL",
+    "cpu": "CPU_ONLY",
+    "cpu-gpu": "CPU_AND_GPU",
+    "cpu-ane": "CPU_AND_NE",
+}
 
 
 class Coreml(Runner):
@@ -26,20 +35,29 @@ class Coreml(Runner):
     name = "coreml"
     suffix = ".mlpackage"
     rounds_pictures = True
+    choices = MappingProxyType({"units": tuple(UNITS)})
 
-    def unavailable(self) -> str | None:
+    def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
         """Return why this machine cannot run it; None on a Mac."""
         if platform.system() == "Darwin":
             return None
         return f"Core ML runs on macOS, this is {platform.system()}"
+
+    def start(self) -> None:
+        """Import coremltools; see `Runner.start`."""
+        with needs("coreml"):
+            import coremltools as _  # noqa: F401
 
     @contextlib.contextmanager
     def open(self, path: Path, options: RunOptions) -> Generator[Session]:
         """Return a session on the package; see `Runner.open`."""
         with needs("coreml"):
             import coremltools as ct
+        if options.batch > 1:
+            raise UsageError(f"Core ML takes {path.name} one picture at a time; type --batch 1")
+        units = UNITS[self.setting(options.settings, "units")]
         try:
-            model = ct.models.MLModel(str(path))
+            model = ct.models.MLModel(str(path), compute_units=ct.ComputeUnit[units])
         except Exception as error:
             raise BadArtifact(
                 f"Core ML cannot load {path}: {first_line(error)}; export the network again"
@@ -59,6 +77,7 @@ class Coreml(Runner):
             feed=feed,
             invoke=lambda: results.update(model.predict(fed)),
             fetch=lambda: {name: _array(value) for name, value in results.items()},
+            effective=lambda: {"units": model.compute_unit.name},
         )
 
     def layers(

@@ -1,10 +1,12 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime, on the CPU or through another of the execution providers that its build has."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Sequence
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,10 +14,23 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from styleexport.core.errors import BadArtifact, first_line
+from styleexport.core.errors import BadArtifact, DeviceError, UsageError, first_line
+from styleexport.runtime_bench.runners._onnx_batch import widened
 from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
 
-PROVIDERS = ("CPUExecutionProvider",)
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "xnnpack": "XnnpackExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "dnnl": "DnnlExecutionProvider",
+    "directml": "DmlExecutionProvider",
+}
+CPU = PROVIDERS["cpu"]
+# Makes the session say which provider took which nodes.
+RECORD = "session.record_ep_graph_assignment_info"
 
 
 def _options(options: RunOptions) -> ort.SessionOptions:
@@ -26,25 +41,27 @@ def _options(options: RunOptions) -> ort.SessionOptions:
     return settings
 
 
-def _load(path: Path, settings: ort.SessionOptions) -> ort.InferenceSession:
-    try:
-        return ort.InferenceSession(str(path), settings, providers=list(PROVIDERS))
-    except Exception as error:
-        raise BadArtifact(
-            f"ONNX Runtime cannot load {path}: {first_line(error)}; export the network again"
-        ) from error
-
-
 class OnnxRuntime(Runner):
-    """Runs ``.onnx`` files on the CPU."""
+    """Runs ``.onnx`` files; what the chosen provider does not take runs on the CPU."""
 
     name = "onnxruntime"
     suffix = ".onnx"
+    choices = MappingProxyType({"provider": tuple(PROVIDERS)})
+
+    def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
+        """Return that the build lacks the provider; None where it has it."""
+        provider = self.setting(settings, "provider")
+        built = ort.get_available_providers()
+        if PROVIDERS[provider] in built:
+            return None
+        having = ", ".join(name for name, long in PROVIDERS.items() if long in built)
+        return f"this build of ONNX Runtime {ort.__version__} has no {provider}, it has {having}"
 
     @contextlib.contextmanager
     def open(self, path: Path, options: RunOptions) -> Generator[Session]:
         """Return a session on the file; see `Runner.open`."""
-        session = _load(path, _options(options))
+        provider = PROVIDERS[self.setting(options.settings, "provider")]
+        session = _load(path, options, provider)
         outputs = [item.name for item in session.get_outputs()]
 
         fed: dict[str, NDArray[np.float32]] = {}
@@ -60,7 +77,7 @@ class OnnxRuntime(Runner):
         def fetch() -> dict[str, NDArray[np.float32]]:
             return {name: np.asarray(r) for name, r in zip(outputs, results, strict=True)}
 
-        yield Session(feed, invoke, fetch)
+        yield Session(feed, invoke, fetch, lambda: _effective(session))
 
     def layers(
         self, path: Path, inputs: Arrays, tensors: Sequence[str]
@@ -77,9 +94,59 @@ class OnnxRuntime(Runner):
         )
         settings = _options(RunOptions())
         settings.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        session = ort.InferenceSession(model.SerializeToString(), settings, list(PROVIDERS))
+        session = ort.InferenceSession(model.SerializeToString(), settings, [CPU])
         found = session.run(wanted, dict(inputs))
         return {n: np.asarray(v, np.float32) for n, v in zip(wanted, found, strict=True)}
+
+
+def _load(path: Path, options: RunOptions, provider: str) -> ort.InferenceSession:
+    settings = _options(options)
+    wide = options.batch > 1
+    with contextlib.suppress(Exception):  # builds of before 1.24 do not know it
+        settings.add_session_config_entry(RECORD, "1")
+    try:
+        model = widened(path, options.batch).SerializeToString() if wide else str(path)
+        session = ort.InferenceSession(model, settings, list(dict.fromkeys((provider, CPU))))
+    except Exception as error:
+        if wide:
+            raise UsageError(
+                f"ONNX Runtime cannot run {path.name} on {options.batch} pictures at once: "
+                f"{first_line(error)}; type --batch 1"
+            ) from error
+        raise BadArtifact(
+            f"ONNX Runtime cannot load {path}: {first_line(error)}; export the network again"
+        ) from error
+    if provider not in session.get_providers():
+        raise DeviceError(
+            f"ONNX Runtime cannot start {provider} here and would use "
+            f"{session.get_providers()[0]}: its libraries or its device are missing; type "
+            "onnxruntime:provider=cpu"
+        )
+    return session
+
+
+def _effective(session: ort.InferenceSession) -> dict[str, str]:
+    """Return the providers that took nodes, and into how many partitions those of others fell."""
+    threads = session.get_session_options().intra_op_num_threads
+    found = {
+        "provider": _short(session.get_providers()[0]),
+        "threads": str(threads) if threads else "chosen by ONNX Runtime",
+    }
+    try:
+        parts = session.get_provider_graph_assignment_info()
+    except (AttributeError, RuntimeError):  # builds of before 1.24 do not tell
+        return found
+    nodes: Counter[str] = Counter()
+    for part in parts:
+        nodes[_short(part.ep_name)] += len(part.get_nodes())
+    others = sum(part.ep_name != CPU for part in parts)
+    found["nodes"] = ", ".join(f"{name} {count}" for name, count in sorted(nodes.items()))
+    found["partitions"] = str(1 if len(nodes) == 1 else others)
+    return found
+
+
+def _short(provider: str) -> str:
+    return provider.removesuffix("ExecutionProvider")
 
 
 RUNNER = OnnxRuntime()

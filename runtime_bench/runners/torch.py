@@ -1,48 +1,90 @@
-"""PyTorch eager on the captured float program that every artifact keeps."""
+"""PyTorch on the captured float program that every artifact keeps."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Sequence
+import importlib
+import shutil
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from styleexport.core.errors import DeviceError, first_line
 from styleexport.core.program import load_program
 from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
 from styleexport.runtime_bench.runners._torch_threads import torch_threads
 
+# The types that autocast computes convolutions in.
+AUTOCAST = {"fp16": torch.float16, "bf16": torch.bfloat16}
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
+COMPILERS = ("c++", "g++", "clang++", "cl")
+
+Module = Callable[..., torch.Tensor]
+
 
 class TorchRunner(Runner):
-    """Runs ``.pt2`` programs, float32 on the CPU."""
+    """Runs ``.pt2`` programs, eager or compiled, in float32 or under autocast."""
 
     name = "torch"
     suffix = ".pt2"
+    choices = MappingProxyType({
+        "device": ("cpu", "cuda"),
+        "dtype": ("fp32", "tf32", "fp16", "bf16"),
+        "mode": ("eager", "compile"),
+        "layout": tuple(LAYOUTS),
+    })  # fmt: skip
+
+    def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
+        """Return what of the settings this machine lacks; None where it has all."""
+        device = self.setting(settings, "device")
+        if device == "cuda" and not torch.cuda.is_available():
+            built = torch.version.cuda
+            return f"torch {torch.__version__} " + (
+                f"finds no CUDA device (built for CUDA {built})" if built else "has no CUDA"
+            )
+        if device == "cpu" and self.setting(settings, "dtype") == "tf32":
+            return "TF32 is a type of CUDA devices: add device=cuda"
+        compiles = device == "cpu" and self.setting(settings, "mode") == "compile"
+        if compiles and not any(map(shutil.which, COMPILERS)):
+            return "torch.compile needs a C++ compiler, none was found"
+        return None
+
+    def start(self) -> None:
+        """Import what torch imports only when it reads a program; see `Runner.start`."""
+        for name in ("torch.export.pt2_archive", "torch.fx.experimental.symbolic_shapes"):
+            importlib.import_module(name)
 
     @contextlib.contextmanager
     def open(self, path: Path, options: RunOptions) -> Generator[Session]:
         """Return a session on the program; see `Runner.open`."""
-        program = load_program(path)
-        module = program.module(check_guards=False)
+        device, dtype = (self.setting(options.settings, key) for key in ("device", "dtype"))
+        layout = LAYOUTS[self.setting(options.settings, "layout")]
+        module = _module(path, device, layout)
+        if self.setting(options.settings, "mode") == "compile":
+            module = torch.compile(module)
 
         fed: list[torch.Tensor] = []
         results: list[torch.Tensor] = []
 
         def feed(inputs: Arrays) -> None:
-            fed[:] = [torch.from_numpy(np.ascontiguousarray(x)) for x in inputs.values()]
+            fed[:] = [_on(device, layout, value) for value in inputs.values()]
+            _finish(device)
 
         def invoke() -> None:
-            with torch.inference_mode():
+            with torch.inference_mode(), _autocast(device, dtype):
                 results[:] = [module(*fed)]
+            _finish(device)
 
         def fetch() -> dict[str, NDArray[np.float32]]:
-            (output,) = results
+            output = results[0].float().cpu().contiguous()
             return {"style_code" if output.dim() == 2 else "image": output.numpy()}
 
-        with torch_threads(options.threads):
-            yield Session(feed, invoke, fetch)
+        with torch_threads(options.threads), _tf32(dtype):
+            yield Session(feed, invoke, fetch, lambda: _effective(options, device, dtype))
 
     def layers(
         self, path: Path, inputs: Arrays, tensors: Sequence[str]
@@ -64,6 +106,63 @@ class TorchRunner(Runner):
         with torch.inference_mode():
             Keep(module).run(*(torch.from_numpy(np.ascontiguousarray(x)) for x in inputs.values()))
         return found
+
+
+def _module(path: Path, device: str, layout: torch.memory_format) -> torch.nn.Module:
+    """Return a program as a module that takes any number of pictures."""
+    module = load_program(path).module(check_guards=False)
+    # What is left of the export's guards refuses every other batch than the captured one.
+    module._forward_pre_hooks.clear()  # pyright: ignore[reportPrivateUsage]
+    try:
+        return module.to(device).to(memory_format=layout)  # pyright: ignore[reportCallIssue]
+    except RuntimeError as error:
+        raise DeviceError(
+            f"torch cannot use {device}: {first_line(error)}; type torch:device=cpu"
+        ) from error
+
+
+def _on(device: str, layout: torch.memory_format, value: NDArray[np.float32]) -> torch.Tensor:
+    tensor = torch.from_numpy(np.ascontiguousarray(value)).to(device)
+    return tensor.contiguous(memory_format=layout) if tensor.dim() == 4 else tensor
+
+
+def _finish(device: str) -> None:
+    """Wait for everything that was started on a device."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def _autocast(device: str, dtype: str) -> contextlib.AbstractContextManager[object]:
+    if dtype not in AUTOCAST:
+        return contextlib.nullcontext()
+    return torch.autocast(device, AUTOCAST[dtype])
+
+
+@contextlib.contextmanager
+def _tf32(dtype: str) -> Generator[None]:
+    """Let CUDA round factors to TF32 where that was asked for, and nowhere else."""
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = dtype == "tf32"
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def _effective(options: RunOptions, device: str, dtype: str) -> dict[str, str]:
+    found = {"device": device, "dtype": dtype, "mode": options.settings.get("mode", "eager")}
+    if device == "cuda":
+        return {
+            **found,
+            "device": torch.cuda.get_device_name(),
+            "cudnn": str(torch.backends.cudnn.version()),
+        }
+    return {
+        **found,
+        "threads": str(torch.get_num_threads()),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "onednn": "yes" if torch.backends.mkldnn.is_available() else "no",
+    }
 
 
 RUNNER = TorchRunner()

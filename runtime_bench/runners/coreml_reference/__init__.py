@@ -37,6 +37,7 @@ class CoremlReference(Runner):
 
     name = "coreml-reference"
     suffix = ".mlpackage"
+    timed = False
 
     def __init__(self, *, rounding: bool = True) -> None:
         self._rounding = rounding

@@ -1,0 +1,9 @@
+"""Latency of files, measured one process a file, in rounds; `bench` is the call."""
+
+from __future__ import annotations
+
+from styleexport.runtime_bench.bench.request import BenchRequest as BenchRequest
+from styleexport.runtime_bench.bench.request import WarmUp as WarmUp
+from styleexport.runtime_bench.bench.run import bench as bench
+
+__all__ = ["BenchRequest", "WarmUp", "bench"]

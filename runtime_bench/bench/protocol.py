@@ -1,0 +1,271 @@
+"""The protocol: cells of one size and role are loaded side by side and take turns in rounds.
+
+Each round has an order of its own. Whatever slows the machine down for a while then slows all of
+them alike. Workers that might not fit into memory together are measured in smaller groups. A worker
+that is killed or runs out of memory is tried once more, alone.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TypeVar
+
+from styleexport.core.manifest import ParityFact, SizeFact
+from styleexport.core.types import Report
+from styleexport.runtime_bench.bench import messages as say
+from styleexport.runtime_bench.bench.cells import Cell
+from styleexport.runtime_bench.bench.process import Worker
+from styleexport.runtime_bench.bench.request import BenchRequest
+from styleexport.runtime_bench.latency import CellFact, Status
+
+A = TypeVar("A")
+Hire = Callable[[Cell], Worker]
+Joules = Callable[[], float | None]
+# Of the memory that is free, what the workers of a group may take together.
+MEMORY_SHARE = 0.6
+MESSAGE_LENGTH = 400
+
+
+class Stopped(Exception):
+    """A cell cannot be measured further; its candidate says why."""
+
+
+@dataclass
+class Candidate:
+    """A cell while it is measured, with all that its worker has answered.
+
+    Attributes:
+        cell: what is measured.
+        worker: that measures it.
+        request: how.
+        status: as the report will have it.
+        message: why it is not ``measured``.
+        killed: whether the worker died.
+        alone: whether it took its turns apart from the others, since its first worker was lost.
+    """
+
+    cell: Cell
+    worker: Worker
+    request: BenchRequest
+    status: Status = "measured"
+    message: str = ""
+    killed: bool = False
+    alone: bool = False
+    loaded: say.Loaded | None = None
+    probed: say.Probed | None = None
+    warmed: say.Warmed | None = None
+    turns: list[say.Turned] = field(default_factory=list[say.Turned])
+    joules: list[float | None] = field(default_factory=list[float | None])
+    profiled: say.Profiled | None = None
+    peak_rss_bytes: int | None = None
+
+    def prepare(self) -> None:
+        """Load the file, check it on the probes, and run it until it is warm.
+
+        Raises:
+            Stopped: it does not come so far.
+        """
+        self.loaded = self._ask(say.Load(job=self.cell.job), say.Loaded)
+        self.probed = self._ask(say.Probe(), say.Probed)
+        parity = self.probed.parity
+        if not parity.passed:
+            raise self._stopped("wrong", _wrong(parity))
+        rule = self.request.warm_up
+        self.warmed = self._ask(say.Warm(rule=rule), say.Warmed, rule.limit_seconds)
+
+    def turn(self, joules: Joules) -> None:
+        """Take a turn.
+
+        Raises:
+            Stopped: the worker did not come back from it.
+        """
+        before = joules()
+        seconds = self.request.seconds
+        command = say.Turn(seconds=seconds, min_samples=self.request.min_samples)
+        self.turns.append(self._ask(command, say.Turned, seconds))
+        after = joules()
+        self.joules.append(None if before is None or after is None else after - before)
+
+    def finish(self) -> None:
+        """Profile the cell if that was asked for, and let the worker go.
+
+        Raises:
+            Stopped: the worker did not come so far.
+        """
+        self.peak_rss_bytes = self._ask(say.Peak(), say.Peaked).peak_rss_bytes
+        if self.request.profile:
+            command = say.Profile(layers=dict(self.cell.layers))
+            answer = self.worker.ask(command, self.request.deadline_seconds)
+            if isinstance(answer, say.Profiled):
+                self.profiled = answer
+            elif isinstance(answer, say.Refused):
+                self.message = (
+                    f"not profiled: {answer.message}"  # its samples are good all the same
+                )
+
+    def _ask(self, command: say.Command, kind: type[A], seconds: float = 0.0) -> A:
+        answer = self.worker.ask(command, self.request.deadline_seconds + seconds)
+        if isinstance(answer, kind):
+            return answer
+        if isinstance(answer, say.Refused):
+            self.killed = answer.killed
+            raise self._stopped(answer.status, answer.message)
+        raise self._stopped("failed", f"the worker answered {type(answer).__name__}")
+
+    def _stopped(self, status: Status, message: str) -> Stopped:
+        self.status, self.message = status, message
+        return Stopped(message)
+
+    def fact(self) -> CellFact:
+        """Return what the report says of the cell."""
+        cell, measured = self.cell, self.status == "measured"
+        probed = self.probed
+        turns = self.turns if measured else []
+        joules = [value for value in self.joules if value is not None]
+        return CellFact(
+            subject=cell.subject,
+            runner=cell.choice.name,
+            requested=dict(cell.choice.settings),
+            effective=_effective(self),
+            size=SizeFact.of(cell.size),
+            batch=cell.job.batch,
+            status=self.status,
+            message=one_line(self.message),
+            parity=probed.parity if probed else None,
+            loads_ns=self.loaded.loads_ns if self.loaded and measured else (),
+            first_ns=probed.first_ns if probed and measured else None,
+            warm_up_ns=self.warmed.warm_up_ns if self.warmed and measured else (),
+            rounds_ns=tuple(turn.samples_ns for turn in turns),
+            pre_ns=tuple(value for turn in turns for value in turn.pre_ns),
+            post_ns=tuple(value for turn in turns for value in turn.post_ns),
+            peak_rss_bytes=self.peak_rss_bytes if measured else None,
+            idle_rss_bytes=self.loaded.idle_rss_bytes if self.loaded and measured else None,
+            energy_joules=sum(joules)
+            if measured and joules and len(joules) == len(turns)
+            else None,
+            operations=self.profiled.operations if self.profiled else (),
+            picture=probed.picture if probed else None,
+        )
+
+
+def one_line(message: str) -> str:
+    """Return a message as the report takes it."""
+    return " ".join(message.split())[:MESSAGE_LENGTH]
+
+
+def _wrong(parity: ParityFact) -> str:
+    return (
+        f"differs from its network: psnr {parity.measured_db} dB measured, at least "
+        f"{parity.allowed_db:g} allowed"
+    )
+
+
+def _effective(candidate: Candidate) -> dict[str, str]:
+    found = dict(candidate.loaded.effective) if candidate.loaded else {}
+    job, warmed = candidate.cell.job, candidate.warmed
+    if candidate.loaded and job.affinity:
+        found["affinity"] = ",".join(map(str, job.affinity))
+    if candidate.alone:
+        found["turns"] = "alone: its first worker was lost"
+    if warmed:
+        found["warm"] = f"after {len(warmed.warm_up_ns)} runs" if warmed.stable else "no"
+    return found
+
+
+def measure(
+    cells: Sequence[Cell],
+    request: BenchRequest,
+    hire: Hire,
+    joules: Joules,
+    free_bytes: int | None,
+    report: Report,
+) -> tuple[CellFact, ...]:
+    """Return what was measured of each cell, in their order.
+
+    Args:
+        cells: those of one size and role one after the other.
+        request: how to measure.
+        hire: starts the worker of a cell.
+        joules: that the machine has used so far, where it tells.
+        free_bytes: of memory; None where nobody knows.
+        report: is told how far the work is.
+    """
+    shuffle = random.Random(request.seed)
+    found: list[CellFact] = []
+
+    def play(table: Sequence[Cell], first: int) -> list[Candidate]:
+        places = [f"{first + number}/{len(cells)}" for number in range(len(table))]
+        return _play(table, places, request, hire, joules, shuffle, report)
+
+    for table in tables(cells, request.together, free_bytes):
+        first = len(found) + 1
+        for number, candidate in enumerate(play(table, first)):
+            again = candidate
+            if candidate.killed or candidate.status == "out-of-memory":
+                report(f"{first + number}/{len(cells)} once more, alone: {candidate.message}")
+                (again,) = play([candidate.cell], first + number)
+                again.alone = True
+            found.append(again.fact())
+    return tuple(found)
+
+
+def tables(
+    cells: Sequence[Cell], together: int, free_bytes: int | None
+) -> Iterator[tuple[Cell, ...]]:
+    """Yield groups of cells of one size and role that fit into memory, as even as they can be.
+
+    Args:
+        cells: those of one size and role one after the other.
+        together: in a group, at most.
+        free_bytes: of memory; None where nobody knows.
+    """
+    room = math.inf if free_bytes is None else free_bytes * MEMORY_SHARE
+    for _, alike in groupby(cells, key=lambda cell: (cell.size, cell.subject.role)):
+        waiting = list(alike)
+        even = math.ceil(len(waiting) / math.ceil(len(waiting) / together))
+        while waiting:
+            table = [waiting.pop(0)]
+            while waiting and len(table) < even:
+                if sum(cell.memory_bytes for cell in (*table, waiting[0])) > room:
+                    break
+                table.append(waiting.pop(0))
+            yield tuple(table)
+
+
+def _play(
+    table: Sequence[Cell], places: Sequence[str], request: BenchRequest, hire: Hire,
+    joules: Joules, shuffle: random.Random, report: Report,
+) -> list[Candidate]:  # fmt: skip
+    """Return the cells of a table, measured in rounds; their workers end whatever happens."""
+    candidates: list[Candidate] = []
+    try:
+        for cell, place in zip(table, places, strict=True):
+            report(f"{place} {cell.label}")
+            candidates.append(Candidate(cell, hire(cell), request))
+            _try(candidates[-1], Candidate.prepare)
+        for number in range(request.rounds):
+            playing = [item for item in candidates if item.status == "measured"]
+            shuffle.shuffle(playing)
+            if playing:
+                report(f"{number + 1}/{request.rounds} rounds of {len(playing)} at {table[0].size}")
+            for item in playing:
+                _try(item, lambda item: item.turn(joules))
+        for item in candidates:
+            if item.status == "measured":
+                _try(item, Candidate.finish)
+    finally:
+        for item in candidates:
+            item.worker.end()
+    return candidates
+
+
+def _try(candidate: Candidate, step: Callable[[Candidate], None]) -> None:
+    """Take a step of one cell; where it cannot go on, its memory is given back to the others."""
+    try:
+        step(candidate)
+    except Stopped:
+        candidate.worker.end()

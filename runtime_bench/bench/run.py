@@ -1,0 +1,107 @@
+"""From a request to the report: the cells, the machine around them, and what was measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+
+from styleexport.core.types import Report
+from styleexport.runtime_bench.bench.cells import Cell, cells_of
+from styleexport.runtime_bench.bench.own_clock import measure_in_browser
+from styleexport.runtime_bench.bench.process import Worker, WorkerProcess
+from styleexport.runtime_bench.bench.protocol import Hire, Joules, measure
+from styleexport.runtime_bench.bench.request import BenchRequest
+from styleexport.runtime_bench.bench.timing import CLOCK_NAME, SETTLING_RUNS
+from styleexport.runtime_bench.latency import (
+    CellFact,
+    HarnessFact,
+    LatencyReport,
+    ProtocolFact,
+)
+from styleexport.runtime_bench.runners._runner import find_runner
+
+COMMAND_LENGTH = 400
+
+
+def hire_process(cell: Cell) -> Worker:
+    """Return a worker for a cell in a process of its own."""
+    return WorkerProcess(cell.job.threads)
+
+
+def bench(request: BenchRequest, report: Report, *, hire: Hire = hire_process) -> LatencyReport:
+    """Return the latency report of every cell of a request.
+
+    A cell that cannot be measured says so in its status and stops nothing else.
+
+    Args:
+        request: what to measure, and how.
+        report: is told how far the work is.
+        hire: starts the worker of a cell.
+
+    Raises:
+        BadArtifact: a folder is not an artifact.
+        UsageError: nothing fits the request, or a size, runner or setting does not exist.
+    """
+    from styleexport.runtime_bench import environment, machine_peak
+
+    cells = cells_of(request, report)
+    created = datetime.now(UTC)
+    before = environment.state()
+    for warning in environment.warnings(before):
+        report(f"note: {warning}")
+    peak = machine_peak.peak(request.used_threads) if request.peak else None
+    facts = _measured(cells, request, hire, before.free_memory_bytes, report)
+    return LatencyReport(
+        schema_version=1,
+        harness=HarnessFact(name="desktop", version=_version(), commit=environment.commit()),
+        created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        command=request.command[:COMMAND_LENGTH],
+        machine=environment.machine(),
+        before=before,
+        after=environment.state(),
+        protocol=protocol_of(request),
+        peak=peak,
+        cells=facts,
+    )
+
+
+def _measured(
+    cells: Sequence[Cell], request: BenchRequest, hire: Hire, free_bytes: int | None, report: Report
+) -> tuple[CellFact, ...]:
+    """Return the cells measured in their order; runners with a clock of their own come last."""
+    ours = [cell for cell in cells if not find_runner(cell.choice.name).own_clock]
+    theirs = [cell for cell in cells if find_runner(cell.choice.name).own_clock]
+    found = iter(measure(ours, request, hire, _joules(ours), free_bytes, report))
+    sent = iter(measure_in_browser(theirs, request, report))
+    return tuple(next(sent if find_runner(cell.choice.name).own_clock else found) for cell in cells)
+
+
+def protocol_of(request: BenchRequest) -> ProtocolFact:
+    """Return how a request is measured."""
+    return ProtocolFact(
+        rounds=request.rounds,
+        seconds=request.seconds,
+        min_samples=request.min_samples,
+        warm_up=f"{request.warm_up}; {SETTLING_RUNS} runs untimed before each turn",
+        interleaved=True,
+        own_process=True,
+        clock=CLOCK_NAME,
+        clock_resolution_ns=time.get_clock_info(CLOCK_NAME).resolution * 1e9,
+    )
+
+
+def _joules(cells: Sequence[Cell]) -> Joules:
+    """Return what reads the energy used so far: None where the machine does not tell."""
+    from styleexport.runtime_bench import energy
+
+    meter = energy.meter(cuda=any(cell.job.settings.get("device") == "cuda" for cell in cells))
+    return (lambda: None) if meter is None else meter.joules
+
+
+def _version() -> str:
+    try:
+        return metadata.version("styleexport")
+    except metadata.PackageNotFoundError:  # run from a checkout that was never installed
+        return "unknown"

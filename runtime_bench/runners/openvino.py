@@ -1,0 +1,157 @@
+"""OpenVINO on ``.onnx`` files: CPU, GPU or NPU, in the precision asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import math
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from styleexport.core.errors import BadArtifact, DeviceError, UsageError
+from styleexport.core.plugins import EXTRA_OF_LIBRARY, needs
+from styleexport.runtime_bench.runners._onnx_batch import widened
+from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+
+# As OpenVINO calls what multiplies.
+PRODUCTS = ("Convolution", "GroupConvolution", "Deconvolution", "FullyConnected", "MatMul")
+
+
+class Openvino(Runner):
+    """Runs ``.onnx`` files; ``precision=auto`` lets OpenVINO round to what the device is fast in.
+
+    It is for timing: the parity of artifacts is measured with ONNX Runtime.
+    """
+
+    name = "openvino"
+    suffix = ".onnx"
+    proves = False
+    choices = MappingProxyType({
+        "device": ("cpu", "gpu", "npu"),
+        "precision": ("f32", "bf16", "f16", "auto"),
+    })  # fmt: skip
+
+    def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
+        """Return that OpenVINO or the device is missing; None where both are there."""
+        if importlib.util.find_spec("openvino") is None:
+            extra = EXTRA_OF_LIBRARY["openvino"]
+            return f"OpenVINO is not installed: pip install 'styleexport[{extra}]'"
+        import openvino
+
+        device = self.setting(settings, "device").upper()
+        found = openvino.Core().available_devices
+        if any(name.split(".")[0] == device for name in found):
+            return None
+        return f"OpenVINO finds no {device} here, only {', '.join(found)}"
+
+    def start(self) -> None:
+        """Import OpenVINO; see `Runner.start`."""
+        with needs("openvino"):
+            import openvino as _  # noqa: F401
+
+    @contextlib.contextmanager
+    def open(self, path: Path, options: RunOptions) -> Generator[Session]:
+        """Return a session on the file; see `Runner.open`."""
+        compiled = self.compiled(path, options)
+        request = compiled.create_infer_request()
+        names = [next(iter(output.names)) for output in compiled.outputs]
+        fed: dict[str, NDArray[np.float32]] = {}
+
+        def feed(inputs: Arrays) -> None:
+            fed.clear()
+            fed.update(inputs)
+
+        def fetch() -> dict[str, NDArray[np.float32]]:
+            return {
+                name: np.array(request.get_output_tensor(number).data, np.float32)
+                for number, name in enumerate(names)
+            }
+
+        yield Session(feed, lambda: request.infer(fed), fetch, lambda: _effective(compiled))
+
+    def layers(
+        self, path: Path, inputs: Arrays, tensors: Sequence[str]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return nothing: OpenVINO fuses what is inside."""
+        return {}
+
+    def compiled(self, path: Path, options: RunOptions, *, counts: bool = False) -> Any:  # noqa: ANN401 - it has no types
+        """Return the file compiled for a device; with ``counts`` it times each of its nodes."""
+        with needs("openvino"):
+            import openvino
+        device = self.setting(options.settings, "device").upper()
+        precision = self.setting(options.settings, "precision")
+        wanted: dict[str, str | int | bool] = {"PERFORMANCE_HINT": "LATENCY", "PERF_COUNT": counts}
+        if precision != "auto":
+            wanted["INFERENCE_PRECISION_HINT"] = precision
+        if options.threads is not None and device == "CPU":
+            wanted["INFERENCE_NUM_THREADS"] = options.threads
+        core = openvino.Core()
+        try:
+            model = core.read_model(_source(path, options.batch))
+        except Exception as error:
+            if options.batch > 1:
+                raise UsageError(
+                    f"OpenVINO cannot run {path.name} on {options.batch} pictures at once: "
+                    f"{_reason(error)}; type --batch 1"
+                ) from error
+            raise BadArtifact(
+                f"OpenVINO cannot load {path}: {_reason(error)}; export the network again"
+            ) from error
+        try:
+            return core.compile_model(model, device, wanted)
+        except Exception as error:
+            raise DeviceError(
+                f"OpenVINO cannot run {path.name} on {device} in {precision}: "
+                f"{_reason(error)}; type openvino:device=cpu"
+            ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the last line of an error: OpenVINO begins with where in its sources it was raised."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:200]
+
+
+def _source(path: Path, batch: int) -> str | bytes:
+    return widened(path, batch).SerializeToString() if batch > 1 else str(path)
+
+
+def _effective(compiled: Any) -> dict[str, str]:  # noqa: ANN401 - it has no types
+    """Return what OpenVINO says that it does: device, threads, precision, MACs in integers."""
+    found = {
+        "device": ", ".join(compiled.get_property("EXECUTION_DEVICES")),
+        "precision": compiled.get_property("INFERENCE_PRECISION_HINT").to_string(),
+        "integer_mac_share": f"{_integer_mac_share(compiled):.4f}",
+    }
+    with contextlib.suppress(RuntimeError):  # a property of the CPU's alone
+        found["threads"] = str(compiled.get_property("INFERENCE_NUM_THREADS"))
+    return found
+
+
+def _integer_mac_share(compiled: Any) -> float:  # noqa: ANN401 - it has no types
+    """Return the share of the MACs that are computed in integers, by OpenVINO's own graph."""
+    integer, total = 0, 0
+    for node in compiled.get_runtime_model().get_ops():
+        info = node.get_rt_info()
+        if info["layerType"].value in PRODUCTS:
+            macs = _macs(node)
+            total += macs
+            integer += macs if info["runtimePrecision"].value in ("u8", "i8") else 0
+    return integer / max(1, total)
+
+
+def _macs(node: Any) -> int:  # noqa: ANN401 - it has no types
+    """Return the multiply-accumulates of a product: one window of weights for each element."""
+    read, weights, *_ = (tuple(port.get_partial_shape().to_shape()) for port in node.inputs())
+    written = tuple(node.output(0).get_partial_shape().to_shape())
+    scanned = read if node.get_rt_info()["layerType"].value == "Deconvolution" else written
+    return math.prod(scanned) * math.prod(weights) // scanned[1]
+
+
+RUNNER = Openvino()
