@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated
 from ai_edge_litert.tools import flatbuffer_utils
 from ai_edge_quantizer import qtyping, quantizer
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
@@ -26,6 +27,8 @@ WEIGHTED = {
     "TRANSPOSE_CONV": "CONV_2D_TRANSPOSE",
     "FULLY_CONNECTED": "FULLY_CONNECTED",
 }
+LOWEST = -128
+schema: Any = schema_py_generated
 FLOAT, INTEGER = qtyping.ComputePrecision.FLOAT, qtyping.ComputePrecision.INTEGER
 
 
@@ -119,7 +122,38 @@ def quantize(
     content = result.quantized_model
     assert content is not None
     model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    requantize_instead_of_relu(model)
     target.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def requantize_instead_of_relu(model: Any) -> None:  # noqa: ANN401 - the flatbuffer's own classes
+    """Write a QUANTIZE in the place of each int8 RELU.
+
+    XNNPACK takes no RELU in int8, and LiteRT's own kernel is slow. Where the result begins at 0,
+    its zero point is -128: a change of scale saturates all that is negative at 0, and is relu(x).
+    """
+    codes = [item.builtinCode for item in model.operatorCodes]
+    for graph in model.subgraphs:
+        for item in graph.operators:
+            if codes[item.opcodeIndex] != schema.BuiltinOperator.RELU:
+                continue
+            before, after = graph.tensors[item.inputs[0]], graph.tensors[item.outputs[0]]
+            if {before.type, after.type} != {schema.TensorType.INT8}:
+                continue
+            if list(after.quantization.zeroPoint) != [LOWEST]:
+                continue
+            if schema.BuiltinOperator.QUANTIZE not in codes:
+                model.operatorCodes.append(_operator_code(schema.BuiltinOperator.QUANTIZE))
+                codes.append(schema.BuiltinOperator.QUANTIZE)
+            item.opcodeIndex = codes.index(schema.BuiltinOperator.QUANTIZE)
+            item.builtinOptions, item.builtinOptionsType = None, schema.BuiltinOptions.NONE
+
+
+def _operator_code(builtin: int) -> Any:  # noqa: ANN401 - the flatbuffer's own class
+    code: Any = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = builtin
+    code.version = 1
+    return code
 
 
 def _limits(

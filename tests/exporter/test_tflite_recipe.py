@@ -20,6 +20,7 @@ from styleexport.exporter.targets._target import Recipe
 from styleexport.exporter.targets.tflite import TARGET
 from styleexport.runtime_bench.executed import executed
 from styleexport.runtime_bench.formats._tflite import read_graph
+from styleexport.runtime_bench.runners._runner import RunOptions, find_runner
 
 SIZE = Size(16, 24)
 IMAGE = {"kind": "image", "shape": (1, 3, 16, 24), "dtype": "float32", "layout": "NCHW"}
@@ -184,3 +185,38 @@ def test_the_file_runs_and_stays_close(write, graph):
     with find_runner("litert").open(path, RunOptions(threads=1)) as session:
         (image,) = session({"content": content.numpy()}).values()
     assert 0 < np.abs(image - expected).max() < 0.03
+
+
+def test_a_relu_in_int8_is_a_change_of_scale(tmp_path):
+    class Shared(nn.Module):
+        """A ReLU that no convolution is merged with, between two of them."""
+
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 3, 3, padding=1)
+
+        def forward(self, x):
+            x = self.first(x)
+            return self.last(F.relu(x)) + x.mean((1, 2, 3), keepdim=True)
+
+    torch.manual_seed(0)
+    graph = captured(Shared().eval().requires_grad_(False))
+    ranges = {"content": Range(0, 1), "conv2d": Range(-3, 3), "relu": Range(0, 3)}
+    path = tmp_path / "shared.tflite"
+    feeds = [{"content": x.numpy()} for x in example_inputs((CONTENT,), SIZE)]
+    int8 = recipe(ranges=ranges)
+    TARGET.write(graph, Recipe(Precision.INT8, int8=int8), path, lambda: feeds)
+    read = read_graph(path)
+    assert "RELU" not in {item.name for item in read.operations}
+    (item,) = (x for x in read.operations if x.name == "QUANTIZE" and _integers(read, x))
+    assert read.tensors[item.outputs[0]].zero_points == (-128,)
+    picture = torch.rand(1, 3, SIZE.height, SIZE.width)
+    with find_runner("litert").open(path, RunOptions()) as session:
+        (found,) = session({"content": picture.numpy()}).values()
+    expected = graph.module()(picture)
+    expected = expected[0] if isinstance(expected, tuple) else expected
+    assert np.abs(found - expected.numpy()).mean() < 0.01
+
+
+def _integers(graph, item):
+    return graph.tensors[item.inputs[0]].dtype == "int8"
