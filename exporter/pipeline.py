@@ -10,8 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from styleexport.core.errors import ParityFailure, QualityBudgetExceeded
-from styleexport.core.files import replace_file, replace_folder
+from styleexport.core.files import remove, replace_folder
 from styleexport.core.manifest import (
     FILE_NAME,
     SCHEMA_VERSION,
@@ -30,6 +29,7 @@ from styleexport.core.program import save_program
 from styleexport.core.types import Precision, Report, Role, Size, Sizing
 from styleexport.exporter.capture import capture
 from styleexport.exporter.feeds import Feeds, GraphFeeds
+from styleexport.exporter.gates import refuse, reject
 from styleexport.exporter.graph import Graph
 from styleexport.exporter.layers import paired_layers
 from styleexport.exporter.passes._rewrite import apply_passes
@@ -56,12 +56,6 @@ TOOLS = ("torch", "numpy")
 # A file that takes several sizes is traced at sides that no stride divides, so that no cut looks
 # idle. One that takes any is run at its own size and at these before it is called dynamic.
 TRACE_SIZE = Size(61, 67)
-REMEDIES = {
-    Precision.INT8: "other --calibration images, or --quantize fp16",
-    Precision.FP16: "--quantize none (fp32)",
-    Precision.PALETTE4: "--quantize palette6",
-    Precision.PALETTE6: "--quantize palette8",
-}
 DYNAMIC_SIZES = (Size(200, 264), Size(264, 136), Size(201, 263))
 
 
@@ -110,47 +104,12 @@ def export(request: ExportRequest, report: Report = lambda _: None) -> Exported:
         manifest = builder.manifest()
         failed = [fact for fact in manifest.files if not fact.worst.passed]
         if failed:
-            _reject(request.out, manifest, failed)
+            reject(request.out, manifest, failed)
         lossy = [fact for fact in manifest.files if fact.quality and fact.quality.failures]
         if lossy and not request.allow_degraded:
-            _refuse(request.out, manifest, lossy)
+            refuse(request.out, manifest, lossy)
         (folder / FILE_NAME).write_bytes(manifest.encoded())
     return Exported(manifest, builder.seconds)
-
-
-def _keep_figures(out: Path, manifest: Manifest) -> Path:
-    """Write the figures of files that are not handed over; return where."""
-    path = out.with_name(f"{out.name}.rejected.json")
-    with replace_file(path) as part:
-        part.write_bytes(manifest.encoded())
-    return path
-
-
-def _refuse(out: Path, manifest: Manifest, lossy: Sequence[FileFact]) -> None:
-    path = _keep_figures(out, manifest)
-    told = [
-        f"{f.path.replace('-degraded.', '.')}: {'; '.join(f.quality.failures)}"
-        for f in lossy
-        if f.quality
-    ]
-    more = f" (and {len(told) - 1} more files)" if len(told) > 1 else ""
-    raise QualityBudgetExceeded(
-        f"{told[0]}{more}; figures in {path}; type --quantize auto to let the costly layers stay "
-        "in float, --budget for another budget, or --allow-degraded to have the file as it is"
-    )
-
-
-def _reject(out: Path, manifest: Manifest, failed: Sequence[FileFact]) -> None:
-    path = _keep_figures(out, manifest)
-    fact = min(failed, key=lambda fact: fact.worst.measured_db - fact.worst.allowed_db)
-    worst = fact.worst
-    remedy = REMEDIES.get(fact.precision, "--quantize fp16" if fact.quantization else "")
-    exact = "" if worst.float32_db is None else f" ({worst.float32_db} dB with all in float32)"
-    raise ParityFailure(
-        f"{fact.path} differs from the network: psnr {worst.measured_db} dB measured with "
-        f"{worst.runner}{exact}, at least {worst.allowed_db} allowed; figures in {path}; "
-        + (f"try {remedy}" if remedy else "report it: this is a defect")
-    )
 
 
 class _Builder:
@@ -192,20 +151,43 @@ class _Builder:
         feeds = self.feeds.of(graph)
         for target, precisions in self.plan:
             for precision in precisions:
-                path = f"{label}_{precision}{target.suffix}"
-                started = time.perf_counter()
-                self.report(f"{path}: write")
-                self._add_file(graph, feeds, target, precision, path, passes)
-                self.seconds[self.files[-1].path] = time.perf_counter() - started
+                self._add_timed(graph, feeds, target, precision, label, passes)
+        lossy = [f for f in self._files(graph, Precision.INT8) if f.quality and f.quality.failures]
+        if lossy and self.quantizer.other_ranges(graph, feeds, label):
+            self._write_again(graph, feeds, label, passes)
         self._add_agreements(graph)
+
+    def _add_timed(
+        self, graph: Graph, feeds: GraphFeeds, target: Target, precision: Precision, label: str,
+        passes: tuple[PassFact, ...],
+    ) -> None:  # fmt: skip
+        path = f"{label}_{precision}{target.suffix}"
+        started = time.perf_counter()
+        self.report(f"{path}: write")
+        self._add_file(graph, feeds, target, precision, path, passes)
+        self.seconds[self.files[-1].path] = time.perf_counter() - started
+
+    def _write_again(
+        self, graph: Graph, feeds: GraphFeeds, label: str, passes: tuple[PassFact, ...]
+    ) -> None:
+        """Write the int8 files of a graph in the place of those that are there."""
+        for fact in self._files(graph, Precision.INT8):
+            self.files.remove(fact)
+            del self.seconds[fact.path]
+            remove(self.folder / fact.path)
+        for target, precisions in self.plan:
+            if Precision.INT8 in precisions:
+                self._add_timed(graph, feeds, target, Precision.INT8, label, passes)
+
+    def _files(self, graph: Graph, precision: Precision) -> list[FileFact]:
+        """Return the files of a graph and precision, one a target."""
+        wanted = (graph.role, SizeFact.of(graph.size), precision)
+        return [fact for fact in self.files if (fact.role, fact.size, fact.precision) == wanted]
 
     def _add_agreements(self, graph: Graph) -> None:
         """Hold the int8 files of several targets against each other."""
-        wanted = (graph.role, SizeFact.of(graph.size))
         for precision in QUANTIZED:
-            same = [
-                f for f in self.files if (f.role, f.size) == wanted and f.precision is precision
-            ]
+            same = self._files(graph, precision)
             if len(same) > 1:
                 self.report(f"{graph.role} {graph.size} {precision}: {len(same)} files agree?")
                 self.agreements += agreements(self.folder, same, self.probes)

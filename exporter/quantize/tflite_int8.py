@@ -79,7 +79,8 @@ def body(graph: TfliteGraph, islands: Collection[str] = ()) -> list[TfliteOperat
     """Return the operations to be computed in int8, in order.
 
     A convolution is one unless the tensor it makes is named among the islands; what only passes
-    values on is one if all that read it are.
+    values on is one if all that read it are. A ReLU is one behind another alone: behind a float
+    operation it is cheap in float, and rounding what it cuts off would make the steps wider.
     """
     readers: dict[int, list[TfliteOperation]] = {}
     for item in graph.operations:
@@ -91,7 +92,9 @@ def body(graph: TfliteGraph, islands: Collection[str] = ()) -> list[TfliteOperat
         passes_on = _passes_on(graph, item) and after and found.issuperset(after)
         if passes_on or (item.name in CONVOLUTIONS and _name(graph, item) not in islands):
             found.add(item)
-    return [item for item in graph.operations if item in found]
+    makers = graph.makers()
+    kept = {x for x in found if x.name != "RELU" or makers.get(x.inputs[0]) in found}
+    return [item for item in graph.operations if item in kept]
 
 
 def _passes_on(graph: TfliteGraph, item: TfliteOperation) -> bool:

@@ -20,7 +20,7 @@ class WarmUp(msgspec.Struct, frozen=True, kw_only=True):
         window: runs in each window; their medians are compared.
         tolerance: by which the medians may differ, of the first.
         least_seconds: that warming up takes at least.
-        limit_seconds: after which it ends, stable or not; two windows are run in any case.
+        limit_seconds: after which it ends, stable or not; two runs are made in any case.
     """
 
     window: int = 5
@@ -84,7 +84,8 @@ class BenchRequest:
         counts = {
             "--batch": min(self.batches, default=0), "--rounds": self.rounds,
             "--threads": 1 if self.threads is None else self.threads,
-            "artifacts": len(self.artifacts), "together": self.together,
+            "--min-samples": self.min_samples, "artifacts": len(self.artifacts),
+            "together": self.together,
         }  # fmt: skip
         for name, count in counts.items():
             if count < 1:

@@ -21,6 +21,8 @@ CLOCK_NAME = "perf_counter"
 clock_ns: Clock = time.perf_counter_ns
 # Runs at the start of a turn that only bring back what the other cells drove out of the caches.
 SETTLING_RUNS = 2
+# Runs of a warm-up in any case, be they as long as they may: the first is of no use to compare.
+LEAST_WARM_UP = 2
 NS = 10**9
 
 
@@ -56,15 +58,15 @@ def warm_up(run: Callable[[], Sample], rule: WarmUp, clock: Clock) -> Warmed:
         while True:
             samples.append(run().inference)
             seconds = (clock() - begun) / NS
-            if len(samples) < 2 * rule.window:
-                continue
             stable = seconds >= rule.least_seconds and is_stable(samples, rule)
-            if stable or seconds >= rule.limit_seconds:
+            if stable or (seconds >= rule.limit_seconds and len(samples) >= LEAST_WARM_UP):
                 return Warmed(warm_up_ns=tuple(samples), stable=stable)
 
 
 def is_stable(samples: Sequence[int], rule: WarmUp) -> bool:
     """Whether the last two windows of samples agree."""
+    if len(samples) < 2 * rule.window:
+        return False
     earlier = median(samples[-2 * rule.window : -rule.window])
     return abs(median(samples[-rule.window :]) - earlier) <= rule.tolerance * earlier
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from styleexport.core.errors import UsageError
@@ -67,6 +67,14 @@ class Budget:
             reason = "names a metric twice" if limits else "is empty"
             raise UsageError(f"budget {text!r} {reason}; type for example --budget '{EXAMPLE}'")
         return cls(limits)
+
+    def stricter(self, decibels: float) -> Budget:
+        """Return the budget with its PSNR's limit raised."""
+        raised = (
+            replace(limit, value=limit.value + decibels) if limit.metric == "psnr" else limit
+            for limit in self.limits
+        )
+        return Budget(tuple(raised))
 
     def limit(self, metric: Metric) -> float | None:
         """Return the value of a metric's limit; None where it has none."""

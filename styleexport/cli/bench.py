@@ -52,6 +52,7 @@ class Options(TypedDict):
     affinity: str | None
     rounds: int
     seconds: float
+    min_samples: int
     warm_up: float
     no_peak: bool
     profile: bool
@@ -73,6 +74,8 @@ class Options(TypedDict):
 @click.option("--affinity", metavar="LIST", help="Processors to stay on: 0,1 or 0-3.")
 @click.option("--rounds", type=int, default=7, show_default=True, help="Turns of each cell.")
 @click.option("--seconds", type=float, default=0.5, show_default=True, help="Of a turn, at least.")
+@click.option("--min-samples", type=int, default=5, show_default=True,
+              help="Of a turn, at least; fewer for files of many seconds.")  # fmt: skip
 @click.option("--warm-up", type=float, default=10.0, show_default=True, metavar="SECONDS",
               help="To become stable in, at most.")  # fmt: skip
 @click.option("--no-peak", is_flag=True, help="Leave out the probe of what the machine can do.")
@@ -120,6 +123,7 @@ def _request(artifacts: tuple[Path, ...], options: Options) -> BenchRequest:
         affinity=_processors(options["affinity"] or ""),
         rounds=options["rounds"],
         seconds=options["seconds"],
+        min_samples=options["min_samples"],
         warm_up=WarmUp(limit_seconds=options["warm_up"]),
         peak=not options["no_peak"],
         profile=options["profile"],

@@ -47,6 +47,14 @@ def replace_file(path: Path) -> Generator[Path]:
             part.unlink(missing_ok=True)
 
 
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
 @contextlib.contextmanager
 def replace_folder(path: Path) -> Generator[Path]:
     """Yield a temporary folder beside ``path`` that takes its place when the block ends well.

@@ -15,7 +15,7 @@ from styleexport.core import plugins
 from styleexport.core.errors import BadArtifact, MissingExtra, ParityFailure, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision, Role, Size, Sizing
-from styleexport.exporter import pipeline
+from styleexport.exporter import gates, pipeline
 from styleexport.exporter import request as request_module
 from styleexport.exporter.pipeline import ExportRequest, check_out, export
 from styleexport.exporter.targets._target import PACKAGE as TARGETS
@@ -297,7 +297,7 @@ def test_the_worst_file_is_named_with_its_float32_figure(own, tmp_path, monkeypa
     bad = msgspec.structs.replace(coreml, parity=(low,))
     manifest = msgspec.structs.replace(exported.manifest, files=(bad,))
     with pytest.raises(ParityFailure, match=r"psnr 20.0 dB .*\(99.5 dB with all in float32\)"):
-        pipeline._reject(tmp_path / "a", manifest, [bad])
+        gates.reject(tmp_path / "a", manifest, [bad])
     report = json.loads((tmp_path / "a.rejected.json").read_bytes())
     assert report["files"][0]["parity"][0]["float32_db"] == 99.5
 

@@ -184,3 +184,27 @@ def test_layers_of_an_int8_file_are_compared_with_their_gains_undone(int8_artifa
     report = diff_files(path, path, layers=True).report
     assert any(layer.scaled for layer in report.layers)
     assert min(layer.psnr_db for layer in report.layers) > 100
+
+
+@pytest.mark.parametrize("better", ["min-max", "mse"])
+def test_a_file_over_budget_is_tried_with_other_ranges(shipped, tmp_path, monkeypatch, better):
+    def psnr_db(self, plan, graph, feeds):
+        return 50.0 if plan.recipe.settings.ranges == better else 40.0
+
+    monkeypatch.setattr(Quantizer, "_psnr_db", psnr_db)
+    out, said = tmp_path / "a", []
+    export(
+        ExportRequest(shipped, out, budget="psnr>=90", allow_degraded=True, **OPTIONS), said.append
+    )
+    assert [line for line in said if "over budget; mse ranges are tried" in line]
+    manifest = read_manifest(out)
+    (fact,) = manifest.files
+    (kept,) = manifest.recipes
+    assert fact.path == f"{NAME}-degraded.onnx"
+    assert read_recipe(out / kept.path).settings.ranges == better
+    assert fact.quantization.calibration.method == better
+
+
+def test_budgets_of_several_targets_leave_room_for_their_rounding():
+    stricter = Budget.parse("psnr>=38, style<=+5%").stricter(0.3)
+    assert (stricter.limit("psnr"), stricter.limit("style")) == (38.3, 0.05)

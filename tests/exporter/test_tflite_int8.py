@@ -69,4 +69,10 @@ def test_a_padding_that_adds_another_value_than_0_stays_float(value, inside):
 def test_an_island_stays_float_with_what_only_leads_to_it():
     graph = chain("PAD", "CONV_2D", "MIRROR_PAD", "CONV_2D", "RELU", "CONV_2D")
     inside = [graph.operations.index(item) for item in body(graph, ["CONV_2D_3"])]
-    assert inside == [0, 1, 4, 5]
+    assert inside == [0, 1, 5]
+
+
+def test_a_relu_behind_a_float_operation_stays_float():
+    graph = chain("CONV_2D", "RELU", "MIRROR_PAD", "CONV_2D", "RELU", "PAD", "CONV_2D")
+    inside = [graph.operations.index(item) for item in body(graph, ["CONV_2D_0"])]
+    assert inside == [2, 3, 4, 5, 6]

@@ -3,6 +3,8 @@
 import { parityOf } from "./parity.js";
 
 const MOST_AT_ONCE = 4;
+// Runs of a warm-up in any case, be they as long as they may.
+const LEAST_WARM_UP = 2;
 
 /** Return when a cell counts as warm, in words. */
 export function warmUpInWords(plan) {
@@ -207,7 +209,7 @@ async function warmUp(session, inputs, plan, bench) {
     samples.push((await timed(session, inputs, bench.now)).run);
     const seconds = (bench.now() - begin) / 1000;
     const stable = seconds >= plan.warm_up_least_seconds && isStable(samples, plan);
-    if (stable || (seconds >= plan.warm_up_seconds && samples.length >= 2 * plan.window)) {
+    if (stable || (seconds >= plan.warm_up_seconds && samples.length >= LEAST_WARM_UP)) {
       return samples;
     }
     await bench.pause();
