@@ -174,7 +174,8 @@ class Quantizer:
         return search(
             SearchRequest(
                 graph=graph, feeds=feeds(), calibration=calibration, judge=self.judge(graph),
-                budget=self.budget(precision).stricter(margin), state=state / f"{label}.json", label=label,
+                budget=self.budget(precision).stricter(margin), state=state / f"{label}.json",
+                label=label,
             ),
             self.report,
         )  # fmt: skip
