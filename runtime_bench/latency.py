@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 
 from styleexport.core.errors import BadArtifact
 from styleexport.core.files import replace_file
-from styleexport.core.manifest import ParityFact, Sha256, SizeFact
+from styleexport.core.manifest import FileFact, Manifest, ParityFact, Sha256, SizeFact
 from styleexport.core.schema import schema_of
 from styleexport.core.types import MAX_SIDE, Precision, Role
 
@@ -193,6 +193,26 @@ class SubjectFact(_Fact, frozen=True, kw_only=True):
     int8_mac_share: float
     quality_db: float | None = None
     style_change: float | None = None
+
+    @classmethod
+    def of(cls, manifest: Manifest, fact: FileFact) -> SubjectFact:
+        """Return an exported file as a report names it."""
+        quality = fact.quality
+        return cls(
+            network=manifest.network.name,
+            source_sha256=manifest.network.source_sha256,
+            path=fact.path,
+            sha256=fact.sha256,
+            target=fact.target,
+            precision=fact.precision,
+            role=fact.role,
+            size_bytes=fact.size_bytes,
+            parameters=fact.parameters,
+            macs=fact.macs,
+            int8_mac_share=fact.int8_mac_share,
+            quality_db=quality.psnr_db if quality else None,
+            style_change=quality.style_change if quality else None,
+        )
 
 
 class OperationFact(_Fact, frozen=True, kw_only=True):

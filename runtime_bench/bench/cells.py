@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from styleexport.core import plugins
 from styleexport.core.errors import UsageError
 from styleexport.core.manifest import (
@@ -220,21 +222,17 @@ def _cell(
 
 
 def _subject(folder: Path, manifest: Manifest, item: _Source) -> SubjectFact:
-    fact, program = item.fact, item.program
-    own = fact if program is None else program
-    quality = fact.quality if program is None else None
-    return SubjectFact(
-        network=manifest.network.name,
-        source_sha256=manifest.network.source_sha256,
-        path=own.path,
-        sha256=own.sha256,
-        target=fact.target if program is None else "torch",
-        precision=fact.precision if program is None else Precision.FP32,
-        role=own.role,
-        size_bytes=size_of_file(folder / own.path),
-        parameters=fact.parameters,
-        macs=fact.macs,
-        int8_mac_share=fact.int8_mac_share if program is None else 0.0,
-        quality_db=quality.psnr_db if quality else None,
-        style_change=quality.style_change if quality else None,
+    subject, program = SubjectFact.of(manifest, item.fact), item.program
+    if program is None:
+        return subject
+    return msgspec.structs.replace(
+        subject,
+        path=program.path,
+        sha256=program.sha256,
+        target="torch",
+        precision=Precision.FP32,
+        size_bytes=size_of_file(folder / program.path),
+        int8_mac_share=0.0,
+        quality_db=None,
+        style_change=None,
     )

@@ -11,7 +11,6 @@ import msgspec
 
 from styleexport.core.errors import UsageError
 from styleexport.core.manifest import (
-    FileFact,
     Manifest,
     NetworkFact,
     SizeFact,
@@ -170,7 +169,7 @@ def _cells(manifest: Manifest) -> Generator[CellWish]:
         for probe in manifest.probes:
             if probe.role is fact.role and fact.takes(probe.size):
                 yield CellWish(
-                    subject=subject_of(manifest, fact),
+                    subject=SubjectFact.of(manifest, fact),
                     size=probe.size,
                     probe=probe.path,
                     inputs=fact.inputs,
@@ -183,23 +182,3 @@ def _others(manifest: Manifest) -> Generator[OtherFact]:
     for fact in manifest.files:
         if Path(fact.path).suffix not in SUFFIXES:
             yield OtherFact(fact.path, f"browsers do not run {fact.target} files")
-
-
-def subject_of(manifest: Manifest, fact: FileFact) -> SubjectFact:
-    """Return a file as a report names it."""
-    quality = fact.quality
-    return SubjectFact(
-        network=manifest.network.name,
-        source_sha256=manifest.network.source_sha256,
-        path=fact.path,
-        sha256=fact.sha256,
-        target=fact.target,
-        precision=fact.precision,
-        role=fact.role,
-        size_bytes=fact.size_bytes,
-        parameters=fact.parameters,
-        macs=fact.macs,
-        int8_mac_share=fact.int8_mac_share,
-        quality_db=quality.psnr_db if quality else None,
-        style_change=quality.style_change if quality else None,
-    )
