@@ -120,7 +120,7 @@ class Quantizer:
         first, fact = self._plans[key]
         if self.request.recipe is not None or first.recipe.settings != DEFAULT:
             return False
-        self.report(f"{label}: over budget; {SECOND.ranges} ranges are tried")
+        self.report(f"{label}: ranges of the least squared error, as the first are over budget")
         plan = make_plan(graph, feeds(), first.recipe.calibration, SECOND)
         if self._psnr_db(plan, graph, feeds) <= self._psnr_db(first, graph, feeds):
             return False

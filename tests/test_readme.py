@@ -12,6 +12,7 @@ import pytest
 
 from styleexport.__main__ import main
 from styleexport.cli import cli
+from styleexport.cli._bench_compare import compare
 from styleexport.core.assets import DEMO_CONTENT, DEMO_STYLE, folder
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +57,8 @@ def test_every_option_in_the_readme_exists(line):
     name, *arguments = shlex.split(line)
     command = cli.get_command(None, name)
     assert command is not None
+    if arguments[:1] == ["compare"] and name == "bench":
+        command = compare
     known = {option for parameter in command.params for option in parameter.opts}
     for argument in arguments:
         if argument.startswith("-"):

@@ -685,7 +685,7 @@ ARTIFACTS = {
     "manifest binary": (lambda a: (a / "manifest.json").write_bytes(b"\xff"), ["not a manifest"]),
     "manifest a list": (lambda a: (a / "manifest.json").write_text("[]"), ["is not a manifest"]),
     "other schema": (edited(lambda m: m.update(schema_version=99)),
-                     ["has schema version 99, expected 3", "export the network again"]),
+                     ["has schema version 99, expected 4", "export the network again"]),
     "unknown field": (edited(lambda m: m.update(colour="red")), ["unknown field `colour`"]),
     "missing field": (edited(lambda m: m.pop("network")), ["missing required field `network`"]),
     "wrong type": (edited(lambda m: m["files"][0].update(macs="many")), ["Expected `int`"]),

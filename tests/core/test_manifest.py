@@ -57,7 +57,7 @@ def test_manifest_states_every_fact_of_a_file(artifact):
 def test_another_schema_version_is_named(tmp_path, artifact):
     value = json.loads((artifact / FILE_NAME).read_bytes()) | {"schema_version": 7}
     (tmp_path / FILE_NAME).write_text(json.dumps(value))
-    with pytest.raises(BadArtifact, match="schema version 7, expected 3"):
+    with pytest.raises(BadArtifact, match="schema version 7, expected 4"):
         read_manifest(tmp_path)
 
 

@@ -53,7 +53,7 @@ def test_chromium_measures_what_the_desktop_proved(browser, artifact):
         assert cell.parity is not None
         assert cell.parity.passed
         assert [len(samples) >= 2 for samples in cell.rounds_ns] == [True, True]
-        assert len(cell.warm_up_ns) == 10
+        assert len(cell.warm_up_ns) >= 2
         assert len(cell.loads_ns) == 2
         assert cell.first_ns
         assert len(cell.pre_ns) == len(cell.post_ns) == len(cell.samples_ns)
