@@ -61,7 +61,7 @@ def measure_parity(
     probes: tuple[dict[str, Array], ...],
     effective: Mapping[str, str],
 ) -> tuple[ParityFact, str | None]:
-    """Return the parity on the probes, and what was painted of the first as a PNG in base64.
+    """Return the parity on the probes, and what was painted of the first as a JPEG in base64.
 
     Args:
         run: takes inputs, returns the output.
@@ -103,11 +103,11 @@ def allowed_db(job: Job, effective: Mapping[str, str]) -> float:
 
 
 def encoded_picture(output: Array) -> str:
-    """Return the first picture of a batch as a PNG in base64, at most 256 pixels wide."""
+    """Return the first picture of a batch as a JPEG in base64, at most 256 pixels wide."""
     image = image_from_array(np.nan_to_num(output[:1]))
     if image.width > PICTURE_WIDTH:
         height = max(1, round(image.height * PICTURE_WIDTH / image.width))
         image = image.resize((PICTURE_WIDTH, height), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    image.save(buffer, "JPEG", quality=92, subsampling=0)
     return base64.b64encode(buffer.getvalue()).decode()

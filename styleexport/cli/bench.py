@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from styleexport.runtime_bench.latency import CellFact, LatencyReport
 
 HEADER = (
-    "role", "file", "runner", "batch", "median ms", "95 % interval", "min", "p90", "first", "load",
-    "peak MB", "PSNR dB", "status",
+    "network", "role", "file", "runner", "batch", "median ms", "95 % interval", "min", "p90", "first",
+    "load", "peak MB", "PSNR dB", "status",
 )  # fmt: skip
 EXAMPLE = """\b
 Example: styleexport bench adain-lite-onnx-int8 --runner onnxruntime --runner openvino
@@ -179,7 +179,7 @@ def _row(cell: CellFact) -> tuple[str, ...]:
 
     psnr = f"{cell.parity.measured_db:.1f}" if cell.parity else "-"
     kind = f"{cell.subject.target} {cell.subject.precision}"
-    head = (cell.subject.role, kind, cell.runner_label, str(cell.batch))
+    head = (cell.subject.network, cell.subject.role, kind, cell.runner_label, str(cell.batch))
     if cell.status != "measured":
         return (*head, *["-"] * 7, psnr, cell.status)
     figures = summarise(cell.rounds_ns)

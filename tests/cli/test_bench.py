@@ -20,8 +20,8 @@ def test_a_report_and_a_table(cli, artifact, tmp_path):
     assert report.command.startswith("styleexport bench ")
     lines = done.out.splitlines()
     assert lines[0] == "64x64, 2 rounds"
-    assert lines[1].split()[:3] == ["role", "file", "runner"]
-    assert [line.split()[:4] for line in lines[2:4]] == [
+    assert lines[1].split()[:4] == ["network", "role", "file", "runner"]
+    assert [line.split()[1:5] for line in lines[2:4]] == [
         ["encode", "onnx", "fp32", "onnxruntime"], ["transform", "onnx", "fp32", "onnxruntime"],
     ]  # fmt: skip
     assert "report: adain-lite-latency.json" in done.err

@@ -119,7 +119,7 @@ function benchOf(runtimes, now) {
   };
 }
 
-/** Return what a file painted of its probe, at most 256 pixels wide, a PNG in base64. */
+/** Return what a file painted of its probe, at most 256 pixels wide, a JPEG in base64. */
 function pictureOf(outputs, cell) {
   const { name, kind } = cell.outputs[0];
   if (kind !== "image") {
@@ -133,7 +133,7 @@ function pictureOf(outputs, cell) {
   small.width = Math.round(width * scale);
   small.height = Math.max(1, Math.round(height * scale));
   small.getContext("2d").drawImage(full, 0, 0, small.width, small.height);
-  return small.toDataURL("image/png").split(",")[1];
+  return small.toDataURL("image/jpeg", 0.9).split(",")[1];
 }
 
 async function state() {
