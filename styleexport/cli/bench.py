@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from styleexport.runtime_bench.latency import CellFact, LatencyReport
 
 HEADER = (
-    "network", "role", "file", "runner", "batch", "median ms", "95 % interval", "min", "p90", "first",
-    "load", "peak MB", "PSNR dB", "status",
+    "network", "role", "file", "runner", "batch", "median ms", "95 % interval", "min", "p90",
+    "first", "load", "peak MB", "PSNR dB", "status",
 )  # fmt: skip
 EXAMPLE = """\b
 Example: styleexport bench adain-lite-onnx-int8 --runner onnxruntime --runner openvino
