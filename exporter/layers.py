@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.fx import Interpreter, Node
 
 from styleexport.exporter.graph import Graph, example_inputs
+from styleexport.runtime_bench.diff import without_gains
 
 Key = TypeVar("Key", str, int)
 
@@ -56,19 +57,11 @@ class Sample:
     def without_gains(self, other: Sample) -> Sample:
         """Return this sample, its channels multiplied to come as near to the other's as they can.
 
-        The gain g of a channel is that of least squares, Σ xy / Σ x², and 0 where it is negative.
         Channels of a few values would come near to anything: they are left as they are.
         """
         if self.shape != other.shape or self.values.shape[-1] < LEAST_VALUES:
             return self
-        return Sample(self.shape, ungained(self.values, other.values))
-
-
-def ungained(rows: NDArray[np.float32], reference: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return rows, each multiplied by the gain ≥ 0 that brings it nearest to the reference's."""
-    squares = np.maximum((rows**2).sum(1, keepdims=True), np.float32(1e-30))
-    gains = np.maximum((rows * reference).sum(1, keepdims=True) / squares, 0)
-    return np.asarray(rows * gains, np.float32)
+        return Sample(self.shape, without_gains(self.values[None], other.values[None])[0])
 
 
 def samples_of(graph: Graph) -> dict[str, Sample]:

@@ -118,7 +118,9 @@ class Quantizer:
         """
         key = (graph.role, graph.size, Precision.INT8)
         first, fact = self._plans[key]
-        if self.request.recipe is not None or first.recipe.settings != DEFAULT:
+        # A graph of several sizes has no ONNX file in int8 to compare recipes by.
+        given = self.request.recipe is not None or graph.sizes
+        if given or first.recipe.settings != DEFAULT:
             return False
         self.report(f"{label}: ranges of the least squared error, as the first are over budget")
         plan = make_plan(graph, feeds(), first.recipe.calibration, SECOND)
