@@ -81,12 +81,12 @@ def _sent(
     """
     from styleexport.runtime_bench.runners.browser import RUNNER
     from styleexport.runtime_bench.runners.browser._drive import bench_in_browser
-    from styleexport.runtime_bench.runners.browser._job import PlanFact
+    from styleexport.runtime_bench.runners.browser._job import PagePlanFact
 
     settings = cells[0].choice.settings
     if reason := RUNNER.unavailable(settings):
         raise DeviceError(reason)
-    plan = PlanFact(
+    plan = PagePlanFact(
         rounds=request.rounds,
         seconds=request.seconds,
         min_samples=request.min_samples,

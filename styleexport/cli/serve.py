@@ -59,10 +59,10 @@ def _address(host: str, port: int, cert: Path | None, key: Path | None) -> Addre
 
 def _server(address: Address, artifact: Path, reports: Path) -> PageServer:
     from styleexport.core.manifest import read_manifest
-    from styleexport.runtime_bench.runners.browser._job import PlanFact, job_of
+    from styleexport.runtime_bench.runners.browser._job import PagePlanFact, job_of
     from styleexport.runtime_bench.runners.browser._server import PageServer
 
-    job = job_of(read_manifest(artifact, check_files=False), PlanFact())
+    job = job_of(read_manifest(artifact, check_files=False), PagePlanFact())
     server = PageServer(address, artifact, job, reports)
     server.on_report = lambda path: talk(f"report: {path}")
     return server

@@ -18,7 +18,7 @@ from styleexport.core.types import Report, Size
 from styleexport.runtime_bench.latency import LatencyReport
 from styleexport.runtime_bench.runners.browser import _packages
 from styleexport.runtime_bench.runners.browser._chromium import chromium
-from styleexport.runtime_bench.runners.browser._job import PlanFact, job_of
+from styleexport.runtime_bench.runners.browser._job import PagePlanFact, job_of
 from styleexport.runtime_bench.runners.browser._reports import Inbox
 from styleexport.runtime_bench.runners.browser._server import Address, PageServer
 
@@ -31,7 +31,7 @@ POLL_SECONDS = 0.2
 def bench_in_browser(
     artifact: Path,
     wanted: Collection[tuple[str, Size]] | None,
-    plan: PlanFact,
+    plan: PagePlanFact,
     report: Report = lambda _: None,
     timeout_seconds: float | None = None,
 ) -> LatencyReport:

@@ -10,13 +10,14 @@ from pathlib import Path
 import msgspec
 
 from styleexport.core.errors import BadArtifact, UsageError
+from styleexport.runtime_bench.job import CellWish
 from styleexport.runtime_bench.latency import (
     CellFact,
     LatencyReport,
     report_from_json,
     write_report,
 )
-from styleexport.runtime_bench.runners.browser._job import CellWish, JobFact
+from styleexport.runtime_bench.runners.browser._job import PageJobFact
 
 # A page that never sends must not fill the memory, one that sends without end not the disk.
 MOST_NONCES = 1000
@@ -37,7 +38,7 @@ class Inbox:
         folder: where reports are stored.
     """
 
-    def __init__(self, job: JobFact, folder: Path) -> None:
+    def __init__(self, job: PageJobFact, folder: Path) -> None:
         self.job = job
         self.folder = folder
         self.arrived = threading.Event()
@@ -47,7 +48,7 @@ class Inbox:
         self._stored = 0
         self._lock = threading.Lock()
 
-    def ask(self) -> JobFact:
+    def ask(self) -> PageJobFact:
         """Return the job with a nonce that one report may bear."""
         nonce = secrets.token_urlsafe(16)
         with self._lock:

@@ -22,7 +22,7 @@ import msgspec
 from styleexport.core.errors import DeviceError, StyleExportError, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.runtime_bench.runners.browser._assets import INDEX, Asset, assets_of
-from styleexport.runtime_bench.runners.browser._job import JobFact
+from styleexport.runtime_bench.runners.browser._job import PageJobFact
 from styleexport.runtime_bench.runners.browser._packages import PAGE
 from styleexport.runtime_bench.runners.browser._reports import Inbox
 
@@ -89,7 +89,7 @@ class PageServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = MOST_CONNECTIONS
 
-    def __init__(self, address: Address, artifact: Path, job: JobFact, reports: Path) -> None:
+    def __init__(self, address: Address, artifact: Path, job: PageJobFact, reports: Path) -> None:
         self.token = secrets.token_urlsafe(16)
         self.inbox = Inbox(job, reports)
         self.assets = assets_of(artifact, read_manifest(artifact))

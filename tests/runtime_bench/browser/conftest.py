@@ -14,7 +14,7 @@ import pytest
 from styleexport.core.manifest import read_manifest
 from styleexport.runtime_bench.runners.browser import _chromium, _packages
 from styleexport.runtime_bench.runners.browser._drive import serving
-from styleexport.runtime_bench.runners.browser._job import PlanFact, job_of
+from styleexport.runtime_bench.runners.browser._job import PagePlanFact, job_of
 from styleexport.runtime_bench.runners.browser._server import Address, PageServer
 
 # The packages lie in the user's cache; the tests have one of their own, from the first test on.
@@ -65,7 +65,7 @@ class Client:
 @pytest.fixture
 def client(artifact: Path, tmp_path: Path) -> Iterator[Client]:
     """A client of a server that runs."""
-    job = job_of(read_manifest(artifact), PlanFact())
+    job = job_of(read_manifest(artifact), PagePlanFact())
     server = PageServer(Address(port=0), artifact, job, tmp_path / "reports")
     with serving(server):
         yield Client(server)

@@ -24,10 +24,12 @@ from styleexport.core.types import Size
 from styleexport.runtime_bench.runners._runner import RunOptions, find_runner, runners_for
 from styleexport.runtime_bench.runners.browser import RUNNER, _chromium, _drive, _packages
 from styleexport.runtime_bench.runners.browser._drive import bench_in_browser
-from styleexport.runtime_bench.runners.browser._job import PlanFact
+from styleexport.runtime_bench.runners.browser._job import PagePlanFact
 
 SIZE = Size(64, 96)
-PLAN = PlanFact(rounds=2, seconds=0.02, min_samples=2, warm_up_seconds=0, warm_up_least_seconds=0)
+PLAN = PagePlanFact(
+    rounds=2, seconds=0.02, min_samples=2, warm_up_seconds=0, warm_up_least_seconds=0
+)
 SECONDS = 240.0
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from styleexport.runtime_bench.bench.request import BenchRequest, WarmUp
 from styleexport.runtime_bench.bench.timing import SETTLING_RUNS
-from styleexport.runtime_bench.runners.browser._job import PlanFact
+from styleexport.runtime_bench.runners.browser._job import PagePlanFact
 from styleexport.runtime_bench.runners.browser._packages import FILES, LOCK, PAGE, versions
 from tests.runtime_bench.browser.conftest import needed
 
@@ -33,7 +33,7 @@ def test_the_modules_pass_their_tests():
 
 
 def test_the_plan_is_that_of_the_desktop():
-    plan, rule = PlanFact(), WarmUp()
+    plan, rule = PagePlanFact(), WarmUp()
     request = BenchRequest((Path("artifact"),))
     assert (plan.rounds, plan.seconds, plan.min_samples) == (
         request.rounds, request.seconds, request.min_samples,

@@ -23,7 +23,7 @@ from styleexport.runtime_bench.latency import read_report
 from styleexport.runtime_bench.runners.browser import _reports, _server
 from styleexport.runtime_bench.runners.browser._address import advice, is_local, reachable_host
 from styleexport.runtime_bench.runners.browser._drive import serving
-from styleexport.runtime_bench.runners.browser._job import PlanFact, job_of
+from styleexport.runtime_bench.runners.browser._job import PagePlanFact, job_of
 from styleexport.runtime_bench.runners.browser._server import Address, PageServer
 from tests.runtime_bench.browser.conftest import Client, report_of
 
@@ -107,7 +107,7 @@ def test_nothing_without_the_token(client):
 
 
 def test_tokens_differ_and_are_long(client, artifact, tmp_path):
-    job = job_of(read_manifest(artifact), PlanFact())
+    job = job_of(read_manifest(artifact), PagePlanFact())
     other = PageServer(Address(port=0), artifact, job, tmp_path)
     other.server_close()
     assert len(other.token) >= 20
@@ -320,7 +320,7 @@ def test_an_altered_artifact_is_not_served(artifact, tmp_path):
     manifest = read_manifest(copy)
     (copy / manifest.files[0].path).write_bytes(b"other")
     with pytest.raises(BadArtifact, match="was altered"):
-        PageServer(Address(port=0), copy, job_of(manifest, PlanFact()), tmp_path)
+        PageServer(Address(port=0), copy, job_of(manifest, PagePlanFact()), tmp_path)
 
 
 def test_https_with_a_certificate(artifact, tmp_path):
@@ -330,7 +330,7 @@ def test_https_with_a_certificate(artifact, tmp_path):
          str(key), "-out", str(certificate), "-subj", "/CN=test"],
         check=True, capture_output=True,
     )  # fmt: skip
-    job = job_of(read_manifest(artifact), PlanFact())
+    job = job_of(read_manifest(artifact), PagePlanFact())
     address = Address(port=0, certificate=(certificate, key))
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -363,11 +363,13 @@ def test_a_job_of_chosen_files(artifact):
     fact = manifest.files[0]
     assert fact.size is not None
     wanted = [(fact.path, fact.size.size())]
-    assert [c.subject.path for c in job_of(manifest, PlanFact(), wanted).cells] == [fact.path]
-    with pytest.raises(UsageError, match="holds no file that a browser was to run"):
-        job_of(manifest, PlanFact(), [("x.onnx", fact.size.size())])
-    with pytest.raises(UsageError, match="holds not all of the files"):
-        job_of(manifest, PlanFact(), [*wanted, ("x.onnx", fact.size.size())])
+    assert [c.subject.path for c in job_of(manifest, PagePlanFact(), wanted).cells] == [fact.path]
+    with pytest.raises(
+        UsageError, match="holds no file to be run: expected .onnx or .tflite files"
+    ):
+        job_of(manifest, PagePlanFact(), [("x.onnx", fact.size.size())])
+    with pytest.raises(UsageError, match="holds not all of the files to be run"):
+        job_of(manifest, PagePlanFact(), [*wanted, ("x.onnx", fact.size.size())])
 
 
 def test_what_plain_http_costs_is_said():

@@ -111,7 +111,7 @@ export async function timed(session, inputs, now) {
  * Measure cells; return them as the report has them, in the order given.
  *
  * @param cells What the server asks for.
- * @param plan As the server sends it: `PlanFact` of _job.py.
+ * @param plan As the server sends it: `PlanFact` of job.py.
  * @param bench What the page lends: `bytes(cell)` of the file, `open(cell, bytes)` → session,
  *   `probe(cell)` → name → tensor, `now()` → milliseconds, `pause()` lets the page breathe, `say(line)`, `paint(outputs, cell)`
  *   → base64 or null.

@@ -1,0 +1,24 @@
+"""The job of a device: its schema, and what it leaves out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from styleexport.runtime_bench.bench.request import BenchRequest, WarmUp
+from styleexport.runtime_bench.job import PlanFact, json_schema
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "job.schema.json"
+
+
+def test_committed_schema_is_the_one_of_the_types():
+    assert SCHEMA.read_bytes() == json_schema(), "run make schema"
+
+
+def test_the_plan_of_a_device_is_that_of_the_desktop():
+    plan, rule, request = PlanFact(), WarmUp(), BenchRequest(artifacts=(Path(),))
+    assert (plan.rounds, plan.seconds, plan.min_samples) == (
+        request.rounds, request.seconds, request.min_samples,
+    )  # fmt: skip
+    assert (plan.window, plan.tolerance, plan.warm_up_least_seconds, plan.warm_up_seconds) == (
+        rule.window, rule.tolerance, rule.least_seconds, rule.limit_seconds,
+    )  # fmt: skip
