@@ -40,6 +40,9 @@ ALONG_AXES = frozenset({
     aten.cat, aten.concat,
 })  # fmt: skip
 LAST_FROM_FIRST = {0: 0, 1: 3, 2: 1, 3: 2}
+# Kernels add up in one float32: over a million pixels that costs 40 dB of what adding up row by row
+# keeps.
+PIXELS_OF_ONE_SUM = 2**18
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ class _Flow(Interpreter):
             return _Image(target(*(_aligned(value) for value in args), **kwargs))
         if operation in ALONG_AXES:
             renamed = _with_axes_renamed(target, args, kwargs)
+            if operation is aten.mean and renamed is not None and renamed[0][0].dim() == 4:
+                return _mean(*renamed[0], **renamed[1])
             if renamed is not None:
                 result = target(*renamed[0], **renamed[1])
                 return _Image(result) if result.dim() == 4 else result
@@ -143,11 +148,18 @@ def _pad(x: _Image, pad: list[int], mode: str = "constant", value: float | None 
 
 def _instance_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> _Image:
     """Return a normalised image: statistics over height and width, two passes."""
-    mean = x.mean((1, 2), keepdim=True)
-    centred = x - mean
-    scale = torch.rsqrt((centred * centred).mean((1, 2), keepdim=True) + eps)
+    centred = x - _mean(x, [1, 2], keepdim=True).value
+    scale = torch.rsqrt(_mean(centred * centred, [1, 2], keepdim=True).value + eps)
     result = centred * (scale if weight is None else scale * weight)
     return _Image(result if bias is None else result + bias)
+
+
+def _mean(x: Tensor, axes: list[int], keepdim: bool = False, **rest: Any) -> Any:  # noqa: ANN401
+    """Return the mean of [N, H, W, C]; of many pixels, the mean of the rows' means."""
+    if sorted(axes) == [1, 2] and x.shape[1] * x.shape[2] > PIXELS_OF_ONE_SUM:
+        x, axes = x.mean([2], keepdim=True, **rest), [1] if keepdim else [1, 2]
+    result = x.mean(axes, keepdim, **rest)
+    return _Image(result) if result.dim() == 4 else result
 
 
 def _with_axes_renamed(

@@ -12,6 +12,7 @@ from torch.fx import GraphModule, Node
 from styleexport.core import plugins
 from styleexport.core.manifest import PassFact
 from styleexport.exporter.graph import Graph, copied, example_inputs
+from styleexport.exporter.passes._proof import run_exactly
 
 PACKAGE = "styleexport.exporter.passes"
 TOLERANCE = 1e-10
@@ -68,8 +69,8 @@ def apply_passes(
         if outcome.applied:
             candidate.graph.lint()
             candidate.recompile()
-            before = _run(module, inputs) if before is None else before
-            after = _run(candidate, inputs)
+            before = run_exactly(module, inputs) if before is None else before
+            after = run_exactly(candidate, inputs)
             difference = float((after - before).abs().max() / before.abs().max().clamp_min(1e-30))
             if difference <= TOLERANCE:
                 module, before = candidate, after
@@ -98,11 +99,6 @@ def _retype(module: GraphModule, old: torch.dtype, new: torch.dtype) -> None:
                 node.args = tuple(new if value is old else value for value in node.args)
                 node.kwargs = {k: new if v is old else v for k, v in node.kwargs.items()}
     module.recompile()
-
-
-def _run(module: GraphModule, inputs: tuple[Tensor, ...]) -> Tensor:
-    with torch.no_grad():
-        return module(*inputs)
 
 
 def tensor_of(module: GraphModule, node: object) -> Tensor | None:

@@ -10,6 +10,8 @@ from styleexport.core import plugins
 from styleexport.core.manifest import TensorFact
 from styleexport.core.types import Role, Size
 from styleexport.exporter.graph import Graph, example_inputs, trace
+from styleexport.exporter.passes import _proof
+from styleexport.exporter.passes._proof import conv2d_in_strips
 from styleexport.exporter.passes._rewrite import (
     PACKAGE,
     Outcome,
@@ -240,3 +242,40 @@ def test_passes_leave_the_network_they_came_from_alone(random_network):
     apply_passes(capture(network, Role.ENCODE, Size(32, 32)))
     for key, value in network.module.state_dict().items():
         assert torch.equal(value, before[key])
+
+
+@pytest.mark.parametrize(
+    ("stride", "padding", "dilation", "groups"),
+    [
+        ([1, 1], [0, 0], [1, 1], 1),
+        ([2, 1], [2, 1], [1, 1], 1),
+        ([2, 2], [3, 0], [2, 3], 2),
+        ([3], [1], [1], 4),
+    ],
+)
+def test_a_convolution_in_strips_is_the_convolution(stride, padding, dilation, groups):
+    torch.manual_seed(0)
+    x = torch.rand(1, 4, 37, 41, dtype=torch.float64)
+    weight, bias = torch.rand(8, 4 // groups, 5, 3).double(), torch.rand(8).double()
+    asked = (bias, stride, padding, dilation, groups)
+    whole = torch.nn.functional.conv2d(x, weight, *asked)
+    for unfolded_bytes in (1, 20_000, 10**9):
+        strips = conv2d_in_strips(x, weight, *asked, unfolded_bytes=unfolded_bytes)
+        torch.testing.assert_close(strips, whole, rtol=1e-13, atol=0)
+
+
+def test_a_proof_runs_large_convolutions_in_strips(monkeypatch):
+    monkeypatch.setattr(_proof, "UNFOLDED_BYTES", 4_000)
+    unfolded = []
+    conv2d = torch.nn.functional.conv2d
+    monkeypatch.setattr(
+        _proof.functional,
+        "conv2d",
+        lambda x, *rest: (unfolded.append(x.shape), conv2d(x, *rest))[1],
+    )
+    module = graph_of(nn.Conv2d(3, 4, 3, padding=1)).module().double()
+    inputs = (torch.rand(1, 3, 9, 11, dtype=torch.float64),)
+    torch.testing.assert_close(
+        _proof.run_exactly(module, inputs), module(*inputs), rtol=1e-13, atol=0
+    )
+    assert len(unfolded) > 2

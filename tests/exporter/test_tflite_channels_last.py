@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from styleexport.core.manifest import TensorFact
 from styleexport.core.types import Role, Size
+from styleexport.exporter.converters import _channels_last
 from styleexport.exporter.converters._channels_last import ChannelsLast
 from styleexport.exporter.graph import Graph, example_inputs, trace
 
@@ -109,3 +110,17 @@ def test_what_works_in_either_layout_moves_nothing(name):
 
 def test_a_convolution_is_put_between_two_transpositions():
     assert moved("strided conv") == 2
+
+
+@pytest.mark.parametrize("name", ["mean, axes kept", "mean, axes dropped", "instance norm"])
+def test_means_of_many_pixels_are_means_of_rows(name, monkeypatch):
+    monkeypatch.setattr(_channels_last, "PIXELS_OF_ONE_SUM", 98)
+    reduced = []
+    mean = torch.Tensor.mean
+    monkeypatch.setattr(
+        torch.Tensor,
+        "mean",
+        lambda x, *rest, **by_name: (reduced.append(rest), mean(x, *rest, **by_name))[1],
+    )
+    test_every_operation_gives_the_same_numbers(name)
+    assert ([2],) in [tuple(rest[:1]) for rest in reduced]
