@@ -9,16 +9,28 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Collection
 from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
-from styleexport.core.errors import UsageError
-from styleexport.core.manifest import FileFact, Manifest, ProbeFact, SizeFact, TensorFact
+from styleexport.core.errors import BadArtifact, UsageError
+from styleexport.core.manifest import (
+    FileFact,
+    Manifest,
+    ProbeFact,
+    RelativePath,
+    SizeFact,
+    TensorFact,
+)
 from styleexport.core.schema import schema_of
 from styleexport.core.types import Size
 from styleexport.runtime_bench import environment
 from styleexport.runtime_bench.latency import SCHEMA_VERSION, Facts, SubjectFact, Text
-from styleexport.runtime_bench.parity import ALLOWED_DB
+from styleexport.runtime_bench.parity import ALLOWED_DB, ROUNDED_DB
+
+# It becomes part of file names on the device.
+Nonce = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 
 
 class PlanFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,16 +49,16 @@ class PlanFact(msgspec.Struct, frozen=True, kw_only=True):
         threads: of the runtime; None leaves it to the device.
     """
 
-    rounds: int = 7
-    seconds: float = 0.5
-    min_samples: int = 5
-    settling_runs: int = 2
-    window: int = 5
-    tolerance: float = 0.03
-    warm_up_least_seconds: float = 0.3
-    warm_up_seconds: float = 10.0
-    seed: int = 0
-    threads: int | None = None
+    rounds: Annotated[int, Meta(ge=1)] = 7
+    seconds: Annotated[float, Meta(ge=0)] = 0.5
+    min_samples: Annotated[int, Meta(ge=1)] = 5
+    settling_runs: Annotated[int, Meta(ge=0)] = 2
+    window: Annotated[int, Meta(ge=1)] = 5
+    tolerance: Annotated[float, Meta(ge=0)] = 0.03
+    warm_up_least_seconds: Annotated[float, Meta(ge=0)] = 0.3
+    warm_up_seconds: Annotated[float, Meta(ge=0)] = 10.0
+    seed: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
+    threads: Annotated[int, Meta(ge=1)] | None = None
 
 
 class CellWish(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +79,7 @@ class CellWish(msgspec.Struct, frozen=True, kw_only=True):
     runner: Text = ""
     requested: Facts = {}
     size: SizeFact
-    probe: str
+    probe: RelativePath
     inputs: tuple[TensorFact, ...]
     outputs: tuple[TensorFact, ...]
     allowed_db: float
@@ -86,13 +98,13 @@ class JobFact(msgspec.Struct, frozen=True, kw_only=True):
         cells: what to measure.
     """
 
-    schema_version: int
+    schema_version: Literal[1]
     version: str
     commit: str | None
-    nonce: str
+    nonce: Nonce
     command: Text = ""
     plan: PlanFact
-    cells: tuple[CellWish, ...]
+    cells: Annotated[tuple[CellWish, ...], Meta(min_length=1)]
 
 
 def new_job(
@@ -151,8 +163,46 @@ def _wish(manifest: Manifest, fact: FileFact, probe: ProbeFact) -> CellWish:
         probe=probe.path,
         inputs=fact.inputs,
         outputs=fact.outputs,
-        allowed_db=ALLOWED_DB[fact.precision],
+        allowed_db=_allowed(fact),
     )
+
+
+def _allowed(fact: FileFact) -> float:
+    """Return what a file must reach; devices give pixel buffers rounded to 8 bits."""
+    allowed = ALLOWED_DB[fact.precision]
+    return min(allowed, ROUNDED_DB) if fact.outputs[0].dtype == "uint8" else allowed
+
+
+def job_from_json(raw: bytes, source: str) -> JobFact:
+    """Return the job that some bytes hold, as a device reads it.
+
+    Args:
+        raw: the JSON.
+        source: where it came from, for messages.
+
+    Raises:
+        BadArtifact: it is not a job, or one of another schema version.
+    """
+    try:
+        version = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get("schema_version")
+        if version is not None and bytes(version) != str(SCHEMA_VERSION).encode():
+            raise BadArtifact(
+                f"{source} has job schema version {bytes(version).decode(errors='replace')}, "
+                f"expected {SCHEMA_VERSION}: make it with this version of styleexport"
+            )
+        job = msgspec.json.decode(raw, type=JobFact)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadArtifact(
+            f"{source} is not a job: {error}; make one with `styleexport bench --runner android`"
+        ) from error
+    for number, cell in enumerate(job.cells):
+        for field, path in (("probe", cell.probe), ("subject.path", cell.subject.path)):
+            if ".." in path.split("/") or path.startswith("/"):
+                raise BadArtifact(
+                    f"{source} names {path}, outside the artifact - at `$.cells[{number}].{field}`; "
+                    "make one with `styleexport bench --runner android`"
+                )
+    return job
 
 
 def _version() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 
 import onnx
@@ -59,11 +60,15 @@ def integer_mac_share(model: onnx.ModelProto, inputs: Arrays) -> float:
 
 
 def sources(executed: Iterable[str], known: Iterable[str]) -> set[str]:
-    """Return the file's nodes behind executed ones: the runtime appends its own suffixes."""
+    """Return the file's nodes behind executed ones: the runtime appends its own suffixes.
+
+    A suffix never begins with a number: those tell the file's own nodes apart.
+    """
     names, found = set(known), set[str]()
     for name in executed:
-        while name not in names and "_" in name:
-            name = name.rpartition("_")[0]
-        if name in names:
-            found.add(name)
+        source = name
+        while source not in names and "_" in source:
+            source = source.rpartition("_")[0]
+        if source in names and not re.match(r"_\d+(_|$)", name.removeprefix(source)):
+            found.add(source)
     return found

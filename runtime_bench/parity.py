@@ -66,14 +66,21 @@ def read_probe(folder: Path, probe: ProbeFact) -> Tensors:
     """Return the tensors of one probe: inputs and the output, by name.
 
     Raises:
-        BadArtifact: the file is damaged.
+        BadArtifact: the file is damaged, or holds other elements than float32.
     """
     try:
-        return load_file(folder / probe.path)
+        tensors = load_file(folder / probe.path)
     except Exception as error:
         raise BadArtifact(
             f"probe {folder / probe.path} cannot be read: {error}; export the network again"
         ) from error
+    for name, tensor in tensors.items():
+        if tensor.dtype != np.float32:
+            raise BadArtifact(
+                f"probe {folder / probe.path} holds {name} as {tensor.dtype}, expected float32; "
+                "export the network again"
+            )
+    return tensors
 
 
 def check_file(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> tuple[ParityFact, ...]:

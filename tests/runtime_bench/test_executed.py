@@ -49,6 +49,7 @@ def test_the_runtimes_suffixes_are_taken_off():
         "conv",
         "conv_1",
     }
+    assert sources(["conv_5", "conv_5_quant", "conv_1_quant"], ["conv", "conv_1"]) == {"conv_1"}
 
 
 def quantized(*, pad_in_float: bool, height: int | str = 12) -> onnx.ModelProto:
