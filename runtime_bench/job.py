@@ -193,16 +193,20 @@ def job_from_json(raw: bytes, source: str) -> JobFact:
         job = msgspec.json.decode(raw, type=JobFact)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadArtifact(
-            f"{source} is not a job: {error}; make one with `styleexport bench --runner android`"
+            f"{source} is not a job: {error}; make one with `styleexport bench`"
         ) from error
+    _check_paths(job, source)
+    return job
+
+
+def _check_paths(job: JobFact, source: str) -> None:
     for number, cell in enumerate(job.cells):
         for field, path in (("probe", cell.probe), ("subject.path", cell.subject.path)):
             if ".." in path.split("/") or path.startswith("/"):
                 raise BadArtifact(
-                    f"{source} names {path}, outside the artifact - at `$.cells[{number}].{field}`; "
-                    "make one with `styleexport bench --runner android`"
+                    f"{source} names {path}, outside the artifact - at "
+                    f"`$.cells[{number}].{field}`; make one with `styleexport bench`"
                 )
-    return job
 
 
 def _version() -> str:

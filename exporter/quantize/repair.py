@@ -84,10 +84,7 @@ class _Collector(Interpreter):
                 (3, "stride", 1), (4, "padding", 0), (5, "dilation", 1),
             )
         )  # fmt: skip
-        window = weight.shape[-2:]
-        patches = functional.unfold(data, window, dilation, padding, stride)[0]  # pyright: ignore
-        every = max(1, patches.shape[1] // PLACES)
-        patches = patches[:, ::every]
+        patches = some_patches(data, weight, stride, padding, dilation)  # pyright: ignore
         size = len(patches)
         seen = self.found.setdefault(
             node.name, _Patches(patches.new_zeros(size, size), patches.new_zeros(size))
@@ -95,6 +92,45 @@ class _Collector(Interpreter):
         seen.products += patches @ patches.T
         seen.total += patches.sum(1)
         seen.count += patches.shape[1]
+
+
+def some_patches(
+    data: Tensor,
+    weight: Tensor,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    places: int = PLACES,
+) -> Tensor:
+    """Return the patches that a convolution meets at some of its places, [C·kh·kw, number].
+
+    They are every n-th of the columns that `functional.unfold` gives, which at 1024x1024 holds
+    gigabytes.
+
+    Args:
+        data: [1, C, H, W].
+        weight: [out, C, kh, kw].
+        stride: by height and width, or of both.
+        padding: of zeros, the same.
+        dilation: the same.
+        places: about how many are taken.
+    """
+    (sy, sx), (py, px), (dy, dx) = map(_pair, (stride, padding, dilation))
+    kh, kw = weight.shape[-2:]
+    padded = functional.pad(data, (px, px, py, py)).contiguous()
+    _, channels, height, width = padded.shape
+    rows = (height - dy * (kh - 1) - 1) // sy + 1
+    columns = (width - dx * (kw - 1) - 1) // sx + 1
+    windows = padded.as_strided(
+        (channels, kh, kw, rows, columns),
+        (height * width, dy * width, dx, sy * width, sx),
+    )
+    taken = torch.arange(0, rows * columns, max(1, rows * columns // places))
+    return windows[..., taken // columns, taken % columns].flatten(0, 2)
+
+
+def _pair(value: int | Sequence[int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (value[0], value[-1])
 
 
 def repaired(

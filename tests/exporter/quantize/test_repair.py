@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from styleexport.core.recipe import Settings
 from styleexport.exporter.quantize.ranges import observe, ranges_of
-from styleexport.exporter.quantize.repair import reconstructed, repaired
+from styleexport.exporter.quantize.repair import reconstructed, repaired, some_patches
 from styleexport.exporter.quantize.simulate import rounded_weight, simulate, weight_scales
 from styleexport.exporter.quantize.units import find_units, ranged_layers
 from tests.exporter.quantize.conftest import feeds_of, graph_of
@@ -150,3 +150,18 @@ def test_a_repaired_network_is_closer_to_the_float_one(prepared):
         return float(torch.stack([(a - b).square().mean() for a, b in pairs]).mean())
 
     assert error(with_weights(graph, found)) < 0.5 * error(graph)
+
+
+@pytest.mark.parametrize(
+    ("stride", "padding", "dilation"), [(1, 0, 1), ([2, 1], [1, 2], [1, 1]), ([1], [2], [2, 3])]
+)
+def test_some_patches_are_columns_of_the_unfolded_input(stride, padding, dilation):
+    data, weight = torch.rand(1, 3, 17, 19), torch.rand(4, 3, 3, 2)
+
+    def pair(value):
+        return value if isinstance(value, int) else (value[0], value[-1])
+
+    whole = F.unfold(data, (3, 2), pair(dilation), pair(padding), pair(stride))[0]
+    assert torch.equal(some_patches(data, weight, stride, padding, dilation, 10**6), whole)
+    every = max(1, whole.shape[1] // 7)
+    assert torch.equal(some_patches(data, weight, stride, padding, dilation, 7), whole[:, ::every])
