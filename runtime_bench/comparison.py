@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from styleexport.core.errors import UsageError
 from styleexport.runtime_bench.latency import CellFact, LatencyReport, Status
@@ -15,6 +16,12 @@ SEEN_DB = 60.0
 # What a runtime reports that says how a run went, and not how it was set.
 OF_THE_RUN = ("warm after",)
 MACHINE = ("device", "system", "processor", "cores")
+
+
+Attribute = Literal["precision", "runner"]
+COMPARED_BY: tuple[Attribute, ...] = get_args(Attribute)
+# What `CellFact.key` holds, in its order.
+ATTRIBUTES = ("network", "target", "precision", "role", "size", "batch", "runner")
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,21 @@ class CellComparison:
         return f"{file}{batch} on {self.runner}"
 
 
+@dataclass(frozen=True)
+class WithinComparison:
+    """Two cells of one report.
+
+    Attributes:
+        first: the attribute that they differ in, of the cell that is compared with.
+        second: the same, of the other.
+        cells: what they differ in.
+    """
+
+    first: str
+    second: str
+    cells: CellComparison
+
+
 def compare_reports(
     before: LatencyReport,
     after: LatencyReport,
@@ -97,6 +119,46 @@ def compare_reports(
         *(_alone(cell, cell.status, None) for cell in gone),
         *(_alone(cell, None, cell.status) for cell in new),
     )
+
+
+def compare_within(report: LatencyReport, by: Attribute) -> tuple[WithinComparison, ...]:
+    """Return the cells of one report against others that differ from them in one attribute.
+
+    The first of each group, in the order of the request, is the one that the others are compared
+    with; cells that took turns, round by round.
+
+    Args:
+        report: with cells to compare.
+        by: the attribute.
+
+    Raises:
+        UsageError: no two cells differ in that alone.
+    """
+    groups: dict[tuple[str, ...], list[CellFact]] = {}
+    place = ATTRIBUTES.index(by)
+    for cell in report.cells:
+        if cell.status == "measured":
+            rest = (*cell.key[:place], *cell.key[place + 1 :])
+            groups.setdefault(rest, []).append(cell)
+    paired = report.protocol.interleaved
+    found = tuple(
+        WithinComparison(
+            first.key[place],
+            other.key[place],
+            compare_cells(
+                first, other, paired=paired and len(first.rounds_ns) == len(other.rounds_ns)
+            ),
+        )
+        for first, *others in groups.values()
+        for other in others
+        if other.key[place] != first.key[place]
+    )
+    if not found:
+        raise UsageError(
+            f"no two measured cells of the report differ in their {by} alone: measure several in "
+            f"one run, or compare by {' or '.join(a for a in COMPARED_BY if a != by)}"
+        )
+    return found
 
 
 def compare_cells(

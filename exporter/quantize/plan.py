@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -58,6 +58,7 @@ class Int8Plan:
         gains: layer → gain a channel.
         weights: convolution → weight and bias that take the place of its own.
         facts: the rewrites, for the manifest.
+        equal: the equalized graphs that were proven, with norms written out and without.
     """
 
     recipe: Int8Recipe
@@ -65,6 +66,9 @@ class Int8Plan:
     gains: Mapping[str, Tensor]
     weights: Mapping[str, Repaired]
     facts: tuple[PassFact, ...]
+    equal: dict[bool, Graph] = field(
+        default_factory=dict[bool, Graph], init=False, repr=False, compare=False
+    )
 
     def followed(
         self, *, expand_norms: bool = False, repair: bool = True
@@ -77,7 +81,11 @@ class Int8Plan:
         """
         graph = self.source
         if self.gains:
-            graph, _ = equalized(graph, self.gains, expand_norms=expand_norms)
+            if expand_norms not in self.equal:
+                self.equal[expand_norms], _ = equalized(
+                    graph, self.gains, expand_norms=expand_norms
+                )
+            graph = self.equal[expand_norms]
         if repair:
             graph = with_weights(graph, self.weights)
         names = _names(find_units(self.source.module()), find_units(graph.module()))
@@ -174,7 +182,9 @@ def make_plan(
         calibration=msgspec.structs.replace(calibration, method=settings.ranges),
     )
     weights = repaired(module, simulated, inside, feeds, settings)
-    return Int8Plan(recipe, graph, gains, weights, (facts,) if facts else ())
+    plan = Int8Plan(recipe, graph, gains, weights, (facts,) if facts else ())
+    plan.equal[False] = equal
+    return plan
 
 
 def _key(

@@ -245,7 +245,9 @@ class _Search:
             plan.recipe, islands=(*plan.recipe.islands, *islands), trials=tuple(front)
         )
         weights = {k: v for k, v in plan.weights.items() if k not in best.islands}
-        return Int8Plan(recipe, plan.source, plan.gains, weights, plan.facts)
+        found = Int8Plan(recipe, plan.source, plan.gains, weights, plan.facts)
+        found.equal.update(plan.equal)
+        return found
 
     def _island(self, unit: Unit, best: Trial) -> Island:
         base, alone = (self._glance(best.settings, layer) for layer in ("", unit.layer))

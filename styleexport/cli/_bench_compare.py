@@ -11,9 +11,9 @@ from styleexport.cli._common import PATH, json_option, print_json, print_table, 
 from styleexport.core.errors import Regression, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-    from styleexport.runtime_bench.comparison import CellComparison
+    from styleexport.runtime_bench.comparison import Attribute, CellComparison
 
 HEADER = ("cell", "before", "after", "change", "95 % interval", "p", "verdict")
 
@@ -37,20 +37,41 @@ def _share(_context: click.Context, _option: click.Parameter, text: str | None) 
 
 @click.command(epilog="Example: styleexport bench compare before.json after.json --fail-above 10%")
 @click.argument("before", type=PATH)
-@click.argument("after", type=PATH)
+@click.argument("after", type=PATH, required=False)
+@click.option(
+    "--by",
+    type=click.Choice(("precision", "runner")),
+    help="Compare cells of BEFORE alone, which differ in this only.",
+)
 @click.option("--fail-above", metavar="SHARE", callback=_share,
               help="Exit 5 where a cell became slower (beyond noise), larger or further from the "
               "float network by more, or can no longer be measured: 10%.")  # fmt: skip
 @click.option("--across-machines", is_flag=True, help="Compare reports of different machines.")
 @json_option
 def compare(
-    before: Path, after: Path, fail_above: float | None, across_machines: bool, as_json: bool
-) -> None:
-    """Compare the report AFTER with the report BEFORE, cell by cell.
+    before: Path, after: Path | None, by: Attribute | None, fail_above: float | None,
+    across_machines: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Compare the report AFTER with the report BEFORE, cell by cell; or the cells of one, --by.
 
     Cells are told apart by a permutation test of their rounds and a bootstrap interval; of 20 equal
     ones chance parts about one, so look at how far, and measure again.
     """
+    if after is not None and by is None:
+        _compare_two(before, after, fail_above, across_machines, as_json)
+    elif after is None and by is not None:
+        _compare_within(before, by, as_json)
+    else:
+        raise UsageError(
+            "expected a second report, or what to compare the cells of one by: type "
+            "`styleexport bench compare before.json after.json` or "
+            "`styleexport bench compare report.json --by precision`"
+        )
+
+
+def _compare_two(
+    before: Path, after: Path, fail_above: float | None, across_machines: bool, as_json: bool
+) -> None:
     from styleexport.runtime_bench.comparison import compare_reports, notes, regressions
     from styleexport.runtime_bench.latency import read_report
     from styleexport.runtime_bench.report.words import printable
@@ -59,7 +80,7 @@ def compare(
     found = compare_reports(first, second, fail_above=fail_above, across_machines=across_machines)
     for line in notes(first, second):
         talk(printable(line))
-    print_json(found) if as_json else _print(found)
+    print_json(found) if as_json else _print({cell.name: cell for cell in found})
     worse = regressions(found)
     if worse:
         others = f"; {len(worse) - 1} more" if len(worse) > 1 else ""
@@ -67,13 +88,23 @@ def compare(
         raise Regression(f"{printable(next(iter(worse)))}{others}; {remedy}")
 
 
-def _print(found: Sequence[CellComparison]) -> None:
+def _compare_within(report: Path, by: Attribute, as_json: bool) -> None:
+    from styleexport.runtime_bench.comparison import compare_within
+    from styleexport.runtime_bench.latency import read_report
+
+    found = compare_within(read_report(report), by)
+    print_json(found) if as_json else _print(
+        {f"{item.cells.name}, then {item.second}": item.cells for item in found}
+    )
+
+
+def _print(found: Mapping[str, CellComparison]) -> None:
     from styleexport.runtime_bench.report.words import printable
 
-    print_table(HEADER, [(printable(cell.name), *_figures(cell)) for cell in found])
-    for cell in found:
+    print_table(HEADER, [(printable(name), *_figures(cell)) for name, cell in found.items()])
+    for name, cell in found.items():
         for line in (*cell.differences, *cell.regressions):
-            click.echo(printable(f"{cell.name}: {line}"))
+            click.echo(printable(f"{name}: {line}"))
 
 
 def _figures(cell: CellComparison) -> tuple[str, ...]:

@@ -122,9 +122,9 @@ def test_what_differs_from_its_network_is_reported_and_fails(cli, artifact, monk
         def end(self):
             pass
 
-    whole = run.bench
+    whole = run.bench_everywhere
     monkeypatch.setattr(
-        "styleexport.runtime_bench.bench.bench",
+        "styleexport.runtime_bench.bench.bench_everywhere",
         lambda request, report: whole(request, report, hire=lambda cell: Worker()),
     )
     done = cli("bench", artifact, "--runner", "onnxruntime", "--role", "encode", *QUICK)
@@ -140,7 +140,7 @@ def test_compare_is_a_command_of_bench(cli, artifact):
     assert done.code == 0, done.err
     assert "adain-lite encode 64x64" in done.out
     cli("bench", "compare", "a.json", "none.json").refused(2, "none.json cannot be read")
-    cli("bench", "compare", "a.json").refused(2, "Missing argument", "styleexport bench compare")
+    cli("bench", "compare", "a.json").refused(2, "expected a second report", "--by precision")
 
 
 def test_help_names_both(cli):

@@ -94,8 +94,17 @@ def test_a_phone_is_compared_where_both_measured_the_same(cli):
         ((DESKTOP, DESKTOP, "--fail-above", "ten"), "--fail-above 'ten' is not a share"),
         ((DESKTOP, DESKTOP, "--fail-above", "-5%"), "type --fail-above 10%"),
         ((DESKTOP, DESKTOP, "--fail-above", "nan"), "type --fail-above 10%"),
-        ((DESKTOP,), "Missing argument 'AFTER'"),
+        ((DESKTOP,), "expected a second report, or what to compare the cells of one by"),
+        ((DESKTOP, DESKTOP, "--by", "runner"), "compare report.json --by precision"),
     ],
 )
 def test_bad_calls_end_in_one_line(cli, arguments, message):
     cli("bench", "compare", *arguments).refused(2, message)
+
+
+def test_cells_of_one_report_are_compared(cli):
+    done = cli("bench", "compare", DESKTOP, "--by", "precision")
+    done.fine()
+    assert ", then int8" in done.out.splitlines()[1]
+    (found, *_) = json.loads(cli("bench", "compare", DESKTOP, "--by", "precision", "--json").out)
+    assert (found["first"], found["second"]) == ("fp32", "int8")

@@ -9,9 +9,11 @@ import pytest
 from msgspec.structs import replace
 
 from styleexport.core.errors import UsageError
+from styleexport.core.types import Precision
 from styleexport.runtime_bench.comparison import (
     compare_cells,
     compare_reports,
+    compare_within,
     notes,
     percent,
     regressions,
@@ -233,3 +235,23 @@ def test_two_cells_of_one_report_are_paired(report):
 
 def test_percent_is_signed():
     assert [percent(1.15), percent(0.5), percent(1.0)] == ["+15.0 %", "-50.0 %", "+0.0 %"]
+
+
+def test_cells_of_one_report_are_compared_by_what_they_differ_in(report):
+    fp32 = replace(report.cells[0], rounds_ns=scripted(1, 4_000_000))
+    int8 = replace(
+        fp32,
+        subject=replace(fp32.subject, precision=Precision.INT8),
+        rounds_ns=scripted(2, 2_000_000),
+    )
+    other = replace(int8, runner="litert")
+    found = compare_within(replace(report, cells=(fp32, int8, other)), "precision")
+    assert [(item.first, item.second) for item in found] == [("fp32", "int8")]
+    latency = found[0].cells.latency
+    assert latency is not None
+    assert (latency.verdict, latency.paired) == ("faster", report.protocol.interleaved)
+    assert latency.ratio == pytest.approx(0.5, rel=0.02)
+    found = compare_within(replace(report, cells=(fp32, int8, other)), "runner")
+    assert [(item.first, item.second) for item in found] == [("onnxruntime", "litert")]
+    with pytest.raises(UsageError, match="differ in their runner alone: measure several in one"):
+        compare_within(replace(report, cells=(fp32, int8)), "runner")
