@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from styleexport.core.errors import BadArtifact, first_line
+from styleexport.core.errors import BadArtifact, DeviceError, first_line
 from styleexport.core.manifest import AgreementFact, FileFact, Manifest, ParityFact, ProbeFact
 from styleexport.core.types import Precision
 from styleexport.runtime_bench.runners._runner import (
@@ -95,9 +95,13 @@ def check_file(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> tup
     if not fitting:
         raise BadArtifact(f"{folder} has no probe for {fact.path}: export the network again")
     tensors = [read_probe(folder, probe) for probe in fitting]
-    found: list[ParityFact] = []
+    found, refused = list[ParityFact](), list[str]()
     for runner in runners_for(path):
-        measured, largest = _measure(runner, path, fact, tensors)
+        try:
+            measured, largest = _measure(runner, path, fact, tensors)
+        except DeviceError as error:
+            refused.append(str(error))
+            continue
         exact = runner.in_float32() if fact.float_dtype == "float16" else None
         found.append(
             ParityFact(
@@ -110,6 +114,8 @@ def check_file(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> tup
                 float32_db=_measure(exact, path, fact, tensors)[0] if exact else None,
             )
         )
+    if not found:
+        raise DeviceError("; ".join(refused))
     return tuple(found)
 
 

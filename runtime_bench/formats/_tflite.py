@@ -34,6 +34,10 @@ POSITIVE = (
 MAX_ELEMENTS = 2**31 - 1
 
 
+# That LiteRT's own convolution kernels can count.
+MOST_UNFOLDED = 2**31 - 1
+
+
 @dataclass(frozen=True)
 class TfliteTensor:
     """One tensor of a file.
@@ -111,6 +115,17 @@ class TfliteGraph:
             out, *window, _ = self.tensors[item.inputs[1]].shape
             return math.prod(self.tensors[item.inputs[2]].shape) * out * math.prod(window)
         return 0
+
+    def unfolded(self, item: TfliteOperation) -> int:
+        """Return how many values LiteRT's own kernel copies to compute a convolution, 0 for none.
+
+        It unfolds the input into in·kh·kw values for each output pixel, and counts in 32 bits.
+        """
+        if item.name != "CONV_2D":
+            return 0
+        _, kh, kw, channels = self.tensors[item.inputs[1]].shape
+        _, height, width, _ = self.tensors[item.outputs[0]].shape
+        return height * width * kh * kw * channels if kh * kw > 1 else 0
 
     def in_integers(self, item: TfliteOperation) -> bool:
         """Whether all that an operation multiplies is int8: its activations and its weights."""

@@ -10,7 +10,12 @@ from pathlib import Path
 from styleexport.core.manifest import RiskFact
 from styleexport.runtime_bench.formats._format import Description, Format
 from styleexport.runtime_bench.formats._peak import Step, peak_bytes
-from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation, read_graph
+from styleexport.runtime_bench.formats._tflite import (
+    MOST_UNFOLDED,
+    TfliteGraph,
+    TfliteOperation,
+    read_graph,
+)
 
 # What LiteRT's GPU delegate runs (google-ai-edge/LiteRT, ml_drift), of what networks may hold.
 ON_GPU = frozenset({
@@ -101,6 +106,13 @@ def _risks(graph: TfliteGraph) -> Iterator[RiskFact]:
             where=graph.tensors[index].name,
             reason="its shape is open: delegates refuse the graph, or plan again on each call",
             remedy="export one file a size with --size",
+        )
+    wide = [item for item in graph.operations if graph.unfolded(item) > MOST_UNFOLDED]
+    if wide:
+        yield RiskFact(
+            where=_first_of(graph, wide, wide[0]),
+            reason="LiteRT's own kernels cannot load it: they would unfold 2^31 values or more",
+            remedy="run with XNNPACK, which is LiteRT's default, or export smaller with --size",
         )
     large = [item for item in graph.operations if _may_overflow(graph, item)]
     if large:

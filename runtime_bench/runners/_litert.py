@@ -15,9 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from styleexport.core.errors import BadArtifact, UsageError, first_line
+from styleexport.core.errors import BadArtifact, DeviceError, UsageError, first_line
 from styleexport.core.plugins import needs
-from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteTensor, read_graph
+from styleexport.runtime_bench.formats._tflite import (
+    MOST_UNFOLDED,
+    TfliteGraph,
+    TfliteTensor,
+    read_graph,
+)
 from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
 
 if TYPE_CHECKING:
@@ -73,6 +78,7 @@ class LitertRunner(Runner):
             with open_on_gpu(path, graph, options.batch) as session:
                 yield session
             return
+        self._check_unfolded(path, graph)
         interpreter = self._interpreter(path, graph, options)
 
         def fetch() -> dict[str, NDArray[np.float32]]:
@@ -87,6 +93,19 @@ class LitertRunner(Runner):
             fetch=fetch,
             effective=lambda: _effective(interpreter, options),
         )
+
+    def _check_unfolded(self, path: Path, graph: TfliteGraph) -> None:
+        """Refuse a file that the kernels cannot load.
+
+        Raises:
+            DeviceError: they would unfold too much.
+        """
+        most = max(map(graph.unfolded, graph.operations), default=0)
+        if not self.delegate and most > MOST_UNFOLDED:
+            raise DeviceError(
+                f"LiteRT's own kernels cannot load {path.name}: they would unfold {most} values in "
+                f"one convolution, at most {MOST_UNFOLDED}; type --runner litert, which has XNNPACK"
+            )
 
     def _interpreter(self, path: Path, graph: TfliteGraph, options: RunOptions) -> Interpreter:
         """Return the interpreter of a file, made to take the batch.

@@ -12,11 +12,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from styleexport.core.errors import BadArtifact, UsageError
+from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.core.manifest import TensorFact
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.graph import Graph, example_inputs, trace
 from styleexport.exporter.targets._target import Recipe
+from styleexport.runtime_bench.runners import _litert
 from styleexport.runtime_bench.runners._litert import from_file
 from styleexport.runtime_bench.runners._runner import RunOptions, find_runner, runners_for
 
@@ -192,3 +193,14 @@ def test_edited_files_are_refused_or_run_but_never_end_the_process(
     assert answer.returncode == 0, answer.stderr
     assert answer.stderr == "", "LiteRT writes to the user's terminal"
     assert int(answer.stdout) > 60
+
+
+def test_what_the_own_kernels_cannot_unfold_is_left_to_xnnpack(path, monkeypatch):
+    monkeypatch.setattr(_litert, "MOST_UNFOLDED", 100)
+    with pytest.raises(
+        DeviceError, match=r"would unfold \d+ values in one convolution, at most 100"
+    ):
+        with find_runner("litert-builtin").open(path, RunOptions()):
+            pass
+    with find_runner("litert").open(path, RunOptions()):
+        pass

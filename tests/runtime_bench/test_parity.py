@@ -160,6 +160,24 @@ def test_every_runner_that_can_run_here_is_asked(artifact, monkeypatch):
     assert check_file(artifact, half, manifest.probes)[1].float32_db == first.measured_db
 
 
+class Refuses(Counted):
+    """A runner whose kernels cannot load the file."""
+
+    def open(self, path, options):
+        raise DeviceError(f"{self.name} cannot load {path.name}")
+
+
+def test_a_runner_that_cannot_load_a_file_leaves_it_to_the_others(artifact, monkeypatch):
+    manifest = read_manifest(artifact)
+    fact = next(f for f in manifest.files if f.role is Role.TRANSFORM)
+    runners = (Refuses("small"), Counted("exact"))
+    monkeypatch.setattr(parity, "runners_for", lambda path: runners)
+    assert [p.runner for p in check_file(artifact, fact, manifest.probes)] == ["exact"]
+    monkeypatch.setattr(parity, "runners_for", lambda path: runners[:1])
+    with pytest.raises(DeviceError, match="small cannot load"):
+        check_file(artifact, fact, manifest.probes)
+
+
 def test_a_runner_that_rounds_pictures_is_held_to_less(artifact, monkeypatch):
     runners = (Counted("exact"), Counted("rounds", rounds=True))
     monkeypatch.setattr(parity, "runners_for", lambda path: runners)
