@@ -86,7 +86,6 @@ CASES = [
         for name, roles in (
             ("adain-lite", (Role.TRANSFORM, Role.STYLIZE)),
             ("adain-vgg19", tuple(Role)),
-            ("adain-vgg16", tuple(Role)),
             ("adain-cd16x", tuple(Role)),
             ("fast-style", (Role.STYLIZE,)),
         )
