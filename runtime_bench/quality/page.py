@@ -108,7 +108,7 @@ def _pictures(compared: Compared, index: int, scale: DifferenceScale) -> str:
         (f"content: {probe.name}", probe.content),
         ("style", probe.style),
         ("reference", reference),
-        (f"candidate: {figure.psnr_db:.1f} dB, SSIM {words.share(figure.ssim)}", candidate),
+        (f"candidate: {figure.psnr_db:.1f} dB, SSIM {words.index(figure.ssim)}", candidate),
     )
     shown = [_figure(t, image_from_array(array)) for t, array in arrays if array is not None]
     shown.append(_figure(scale.words, scale.map(reference, candidate)))

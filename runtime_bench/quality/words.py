@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from styleexport.runtime_bench.quality.compare import Comparison
 from styleexport.runtime_bench.quality.report import PictureQuality
+from styleexport.runtime_bench.words import change, decibels
 
 HEADER = ("psnr", "stable", "worst", "ssim", "style", "gram", "lpips", "flicker", "budget")
 PICTURE_HEADER = ("picture", "kind", "psnr", "stability", "ssim", "style", "gram", "lpips")
@@ -14,22 +15,12 @@ NOTE = (
 )
 
 
-def decibels(value: float | None) -> str:
-    """Return a figure in dB; a dash for None."""
-    return "-" if value is None else f"{value:.1f} dB"
-
-
-def percent(value: float | None) -> str:
-    """Return a relative change in percent; a dash for None."""
-    return "-" if value is None else f"{100 * value:+.1f} %"
-
-
-def share(value: float | None) -> str:
+def index(value: float | None) -> str:
     """Return a figure from 0 to 1; a dash for None."""
     return "-" if value is None else f"{value:.4f}"
 
 
-def change(pair: tuple[float, float] | None) -> str:
+def distances(pair: tuple[float, float] | None) -> str:
     """Return the distances of reference and candidate; the second alone where the first is 0."""
     if pair is None:
         return "-"
@@ -44,11 +35,11 @@ def cells(comparison: Comparison) -> tuple[str, ...]:
         decibels(quality.psnr_db),
         decibels(quality.stable_psnr_db),
         decibels(quality.worst_psnr_db),
-        share(quality.ssim),
-        percent(quality.style_change),
-        percent(quality.gram_change),
-        percent(quality.lpips_change),
-        percent(quality.flicker_change),
+        index(quality.ssim),
+        change(quality.style_change),
+        change(quality.gram_change),
+        change(quality.lpips_change),
+        change(quality.flicker_change),
         "-" if comparison.budget is None else verdict,
     )
 
@@ -60,8 +51,8 @@ def picture_cells(picture: PictureQuality) -> tuple[str, ...]:
         picture.kind,
         decibels(picture.psnr_db),
         decibels(picture.stability_db),
-        share(picture.ssim),
-        change(picture.style_distance),
-        change(picture.gram_distance),
-        change(picture.lpips),
+        index(picture.ssim),
+        distances(picture.style_distance),
+        distances(picture.gram_distance),
+        distances(picture.lpips),
     )

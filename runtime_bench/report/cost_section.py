@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from styleexport.core.types import Size
+from styleexport.runtime_bench import words
 from styleexport.runtime_bench.latency import OperationFact
-from styleexport.runtime_bench.report import charts, words
+from styleexport.runtime_bench.report import charts
 from styleexport.runtime_bench.report.drawn import Look
 from styleexport.runtime_bench.report.groups import Entry, Panel
 from styleexport.runtime_bench.report.markup import Html, card, cards, folded, section, table, tag

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from styleexport.core.types import Precision, Size
 from styleexport.runtime_bench.latency import CellFact, LatencyReport
-from styleexport.runtime_bench.report.words import short
 from styleexport.runtime_bench.stats import Summary, compare, summarise
+from styleexport.runtime_bench.words import short
 
 
 @dataclass(frozen=True)

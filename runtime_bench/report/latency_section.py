@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from styleexport.runtime_bench.report import charts, words
+from styleexport.runtime_bench import words
+from styleexport.runtime_bench.report import charts
 from styleexport.runtime_bench.report.charts import Dot, Point, Series
 from styleexport.runtime_bench.report.drawn import Look
 from styleexport.runtime_bench.report.groups import Entry, Panel

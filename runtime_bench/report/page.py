@@ -15,7 +15,7 @@ from styleexport.runtime_bench.report.groups import Machine, Panel
 from styleexport.runtime_bench.report.headline import headline
 from styleexport.runtime_bench.report.markup import html, joined, tag
 from styleexport.runtime_bench.report.style import STYLE
-from styleexport.runtime_bench.report.words import short
+from styleexport.runtime_bench.words import short
 
 # Whatever a report holds, the page runs no script and asks for nothing.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

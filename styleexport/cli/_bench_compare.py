@@ -74,7 +74,7 @@ def _compare_two(
 ) -> None:
     from styleexport.runtime_bench.comparison import compare_reports, notes, regressions
     from styleexport.runtime_bench.latency import read_report
-    from styleexport.runtime_bench.report.words import printable
+    from styleexport.runtime_bench.words import printable
 
     first, second = read_report(before), read_report(after)
     found = compare_reports(first, second, fail_above=fail_above, across_machines=across_machines)
@@ -99,7 +99,7 @@ def _compare_within(report: Path, by: Attribute, as_json: bool) -> None:
 
 
 def _print(found: Mapping[str, CellComparison]) -> None:
-    from styleexport.runtime_bench.report.words import printable
+    from styleexport.runtime_bench.words import printable
 
     print_table(HEADER, [(printable(name), *_figures(cell)) for name, cell in found.items()])
     for name, cell in found.items():
@@ -109,7 +109,7 @@ def _print(found: Mapping[str, CellComparison]) -> None:
 
 def _figures(cell: CellComparison) -> tuple[str, ...]:
     from styleexport.runtime_bench.comparison import percent
-    from styleexport.runtime_bench.report.words import milliseconds
+    from styleexport.runtime_bench.words import milliseconds
 
     latency = cell.latency
     if latency is None:

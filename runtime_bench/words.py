@@ -1,4 +1,4 @@
-"""Figures in the words that the terminal, the page and Markdown share."""
+"""Figures in the words that the terminal, pages and Markdown share."""
 
 from __future__ import annotations
 
