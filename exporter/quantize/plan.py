@@ -166,13 +166,6 @@ def make_plan(
     calibrated = remembered(
         "calibration", key, _Calibrated, lambda: _calibrate(graph, feeds, kept, settings)
     )
-    gains = {name: torch.tensor(gain) for name, gain in calibrated.gains.items()}
-    equal, facts = equalized(graph, gains) if gains else (graph, None)
-    module, simulated = equal.module(), equal.module()
-    inside = quantized_units(find_units(module), every)
-    names, per_channel = _names(kept, inside), settings.weights == "per-channel"
-    ranges = {names[name]: limits for name, limits in calibrated.ranges.items()}
-    simulate(simulated, inside, ranges, per_channel=per_channel)
     recipe = Int8Recipe(
         role=graph.role,
         size=SizeFact.of(graph.size),
@@ -181,8 +174,26 @@ def make_plan(
         ranges=calibrated.ranges,
         calibration=msgspec.structs.replace(calibration, method=settings.ranges),
     )
-    weights = repaired(module, simulated, inside, feeds, settings)
-    plan = Int8Plan(recipe, graph, gains, weights, (facts,) if facts else ())
+    return _repaired_plan(graph, recipe, calibrated, kept, feeds)
+
+
+def _repaired_plan(
+    graph: Graph,
+    recipe: Int8Recipe,
+    calibrated: _Calibrated,
+    kept: Sequence[Unit],
+    feeds: Sequence[Arrays],
+) -> Int8Plan:
+    """Return the plan of a recipe: equalized, its weights repaired for what they will meet."""
+    gains = {name: torch.tensor(gain) for name, gain in calibrated.gains.items()}
+    equal, fact = equalized(graph, gains) if gains else (graph, None)
+    module, simulated = equal.module(), equal.module()
+    inside = quantized_units(find_units(module), recipe.islands)
+    names, per_channel = _names(kept, inside), recipe.settings.weights == "per-channel"
+    ranges = {names[name]: limits for name, limits in calibrated.ranges.items()}
+    simulate(simulated, inside, ranges, per_channel=per_channel)
+    weights = repaired(module, simulated, inside, feeds, recipe.settings)
+    plan = Int8Plan(recipe, graph, gains, weights, (fact,) if fact else ())
     plan.equal[False] = equal
     return plan
 

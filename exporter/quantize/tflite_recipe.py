@@ -99,21 +99,8 @@ def quantize(
     if not operations:
         target.write_bytes(source.read_bytes())
         return
-    half = scheme.weight_bits == 16
-    algorithm = AlgorithmName.FLOAT_CASTING if half else AlgorithmName.MIN_MAX_UNIFORM_QUANT
-    named: dict[str, list[str]] = {}
-    for item in operations:
-        named.setdefault(item.name, []).append(graph.tensors[item.outputs[0]].name)
     with native_quiet(), quiet():
-        tool = quantizer.Quantizer(str(source))
-        for name, outputs in named.items():
-            tool.update_quantization_recipe(
-                regex=f"^({'|'.join(map(re.escape, outputs))});?$",
-                operation_name=qtyping.TFLOperationName(WEIGHTED.get(name, name)),
-                op_config=scheme.config(),
-                algorithm_key=algorithm,
-            )
-        result = tool.quantize(
+        result = _tool(source, graph, operations, scheme).quantize(
             _limits(graph, ranges) if ranges else None,  # pyright: ignore[reportArgumentType]
             enable_progress_bar=False,
             enable_progress_report=False,
@@ -124,6 +111,26 @@ def quantize(
     model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     requantize_instead_of_relu(model)
     target.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _tool(
+    source: Path, graph: TfliteGraph, operations: Sequence[TfliteOperation], scheme: Scheme
+) -> quantizer.Quantizer:
+    """Return the quantizer, told to treat some operations by a scheme."""
+    half = scheme.weight_bits == 16
+    algorithm = AlgorithmName.FLOAT_CASTING if half else AlgorithmName.MIN_MAX_UNIFORM_QUANT
+    named: dict[str, list[str]] = {}
+    for item in operations:
+        named.setdefault(item.name, []).append(graph.tensors[item.outputs[0]].name)
+    tool = quantizer.Quantizer(str(source))
+    for name, outputs in named.items():
+        tool.update_quantization_recipe(
+            regex=f"^({'|'.join(map(re.escape, outputs))});?$",
+            operation_name=qtyping.TFLOperationName(WEIGHTED.get(name, name)),
+            op_config=scheme.config(),
+            algorithm_key=algorithm,
+        )
+    return tool
 
 
 def requantize_instead_of_relu(model: Any) -> None:  # noqa: ANN401 - the flatbuffer's own classes
