@@ -26,7 +26,7 @@ from styleexport.core.recipe import Int8Recipe, Island, Range, Settings
 from styleexport.exporter.graph import Graph
 from styleexport.exporter.passes._rewrite import add_weight
 from styleexport.exporter.quantize.equalize import equalized, gains_from_ranges
-from styleexport.exporter.quantize.ranges import Arrays, Seen, observe, ranges_of
+from styleexport.exporter.quantize.ranges import Arrays, Seen, observe, ranges_of, seen_with_gains
 from styleexport.exporter.quantize.repair import Repaired, repaired
 from styleexport.exporter.quantize.simulate import leads_to, simulate
 from styleexport.exporter.quantize.units import (
@@ -205,22 +205,28 @@ def _key(
     """Return the digest of all that calibration depends on; a graph's own says nothing of sizes."""
     choices = msgspec.json.encode(settings).decode()
     parts = (graph.digest(), str(graph.size), str(count), calibration.sha256, choices)
-    return hashlib.sha256(" ".join(("3", *parts, *(x.layer for x in islands))).encode()).hexdigest()
+    return hashlib.sha256(" ".join(("4", *parts, *(x.layer for x in islands))).encode()).hexdigest()
 
 
 def _calibrate(
     graph: Graph, feeds: Sequence[Arrays], units: Sequence[Unit], settings: Settings
 ) -> _Calibrated:
-    module = graph.module()
+    module, samples = graph.module(), settings.ranges != "min-max"
     names = {name: name for name in ranged_layers(units)}
-    gains: dict[str, Tensor] = {}
-    if settings.equalize:
-        gains = _gains(module, units, observe(module, feeds, tuple(names)), settings)
-        graph, _ = equalized(graph, gains)
-        module = graph.module()
-        names = _names(units, find_units(module))
-    seen = observe(module, feeds, tuple(names.values()), samples=settings.ranges != "min-max")
-    ranges = ranges_of(module, seen, settings.ranges)
+    if not settings.equalize:
+        ranges = ranges_of(
+            module, observe(module, feeds, tuple(names), samples=samples), settings.ranges
+        )
+        return _Calibrated({}, ranges)
+    seen = observe(module, feeds, tuple(names))
+    gains = _gains(module, units, seen, settings)
+    equal = equalized(graph, gains)[0].module()
+    names = _names(units, find_units(equal))
+    if samples:
+        seen = observe(equal, feeds, tuple(names.values()), samples=True)
+    else:
+        seen = seen_with_gains(seen, module, equal, names, feeds)
+    ranges = ranges_of(equal, seen, settings.ranges)
     listed = {name: [float(x) for x in gain] for name, gain in gains.items()}
     return _Calibrated(listed, {name: ranges[after] for name, after in names.items()})
 

@@ -24,6 +24,8 @@ SAMPLES = 1 << 16
 # What the percentile method keeps of the values, in percent.
 PERCENTILE = 99.99
 BINS = 2048
+# Of a channel's largest value, that one input must reach for its gain to be read off.
+ENOUGH = 1 / 16
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
@@ -100,6 +102,49 @@ def observe(
 
     watch(module, feeds, layers, show)
     return seen
+
+
+def seen_with_gains(
+    seen: Mapping[str, Seen],
+    plain: GraphModule,
+    equal: GraphModule,
+    names: Mapping[str, str],
+    feeds: Sequence[Arrays],
+) -> dict[str, Seen]:
+    """Return what all inputs would show of an equalized module, from what they showed of the plain.
+
+    Each channel of a layer is multiplied by a constant, which the first input tells that makes it
+    large enough: the equalized module need not run on all of them.
+
+    Args:
+        seen: layer of the plain module → what was seen of it over all inputs.
+        plain: the module as it was.
+        equal: with gains on its channels.
+        names: layer of the plain module → the same of the other.
+        feeds: inputs by name, in the modules' order.
+    """
+    gains = {name: torch.full_like(item.high, torch.nan) for name, item in seen.items()}
+    for inputs in feeds:
+        one, other = (
+            observe(plain, [inputs], tuple(names)),
+            observe(equal, [inputs], tuple(names.values())),
+        )
+        for name, gain in gains.items():
+            size, largest = _sizes(one[name]), _sizes(seen[name])
+            told = gain.isnan() & (size >= ENOUGH * largest) & (size > 0)
+            gains[name] = torch.where(told, _sizes(other[names[name]]) / size, gain)
+        if not any(bool((g.isnan() & (_sizes(seen[n]) > 0)).any()) for n, g in gains.items()):
+            break
+    return {
+        names[name]: Seen(item.low * gain, item.high * gain, [])
+        for name, item in seen.items()
+        for gain in (gains[name].nan_to_num(1.0),)
+    }
+
+
+def _sizes(seen: Seen) -> Tensor:
+    """Return the largest absolute value of each channel."""
+    return torch.maximum(seen.high, -seen.low)
 
 
 def ranges_of(

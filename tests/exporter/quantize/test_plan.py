@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,9 +12,11 @@ from styleexport.core.errors import UnsupportedOp
 from styleexport.core.recipe import Island, Settings
 from styleexport.core.types import Size
 from styleexport.exporter.quantize import plan as module
+from styleexport.exporter.quantize import ranges
 from styleexport.exporter.quantize.plan import DEFAULT, make_plan, quantization_fact
+from styleexport.exporter.quantize.ranges import observe
 from styleexport.exporter.quantize.simulate import weight_scales
-from styleexport.exporter.quantize.units import find_units
+from styleexport.exporter.quantize.units import find_units, quantized_units
 from tests.exporter.quantize.conftest import CALIBRATION, Painter, feeds_of, graph_of
 
 LAST = Island(layer="conv2d_3", reason="mine")
@@ -138,3 +141,31 @@ def test_the_record_tells_why_each_layer_stays_in_float(painter, feeds):
         ("conv_transpose2d",), ("conv2d_3",), ("conv2d",), ("add", "instance_norm"),
     ]  # fmt: skip
     assert all(island.reason for island in fact.float_islands)
+
+
+def test_what_is_seen_behind_gains_is_told_by_what_was_seen_before(painter, feeds, monkeypatch):
+    plan = make_plan(painter, feeds, CALIBRATION)
+    units = quantized_units(find_units(painter.module()), plan.recipe.islands)
+    equal = plan.followed(repair=False)[0].module()
+    names = module._names(units, quantized_units(find_units(equal), plan.recipe.islands))
+    whole = observe(equal, feeds, tuple(names.values()))
+    seen = observe(painter.module(), feeds, tuple(names))
+    runs = []
+    real = ranges.observe
+    monkeypatch.setattr(ranges, "observe", lambda m, f, n: runs.append(f) or real(m, f, n))
+    found = ranges.seen_with_gains(seen, painter.module(), equal, names, feeds)
+    for name, item in whole.items():
+        torch.testing.assert_close(found[name].high, item.high, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(found[name].low, item.low, rtol=1e-4, atol=1e-6)
+    assert len(runs) < 2 * len(feeds)
+
+
+def test_a_channel_that_one_picture_wakes_is_looked_for(painter, feeds):
+    dark = {key: np.zeros_like(value) for key, value in feeds[0].items()}
+    units = find_units(painter.module())
+    names = {unit.output: unit.output for unit in units}
+    seen = observe(painter.module(), [dark, *feeds], tuple(names))
+    same = painter.module()
+    found = ranges.seen_with_gains(seen, same, same, names, [dark, *feeds])
+    for name, item in seen.items():
+        torch.testing.assert_close(found[name].high, item.high)
