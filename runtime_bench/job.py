@@ -27,7 +27,7 @@ from styleexport.core.schema import schema_of
 from styleexport.core.types import Size
 from styleexport.runtime_bench import environment
 from styleexport.runtime_bench.latency import SCHEMA_VERSION, Facts, SubjectFact, Text
-from styleexport.runtime_bench.parity import ALLOWED_DB, ROUNDED_DB
+from styleexport.runtime_bench.parity import allowed_on_device
 
 # It becomes part of file names on the device.
 Nonce = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
@@ -163,14 +163,8 @@ def _wish(manifest: Manifest, fact: FileFact, probe: ProbeFact) -> CellWish:
         probe=probe.path,
         inputs=fact.inputs,
         outputs=fact.outputs,
-        allowed_db=_allowed(fact),
+        allowed_db=allowed_on_device(fact),
     )
-
-
-def _allowed(fact: FileFact) -> float:
-    """Return what a file must reach; devices give pixel buffers rounded to 8 bits."""
-    allowed = ALLOWED_DB[fact.precision]
-    return min(allowed, ROUNDED_DB) if fact.outputs[0].dtype == "uint8" else allowed
 
 
 def job_from_json(raw: bytes, source: str) -> JobFact:

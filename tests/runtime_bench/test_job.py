@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
+from styleexport.core.manifest import read_manifest
+from styleexport.core.types import Role
 from styleexport.runtime_bench.bench.request import BenchRequest, WarmUp
-from styleexport.runtime_bench.job import PlanFact, json_schema
+from styleexport.runtime_bench.job import PlanFact, json_schema, wishes
+from styleexport.runtime_bench.parity import ROUNDED_DB
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "job.schema.json"
 
@@ -22,3 +27,12 @@ def test_the_plan_of_a_device_is_that_of_the_desktop():
     assert (plan.window, plan.tolerance, plan.warm_up_least_seconds, plan.warm_up_seconds) == (
         rule.window, rule.tolerance, rule.least_seconds, rule.limit_seconds,
     )  # fmt: skip
+
+
+def test_pictures_of_8_bits_are_held_to_what_8_bits_can_hold(artifact):
+    manifest = read_manifest(artifact)
+    fact = next(f for f in manifest.files if f.role is Role.TRANSFORM)
+    pixels = tuple(msgspec.structs.replace(t, dtype="uint8") for t in fact.outputs)
+    rounded = msgspec.structs.replace(fact, outputs=pixels)
+    held = msgspec.structs.replace(manifest, files=(fact, rounded))
+    assert [wish.allowed_db for wish in wishes(held, [".onnx"])] == [90, ROUNDED_DB]
