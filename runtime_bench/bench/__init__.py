@@ -5,5 +5,6 @@ from __future__ import annotations
 from styleexport.runtime_bench.bench.request import BenchRequest as BenchRequest
 from styleexport.runtime_bench.bench.request import WarmUp as WarmUp
 from styleexport.runtime_bench.bench.run import bench as bench
+from styleexport.runtime_bench.bench.run import bench_everywhere as bench_everywhere
 
-__all__ = ["BenchRequest", "WarmUp", "bench"]
+__all__ = ["BenchRequest", "WarmUp", "bench", "bench_everywhere"]

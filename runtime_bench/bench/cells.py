@@ -165,7 +165,8 @@ def _offers(manifest: Manifest) -> str:
 def _timed(choices: tuple[RunnerChoice, ...]) -> tuple[RunnerChoice, ...]:
     """Return the choices, each of a runner whose time says something."""
     for choice in choices:
-        if not find_runner(choice.name).timed:
+        runner = find_runner(choice.name)
+        if not runner.timed and not runner.own_clock:
             raise UsageError(
                 f"{choice} is an interpreter for proofs, its time says nothing of any device: "
                 "leave it out, and type `styleexport verify` for what it proves"
@@ -176,7 +177,8 @@ def _timed(choices: tuple[RunnerChoice, ...]) -> tuple[RunnerChoice, ...]:
 def _able(files: Sequence[Path], report: Report) -> tuple[RunnerChoice, ...]:
     """Return every runner that reads one of these, whose time says anything, and that is here."""
     runners = [find_runner(name) for name in plugins.names(PACKAGE)]
-    fitting = [runner for runner in runners if runner.timed and any(map(runner.reads, files))]
+    here = [runner for runner in runners if runner.timed and not runner.elsewhere]
+    fitting = [runner for runner in here if any(map(runner.reads, files))]
     able: list[RunnerChoice] = []
     for runner in fitting:
         reason = runner.unavailable()

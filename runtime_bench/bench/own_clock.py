@@ -1,13 +1,13 @@
-"""Cells of a browser, which keeps its own clock: it is told the protocol and sends its samples.
+"""Cells of runners that keep their own clock: they are told the protocol and send their samples.
 
-It takes no turns with other runners: its cells are measured after theirs, and among themselves in
-rounds.
+They take no turns with other runners: a browser's cells are measured after those of the desktop,
+those of a phone before them, and among themselves in rounds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -20,90 +20,134 @@ from styleexport.runtime_bench.bench.cells import Cell
 from styleexport.runtime_bench.bench.protocol import one_line
 from styleexport.runtime_bench.bench.request import BenchRequest
 from styleexport.runtime_bench.bench.worker import refusal
-from styleexport.runtime_bench.latency import CellFact
-from styleexport.runtime_bench.runners._choice import RunnerChoice
+from styleexport.runtime_bench.job import PlanFact
+from styleexport.runtime_bench.latency import CellFact, LatencyReport
+from styleexport.runtime_bench.runners._ask import Ask, AskedCell, joined
+from styleexport.runtime_bench.runners._runner import find_runner
 
-ONE_PICTURE = say.Refused(status="unavailable", message="a browser takes one picture at a time")
+
+@dataclass(frozen=True)
+class _Group:
+    """The cells of one artifact on one runner, by their number in the request."""
+
+    runner: str
+    artifact: Path
+    cells: Mapping[int, Cell]
+
+    @property
+    def single(self) -> list[Cell]:
+        """Those of one picture at once: no more is asked of such a runner."""
+        return [cell for cell in self.cells.values() if cell.job.batch == 1]
 
 
-def measure_in_browser(
+def measure_by_own_clock(
     cells: Sequence[Cell], request: BenchRequest, report: Report
 ) -> tuple[CellFact, ...]:
-    """Return what a browser measured of each cell, in their order.
+    """Return what each cell's runner measured of it, on this machine, in the order of the cells.
 
     Args:
-        cells: of the browser.
+        cells: of runners with a clock of their own.
         request: how to measure.
         report: is told how far the work is.
     """
     found: dict[int, CellFact] = {}
-    alike = sorted(enumerate(cells), key=lambda item: _session(item[1]))
-    for (folder, _), group in groupby(alike, key=lambda item: _session(item[1])):
-        members = list(group)
-        facts = _measured(Path(folder), [cell for _, cell in members], request, report)
-        found |= dict(zip((number for number, _ in members), facts, strict=True))
+    for group in _groups(cells):
+        try:
+            found |= _placed(group, _sent(group, request, report))
+        except StyleExportError as error:
+            refused = refusal(error)
+            found |= {number: _missing(cell, refused) for number, cell in group.cells.items()}
     return tuple(found[number] for number in range(len(cells)))
 
 
-def _session(cell: Cell) -> tuple[str, str]:
-    """What must agree for cells to be measured by one page."""
-    return str(cell.artifact), str(cell.choice)
+def reports_of_devices(
+    cells: Sequence[Cell], request: BenchRequest, report: Report
+) -> Generator[LatencyReport]:
+    """Yield the report of each device that cells are to be measured on.
 
-
-def _measured(
-    folder: Path, cells: Sequence[Cell], request: BenchRequest, report: Report
-) -> list[CellFact]:
-    single = [cell for cell in cells if cell.job.batch == 1]
-    sent: dict[tuple[str, SizeFact], CellFact] = {}
-    refused = say.Refused(status="failed", message="the browser sent nothing of it")
-    if single:
-        try:
-            sent = _sent(folder, single, request, report)
-        except StyleExportError as error:
-            refused = refusal(error)
-    facts: list[CellFact] = []
-    for cell in cells:
-        fact = sent.get((cell.subject.path, SizeFact.of(cell.size)))
-        if cell.job.batch > 1:
-            facts.append(_missing(cell, ONE_PICTURE))
-        else:
-            facts.append(_missing(cell, refused) if fact is None else _as_asked(fact, cell.choice))
-    return facts
-
-
-def _sent(
-    folder: Path, cells: Sequence[Cell], request: BenchRequest, report: Report
-) -> dict[tuple[str, SizeFact], CellFact]:
-    """Return path and size → what a browser sent.
+    Args:
+        cells: of runners that are elsewhere.
+        request: how to measure.
+        report: is told how far the work is.
 
     Raises:
-        DeviceError: no browser, or it did not do its part.
+        DeviceError: a device cannot be reached: there is nothing to be said of it.
     """
-    from styleexport.runtime_bench.runners.browser import RUNNER
-    from styleexport.runtime_bench.runners.browser._drive import bench_in_browser
-    from styleexport.runtime_bench.runners.browser._job import PagePlanFact
+    groups = _groups(cells)
+    for runner in dict.fromkeys(group.runner for group in groups):
+        found: list[LatencyReport] = []
+        for group in groups:
+            if group.runner == runner:
+                sent = _sent(group, request, report)
+                if sent is None:
+                    raise DeviceError(_one_picture(runner))
+                placed = tuple(_placed(group, sent).values())
+                found.append(msgspec.structs.replace(sent, cells=placed))
+        yield joined(found)
 
-    settings = cells[0].choice.settings
-    if reason := RUNNER.unavailable(settings):
-        raise DeviceError(reason)
-    plan = PagePlanFact(
+
+def _groups(cells: Sequence[Cell]) -> list[_Group]:
+    found: dict[tuple[str, Path], dict[int, Cell]] = {}
+    for number, cell in enumerate(cells):
+        found.setdefault((cell.choice.name, cell.artifact), {})[number] = cell
+    return [_Group(runner, artifact, members) for (runner, artifact), members in found.items()]
+
+
+def _sent(group: _Group, request: BenchRequest, report: Report) -> LatencyReport | None:
+    """Return what a runner measured of one artifact; None where it can take none of the cells.
+
+    Raises:
+        DeviceError: it cannot be reached, or did not do its part.
+    """
+    runner = find_runner(group.runner)
+    asked = [_asked(cell) for cell in group.single]
+    for cell in asked:
+        if reason := runner.unavailable(cell.settings):
+            raise DeviceError(reason)
+    if not asked:
+        return None
+    ask = Ask(group.artifact, asked, plan_of(request), request.command, request.device)
+    return runner.measure(ask, report)
+
+
+def plan_of(request: BenchRequest) -> PlanFact:
+    """Return how a request is measured by who keeps a clock of its own."""
+    return PlanFact(
         rounds=request.rounds,
         seconds=request.seconds,
         min_samples=request.min_samples,
+        window=request.warm_up.window,
+        tolerance=request.warm_up.tolerance,
+        warm_up_least_seconds=request.warm_up.least_seconds,
         warm_up_seconds=request.warm_up.limit_seconds,
         seed=request.seed,
         threads=request.threads,
-        backend="webgpu" if RUNNER.setting(settings, "backend") == "webgpu" else "wasm",
     )
-    wanted = {(cell.subject.path, cell.size) for cell in cells}
-    found = bench_in_browser(folder, wanted, plan, report)
-    return {(fact.subject.path, fact.size): fact for fact in found.cells}
 
 
-def _as_asked(fact: CellFact, choice: RunnerChoice) -> CellFact:
-    """Return a browser's cell under the name and settings that it was asked for by."""
-    requested = dict(choice.settings)
-    return msgspec.structs.replace(fact, runner=choice.name, requested=requested)
+def _asked(cell: Cell) -> AskedCell:
+    return AskedCell(cell.subject.path, cell.size, cell.choice.settings)
+
+
+def _placed(group: _Group, sent: LatencyReport | None) -> dict[int, CellFact]:
+    """Return the fact of each cell of a group: what was sent, or why there is none."""
+    facts = {
+        AskedCell(fact.subject.path, fact.size.size(), fact.requested).key: fact
+        for fact in (sent.cells if sent else ())
+    }
+    nothing = say.Refused(status="failed", message=f"{group.runner} sent nothing of it")
+    several = say.Refused(status="unavailable", message=_one_picture(group.runner))
+    found: dict[int, CellFact] = {}
+    for number, cell in group.cells.items():
+        if cell.job.batch > 1:
+            found[number] = _missing(cell, several)
+        else:
+            found[number] = facts.get(_asked(cell).key) or _missing(cell, nothing)
+    return found
+
+
+def _one_picture(runner: str) -> str:
+    return f"{runner} takes one picture at a time; type --batch 1"
 
 
 def _missing(cell: Cell, refused: say.Refused) -> CellFact:

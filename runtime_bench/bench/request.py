@@ -10,6 +10,7 @@ import msgspec
 
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Precision, Role, Size
+from styleexport.runtime_bench.runners._ask import DeviceOptions
 from styleexport.runtime_bench.runners._choice import RunnerChoice
 
 
@@ -59,6 +60,7 @@ class BenchRequest:
         deadline_seconds: for one answer of a worker, over the time that it was told to measure.
         seed: of the order in each round.
         command: that was typed.
+        device: for runners that are elsewhere.
     """
 
     artifacts: tuple[Path, ...]
@@ -79,6 +81,7 @@ class BenchRequest:
     deadline_seconds: float = 600.0
     seed: int = 0
     command: str = ""
+    device: DeviceOptions = field(default_factory=DeviceOptions)
 
     def __post_init__(self) -> None:
         counts = {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 
+from styleexport.core.errors import UsageError
 from styleexport.core.types import Report
 from styleexport.runtime_bench.bench.cells import Cell, cells_of
-from styleexport.runtime_bench.bench.own_clock import measure_in_browser
+from styleexport.runtime_bench.bench.own_clock import measure_by_own_clock, reports_of_devices
 from styleexport.runtime_bench.bench.process import Worker, WorkerProcess
 from styleexport.runtime_bench.bench.protocol import Hire, Joules, measure
 from styleexport.runtime_bench.bench.request import BenchRequest
@@ -31,7 +32,7 @@ def hire_process(cell: Cell) -> Worker:
 
 
 def bench(request: BenchRequest, report: Report, *, hire: Hire = hire_process) -> LatencyReport:
-    """Return the latency report of every cell of a request.
+    """Return the latency report of every cell of a request that runs on this machine.
 
     A cell that cannot be measured says so in its status and stops nothing else.
 
@@ -42,11 +43,52 @@ def bench(request: BenchRequest, report: Report, *, hire: Hire = hire_process) -
 
     Raises:
         BadArtifact: a folder is not an artifact.
-        UsageError: nothing fits the request, or a size, runner or setting does not exist.
+        UsageError: nothing fits the request, a size, runner or setting does not exist, or a runner
+            is on another device: `bench_everywhere` measures those.
     """
+    cells = cells_of(request, report)
+    for cell in cells:
+        if _is_elsewhere(cell):
+            raise UsageError(
+                f"{cell.choice} runs on another device, which has a report of its own: type "
+                f"`styleexport bench {cell.artifact} --runner {cell.choice}`"
+            )
+    return _of_this_machine(cells, request, report, hire)
+
+
+def bench_everywhere(
+    request: BenchRequest, report: Report, *, hire: Hire = hire_process
+) -> Generator[LatencyReport]:
+    """Yield a latency report a machine: those of phones first, then this machine's.
+
+    A phone that cannot be reached is known before the minutes that the desktop takes.
+
+    Args:
+        request: what to measure, and how.
+        report: is told how far the work is.
+        hire: starts the worker of a cell of this machine.
+
+    Raises:
+        DeviceError: a phone cannot be reached or did not do its part.
+        UsageError: see `bench`.
+    """
+    cells = cells_of(request, report)
+    theirs = [cell for cell in cells if _is_elsewhere(cell)]
+    yield from reports_of_devices(theirs, request, report)
+    ours = [cell for cell in cells if not _is_elsewhere(cell)]
+    if ours:
+        yield _of_this_machine(ours, request, report, hire)
+
+
+def _is_elsewhere(cell: Cell) -> bool:
+    return find_runner(cell.choice.name).elsewhere
+
+
+def _of_this_machine(
+    cells: Sequence[Cell], request: BenchRequest, report: Report, hire: Hire
+) -> LatencyReport:
     from styleexport.runtime_bench import environment, machine_peak
 
-    cells = cells_of(request, report)
     created = datetime.now(UTC)
     before = environment.state()
     for warning in environment.warnings(before):
@@ -74,7 +116,7 @@ def _measured(
     ours = [cell for cell in cells if not find_runner(cell.choice.name).own_clock]
     theirs = [cell for cell in cells if find_runner(cell.choice.name).own_clock]
     found = iter(measure(ours, request, hire, _joules(ours), free_bytes, report))
-    sent = iter(measure_in_browser(theirs, request, report))
+    sent = iter(measure_by_own_clock(theirs, request, report))
     return tuple(next(sent if find_runner(cell.choice.name).own_clock else found) for cell in cells)
 
 

@@ -7,13 +7,18 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from styleexport.core import plugins
 from styleexport.core.errors import DeviceError, UsageError
+
+if TYPE_CHECKING:
+    from styleexport.core.types import Report
+    from styleexport.runtime_bench.latency import LatencyReport
+    from styleexport.runtime_bench.runners._ask import Ask
 
 PACKAGE = "styleexport.runtime_bench.runners"
 
@@ -74,7 +79,10 @@ class Runner(Protocol):
         rounds_pictures: whether pictures come out rounded to 8 bits where the file has it so.
         proves: whether the parity of artifacts is measured with it.
         timed: whether its time says anything; that of an interpreter for proofs does not.
-        own_clock: whether it takes its samples itself, as a browser does, and cannot be opened.
+        own_clock: whether it takes its samples itself, as a browser does, and cannot be opened:
+            `measure` is called instead.
+        elsewhere: whether it runs on another device than this; such a runner is used only where
+            it is named, and its report stands apart.
         choices: setting → the values it may take, the default first.
     """
 
@@ -84,6 +92,7 @@ class Runner(Protocol):
     proves: bool = True
     timed: bool = True
     own_clock: bool = False
+    elsewhere: bool = False
     choices: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
@@ -132,6 +141,24 @@ class Runner(Protocol):
             UsageError: it cannot run this batch.
         """
         ...
+
+    def measure(self, ask: Ask, report: Report) -> LatencyReport:
+        """Return what a runner with a clock of its own measured.
+
+        Every cell bears the runner's name and the settings that were asked; a cell that is missing
+        counts as failed.
+
+        Args:
+            ask: what to measure, and how.
+            report: is told how far it is.
+
+        Raises:
+            BadArtifact: the artifact is not whole.
+            DeviceError: it cannot be reached, or did not do its part.
+            MissingExtra: a program or library that it needs is not installed.
+            UsageError: it runs none of the files, or cannot be used in the way that was asked.
+        """
+        raise DeviceError(f"{self.name} keeps no clock of its own")
 
 
 def find_runner(name: str) -> Runner:

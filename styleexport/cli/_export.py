@@ -159,15 +159,28 @@ def _quality(fact: FileFact) -> str:
     return f"{quality.psnr_db:.1f} dB{style}{' DEGRADED' if quality.failures else ''}"
 
 
+def _memory(fact: FileFact) -> tuple[str, str]:
+    """Return what an app needs for a file, an estimate, and what that means for phones."""
+    from styleexport.runtime_bench.device_classes import needed_bytes, verdicts
+
+    needed = needed_bytes(fact)
+    return ("-", "") if needed is None else (human_bytes(needed), "/".join(verdicts(fact).values()))
+
+
 def print_export(exported: Exported) -> None:
     """Print a line a file: what it is, what it weighs, how true it is, how long it took."""
+    from styleexport.runtime_bench.device_classes import DEVICE_CLASSES
+
     manifest = exported.manifest
+    phones = f"phone of {'/'.join(phone.name.split()[0] for phone in DEVICE_CLASSES)} GB"
     print_table(
-        ("file", "bytes", "precision", "int8 MACs", "parity", "allowed", "quality", "seconds"),
+        ("file", "bytes", "memory", phones, "precision", "int8 MACs", "parity", "allowed",
+         "quality", "seconds"),
         [
             (
                 fact.path,
                 human_bytes(fact.size_bytes),
+                *_memory(fact),
                 fact.precision,
                 f"{fact.int8_mac_share:.0%}",
                 f"{fact.worst.measured_db:.1f} dB",
@@ -177,7 +190,7 @@ def print_export(exported: Exported) -> None:
             )
             for fact in manifest.files
         ],
-    )
+    )  # fmt: skip
     for found in manifest.agreements:
         talk(f"{found.a} and {found.b} agree by {found.measured_db:.1f} dB")
     known: dict[str, int] = {}

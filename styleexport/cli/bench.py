@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -23,6 +24,7 @@ HEADER = (
 EXAMPLE = """\b
 Example: styleexport bench adain-lite-onnx-int8 --runner onnxruntime --runner openvino
          styleexport bench adain-lite-onnx --runner torch:dtype=bf16,mode=compile --size 512
+         styleexport bench adain-lite-tflite-int8 --runner litert --runner android:delegate=gpu
          styleexport bench compare before.json after.json --fail-above 10%
 """
 
@@ -56,12 +58,16 @@ class Options(TypedDict):
     warm_up: float
     no_peak: bool
     profile: bool
+    serial: str | None
+    allow_hot: bool
+    binary: Path | None
 
 
 @click.command(cls=Bench, epilog=EXAMPLE)
 @click.argument("artifacts", nargs=-1, required=True, type=PATH, metavar="ARTIFACT...")
 @click.option("--runner", "runners", multiple=True, metavar="NAME[:SETTING=VALUE,...]",
-              help="Repeatable.  [default: every one that can run here]")  # fmt: skip
+              help="Repeatable; phones are measured where they are named.  "
+              "[default: every one that can run here]")  # fmt: skip
 @click.option("--size", "sizes", multiple=True, metavar="HxW",
               help="Of the pictures; repeatable.  [default: every one of the files]")  # fmt: skip
 @click.option("--role", "roles", multiple=True, metavar="ROLE",
@@ -80,7 +86,13 @@ class Options(TypedDict):
               help="To become stable in, at most.")  # fmt: skip
 @click.option("--no-peak", is_flag=True, help="Leave out the probe of what the machine can do.")
 @click.option("--profile", is_flag=True, help="Time every operation too, after the rounds.")
-@click.option("-o", "--out", type=PATH, help="The report.  [default: NETWORK-latency.json]")
+@click.option("--serial", help="Of the phone, where several are connected.")
+@click.option("--allow-hot", is_flag=True, help="Measure a phone that already slows itself down.")
+@click.option("--benchmark-binary", "binary", type=PATH, metavar="PROGRAM",
+              help="Run benchmark_model or onnxruntime_perf_test on the phone instead of the app.",
+              )  # fmt: skip
+@click.option("-o", "--out", type=PATH, help="The report; a phone's beside this machine's gets "
+              "NAME-android.json.  [default: NETWORK-latency.json]")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace a report that is there.")
 @json_option
 def bench(
@@ -92,23 +104,31 @@ def bench(
     A cell is a file on a runner at a size. It is checked on the artifact's probe before it is
     timed, and gets no latency where it fails. `styleexport report` makes a page of the reports.
     """
-    from styleexport.runtime_bench.bench import bench as measure
+    from styleexport.runtime_bench.bench import bench_everywhere
     from styleexport.runtime_bench.latency import write_report
 
     request = _request(artifacts, options)
-    path = _free_path(artifacts, out, overwrite)
-    found = measure(request, talk)
-    _check_any_ran(found)
-    write_report(found, path)
-    talk(f"report: {path}")
-    print_json(found) if as_json else _print(found)
-    _check_any_right(found)
+    paths = _free_paths(artifacts, request, out, overwrite)
+    measured: list[LatencyReport] = []
+    for found in bench_everywhere(request, talk):
+        _check_any_ran(found)
+        path = paths.get(found.harness.name, paths["desktop"])
+        write_report(found, path)
+        talk(f"report: {path}")
+        measured.append(found)
+    if as_json:
+        print_json(measured if len(measured) > 1 else measured[0])
+    else:
+        _print(measured)
+    for found in measured:
+        _check_any_right(found)
 
 
 def _request(artifacts: tuple[Path, ...], options: Options) -> BenchRequest:
     """Return what the options ask for."""
     from styleexport.cli._parse import parse_precision, parse_roles, parse_sizes
     from styleexport.runtime_bench.bench import BenchRequest, WarmUp
+    from styleexport.runtime_bench.runners._ask import DeviceOptions
     from styleexport.runtime_bench.runners._choice import parse_runner
 
     precisions = (parse_precision(text, "--precision int8") for text in options["precisions"])
@@ -128,6 +148,7 @@ def _request(artifacts: tuple[Path, ...], options: Options) -> BenchRequest:
         peak=not options["no_peak"],
         profile=options["profile"],
         command=" ".join(["styleexport", *sys.argv[1:]]),
+        device=DeviceOptions(options["serial"], options["allow_hot"], options["binary"]),
     )
 
 
@@ -148,24 +169,42 @@ def _processors(text: str) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _free_path(artifacts: tuple[Path, ...], out: Path | None, overwrite: bool) -> Path:
-    """Return where the report goes.
+def _free_paths(
+    artifacts: tuple[Path, ...], request: BenchRequest, out: Path | None, overwrite: bool
+) -> dict[str, Path]:
+    """Return where the report of each harness goes: one alone to ``out``, phones else beside it.
 
     Raises:
         BadArtifact: the first folder is not an artifact.
         UsageError: there is a file already.
     """
     from styleexport.core.manifest import read_manifest
+    from styleexport.runtime_bench.runners._runner import find_runner
 
     if out is None:
         network = read_manifest(artifacts[0], check_files=False).network.name
         out = Path(f"{network}-latency.json")
-    if out.is_dir() or (out.exists() and not overwrite):
-        raise UsageError(f"{out} is there already: add --overwrite or choose another with -o")
-    return out
+    names = dict.fromkeys(choice.name for choice in request.runners)
+    phones = [name for name in names if find_runner(name).elsewhere]
+    if len(phones) == len(names) == 1:
+        paths = {"desktop": out}
+    else:
+        beside = {name: out.with_stem(f"{out.stem}-{name}") for name in phones}
+        paths = beside if len(phones) == len(names) > 0 else beside | {"desktop": out}
+    for path in paths.values():
+        if path.is_dir() or (path.exists() and not overwrite):
+            raise UsageError(f"{path} is there already: add --overwrite or choose another with -o")
+    return paths | {"desktop": out}
 
 
-def _print(found: LatencyReport) -> None:
+def _print(measured: Sequence[LatencyReport]) -> None:
+    for found in measured:
+        if len(measured) > 1:
+            click.echo(f"{found.machine.device}, {found.machine.os}")
+        _print_cells(found)
+
+
+def _print_cells(found: LatencyReport) -> None:
     for size in dict.fromkeys(cell.size.size() for cell in found.cells):
         click.echo(f"{size}, {found.protocol.rounds} rounds")
         print_table(HEADER, [_row(cell) for cell in found.cells if cell.size.size() == size])
@@ -205,7 +244,7 @@ def _check_any_ran(found: LatencyReport) -> None:
     Raises:
         DeviceError: none could run.
     """
-    if all(cell.parity is None for cell in found.cells):
+    if all(cell.parity is None and cell.status != "measured" for cell in found.cells):
         raise DeviceError(f"nothing was measured: {_story(found.cells[0])}")
 
 
@@ -216,10 +255,18 @@ def _check_any_right(found: LatencyReport) -> None:
         DeviceError: what ran did not end.
         ParityFailure: what ran differs from its network.
     """
-    if not any(cell.status == "measured" for cell in found.cells):
+    if not any(cell.status == "measured" or _is_proven(cell) for cell in found.cells):
         wrong = [cell for cell in found.cells if cell.status == "wrong"]
         kind = ParityFailure if wrong else DeviceError
         raise kind(f"nothing was measured: {_story((wrong or found.cells)[0])}")
+
+
+def _is_proven(cell: CellFact) -> bool:
+    """Whether a runner that never times has proven the file."""
+    from styleexport.runtime_bench.runners._runner import find_runner
+
+    proven = cell.parity is not None and cell.parity.passed
+    return proven and not find_runner(cell.runner).timed
 
 
 def _story(cell: CellFact) -> str:

@@ -2,7 +2,7 @@
 
 onnxruntime-web runs ``.onnx`` files and LiteRT.js ``.tflite`` files, by WebAssembly or WebGPU. The
 browser keeps its own clock and takes its own samples, so there is no session to be opened here:
-`_drive.bench_in_browser` returns a whole report.
+`measure` returns a whole report.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import MappingProxyType
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from styleexport.core.errors import DeviceError
+from styleexport.core.types import Report, Size
+from styleexport.runtime_bench.latency import CellFact, LatencyReport
+from styleexport.runtime_bench.runners._ask import Ask, AskedCell, joined
 from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
 
 
@@ -54,6 +58,35 @@ class Browser(Runner):
     ) -> dict[str, NDArray[np.float32]]:
         """Return nothing: a browser does not show what is inside a file."""
         return {}
+
+    def measure(self, ask: Ask, report: Report) -> LatencyReport:
+        """Return what headless Chromium measured, a page for each backend; see `Runner.measure`."""
+        backends = dict.fromkeys(self.setting(cell.settings, "backend") for cell in ask.cells)
+        return joined([self._page(ask, backend, report) for backend in backends])
+
+    def _page(self, ask: Ask, backend: str, report: Report) -> LatencyReport:
+        """Return what one page measured, its cells under the settings that were asked."""
+        from styleexport.runtime_bench.runners.browser._drive import bench_in_browser
+        from styleexport.runtime_bench.runners.browser._job import PagePlanFact
+
+        asked = [cell for cell in ask.cells if self.setting(cell.settings, "backend") == backend]
+        plan = PagePlanFact(
+            **msgspec.structs.asdict(ask.plan), backend="webgpu" if backend == "webgpu" else "wasm"
+        )
+        wanted = {(cell.path, cell.size) for cell in asked}
+        found = bench_in_browser(ask.artifact, wanted, plan, report)
+        sent = {(cell.subject.path, cell.size.size()): cell for cell in found.cells}
+        cells = tuple(
+            msgspec.structs.replace(fact, runner=self.name, requested=dict(cell.settings))
+            for cell in asked
+            for fact in _of(sent, cell)
+        )
+        return msgspec.structs.replace(found, cells=cells)
+
+
+def _of(sent: Mapping[tuple[str, Size], CellFact], cell: AskedCell) -> tuple[CellFact, ...]:
+    fact = sent.get((cell.path, cell.size))
+    return () if fact is None else (fact,)
 
 
 RUNNER = Browser()

@@ -1,0 +1,112 @@
+"""An artifact reduced to what one kind of app runs, with a manifest that says no more than that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from styleexport.core.errors import UsageError
+from styleexport.core.manifest import (
+    FILE_NAME,
+    FileFact,
+    Manifest,
+    StylePackFact,
+    read_manifest,
+    size_of_file,
+)
+from styleexport.core.types import Role
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What is put into an app.
+
+    Attributes:
+        source: the artifact's folder.
+        name: of the folder in the app.
+        manifest: of what is put there, no more.
+    """
+
+    source: Path
+    name: str
+    manifest: Manifest
+
+    def digests(self) -> dict[str, str]:
+        """Return path → sha256 of every file and package but the manifest."""
+        return self.manifest.known_paths()
+
+    def sizes(self) -> dict[str, int]:
+        """Return path → bytes of the same, and of the manifest."""
+        found = {path: size_of_file(self.source / path) for path in self.digests()}
+        return found | {FILE_NAME: len(self.manifest.encoded())}
+
+
+def bundle_of(
+    artifact: Path, suffixes: Collection[str], paths: Collection[str] | None = None
+) -> Bundle:
+    """Return what an app needs of an artifact.
+
+    Args:
+        artifact: its folder; every file is checked against its sha256.
+        suffixes: of the files that the app runs.
+        paths: of the files that are wanted; None is all of those.
+
+    Raises:
+        BadArtifact: the artifact is not whole.
+        UsageError: it holds no file that the app runs.
+    """
+    manifest = read_manifest(artifact)
+    kept = tuple(
+        msgspec.structs.replace(fact, recipe=None)
+        for fact in manifest.files
+        if Path(fact.path).suffix in suffixes and (paths is None or fact.path in paths)
+    )
+    if not kept:
+        held = ", ".join(sorted({Path(fact.path).suffix for fact in manifest.files}))
+        raise UsageError(
+            f"{artifact} holds {held} files, the app runs {' and '.join(suffixes)}: type "
+            f"`styleexport export {manifest.network.name} --target {_target(suffixes)}`"
+        )
+    return Bundle(artifact, folder_name(artifact), _reduced(manifest, kept))
+
+
+def folder_name(artifact: Path) -> str:
+    """Return an artifact's name as devices take it: letters, digits, ``_``, ``-`` and ``.``."""
+    name = re.sub(r"[^A-Za-z0-9_.\-]+", "-", artifact.resolve().name).strip("-.")
+    return name[:100] or "artifact"
+
+
+def _target(suffixes: Collection[str]) -> str:
+    return "coreml" if ".mlpackage" in suffixes else "tflite --target onnx"
+
+
+def _reduced(manifest: Manifest, kept: Sequence[FileFact]) -> Manifest:
+    paths = {fact.path for fact in kept}
+    return msgspec.structs.replace(
+        manifest,
+        files=tuple(kept),
+        programs=(),
+        recipes=(),
+        probes=tuple(
+            probe
+            for probe in manifest.probes
+            if any(fact.role is probe.role and fact.takes(probe.size) for fact in kept)
+        ),
+        agreements=tuple(a for a in manifest.agreements if {a.a, a.b} <= paths),
+        styles=tuple(_pack(pack, manifest, kept) for pack in manifest.styles),
+    )
+
+
+def _pack(pack: StylePackFact, manifest: Manifest, kept: Sequence[FileFact]) -> StylePackFact:
+    """Return a pack that names an encoder of the bundle, of the size that it was made at."""
+    known: Mapping[str, FileFact] = {fact.path: fact for fact in manifest.files}
+    size = known[pack.encoder].size if pack.encoder in known else None
+    encoders = [fact for fact in kept if fact.role is Role.ENCODE]
+    if not encoders or pack.encoder in {fact.path for fact in encoders}:
+        return pack
+    nearest = next((fact for fact in encoders if fact.size == size), encoders[0])
+    return msgspec.structs.replace(pack, encoder=nearest.path)

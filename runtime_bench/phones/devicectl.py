@@ -1,0 +1,176 @@
+"""Apple's `devicectl`: run through `xcrun`, its answers read from the JSON that it writes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, field
+
+from styleexport.core.errors import DeviceError
+
+SECONDS = 60.0
+
+
+class Connection(Struct, frozen=True, rename="camel"):
+    """How a device is connected."""
+
+    pairing_state: str = ""
+    tunnel_state: str = ""
+
+
+class Properties(Struct, frozen=True, rename="camel"):
+    """What a device says of itself."""
+
+    name: str = ""
+    os_version_number: str = ""
+    developer_mode_status: str = ""
+
+
+class Hardware(Struct, frozen=True, rename="camel"):
+    """What a device is."""
+
+    product_type: str = ""
+    marketing_name: str = ""
+    platform: str = ""
+    udid: str = ""
+
+
+class Device(Struct, frozen=True, rename="camel"):
+    """One of ``list devices``; what is left out here is not needed."""
+
+    identifier: str
+    connection_properties: Connection = field(default_factory=Connection)
+    device_properties: Properties = field(default_factory=Properties)
+    hardware_properties: Hardware = field(default_factory=Hardware)
+
+    @property
+    def label(self) -> str:
+        """Its model and identifier."""
+        hardware = self.hardware_properties
+        return f"{hardware.marketing_name or hardware.product_type} ({self.identifier})"
+
+
+class Process(Struct, frozen=True, rename="camel"):
+    """A process of the device."""
+
+    process_identifier: int
+
+
+class App(Struct, frozen=True, rename="camel"):
+    """An app that is installed."""
+
+    bundle_identifier: str = ""
+
+
+class Result(Struct, frozen=True, rename="camel"):
+    """What a call found; each call fills its own part."""
+
+    devices: tuple[Device, ...] = ()
+    apps: tuple[App, ...] = ()
+    process: Process | None = None
+    running_processes: tuple[Process, ...] = ()
+
+
+class _Info(Struct, frozen=True):
+    outcome: str = ""
+
+
+class _Answer(Struct, frozen=True):
+    info: _Info = field(default_factory=_Info)
+    result: Result = field(default_factory=Result)
+    error: msgspec.Raw = msgspec.Raw(b"")
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a call of devicectl ended.
+
+    Attributes:
+        result: what it found; None where it failed.
+        trouble: why, in one line.
+    """
+
+    result: Result | None
+    trouble: str = ""
+
+    @property
+    def no_file(self) -> bool:
+        """Whether it failed because a file on the device is not there."""
+        words = ("no such file", "doesn't exist", "doesn’t exist", "does not exist")
+        return self.result is None and any(word in self.trouble.lower() for word in words)
+
+
+def missing() -> str | None:
+    """Return what to do where there is no xcrun; None where there is one."""
+    if shutil.which("xcrun"):
+        return None
+    return "no xcrun found: iPhones are measured from a Mac with Xcode 15 or newer"
+
+
+def devicectl(*arguments: str, tail: tuple[str, ...] = (), seconds: float = SECONDS) -> Done:
+    """Return how a call ended.
+
+    Args:
+        arguments: of devicectl.
+        tail: what must stand after all options.
+        seconds: that it may take.
+
+    Raises:
+        DeviceError: there is no xcrun, it does not come back, or writes no JSON.
+    """
+    with tempfile.TemporaryDirectory(prefix="styleexport-devicectl-") as folder:
+        told = Path(folder) / "answer.json"
+        command = ["xcrun", "devicectl", *arguments, "--json-output", str(told), *tail]
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=seconds,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise DeviceError(f"{missing()}") from error
+        except subprocess.TimeoutExpired as error:
+            raise DeviceError(
+                f"devicectl {' '.join(arguments[:3])} did not come back within {seconds:.0f} s: "
+                "unlock the phone and connect it again"
+            ) from error
+        return _done(told, done.returncode)
+
+
+def _done(told: Path, code: int) -> Done:
+    try:
+        answer = msgspec.json.decode(told.read_bytes(), type=_Answer)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DeviceError(
+            f"devicectl ended with code {code} and wrote no JSON that can be read: {error}; type "
+            "`xcrun devicectl list devices`"
+        ) from error
+    if answer.info.outcome == "success":
+        return Done(answer.result)
+    return Done(None, _reason(answer.error))
+
+
+def _reason(error: msgspec.Raw) -> str:
+    """Return the sentences of an error and of those beneath it."""
+    found: list[str] = []
+
+    def collect(value: object) -> None:
+        if isinstance(value, dict):
+            for name, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
+                if name == "string" and isinstance(inner, str):
+                    found.append(inner)
+                else:
+                    collect(inner)  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(value, list):
+            for inner in value:  # pyright: ignore[reportUnknownVariableType]
+                collect(inner)  # pyright: ignore[reportUnknownArgumentType]
+
+    collect(msgspec.json.decode(error) if bytes(error) else {})
+    return " ".join(" ".join(dict.fromkeys(found)).split())[:300] or "it does not say why"

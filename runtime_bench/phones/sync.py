@@ -1,0 +1,118 @@
+"""An artifact put into the source of an app, which then has it built in."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from styleexport.core.errors import UsageError
+from styleexport.core.files import replace_folder
+from styleexport.core.manifest import read_manifest, size_of_file, write_manifest
+from styleexport.runtime_bench.phones.bundle import Bundle, bundle_of
+from styleexport.runtime_bench.runners.android import SUFFIXES as ANDROID_SUFFIXES
+from styleexport.runtime_bench.runners.ios import SUFFIXES as IOS_SUFFIXES
+
+System = Literal["android", "ios"]
+
+
+@dataclass(frozen=True)
+class App:
+    """Where an app's source takes artifacts, and what it runs.
+
+    Attributes:
+        source: folder of the source in the project.
+        mark: a folder in it that tells it from others.
+        artifacts: where artifacts go, below the source.
+        suffixes: of the files that the app runs.
+    """
+
+    source: str
+    mark: str
+    artifacts: str
+    suffixes: tuple[str, ...]
+
+
+APPS: dict[System, App] = {
+    "android": App(
+        "android_harness", "app/src/main", "app/src/main/assets/artifacts", ANDROID_SUFFIXES
+    ),
+    "ios": App("ios_harness", "App", "App/Resources/artifacts", IOS_SUFFIXES),
+}
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What was put into an app.
+
+    Attributes:
+        folder: where it lies.
+        sizes: path → bytes of every file and package there.
+        bundled: artifact → bytes of all that the app has built in, this one among them.
+    """
+
+    folder: Path
+    sizes: dict[str, int]
+    bundled: dict[str, int]
+
+    @property
+    def total_bytes(self) -> int:
+        """Of this artifact."""
+        return sum(self.sizes.values())
+
+
+def sync(artifact: Path, into: System, app: Path | None = None) -> Synced:
+    """Put what an app runs of an artifact into its source, whole or not at all.
+
+    Args:
+        artifact: its folder.
+        into: which app.
+        app: folder of the app's source; None looks for it from here upwards.
+
+    Raises:
+        BadArtifact: the artifact is not whole.
+        DeviceError: the source cannot be written.
+        UsageError: there is no such source, or the artifact holds nothing that the app runs.
+    """
+    known = APPS[into]
+    source = _source(known, into, app)
+    bundle = bundle_of(artifact, known.suffixes)
+    folder = source / known.artifacts / bundle.name
+    with replace_folder(folder) as part:
+        _copy(bundle, part)
+        # Read back as the app reads it: every file with its sha256.
+        read_manifest(part)
+    beside = sorted(path for path in folder.parent.iterdir() if (path / "manifest.json").is_file())
+    return Synced(folder, bundle.sizes(), {path.name: size_of_file(path) for path in beside})
+
+
+def _copy(bundle: Bundle, part: Path) -> None:
+    for path in bundle.digests():
+        source, target = bundle.source / path, part / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target)
+        else:
+            shutil.copyfile(source, target)
+    write_manifest(bundle.manifest, part)
+
+
+def _source(known: App, into: System, app: Path | None) -> Path:
+    if app is not None:
+        if (app / known.mark).is_dir():
+            return app
+        raise UsageError(
+            f"{app} is no source of the {into} app: it has no {known.mark}; type for example "
+            f"--app {known.source}"
+        )
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / known.source / known.mark).is_dir():
+            return folder / known.source
+        if folder.name == known.source and (folder / known.mark).is_dir():
+            return folder
+    raise UsageError(
+        f"there is no {known.source} in {here} or above: go into a checkout of styleexport, or "
+        f"type --app PATH/{known.source}"
+    )

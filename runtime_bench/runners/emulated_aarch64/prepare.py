@@ -1,0 +1,113 @@
+"""Makes the emulated machine: Debian's arm64 Python, the aarch64 wheels, and the plug-in.
+
+Run as ``python -m styleexport.runtime_bench.runners.emulated_aarch64.prepare`` on Debian 12 with
+``gcc`` and ``qemu-user``. Packages come from where apt and pip are set up to fetch them; nothing is
+installed into this system.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from styleexport.core.errors import DeviceError, StyleExportError
+from styleexport.core.files import replace_folder
+from styleexport.runtime_bench.runners.emulated_aarch64.machine import HERE, folder
+
+DEBIAN = (
+    "python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib", "libc6", "libgcc-s1",
+    "libstdc++6", "zlib1g", "libexpat1", "libffi8", "libssl3", "libbz2-1.0", "liblzma5",
+)  # fmt: skip
+WHEELS = ("onnxruntime", "numpy")
+PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64")
+# ONNX Runtime reads what kind of processor it runs on and stops where that is none of ARM's.
+PROCESSOR = """processor : 0
+BogoMIPS : 50.00
+Features : fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc \
+dcpop asimddp
+CPU implementer : 0x41
+CPU architecture: 8
+CPU variant : 0x4
+CPU part : 0xd0b
+CPU revision : 1
+
+"""
+
+
+def prepare() -> Path:
+    """Make the machine, whole or not at all; return its folder.
+
+    Raises:
+        DeviceError: a program is missing or a download fails.
+    """
+    with replace_folder(folder()) as part:
+        _unpack_debian(part)
+        _unpack_wheels(part)
+        _write_processor(part / "sysroot")
+        _run("gcc", "-O2", "-shared", "-fPIC", "-o", part / "count.so", HERE / "count.c")
+        (part / "ready").touch()
+    return folder()
+
+
+def _unpack_debian(part: Path) -> None:
+    apt, debs, sysroot = part / "apt", part / "debs", part / "sysroot"
+    for made in (apt / "state/lists/partial", apt / "cache/archives/partial", debs, sysroot):
+        made.mkdir(parents=True)
+    (apt / "status").touch()
+    options = {
+        "APT::Architecture": "arm64", "APT::Architectures": "arm64",
+        "Dir::State": apt / "state", "Dir::State::status": apt / "status",
+        "Dir::Cache": apt / "cache", "APT::Sandbox::User": "root",
+    }  # fmt: skip
+    given = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+    _run("apt-get", *given, "update")
+    _run("apt-get", *given, "download", *DEBIAN, cwd=debs)
+    for package in sorted(debs.glob("*.deb")):
+        _run("dpkg", "-x", package, sysroot)
+    shutil.rmtree(apt)
+    shutil.rmtree(debs)
+
+
+def _unpack_wheels(part: Path) -> None:
+    wheels = part / "wheels"
+    asked = [f"{name}=={importlib.metadata.version(name)}" for name in WHEELS]
+    platforms = [word for platform in PLATFORMS for word in ("--platform", platform)]
+    _run(
+        sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", *platforms,
+        "--python-version", "3.11", "--dest", wheels, *asked,
+    )  # fmt: skip
+    for wheel in sorted(wheels.glob("*.whl")):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(part / "site")
+    shutil.rmtree(wheels)
+
+
+def _write_processor(sysroot: Path) -> None:
+    (sysroot / "proc").mkdir()
+    (sysroot / "proc" / "cpuinfo").write_text(PROCESSOR.replace(" :", "\t:"))
+    processors = sysroot / "sys" / "devices" / "system" / "cpu"
+    processors.mkdir(parents=True)
+    for name in ("possible", "present", "online"):
+        (processors / name).write_text("0\n")
+
+
+def _run(*command: str | Path, cwd: Path | None = None) -> None:
+    words = [str(word) for word in command]
+    try:
+        done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise DeviceError(f"no {words[0]} found: this needs Debian 12, gcc and pip") from error
+    if done.returncode:
+        lines = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["no reason given"]
+        raise DeviceError(f"{' '.join(words[:3])} failed: {lines[-1][:300]}")
+
+
+if __name__ == "__main__":
+    try:
+        print(prepare())  # noqa: T201
+    except StyleExportError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,314 @@
+"""Write the contract's fixtures from the Python reference: ``python -m tests.contract.make``.
+
+Written by hand, or by an export, and only read here: the reports, `artifacts/`, and the manifests
+of `SOURCES`. All else is derived from them, and running this again changes nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import re
+import struct
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from safetensors.numpy import load_file
+
+from styleexport.core.errors import BadArtifact
+from styleexport.core.manifest import Manifest, ProbeFact, SizeFact, read_manifest
+from styleexport.core.types import Role
+from styleexport.runtime_bench.job import PlanFact, job_from_json, new_job, wishes
+from styleexport.runtime_bench.latency import report_from_json
+from styleexport.runtime_bench.parity import read_probe
+from tests.contract.arithmetic import ARTIFACT, arithmetic
+
+HERE = Path(__file__).parent
+SOURCES = ("adain-lite.json", "one-filter.json")
+NONCE = "Zm9yLXRoZS1jb250cmFjdA"
+Change = Callable[[Any], object]
+# dtype, shape and offsets of a tensor, as a safetensors header has them.
+Header = dict[str, tuple[str, list[int], list[int]]]
+
+
+def main() -> None:
+    """Write all that is derived."""
+    _write_manifests()
+    _write_jobs()
+    _write_probes()
+    _write_json(HERE / "arithmetic.json", arithmetic())
+    for name, read in (("reports", _read_report), ("jobs", _read_job)):
+        _write_index(HERE / name, read, lambda _: {})
+    _write_index(HERE / "manifests", _read_manifest, _told)
+    _write_json(HERE / "index.json", [
+        {"file": path.relative_to(HERE).as_posix(), "sha256": _sha256(path)} for path in fixtures()
+    ])  # fmt: skip
+
+
+def fixtures() -> list[Path]:
+    """Return every fixture: all files but this folder's index, text for people, and Python."""
+    return sorted(
+        path
+        for path in HERE.rglob("*")
+        if path.is_file()
+        and path != HERE / "index.json"
+        and path.suffix not in (".py", ".pyc", ".md")
+    )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _write_json(path: Path, value: object, indent: int = 1) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(value, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+# ---- bad ones: a good one with one thing changed
+
+
+def _set(*keys: str | int, value: object) -> Change:
+    def change(whole: Any) -> object:
+        inner = whole
+        for key in keys[:-1]:
+            inner = inner[key]
+        inner[keys[-1]] = value
+        return whole
+
+    return change
+
+
+def _drop(*keys: str | int) -> Change:
+    def change(whole: Any) -> object:
+        inner = whole
+        for key in keys[:-1]:
+            inner = inner[key]
+        del inner[keys[-1]]
+        return whole
+
+    return change
+
+
+BAD_MANIFESTS: dict[str, Change] = {
+    "other_version": _set("schema_version", value=3),
+    "no_version": _drop("schema_version"),
+    "not_an_object": lambda whole: [whole],
+    "no_network": _drop("network"),
+    "no_sha256": _drop("files", 0, "sha256"),
+    "unknown_field": _set("files", 0, "speed", value=1),
+    "no_files": _set("files", value=[]),
+    "path_outside": _set("files", 0, "path", value="../one-filter.onnx"),
+    "path_absolute": _set("files", 0, "path", value="/one-filter.onnx"),
+    "bad_sha256": _set("files", 0, "sha256", value="ABCDEF"),
+    "unknown_role": _set("files", 0, "role", value="paint"),
+    "unknown_precision": _set("files", 0, "precision", value="int3"),
+    "unknown_layout": _set("files", 0, "inputs", 0, "layout", value="CHWN"),
+    "unknown_dtype": _set("files", 0, "outputs", 0, "dtype", value="float64"),
+    "no_height": _set("files", 0, "size", "height", value=0),
+    "text_for_number": _set("files", 0, "parameters", value="84"),
+    "float_for_int": _set("files", 0, "macs", value=1.5),
+    "null_for_text": _set("network", "name", value=None),
+    "no_parity": _set("files", 0, "parity", value=[]),
+    "no_inputs": _set("files", 0, "inputs", value=[]),
+}
+BAD_JOBS: dict[str, Change] = {
+    "other_version": _set("schema_version", value=2),
+    "not_an_object": lambda whole: [whole],
+    "no_cells": _set("cells", value=[]),
+    "no_probe": _drop("cells", 0, "probe"),
+    "probe_outside": _set("cells", 0, "probe", value="../probe.safetensors"),
+    "file_outside": _set("cells", 1, "subject", "path", value="/a/b.onnx"),
+    "unknown_layout": _set("cells", 0, "inputs", 0, "layout", value="CHWN"),
+    "bad_nonce": _set("nonce", value="../jobs/x"),
+    "short_nonce": _set("nonce", value="abc"),
+    "no_plan": _drop("plan"),
+    "no_rounds": _set("plan", "rounds", value=0),
+}
+
+
+def _write_bad(folder: Path, good: bytes, bad: dict[str, Change]) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, change in bad.items():
+        _write_json(folder / f"{name}.json", change(copy.deepcopy(json.loads(good))))
+    (folder / "cut_off.json").write_bytes(good[: len(good) // 2])
+
+
+def _write_manifests() -> None:
+    folder = HERE / "manifests"
+    (folder / "colour-transfer.json").write_bytes((ARTIFACT / "manifest.json").read_bytes())
+    whole = msgspec.json.decode((folder / "one-filter.json").read_bytes(), type=Manifest)
+    least = msgspec.structs.replace(whole, files=whole.files[:1], programs=(), probes=())
+    _write_bad(folder, least.encoded(), BAD_MANIFESTS)
+
+
+def _write_jobs() -> None:
+    manifest = read_manifest(ARTIFACT)
+    asked = [
+        msgspec.structs.replace(wish, runner="android", requested=requested)
+        for wish, requested in zip(
+            wishes(manifest, (".onnx", ".tflite")),
+            ({}, {"delegate": "gpu"}, {"delegate": "cpu"}, {"delegate": "nnapi"}),
+            strict=True,
+        )
+    ]
+    job = new_job(
+        tuple(asked), PlanFact(rounds=3, seconds=0.01, seed=7), NONCE, "styleexport bench"
+    )
+    job = msgspec.structs.replace(job, version="0.1.0", commit=None)
+    raw = msgspec.json.format(msgspec.json.encode(job), indent=1) + b"\n"
+    (HERE / "jobs").mkdir(exist_ok=True)
+    (HERE / "jobs" / "job.json").write_bytes(raw)
+    _write_bad(HERE / "jobs", raw, BAD_JOBS)
+
+
+# ---- probes
+
+
+def _write_probes() -> None:
+    """Write probes; for the bad ones ``where`` is the tensor at fault, ``$`` the whole file."""
+    folder = HERE / "probes"
+    folder.mkdir(exist_ok=True)
+    good = {path.name: path.read_bytes() for path in sorted((ARTIFACT / "probes").iterdir())}
+    good["odd_offsets.safetensors"] = _tensors({"b": ("F32", [1], [0, 4])}, b"\0\0\x80?", pad=3)
+    whole = good["colour-transfer_transform_8x12.safetensors"]
+    eight = bytes(range(8))
+    bad = {
+        "cut_off": (whole[:-40], "$"),
+        "four_bytes": (whole[:4], "$"),
+        "header_too_long": (struct.pack("<Q", 2**40) + whole[8:], "$"),
+        "header_not_json": (struct.pack("<Q", 8) + b"{'a': 1}" + eight, "$"),
+        "wrong_dtype": (_tensors({"a": ("F16", [4], [0, 8])}, eight), "a"),
+        "wrong_length": (_tensors({"a": ("F32", [3], [0, 8])}, eight), "a"),
+        "overlapping": (
+            _tensors({"a": ("F32", [2], [0, 8]), "b": ("F32", [1], [4, 8])}, eight), "b",
+        ),
+    }  # fmt: skip
+    index = []
+    for name, raw in good.items():
+        (folder / name).write_bytes(raw)
+        index.append({"file": name, "valid": True, "tensors": _seen(folder / name)})
+    for name, (raw, where) in bad.items():
+        path = folder / f"{name}.safetensors"
+        path.write_bytes(raw)
+        words = _refusal(path, _read_probe)
+        index.append({"file": path.name, "valid": False, "error": words[0], "where": where})
+    _write_json(folder / "index.json", index)
+
+
+def _tensors(facts: Header, data: bytes, pad: int = 0) -> bytes:
+    header = json.dumps({
+        name: {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+        for name, (dtype, shape, offsets) in facts.items()
+    }).encode() + b" " * pad  # fmt: skip
+    return struct.pack("<Q", len(header)) + header + data
+
+
+def _seen(path: Path) -> list[dict[str, object]]:
+    """Return what a file holds: names, shapes, and values at a few places of the flat tensor."""
+    found = []
+    for name, tensor in sorted(load_file(path).items()):
+        flat = tensor.ravel()
+        places = sorted({0, flat.size // 3, flat.size // 2, flat.size - 1})
+        values = [{"index": place, "value": float(flat[place])} for place in places]
+        found.append({"name": name, "shape": list(tensor.shape), "values": values})
+    return found
+
+
+# ---- what Python says of each
+
+
+def _read_report(path: Path) -> object:
+    return report_from_json(path.read_bytes(), str(path))
+
+
+def _read_job(path: Path) -> object:
+    return job_from_json(path.read_bytes(), str(path))
+
+
+def _read_probe(path: Path) -> object:
+    fact = ProbeFact(
+        path=path.name, role=Role.ENCODE, size=SizeFact(height=8, width=12), sha256="0" * 64
+    )
+    return read_probe(path.parent, fact)
+
+
+def _read_manifest(path: Path) -> Manifest:
+    """Return a manifest of the name that artifacts give it; nothing that it names is beside it."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "manifest.json").write_bytes(path.read_bytes())
+        try:
+            manifest = read_manifest(Path(folder), check_files=False)
+            if any(".." in Path(name).parts for name in manifest.known_paths()):
+                read_manifest(Path(folder))
+        except BadArtifact as error:
+            raise BadArtifact(str(error).replace(f"{folder}/manifest.json", str(path))) from error
+    return manifest
+
+
+def _refusal(path: Path, read: Callable[[Path], object]) -> tuple[str, str]:
+    """Return Python's words without the path and the advice, and the place that they name."""
+    try:
+        read(path)
+    except BadArtifact as error:
+        words = str(error).replace(f"probe {path} ", "").replace(f"{path} ", "")
+    else:
+        raise AssertionError(f"{path} is meant to be refused")
+    place = re.search(r" at `(\$[^`]*)`", words)
+    where = place[1] if place else "$"
+    if "schema version" in words:
+        where = "$.schema_version"
+    if "outside the artifact" in words and place is None:
+        where = "$.files[0].path"
+    return re.split(r"; |: measure|: export|: make| matching regex", words)[0], where
+
+
+def _write_index(
+    folder: Path, read: Callable[[Path], object], told: Callable[[Path], dict[str, object]]
+) -> None:
+    entries: list[dict[str, object]] = []
+    for path in sorted(folder.glob("*.json")):
+        if path.name == "index.json":
+            continue
+        try:
+            read(path)
+        except BadArtifact:
+            error, where = _refusal(path, read)
+            entries.append({"file": path.name, "valid": False, "error": error, "where": where})
+        else:
+            entries.append({"file": path.name, "valid": True, **told(path)})
+    _write_json(folder / "index.json", sorted(entries, key=lambda e: (not e["valid"], e["file"])))
+
+
+EXPECTED: Sequence[str] = (
+    "$.schema_version", "$.network.min_side", "$.files[0].inputs[0].layout",
+    "$.files[0].inputs[0].pixel_range[1]", "$.files[1].outputs[0].name", "$.files[1].precision",
+    "$.files[1].parity[0].allowed_db", "$.files[1].size.width", "$.probes[0].sha256",
+)  # fmt: skip
+
+
+def _told(path: Path) -> dict[str, object]:
+    """Return what a reader of another language must find in a manifest."""
+    manifest = _read_manifest(path)
+    whole = json.loads(path.read_bytes())
+    return {
+        "files": len(manifest.files),
+        "probes": len(manifest.probes),
+        "styles": [name for pack in manifest.styles for name in pack.names],
+        "network": manifest.network.name,
+        "expect": {place: _at(whole, place) for place in EXPECTED},
+    }
+
+
+def _at(whole: Any, place: str) -> object:
+    for name, number in re.findall(r"\.(\w+)|\[(\d+)\]", place):
+        whole = whole[name] if name else whole[int(number)]
+    return whole
+
+
+if __name__ == "__main__":
+    main()
