@@ -1,6 +1,9 @@
 # make demo   install, export the default network to int8, check it, paint a photograph
 # make test   install with test tools, run every test
 # make browser install the JavaScript packages of `styleexport serve`, with npm
+# make swift   get a Swift compiler into ~/.cache/styleexport/swift, for ios-check (root on Debian, 0.6 GB)
+# make ios-check check, build and test the iOS harness as far as this machine can
+# make android-check check, build and test the Android harness as far as this machine can
 # make lint   ruff and pyright, as CI runs them
 # make schema write the JSON Schemas under docs/ from the types
 
@@ -10,7 +13,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 ASSETS := styleexport/assets
 
-.PHONY: demo test quick browser lint schema clean
+.PHONY: demo test quick browser swift ios-check android-check lint schema clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +40,12 @@ quick: $(VENV)/dev.stamp
 
 browser: $(VENV)/base.stamp
 	$(BIN)/styleexport serve --install
+
+swift: $(VENV)/dev.stamp
+	$(BIN)/python -m ios_harness.check.debian_swift
+
+ios-check: $(VENV)/dev.stamp
+	$(BIN)/python -m ios_harness.check
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

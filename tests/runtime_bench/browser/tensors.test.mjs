@@ -36,7 +36,7 @@ test("a safetensors file gives its tensors by name, wherever its elements begin"
 
 test("a damaged safetensors file is refused", () => {
   assert.throws(() => tensorsFrom(new ArrayBuffer(3)), /not a safetensors file: 3 bytes/);
-  assert.throws(() => tensorsFrom(safetensors(HEADER, [0.5, -1, 3], 4)), /image is cut short/);
+  assert.throws(() => tensorsFrom(safetensors(HEADER, [0.5, -1, 3], 4)), /is cut short/);
   assert.throws(() => tensorsFrom(safetensors(HEADER, [], 20)), /header is longer/);
   const half = { content: { dtype: "F16", shape: [2], data_offsets: [0, 4] } };
   assert.throws(() => tensorsFrom(safetensors(half, [1])), /content is F16, expected F32/);

@@ -18,13 +18,13 @@ export function tensorFromPixels(rgba, height, width) {
   return { shape: [1, 3, height, width], data };
 }
 
-/** Return the RGBA bytes of a tensor, opaque; values outside 0..1 are clipped. */
+/** Return the RGBA bytes of a tensor, opaque; clipped to 0..1, rounded half to even by the array. */
 export function pixelsFromTensor({ shape, data }) {
   const plane = shape[2] * shape[3];
   const rgba = new Uint8ClampedArray(4 * plane).fill(255);
   for (let pixel = 0; pixel < plane; pixel += 1) {
     for (let channel = 0; channel < 3; channel += 1) {
-      rgba[4 * pixel + channel] = Math.round(data[channel * plane + pixel] * 255);
+      rgba[4 * pixel + channel] = Math.fround(data[channel * plane + pixel] * 255);
     }
   }
   return rgba;

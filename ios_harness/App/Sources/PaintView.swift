@@ -1,0 +1,109 @@
+import PhotosUI
+import StyleHarness
+import StyleHarnessCoreML
+import SwiftUI
+
+/// Choose a style and a photo, or the camera; see the painting; share it.
+struct PaintView: View {
+    @State private var model: PaintModel
+    @State private var camera = CameraModel()
+    @State private var photoItem: PhotosPickerItem?
+    @State private var styleItem: PhotosPickerItem?
+
+    init(artifact: Artifact, studio: Studio) {
+        _model = State(initialValue: PaintModel(artifact: artifact, studio: studio))
+    }
+
+    var body: some View {
+        Form {
+            Section {
+                picture
+            } footer: {
+                caption
+            }
+            Section("Photo") { sources }
+            StyleSection(model: model, styleItem: $styleItem)
+            Section("How") { settings }
+        }
+        .task { await model.load() }
+        .onChange(of: photoItem) { _, item in
+            camera.stop()
+            load(item, asStyle: false)
+        }
+        .onChange(of: styleItem) { _, item in load(item, asStyle: true) }
+        .onDisappear { camera.stop() }
+    }
+
+    @ViewBuilder private var picture: some View {
+        if let painted = model.painted {
+            Image(decorative: painted.image, scale: 1)
+                .resizable()
+                .scaledToFit()
+                .accessibilityLabel("The painting")
+            share(painted)
+        } else if model.isBusy {
+            ProgressView("painting …")
+        } else {
+            Text("Choose a photo, or the camera.").foregroundStyle(.secondary)
+        }
+    }
+
+    @ViewBuilder private func share(_ painted: PaintedImage) -> some View {
+        let image = Image(decorative: painted.image, scale: 1)
+        ShareLink(item: image, preview: SharePreview("Painting", image: image))
+    }
+
+    @ViewBuilder private var caption: some View {
+        if let trouble = model.trouble ?? camera.trouble {
+            Text(trouble).foregroundStyle(.red)
+        } else if let painting = model.painted?.painting {
+            let units = painting.effective[ComputeUnits.setting] ?? "unknown"
+            let size = painting.picture.size
+            Text(
+                "\(size.width)×\(size.height), \(painting.path), units \(units)"
+                    + (painting.parity.map { ", \($0.measuredDb) dB on the probe" } ?? "")
+            )
+        }
+    }
+
+    @ViewBuilder private var sources: some View {
+        PhotosPicker("Photo …", selection: $photoItem, matching: .images)
+        Button(camera.isRunning ? "Stop the camera" : "Use the camera") {
+            if camera.isRunning {
+                camera.stop()
+            } else {
+                camera.start { frame in
+                    model.photo = frame
+                    await model.paint()
+                }
+            }
+        }
+    }
+
+    @ViewBuilder private var settings: some View {
+        LabeledContent("Strength") {
+            Slider(value: $model.strength, in: 0...1) { isMoving in
+                if !isMoving { repaint() }
+            }
+            .accessibilityLabel("Strength of the style")
+        }
+        Picker("Compute units", selection: $model.units) {
+            ForEach(ComputeUnits.allCases) { Text($0.rawValue).tag($0) }
+        }
+        .onChange(of: model.units) { repaint() }
+        Toggle("Larger, in tiles (seams may show)", isOn: $model.isTiled)
+            .onChange(of: model.isTiled) { repaint() }
+    }
+
+    private func repaint() {
+        Task { await model.paint() }
+    }
+
+    private func load(_ item: PhotosPickerItem?, asStyle: Bool) {
+        guard let item else { return }
+        Task {
+            let data = try? await item.loadTransferable(type: Data.self)
+            await model.take(data, asStyle: asStyle)
+        }
+    }
+}

@@ -1,0 +1,41 @@
+import CoreGraphics
+import StyleHarness
+import StyleHarnessCoreML
+import XCTest
+
+@testable import StyleExport
+
+/// Time and memory of one painting on this device, with the artifact in the app's bundle.
+final class PaintPerformanceTests: XCTestCase {
+    func testOnePainting() async throws {
+        let shelf = ArtifactShelf(bundled: AppFolders.bundled, imported: AppFolders.imported)
+        guard let artifact = shelf.artifacts().first else {
+            throw XCTSkip("no artifact: `styleexport harness sync ARTIFACT --into ios` bundles one")
+        }
+        let job = JobFact.own(
+            of: artifact.manifest, suffix: CoreMLEngine.suffix, version: AppVersion.name
+        )
+        let engine = await CoreMLEngine.prepared(for: job.cells, in: artifact, isTimed: false)
+        let painter = Painter(artifact: artifact, engine: engine, suffix: CoreMLEngine.suffix)
+        defer { painter.close() }
+        let photo = try ImagePhoto(image: XCTUnwrap(PictureCoder.image(of: Self.gradient)))
+        let style = try style(of: artifact, painter: painter, photo: photo)
+        measure(metrics: [XCTClockMetric(), XCTMemoryMetric()]) {
+            XCTAssertNoThrow(try painter.paint(photo, style: style, options: PaintOptions()))
+        }
+    }
+
+    private static var gradient: RGBPicture {
+        let size = PictureSize(height: 480, width: 640)
+        let bytes = (0..<3 * size.height * size.width).map { UInt8(truncatingIfNeeded: $0 / 97) }
+        return RGBPicture(size: size, bytes: bytes)
+    }
+
+    private func style(
+        of artifact: Artifact, painter: Painter, photo: ImagePhoto
+    ) throws -> StyleChoice {
+        if painter.hasStyleOfItsOwn { return .own }
+        if let code = try artifact.styleCodes().values.first { return .code(code.values) }
+        return .picture(photo)
+    }
+}

@@ -1,0 +1,15 @@
+/// Numbers in float32 with the lengths of their axes; images are [1, 3, H, W] in 0..1.
+public struct Tensor: Hashable, Sendable {
+    public let shape: [Int]
+    public let values: [Float]
+
+    /// - Precondition: there are as many values as the shape says.
+    public init(shape: [Int], values: [Float]) {
+        precondition(shape.reduce(1, *) == values.count, "\(values.count) values for \(shape)")
+        self.shape = shape
+        self.values = values
+    }
+}
+
+/// Tensors by name.
+public typealias Tensors = [String: Tensor]

@@ -1,0 +1,7 @@
+/// What measured.
+public enum HarnessName: String, Codable, CaseIterable, Hashable, Sendable {
+    case android
+    case browser
+    case desktop
+    case ios
+}

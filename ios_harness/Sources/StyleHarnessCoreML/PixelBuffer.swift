@@ -1,0 +1,82 @@
+#if canImport(CoreVideo)
+import CoreVideo
+import Foundation
+import StyleHarness
+
+/// Pictures as pixel buffers, which Core ML takes and gives without a copy of its own.
+enum PixelBuffer {
+    private static let bytesPerPixel = 4
+
+    /// Return a BGRA buffer of 8 bits.
+    static func made(of picture: RGBPicture) throws -> CVPixelBuffer {
+        var made: CVPixelBuffer?
+        let attributes = [kCVPixelBufferIOSurfacePropertiesKey as String: [String: String]()]
+        let result = CVPixelBufferCreate(
+            nil, picture.size.width, picture.size.height, kCVPixelFormatType_32BGRA,
+            attributes as CFDictionary, &made
+        )
+        guard result == kCVReturnSuccess, let buffer = made else {
+            throw EngineError.outOfMemory("no pixel buffer of \(picture.size) can be made")
+        }
+        CVPixelBufferLockBaseAddress(buffer, [])
+        defer { CVPixelBufferUnlockBaseAddress(buffer, []) }
+        let stride = CVPixelBufferGetBytesPerRow(buffer)
+        guard let base = CVPixelBufferGetBaseAddress(buffer) else {
+            throw EngineError.failed("a pixel buffer has no memory")
+        }
+        for row in 0..<picture.size.height {
+            let line = base.advanced(by: row * stride).assumingMemoryBound(to: UInt8.self)
+            for column in 0..<picture.size.width {
+                let source = 3 * (row * picture.size.width + column)
+                let target = line + bytesPerPixel * column
+                target[0] = picture.bytes[source + 2]
+                target[1] = picture.bytes[source + 1]
+                target[2] = picture.bytes[source]
+                target[3] = 255
+            }
+        }
+        return buffer
+    }
+
+    /// Return the tensor [1, 3, H, W] in 0..1 of a buffer: BGRA of 8 bits, or RGBA of 16-bit floats.
+    static func tensor(of buffer: CVPixelBuffer) throws -> Tensor {
+        CVPixelBufferLockBaseAddress(buffer, .readOnly)
+        defer { CVPixelBufferUnlockBaseAddress(buffer, .readOnly) }
+        let (height, width) = (CVPixelBufferGetHeight(buffer), CVPixelBufferGetWidth(buffer))
+        guard let base = CVPixelBufferGetBaseAddress(buffer) else {
+            throw EngineError.failed("a pixel buffer has no memory")
+        }
+        let read = try reader(of: CVPixelBufferGetPixelFormatType(buffer))
+        let stride = CVPixelBufferGetBytesPerRow(buffer)
+        var values = [Float](repeating: 0, count: 3 * height * width)
+        for row in 0..<height {
+            let line = UnsafeRawPointer(base.advanced(by: row * stride))
+            for column in 0..<width {
+                for channel in 0..<3 {
+                    let place = (channel * height + row) * width + column
+                    values[place] = read(line, column, channel)
+                }
+            }
+        }
+        return Tensor(shape: [1, 3, height, width], values: values)
+    }
+
+    /// Return what reads channel 0 (red), 1 or 2 of a pixel of a row.
+    private static func reader(
+        of format: OSType
+    ) throws -> (_ row: UnsafeRawPointer, _ column: Int, _ channel: Int) -> Float {
+        switch format {
+        case kCVPixelFormatType_32BGRA:
+            return { Float($0.load(fromByteOffset: 4 * $1 + 2 - $2, as: UInt8.self)) / 255 }
+        case kCVPixelFormatType_64RGBAHalf:
+            return {
+                HalfFloat.float(
+                    ofBits: $0.load(fromByteOffset: 8 * $1 + 2 * $2, as: UInt16.self)
+                )
+            }
+        default:
+            throw EngineError.failed("pictures of pixel format \(format) cannot be read")
+        }
+    }
+}
+#endif

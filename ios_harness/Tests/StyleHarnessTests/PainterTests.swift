@@ -1,0 +1,76 @@
+import StyleHarnessFake
+import XCTest
+
+@testable import StyleHarness
+
+/// Painting with files of the fixtures; the fake engine always answers with the probe's painting.
+final class PainterTests: XCTestCase {
+    private let photo = FakePhoto(size: PictureSize(height: 40, width: 30), colour: 100)
+
+    func testAPhotoIsPaintedInItsOwnProportions() throws {
+        let painter = try painter()
+        defer { painter.close() }
+        let painting = try painter.paint(photo, style: .code([0, 0, 0, 1, 1, 1]), options: .init())
+        // 30x40 fits 12x8 as 6x8.
+        XCTAssertEqual(painting.picture.size, PictureSize(height: 8, width: 6))
+        XCTAssertEqual(painting.path, "colour-transfer_transform_8x12_fp32.mlpackage")
+        XCTAssertEqual(painting.parity?.measuredDb, 200)
+        XCTAssertEqual(painting.effective, ["engine": "fake"])
+    }
+
+    func testAStylePictureIsEncoded() throws {
+        let painter = try painter()
+        XCTAssertTrue(painter.takesPictures)
+        XCTAssertFalse(painter.hasStyleOfItsOwn)
+        XCTAssertEqual(try painter.styleCode(of: photo, options: .init()).count, 6)
+        XCTAssertNoThrow(try painter.paint(photo, style: .picture(photo), options: .init()))
+    }
+
+    func testALargePhotoIsPaintedInTiles() throws {
+        var options = PaintOptions()
+        options.isTiled = true
+        let painting = try painter().paint(
+            photo, style: .code([0, 0, 0, 1, 1, 1]), options: options)
+        XCTAssertEqual(painting.picture.size, photo.size)
+    }
+
+    func testAStyleIsNeeded() throws {
+        assertFails("choose a style") {
+            try painter().paint(photo, style: .own, options: .init())
+        }
+    }
+
+    func testAFileThatIsWrongHereDoesNotPaint() throws {
+        let painter = try painter { $0.error = 0.2 }
+        assertFails("computes something else on this device") {
+            try painter.paint(photo, style: .code([0, 0, 0, 1, 1, 1]), options: .init())
+        }
+    }
+
+    func testAnArtifactOfOtherFilesPaintsNothing() throws {
+        let artifact = try Artifact(folder: ContractFolder.artifact)
+        let engine = FakeEngine(artifact: artifact.folder)
+        let painter = Painter(artifact: artifact, engine: engine, suffix: ".other")
+        assertFails("holds no stylize file") {
+            try painter.paint(photo, style: .own, options: .init())
+        }
+    }
+
+    private func painter(_ script: @escaping @Sendable (inout FakeFile) -> Void = { _ in })
+        throws -> Painter
+    {
+        let artifact = try Artifact(folder: ContractFolder.artifact)
+        let engine = FakeEngine(artifact: artifact.folder) { _ in
+            var file = FakeFile()
+            script(&file)
+            return file
+        }
+        return Painter(artifact: artifact, engine: engine, suffix: ".mlpackage")
+    }
+
+    private func assertFails(_ words: String, _ action: () throws -> Painting) {
+        XCTAssertThrowsError(try action()) { error in
+            XCTAssertTrue("\(error)".contains(words), "\(error)")
+        }
+    }
+}

@@ -1,0 +1,251 @@
+"""`make ios-check`: what it passes, what it must not, and what it says where it cannot look."""
+
+from __future__ import annotations
+
+import importlib.util
+import plistlib
+import re
+import stat
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from ios_harness.check import (
+    __main__,
+    apple_types,
+    compiler,
+    contract_keys,
+    debian_swift,
+    info_plist,
+    project,
+    sources,
+    syntax,
+)
+from styleexport.core.manifest import read_manifest
+from styleexport.runtime_bench.job import PlanFact, new_job, wishes
+from styleexport.runtime_bench.phones import answer
+from styleexport.runtime_bench.runners.coreml import UNITS
+
+HARNESS = sources.HARNESS
+ARTIFACT = sources.ROOT / "tests" / "contract" / "artifacts" / "colour-transfer"
+
+
+def _program(path: Path, script: str) -> str:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def test_swift_has_the_fields_and_values_of_the_schemas():
+    outcome = contract_keys.check()
+    assert outcome.status == "passed", outcome.lines
+    assert int(outcome.lines[0].split()[0]) > 30
+
+
+def test_a_field_that_only_one_side_has_is_found(monkeypatch):
+    structs = sources.keyed_structs()
+    keys = dict(structs["CellFact"].keys)
+    keys["speed"] = keys.pop("rounds_ns")
+    structs["CellFact"] = replace(structs["CellFact"], keys=keys)
+    del structs["ThermalFact"]
+    monkeypatch.setattr(contract_keys, "keyed_structs", lambda: structs)
+    lines = contract_keys.check().lines
+    assert "CellFact.rounds_ns is missing in Swift" in lines
+    assert "CellFact.speed is not in latency.schema.json" in lines
+    assert "latency: no Swift struct ThermalFact" in lines
+
+
+def test_a_field_that_the_reader_treats_otherwise_is_found(monkeypatch):
+    structs = sources.keyed_structs()
+    fact = structs["SizeFact"]
+    structs["SizeFact"] = replace(fact, required=fact.required - {"height"})
+    monkeypatch.setattr(contract_keys, "keyed_structs", lambda: structs)
+    assert "SizeFact.height must be insisted on by the reader" in contract_keys.check().lines
+
+
+def test_a_value_that_swift_does_not_know_is_found(monkeypatch):
+    enums = sources.text_enums()
+    enums["CellStatus"] -= {"wrong"}
+    monkeypatch.setattr(contract_keys, "text_enums", lambda: enums)
+    (line,) = contract_keys.check().lines
+    assert line.startswith("CellFact.status: CellStatus has ['failed', ")
+
+
+def test_compute_units_are_those_of_the_desktop():
+    text = (HARNESS / "Sources/StyleHarnessCoreML/ComputeUnits.swift").read_text()
+    cases = re.findall(r'^    case (\w+)(?: = "([^"]+)")?$', text, re.M)
+    assert {raw or name for name, raw in cases} == set(UNITS)
+
+
+def test_every_file_parses():
+    outcome = syntax.check()
+    assert outcome.status != "failed", outcome.lines
+
+
+def test_a_file_that_is_cut_off_is_found():
+    pytest.importorskip("tree_sitter_swift")
+    whole = (HARNESS / "Sources/StyleHarness/Measuring/WarmUpRule.swift").read_bytes()
+    assert syntax.parse_faults(whole) == []
+    assert syntax.parse_faults(whole[: len(whole) // 2])
+    assert syntax.parse_faults(b"struct A { let a: }\n")[0].startswith("1: ")
+
+
+def test_conditions_are_balanced():
+    assert syntax.conditions("#if canImport(CoreML)\nlet a = 1\n#endif\n") == []
+    assert syntax.conditions("#if canImport(CoreML)\nlet a = 1\n") == ["1 #if and 0 #endif"]
+
+
+def test_without_a_grammar_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    outcome = syntax.check()
+    assert outcome.status == "not possible here"
+    assert "pip install tree-sitter tree-sitter-swift" in outcome.lines[0]
+
+
+def test_the_project_and_the_plist_fit():
+    assert project.check().status != "failed", project.check().lines
+    assert info_plist.check().status == "passed", info_plist.check().lines
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (
+            lambda p: p["targets"]["StyleExport"]["sources"][0].update(path="gone"),
+            "gone is not there",
+        ),
+        (lambda p: p["options"]["deploymentTarget"].update(iOS="16.0"), "iOS 16.0 is not that of"),
+        (lambda p: p["settings"]["base"].update(SWIFT_VERSION="5.0"), "SWIFT_VERSION must be 6.0"),
+        (
+            lambda p: p["targets"]["StyleExport"]["settings"]["base"].update(
+                PRODUCT_BUNDLE_IDENTIFIER="org.other"
+            ),
+            "the host starts org.styleexport.harness",
+        ),
+        (
+            lambda p: p["targets"]["StyleExport"]["dependencies"][0].update(product="Other"),
+            "Package.swift has no library Other",
+        ),
+        (lambda p: p.update(extra=1), "unknown key extra"),
+        (lambda p: p["targets"].pop("StyleExportTests"), "no target StyleExportTests"),
+    ],
+)
+def test_a_project_that_does_not_fit_is_found(change, fault):
+    yaml = pytest.importorskip("yaml")
+    found = yaml.safe_load((HARNESS / "project.yml").read_text())
+    manifest = (HARNESS / "Package.swift").read_text()
+    assert list(project.faults(found, manifest)) == []
+    change(found)
+    assert any(fault in line for line in project.faults(found, manifest))
+
+
+def test_a_plist_that_asks_for_more_is_found():
+    keys = plistlib.loads(info_plist.PATH.read_bytes())
+    assert info_plist.faults(keys) == []
+    assert info_plist.faults({**keys, "NSUserTrackingUsageDescription": "x"}) == [
+        "NSUserTrackingUsageDescription does not belong here",
+        "asks for ['NSCameraUsageDescription', 'NSUserTrackingUsageDescription'], expected the "
+        "camera alone",
+    ]
+    assert info_plist.faults({**keys, "NSCameraUsageDescription": "camera"}) == [
+        "NSCameraUsageDescription gives no reason"
+    ]
+
+
+def test_another_program_that_is_called_swift_is_not_taken(tmp_path, monkeypatch):
+    monkeypatch.setenv("SWIFT", _program(tmp_path / "swift", "echo python-swiftclient 4.3"))
+    assert compiler.swift() is None
+    real = _program(tmp_path / "swift", "echo 'Swift version 6.0.3 (swift-6.0.3-RELEASE)'")
+    assert compiler.swift() == real
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "line"),
+    [
+        ("echo 'Executed 57 tests, with 0 failures (0 unexpected)'", "passed", "57 tests passed"),
+        ("echo '/a.swift:1:2: error: no such type'; exit 1", "failed", "no such type"),
+        ("echo '/a.swift:1:2: warning: unused'; echo 'Executed 1 test, with 0 failures'",
+         "failed", "unused"),
+        ("echo nothing", "failed", "no test was run"),
+    ],
+)  # fmt: skip
+def test_what_the_compiler_says_is_taken_as_it_is(tmp_path, script, status, line):
+    outcome = compiler.check_tests(_program(tmp_path / "swift", script), tmp_path)
+    assert outcome.status == status
+    assert line in outcome.lines[0]
+
+
+def test_without_a_compiler_it_passes_and_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(compiler, "swift", lambda: None)
+    assert __main__.main() == 0
+    said = capsys.readouterr().out
+    assert "swift test: not possible here\n  no Swift compiler: nothing was compiled." in said
+    assert "Never run by the project: the app" in said
+
+
+def test_a_failure_is_the_exit_code(monkeypatch):
+    monkeypatch.setattr(compiler, "swift", lambda: None)
+    monkeypatch.setattr(info_plist, "faults", lambda _: ["broken"])
+    assert __main__.main() == 1
+
+
+def test_a_launcher_is_a_shell_script(tmp_path):
+    debian_swift.write_launchers(tmp_path)
+    for tool in ("swift", "swiftc"):
+        subprocess.run(["sh", "-n", str(tmp_path / tool)], check=True)
+        assert f" {tool} " in (tmp_path / tool).read_text()
+
+
+@pytest.fixture(scope="module")
+def swift():
+    program = compiler.swift()
+    if program is None:
+        pytest.skip(compiler.NONE)
+    return program
+
+
+def _bench(swift: str, *arguments: str) -> bytes:
+    """Return the report of the command line, which computes nothing."""
+    done = subprocess.run(
+        [
+            swift, "run", "--package-path", str(HARNESS), "--scratch-path", str(__main__.SCRATCH),
+            "styleharness", "bench", str(ARTIFACT), "--fake", *arguments,
+        ],
+        capture_output=True, check=True, timeout=600, cwd=HARNESS,
+    )  # fmt: skip
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_package_compiles_and_passes_its_tests(swift):
+    for outcome in (
+        compiler.check_tests(swift, __main__.SCRATCH),
+        compiler.check_format(swift),
+        apple_types.check(swift, __main__.SCRATCH),
+    ):
+        assert outcome.status != "failed", outcome.lines
+
+
+@pytest.mark.slow
+def test_a_job_of_the_host_is_answered_as_the_host_wants_it(swift):
+    scratch = __main__.SCRATCH / "jobs"
+    scratch.mkdir(parents=True, exist_ok=True)
+    asked = tuple(
+        msgspec.structs.replace(wish, runner="ios", requested={"units": units})
+        for wish in wishes(read_manifest(ARTIFACT), (".mlpackage",))
+        for units in ("all", "cpu")
+    )
+    plan = PlanFact(rounds=2, seconds=0.001, min_samples=2, warm_up_seconds=0.01)
+    job = new_job(asked, plan, nonce="0123456789abcdef", command="styleexport bench x --runner ios")
+    (scratch / "job.json").write_bytes(msgspec.json.encode(job))
+    report = answer.report_of(
+        _bench(swift, "--job", str(scratch / "job.json")), job, "ios", "the command line"
+    )
+    assert [cell.status for cell in report.cells] == ["measured"] * len(asked)
+    assert [cell.requested for cell in report.cells] == [wish.requested for wish in asked]
+    assert all(len(cell.rounds_ns) == 2 for cell in report.cells)
+    assert (report.command, report.harness.version) == (job.command, job.version)
+    assert {cell.effective["engine"] for cell in report.cells} == {"fake"}
