@@ -47,6 +47,9 @@ swift: $(VENV)/dev.stamp
 ios-check: $(VENV)/dev.stamp
 	$(BIN)/python -m ios_harness.check
 
+android-check: $(VENV)/dev.stamp
+	$(BIN)/python -m android_harness.check --with-d8
+
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -15,7 +15,6 @@ import pytest
 
 from ios_harness.check import (
     __main__,
-    apple_types,
     compiler,
     contract_keys,
     debian_swift,
@@ -217,16 +216,6 @@ def _bench(swift: str, *arguments: str) -> bytes:
         capture_output=True, check=True, timeout=600, cwd=HARNESS,
     )  # fmt: skip
     return done.stdout
-
-
-@pytest.mark.slow
-def test_the_package_compiles_and_passes_its_tests(swift):
-    for outcome in (
-        compiler.check_tests(swift, __main__.SCRATCH),
-        compiler.check_format(swift),
-        apple_types.check(swift, __main__.SCRATCH),
-    ):
-        assert outcome.status != "failed", outcome.lines
 
 
 @pytest.mark.slow

@@ -1,0 +1,65 @@
+package org.styleexport.harness.picture
+
+import android.graphics.Bitmap
+import android.util.Base64
+import java.io.ByteArrayOutputStream
+import org.styleexport.contract.arithmetic.Pixels
+import org.styleexport.contract.arithmetic.Tensor
+import org.styleexport.contract.facts.SizeFact
+
+/** Android's pictures to images and back. */
+object Bitmaps {
+    private const val QUALITY = 90
+
+    /** Return the image of a picture, scaled to a size. */
+    fun image(bitmap: Bitmap, size: SizeFact): Tensor {
+        val scaled = scaled(bitmap, size)
+        val pixels = IntArray(size.height * size.width)
+        scaled.getPixels(pixels, 0, size.width, 0, 0, size.width, size.height)
+        if (scaled !== bitmap) scaled.recycle()
+        return Pixels.tensor(pixels, size.height, size.width)
+    }
+
+    /** Return the middle of a picture, with the proportions of a size, scaled to it. */
+    fun middle(bitmap: Bitmap, size: SizeFact): Tensor {
+        val scale = minOf(
+            bitmap.height.toFloat() / size.height, bitmap.width.toFloat() / size.width,
+        )
+        val height = (size.height * scale).toInt().coerceIn(1, bitmap.height)
+        val width = (size.width * scale).toInt().coerceIn(1, bitmap.width)
+        val left = (bitmap.width - width) / 2
+        val cut = Bitmap.createBitmap(bitmap, left, (bitmap.height - height) / 2, width, height)
+        return image(cut, size)
+    }
+
+    /** Return the picture of an image. */
+    fun bitmap(image: Tensor): Bitmap {
+        val (height, width) = image.shape.drop(2)
+        return Bitmap.createBitmap(Pixels.pixels(image), width, height, Bitmap.Config.ARGB_8888)
+    }
+
+    /** Return a picture scaled to a size, in halves as long as that keeps every pixel counting. */
+    fun scaled(bitmap: Bitmap, size: SizeFact): Bitmap {
+        var current = bitmap
+        while (current.width >= 2 * size.width && current.height >= 2 * size.height) {
+            val (width, height) = current.width / 2 to current.height / 2
+            val half = Bitmap.createScaledBitmap(current, width, height, true)
+            if (current !== bitmap) current.recycle()
+            current = half
+        }
+        if (current.width == size.width && current.height == size.height) return current
+        val last = Bitmap.createScaledBitmap(current, size.width, size.height, true)
+        if (current !== bitmap && current !== last) current.recycle()
+        return last
+    }
+
+    /** Return an image as a JPEG in base64, no wider than so many pixels. */
+    fun small(image: Tensor, widest: Int): String {
+        val full = bitmap(image)
+        val width = minOf(widest, full.width)
+        val height = maxOf(1, full.height * width / full.width)
+        val bytes = ByteArrayOutputStream()
+        scaled(full, SizeFact(height, width)).compress(Bitmap.CompressFormat.JPEG, QUALITY, bytes)
+        return Base64.encodeToString(bytes.toByteArray(), Base64.NO_WRAP)
+    }
+}

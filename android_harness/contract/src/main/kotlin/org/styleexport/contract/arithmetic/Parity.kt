@@ -1,0 +1,71 @@
+package org.styleexport.contract.arithmetic
+
+import java.math.MathContext
+import java.math.RoundingMode
+import org.styleexport.contract.facts.ParityFact
+import org.styleexport.contract.facts.TensorFact
+import org.styleexport.contract.facts.TensorKind
+
+/** Does a file compute here what its network computes? Measured on the artifact's probe. */
+public object Parity {
+    /** What is said of outputs that agree to the last bit. */
+    public const val EQUAL_DB: Double = 200.0
+
+    private const val LEAST_PEAK = 1e-12
+
+    /**
+     * Return the peak signal-to-noise ratio, 10·log10(peak² / mean squared error), in dB.
+     *
+     * @param output what was measured; one that holds anything but finite numbers has 0.
+     * @param reference what was expected, of the same length.
+     * @param peak the largest possible value; null takes the reference's largest absolute value.
+     */
+    public fun psnrDb(output: FloatArray, reference: FloatArray, peak: Double?): Double {
+        var squares = 0.0
+        var largest = 0.0
+        for (index in reference.indices) {
+            val error = output[index].toDouble() - reference[index].toDouble()
+            squares += error * error
+            largest = maxOf(largest, Math.abs(reference[index].toDouble()))
+        }
+        if (squares.isNaN() || squares.isInfinite()) return 0.0
+        if (squares == 0.0) return EQUAL_DB
+        val top = maxOf(peak ?: largest, LEAST_PEAK)
+        return minOf(EQUAL_DB, 10 * Math.log10(top * top * reference.size / squares))
+    }
+
+    /**
+     * Return the parity of one output, as the report has it.
+     *
+     * @param fact of the output.
+     * @throws IllegalArgumentException the file gave another shape.
+     */
+    public fun of(
+        fact: TensorFact, output: Tensor, reference: Tensor, runner: String, allowedDb: Double,
+    ): ParityFact {
+        require(output.shape == reference.shape) {
+            "the file gave ${output.shape}, expected ${reference.shape}"
+        }
+        val peak = if (fact.kind == TensorKind.IMAGE) 1.0 else null
+        val measured = psnrDb(output.data, reference.data, peak)
+        return ParityFact(
+            runner = runner,
+            measuredDb = Math.rint(measured * 100) / 100,
+            allowedDb = allowedDb,
+            maxAbsError = threeDigits(largestError(output.data, reference.data)),
+            probes = 1,
+        )
+    }
+
+    private fun largestError(output: FloatArray, reference: FloatArray): Double {
+        var largest = 0.0
+        for (index in reference.indices) {
+            val error = Math.abs(output[index].toDouble() - reference[index].toDouble())
+            if (!error.isNaN() && !error.isInfinite()) largest = maxOf(largest, error)
+        }
+        return largest
+    }
+
+    private fun threeDigits(value: Double): Double =
+        value.toBigDecimal().round(MathContext(3, RoundingMode.HALF_EVEN)).toDouble()
+}
