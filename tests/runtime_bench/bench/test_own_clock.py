@@ -42,9 +42,7 @@ def test_a_browsers_cells_stand_in_their_places(bench, page):
     assert measured.subject.path == "adain-lite_transform_64x96_fp32.onnx"
     assert measured.runner_label == "browser:backend=webgpu"
     missing = [c for c in cells if c.runner == "browser" and c.status != "measured"]
-    assert {(c.status, c.message) for c in missing} == {
-        ("failed", "browser sent nothing of it")
-    }
+    assert {(c.status, c.message) for c in missing} == {("failed", "browser sent nothing of it")}
 
 
 def test_a_browser_is_told_the_protocol_once_an_artifact(bench, page):
