@@ -8,7 +8,7 @@ in 0..1, the output as large as the input and clamped to 0..1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -39,6 +39,10 @@ class TwoImageModule(Protocol):
         ...
 
 
+def _no_settings(_: nn.Module) -> Mapping[str, str | int]:
+    return {}
+
+
 @dataclass(frozen=True)
 class StyleNetwork:
     """The description of a network; it knows nothing of targets.
@@ -48,7 +52,7 @@ class StyleNetwork:
         summary: one line.
         paper: where the network was published.
         licence: of the weights this project ships or reads, in words.
-        build: returns the module with fresh weights.
+        build: returns the module with fresh weights; its keywords, if any, choose a variant.
         read: returns the module that checkpoint files describe; raises BadCheckpoint.
         checkpoints: what ``--checkpoint`` takes, in words.
         pixel_range: of the module's own images.
@@ -58,13 +62,14 @@ class StyleNetwork:
             and a fresh decoder.
         backbone: what ``start`` takes, in words.
         trains: which parameters ``styleexport train`` changes, by name prefix; () for none.
+        settings: the keywords with which ``build`` makes a module of this one's variant.
     """
 
     name: str
     summary: str
     paper: str
     licence: str
-    build: Callable[[], nn.Module]
+    build: Callable[..., nn.Module]
     read: Callable[[Sequence[Path]], nn.Module]
     checkpoints: str
     pixel_range: tuple[float, float] = (0.0, 1.0)
@@ -73,6 +78,7 @@ class StyleNetwork:
     trains: tuple[str, ...] = ()
     start: Callable[[Path], nn.Module] | None = None
     backbone: str = ""
+    settings: Callable[[nn.Module], Mapping[str, str | int]] = _no_settings
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from styleexport.core import plugins
 from styleexport.core.errors import BadCheckpoint, UsageError, first_line
 from styleexport.core.program import load_program
 from styleexport.models.checkpoint import load_into, read_tensors, sha256_of
+from styleexport.models.compress.architecture import build_compressed, read_architecture
 from styleexport.models.network import LoadedNetwork, StyleNetwork
 
 PACKAGE = "styleexport.models.networks"
@@ -72,6 +73,8 @@ def open_network(
 def read_module(network: StyleNetwork, paths: Sequence[Path]) -> nn.Module:
     """Return a network's module with the weights of checkpoint files.
 
+    A file that records an architecture gives the layers their widths.
+
     Raises:
         BadCheckpoint: a file is missing, damaged or of another network.
     """
@@ -80,6 +83,8 @@ def read_module(network: StyleNetwork, paths: Sequence[Path]) -> nn.Module:
             raise BadCheckpoint(
                 f"checkpoint {path} does not exist; type a path to {network.checkpoints}"
             )
+    if len(paths) == 1 and (found := read_architecture(paths[0])) is not None:
+        return build_compressed(network, found, paths[0])
     return network.read(paths)
 
 

@@ -20,7 +20,6 @@ class LiteDecoder(nn.Module):
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
-        self.widths = widths
         self.deep = conv(widths[-1], widths[-1])
         self.up = nn.ModuleList(
             conv(a, b) for a, b in zip(widths[:0:-1], widths[-2::-1], strict=True)

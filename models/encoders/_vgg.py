@@ -34,19 +34,15 @@ class VggEncoder(nn.Module):
         self.normalise = nn.Conv2d(3, 3, 1)
         self.features = nn.Sequential()
         self.taps: tuple[int, ...]
-        self.widths: tuple[int, ...]
-        self.blocks: list[list[int]] = []
         self.set_imagenet_normalisation()
         at: dict[str, int] = {}
         remaining, channels = set(taps), 3
         for number, widths in enumerate(blocks, start=1):
-            self.blocks.append([])
             for position, width in enumerate(widths, start=1):
                 conv = nn.Conv2d(channels, width, 3, padding=1, padding_mode=padding)
                 self.features.append(conv)
                 at[f"relu{number}_{position}"] = len(self.features)
                 self.features.append(nn.ReLU())
-                self.blocks[-1].append(width)
                 channels = width
                 remaining.discard(f"relu{number}_{position}")
                 if not remaining:
@@ -57,8 +53,23 @@ class VggEncoder(nn.Module):
         if remaining:
             raise ValueError(f"no such tap: {sorted(remaining)}; this network has {sorted(at)}")
         self.taps = tuple(at[name] for name in taps)
+
+    @property
+    def blocks(self) -> list[list[int]]:
+        """Output channels of the convolutions of each block."""
+        found: list[list[int]] = [[]]
+        for layer in self.features:
+            if isinstance(layer, nn.Conv2d):
+                found[-1].append(layer.out_channels)
+            elif isinstance(layer, nn.MaxPool2d):
+                found.append([])
+        return found
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of the features at each tap."""
         convs = {i: m.out_channels for i, m in enumerate(self.features) if isinstance(m, nn.Conv2d)}
-        self.widths = tuple(convs[tap - 1] for tap in self.taps)
+        return tuple(convs[tap - 1] for tap in self.taps)
 
     def set_imagenet_normalisation(self) -> None:
         """Make the 1x1 convolution compute (x - mean) / std with ImageNet's figures."""

@@ -31,7 +31,12 @@ class LiteEncoder(nn.Module):
         self.stem = conv(3, widths[0])
         self.down = nn.ModuleList(conv(a, b, stride=2) for a, b in itertools.pairwise(widths))
         self.deep = conv(widths[-1], widths[-1])
-        self.widths = (*widths[:-1], widths[-1])
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of the features of each level."""
+        inner = [layer.out_channels for layer in self.down if isinstance(layer, nn.Conv2d)]
+        return (self.stem.out_channels, *inner[:-1], self.deep.out_channels)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the features of every level, full size first."""

@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from torch import nn
+
 from styleexport.core.errors import BadCheckpoint
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.decoders.mirror import MirrorDecoder
@@ -18,6 +20,12 @@ from styleexport.models.networks._adain import AdainNetwork
 from styleexport.models.networks._published import conv_renames, read_whole, two_files
 
 DEFAULT_LEVEL = 4
+
+
+def settings(module: nn.Module) -> dict[str, str | int]:
+    """Return the level of a module."""
+    assert isinstance(module, AdainNetwork)
+    return {"level": len(module.encoder.blocks)}
 
 
 def build(level: int = DEFAULT_LEVEL) -> AdainNetwork:
@@ -86,4 +94,5 @@ NETWORK = StyleNetwork(
     trains=("decoder.",),
     start=start,
     backbone="e1.pth to e5.pth of Collaborative Distillation",
+    settings=settings,
 )

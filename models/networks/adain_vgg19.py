@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from torch import nn
+
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.decoders.mirror import MirrorDecoder
 from styleexport.models.encoders import vgg19
@@ -23,6 +25,14 @@ from styleexport.models.networks._published import conv_renames, read_whole, two
 RELEASE_ENCODER = (2, 5, 9, 12, 16, 19, 22, 25, 29)
 RELEASE_ENCODER_PAST = tuple(f"{i}." for i in (32, 35, 38, 42, 45, 48, 51))
 RELEASE_DECODER = (1, 5, 8, 11, 14, 18, 21, 25, 28)
+
+
+def settings(module: nn.Module) -> dict[str, str | int]:
+    """Return how a module's encoder pads."""
+    assert isinstance(module, AdainNetwork)
+    first = module.encoder.features[0]
+    assert isinstance(first, nn.Conv2d)
+    return {"padding": first.padding_mode}
 
 
 def build(padding: Padding = "reflect") -> AdainNetwork:
@@ -77,4 +87,5 @@ NETWORK = StyleNetwork(
     trains=("decoder.",),
     start=start,
     backbone="vgg_normalised.pth, or torchvision's vgg19",
+    settings=settings,
 )

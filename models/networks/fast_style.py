@@ -160,6 +160,16 @@ class SameNet(nn.Module):
         return torch.tanh(x) * 150.0 + 127.5
 
 
+def build(line: str = "examples") -> nn.Module:
+    """Return the network of one line, ``examples`` or ``tensorflow``, with random weights."""
+    return {"examples": TransformerNet, "tensorflow": SameNet}[line]()
+
+
+def settings(module: nn.Module) -> dict[str, str | int]:
+    """Return the line that a module is of."""
+    return {"line": "tensorflow" if isinstance(module, SameNet) else "examples"}
+
+
 def _read_same_net(path: Path, tensors: dict[str, Tensor]) -> SameNet:
     network = SameNet()
     names = ["Variable", *(f"Variable_{i}" for i in range(1, 3 * len(network.layers())))]
@@ -198,9 +208,10 @@ NETWORK = StyleNetwork(
     summary="a feed-forward network, one style each, 1.7 M parameters",
     paper="Johnson et al., Perceptual Losses for Real-Time Style Transfer, ECCV 2016",
     licence="that of your weights",
-    build=TransformerNet,
+    build=build,
     read=read,
     checkpoints="one .pth of pytorch/examples fast_neural_style, or an .npz with Variable names",
     pixel_range=(0.0, 255.0),
     min_side=32,
+    settings=settings,
 )

@@ -8,17 +8,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from styleexport.core.errors import UsageError
-from styleexport.core.files import replace_file
 from styleexport.core.images import write_image
+from styleexport.models.compress.architecture import (
+    Architecture,
+    continued,
+    read_architecture,
+    write_weights,
+)
 from styleexport.models.compress.qat import (
     QuantizeAware,
     quantize_aware_objective,
     tuning_plan,
 )
+from styleexport.models.compress.symmetric_l2 import METHOD as SYMMETRIC
 from styleexport.models.network import StyleNetwork, TwoImageModule
 from styleexport.models.registry import describe_factory, find, read_module
 from styleexport.models.training.data import image_files
@@ -75,6 +80,14 @@ def starting_module(
     return network.build()
 
 
+def trained_parts(network: StyleNetwork, checkpoints: Sequence[Path]) -> tuple[str, ...]:
+    """Return which parameters are trained; an encoder that lost channels learns again."""
+    found = read_architecture(checkpoints[0]) if len(checkpoints) == 1 else None
+    if found is not None and any(event.method == SYMMETRIC for event in found.history):
+        return ("",)
+    return network.trains or ("",)
+
+
 def tuned_module(
     network: StyleNetwork, checkpoints: Sequence[Path], backbone: Path | None
 ) -> nn.Module:
@@ -124,7 +137,7 @@ def train_network(
     network = describe_factory(name) if ":" in name else find(name)
     if quantize is None:
         module = starting_module(network, checkpoints, backbone, plan.seed)
-        plan = replace(plan, trains=network.trains or ("",))
+        plan = replace(plan, trains=trained_parts(network, checkpoints))
         objective = AdainObjective(module, plan)
     else:
         module = tuned_module(network, checkpoints, backbone)
@@ -137,10 +150,14 @@ def train_network(
         report(f"resumed at step {trainer.step}")
     elif last.exists():
         raise UsageError(f"{last} exists: add --resume to go on with it, or choose another -o")
-    return _run(trainer, report)
+    schedule = {"steps": plan.steps, "batch": plan.batch, "crop": plan.crop, "seed": plan.seed}
+    method = "train" if quantize is None else "quantize-aware"
+    return _run(trainer, continued(checkpoints, method, schedule), report)
 
 
-def _run(trainer: Trainer, report: Callable[[str], None]) -> Trained:
+def _run(
+    trainer: Trainer, architecture: Architecture | None, report: Callable[[str], None]
+) -> Trained:
     plan, objective = trainer.plan, trainer.objective
     contents = _squares(plan.content, trainer.device)
     styles = _squares(plan.style, trainer.device) if plan.style else None
@@ -172,8 +189,7 @@ def _run(trainer: Trainer, report: Callable[[str], None]) -> Trained:
         worse = "; it became worse: lower --learning-rate" if final < first else ""
         report(f"int8 to the float network of the start: {first:.2f} dB, now {final:.2f} dB{worse}")
     weights = plan.out / "weights.safetensors"
-    with replace_file(weights) as part:
-        part.write_bytes(save(trainer.averaged_state()))
+    write_weights(weights, trainer.averaged_state(), architecture)
     return Trained(weights, trainer.step, losses, first, final)
 
 

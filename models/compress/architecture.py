@@ -1,0 +1,263 @@
+"""A compressed network as data: which network it is, how wide each layer, and how it came to be.
+
+A weights file (safetensors) carries it in its metadata; code is never stored. The network is built
+as its description says, its layers are cut to the widths recorded, and the weights are loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
+from torch.nn.modules.conv import _ConvTransposeNd  # pyright: ignore[reportPrivateUsage]
+from torch.nn.modules.instancenorm import _InstanceNorm  # pyright: ignore[reportPrivateUsage]
+
+from styleexport.core.errors import BadCheckpoint, first_line
+from styleexport.core.files import replace_file
+from styleexport.models.checkpoint import load_into, read_tensors, sha256_of
+
+if TYPE_CHECKING:
+    from styleexport.models.network import StyleNetwork
+
+KEY = "styleexport.architecture"
+FORMAT = 1
+
+Convolution = nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d | nn.ConvTranspose2d
+Normalisation = _BatchNorm | _InstanceNorm
+Layer = Convolution | nn.Linear | Normalisation
+Settings = Mapping[str, str | int]
+
+
+class LayerWidths(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many channels a layer reads and makes."""
+
+    inputs: int
+    outputs: int
+
+
+class KeptChannels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The channels that a layer kept, numbered as in the parent."""
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One step of a network's history.
+
+    Attributes:
+        method: ``zero-channel``, ``symmetric-l2``, ``train`` …
+        parent_sha256: over the checkpoint files that it started from.
+        kept: of the layers that lost channels, those that they kept.
+        schedule: the settings that decided it.
+    """
+
+    method: str
+    parent_sha256: str
+    kept: dict[str, KeptChannels] = {}
+    schedule: dict[str, str | int | float] = {}
+
+
+class Architecture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a weights file says of its network.
+
+    Attributes:
+        format: of this record.
+        network: name of the network that was compressed.
+        settings: that its ``build`` takes.
+        widths: of every layer, by its name in the state dict.
+        history: what was done to it, first to last.
+    """
+
+    format: int = FORMAT
+    network: str
+    settings: dict[str, str | int]
+    widths: dict[str, LayerWidths]
+    history: tuple[Event, ...]
+
+
+def layers(module: nn.Module) -> Iterator[tuple[str, Layer]]:
+    """Yield each layer whose width is data, with its name: convolutions, linears, norms."""
+    for name, layer in module.named_modules():
+        if isinstance(layer, Layer) and not isinstance(layer, nn.LazyLinear):
+            yield name, layer
+
+
+def widths_of(layer: Layer) -> LayerWidths:
+    """Return how many channels a layer reads and makes."""
+    if isinstance(layer, nn.Linear):
+        return LayerWidths(layer.in_features, layer.out_features)
+    if isinstance(layer, Convolution):
+        return LayerWidths(layer.in_channels, layer.out_channels)
+    return LayerWidths(layer.num_features, layer.num_features)
+
+
+def has_kernel(layer: Layer) -> bool:
+    """Whether a layer makes channels by weights of its own; a norm does not."""
+    return not isinstance(layer, Normalisation)
+
+
+def is_depthwise(layer: Layer) -> bool:
+    """Whether each channel is convolved alone."""
+    return isinstance(layer, Convolution) and layer.groups == layer.in_channels > 1
+
+
+def keep_channels(layer: Layer, kept: KeptChannels) -> None:
+    """Cut a layer to some of its channels, in place."""
+    inputs, outputs = list(kept.inputs), list(kept.outputs)
+    if isinstance(layer, Normalisation):
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            _set(layer, name, outputs, 0)
+        layer.num_features = len(outputs)
+        return
+    transposed = isinstance(layer, _ConvTransposeNd)
+    depthwise = is_depthwise(layer)
+    if depthwise:
+        # The only dimension is that of the channels themselves: inputs where transposed.
+        _set(layer, "weight", inputs if transposed else outputs, 0)
+    else:
+        _set(layer, "weight", outputs, 1 if transposed else 0)
+        _set(layer, "weight", inputs, 0 if transposed else 1)
+    _set(layer, "bias", outputs, 0)
+    if isinstance(layer, nn.Linear):
+        layer.in_features, layer.out_features = len(inputs), len(outputs)
+        return
+    layer.in_channels, layer.out_channels = len(inputs), len(outputs)
+    if depthwise:
+        layer.groups = len(inputs)
+
+
+def _set(layer: nn.Module, name: str, indices: Sequence[int], dim: int) -> None:
+    tensor = getattr(layer, name, None)
+    if not isinstance(tensor, Tensor) or tensor.shape[dim] == len(indices):
+        return
+    cut = tensor.detach().index_select(dim, torch.tensor(indices, device=tensor.device))
+    if isinstance(tensor, nn.Parameter):
+        cut = nn.Parameter(cut, requires_grad=tensor.requires_grad)
+    setattr(layer, name, cut)
+
+
+def architecture_of(
+    network: StyleNetwork, module: nn.Module, history: Sequence[Event]
+) -> Architecture:
+    """Return the record of a module of a network."""
+    return Architecture(
+        network=network.name,
+        settings=dict(network.settings(module)),
+        widths={name: widths_of(layer) for name, layer in layers(module)},
+        history=tuple(history),
+    )
+
+
+def read_architecture(path: Path) -> Architecture | None:
+    """Return what a weights file says of its network; None if it says nothing.
+
+    Raises:
+        BadCheckpoint: it says something that cannot be read.
+    """
+    if path.suffix.lower() != ".safetensors" or not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(KEY)
+    except Exception:  # noqa: BLE001 - whoever reads its tensors says what is wrong with it
+        return None
+    if text is None:
+        return None
+    try:
+        found = msgspec.json.decode(text, type=Architecture)
+    except msgspec.DecodeError as error:
+        raise BadCheckpoint(
+            f"checkpoint {path} holds an architecture that cannot be read ({error}); expected one "
+            "that `styleexport prune` wrote: prune again, or update styleexport"
+        ) from error
+    if found.format != FORMAT:
+        raise BadCheckpoint(
+            f"checkpoint {path} holds an architecture of format {found.format}, expected {FORMAT}: "
+            "update styleexport"
+        )
+    return found
+
+
+def continued(
+    checkpoints: Sequence[Path], method: str, schedule: Mapping[str, str | int | float]
+) -> Architecture | None:
+    """Return the record of a compressed network after one more step; None if it is not compressed.
+
+    Args:
+        checkpoints: that the step started from.
+        method: of the step.
+        schedule: its settings.
+    """
+    found = read_architecture(checkpoints[0]) if len(checkpoints) == 1 else None
+    if found is None:
+        return None
+    event = Event(method=method, parent_sha256=sha256_of(checkpoints), schedule=dict(schedule))
+    return msgspec.structs.replace(found, history=(*found.history, event))
+
+
+def write_weights(
+    path: Path, state: Mapping[str, Tensor], architecture: Architecture | None
+) -> None:
+    """Write a weights file whole or not at all, with its architecture if it has one.
+
+    Raises:
+        DeviceError: the folder is not writable or the disk is full.
+    """
+    text = None if architecture is None else msgspec.json.encode(architecture).decode()
+    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    with replace_file(path) as part:
+        part.write_bytes(save(tensors, None if text is None else {KEY: text}))
+
+
+def build_compressed(network: StyleNetwork, found: Architecture, path: Path) -> nn.Module:
+    """Return the module that a weights file describes, with its weights.
+
+    Args:
+        network: that the user named.
+        found: the file's record.
+        path: of the file.
+
+    Raises:
+        BadCheckpoint: it is of another network, or its widths do not fit.
+    """
+    if found.network != network.name:
+        raise BadCheckpoint(
+            f"checkpoint {path} is a compressed {found.network}, not {network.name}: type "
+            f"{found.network} instead, or another --checkpoint"
+        )
+    try:
+        module = network.build(**found.settings)
+    except (TypeError, ValueError, KeyError) as error:
+        raise BadCheckpoint(
+            f"checkpoint {path}: {network.name} has no settings {found.settings} "
+            f"({first_line(error)}); expected a file that `styleexport prune` wrote"
+        ) from error
+    _resize(module, found.widths, path)
+    load_into(module, read_tensors(path), path)
+    return module
+
+
+def _resize(module: nn.Module, widths: Mapping[str, LayerWidths], path: Path) -> None:
+    """Cut a module's layers to widths; the values are loaded later."""
+    present = dict(layers(module))
+    for name in present.keys() ^ widths.keys():
+        raise BadCheckpoint(
+            f"checkpoint {path} is of another network: layer {name} is in "
+            f"{'its architecture' if name in widths else 'the network'} alone"
+        )
+    for name, layer in present.items():
+        most, width = widths_of(layer), widths[name]
+        if not (1 <= width.inputs <= most.inputs and 1 <= width.outputs <= most.outputs):
+            raise BadCheckpoint(
+                f"checkpoint {path}: layer {name} has {width.inputs} inputs and {width.outputs} "
+                f"outputs, expected 1 to {most.inputs} and 1 to {most.outputs}"
+            )
+        keep_channels(layer, KeptChannels(tuple(range(width.inputs)), tuple(range(width.outputs))))

@@ -1,0 +1,91 @@
+"""The pictures that channels are watched on, and those that prove what was removed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from styleexport.core.assets import bundled
+from styleexport.core.errors import UsageError
+from styleexport.core.images import array_from_image, read_image
+from styleexport.core.types import Size
+from styleexport.models.training.data import image_files
+
+FEWEST = 16
+HELD_OUT_EVERY = 4
+MOST = 64
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """Pictures in two parts that share none.
+
+    Attributes:
+        calibration: channels are called empty on these.
+        held_out: and proven to be empty on these.
+        sha256: over the pixels of both, in order.
+    """
+
+    calibration: tuple[Image.Image, ...]
+    held_out: tuple[Image.Image, ...]
+    sha256: str
+
+
+def read_pictures(folders: Sequence[Path]) -> PictureSet:
+    """Return the pictures of folders, or those that ship with the package; every fourth held out.
+
+    At most 64 are taken, evenly spread by name.
+
+    Raises:
+        UsageError: a folder does not exist, or there are too few to call a channel empty.
+        BadImage: a picture cannot be read.
+    """
+    files = image_files(folders) if folders else [*bundled("content"), *bundled("style")]
+    if len(files) < FEWEST:
+        raise UsageError(
+            f"{len(files)} pictures under {', '.join(map(str, folders))} are too few to call a "
+            f"channel empty, expected {FEWEST} or more: add folders with --calibration, or leave "
+            "it out for those that ship with the package"
+        )
+    if len(files) > MOST:
+        files = [files[i * len(files) // MOST] for i in range(MOST)]
+    pictures = [read_image(file) for file in files]
+    digest = hashlib.sha256()
+    for picture in pictures:
+        digest.update(f"{picture.size}".encode())
+        digest.update(picture.tobytes())
+    held_out = pictures[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
+    others = [p for i, p in enumerate(pictures) if i % HELD_OUT_EVERY != HELD_OUT_EVERY - 1]
+    return PictureSet(tuple(others), tuple(held_out), digest.hexdigest())
+
+
+def at_size(picture: Image.Image, size: Size) -> Tensor:
+    """Return the middle of a picture at a size, [1, 3, H, W] in 0..1, its proportions kept."""
+    middle = ImageOps.fit(picture, (size.width, size.height), Image.Resampling.LANCZOS)
+    return torch.from_numpy(array_from_image(middle))
+
+
+def variants(picture: Tensor) -> list[Tensor]:
+    """Return a picture [1, 3, H, W] in 0..1 as it is, as a negative, in other colours, faint, hard.
+
+    A channel that is empty on few pictures need not be empty on all; each picture says more so.
+    """
+    hard = (picture - 0.5).sign() / 2 + 0.5
+    return [picture, 1 - picture, picture.roll(1, 1), picture.roll(2, 1), picture / 4, hard]
+
+
+def extremes(size: Size) -> list[Tensor]:
+    """Return what photographs seldom show, [1, 3, H, W] each: flat colours, noise, checkers."""
+    shape = (1, 3, size.height, size.width)
+    corners = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 3)
+    flat = [corner.reshape(1, 3, 1, 1).expand(shape).clone() for corner in corners]
+    noise = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    rows = torch.arange(size.height).reshape(-1, 1) + torch.arange(size.width)
+    checkers = [((rows // side) % 2).float().expand(shape).clone() for side in (1, 4)]
+    return [*flat, noise, *checkers]
