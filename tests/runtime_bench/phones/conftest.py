@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from styleexport.runtime_bench.phones import measuring
+from tests.runtime_bench.browser.conftest import needed
 from tests.runtime_bench.phones.adb_server import FakeAdbServer, FakePhone
 
 ROOT = Path(__file__).parents[3]
@@ -25,8 +26,7 @@ def colour() -> Path:
 @pytest.fixture
 def adb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeAdbServer]:
     """A server without phones, which Debian's adb takes for its own."""
-    if shutil.which("adb") is None:
-        pytest.skip("adb is not installed: apt-get install adb")
+    needed(None if shutil.which("adb") else "adb is not installed: apt-get install adb")
     server = FakeAdbServer()
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(server.server_address[1]))
     monkeypatch.setenv("HOME", str(tmp_path))
