@@ -44,7 +44,7 @@ from styleexport.exporter.quantize.calibration import fit, read_calibration
 from styleexport.models.loss_network import shipped_loss_network
 from styleexport.runtime_bench.quality.judge import Array, Judge
 from styleexport.runtime_bench.quality.probes import quality_probes
-from styleexport.runtime_bench.runners._runner import Arrays, Session, find_runner
+from styleexport.runtime_bench.runners._runner import Arrays, Run, Session, find_runner
 
 # A sample lasts at least so long; before it, the threads of the last candidate come to rest.
 SAMPLE_SECONDS = 0.05
@@ -224,7 +224,7 @@ def measured(case: Case, entries: Sequence[Entry], rounds: int) -> list[Entry]:
     ]
 
 
-def timed(sessions: Mapping[int, Session], inputs: Arrays, rounds: int) -> dict[int, list[int]]:
+def timed(sessions: Mapping[int, Run], inputs: Arrays, rounds: int) -> dict[int, list[int]]:
     """Return ns of one run of each session, a sample a round, each round in another order."""
     samples: dict[int, list[int]] = {key: [] for key in sessions}
     repeats = {
@@ -242,7 +242,7 @@ def timed(sessions: Mapping[int, Session], inputs: Arrays, rounds: int) -> dict[
     return samples
 
 
-def _sample_ns(session: Session, inputs: Arrays, repeats: int) -> int:
+def _sample_ns(session: Run, inputs: Arrays, repeats: int) -> int:
     """Return ns of one run, the mean of some that follow one that is not counted."""
     time.sleep(REST_SECONDS)
     session(inputs)

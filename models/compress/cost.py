@@ -61,7 +61,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
         parameters: in all.
         weight_bytes: of the weights, by precision; scales and headers of files come on top.
         style_code: values in a style code; None for a fixed-style network.
-        layers: those whose channels changed.
+        layers: those of both networks whose channels changed.
         roles: at each size.
     """
 
@@ -70,6 +70,12 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     style_code: Change | None
     layers: tuple[LayerChange, ...]
     roles: tuple[RoleCost, ...]
+
+
+def total_macs(costs: Costs) -> Change:
+    """Return the multiply-accumulates of all default roles together, at the first size."""
+    first = [role.macs for role in costs.roles if role.size == costs.roles[0].size]
+    return Change(sum(macs.before for macs in first), sum(macs.after for macs in first))
 
 
 def parameters_of(network: LoadedNetwork) -> int:
@@ -84,7 +90,7 @@ def compare_costs(
 
     Args:
         before: the original.
-        after: the same network with fewer channels.
+        after: the same network with fewer channels, or another of the same roles.
         sizes: of the pictures.
         timed: whether time is measured too.
     """
@@ -124,7 +130,7 @@ def _changed(before: LoadedNetwork, after: LoadedNetwork) -> tuple[LayerChange, 
             outputs=Change(old[name].outputs, new[name].outputs),
         )
         for name in old
-        if old[name] != new[name]
+        if name in new and old[name] != new[name]
     )
 
 

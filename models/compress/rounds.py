@@ -11,7 +11,7 @@ Each round has a folder: ``start.safetensors`` (cut), ``last.pt`` (training),
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,6 @@ from pathlib import Path
 import msgspec
 
 from styleexport.core.errors import UsageError
-from styleexport.core.files import replace_file
 from styleexport.core.types import Report
 from styleexport.models.compress.architecture import (
     Event,
@@ -27,8 +26,11 @@ from styleexport.models.compress.architecture import (
     read_architecture,
     write_weights,
 )
-from styleexport.models.compress.symmetric_l2 import METHOD, cut_once, mirrored_layers
-from styleexport.models.network import LoadedNetwork
+from styleexport.models.compress.begun import begin, pictures_sha256
+from styleexport.models.compress.criteria import DEFAULT
+from styleexport.models.compress.prune_budget import PruneBudget
+from styleexport.models.compress.symmetric_l2 import METHOD, Cutter, Cutting, cut_to
+from styleexport.models.network import LoadedNetwork, TwoImageModule
 from styleexport.models.registry import open_network
 from styleexport.models.training.data import image_files
 from styleexport.models.training.plan import TrainingPlan
@@ -60,6 +62,10 @@ class RoundsState(msgspec.Struct, frozen=True, kw_only=True):
     layout: tuple[int, ...]
     rounds: int
     steps: int
+    criterion: str = DEFAULT
+    mirrors: tuple[str, ...] = ()
+    refit: bool = False
+    budget: str | None = None
 
 
 def layouts(widths: Sequence[int], target: Sequence[int], rounds: int) -> list[tuple[int, ...]]:
@@ -79,6 +85,8 @@ def prune_in_rounds(
     history: Sequence[Event],
     target: Sequence[int],
     how: Retraining,
+    cutting: Cutting,
+    budget: PruneBudget | None,
     report: Report,
 ) -> Path:
     """Return the weights file of a network that was cut to a layout and trained, round by round.
@@ -89,29 +97,37 @@ def prune_in_rounds(
         history: what was done to them before.
         target: widths of the mirrored layers.
         how: it is trained.
+        cutting: which layers are cut, and by what.
+        budget: that the widths were found for, if they were.
         report: takes lines of progress.
 
     Raises:
         UsageError: the folder holds other rounds, or pictures are missing.
         BadCheckpoint: the loss became NaN, or the folder is damaged.
     """
-    _begin(network, target, how)
-    widths = [layer.width for layer in mirrored_layers(network)]
+    state = _state(network, target, how, cutting, budget)
+    begin(how.plan.out / STATE, state, resume=how.resume)
+    widths = Cutter.of(network, cutting).widths
     weights = Path()
     for number, layout in enumerate(layouts(widths, target, how.rounds), 1):
         folder = how.plan.out / f"round_{number:02}"
         start, trained = folder / "start.safetensors", folder / "weights.safetensors"
         report(f"round {number}/{how.rounds}: layout 3,{','.join(map(str, layout))}")
         if not start.exists():
-            pruned, kept, _ = cut_once(network, layout)
+            cut = cut_to(Cutter.of(network, cutting), layout, cutting, report)
             event = Event(
                 method=METHOD,
                 parent_sha256=network.source_sha256,
-                kept=kept,
-                schedule={"round": number, "rounds": how.rounds},
+                kept=cut.kept,
+                schedule={
+                    "round": number,
+                    "rounds": how.rounds,
+                    "criterion": cutting.criterion,
+                    "refitted_on": len(cutting.calibration.pictures) if cutting.calibration else 0,
+                },
             )
-            record = architecture_of(network.network, pruned.module, [*history, event])
-            write_weights(start, pruned.module.state_dict(), record)
+            record = architecture_of(network.network, cut.network.module, [*history, event])
+            write_weights(start, cut.network.module.state_dict(), record)
         if not trained.exists():
             train_network(
                 spec,
@@ -131,39 +147,54 @@ def record_history(weights: Path) -> tuple[Event, ...]:
     return found.history if found is not None else ()
 
 
-def _begin(network: LoadedNetwork, target: Sequence[int], how: Retraining) -> None:
-    """Note what the rounds are of, or check that those in the folder are of the same."""
-    state = RoundsState(
+def check_trainable(network: LoadedNetwork, how: Retraining) -> None:
+    """Check that the network can be trained as asked, before anything is measured or written.
+
+    Raises:
+        UsageError: it paints in one style, or paintings, pictures or the loss network are missing.
+    """
+    if not isinstance(network.module, TwoImageModule):
+        raise UsageError(
+            f"{network.network.name} paints in one style, and --retrain trains two-image networks: "
+            "leave it out, and train on in your own code"
+        )
+    if not how.plan.style:
+        raise UsageError("--retrain learns from paintings: add --style FOLDER")
+    if how.plan.loss_weights is None:
+        raise UsageError("--retrain needs ImageNet's VGG-16: add --loss-weights PATH")
+    image_files((*how.plan.content, *how.plan.style))
+
+
+def begun_layout(
+    network: LoadedNetwork, how: Retraining, cutting: Cutting, budget: PruneBudget
+) -> tuple[int, ...] | None:
+    """Return the layout of rounds that go on under a budget, so that it is not sought again.
+
+    Raises:
+        UsageError: the folder holds other rounds, or none to go on with.
+    """
+    path = how.plan.out / STATE
+    if not path.exists() and not how.resume:
+        return None
+    layout: tuple[int, ...] = ()
+    with contextlib.suppress(OSError, msgspec.DecodeError):  # `begin` says what is wrong with it
+        layout = msgspec.json.decode(path.read_bytes(), type=RoundsState).layout
+    begin(path, _state(network, layout, how, cutting, budget), resume=how.resume)
+    return layout
+
+
+def _state(
+    network: LoadedNetwork, target: Sequence[int], how: Retraining, cutting: Cutting,
+    budget: PruneBudget | None,
+) -> RoundsState:  # fmt: skip
+    return RoundsState(
         checkpoint=network.source_sha256,
-        data=_data_sha256((*how.plan.content, *how.plan.style)),
+        data=pictures_sha256((*how.plan.content, *how.plan.style)),
         layout=tuple(target),
         rounds=how.rounds,
         steps=how.plan.steps,
+        criterion=cutting.criterion,
+        mirrors=tuple(map(str, cutting.ties)),
+        refit=cutting.calibration is not None,
+        budget=None if budget is None else str(budget),
     )
-    path = how.plan.out / STATE
-    if path.exists() and not how.resume:
-        raise UsageError(f"{path} exists: add --resume to go on with it, or choose another -o")
-    if not path.exists():
-        if how.resume:
-            raise UsageError(f"there is no {path} to go on with: leave out --resume")
-        with replace_file(path) as part:
-            part.write_bytes(msgspec.json.encode(state))
-        return
-    try:
-        before = msgspec.json.decode(path.read_bytes(), type=RoundsState)
-    except msgspec.DecodeError as error:
-        raise UsageError(f"{path} is damaged ({error}): remove it, or choose another -o") from error
-    for name, now in msgspec.structs.asdict(state).items():
-        if getattr(before, name) != now:
-            raise UsageError(
-                f"{path} was begun with another {name}: give the same as then, or leave out "
-                "--resume and choose another -o"
-            )
-
-
-def _data_sha256(folders: Sequence[Path]) -> str:
-    """Return a digest over the names and sizes of all pictures in folders."""
-    digest = hashlib.sha256()
-    for file in image_files(folders):
-        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
-    return digest.hexdigest()

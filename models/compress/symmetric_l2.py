@@ -1,93 +1,167 @@
 """Symmetric pruning: an encoder and the decoder that mirrors it lose the same number of channels.
 
-Layer i of a VGG encoder makes features of some width; the layer of the mirrored decoder that makes
-features of the same place has the same width. Both go to the width that a layout names, and each
-keeps its own filters of the largest L2 norm, ‖W_c‖₂ over inputs and window (Li et al., Pruning
-Filters for Efficient ConvNets, ICLR 2017); at the bottleneck both hold the same channels, so the
-encoder's filters decide. The picture changes: prune a little, train on, and prune again.
+Mirrored layers (`mirrors`) go to the width that a layout names, and each keeps its own filters of
+the largest importance: by default their L2 norm, ‖W_c‖₂ over inputs and window (Li et al., Pruning
+Filters for Efficient ConvNets, ICLR 2017). Where several layers make the same channel, such as by a
+residual sum, their filters' figures are added up. The picture changes: prune a little, train on,
+and prune again.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.modules.conv import _ConvTransposeNd  # pyright: ignore[reportPrivateUsage]
 
 from styleexport.core.errors import UsageError
-from styleexport.models.compress.architecture import KeptChannels
-from styleexport.models.compress.coupling import Coupling
+from styleexport.core.types import Report
+from styleexport.models.compress.architecture import KeptChannels, Layer, layers
+from styleexport.models.compress.channel_sets import Coupling
+from styleexport.models.compress.criteria import DEFAULT, Criterion, find_criterion
+from styleexport.models.compress.mirrors import Mirrored, Tie, mirrored_layers
+from styleexport.models.compress.refit import Calibration, refit
 from styleexport.models.compress.zero_channel import coupling_of, without_channels
 from styleexport.models.network import LoadedNetwork
-from styleexport.models.networks._adain import AdainNetwork
 
 METHOD = "symmetric-l2"
 PICTURE_CHANNELS = 3
-FIRST_BLOCK = 3
 # 3,64,64,128,128,140,153,153,153,261 for VGG-19; VGG-16 has no fourth layer in its third block.
 PUBLISHED = {
     "conv1_1": 64, "conv1_2": 64, "conv2_1": 128, "conv2_2": 128, "conv3_1": 140, "conv3_2": 153,
     "conv3_3": 153, "conv3_4": 153, "conv4_1": 261,
 }  # fmt: skip
 
-Criterion = Callable[[Tensor], Tensor]
+
+@dataclass(frozen=True)
+class Cutting:
+    """Which layers are cut together, and by what.
+
+    Attributes:
+        ties: the mirrored layers, as a user names them; () for those of a known network.
+        criterion: as `find_criterion` takes it.
+        calibration: pictures that kernels which lost inputs are chosen anew on; None to leave them.
+    """
+
+    ties: tuple[Tie, ...] = ()
+    criterion: str = DEFAULT
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
-class Mirrored:
-    """A layer of the encoder, and the one of the decoder that makes features of the same place.
+class SymmetricCut:
+    """A network that was cut.
 
     Attributes:
-        name: of the encoder's layer as VGG's authors call it, ``conv3_1``.
-        encoder: its name in the state dict.
-        decoder: the decoder's layer; None at the bottleneck, whose channels are one.
-        width: channels now.
+        network: with the channels that stay.
+        kept: of the layers that lost channels, those that they kept.
+        removed: how many sets of joined channels went.
     """
 
-    name: str
-    encoder: str
-    decoder: str | None
-    width: int
+    network: LoadedNetwork
+    kept: dict[str, KeptChannels]
+    removed: int
 
 
-def l2_norms(weight: Tensor) -> Tensor:
-    """Return the L2 norm of each filter of a kernel [O, I, h, w]."""
-    return weight.detach().flatten(1).norm(dim=1)
+@dataclass(frozen=True)
+class Cutter:
+    """A network whose channels are ranked, to be cut to any layout.
 
-
-def mirrored_layers(network: LoadedNetwork) -> tuple[Mirrored, ...]:
-    """Return the mirrored layers of a network, first to last of the encoder.
-
-    Raises:
-        UsageError: its decoder does not mirror its encoder.
+    Attributes:
+        network: whole.
+        layers: those that are cut.
+        coupling: of its channels.
+        importance: of each channel of each of the layers, by its name in the state dict.
     """
-    module = network.module
-    if not isinstance(module, AdainNetwork):
-        raise UsageError(
-            f"{network.network.name} has no decoder that mirrors its encoder, which "
-            f"{METHOD} needs: adain-vgg19, adain-vgg16 and adain-cd16x have; type --method "
-            "zero-channel"
-        )
-    names = [
-        (f"conv{block}_{position}", width)
-        for block, widths in enumerate(module.encoder.blocks, 1)
-        for position, width in enumerate(widths, 1)
-    ]
-    back = list(reversed(module.decoder.conv_indices()))
-    return tuple(
-        Mirrored(
-            name=name,
-            encoder=f"encoder.features.{index}",
-            decoder=f"decoder.layers.{back[place + 1]}" if place + 1 < len(back) else None,
-            width=width,
-        )
-        for place, ((name, width), index) in enumerate(
-            zip(names, module.encoder.conv_indices(), strict=True)
-        )
-    )
+
+    network: LoadedNetwork
+    layers: tuple[Mirrored, ...]
+    coupling: Coupling
+    importance: Mapping[str, list[float]]
+
+    @classmethod
+    def of(cls, network: LoadedNetwork, cutting: Cutting) -> Cutter:
+        """Return the cutter of a network.
+
+        Raises:
+            UsageError: its layers are not mirrored, a tie does not fit, or no such criterion.
+        """
+        criterion = find_criterion(cutting.criterion)
+        coupling, _ = coupling_of(network)
+        mirrored = mirrored_layers(network, coupling, cutting.ties)
+        importance = importance_of(network, coupling, mirrored, criterion)
+        return cls(network, mirrored, coupling, importance)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each layer now."""
+        return tuple(layer.width for layer in self.layers)
+
+    def gone(self, layout: Sequence[int]) -> set[int]:
+        """Return the sets of channels that go so that the layers have the widths of a layout."""
+        gone: set[int] = set()
+        for layer, width in zip(self.layers, layout, strict=True):
+            for name in layer.names:
+                order = torch.tensor(self.importance[name]).argsort(stable=True)
+                least = order[: layer.width - width].tolist()
+                gone |= {self.coupling.outputs[name][channel] for channel in least}
+        return gone
+
+    def to(self, layout: Sequence[int]) -> SymmetricCut:
+        """Return the network cut to a layout."""
+        gone = self.gone(layout)
+        kept = self.coupling.kept_without(gone)
+        return SymmetricCut(without_channels(self.network, kept), kept, len(gone))
+
+
+def cut_to(
+    cutter: Cutter, layout: Sequence[int], cutting: Cutting, report: Report
+) -> SymmetricCut:  # fmt: skip
+    """Return a network cut to a layout, its kernels chosen anew if the cutting says so."""
+    cut = cutter.to(layout)
+    if cutting.calibration is None or not cut.kept:
+        return cut
+    fresh = refit(cutter.network, cut.network, cut.kept, cutting.calibration, report)
+    return replace(cut, network=fresh)
+
+
+def importance_of(
+    network: LoadedNetwork, coupling: Coupling, mirrored: Sequence[Mirrored], criterion: Criterion
+) -> dict[str, list[float]]:
+    """Return how important each channel of each mirrored layer is, by its name in the state dict.
+
+    Args:
+        network: with its weights.
+        coupling: of its channels.
+        mirrored: of `mirrored_layers`.
+        criterion: kernel [O, I, h, w] → one figure a filter.
+    """
+    present = dict(layers(network.module))
+    found: dict[str, list[float]] = {}
+    for name in (name for layer in mirrored for name in layer.names):
+        labels = coupling.outputs[name]
+        total = dict.fromkeys(labels, 0.0)
+        for maker in sorted(coupling.read):
+            made = coupling.outputs[maker]
+            if total.keys().isdisjoint(made):
+                continue
+            figures = criterion(_kernel(present[maker])).tolist()
+            for label, figure in zip(made, figures, strict=True):
+                if label in total:
+                    total[label] += figure
+        found[name] = [total[label] for label in labels]
+    return found
+
+
+def _kernel(layer: Layer) -> Tensor:
+    """Return a layer's kernel with its filters first, [O, I, h, w]."""
+    weight = layer.weight
+    assert isinstance(weight, Tensor)
+    return weight.transpose(0, 1) if isinstance(layer, _ConvTransposeNd) else weight
 
 
 def parse_layout(text: str, layers: Sequence[Mirrored]) -> tuple[int, ...]:
@@ -123,7 +197,7 @@ def _fitting(
 
 
 def layout_of_ratio(ratio: float, layers: Sequence[Mirrored]) -> tuple[int, ...]:
-    """Return the widths that are left when each later layer, from block 3 on, loses a share.
+    """Return the widths that are left when each late layer (of VGG, from block 3 on) loses a share.
 
     Raises:
         UsageError: the share is not between 0 and 1, or empties a layer.
@@ -132,58 +206,11 @@ def layout_of_ratio(ratio: float, layers: Sequence[Mirrored]) -> tuple[int, ...]
         raise UsageError(f"--ratio {ratio:g} is out of range: type a share above 0 and below 1")
     widths: list[int] = []
     for layer in layers:
-        later = int(layer.name.removeprefix("conv").split("_")[0]) >= FIRST_BLOCK
-        left = math.floor(layer.width * (1 - ratio) + 0.5) if later else layer.width
+        left = math.floor(layer.width * (1 - ratio) + 0.5) if layer.late else layer.width
         if left < 1:
             raise UsageError(
                 f"--ratio {ratio:g} empties {layer.name}, which has {layer.width} channels: type "
-                f"--ratio {1 - 1 / layer.width:.2g} or less"
+                f"--ratio {math.floor(1000 - 1000 / layer.width) / 1000:g} or less"
             )
         widths.append(left)
     return tuple(widths)
-
-
-def importance_of(
-    network: LoadedNetwork, layers: Sequence[Mirrored], criterion: Criterion = l2_norms
-) -> dict[str, list[float]]:
-    """Return how important each channel of each mirrored layer is, by its name in the state dict.
-
-    Args:
-        network: with its weights.
-        layers: of `mirrored_layers`.
-        criterion: kernel [O, I, h, w] → one figure a filter.
-    """
-    found: dict[str, list[float]] = {}
-    for layer in layers:
-        for name in filter(None, (layer.encoder, layer.decoder)):
-            module = network.module.get_submodule(name)
-            assert isinstance(module, nn.Conv2d)
-            found[name] = criterion(module.weight).tolist()
-    return found
-
-
-def cut_once(
-    network: LoadedNetwork, layout: Sequence[int]
-) -> tuple[LoadedNetwork, dict[str, KeptChannels], dict[str, list[float]]]:
-    """Return the network cut to a layout, what its layers kept, and how important channels were."""
-    layers = mirrored_layers(network)
-    coupling, _ = coupling_of(network)
-    importance = importance_of(network, layers)
-    kept = cut_to_layout(coupling, layers, layout, importance)
-    return without_channels(network, kept), kept, importance
-
-
-def cut_to_layout(
-    coupling: Coupling,
-    layers: Sequence[Mirrored],
-    layout: Sequence[int],
-    importance: dict[str, list[float]],
-) -> dict[str, KeptChannels]:
-    """Return what each layer keeps so that the mirrored layers have the widths of a layout."""
-    gone: set[int] = set()
-    for layer, width in zip(layers, layout, strict=True):
-        for name in filter(None, (layer.encoder, layer.decoder)):
-            order = torch.tensor(importance[name]).argsort(stable=True)
-            least = order[: layer.width - width].tolist()
-            gone |= {coupling.outputs[name][channel] for channel in least}
-    return coupling.kept_without(gone)

@@ -6,11 +6,14 @@ therefore used a few times (with other partners each time) before a fresh one ta
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from styleexport.core.errors import BadImage, UsageError
@@ -36,6 +39,16 @@ def image_files(folders: Iterable[Path]) -> list[Path]:
             f"{', '.join(IMAGE_SUFFIXES)}"
         )
     return sorted(found)
+
+
+class Cut(NamedTuple):
+    """Where a crop was cut: which image, its shorter side, the corner, and whether mirrored."""
+
+    image: int
+    shorter: int
+    top: int
+    left: int
+    mirrored: bool
 
 
 class CropPool:
@@ -64,7 +77,8 @@ class CropPool:
         device: torch.device,
         scales: tuple[float, float],
     ) -> None:
-        self._files = list(files)
+        self._all = tuple(files)
+        self._files = list(range(len(self._all)))
         self._size = size
         self._describe = describe
         self._reuse = reuse
@@ -74,26 +88,37 @@ class CropPool:
         self._crops = torch.zeros(slots, 3, size, size, dtype=torch.uint8, device=device)
         self._rows: Tensor | None = None
         self._uses = np.full(slots, reuse)
+        self._cuts: list[Cut | None] = [None] * slots
+        self._absent: set[int] = set()
         self.unreadable: list[str] = []
 
-    def _fresh_crop(self) -> Tensor:
+    def _fresh_crop(self) -> tuple[Cut, Tensor]:
         while self._files:
-            index = int(self._random.integers(len(self._files)))
+            place = int(self._random.integers(len(self._files)))
+            index = self._files[place]
             try:
-                image = read_image(self._files[index])
+                image = read_image(self._all[index])
             except BadImage as error:
                 self.unreadable.append(str(error))
-                del self._files[index]
+                del self._files[place]
                 continue
             shorter = round(self._size * float(self._random.uniform(*self._scales)))
             pixels = np.asarray(resize_shorter(image, shorter))
             top = int(self._random.integers(pixels.shape[0] - self._size + 1))
             left = int(self._random.integers(pixels.shape[1] - self._size + 1))
-            crop = pixels[top : top + self._size, left : left + self._size]
-            if self._random.random() < 0.5:
-                crop = crop[:, ::-1]
-            return torch.from_numpy(crop.copy()).permute(2, 0, 1)
+            cut = Cut(index, shorter, top, left, bool(self._random.random() < 0.5))
+            return cut, self._crop(pixels, cut)
         raise BadImage(f"no image could be read; the last: {self.unreadable[-1]}")
+
+    def _crop(self, pixels: NDArray[np.uint8], cut: Cut) -> Tensor:
+        crop = pixels[cut.top : cut.top + self._size, cut.left : cut.left + self._size]
+        if cut.mirrored:
+            crop = crop[:, ::-1]
+        return torch.from_numpy(crop.copy()).permute(2, 0, 1)
+
+    def _crop_again(self, cut: Cut) -> Tensor:
+        image = resize_shorter(read_image(self._all[cut.image]), cut.shorter)
+        return self._crop(np.asarray(image), cut)
 
     def draw(self, count: int) -> tuple[Tensor, Tensor]:
         """Return ``count`` different crops in 0..1 and their descriptions.
@@ -104,15 +129,46 @@ class CropPool:
         slots = self._random.choice(len(self._uses), size=count, replace=False)
         stale = [int(slot) for slot in slots if self._uses[slot] >= self._reuse]
         for slot in stale:
-            self._crops[slot] = self._fresh_crop().to(self._device)
+            self._cuts[slot], crop = self._fresh_crop()
+            self._crops[slot] = crop.to(self._device)
             self._uses[slot] = 0
-        if stale:
-            rows = self._describe(self._crops[stale].float() / 255)
+        absent = [slot for slot in map(int, slots) if slot in self._absent.difference(stale)]
+        for slot in absent:
+            cut = self._cuts[slot]
+            assert cut is not None
+            self._crops[slot] = self._crop_again(cut).to(self._device)
+        self._absent.difference_update(stale, absent)
+        if new := [*stale, *absent]:
+            rows = self._describe(self._crops[new].float() / 255)
             if self._rows is None:
                 self._rows = torch.zeros(
                     (len(self._uses), *rows.shape[1:]), dtype=rows.dtype, device=self._device
                 )
-            self._rows[stale] = rows
+            self._rows[new] = rows
         assert self._rows is not None
         self._uses[slots] += 1
         return self._crops[slots].float() / 255, self._rows[slots]
+
+    def state(self) -> dict[str, Any]:
+        """Return what `load` needs to draw on as if nothing had happened; no pixels."""
+        return {
+            "of": self._of(),
+            "random": json.dumps(self._random.bit_generator.state),
+            "files": list(self._files),
+            "uses": self._uses.tolist(),
+            "cuts": [None if cut is None else tuple(cut) for cut in self._cuts],
+        }
+
+    def load(self, state: dict[str, Any]) -> bool:
+        """Draw on from where `state` was taken; False, and nothing done, for other images."""
+        if tuple(state["of"]) != self._of():
+            return False
+        self._random.bit_generator.state = json.loads(state["random"])
+        self._files = list(state["files"])
+        self._uses = np.array(state["uses"])
+        self._cuts = [None if cut is None else Cut(*cut) for cut in state["cuts"]]
+        self._absent = {slot for slot, cut in enumerate(self._cuts) if cut is not None}
+        return True
+
+    def _of(self) -> tuple[int, ...]:
+        return len(self._all), self._size, len(self._cuts), self._reuse

@@ -41,9 +41,16 @@ class Trainer:
         module: the network whose weights are trained.
         plan: how.
         objective: what is minimised; it runs ``module``.
+        beside: learns too and is not part of the network, such as maps to a teacher's features.
     """
 
-    def __init__(self, module: nn.Module, plan: TrainingPlan, objective: Objective) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        plan: TrainingPlan,
+        objective: Objective,
+        beside: nn.Module | None = None,
+    ) -> None:
         self.plan = plan
         self.objective = objective
         self.device = torch.device(plan.device)
@@ -57,7 +64,9 @@ class Trainer:
         for name, parameter in module.named_parameters():
             parameter.requires_grad_(name in self.trained)
         self.average = {name: p.detach().clone() for name, p in self.trained.items()}
-        self.optimiser = torch.optim.Adam(self.trained.values(), lr=plan.learning_rate)
+        self.beside = nn.Module() if beside is None else placed(beside, self.device)
+        learned = [*self.trained.values(), *self.beside.parameters()]
+        self.optimiser = torch.optim.Adam(learned, lr=plan.learning_rate)
 
     def run(self, report: Callable[[Progress], None], report_every: int = 50) -> None:
         """Train from the present step to the plan's last, saving as the plan says.
@@ -135,6 +144,7 @@ class Trainer:
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
             "objective": self.objective.state(),
+            "beside": self.beside.state_dict(),
         }
         with replace_file(path) as part:
             torch.save(state, part)
@@ -152,6 +162,7 @@ class Trainer:
             for name in self.average:
                 self.average[name].copy_(state["average"][name])
             self.objective.load(state.get("objective", {}))
+            self.beside.load_state_dict(state.get("beside", {}))
             self.step = int(state["step"])
         except Exception as error:
             raise BadCheckpoint(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -133,8 +133,8 @@ class AdainObjective:
         """Make the pools of crops, with other draws than the training had up to a step."""
         plan = self.plan
         self.pools = (
-            crop_pool(plan, plan.content, self._describe_content, plan.seed * 2 + step),
-            crop_pool(plan, plan.style, self._describe_style, plan.seed * 2 + 1 + step),
+            crop_pool(plan, plan.content, self.describe_content, plan.seed * 2 + step),
+            crop_pool(plan, plan.style, self.describe_style, plan.seed * 2 + 1 + step),
         )
 
     def draw(self) -> Batch:
@@ -154,11 +154,18 @@ class AdainObjective:
         batch = self.draw()
         return self.losses(batch, self.paint(batch))
 
-    def losses(self, batch: Batch, output: Tensor) -> dict[str, Tensor]:
-        """Return each term for one batch and what the network made of it, unweighted."""
+    def losses(
+        self, batch: Batch, output: Tensor, features: Sequence[Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        """Return each term for one batch and what the network made of it, unweighted.
+
+        Args:
+            batch: of `draw`.
+            output: the paintings, not clamped.
+            features: what the loss network says of them, where that is known already.
+        """
         weights, net = self.plan.weights, self.painter
-        with self._autocast():
-            features = self.features(output.clamp(0, 1))
+        features = self.seen(output) if features is None else features
         outside = (output - output.clamp(0, 1)).float().abs().mean()
         measured = style_statistics(features)
         deepest = features[-CONTENT_LEVELS:]
@@ -175,6 +182,11 @@ class AdainObjective:
                 same = net.transfer(some, net.encode(some), torch.ones(1, device=self.device))
             terms["identity"] = (same.float() - some).abs().mean()
         return terms
+
+    def seen(self, output: Tensor) -> Sequence[Tensor]:
+        """Return what the loss network says of paintings."""
+        with self._autocast():
+            return self.features(output.clamp(0, 1))
 
     def scales(self) -> Mapping[str, float]:
         """Return the weight of each term."""
@@ -208,12 +220,14 @@ class AdainObjective:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.bfloat16)
 
     @torch.no_grad()
-    def _describe_content(self, crops: Tensor) -> Tensor:
+    def describe_content(self, crops: Tensor) -> Tensor:
+        """Return the deepest features of photographs, one row each."""
         with self._autocast():
             features = self.features(crops.to(memory_format=torch.channels_last))
         return torch.cat([f.to(torch.bfloat16).flatten(1) for f in features[-CONTENT_LEVELS:]], 1)
 
     @torch.no_grad()
-    def _describe_style(self, crops: Tensor) -> Tensor:
+    def describe_style(self, crops: Tensor) -> Tensor:
+        """Return the statistics of paintings, one row each."""
         with self._autocast():
             return style_statistics(self.features(crops.to(memory_format=torch.channels_last)))

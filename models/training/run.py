@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from styleexport.core.errors import UsageError
@@ -161,6 +162,40 @@ def _run(
     plan, objective = trainer.plan, trainer.objective
     contents = _squares(plan.content, trainer.device)
     styles = _squares(plan.style, trainer.device) if plan.style else None
+
+    def sheet() -> Image.Image | None:
+        if styles is None:
+            return None
+        painter = objective.shown()
+        assert isinstance(painter, TwoImageModule)
+        return sheet_of(contents, styles, paint_all(painter, contents, styles))
+
+    objective.open(trainer.step)
+    first = objective.first_db(contents, styles)
+    losses = run_logged(trainer, sheet, report)
+    with trainer.averaged():
+        final = objective.psnr_db(contents, styles)
+    if first is not None and final is not None:
+        worse = "; it became worse: lower --learning-rate" if final < first else ""
+        report(f"int8 to the float network of the start: {first:.2f} dB, now {final:.2f} dB{worse}")
+    weights = plan.out / "weights.safetensors"
+    write_weights(weights, trainer.averaged_state(), architecture)
+    return Trained(weights, trainer.step, losses, first, final)
+
+
+def run_logged(
+    trainer: Trainer,
+    sheet: Callable[[], Image.Image | None],
+    report: Callable[[str], None],
+) -> dict[str, float]:
+    """Train to the plan's last step and return the last losses; ``log.jsonl`` and sheets are kept.
+
+    Args:
+        trainer: its objective has been opened.
+        sheet: draws a contact sheet of the network as it is, if there is one.
+        report: takes lines of progress.
+    """
+    plan = trainer.plan
     losses: dict[str, float] = {}
     plan.out.mkdir(parents=True, exist_ok=True)
 
@@ -170,27 +205,17 @@ def _run(
         entry = {"step": progress.step, "seconds": progress.seconds_per_step, **progress.losses}
         with (plan.out / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
-        due = progress.step % plan.sheet_every == 0 or progress.step == plan.steps
-        if due and styles is not None:
-            with trainer.averaged():
-                painter = objective.shown()
-                assert isinstance(painter, TwoImageModule)
-                sheet = sheet_of(contents, styles, paint_all(painter, contents, styles))
+        if progress.step % plan.sheet_every and progress.step != plan.steps:
+            return
+        with trainer.averaged():
+            drawn = sheet()
+        if drawn is not None:
             path = plan.out / f"sheet_{progress.step:06d}.png"
-            write_image(sheet, path)
+            write_image(drawn, path)
             report(f"contact sheet: {path}")
 
-    objective.open(trainer.step)
-    first = objective.first_db(contents, styles)
     trainer.run(on_progress)
-    with trainer.averaged():
-        final = objective.psnr_db(contents, styles)
-    if first is not None and final is not None:
-        worse = "; it became worse: lower --learning-rate" if final < first else ""
-        report(f"int8 to the float network of the start: {first:.2f} dB, now {final:.2f} dB{worse}")
-    weights = plan.out / "weights.safetensors"
-    write_weights(weights, trainer.averaged_state(), architecture)
-    return Trained(weights, trainer.step, losses, first, final)
+    return losses
 
 
 def _squares(folders: Sequence[Path], device: torch.device) -> Tensor:

@@ -9,7 +9,6 @@ import click
 
 from styleexport.cli._common import (
     PATH,
-    human_bytes,
     json_option,
     print_json,
     print_table,
@@ -19,6 +18,7 @@ from styleexport.cli._common import (
 if TYPE_CHECKING:
     from styleexport.models.compress.prune_report import PruneReport
     from styleexport.models.compress.rounds import Retraining
+    from styleexport.models.compress.sensitivity import Sensitivity
 
 
 @click.command(
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     default="zero-channel",
     show_default=True,
     help="zero-channel removes channels that are always empty, exactly; symmetric-l2 cuts an "
-    "encoder and its mirrored decoder to --layout or by --ratio, to be trained on.",
+    "encoder and its mirrored decoder to --layout, by --ratio or --budget, to be trained on.",
 )
 @click.option(
     "--layout",
@@ -44,7 +44,38 @@ if TYPE_CHECKING:
     "--ratio",
     type=float,
     metavar="SHARE",
-    help="symmetric-l2: of its channels, what each layer from block 3 on loses.",
+    help="symmetric-l2: of its channels, what each layer from block 3 on (or tied by --mirror) "
+    "loses.",
+)
+@click.option(
+    "--budget",
+    help="symmetric-l2: what the network may cost and lose, such as 'macs<=50%, style<=+5%'; of "
+    "macs, parameters, bytes (at int8, % or 2MB), style (%) and psnr (dB).",
+)
+@click.option(
+    "--sensitivity",
+    is_flag=True,
+    help="symmetric-l2: measure what the picture loses by each layer alone; without --layout, "
+    "--ratio and --budget nothing is cut.",
+)
+@click.option(
+    "--mirror",
+    "mirrors",
+    multiple=True,
+    metavar="LAYER=LAYER",
+    help="symmetric-l2: a convolution of the encoder and the decoder's that mirrors it, or one "
+    "alone, by their names in the state dict; repeatable.",
+)
+@click.option(
+    "--criterion",
+    help="symmetric-l2: what ranks filters: l2, l1, geometric-median or package.module:function.  "
+    "[default: l2]",
+)
+@click.option(
+    "--refit/--no-refit",
+    default=None,
+    help="symmetric-l2: choose kernels that lost inputs anew, by least squares on the calibration "
+    "pictures.  [default: --refit]",
 )
 @click.option(
     "--retrain",
@@ -54,7 +85,12 @@ if TYPE_CHECKING:
     "repeatable.",
 )
 @click.option("--style", type=PATH, multiple=True, help="With --retrain: folder of paintings.")
-@click.option("--loss-weights", type=PATH, help="With --retrain: ImageNet VGG-16.")
+@click.option(
+    "--loss-weights",
+    type=PATH,
+    help="ImageNet VGG-16, which style is measured in; --retrain needs it.  [default: the shipped "
+    "encoder]",
+)
 @click.option("--rounds", type=click.IntRange(1), default=4, show_default=True)
 @click.option(
     "--steps", type=click.IntRange(1), default=2_000, show_default=True, help="Of each round."
@@ -81,10 +117,11 @@ if TYPE_CHECKING:
 @json_option
 def prune(
     network: str, checkpoints: tuple[Path, ...], method: str, layout: str | None,
-    ratio: float | None, retrain: tuple[Path, ...], style: tuple[Path, ...],
-    loss_weights: Path | None, rounds: int, steps: int, learning_rate: float, resume: bool,
-    calibration: tuple[Path, ...], sizes: tuple[str, ...], out: Path | None, overwrite: bool,
-    dry_run: bool, as_json: bool,
+    ratio: float | None, budget: str | None, sensitivity: bool, mirrors: tuple[str, ...],
+    criterion: str | None, refit: bool | None, retrain: tuple[Path, ...],
+    style: tuple[Path, ...], loss_weights: Path | None, rounds: int, steps: int,
+    learning_rate: float, resume: bool, calibration: tuple[Path, ...], sizes: tuple[str, ...],
+    out: Path | None, overwrite: bool, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Remove channels from NETWORK (default: adain-lite) together with all that depends on them.
 
@@ -92,32 +129,41 @@ def prune(
     card.md, sheet.png (before and after) and channels.svg. What zero-channel leaves is proven: 90
     dB or more to the original on every held-out picture, or nothing is written. What symmetric-l2
     leaves paints worse until it is trained on, encoder and decoder: by --retrain, in rounds kept
-    in OUT-rounds, or later by styleexport train NETWORK --from OUT/weights.safetensors.
+    in OUT-rounds, or later by styleexport train NETWORK --from OUT/weights.safetensors. Where a
+    --budget cannot be met, what came nearest is written all the same, and the exit code is 3.
     """
     from styleexport.cli._parse import parse_sizes
     from styleexport.core.errors import UsageError
-    from styleexport.models.compress.pruning import (
-        DEFAULT_SIZE,
-        PruneRequest,
-        prune_symmetrically,
-        prune_zero_channels,
-    )
+    from styleexport.models.compress.criteria import DEFAULT
+    from styleexport.models.compress.prune_budget import check_budget
+    from styleexport.models.compress.prune_request import DEFAULT_SIZE, PruneRequest
+    from styleexport.models.compress.pruning import prune_symmetrically, prune_zero_channels
 
     symmetric = method == "symmetric-l2"
-    if not symmetric and (layout is not None or ratio is not None or retrain):
-        raise UsageError("--layout, --ratio and --retrain are of --method symmetric-l2: add it")
-    if not retrain and (style or loss_weights or resume):
-        raise UsageError("--style, --loss-weights and --resume go with --retrain FOLDER: add it")
+    own = (layout, ratio, budget, criterion, refit, retrain or None, mirrors or None)
+    if not symmetric and (sensitivity or any(value is not None for value in own)):
+        raise UsageError(
+            "--layout, --ratio, --budget, --sensitivity, --mirror, --criterion, --refit and "
+            "--retrain are of --method symmetric-l2: add it"
+        )
+    if not retrain and (style or resume):
+        raise UsageError("--style and --resume go with --retrain FOLDER: add it")
     out = out or Path(f"{Path(network.replace(':', '-')).name}-{method}")
     request = PruneRequest(
         network=network,
         checkpoints=checkpoints,
+        out=out,
         layout=layout,
         ratio=ratio,
-        out=out,
+        budget=budget,
+        sensitivity=sensitivity,
+        mirrors=mirrors,
+        criterion=criterion or DEFAULT,
+        refit=refit is not False,
         retrain=retraining(retrain, style, loss_weights, out, rounds, steps, learning_rate, resume)
         if retrain
         else None,
+        loss_weights=loss_weights,
         calibration=calibration,
         sizes=parse_sizes(sizes) or (DEFAULT_SIZE,),
         overwrite=overwrite,
@@ -128,6 +174,7 @@ def prune(
         print_json(report)
     else:
         print_pruned(report)
+    check_budget(report)
 
 
 def retraining(
@@ -154,12 +201,25 @@ def retraining(
 
 def print_pruned(report: PruneReport) -> None:
     """Print what went, layer by layer, and what that saves."""
+    from styleexport.cli._costs import cost_rows
+
+    if report.sensitivity is not None:
+        print_sensitivity(report.sensitivity)
+        if report.layout is None:
+            return
     for change in report.costs.layers:
         click.echo(
             f"{change.layer}: {change.inputs.before:.0f} → {change.inputs.after:.0f} in, "
             f"{change.outputs.before:.0f} → {change.outputs.after:.0f} out"
         )
-    print_table(("", "before", "after", "share"), cost_rows(report))
+    if report.layout is not None:
+        click.echo(f"layout: {','.join(map(str, report.layout))}")
+    rows = cost_rows(report.costs)
+    if report.style is not None:
+        style = report.style.distance
+        now = (f"{style.before:.4f}", f"{style.after:.4f}", f"{style.share:.0%}")
+        rows.append(("style distance", *now))
+    print_table(("", "before", "after", "share"), rows)
     if report.woken:
         talk(f"{report.woken} channels woke on held-out pictures, and stay")
     if report.stay:
@@ -172,27 +232,23 @@ def print_pruned(report: PruneReport) -> None:
         click.echo(f"weights: {report.weights} ({report.worst_db} dB on the worst picture)")
 
 
-def cost_rows(report: PruneReport) -> list[tuple[str, str, str, str]]:
-    """Return the table of figures before and after."""
-    costs = report.costs
-    rows = [("parameters", costs.parameters, "{:,.0f}".format)]
-    rows += [(f"weights, {p}", c, _bytes) for p, c in costs.weight_bytes.items()]
-    if costs.style_code is not None:
-        rows.append(("values in a style code", costs.style_code, "{:.0f}".format))
-    for role in costs.roles:
-        rows.append((f"{role.role.value} {role.size}, MAC", role.macs, _giga))
-        if role.eager_ms is not None:
-            name = f"{role.role.value} {role.size}, PyTorch eager"
-            rows.append((name, role.eager_ms, "{:.1f} ms".format))
-    return [(n, show(c.before), show(c.after), f"{c.share:.0%}") for n, c, show in rows]
-
-
-def _bytes(count: float) -> str:
-    return human_bytes(int(count))
-
-
-def _giga(count: float) -> str:
-    return f"{count / 1e9:.3f} G"
+def print_sensitivity(found: Sensitivity) -> None:
+    """Print what the picture loses by each layer alone."""
+    click.echo(
+        f"change of style distance ({found.style_distance:.4f} whole; {found.loss_network}) and "
+        f"PSNR to the whole network, {found.pairs} paintings at {found.size}, by what one layer "
+        "and its mirror lose"
+    )
+    shares = [f"{loss.share:.3g} gone" for loss in found.layers[0].losses]
+    rows = [
+        (
+            layer.layer if layer.decoder is None else f"{layer.layer} = {layer.decoder}",
+            str(layer.width),
+            *(f"{loss.style_change:+.1%} {loss.psnr_db:.1f} dB" for loss in layer.losses),
+        )
+        for layer in found.layers
+    ]
+    print_table(("layer", "width", *shares), rows)
 
 
 COMMAND = prune

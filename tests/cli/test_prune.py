@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from torch import nn
 
 from styleexport.models.checkpoint import sha256_of
@@ -188,11 +189,186 @@ def test_symmetric_pruning_cuts_to_a_layout(cli, weights, pictures):
 
 def test_options_of_the_other_method_are_refused(cli):
     cli("prune", "--ratio", "0.5").refused(2, "of --method symmetric-l2")
+    for option in (("--budget", "macs<=50%"), ("--sensitivity",), ("--mirror", "encoder.stem"),
+                   ("--criterion", "l1"), ("--no-refit",)):  # fmt: skip
+        cli("prune", *option).refused(2, option[0].replace("--no-", "--"), "of --method symmetric")
     cli("prune", "--method", "symmetric-l2", "--ratio", "0.5").refused(
-        2, "adain-lite has no decoder that mirrors its encoder"
+        2, "adain-lite has no decoder that mirrors its encoder", "--mirror ENCODER_LAYER="
     )
 
 
+def symmetric(cli: Cli, weights: Path, pictures: Path, *others: object):
+    return cli(
+        "prune", "adain-cd16x", "--checkpoint", weights, "--method", "symmetric-l2",
+        "--calibration", pictures, "--size", "64", "-o", "slim", *others,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--layout", "3,16,12"), ("layout '3,16,12' does not fit", "3,16,16,32 is now")),
+        (("--mirror", "encoder.features.2", "--ratio", "0.99"), ("empties encoder.features.2",)),
+        (("--budget", "macs<=50%", "--layout", "published"), ("either", "--budget")),
+        (("--budget", "macs<=50%", "--ratio", "0.5"), ("either --layout or --ratio or --budget",)),
+        (("--budget", "style<=+5%"), ("says nothing of the size", "'macs<=50%, style<=+5%'")),
+        (("--budget", "macs=50%"), ("written with <=",)),
+        (("--criterion", "l3", "--layout", "3,9,9,9"), ("unknown criterion 'l3'", "l2, l1, geom")),
+        (("--mirror", "encoder.feature.2", "--ratio", "0.5"), ("no layer", "encoder.features.2")),
+        (("--mirror", "a=b=c", "--ratio", "0.5"), ("mirror 'a=b=c' is not one",)),
+        (("--mirror", "decoder.layers.5", "--ratio", "0.5"), ("must stay: they are the picture",)),
+        (("--retrain", "pictures", "--sensitivity"), ("--retrain needs to know what to cut",)),
+        (("--retrain", "pictures", "--ratio", "0.5"), ("add --style FOLDER",)),
+        (
+            ("--retrain", "pictures", "--style", "pictures", "--layout", "3,9,9,9"),
+            ("add --loss-weights PATH",),
+        ),
+    ],
+)
+def test_symmetric_pruning_refuses_what_does_not_fit(cli, weights, pictures, options, parts):
+    symmetric(cli, weights, pictures, *options).refused(2, *parts)
+    nothing_at(Path("slim"))
+    assert not Path("slim-rounds").exists()
+
+
+def test_sensitivity_is_shown_and_drawn_without_a_cut(cli, weights, pictures):
+    done = symmetric(cli, weights, pictures, "--sensitivity", "--dry-run")
+    assert done.code == 0, done.err
+    assert "change of style distance" in done.out
+    assert "conv1_1 = decoder.layers.3" in done.out
+    nothing_at(Path("slim"))
+    done = symmetric(cli, weights, pictures, "--sensitivity", "--json")
+    assert done.code == 0, done.err
+    assert sorted(path.name for path in Path("slim").iterdir()) == [
+        "report.json",
+        "sensitivity.svg",
+    ]
+    told = json.loads(done.out)
+    assert told == json.loads(Path("slim/report.json").read_text())
+    found = told["sensitivity"]
+    assert (found["size"], found["pairs"], found["refitted"]) == ("64x64", 4, True)
+    assert [layer["layer"] for layer in found["layers"]] == ["conv1_1", "conv1_2", "conv2_1"]
+    assert [loss["width"] for loss in found["layers"][2]["losses"]] == [28, 24, 16, 8]
+    assert Path("slim/sensitivity.svg").read_text().count("<circle") == 3 * 5
+
+
+def test_a_budget_finds_a_layout(cli, weights, pictures):
+    budget = ("--budget", "macs<=60%, bytes<=70%, style<=+5000%")
+    dry = symmetric(cli, weights, pictures, *budget, "--dry-run", "--json")
+    assert dry.code == 0, dry.err
+    nothing_at(Path("slim"))
+    done = symmetric(cli, weights, pictures, *budget, "--json")
+    assert done.code == 0, done.err
+    told, before = json.loads(done.out), json.loads(dry.out)
+    assert told["layout"] == before["layout"]
+    assert (told["failures"], told["budget"]) == ([], budget[1])
+    macs = [role["macs"] for role in told["costs"]["roles"]]
+    assert sum(x["after"] for x in macs) <= 0.6 * sum(x["before"] for x in macs)
+    parameters = told["costs"]["parameters"]
+    assert parameters["after"] <= 0.7 * parameters["before"]
+    assert {"sensitivity.svg", "channels.svg"} <= {path.name for path in Path("slim").iterdir()}
+    card = Path("slim/card.md").read_text()
+    assert f"Budget `{budget[1]}`: met." in card
+    assert "style distance of 12 paintings at 64x64 (adain-lite encoder)" in card
+    assert "kernels chosen anew on 12 pictures" in card
+    assert (told["style"]["pairs"], told["criterion"]) == (12, "l2")
+
+
+def test_a_budget_that_cannot_be_met_offers_the_nearest(cli, weights, pictures):
+    done = symmetric(cli, weights, pictures, "--budget", "macs<=1%", "--json")
+    assert done.code == 3
+    assert json.loads(done.out)["layout"] == [3, 4, 4, 8]
+    assert "budget 'macs<=1%' is not met: macs " in done.err
+    assert "the nearest is slim/weights.safetensors; no layer is cut below a quarter" in done.err
+    module = open_network("adain-cd16x", [Path("slim/weights.safetensors")]).module
+    assert module.encoder.blocks == [[4, 4], [8]]
+    done = symmetric(
+        cli, weights, pictures, "--budget", "macs<=70%, psnr>=150", "--overwrite", "--no-refit"
+    )
+    assert done.code == 3
+    assert "at least 150.00 dB allowed" in done.err
+    assert "it was cut and not trained: add --retrain FOLDER" in done.err
+    assert json.loads(Path("slim/report.json").read_text())["failures"] != []
+    assert "not met: psnr" in Path("slim/card.md").read_text()
+    dry = symmetric(cli, weights, pictures, "--budget", "macs<=1%", "--dry-run", "--overwrite")
+    assert dry.code == 3
+    assert "layout: 3,4,4,8" in dry.out
+    assert "nothing was written" in dry.err
+
+
+def test_style_is_told_of_exact_pruning_too(cli, weights, pictures):
+    done = slim(cli, weights, pictures)
+    assert done.code == 0, done.err
+    assert "style distance" in done.out
+    style = json.loads(Path("slim/report.json").read_text())["style"]
+    assert style["distance"]["before"] == pytest.approx(style["distance"]["after"], abs=1e-4)
+
+
+def test_criterion_and_refit_are_remembered(cli, weights, pictures):
+    options = ("--layout", "3,16,12,20", "--criterion", "geometric-median", "--no-refit", "--json")
+    done = symmetric(cli, weights, pictures, *options)
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    assert (told["criterion"], told["refitted_on"]) == ("geometric-median", 0)
+    record = read_architecture(Path("slim/weights.safetensors"))
+    assert record is not None
+    assert record.history[-1].schedule["criterion"] == "geometric-median"
+    kept = record.history[-1].kept["encoder.features.5"].outputs
+    done = symmetric(cli, weights, pictures, "--layout", "3,16,12,20", "--overwrite")
+    assert done.code == 0, done.err
+    assert "new kernel from" in done.err
+    other = read_architecture(Path("slim/weights.safetensors"))
+    assert other is not None
+    assert other.history[-1].schedule["refitted_on"] == 12
+    assert other.history[-1].kept["encoder.features.5"].outputs != kept
+
+
+OWN = """
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.one, self.two = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+            self.deep, self.back = nn.Conv2d(8, 6, 3, padding=1), nn.Conv2d(6, 8, 3, padding=1)
+            self.out = nn.Conv2d(8, 3, 3, padding=1)
+
+        def forward(self, image):
+            x = F.relu(self.one(image))
+            x = F.relu(x + self.two(x))
+            return torch.sigmoid(self.out(F.relu(self.back(F.relu(self.deep(x))))))
+
+
+    def build():
+        return Net()
+"""
+
+
+def test_layers_of_a_users_network_are_tied(cli, pictures):
+    spec = module_file("tied", OWN)
+    common = ("prune", spec, "--method", "symmetric-l2", "--calibration", pictures, "--size", "64",
+              "--mirror", "one=back", "--mirror", "deep", "-o", "slim")  # fmt: skip
+    done = cli(*common, "--layout", "3,5,4", "--json")
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    assert (told["layout"], told["removed"]) == ([3, 5, 4], 8)
+    assert told["style"]["pairs"] == 12
+    small = [Path("slim/weights.safetensors")]
+    module = open_network(spec, small).module
+    assert (module.one.out_channels, module.two.in_channels, module.two.out_channels) == (5, 5, 5)
+    assert (module.deep.out_channels, module.back.out_channels) == (4, 5)
+    done = cli(*common, "--overwrite", "--budget", "parameters<=50%", "--dry-run", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["costs"]["parameters"]["after"] < 1400
+    cli(*common, "--overwrite", "--ratio", "0.5", "--retrain", pictures).refused(
+        2, "build paints in one style, and --retrain trains two-image networks"
+    )
+    cli(*common, "--overwrite", "--mirror", "two", "--ratio", "0.5").refused(
+        2, "--mirror two: its channels are those of one too", "name one of the two"
+    )
+    cli(*common, "--overwrite", "--layout", "3,5").refused(2, "2 widths, got 3 and 1; 3,8,6 is now")
+
+
+@pytest.mark.slow
 def test_pruning_in_rounds_trains_resumes_and_remembers(cli, weights, pictures, data):
     vgg = data / "weights/vgg16/vgg16_imagenet_to_relu5_3_fp16.npz"
     common = (
@@ -220,8 +396,22 @@ def test_pruning_in_rounds_trains_resumes_and_remembers(cli, weights, pictures, 
     picture(pictures / "another.png")
     cli(*common, "--style", pictures, "--overwrite", "--resume").refused(2, "another data")
     (pictures / "another.png").unlink()
-    cli(*common, "--style", pictures, "--overwrite", "--resume", "--steps", "2").refused(
-        2, "another steps"
+    resumed = ("--style", pictures, "--overwrite", "--resume")
+    for others, what in (
+        (("--steps", "2"), "steps"), (("--criterion", "l1"), "criterion"),
+        (("--mirror", "encoder.features.5"), "layout"), (("--no-refit",), "refit"),
+    ):  # fmt: skip
+        layout = ("--layout", "3,20") if what == "layout" else ()
+        cli(*common, *resumed, *others, *layout).refused(2, f"another {what}")
+    state = Path("slim-rounds/rounds.json")
+    old = json.loads(state.read_text())
+    for name in ("criterion", "mirrors", "refit", "budget"):
+        del old[name]
+    state.write_text(json.dumps(old))
+    done = cli(*common, *resumed, "--no-refit")  # as an earlier version wrote it
+    assert done.code == 0, done.err
+    write_weights(
+        weights, {k: v + 1 for k, v in load_file(weights).items()}, read_architecture(weights)
     )
-    torch.save({}, "none.pth")
+    cli(*common, *resumed, "--no-refit").refused(2, "another checkpoint")
     cli("prune", "--resume").refused(2, "go with --retrain")

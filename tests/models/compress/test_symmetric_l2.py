@@ -9,26 +9,27 @@ from styleexport.core.errors import UsageError
 from styleexport.core.types import Role, Size
 from styleexport.models.compress.architecture import layers
 from styleexport.models.compress.cost import parameters_of
+from styleexport.models.compress.criteria import l2_norms
+from styleexport.models.compress.mirrors import Mirrored, mirrored_layers
 from styleexport.models.compress.readers import macs_of
 from styleexport.models.compress.symmetric_l2 import (
-    cut_to_layout,
-    importance_of,
-    l2_norms,
+    Cutter,
+    Cutting,
     layout_of_ratio,
-    mirrored_layers,
     parse_layout,
 )
-from styleexport.models.compress.zero_channel import coupling_of, without_channels
+from styleexport.models.compress.zero_channel import coupling_of
 from styleexport.models.network import LoadedNetwork
 from tests.conftest import load_random
 
 
+def mirrors_of(loaded: LoadedNetwork) -> tuple[Mirrored, ...]:
+    return mirrored_layers(loaded, coupling_of(loaded)[0])
+
+
 def cut(loaded: LoadedNetwork, text: str) -> LoadedNetwork:
-    mirrored = mirrored_layers(loaded)
-    layout = parse_layout(text, mirrored)
-    coupling, _ = coupling_of(loaded)
-    kept = cut_to_layout(coupling, mirrored, layout, importance_of(loaded, mirrored))
-    return without_channels(loaded, kept)
+    cutter = Cutter.of(loaded, Cutting())
+    return cutter.to(parse_layout(text, cutter.layers)).network
 
 
 def test_the_published_layout_has_the_published_figures():
@@ -42,7 +43,7 @@ def test_the_published_layout_has_the_published_figures():
 
 
 def test_the_published_layout_leaves_out_the_layer_that_vgg16_lacks():
-    mirrored = mirrored_layers(load_random("adain-vgg16"))
+    mirrored = mirrors_of(load_random("adain-vgg16"))
     assert parse_layout("published", mirrored) == (64, 64, 128, 128, 140, 153, 153, 261)
 
 
@@ -70,10 +71,13 @@ def test_each_side_keeps_its_own_largest_filters():
 
 
 def test_a_ratio_takes_from_the_later_blocks_alone():
-    mirrored = mirrored_layers(load_random("adain-cd16x"))
+    mirrored = mirrors_of(load_random("adain-cd16x"))
     assert layout_of_ratio(0.25, mirrored) == (16, 16, 32, 32, 48, 48, 48, 48, 96)
-    with pytest.raises(UsageError, match=r"--ratio 0.999 empties conv3_1.* --ratio 0.98 or less"):
+    with pytest.raises(UsageError, match=r"--ratio 0.999 empties conv3_1.* --ratio 0.984 or less"):
         layout_of_ratio(0.999, mirrored)
+    wide = [Mirrored("conv4_1", "a", None, 512)]
+    with pytest.raises(UsageError, match=r"empties conv4_1.* --ratio 0.998 or less"):
+        layout_of_ratio(0.9999, wide)
     for wrong in (0.0, 1.0, -1.0, float("nan")):
         with pytest.raises(UsageError, match="type a share above 0 and below 1"):
             layout_of_ratio(wrong, mirrored)
@@ -93,9 +97,9 @@ def test_a_ratio_takes_from_the_later_blocks_alone():
 )
 def test_layouts_that_do_not_fit(text, message):
     with pytest.raises(UsageError, match=message):
-        parse_layout(text, mirrored_layers(load_random("adain-cd16x")))
+        parse_layout(text, mirrors_of(load_random("adain-cd16x")))
 
 
 def test_a_network_without_a_mirror():
-    with pytest.raises(UsageError, match="adain-lite has no decoder that mirrors its encoder"):
-        mirrored_layers(load_random("adain-lite"))
+    with pytest.raises(UsageError, match=r"adain-lite has no decoder.* --mirror ENCODER_LAYER="):
+        mirrors_of(load_random("adain-lite"))

@@ -1,0 +1,99 @@
+"""How important each filter of a layer is: by name, or by a function of the user's."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from styleexport.core.errors import UsageError, first_line
+
+DEFAULT = "l2"
+
+Criterion = Callable[[Tensor], Tensor]
+
+
+def l2_norms(weight: Tensor) -> Tensor:
+    """Return the L2 norm of each filter of a kernel [O, I, h, w]."""
+    return weight.detach().flatten(1).norm(dim=1)
+
+
+def l1_norms(weight: Tensor) -> Tensor:
+    """Return the L1 norm of each filter of a kernel [O, I, h, w]."""
+    return weight.detach().flatten(1).abs().sum(1)
+
+
+def distances(weight: Tensor) -> Tensor:
+    """Return the sum of the distances of each filter to all others.
+
+    The filter nearest to the geometric median says least that the others do not say too (He et al.,
+    Filter Pruning via Geometric Median, CVPR 2019, equation 6).
+    """
+    flat = weight.detach().flatten(1)
+    return torch.cdist(flat, flat).sum(1)
+
+
+CRITERIA: Mapping[str, Criterion] = MappingProxyType(
+    {"l2": l2_norms, "l1": l1_norms, "geometric-median": distances}
+)
+
+
+def find_criterion(name: str) -> Criterion:
+    """Return what ranks filters: kernel [O, I, h, w] → one figure a filter, [O].
+
+    Args:
+        name: one of `CRITERIA`, or ``package.module:function``, looked for in the present folder
+            first.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name in CRITERIA:
+        return CRITERIA[name]
+    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
+        raise UsageError(
+            f"unknown criterion {name!r}: expected one of {', '.join(CRITERIA)}, or "
+            "package.module:function; type --criterion l1"
+        )
+    return _checked(name, _own(name))
+
+
+def _own(name: str) -> Callable[[Tensor], object]:
+    module_name, _, function_name = name.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        function = getattr(importlib.import_module(module_name), function_name, None)
+    except Exception as error:
+        raise UsageError(
+            f"criterion {name!r}: importing {module_name} failed with {first_line(error)}; type "
+            "package.module:function as Python imports it from this folder"
+        ) from error
+    if not callable(function):
+        raise UsageError(f"criterion {name!r}: {module_name} has no function {function_name!r}")
+    return function
+
+
+def _checked(name: str, criterion: Callable[[Tensor], object]) -> Criterion:
+    def checked(weight: Tensor) -> Tensor:
+        try:
+            figures = torch.as_tensor(criterion(weight.detach()), dtype=torch.float32)
+        except Exception as error:
+            raise UsageError(
+                f"criterion {name!r} failed on a kernel {list(weight.shape)} with "
+                f"{first_line(error)}; expected one figure a filter"
+            ) from error
+        if figures.shape != weight.shape[:1] or not bool(torch.isfinite(figures).all()):
+            raise UsageError(
+                f"criterion {name!r} returned {list(figures.shape)} for a kernel "
+                f"{list(weight.shape)}, expected {weight.shape[0]} finite figures, one a filter"
+            )
+        return figures
+
+    return checked

@@ -1,0 +1,103 @@
+"""Rounds of pruning: the layouts between, and what a folder was begun with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from PIL import Image
+
+from styleexport.core.errors import UsageError
+from styleexport.models.compress.begun import pictures_sha256
+from styleexport.models.compress.prune_budget import PruneBudget
+from styleexport.models.compress.rounds import (
+    Retraining,
+    RoundsState,
+    begun_layout,
+    check_trainable,
+    layouts,
+)
+from styleexport.models.compress.symmetric_l2 import Cutting
+from styleexport.models.network import LoadedNetwork
+from styleexport.models.training.plan import TrainingPlan
+from tests.conftest import load_random
+
+BUDGET = PruneBudget.parse("macs<=50%")
+OLD = {"checkpoint": "0" * 64, "data": "", "layout": [48, 30], "rounds": 2, "steps": 3}
+
+
+@pytest.fixture
+def how(tmp_path: Path) -> Retraining:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "one.png")
+    plan = TrainingPlan((folder,), (folder,), tmp_path / "vgg.npz", tmp_path / "rounds", steps=3)
+    plan.out.mkdir()
+    return Retraining(plan, 2, resume=True)
+
+
+@pytest.fixture
+def network() -> LoadedNetwork:
+    return load_random("adain-lite")
+
+
+def test_each_round_takes_the_same_share():
+    assert layouts([64, 100], [16, 100], 2) == [(32, 100), (16, 100)]
+    assert layouts([81], [16], 4)[-1] == (16,)
+    assert [width for (width,) in layouts([81], [24], 3)] == [54, 36, 24]
+
+
+def begin(how: Retraining, **changes: object) -> None:
+    data = pictures_sha256((*how.plan.content, *how.plan.style))
+    state = msgspec.convert(OLD | {"data": data, "budget": "macs<=50%"} | changes, RoundsState)
+    (how.plan.out / "rounds.json").write_bytes(msgspec.json.encode(state))
+
+
+def test_the_layout_of_a_budget_is_not_sought_again(how, network):
+    begin(how)
+    assert begun_layout(network, how, Cutting(), BUDGET) == (48, 30)
+    again = replace(how, resume=False)
+    with pytest.raises(UsageError, match=r"rounds.json exists: add --resume"):
+        begun_layout(network, again, Cutting(), BUDGET)
+    with pytest.raises(UsageError, match="another budget"):
+        begun_layout(network, how, Cutting(), PruneBudget.parse("macs<=40%"))
+    with pytest.raises(UsageError, match="another criterion"):
+        begun_layout(network, how, Cutting(criterion="l1"), BUDGET)
+    with pytest.raises(UsageError, match="another checkpoint"):
+        begun_layout(replace(network, source_sha256="1" * 64), how, Cutting(), BUDGET)
+
+
+def test_rounds_that_have_not_begun(how, network):
+    assert begun_layout(network, replace(how, resume=False), Cutting(), BUDGET) is None
+    with pytest.raises(UsageError, match=r"no .*rounds.json to go on with: leave out --resume"):
+        begun_layout(network, how, Cutting(), BUDGET)
+    (how.plan.out / "rounds.json").write_text("{")
+    with pytest.raises(UsageError, match="is damaged"):
+        begun_layout(network, how, Cutting(), BUDGET)
+
+
+def test_the_note_of_an_earlier_version_is_read(how):
+    state = json.dumps(OLD)
+    found = msgspec.json.decode(state, type=RoundsState)
+    assert (found.criterion, found.mirrors, found.refit, found.budget) == ("l2", (), False, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"style": ()}, "learns from paintings: add --style FOLDER"),
+        ({"loss_weights": None}, "needs ImageNet's VGG-16: add --loss-weights PATH"),
+        ({"content": (Path("nowhere"),)}, "nowhere is not a folder"),
+    ],
+)
+def test_what_training_lacks_is_said_first(how, network, changes, message):
+    with pytest.raises(UsageError, match=message):
+        check_trainable(network, replace(how, plan=replace(how.plan, **changes)))
+
+
+def test_a_network_of_one_style_is_not_trained(how):
+    with pytest.raises(UsageError, match="fast-style paints in one style"):
+        check_trainable(load_random("fast-style"), how)
