@@ -186,21 +186,30 @@ def read_architecture(path: Path) -> Architecture | None:
     return found
 
 
-def continued(
-    checkpoints: Sequence[Path], method: str, schedule: Mapping[str, str | int | float]
+def record_after(
+    network: StyleNetwork,
+    module: nn.Module,
+    parents: Sequence[Path],
+    method: str,
+    schedule: Mapping[str, str | int | float],
 ) -> Architecture | None:
-    """Return the record of a compressed network after one more step; None if it is not compressed.
+    """Return the record of a network after one more step; None if a plain file says all of it.
+
+    A plain file does where the network was not compressed and is of the only variant.
 
     Args:
-        checkpoints: that the step started from.
+        network: its description.
+        module: as it is now.
+        parents: files that the step started from; () for weights drawn anew.
         method: of the step.
         schedule: its settings.
     """
-    found = read_architecture(checkpoints[0]) if len(checkpoints) == 1 else None
-    if found is None:
+    found = read_architecture(parents[0]) if len(parents) == 1 else None
+    if found is None and not network.settings(module):
         return None
-    event = Event(method=method, parent_sha256=sha256_of(checkpoints), schedule=dict(schedule))
-    return msgspec.structs.replace(found, history=(*found.history, event))
+    digest = sha256_of(parents) if parents else ""
+    event = Event(method=method, parent_sha256=digest, schedule=dict(schedule))
+    return architecture_of(network, module, [*(found.history if found else ()), event])
 
 
 def write_weights(

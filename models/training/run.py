@@ -15,8 +15,8 @@ from styleexport.core.errors import UsageError
 from styleexport.core.images import write_image
 from styleexport.models.compress.architecture import (
     Architecture,
-    continued,
     read_architecture,
+    record_after,
     write_weights,
 )
 from styleexport.models.compress.qat import (
@@ -153,7 +153,9 @@ def train_network(
         raise UsageError(f"{last} exists: add --resume to go on with it, or choose another -o")
     schedule = {"steps": plan.steps, "batch": plan.batch, "crop": plan.crop, "seed": plan.seed}
     method = "train" if quantize is None else "quantize-aware"
-    return _run(trainer, continued(checkpoints, method, schedule), report)
+    parents = checkpoints or ([] if backbone is None else [backbone])
+    record = record_after(network, module, parents, method, schedule)
+    return _run(trainer, record, report)
 
 
 def _run(

@@ -19,9 +19,7 @@ from styleexport.core.types import Report, Size
 from styleexport.models.checkpoint import sha256_of
 from styleexport.models.compress.architecture import (
     Architecture,
-    Event,
-    architecture_of,
-    continued,
+    record_after,
     write_weights,
 )
 from styleexport.models.compress.begun import begin, pictures_sha256
@@ -283,8 +281,6 @@ def _architecture(request: DistillRequest, lesson: Lesson, steps: int) -> Archit
     }
     if Level.LOGITS in lesson.weights:
         schedule["temperature"] = lesson.temperature
-    record = continued(request.student_checkpoints, METHOD, schedule)
-    if record is not None or not student.network.settings(student.module):
-        return record
-    event = Event(method=METHOD, parent_sha256=student.source_sha256, schedule=schedule)
-    return architecture_of(student.network, student.module, [event])
+    backbone = request.student_backbone
+    parents = request.student_checkpoints or (() if backbone is None else (backbone,))
+    return record_after(student.network, student.module, parents, METHOD, schedule)

@@ -21,10 +21,10 @@ from styleexport.models.compress.architecture import (
     KeptChannels,
     LayerWidths,
     architecture_of,
-    continued,
     keep_channels,
     layers,
     read_architecture,
+    record_after,
     widths_of,
     write_weights,
 )
@@ -138,14 +138,26 @@ def test_files_without_a_record_are_read_as_before(tmp_path):
 
 
 def test_history_grows_and_plain_files_have_none(file, tmp_path):
-    grown = continued([file], "train", {"steps": 3})
+    loaded = open_network("adain-lite", [file])
+    network, module = loaded.network, loaded.module
+    grown = record_after(network, module, [file], "train", {"steps": 3})
     assert grown is not None
     assert [(e.method, e.schedule) for e in grown.history] == [("train", {"steps": 3})]
-    assert len(grown.history[0].parent_sha256) == 64
+    assert grown.history[0].parent_sha256 == loaded.source_sha256
     plain = tmp_path / "plain.safetensors"
-    save_file(find("adain-lite").build().state_dict(), plain)
-    assert continued([plain], "train", {}) is None
-    assert continued([], "train", {}) is None
+    save_file(network.build().state_dict(), plain)
+    assert record_after(network, network.build(), [plain], "train", {}) is None
+    assert record_after(network, network.build(), [], "train", {}) is None
+
+
+def test_a_variant_is_built_again_after_a_training(tmp_path):
+    # A plain file of tensors cannot tell how an encoder pads.
+    network, path = find("adain-vgg19"), tmp_path / "trained.safetensors"
+    module = network.build(padding="zeros")
+    record = record_after(network, module, [], "train", {"steps": 3})
+    write_weights(path, module.state_dict(), record)
+    again = open_network("adain-vgg19", [path]).module
+    assert network.settings(again) == {"padding": "zeros"}
 
 
 def test_a_narrow_network_trains_on_and_stays_narrow(file, tmp_path, photo, data):
