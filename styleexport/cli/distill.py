@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._training import training_options
 
 if TYPE_CHECKING:
     from styleexport.models.compress.distillation.report import DistillReport
@@ -72,33 +73,12 @@ SCRATCH_RATE, TUNING_RATE = 1e-3, 1e-4
 @click.option("-o", "--out", type=PATH, help="Folder.  [default: runs/STUDENT-of-TEACHER]")
 @click.option("--resume", is_flag=True, help="Go on with OUT.")
 @click.option("--steps", type=click.IntRange(1), default=20_000, show_default=True)
-@click.option("--batch", type=click.IntRange(1), default=4, show_default=True, help="Pairs a step.")
-@click.option(
-    "--crop", type=click.IntRange(32), default=128, show_default=True, help="Side in pixels."
-)
 @click.option(
     "--learning-rate",
     type=float,
     help=f"[default: {SCRATCH_RATE}; {TUNING_RATE} with --student-checkpoint]",
 )
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
-)
-@click.option(
-    "--arithmetic",
-    type=click.Choice(["auto", "bf16", "fp32"]),
-    default="auto",
-    show_default=True,
-    help="auto takes bf16 where the processor has it.",
-)
-@click.option(
-    "--sheet-every",
-    type=click.IntRange(1),
-    default=1_000,
-    show_default=True,
-    help="Steps between contact sheets.",
-)
+@training_options
 @click.option("--dry-run", is_flag=True, help="Only show both networks and what would be matched.")
 @json_option
 def distill(

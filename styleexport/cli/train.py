@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, talk
+from styleexport.cli._training import training_options
 
 STEPS, TUNING_STEPS = 20_000, 400
 RATE, TUNING_RATE = 1e-3, 1e-5
@@ -59,10 +60,6 @@ RATE, TUNING_RATE = 1e-3, 1e-5
     type=click.IntRange(1),
     help=f"[default: {STEPS}; {TUNING_STEPS} with --quantize-aware]",
 )
-@click.option("--batch", type=click.IntRange(1), default=4, show_default=True, help="Pairs a step.")
-@click.option(
-    "--crop", type=click.IntRange(32), default=128, show_default=True, help="Side in pixels."
-)
 @click.option(
     "--learning-rate", type=float, help=f"[default: {RATE}; {TUNING_RATE} with --quantize-aware]"
 )
@@ -70,24 +67,7 @@ RATE, TUNING_RATE = 1e-3, 1e-5
 @click.option("--style-weight", type=float, default=1.0, show_default=True)
 @click.option("--identity-weight", type=float, default=1.0, show_default=True)
 @click.option("--variation-weight", type=float, default=0.0, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
-)
-@click.option(
-    "--arithmetic",
-    type=click.Choice(["auto", "bf16", "fp32"]),
-    default="auto",
-    show_default=True,
-    help="auto takes bf16 where the processor has it, and fp32 with --quantize-aware.",
-)
-@click.option(
-    "--sheet-every",
-    type=click.IntRange(1),
-    default=1_000,
-    show_default=True,
-    help="Steps between contact sheets.",
-)
+@training_options
 @json_option
 def train(
     network: str, content: tuple[Path, ...], style: tuple[Path, ...], loss_weights: Path | None,
