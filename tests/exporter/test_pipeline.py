@@ -30,6 +30,8 @@ SMALL = Size(32, 32)
 def matrix():
     for network in plugins.names(PACKAGE):
         for target in plugins.names(TARGETS):
+            if network == "adain-vgg16" and target != "onnx":
+                continue  # adain-vgg19's graph but for one convolution on either side
             fast = (network, target) == ("adain-lite", "onnx")
             yield pytest.param(network, target, marks=() if fast else pytest.mark.slow)
 
