@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import inspect
-import re
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -117,27 +114,9 @@ def describe_factory(spec: str) -> StyleNetwork:
     Raises:
         UsageError: there is no such function, or it does not return a usable module.
     """
-    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", spec):
+    if not plugins.is_function_path(spec):
         raise UsageError(f"network {spec!r} is not a factory: type package.module:factory")
-    module_name, _, factory_name = spec.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        factory = getattr(importlib.import_module(module_name), factory_name, None)
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"network {spec!r}: no module named {error.name!r} here; type package.module:factory "
-            "as Python imports it from this folder"
-        ) from error
-    except Exception as error:
-        raise UsageError(
-            f"network {spec!r}: importing {module_name} failed with {first_line(error)}; mend "
-            "that file (-vv shows where)"
-        ) from error
-    if not callable(factory):
-        raise UsageError(
-            f"network {spec!r}: {module_name} has no function {factory_name!r} that builds it"
-        )
+    factory = plugins.users_function("network", spec)
 
     def build() -> nn.Module:
         try:
@@ -161,7 +140,7 @@ def describe_factory(spec: str) -> StyleNetwork:
         load_into(module, read_tensors(paths[0]), paths[0])
         return module
 
-    return _described(factory_name.lower().replace("_", "-"), spec, build, read)
+    return _described(spec.partition(":")[2].lower().replace("_", "-"), spec, build, read)
 
 
 def _from_factory(spec: str, checkpoints: Sequence[Path]) -> LoadedNetwork:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import re
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
+from styleexport.core import plugins
 from styleexport.core.errors import UsageError, first_line
 
 DEFAULT = "l2"
@@ -56,28 +53,12 @@ def find_criterion(name: str) -> Criterion:
     """
     if name in CRITERIA:
         return CRITERIA[name]
-    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
+    if not plugins.is_function_path(name):
         raise UsageError(
             f"unknown criterion {name!r}: expected one of {', '.join(CRITERIA)}, or "
             "package.module:function; type --criterion l1"
         )
-    return _checked(name, _own(name))
-
-
-def _own(name: str) -> Callable[[Tensor], object]:
-    module_name, _, function_name = name.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        function = getattr(importlib.import_module(module_name), function_name, None)
-    except Exception as error:
-        raise UsageError(
-            f"criterion {name!r}: importing {module_name} failed with {first_line(error)}; type "
-            "package.module:function as Python imports it from this folder"
-        ) from error
-    if not callable(function):
-        raise UsageError(f"criterion {name!r}: {module_name} has no function {function_name!r}")
-    return function
+    return _checked(name, plugins.users_function("criterion", name))
 
 
 def _checked(name: str, criterion: Callable[[Tensor], object]) -> Criterion:

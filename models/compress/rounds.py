@@ -12,7 +12,7 @@ Each round has a folder: ``start.safetensors`` (cut), ``last.pt`` (training),
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -114,20 +114,8 @@ def prune_in_rounds(
         start, trained = folder / "start.safetensors", folder / "weights.safetensors"
         report(f"round {number}/{how.rounds}: layout 3,{','.join(map(str, layout))}")
         if not start.exists():
-            cut = cut_to(Cutter.of(network, cutting), layout, cutting, report)
-            event = Event(
-                method=METHOD,
-                parent_sha256=network.source_sha256,
-                kept=cut.kept,
-                schedule={
-                    "round": number,
-                    "rounds": how.rounds,
-                    "criterion": cutting.criterion,
-                    "refitted_on": len(cutting.calibration.pictures) if cutting.calibration else 0,
-                },
-            )
-            record = architecture_of(network.network, cut.network.module, [*history, event])
-            write_weights(start, cut.network.module.state_dict(), record)
+            settings = {"round": number, "rounds": how.rounds}
+            _cut_to_file(start, network, layout, cutting, history, settings, report)
         if not trained.exists():
             train_network(
                 spec,
@@ -139,6 +127,26 @@ def prune_in_rounds(
         weights, network = trained, open_network(spec, [trained])
         history = record_history(trained)
     return weights
+
+
+def _cut_to_file(
+    path: Path, network: LoadedNetwork, layout: Sequence[int], cutting: Cutting,
+    history: Sequence[Event], settings: Mapping[str, int], report: Report,
+) -> None:  # fmt: skip
+    """Write the weights of a network cut to a layout, with its history."""
+    cut = cut_to(Cutter.of(network, cutting), layout, cutting, report)
+    event = Event(
+        method=METHOD,
+        parent_sha256=network.source_sha256,
+        kept=cut.kept,
+        schedule={
+            **settings,
+            "criterion": cutting.criterion,
+            "refitted_on": len(cutting.calibration.pictures) if cutting.calibration else 0,
+        },
+    )
+    record = architecture_of(network.network, cut.network.module, [*history, event])
+    write_weights(path, cut.network.module.state_dict(), record)
 
 
 def record_history(weights: Path) -> tuple[Event, ...]:

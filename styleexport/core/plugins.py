@@ -6,11 +6,12 @@ import contextlib
 import importlib
 import importlib.util
 import re
-from collections.abc import Generator
+import sys
+from collections.abc import Callable, Generator
 from functools import cache
 from pathlib import Path
 
-from styleexport.core.errors import MissingExtra, UsageError
+from styleexport.core.errors import MissingExtra, UsageError, first_line
 from styleexport.core.quiet import quiet
 
 EXTRA_OF_LIBRARY = {
@@ -86,3 +87,38 @@ def _suggestion(name: str, known: tuple[str, ...]) -> str:
 
     close = difflib.get_close_matches(re.sub(r"[_\s]+", "-", name.lower()), known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def is_function_path(text: str) -> bool:
+    """Whether a text has the form ``package.module:function``."""
+    return re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", text) is not None
+
+
+def users_function(what: str, path: str) -> Callable[..., object]:
+    """Return a function of the user's, looked for in the present folder first, as ``-m`` does.
+
+    Args:
+        what: it is for, as messages call it: ``network``.
+        path: ``package.module:function``.
+
+    Raises:
+        UsageError: there is none, or importing its module failed.
+    """
+    module_name, _, function_name = path.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        function = getattr(importlib.import_module(module_name), function_name, None)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"{what} {path!r}: no module named {error.name!r} here; type package.module:function "
+            "as Python imports it from this folder"
+        ) from error
+    except Exception as error:
+        raise UsageError(
+            f"{what} {path!r}: importing {module_name} failed with {first_line(error)}; mend "
+            "that file (-vv shows where)"
+        ) from error
+    if not callable(function):
+        raise UsageError(f"{what} {path!r}: {module_name} has no function {function_name!r}")
+    return function

@@ -99,7 +99,7 @@ USAGE = [
     (["onnx", "adain-vgg19"], ["adain-vgg19 has no weights of its own", "--checkpoint PATH"]),
     (["onnx", "fast-style", "--checkpoint", "no.pth"], ["no.pth does not exist", "neural_style"]),
     (["onnx", "none.pt2"], ["none.pt2 does not exist", ".pt2"]),
-    (["onnx", "nowhere.mine:build"], ["no module named 'nowhere'", "package.module:factory"]),
+    (["onnx", "nowhere.mine:build"], ["no module named 'nowhere'", "package.module:function"]),
     (["stylize", "none", "a.png", "b.png"], ["none is not an artifact", "styleexport onnx"]),
     (["inspect", "none"], ["none is not an artifact", "styleexport onnx"]),
     (["verify", "none"], ["none is not an artifact", "styleexport onnx"]),
