@@ -56,7 +56,7 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 schema: $(VENV)/base.stamp
-	$(BIN)/python -m styleexport.runtime_bench.schema docs
+	$(BIN)/python -m styleexport.runtime_bench.contract.schema docs
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info

@@ -27,14 +27,14 @@ from styleexport.core.manifest import (
 )
 from styleexport.core.program import save_program
 from styleexport.core.types import Precision, Report, Role, Size, Sizing
-from styleexport.exporter.capture import capture
-from styleexport.exporter.feeds import Feeds, GraphFeeds
-from styleexport.exporter.gates import refuse, reject
-from styleexport.exporter.graph import Graph
-from styleexport.exporter.layers import paired_layers
-from styleexport.exporter.passes._rewrite import apply_passes
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.layer_map import paired_layers
+from styleexport.exporter.graph.rewrite import apply_passes
+from styleexport.exporter.int8_export import Quantizer, composed
 from styleexport.exporter.probes import write_probe
-from styleexport.exporter.quantized import Quantizer, composed
+from styleexport.exporter.quantize.calibration_inputs import Feeds, GraphFeeds
+from styleexport.exporter.rejected import refuse, reject
 from styleexport.exporter.request import (
     QUANTIZED,
     ExportRequest,
@@ -46,7 +46,7 @@ from styleexport.exporter.request import (
 )
 from styleexport.exporter.targets._target import Recipe, Target, Written
 from styleexport.models.network import LoadedNetwork
-from styleexport.runtime_bench.executed import executed
+from styleexport.runtime_bench.execution import executed
 from styleexport.runtime_bench.formats._format import format_of
 from styleexport.runtime_bench.parity import agreements, check_file
 

@@ -14,7 +14,7 @@ from styleexport.core import cache
 from styleexport.core.types import Precision, Size
 from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.models.network import LoadedNetwork, StyleNetwork
-from styleexport.models.registry import _described, find
+from styleexport.models.networks._open import _described, find
 
 ROOT = Path(__file__).parents[1]
 # Pictures of 64x96 lose more than those that the default budget is made for.
@@ -82,7 +82,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def int8_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped network at 64x96 in int8; never changed."""
-    from styleexport.models.registry import open_network
+    from styleexport.models.networks._open import open_network
 
     out = tmp_path_factory.mktemp("int8") / "lite"
     request = ExportRequest(

@@ -15,12 +15,12 @@ from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.exporter.targets._target import PACKAGE as TARGETS
 from styleexport.exporter.targets._target import find_target
-from styleexport.models.registry import open_network
+from styleexport.models.networks._open import open_network
+from styleexport.models.training.contact_sheet import squares
 from styleexport.models.training.data import image_files
 from styleexport.models.training.evaluation import evaluate
-from styleexport.models.training.sheet import squares
 from styleexport.runtime_bench.parity import ALLOWED_DB
-from styleexport.runtime_bench.stylizer import Stylizer
+from styleexport.runtime_bench.stylize.stylizer import Stylizer
 
 SIZE = Size(128, 160)
 # Small pictures are harder: the default budgets are for 256 and more.

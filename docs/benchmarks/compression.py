@@ -35,12 +35,12 @@ from styleexport.core.images import write_image
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision, Role, Size
 from styleexport.models.checkpoint import sha256_of
+from styleexport.models.compress.activation_hooks import macs_of
 from styleexport.models.compress.cost import parameters_of
-from styleexport.models.compress.readers import macs_of
 from styleexport.models.network import LoadedNetwork
-from styleexport.models.registry import open_network
+from styleexport.models.networks._open import open_network
+from styleexport.models.training.contact_sheet import sheet_of, squares
 from styleexport.models.training.data import image_files
-from styleexport.models.training.sheet import sheet_of, squares
 from styleexport.runtime_bench.runners._runner import Arrays, Run
 
 ORIGINAL, PRUNED = "original", "pruned"

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from styleexport.core.perceptual import LossNetwork, Lpips, style_distance, style_statistics
-from styleexport.models.loss_network import read_lpips, vgg16_loss_network
+from styleexport.models.losses.loss_network import read_lpips, vgg16_loss_network
 from styleexport.runtime_bench.quality.fidelity import psnr_from_errors, ssim
 
 # (content, style), [1, 3, H, W] each in 0..1 → painting

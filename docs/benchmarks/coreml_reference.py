@@ -12,7 +12,7 @@ from pathlib import Path
 
 from styleexport.core.types import Precision, Size
 from styleexport.exporter.pipeline import ExportRequest, export
-from styleexport.models.registry import open_network
+from styleexport.models.networks._open import open_network
 from styleexport.runtime_bench.parity import read_probe
 from styleexport.runtime_bench.runners._runner import RunOptions, find_runner
 

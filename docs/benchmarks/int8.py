@@ -41,7 +41,7 @@ from styleexport.core.images import array_from_image
 from styleexport.core.manifest import FileFact, Manifest, read_manifest
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.quantize.calibration import fit, read_calibration
-from styleexport.models.loss_network import shipped_loss_network
+from styleexport.models.losses.loss_network import shipped_loss_network
 from styleexport.runtime_bench.quality.judge import Array, Judge
 from styleexport.runtime_bench.quality.probes import quality_probes
 from styleexport.runtime_bench.runners._runner import Arrays, Run, Session, find_runner

@@ -12,9 +12,9 @@ import onnx
 from int8_report import Entry
 from numpy.typing import NDArray
 
-from styleexport.runtime_bench.executed import executed
+from styleexport.runtime_bench.execution import executed
+from styleexport.runtime_bench.formats._onnx_macs import macs_by_node, sources
 from styleexport.runtime_bench.formats._tflite import TfliteTensor, read_graph
-from styleexport.runtime_bench.onnx_macs import macs_by_node, sources
 from styleexport.runtime_bench.runners._litert import from_file, load
 from styleexport.runtime_bench.runners._runner import Arrays, RunOptions, Session, runner_for
 

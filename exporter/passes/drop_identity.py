@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch.fx import GraphModule, Node
 
-from styleexport.exporter.passes._rewrite import Outcome, Pass, argument
+from styleexport.exporter.graph.rewrite import Outcome, Pass, argument
 
 aten = torch.ops.aten
 COPIES = (

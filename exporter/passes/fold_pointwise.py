@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule, Node
 
-from styleexport.exporter.passes._rewrite import Outcome, Pass, add_weight, argument, tensor_of
+from styleexport.exporter.graph.rewrite import Outcome, Pass, add_weight, argument, tensor_of
 
 aten = torch.ops.aten
 CONV = aten.conv2d.default

@@ -14,7 +14,7 @@ from styleexport.core.errors import UsageError
 from styleexport.core.images import IMAGE_SUFFIXES, read_image
 from styleexport.core.manifest import CalibrationFact
 from styleexport.core.types import Size
-from styleexport.exporter.quantize.drawn import drawn_pictures
+from styleexport.exporter.quantize.synthetic import drawn_pictures
 
 MOST_IMAGES = 16
 STYLES_EACH = 2

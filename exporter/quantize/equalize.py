@@ -26,8 +26,8 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 
 from styleexport.core.manifest import PassFact
-from styleexport.exporter.graph import Graph
-from styleexport.exporter.passes._rewrite import (
+from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.rewrite import (
     Outcome,
     Pass,
     add_weight,
@@ -35,7 +35,7 @@ from styleexport.exporter.passes._rewrite import (
     argument,
     tensor_of,
 )
-from styleexport.exporter.quantize.units import CONV, TRANSPOSED, elements, kind
+from styleexport.exporter.quantize.blocks import CONV, TRANSPOSED, elements, kind
 
 ATEN = torch.ops.aten
 PASSES = (

@@ -23,13 +23,9 @@ from styleexport.core.manifest import (
     SizeFact,
 )
 from styleexport.core.recipe import Int8Recipe, Island, Range, Settings
-from styleexport.exporter.graph import Graph
-from styleexport.exporter.passes._rewrite import add_weight
-from styleexport.exporter.quantize.equalize import equalized, gains_from_ranges
-from styleexport.exporter.quantize.ranges import Arrays, Seen, observe, ranges_of, seen_with_gains
-from styleexport.exporter.quantize.repair import Repaired, repaired
-from styleexport.exporter.quantize.simulate import leads_to, simulate
-from styleexport.exporter.quantize.units import (
+from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.rewrite import add_weight
+from styleexport.exporter.quantize.blocks import (
     Unit,
     default_islands,
     find_units,
@@ -38,6 +34,10 @@ from styleexport.exporter.quantize.units import (
     quantized_units,
     ranged_layers,
 )
+from styleexport.exporter.quantize.equalize import equalized, gains_from_ranges
+from styleexport.exporter.quantize.ranges import Arrays, Seen, observe, ranges_of, seen_with_gains
+from styleexport.exporter.quantize.simulate import leads_to, simulate
+from styleexport.exporter.quantize.weight_rounding import Repaired, repaired
 
 # What the fixed recipe does; on real networks it is the best that costs no speed
 # (docs/decisions/0009).

@@ -17,7 +17,7 @@ from torch.fx import GraphModule, Interpreter, Node
 
 from styleexport.core.quiet import quiet
 from styleexport.core.recipe import Range, RangeMethod
-from styleexport.exporter.quantize.units import kind, nodes_by_name
+from styleexport.exporter.quantize.blocks import kind, nodes_by_name
 
 # Of each layer and input, so many values are kept for methods that look at their distribution.
 SAMPLES = 1 << 16

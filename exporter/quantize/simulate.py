@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 
 from styleexport.core.recipe import Range
-from styleexport.exporter.passes._rewrite import add_weight, tensor_of
-from styleexport.exporter.quantize.units import Unit, moves, nodes_by_name
+from styleexport.exporter.graph.rewrite import add_weight, tensor_of
+from styleexport.exporter.quantize.blocks import Unit, moves, nodes_by_name
 
 LEVELS = 255
 WEIGHT_LEVELS = 127

@@ -14,7 +14,7 @@ from styleexport.core import plugins
 from styleexport.core.manifest import NetworkFact, PassFact, QuantizationFact, TensorFact
 from styleexport.core.recipe import Int8Recipe
 from styleexport.core.types import Precision, Sizing
-from styleexport.exporter.graph import Graph
+from styleexport.exporter.graph.graph import Graph
 
 PACKAGE = "styleexport.exporter.targets"
 

@@ -10,8 +10,8 @@ import msgspec
 import torch
 
 from styleexport.core.types import Role, Size
-from styleexport.models.compress.architecture import layers, widths_of
-from styleexport.models.compress.readers import macs_of
+from styleexport.models.architecture import layers, widths_of
+from styleexport.models.compress.activation_hooks import macs_of
 from styleexport.models.network import LoadedNetwork, TwoImageModule
 
 ROUNDS = 5

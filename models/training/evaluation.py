@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from styleexport.core.perceptual import style_distance, style_statistics
-from styleexport.models.loss_network import read_lpips, vgg16_loss_network
+from styleexport.models.losses.loss_network import read_lpips, vgg16_loss_network
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from styleexport.core.errors import UsageError
 from styleexport.core.perceptual import style_distance, style_statistics
-from styleexport.models.network import TwoImageModule
-from styleexport.models.training.data import CropPool, Describe, image_files
-from styleexport.models.training.losses import (
+from styleexport.models.losses.adain import (
     CONTENT_LEVELS,
     content_distance,
     loss_network,
     total_variation,
 )
+from styleexport.models.network import TwoImageModule
+from styleexport.models.training.data import CropPool, Describe, image_files
 from styleexport.models.training.plan import TrainingPlan
 
 M = TypeVar("M", bound=nn.Module)

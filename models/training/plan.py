@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from styleexport.core.errors import UsageError
-from styleexport.models.training.losses import LossWeights
+from styleexport.models.losses.adain import LossWeights
 
 
 @dataclass(frozen=True)

@@ -13,25 +13,25 @@ from torch import Tensor, nn
 
 from styleexport.core.errors import UsageError
 from styleexport.core.images import write_image
-from styleexport.models.compress.architecture import (
+from styleexport.models.architecture import (
     Architecture,
     read_architecture,
     record_after,
     write_weights,
 )
-from styleexport.models.compress.qat import (
+from styleexport.models.compress.prune.symmetric_l2 import METHOD as SYMMETRIC
+from styleexport.models.compress.quantize_aware.fine_tune import (
     QuantizeAware,
     quantize_aware_objective,
     tuning_plan,
 )
-from styleexport.models.compress.symmetric_l2 import METHOD as SYMMETRIC
 from styleexport.models.network import StyleNetwork, TwoImageModule
-from styleexport.models.registry import describe_factory, find, read_module
+from styleexport.models.networks._open import describe_factory, find, read_module
+from styleexport.models.training.contact_sheet import paint_all, sheet_of, squares
 from styleexport.models.training.data import image_files
 from styleexport.models.training.loop import Progress, Trainer
 from styleexport.models.training.objective import AdainObjective
 from styleexport.models.training.plan import TrainingPlan
-from styleexport.models.training.sheet import paint_all, sheet_of, squares
 
 SHEET_SIDE = 256
 SHEET_EACH = 5

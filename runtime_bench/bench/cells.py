@@ -21,7 +21,7 @@ from styleexport.core.manifest import (
 from styleexport.core.types import Precision, Report, Role, Size
 from styleexport.runtime_bench.bench.messages import Job
 from styleexport.runtime_bench.bench.request import BenchRequest
-from styleexport.runtime_bench.latency import SubjectFact
+from styleexport.runtime_bench.contract.latency import SubjectFact
 from styleexport.runtime_bench.runners._choice import RunnerChoice
 from styleexport.runtime_bench.runners._runner import PACKAGE, find_runner
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from styleexport.core.manifest import ParityFact
 from styleexport.core.types import Precision
 from styleexport.runtime_bench.bench.request import WarmUp
-from styleexport.runtime_bench.latency import OperationFact
+from styleexport.runtime_bench.contract.latency import OperationFact
 
 
 class Job(Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from styleexport.runtime_bench.bench import messages as say
 from styleexport.runtime_bench.bench.cells import Cell
 from styleexport.runtime_bench.bench.process import Worker
 from styleexport.runtime_bench.bench.request import BenchRequest
-from styleexport.runtime_bench.latency import CellFact, Status
+from styleexport.runtime_bench.contract.latency import CellFact, Status
 
 A = TypeVar("A")
 Hire = Callable[[Cell], Worker]

@@ -10,7 +10,7 @@ import msgspec
 
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Precision, Role, Size
-from styleexport.runtime_bench.runners._ask import DeviceOptions
+from styleexport.runtime_bench.contract.remote import DeviceOptions
 from styleexport.runtime_bench.runners._choice import RunnerChoice
 
 

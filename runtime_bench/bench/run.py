@@ -10,12 +10,12 @@ from importlib import metadata
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Report
 from styleexport.runtime_bench.bench.cells import Cell, cells_of
-from styleexport.runtime_bench.bench.own_clock import measure_by_own_clock, reports_of_devices
 from styleexport.runtime_bench.bench.process import Worker, WorkerProcess
 from styleexport.runtime_bench.bench.protocol import Hire, Joules, measure
 from styleexport.runtime_bench.bench.request import BenchRequest
+from styleexport.runtime_bench.bench.self_timed import measure_by_own_clock, reports_of_devices
 from styleexport.runtime_bench.bench.timing import CLOCK_NAME, SETTLING_RUNS
-from styleexport.runtime_bench.latency import (
+from styleexport.runtime_bench.contract.latency import (
     CellFact,
     HarnessFact,
     LatencyReport,
@@ -87,7 +87,8 @@ def _is_elsewhere(cell: Cell) -> bool:
 def _of_this_machine(
     cells: Sequence[Cell], request: BenchRequest, report: Report, hire: Hire
 ) -> LatencyReport:
-    from styleexport.runtime_bench import environment, machine_peak
+    from styleexport.runtime_bench.machine import environment
+    from styleexport.runtime_bench.machine import peak_macs as machine_peak
 
     created = datetime.now(UTC)
     before = environment.state()
@@ -136,7 +137,7 @@ def protocol_of(request: BenchRequest) -> ProtocolFact:
 
 def _joules(cells: Sequence[Cell]) -> Joules:
     """Return what reads the energy used so far: None where the machine does not tell."""
-    from styleexport.runtime_bench import energy
+    from styleexport.runtime_bench.machine import energy
 
     meter = energy.meter(cuda=any(cell.job.settings.get("device") == "cuda" for cell in cells))
     return (lambda: None) if meter is None else meter.joules

@@ -26,9 +26,9 @@ from styleexport.core.errors import (
     first_line,
 )
 from styleexport.runtime_bench.bench import messages as say
-from styleexport.runtime_bench.bench.gate import measure_parity, read_probes
-from styleexport.runtime_bench.bench.memory import peak_rss_bytes, rss_bytes
+from styleexport.runtime_bench.bench.probe_check import measure_parity, read_probes
 from styleexport.runtime_bench.bench.timing import Clock, Sample, clock_ns, timed, turn, warm_up
+from styleexport.runtime_bench.machine.memory import peak_rss_bytes, rss_bytes
 from styleexport.runtime_bench.runners._runner import (
     Arrays,
     Runner,

@@ -11,18 +11,18 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from styleexport.runtime_bench.coreml_program.program import (
+    Constant,
+    Operation,
+    Package,
+    TensorType,
+)
 from styleexport.runtime_bench.formats._coreml_shapes import (
     declared_types,
     is_flexible,
     types_at_largest,
 )
 from styleexport.runtime_bench.formats._peak import Step, peak_bytes
-from styleexport.runtime_bench.runners.coreml_reference._program import (
-    Constant,
-    Operation,
-    Package,
-    TensorType,
-)
 
 CONVOLUTIONS = ("conv", "conv_transpose")
 # Operation that makes an int8 weight → its parameter that holds the integers.

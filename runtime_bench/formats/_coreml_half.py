@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 
 from styleexport.core.manifest import RiskFact
+from styleexport.runtime_bench.coreml_program.program import Operation
 from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph, name_all
-from styleexport.runtime_bench.runners.coreml_reference._program import Operation
 
 LARGEST_HALF = 65504
 # Trained features reach 4 deviations of about 4: squares of 16 on average.

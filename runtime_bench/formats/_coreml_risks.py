@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from styleexport.core.manifest import RiskFact
+from styleexport.runtime_bench.coreml_program.program import Operation
 from styleexport.runtime_bench.formats._coreml_graph import (
     CONVOLUTIONS,
     FLOATS,
@@ -17,7 +18,6 @@ from styleexport.runtime_bench.formats._coreml_graph import (
 )
 from styleexport.runtime_bench.formats._coreml_half import find_half_risks
 from styleexport.runtime_bench.formats._coreml_shapes import is_flexible
-from styleexport.runtime_bench.runners.coreml_reference._program import Operation
 
 ONE_SIZE = "export one file a size: name each with --size, without --enumerated"
 LARGEST_SIDE = 16384

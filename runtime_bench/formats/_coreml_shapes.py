@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from styleexport.runtime_bench.runners.coreml_reference._program import (
+from styleexport.runtime_bench.coreml_program.program import (
     Constant,
     Feature,
     Operation,
@@ -17,7 +17,7 @@ from styleexport.runtime_bench.runners.coreml_reference._program import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from styleexport.runtime_bench.runners.coreml_reference._op import Op, Value
+    from styleexport.runtime_bench.coreml_program.op import Op, Value
 
 Types = Mapping[str, TensorType]
 # What an operation ends in that the reference lacks, or whose shape depends on numbers.
@@ -76,7 +76,7 @@ def _stored(value: Constant | str | None, kind: TensorType) -> Value:
     """Return a constant: its numbers where they may be an operation's settings."""
     import torch
 
-    from styleexport.runtime_bench.runners.coreml_reference._op import STORAGE
+    from styleexport.runtime_bench.coreml_program.op import STORAGE
 
     if not isinstance(value, Constant) or (value.in_blob and kind.dtype.startswith("fp")):
         return torch.empty([side or 0 for side in kind.shape], device="meta")
@@ -88,7 +88,7 @@ def _stored(value: Constant | str | None, kind: TensorType) -> Value:
 def _evaluate(operation: Operation, values: Mapping[str, Value]) -> dict[str, Value]:
     import torch
 
-    from styleexport.runtime_bench.runners.coreml_reference._interpreter import known_operations
+    from styleexport.runtime_bench.coreml_program.interpreter import known_operations
 
     op = known_operations()[operation.kind]
     arguments = {
@@ -108,7 +108,7 @@ def _on_one_device(op: Op, arguments: dict[str, list[Value]]) -> dict[str, list[
     """Return the arguments, the tensors among them without numbers where one has none."""
     from torch import Tensor
 
-    from styleexport.runtime_bench.runners.coreml_reference._op import Tensors
+    from styleexport.runtime_bench.coreml_program.op import Tensors
 
     kinds: set[object] = {Tensor, Tensors}
     tensors = {name for name in arguments if op.kinds.get(name) in kinds}

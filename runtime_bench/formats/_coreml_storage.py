@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from styleexport.runtime_bench.runners.coreml_reference._program import (
+from styleexport.runtime_bench.coreml_program.program import (
     Constant,
     Operation,
     Package,

@@ -11,15 +11,15 @@ from pathlib import Path
 from styleexport.core.errors import BadArtifact, first_line
 from styleexport.core.plugins import needs
 from styleexport.core.quiet import quiet
+from styleexport.runtime_bench.coreml_program.blob import AGAIN
+from styleexport.runtime_bench.coreml_program.features import Proto
+from styleexport.runtime_bench.coreml_program.package import read_package
+from styleexport.runtime_bench.coreml_program.program import Feature, Package
 from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph
 from styleexport.runtime_bench.formats._coreml_risks import find_risks
 from styleexport.runtime_bench.formats._coreml_shapes import is_flexible
 from styleexport.runtime_bench.formats._coreml_storage import bytes_by_storage, long_name
 from styleexport.runtime_bench.formats._format import Description, Format
-from styleexport.runtime_bench.runners.coreml_reference._blob import AGAIN
-from styleexport.runtime_bench.runners.coreml_reference._features import Proto
-from styleexport.runtime_bench.runners.coreml_reference._package import read_package
-from styleexport.runtime_bench.runners.coreml_reference._program import Feature, Package
 
 # Specification → the first iOS that loads it (coremltools, Model.proto).
 SYSTEMS = {6: 15, 7: 16, 8: 17, 9: 18, 10: 26}

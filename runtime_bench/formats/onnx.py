@@ -10,8 +10,8 @@ import onnx
 
 from styleexport.core.errors import BadArtifact, first_line
 from styleexport.runtime_bench.formats._format import Description, Format
+from styleexport.runtime_bench.formats._onnx_macs import macs_by_node
 from styleexport.runtime_bench.formats._peak import Step, peak_bytes
-from styleexport.runtime_bench.onnx_macs import macs_by_node
 
 
 class OnnxFormat(Format):

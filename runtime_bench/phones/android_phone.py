@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from styleexport.core.errors import DeviceError
-from styleexport.runtime_bench.latency import StateFact, ThermalFact
+from styleexport.runtime_bench.contract.latency import StateFact, ThermalFact
 from styleexport.runtime_bench.phones.adb import SECONDS, Adb, Done, choose
 from styleexport.runtime_bench.phones.phone import APP, REPORTS, Away, Sign
 

@@ -6,8 +6,8 @@ import msgspec
 
 from styleexport.core.errors import BadArtifact, DeviceError
 from styleexport.core.types import Size
-from styleexport.runtime_bench.job import CellWish, JobFact
-from styleexport.runtime_bench.latency import CellFact, LatencyReport, report_from_json
+from styleexport.runtime_bench.contract.job import CellWish, JobFact
+from styleexport.runtime_bench.contract.latency import CellFact, LatencyReport, report_from_json
 
 Key = tuple[str, Size, frozenset[tuple[str, str]]]
 MOST_BYTES = 64_000_000

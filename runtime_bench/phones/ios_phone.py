@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from styleexport.core.errors import DeviceError
-from styleexport.runtime_bench.latency import StateFact
+from styleexport.runtime_bench.contract.latency import StateFact
 from styleexport.runtime_bench.phones.devicectl import Device, Done, Result, devicectl
 from styleexport.runtime_bench.phones.phone import APP, REPORTS, Away, Sign
 

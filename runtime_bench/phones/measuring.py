@@ -15,12 +15,12 @@ import msgspec
 from styleexport.core.errors import DeviceError
 from styleexport.core.manifest import FILE_NAME, Manifest
 from styleexport.core.types import Report
-from styleexport.runtime_bench.job import CellWish, JobFact, new_job, wishes
-from styleexport.runtime_bench.latency import LatencyReport, StateFact, ThermalFact
+from styleexport.runtime_bench.contract.job import CellWish, JobFact, new_job, wishes
+from styleexport.runtime_bench.contract.latency import LatencyReport, StateFact, ThermalFact
+from styleexport.runtime_bench.contract.remote import Ask
 from styleexport.runtime_bench.phones.answer import report_of
 from styleexport.runtime_bench.phones.bundle import Bundle, bundle_of
 from styleexport.runtime_bench.phones.phone import ARTIFACTS, JOBS, REPORTS, Away, Phone
-from styleexport.runtime_bench.runners._ask import Ask
 
 PUSHED = ".pushed.json"
 # From here on a phone slows itself down: Android's "moderate", Apple's "serious".

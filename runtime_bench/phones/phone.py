@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from styleexport.runtime_bench.latency import StateFact
+from styleexport.runtime_bench.contract.latency import StateFact
 
 APP = "org.styleexport.harness"
 # Below the folder that the app shares with the host.

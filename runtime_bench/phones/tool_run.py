@@ -18,8 +18,8 @@ import msgspec
 from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Report
-from styleexport.runtime_bench.job import CellWish, JobFact
-from styleexport.runtime_bench.latency import (
+from styleexport.runtime_bench.contract.job import CellWish, JobFact
+from styleexport.runtime_bench.contract.latency import (
     CellFact,
     HarnessFact,
     LatencyReport,
@@ -27,10 +27,10 @@ from styleexport.runtime_bench.latency import (
     ProtocolFact,
     StateFact,
 )
+from styleexport.runtime_bench.contract.remote import Ask
 from styleexport.runtime_bench.phones.android_phone import AndroidPhone
 from styleexport.runtime_bench.phones.measuring import job_of, refuse_hot
 from styleexport.runtime_bench.phones.tools import Call, Told, Tool, tool_of
-from styleexport.runtime_bench.runners._ask import Ask
 
 PLACE = "/data/local/tmp"
 RUN_SECONDS = 600.0

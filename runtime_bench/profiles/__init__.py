@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from styleexport.core import plugins
-from styleexport.runtime_bench.latency import OperationFact
+from styleexport.runtime_bench.contract.latency import OperationFact
 from styleexport.runtime_bench.profiles._profiler import PACKAGE, Profiled, Profiler, Timed
 from styleexport.runtime_bench.runners._runner import Arrays, RunOptions
 from styleexport.runtime_bench.stats import median

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import onnx
 
-from styleexport.runtime_bench.onnx_macs import macs_by_node
+from styleexport.runtime_bench.formats._onnx_macs import macs_by_node
 from styleexport.runtime_bench.profiles._profiler import Timed, by_tensor
 
 # The exporter's nodes are called after the operation of the captured network.

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from styleexport.runtime_bench.onnx_profile import ExecutedNode, Profile, Profiling, profile
+from styleexport.runtime_bench.execution.onnx_profile import (
+    ExecutedNode,
+    Profile,
+    Profiling,
+    profile,
+)
 from styleexport.runtime_bench.profiles._onnx_layers import OnnxLayers
 from styleexport.runtime_bench.profiles._profiler import LEAST, MOST, SECONDS, Profiled, Timed
 from styleexport.runtime_bench.runners._onnx_batch import widened

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from styleexport.core.images import image_from_array
-from styleexport.runtime_bench.heat_map import CYAN, colour_ramp, scale_top
+from styleexport.runtime_bench.diff.heat_map import CYAN, colour_ramp, scale_top
 from styleexport.runtime_bench.quality.compare import Compared
 
 Array = NDArray[np.float32]

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from styleexport.core.images import image_from_array
-from styleexport.runtime_bench.quality import words
+from styleexport.runtime_bench.quality import number_format as words
 from styleexport.runtime_bench.quality.closeups import (
     DifferenceScale,
     shown_pictures,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from styleexport.core.types import Size
-from styleexport.runtime_bench import words
-from styleexport.runtime_bench.latency import OperationFact
+from styleexport.runtime_bench.contract.latency import OperationFact
 from styleexport.runtime_bench.report import charts
-from styleexport.runtime_bench.report.drawn import Look
+from styleexport.runtime_bench.report import number_format as words
 from styleexport.runtime_bench.report.groups import Entry, Panel
 from styleexport.runtime_bench.report.markup import Html, card, cards, folded, section, table, tag
+from styleexport.runtime_bench.report.series_style import Look
 
 MOST_OPERATIONS = 10
 

@@ -6,8 +6,8 @@ import base64
 import binascii
 from collections.abc import Sequence
 
-from styleexport.runtime_bench import words
-from styleexport.runtime_bench.latency import LatencyReport, StateFact
+from styleexport.runtime_bench.contract.latency import LatencyReport, StateFact
+from styleexport.runtime_bench.report import number_format as words
 from styleexport.runtime_bench.report.groups import Entry, Machine, Panel
 from styleexport.runtime_bench.report.markup import (
     Html,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from styleexport.core.errors import UsageError
-from styleexport.runtime_bench.latency import LatencyReport, read_report
+from styleexport.runtime_bench.contract.latency import LatencyReport, read_report
 from styleexport.runtime_bench.report.groups import Machine, machines_of
 from styleexport.runtime_bench.report.markdown import markdown
 from styleexport.runtime_bench.report.page import page

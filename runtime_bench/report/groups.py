@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from styleexport.core.types import Precision, Size
-from styleexport.runtime_bench.latency import CellFact, LatencyReport
+from styleexport.runtime_bench.contract.latency import CellFact, LatencyReport
+from styleexport.runtime_bench.report.number_format import short
 from styleexport.runtime_bench.stats import Summary, compare, summarise
-from styleexport.runtime_bench.words import short
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from styleexport.core.types import Size
 from styleexport.runtime_bench.report.groups import Entry, Machine, Panel, told_apart
-from styleexport.runtime_bench.words import interval, milliseconds
+from styleexport.runtime_bench.report.number_format import interval, milliseconds
 
 MOST_NAMED = 3
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from styleexport.runtime_bench import words
 from styleexport.runtime_bench.report import charts
+from styleexport.runtime_bench.report import number_format as words
 from styleexport.runtime_bench.report.charts import Dot, Point, Series
-from styleexport.runtime_bench.report.drawn import Look
 from styleexport.runtime_bench.report.groups import Entry, Panel
 from styleexport.runtime_bench.report.headline import fastest
 from styleexport.runtime_bench.report.markup import Html, card, cards, section, table, tag
+from styleexport.runtime_bench.report.series_style import Look
 from styleexport.runtime_bench.stats import Comparison, compare
 
 # More is not seen in a picture of 8 bits.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from styleexport.runtime_bench import words
+from styleexport.runtime_bench.report import number_format as words
 from styleexport.runtime_bench.report.groups import Entry, Machine, Panel
 from styleexport.runtime_bench.report.headline import fastest, headline
 

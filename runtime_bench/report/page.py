@@ -10,12 +10,12 @@ from styleexport.runtime_bench.report import (
     latency_section,
     pipeline_section,
 )
-from styleexport.runtime_bench.report.drawn import Look
 from styleexport.runtime_bench.report.groups import Machine, Panel
 from styleexport.runtime_bench.report.headline import headline
 from styleexport.runtime_bench.report.markup import html, joined, tag
+from styleexport.runtime_bench.report.number_format import short
+from styleexport.runtime_bench.report.series_style import Look
 from styleexport.runtime_bench.report.style import STYLE
-from styleexport.runtime_bench.words import short
 
 # Whatever a report holds, the page runs no script and asks for nothing.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from styleexport.runtime_bench import words
-from styleexport.runtime_bench.report.drawn import Look
+from styleexport.runtime_bench.report import number_format as words
 from styleexport.runtime_bench.report.groups import Entry, Panel
 from styleexport.runtime_bench.report.markup import Html, card, cards, section, table, tag
+from styleexport.runtime_bench.report.series_style import Look
 from styleexport.runtime_bench.stats import Summary, summarise
 
 

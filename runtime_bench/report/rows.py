@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from styleexport.runtime_bench import words
+from styleexport.runtime_bench.report import number_format as words
 from styleexport.runtime_bench.report.groups import Entry, Machine
 from styleexport.runtime_bench.stats import median
 

@@ -17,8 +17,8 @@ from styleexport.core.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
     from styleexport.core.types import Report
-    from styleexport.runtime_bench.latency import LatencyReport
-    from styleexport.runtime_bench.runners._ask import Ask
+    from styleexport.runtime_bench.contract.latency import LatencyReport
+    from styleexport.runtime_bench.contract.remote import Ask
 
 PACKAGE = "styleexport.runtime_bench.runners"
 

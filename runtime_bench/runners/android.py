@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from styleexport.core.errors import DeviceError
 from styleexport.core.types import Report
-from styleexport.runtime_bench.latency import LatencyReport
-from styleexport.runtime_bench.runners._ask import Ask
+from styleexport.runtime_bench.contract.latency import LatencyReport
+from styleexport.runtime_bench.contract.remote import Ask
 from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
 
 SUFFIXES = (".tflite", ".onnx")

@@ -15,7 +15,7 @@ from pathlib import Path
 from styleexport.core.errors import BadArtifact, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Report, Size
-from styleexport.runtime_bench.latency import report_from_json
+from styleexport.runtime_bench.contract.latency import report_from_json
 from styleexport.runtime_bench.runners._choice import parse_runner
 from styleexport.runtime_bench.sweep.engine import Engine, Outcome, cluster
 from styleexport.runtime_bench.sweep.host_lock import host_lock

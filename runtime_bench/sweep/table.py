@@ -12,7 +12,7 @@ from typing import Literal, cast, get_args
 import msgspec
 
 from styleexport.core.errors import BadArtifact, DeviceError
-from styleexport.runtime_bench.latency import LatencyReport, report_from_json
+from styleexport.runtime_bench.contract.latency import LatencyReport, report_from_json
 from styleexport.runtime_bench.sweep.plan import Cell
 
 VERSION = 1

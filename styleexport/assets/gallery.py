@@ -8,7 +8,7 @@ from pathlib import Path
 from styleexport.core.assets import folder
 from styleexport.core.contact_sheet import contact_sheet
 from styleexport.core.images import read_image, write_image
-from styleexport.runtime_bench.stylizer import Stylizer
+from styleexport.runtime_bench.stylize.stylizer import Stylizer
 
 CONTENTS = ("content_lake.jpg", "content_harbour.jpg", "content_tulips.jpg")
 STYLES = ("style_swirl.jpg", "style_impasto.jpg", "style_woodblock.jpg", "style_glass.jpg")

@@ -13,7 +13,7 @@ from styleexport.core.errors import Regression, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from styleexport.runtime_bench.comparison import Attribute, CellComparison
+    from styleexport.runtime_bench.report.comparison import Attribute, CellComparison
 
 HEADER = ("cell", "before", "after", "change", "95 % interval", "p", "verdict")
 
@@ -72,9 +72,9 @@ def compare(
 def _compare_two(
     before: Path, after: Path, fail_above: float | None, across_machines: bool, as_json: bool
 ) -> None:
-    from styleexport.runtime_bench.comparison import compare_reports, notes, regressions
-    from styleexport.runtime_bench.latency import read_report
-    from styleexport.runtime_bench.words import printable
+    from styleexport.runtime_bench.contract.latency import read_report
+    from styleexport.runtime_bench.report.comparison import compare_reports, notes, regressions
+    from styleexport.runtime_bench.report.number_format import printable
 
     first, second = read_report(before), read_report(after)
     found = compare_reports(first, second, fail_above=fail_above, across_machines=across_machines)
@@ -89,8 +89,8 @@ def _compare_two(
 
 
 def _compare_within(report: Path, by: Attribute, as_json: bool) -> None:
-    from styleexport.runtime_bench.comparison import compare_within
-    from styleexport.runtime_bench.latency import read_report
+    from styleexport.runtime_bench.contract.latency import read_report
+    from styleexport.runtime_bench.report.comparison import compare_within
 
     found = compare_within(read_report(report), by)
     print_json(found) if as_json else _print(
@@ -99,7 +99,7 @@ def _compare_within(report: Path, by: Attribute, as_json: bool) -> None:
 
 
 def _print(found: Mapping[str, CellComparison]) -> None:
-    from styleexport.runtime_bench.words import printable
+    from styleexport.runtime_bench.report.number_format import printable
 
     print_table(HEADER, [(printable(name), *_figures(cell)) for name, cell in found.items()])
     for name, cell in found.items():
@@ -108,8 +108,8 @@ def _print(found: Mapping[str, CellComparison]) -> None:
 
 
 def _figures(cell: CellComparison) -> tuple[str, ...]:
-    from styleexport.runtime_bench.comparison import percent
-    from styleexport.runtime_bench.words import milliseconds
+    from styleexport.runtime_bench.report.comparison import percent
+    from styleexport.runtime_bench.report.number_format import milliseconds
 
     latency = cell.latency
     if latency is None:

@@ -114,7 +114,7 @@ def run_export(
     sizes = parse_sizes(common["sizes"])
     from styleexport.core.recipe import read_recipe
     from styleexport.exporter.pipeline import ExportRequest, export
-    from styleexport.models.registry import open_network
+    from styleexport.models.networks._open import open_network
 
     loaded = open_network(common["network"], common["checkpoints"], trusted=common["trust"])
     folder = common["out"] or _folder(loaded.network.name, targets, wanted)
@@ -161,7 +161,7 @@ def _quality(fact: FileFact) -> str:
 
 def _memory(fact: FileFact) -> tuple[str, str]:
     """Return what an app needs for a file, an estimate, and what that means for phones."""
-    from styleexport.runtime_bench.device_classes import needed_bytes, verdicts
+    from styleexport.runtime_bench.machine.phone_memory import needed_bytes, verdicts
 
     needed = needed_bytes(fact)
     return ("-", "") if needed is None else (human_bytes(needed), "/".join(verdicts(fact).values()))
@@ -169,7 +169,7 @@ def _memory(fact: FileFact) -> tuple[str, str]:
 
 def print_export(exported: Exported) -> None:
     """Print a line a file: what it is, what it weighs, how true it is, how long it took."""
-    from styleexport.runtime_bench.device_classes import DEVICE_CLASSES
+    from styleexport.runtime_bench.machine.phone_memory import DEVICE_CLASSES
 
     manifest = exported.manifest
     phones = f"phone of {'/'.join(phone.name.split()[0] for phone in DEVICE_CLASSES)} GB"

@@ -15,7 +15,7 @@ from styleexport.core.errors import DeviceError, ParityFailure, UsageError
 
 if TYPE_CHECKING:
     from styleexport.runtime_bench.bench import BenchRequest
-    from styleexport.runtime_bench.latency import CellFact, LatencyReport
+    from styleexport.runtime_bench.contract.latency import CellFact, LatencyReport
 
 HEADER = (
     "network", "role", "file", "runner", "batch", "median ms", "95 % interval", "min", "p90",
@@ -105,7 +105,7 @@ def bench(
     timed, and gets no latency where it fails. `styleexport report` makes a page of the reports.
     """
     from styleexport.runtime_bench.bench import bench_everywhere
-    from styleexport.runtime_bench.latency import write_report
+    from styleexport.runtime_bench.contract.latency import write_report
 
     request = _request(artifacts, options)
     paths = _free_paths(artifacts, request, out, overwrite)
@@ -128,7 +128,7 @@ def _request(artifacts: tuple[Path, ...], options: Options) -> BenchRequest:
     """Return what the options ask for."""
     from styleexport.cli._parse import parse_precision, parse_roles, parse_sizes
     from styleexport.runtime_bench.bench import BenchRequest, WarmUp
-    from styleexport.runtime_bench.runners._ask import DeviceOptions
+    from styleexport.runtime_bench.contract.remote import DeviceOptions
     from styleexport.runtime_bench.runners._choice import parse_runner
 
     precisions = (parse_precision(text, "--precision int8") for text in options["precisions"])

@@ -73,7 +73,7 @@ def _check_suffixes(out: Path | None, png: Path | None) -> None:
 
 
 def _jury(budget: str | None, loss_weights: Path | None, lpips_heads: Path | None) -> Jury:
-    from styleexport.models.loss_network import (
+    from styleexport.models.losses.loss_network import (
         read_lpips,
         shipped_loss_network,
         vgg16_loss_network,
@@ -93,8 +93,8 @@ def _jury(budget: str | None, loss_weights: Path | None, lpips_heads: Path | Non
 def _write(found: Sequence[Compared], out: Path | None, png: Path | None) -> None:
     from styleexport.core.files import replace_file
     from styleexport.core.images import write_image
+    from styleexport.runtime_bench.quality.contact_sheet import sheet
     from styleexport.runtime_bench.quality.page import page
-    from styleexport.runtime_bench.quality.sheet import sheet
 
     if out is not None:
         with replace_file(out) as part:
@@ -107,7 +107,7 @@ def _write(found: Sequence[Compared], out: Path | None, png: Path | None) -> Non
 
 
 def _print(comparisons: Sequence[Comparison]) -> None:
-    from styleexport.runtime_bench.quality.words import HEADER, cells
+    from styleexport.runtime_bench.quality.number_format import HEADER, cells
 
     quality = comparisons[0].quality
     for name in dict.fromkeys(item.reference for item in comparisons):

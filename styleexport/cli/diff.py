@@ -11,7 +11,7 @@ from styleexport.cli._common import PATH, json_option, print_json, print_table, 
 from styleexport.core.errors import ParityFailure, UsageError
 
 if TYPE_CHECKING:
-    from styleexport.runtime_bench.diff import Diff, DiffReport, TensorDiff
+    from styleexport.runtime_bench.diff.diff import Diff, DiffReport, TensorDiff
 
 
 @click.command(
@@ -43,7 +43,7 @@ def diff(
     """
     from styleexport.cli._parse import parse_sizes
     from styleexport.core.images import check_suffix
-    from styleexport.runtime_bench.diff import diff_files
+    from styleexport.runtime_bench.diff.diff import diff_files
 
     if out is not None:
         check_suffix(out)
@@ -74,7 +74,7 @@ def _write_heat_map(found: Diff, out: Path | None) -> Path | None:
             )
         return None
     from styleexport.core.images import write_image
-    from styleexport.runtime_bench.heat_map import heat_map
+    from styleexport.runtime_bench.diff.heat_map import heat_map
 
     report = found.report
     a, b = Path(report.a).name, Path(report.b).name

@@ -11,7 +11,7 @@ from styleexport.cli._common import PATH, json_option, print_json, print_table, 
 from styleexport.cli._training import training_options
 
 if TYPE_CHECKING:
-    from styleexport.models.compress.distillation.report import DistillReport
+    from styleexport.models.compress.distill.report import DistillReport
 
 SCRATCH_RATE, TUNING_RATE = 1e-3, 1e-4
 
@@ -102,10 +102,10 @@ def distill(
     log.jsonl, contact sheets, sheet.png (before and after), report.json and card.md.
     """
     from styleexport.core.types import Size
-    from styleexport.models.compress.distillation.distilling import DistillRequest
-    from styleexport.models.compress.distillation.distilling import distill as run
-    from styleexport.models.compress.distillation.levels import parse_levels, parse_matches
-    from styleexport.models.training.losses import LossWeights
+    from styleexport.models.compress.distill.distill import DistillRequest
+    from styleexport.models.compress.distill.distill import distill as run
+    from styleexport.models.compress.distill.levels import parse_levels, parse_matches
+    from styleexport.models.losses.adain import LossWeights
     from styleexport.models.training.plan import TrainingPlan, has_bfloat16, pick_device
 
     place = pick_device(device)
@@ -152,7 +152,7 @@ def distill(
 def print_distilled(report: DistillReport) -> None:
     """Print what was matched, what both networks cost, and what the student learned."""
     from styleexport.cli._costs import cost_rows
-    from styleexport.models.compress.distillation.report import quality_rows
+    from styleexport.models.compress.distill.report import quality_rows
 
     levels = ", ".join(f"{name} {weight:g}" for name, weight in report.levels.items())
     soft = "" if report.temperature is None else f", temperature {report.temperature:g}"

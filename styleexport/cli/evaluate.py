@@ -33,10 +33,10 @@ def evaluate(
 
     from styleexport.core.images import write_image
     from styleexport.core.types import Role
-    from styleexport.models.registry import open_network
+    from styleexport.models.networks._open import open_network
+    from styleexport.models.training.contact_sheet import sheet_of, squares
     from styleexport.models.training.data import image_files
     from styleexport.models.training.evaluation import evaluate as measure
-    from styleexport.models.training.sheet import sheet_of, squares
 
     loaded = open_network(network, checkpoints)
     if Role.ENCODE not in loaded.roles:

@@ -67,7 +67,7 @@ def _print_description(path: Path, facts: Description) -> None:
 def _execution(path: Path) -> tuple[ExecutionFact | None, str]:
     """Return what the runtime executes of a file and "", or None and why that is not known."""
     from styleexport.core.errors import BadArtifact, MissingExtra
-    from styleexport.runtime_bench.executed import executed
+    from styleexport.runtime_bench.execution import executed
 
     try:
         return executed(path), ""

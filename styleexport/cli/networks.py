@@ -12,7 +12,7 @@ from styleexport.cli._common import json_option, print_json
 def networks(as_json: bool) -> None:
     """List the networks, where they were published, and the checkpoints they take."""
     from styleexport.core import plugins
-    from styleexport.models.registry import PACKAGE, find
+    from styleexport.models.networks._open import PACKAGE, find
 
     found = [find(name) for name in plugins.names(PACKAGE)]
     if as_json:

@@ -16,9 +16,9 @@ from styleexport.cli._common import (
 )
 
 if TYPE_CHECKING:
-    from styleexport.models.compress.prune_report import PruneReport
-    from styleexport.models.compress.rounds import Retraining
-    from styleexport.models.compress.sensitivity import Sensitivity
+    from styleexport.models.compress.prune.iterative import Retraining
+    from styleexport.models.compress.prune.report import PruneReport
+    from styleexport.models.compress.prune.sensitivity import Sensitivity
 
 
 @click.command(
@@ -134,10 +134,10 @@ def prune(
     """
     from styleexport.cli._parse import parse_sizes
     from styleexport.core.errors import UsageError
-    from styleexport.models.compress.criteria import DEFAULT
-    from styleexport.models.compress.prune_budget import check_budget
-    from styleexport.models.compress.prune_request import DEFAULT_SIZE, PruneRequest
-    from styleexport.models.compress.pruning import prune_symmetrically, prune_zero_channels
+    from styleexport.models.compress.prune.budget import check_budget
+    from styleexport.models.compress.prune.criteria import DEFAULT
+    from styleexport.models.compress.prune.prune import prune_symmetrically, prune_zero_channels
+    from styleexport.models.compress.prune.request import DEFAULT_SIZE, PruneRequest
 
     symmetric = method == "symmetric-l2"
     own = (layout, ratio, budget, criterion, refit, retrain or None, mirrors or None)
@@ -182,7 +182,7 @@ def retraining(
     rounds: int, steps: int, learning_rate: float, resume: bool,
 ) -> Retraining:  # fmt: skip
     """Return how the network is trained between cuts."""
-    from styleexport.models.compress.rounds import Retraining
+    from styleexport.models.compress.prune.iterative import Retraining
     from styleexport.models.training.plan import TrainingPlan, has_bfloat16, pick_device
 
     place = pick_device("auto")

@@ -32,14 +32,14 @@ def sensitivity(
     """
     from styleexport.cli._parse import parse_roles
     from styleexport.core.types import Size
-    from styleexport.exporter.quantized import sensitivity_of
-    from styleexport.models.registry import open_network
+    from styleexport.exporter.int8_export import sensitivity_of
+    from styleexport.models.networks._open import open_network
 
     loaded = open_network(network, checkpoints, trusted=trust)
     wanted = (parse_roles((role,) if role else ()) or loaded.default_roles)[-1]
     found = sensitivity_of(loaded, wanted, Size.parse(size), calibration, talk)
     if out is not None:
-        from styleexport.exporter.quantize.sensitivity import plot
+        from styleexport.exporter.search.sensitivity import plot
 
         plot(found, f"{loaded.network.name} {wanted} {size}", out)
         talk(f"plot: {out}")

@@ -27,7 +27,7 @@ def pack(artifact: Path, images: tuple[Path, ...], name: str, as_json: bool) -> 
     Each code is called as its file, without the suffix; `stylize --style-code` takes that name and
     needs no encoder.
     """
-    from styleexport.runtime_bench.style_pack import pack_styles
+    from styleexport.runtime_bench.stylize.style_pack import pack_styles
 
     fact = pack_styles(artifact, images, name)
     if as_json:

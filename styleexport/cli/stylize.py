@@ -11,7 +11,7 @@ from styleexport.cli._common import PATH, json_option, print_json, talk
 from styleexport.core.errors import BadImage, UsageError
 
 if TYPE_CHECKING:
-    from styleexport.runtime_bench.stylizer import StylizeOptions, Stylizer
+    from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
 
 
 @click.command(
@@ -64,7 +64,7 @@ def stylize(
     """
     from styleexport.cli._parse import parse_precision
     from styleexport.runtime_bench.runners._runner import RunOptions
-    from styleexport.runtime_bench.stylizer import StylizeOptions, Stylizer
+    from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
 
     options = StylizeOptions(alpha, keep_colour, max_side)
     wanted = parse_precision(precision, "--precision fp32") if precision else None
@@ -117,7 +117,7 @@ def _style(
 ) -> object:
     """Return the style that the call names: a code, a picture, or None for a fixed style."""
     from styleexport.core.images import read_image
-    from styleexport.runtime_bench.stylizer import blend_codes
+    from styleexport.runtime_bench.stylize.stylizer import blend_codes
 
     if stylizer.is_fixed_style:
         if styles or codes or weights:

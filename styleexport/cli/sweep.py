@@ -66,7 +66,7 @@ def export_one(item: Export, folder: Path) -> None:
     from styleexport.core.recipe import read_recipe
     from styleexport.core.types import Size
     from styleexport.exporter.pipeline import ExportRequest, export
-    from styleexport.models.registry import open_network
+    from styleexport.models.networks._open import open_network
 
     base = Path(item.folder)
     checkpoints = tuple(base / name for name in item.network.checkpoints)

@@ -87,8 +87,11 @@ def train(
     objective. A network of one style takes --content alone.
     """
     from styleexport.core.errors import UsageError
-    from styleexport.models.compress.qat import DEFAULT_TEACHER_WEIGHT, quantize_aware
-    from styleexport.models.training.losses import LossWeights
+    from styleexport.models.compress.quantize_aware.fine_tune import (
+        DEFAULT_TEACHER_WEIGHT,
+        quantize_aware,
+    )
+    from styleexport.models.losses.adain import LossWeights
     from styleexport.models.training.plan import TrainingPlan, has_bfloat16, pick_device
     from styleexport.models.training.run import train_network
 

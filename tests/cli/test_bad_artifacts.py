@@ -21,7 +21,7 @@ from styleexport.core.manifest import sha256_of_file
 from styleexport.core.types import Size
 from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.exporter.targets._target import PACKAGE as TARGETS
-from styleexport.models.registry import open_network
+from styleexport.models.networks._open import open_network
 from styleexport.runtime_bench.runners._runner import RunOptions, find_runner
 from tests.cli.conftest import (
     edit_manifest,

@@ -68,7 +68,7 @@ def artifact(lite: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def fixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An artifact of a network with one style; never changed."""
-    from styleexport.models.registry import _described
+    from styleexport.models.networks._open import _described
 
     torch.manual_seed(0)
     module = torch.nn.Conv2d(3, 3, 3, padding=1).eval().requires_grad_(False)

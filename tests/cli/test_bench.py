@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from styleexport.runtime_bench.latency import read_report
+from styleexport.runtime_bench.contract.latency import read_report
 
 QUICK = ("--size", "64x64", "--rounds", 2, "--seconds", 0.01, "--threads", 1, "--no-peak")
 

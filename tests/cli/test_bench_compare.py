@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from styleexport.runtime_bench.latency import read_report, write_report
+from styleexport.runtime_bench.contract.latency import read_report, write_report
 
 CONTRACT = Path(__file__).parents[1] / "contract" / "reports"
 DESKTOP, PHONE = CONTRACT / "desktop.json", CONTRACT / "phone.json"

@@ -11,7 +11,7 @@ from PIL import Image
 from styleexport.__main__ import main
 from styleexport.core import plugins
 from styleexport.core.manifest import read_manifest
-from styleexport.models.registry import PACKAGE
+from styleexport.models.networks._open import PACKAGE
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from styleexport.core.errors import BadArtifact
 from styleexport.core.manifest import ConvolutionFact, ExecutionFact
-from styleexport.runtime_bench import executed
+from styleexport.runtime_bench import execution as executed
 
 NAME = "adain-lite_encode_64x64_fp32.onnx"
 FACT = ExecutionFact(

@@ -12,14 +12,14 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
-from styleexport.models.checkpoint import sha256_of
-from styleexport.models.compress.architecture import (
+from styleexport.models.architecture import (
     architecture_of,
     layers,
     read_architecture,
     write_weights,
 )
-from styleexport.models.registry import find, open_network
+from styleexport.models.checkpoint import sha256_of
+from styleexport.models.networks._open import find, open_network
 from tests.cli.conftest import Cli, module_file, nothing_at, nothing_half_written, picture
 
 

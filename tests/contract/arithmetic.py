@@ -13,12 +13,12 @@ from PIL import Image
 from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.manifest import FileFact, SizeFact, read_manifest, sha256_of_file
 from styleexport.core.types import Size
-from styleexport.runtime_bench import tiling
 from styleexport.runtime_bench.bench.request import WarmUp
 from styleexport.runtime_bench.bench.timing import is_stable
-from styleexport.runtime_bench.framing import Frame, best_size
 from styleexport.runtime_bench.parity import psnr_db
-from styleexport.runtime_bench.stylizer import blend_codes
+from styleexport.runtime_bench.stylize import tiling
+from styleexport.runtime_bench.stylize.framing import Frame, best_size
+from styleexport.runtime_bench.stylize.stylizer import blend_codes
 
 Case = dict[str, Any]
 ARTIFACT = Path(__file__).parent / "artifacts" / "colour-transfer"

@@ -22,8 +22,8 @@ from safetensors.numpy import load_file
 from styleexport.core.errors import BadArtifact
 from styleexport.core.manifest import Manifest, ProbeFact, SizeFact, read_manifest
 from styleexport.core.types import Role
-from styleexport.runtime_bench.job import PlanFact, job_from_json, new_job, wishes
-from styleexport.runtime_bench.latency import report_from_json
+from styleexport.runtime_bench.contract.job import PlanFact, job_from_json, new_job, wishes
+from styleexport.runtime_bench.contract.latency import report_from_json
 from styleexport.runtime_bench.parity import read_probe
 from tests.contract.arithmetic import ARTIFACT, arithmetic
 

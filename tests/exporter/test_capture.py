@@ -6,11 +6,11 @@ from torch import nn
 
 from styleexport.core.errors import UnsupportedOp, UsageError
 from styleexport.core.types import Role, Size
-from styleexport.exporter.capture import capture
-from styleexport.exporter.graph import example_inputs
-from styleexport.exporter.passes._rewrite import apply_passes
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.graph import example_inputs
+from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.models.network import LoadedNetwork, StyleNetwork
-from styleexport.models.registry import _described
+from styleexport.models.networks._open import _described
 
 
 def wrap(module: nn.Module) -> LoadedNetwork:

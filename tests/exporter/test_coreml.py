@@ -16,11 +16,11 @@ from torch.nn import functional
 from styleexport.core.errors import UnsupportedOp, UsageError
 from styleexport.core.manifest import NetworkFact, sha256_of_file
 from styleexport.core.types import Precision, Role, Size
-from styleexport.exporter.capture import capture
-from styleexport.exporter.feeds import Feeds
-from styleexport.exporter.graph import example_inputs
-from styleexport.exporter.layers import SAMPLES, Sample, samples_of
-from styleexport.exporter.passes._rewrite import apply_passes
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.graph import example_inputs
+from styleexport.exporter.graph.layer_map import SAMPLES, Sample, samples_of
+from styleexport.exporter.graph.rewrite import apply_passes
+from styleexport.exporter.quantize.calibration_inputs import Feeds
 from styleexport.runtime_bench.formats._format import describe
 from styleexport.runtime_bench.parity import psnr_db
 from styleexport.runtime_bench.runners._runner import RunOptions

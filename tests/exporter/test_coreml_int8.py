@@ -13,26 +13,26 @@ from styleexport.core.manifest import CalibrationFact, SizeFact, sha256_of_file
 from styleexport.core.quiet import quiet
 from styleexport.core.recipe import Int8Recipe, Island, Range, Settings
 from styleexport.core.types import Precision, Role, Size
-from styleexport.exporter.capture import capture
-from styleexport.exporter.graph import example_inputs
-from styleexport.exporter.passes._rewrite import apply_passes
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.graph import example_inputs
+from styleexport.exporter.graph.rewrite import apply_passes
+from styleexport.runtime_bench.coreml_program.package import read_package
 from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph
 from styleexport.runtime_bench.formats._format import describe
 from styleexport.runtime_bench.parity import psnr_db
 from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.runners.coreml_reference import RUNNER
-from styleexport.runtime_bench.runners.coreml_reference._package import read_package
 from tests.conftest import load_own, load_random
 
 pytest.importorskip("coremltools")
 
 from coremltools.proto import Model_pb2
 
-from styleexport.exporter.quantize.coreml_int8 import _pair
-from styleexport.exporter.quantize.coreml_integers import quantized, store_integers
-from styleexport.exporter.quantize.coreml_pairs import Pair
 from styleexport.exporter.targets._target import Recipe
 from styleexport.exporter.targets.coreml import CoremlTarget
+from styleexport.exporter.targets.coreml.int8 import _pair
+from styleexport.exporter.targets.coreml.int8_weights import quantized, store_integers
+from styleexport.exporter.targets.coreml.qdq import Pair
 
 SIZE = Size(32, 48)
 CALIBRATION = CalibrationFact(method="min-max", images=2, styles=0, sha256="0" * 64)

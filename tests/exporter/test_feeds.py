@@ -10,10 +10,10 @@ from PIL import Image
 from styleexport.core.errors import UsageError
 from styleexport.core.images import array_from_image
 from styleexport.core.types import Role, Size
-from styleexport.exporter.capture import capture
-from styleexport.exporter.feeds import Feeds
+from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.quantize.calibration import STYLES_EACH, fit
-from styleexport.exporter.quantize.drawn import drawn_pictures
+from styleexport.exporter.quantize.calibration_inputs import Feeds
+from styleexport.exporter.quantize.synthetic import drawn_pictures
 from tests.conftest import load_random
 
 SIZE = Size(32, 48)

@@ -10,13 +10,13 @@ from torch.nn import functional
 
 from styleexport.core import plugins
 from styleexport.core.types import Precision, Role, Size
-from styleexport.exporter.capture import capture
-from styleexport.exporter.feeds import Feeds
-from styleexport.exporter.graph import example_inputs
-from styleexport.exporter.half_range import SMALLEST_NORMAL, within_half_range
-from styleexport.exporter.passes._rewrite import Pass, apply_passes
-from styleexport.exporter.spatial_means import expand_norms
-from styleexport.models.registry import PACKAGE
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.graph import example_inputs
+from styleexport.exporter.graph.rewrite import Pass, apply_passes
+from styleexport.exporter.quantize.calibration_inputs import Feeds
+from styleexport.exporter.rewrites.half_range import SMALLEST_NORMAL, within_half_range
+from styleexport.exporter.rewrites.spatial_means import expand_norms
+from styleexport.models.networks._open import PACKAGE
 from styleexport.runtime_bench.parity import psnr_db
 from styleexport.runtime_bench.runners._runner import RunOptions
 from tests.conftest import load_own, load_random

@@ -8,10 +8,17 @@ from torch import nn
 from torch.nn import functional
 
 from styleexport.core.types import Role, Size
-from styleexport.exporter.capture import capture
-from styleexport.exporter.feeds import Feeds
-from styleexport.exporter.half_range import within_half_range
-from styleexport.exporter.layers import SAMPLES, TOLERANCE, Sample, pair, paired_layers, samples_of
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.layer_map import (
+    SAMPLES,
+    TOLERANCE,
+    Sample,
+    pair,
+    paired_layers,
+    samples_of,
+)
+from styleexport.exporter.quantize.calibration_inputs import Feeds
+from styleexport.exporter.rewrites.half_range import within_half_range
 from tests.conftest import load_own
 
 SIZE = Size(40, 56)

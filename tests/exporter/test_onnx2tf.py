@@ -14,10 +14,10 @@ from styleexport.core import environments
 from styleexport.core.environments import Environment, Finished
 from styleexport.core.errors import MissingExtra, UnsupportedOp
 from styleexport.core.types import Role, Size
-from styleexport.exporter.capture import capture
-from styleexport.exporter.converters._converter import find_converter
-from styleexport.exporter.graph import Graph, example_inputs
-from styleexport.exporter.passes._rewrite import apply_passes
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.graph import Graph, example_inputs
+from styleexport.exporter.graph.rewrite import apply_passes
+from styleexport.exporter.targets.tflite.converters._converter import find_converter
 from styleexport.runtime_bench.formats._tflite import read_graph
 
 pytest.importorskip("ai_edge_litert")

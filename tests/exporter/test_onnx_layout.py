@@ -14,11 +14,11 @@ from onnx import helper, numpy_helper
 from styleexport.core.manifest import CalibrationFact, SizeFact
 from styleexport.core.recipe import Int8Recipe, Range, Settings
 from styleexport.core.types import Role
-from styleexport.exporter.quantize.onnx_int8 import quantize_units
-from styleexport.exporter.quantize.onnx_layout import faster_layout
-from styleexport.exporter.quantize.units import Unit
-from styleexport.runtime_bench.executed import executed
-from styleexport.runtime_bench.onnx_macs import COLUMNS, integer_mac_share, macs_by_node
+from styleexport.exporter.quantize.blocks import Unit
+from styleexport.exporter.targets.onnx.int8 import quantize_units
+from styleexport.exporter.targets.onnx.int8_layout import faster_layout
+from styleexport.runtime_bench.execution import executed
+from styleexport.runtime_bench.formats._onnx_macs import COLUMNS, integer_mac_share, macs_by_node
 
 SCALE = 0.02
 FLOAT = onnx.TensorProto.FLOAT

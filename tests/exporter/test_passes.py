@@ -9,10 +9,10 @@ from torch import nn
 from styleexport.core import plugins
 from styleexport.core.manifest import TensorFact
 from styleexport.core.types import Role, Size
-from styleexport.exporter.graph import Graph, example_inputs, trace
-from styleexport.exporter.passes import _proof
-from styleexport.exporter.passes._proof import conv2d_in_strips
-from styleexport.exporter.passes._rewrite import (
+from styleexport.exporter.graph.graph import Graph, example_inputs, trace
+from styleexport.exporter.graph.graph import proof as _proof
+from styleexport.exporter.graph.proof import conv2d_in_strips
+from styleexport.exporter.graph.rewrite import (
     PACKAGE,
     Outcome,
     Pass,
@@ -235,7 +235,7 @@ def test_a_rewrite_that_is_not_exact_is_undone_and_said():
 
 
 def test_passes_leave_the_network_they_came_from_alone(random_network):
-    from styleexport.exporter.capture import capture
+    from styleexport.exporter.graph.capture import capture
 
     network = random_network("adain-cd16x")
     before = {k: v.clone() for k, v in network.module.state_dict().items()}

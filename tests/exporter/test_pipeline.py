@@ -15,12 +15,13 @@ from styleexport.core import plugins
 from styleexport.core.errors import BadArtifact, MissingExtra, ParityFailure, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision, Role, Size, Sizing
-from styleexport.exporter import gates, pipeline
+from styleexport.exporter import pipeline
+from styleexport.exporter import rejected as gates
 from styleexport.exporter import request as request_module
 from styleexport.exporter.pipeline import ExportRequest, check_out, export
 from styleexport.exporter.targets._target import PACKAGE as TARGETS
 from styleexport.exporter.targets._target import find_target
-from styleexport.models.registry import PACKAGE
+from styleexport.models.networks._open import PACKAGE
 from styleexport.runtime_bench import parity
 
 SIZE = Size(40, 56)
@@ -171,9 +172,9 @@ def test_a_target_that_is_not_installed(random_network, tmp_path, monkeypatch):
 
 
 def test_one_package_takes_several_sizes(random_network, tmp_path):
+    from styleexport.runtime_bench.coreml_program.package import read_package
     from styleexport.runtime_bench.runners._runner import RunOptions
     from styleexport.runtime_bench.runners.coreml_reference import RUNNER
-    from styleexport.runtime_bench.runners.coreml_reference._package import read_package
 
     network, sizes = random_network("adain-lite"), (SMALL, Size(32, 48), Size(48, 40))
     request = ExportRequest(

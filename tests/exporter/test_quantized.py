@@ -13,10 +13,10 @@ from styleexport.core.errors import QualityBudgetExceeded
 from styleexport.core.manifest import read_manifest, sha256_of_file
 from styleexport.core.recipe import read_recipe
 from styleexport.core.types import Precision, Role, Size
+from styleexport.exporter.int8_export import Quantizer, composed
 from styleexport.exporter.pipeline import ExportRequest, export
-from styleexport.exporter.quantized import Quantizer, composed
-from styleexport.models.registry import open_network
-from styleexport.runtime_bench.diff import diff_files
+from styleexport.models.networks._open import open_network
+from styleexport.runtime_bench.diff.diff import diff_files
 from styleexport.runtime_bench.quality.budget import Budget
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 from tests.conftest import SMALL_BUDGET, load_own

@@ -8,9 +8,9 @@ from torch import nn
 from torch.nn import functional
 
 from styleexport.core.types import Role, Size
-from styleexport.exporter.capture import capture
-from styleexport.exporter.graph import example_inputs
-from styleexport.exporter.reflection import without_reflection_pads
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.graph import example_inputs
+from styleexport.exporter.rewrites.reflection import without_reflection_pads
 from tests.conftest import load_own
 
 SIZE = Size(40, 56)

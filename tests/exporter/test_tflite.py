@@ -16,23 +16,23 @@ from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import TensorFact
 from styleexport.core.recipe import Settings
 from styleexport.core.types import Precision, Role, Size, Sizing
-from styleexport.exporter.capture import capture
-from styleexport.exporter.feeds import Feeds
-from styleexport.exporter.graph import Graph, example_inputs, trace
-from styleexport.exporter.passes._rewrite import apply_passes
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.graph import Graph, example_inputs, trace
+from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.exporter.probes import probe_inputs
+from styleexport.exporter.quantize.calibration_inputs import Feeds
 from styleexport.exporter.quantize.plan import make_plan
 from styleexport.exporter.targets._target import Recipe
 from styleexport.models.network import LoadedNetwork
+from styleexport.models.networks._open import find, open_network
 from styleexport.models.networks.fast_style import SameNet
-from styleexport.models.registry import find, open_network
 from styleexport.runtime_bench.parity import psnr_db
 from styleexport.runtime_bench.runners._runner import RunOptions, find_runner
 
 pytest.importorskip("litert_torch")
 
-from styleexport.exporter.quantize import tflite_weights
 from styleexport.exporter.targets.tflite import TARGET
+from styleexport.exporter.targets.tflite import int8_weights as tflite_weights
 from styleexport.runtime_bench.formats._tflite import read_graph
 
 SIZE = Size(40, 56)
@@ -254,13 +254,13 @@ import hashlib, sys
 from pathlib import Path
 from styleexport.core.recipe import Settings
 from styleexport.core.types import Precision, Role, Size
-from styleexport.exporter.capture import capture
-from styleexport.exporter.feeds import Feeds
-from styleexport.exporter.passes._rewrite import apply_passes
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.quantize.calibration_inputs import Feeds
+from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.exporter.quantize.plan import make_plan
 from styleexport.exporter.targets._target import Recipe
 from styleexport.exporter.targets.tflite import TARGET
-from styleexport.models.registry import open_network
+from styleexport.models.networks._open import open_network
 network, path = open_network("adain-lite"), Path(sys.argv[1])
 graph = apply_passes(capture(network, Role.ENCODE, Size(40, 56)))[0]
 feeds = Feeds(network, None)

@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 from styleexport.core.manifest import TensorFact
 from styleexport.core.types import Role, Size
-from styleexport.exporter.converters import _channels_last
-from styleexport.exporter.converters._channels_last import ChannelsLast
-from styleexport.exporter.graph import Graph, example_inputs, trace
+from styleexport.exporter.graph.graph import Graph, example_inputs, trace
+from styleexport.exporter.rewrites import channels_last as _channels_last
+from styleexport.exporter.rewrites.channels_last import ChannelsLast
 
 SIZE = Size(9, 11)
 CONTENT = TensorFact(

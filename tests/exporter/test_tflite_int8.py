@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("ai_edge_quantizer")
 
-from styleexport.exporter.quantize.tflite_int8 import body
+from styleexport.exporter.targets.tflite.int8 import body
 from styleexport.runtime_bench.formats._tflite import (
     TfliteGraph,
     TfliteOperation,

@@ -12,13 +12,13 @@ from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import CalibrationFact, SizeFact, TensorFact
 from styleexport.core.recipe import Int8Recipe, Island, Range, Settings
 from styleexport.core.types import Precision, Role, Size
-from styleexport.exporter.graph import Graph, example_inputs, trace
+from styleexport.exporter.graph.graph import Graph, example_inputs, trace
 
 pytest.importorskip("litert_torch")
 
 from styleexport.exporter.targets._target import Recipe
 from styleexport.exporter.targets.tflite import TARGET
-from styleexport.runtime_bench.executed import executed
+from styleexport.runtime_bench.execution import executed
 from styleexport.runtime_bench.formats._tflite import read_graph
 from styleexport.runtime_bench.runners._runner import RunOptions, find_runner
 

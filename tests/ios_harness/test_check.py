@@ -24,7 +24,7 @@ from ios_harness.check import (
     syntax,
 )
 from styleexport.core.manifest import read_manifest
-from styleexport.runtime_bench.job import PlanFact, new_job, wishes
+from styleexport.runtime_bench.contract.job import PlanFact, new_job, wishes
 from styleexport.runtime_bench.phones import answer
 from styleexport.runtime_bench.runners.coreml import UNITS
 

@@ -6,7 +6,7 @@ import torch
 
 from styleexport.core.errors import BadCheckpoint
 from styleexport.models.encoders import vgg16
-from styleexport.models.loss_network import (
+from styleexport.models.losses.loss_network import (
     LPIPS_WIDTHS,
     read_lpips,
     shipped_loss_network,

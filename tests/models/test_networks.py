@@ -8,7 +8,7 @@ import torch
 from styleexport.core import plugins
 from styleexport.core.errors import BadCheckpoint, UsageError
 from styleexport.core.types import Role
-from styleexport.models.registry import PACKAGE, find, open_network
+from styleexport.models.networks._open import PACKAGE, find, open_network
 
 NAMES = plugins.names(PACKAGE)
 

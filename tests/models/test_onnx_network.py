@@ -15,12 +15,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from styleexport.core.errors import BadCheckpoint, StyleExportError, UnsupportedOp, UsageError
 from styleexport.core.types import Role, Size
-from styleexport.exporter.capture import capture
-from styleexport.models import onnx_network
-from styleexport.models.onnx_network import OnnxSpec, read_onnx_network
-from styleexport.models.onnx_network_file import read_model
-from styleexport.models.onnx_network_graph import OnnxGraph
-from styleexport.models.registry import open_network
+from styleexport.exporter.graph.capture import capture
+from styleexport.models import from_onnx as onnx_network
+from styleexport.models.from_onnx import OnnxSpec, read_onnx_network
+from styleexport.models.from_onnx.file import read_model
+from styleexport.models.from_onnx.graph import OnnxGraph
+from styleexport.models.networks._open import open_network
 from tests.models.onnx_nets import adain, candy, weight, write
 
 
@@ -374,7 +374,7 @@ def test_weights_beside_the_file_are_read_and_hashed(tmp_path):
 
 
 def test_a_file_that_is_misread_is_not_handed_on(tmp_path, monkeypatch):
-    from styleexport.models import onnx_network_graph as graph
+    from styleexport.models.from_onnx import graph
 
     wrong = {**graph.operations(), "Relu": lambda call: call.tensor(0)}
     monkeypatch.setattr(graph, "operations", lambda: wrong)

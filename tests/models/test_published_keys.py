@@ -13,7 +13,7 @@ from styleexport.core.types import Role
 from styleexport.models.encoders import vgg19
 from styleexport.models.network import LoadedNetwork
 from styleexport.models.networks import adain_vgg19, fast_style
-from styleexport.models.registry import find
+from styleexport.models.networks._open import find
 
 
 def release_encoder() -> nn.Sequential:

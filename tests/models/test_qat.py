@@ -18,24 +18,29 @@ from styleexport.core.errors import BadCheckpoint, UsageError
 from styleexport.core.manifest import CalibrationFact, SizeFact
 from styleexport.core.recipe import Int8Recipe, Island, Settings, write_recipe
 from styleexport.core.types import Role, Size
-from styleexport.exporter.capture import capture
-from styleexport.exporter.passes._rewrite import apply_passes
-from styleexport.exporter.quantize.units import find_units
-from styleexport.models.compress._trace import folds_away, is_picture, output_of, source_of
-from styleexport.models.compress.fake_int8 import fake_int8, traced_passes
-from styleexport.models.compress.qat import (
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.rewrite import apply_passes
+from styleexport.exporter.quantize.blocks import find_units
+from styleexport.models.compress.quantize_aware.fake_int8 import fake_int8, traced_passes
+from styleexport.models.compress.quantize_aware.fine_tune import (
     QuantizeAware,
     quantize_aware,
     quantize_aware_objective,
     tuning_plan,
 )
+from styleexport.models.compress.quantize_aware.trace import (
+    folds_away,
+    is_picture,
+    output_of,
+    source_of,
+)
 from styleexport.models.encoders import vgg16
-from styleexport.models.registry import find, open_network
+from styleexport.models.networks._open import find, open_network
+from styleexport.models.training.contact_sheet import squares
 from styleexport.models.training.data import image_files
 from styleexport.models.training.loop import Trainer
 from styleexport.models.training.plan import TrainingPlan
 from styleexport.models.training.run import train_network
-from styleexport.models.training.sheet import squares
 from tests.conftest import load_own
 
 
@@ -118,7 +123,7 @@ def plan(place: Path, out: Path, **changes) -> TrainingPlan:
 def small(monkeypatch):
     monkeypatch.setattr("styleexport.models.training.run.SHEET_SIDE", 48)
     monkeypatch.setattr("styleexport.models.training.run.SHEET_EACH", 1)
-    monkeypatch.setattr("styleexport.models.compress.qat.WARM_UP_BATCHES", 3)
+    monkeypatch.setattr("styleexport.models.compress.quantize_aware.fine_tune.WARM_UP_BATCHES", 3)
 
 
 def observed(module: nn.Module, *recipes: Int8Recipe):

@@ -13,10 +13,10 @@ from PIL import Image
 from styleexport.core.errors import BadCheckpoint, UsageError
 from styleexport.core.perceptual import relative_distance, style_distance, style_statistics
 from styleexport.models.encoders import vgg16
-from styleexport.models.registry import open_network
+from styleexport.models.losses.adain import LossWeights
+from styleexport.models.networks._open import open_network
 from styleexport.models.training.evaluation import evaluate
 from styleexport.models.training.loop import Progress
-from styleexport.models.training.losses import LossWeights
 from styleexport.models.training.plan import TrainingPlan, learning_rate
 from styleexport.models.training.run import train_network
 

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Precision
-from styleexport.runtime_bench.comparison import (
+from styleexport.runtime_bench.contract.latency import CellFact, LatencyReport, read_report
+from styleexport.runtime_bench.report.comparison import (
     compare_cells,
     compare_reports,
     compare_within,
@@ -18,7 +19,6 @@ from styleexport.runtime_bench.comparison import (
     percent,
     regressions,
 )
-from styleexport.runtime_bench.latency import CellFact, LatencyReport, read_report
 from styleexport.runtime_bench.stats import Rounds, summarise
 
 CONTRACT = Path(__file__).parents[1] / "contract" / "reports"

@@ -14,13 +14,13 @@ import torch
 from styleexport.core.errors import BadArtifact
 from styleexport.core.quiet import quiet
 from styleexport.core.types import Precision, Role, Size
-from styleexport.exporter.capture import capture
-from styleexport.exporter.passes._rewrite import apply_passes
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.exporter.targets._target import Recipe
+from styleexport.runtime_bench.coreml_program.package import read_package
 from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph
 from styleexport.runtime_bench.formats._coreml_risks import find_risks
 from styleexport.runtime_bench.formats._format import Description, describe
-from styleexport.runtime_bench.runners.coreml_reference._package import read_package
 from tests.conftest import load_random
 
 ct = pytest.importorskip("coremltools")

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from styleexport.core.manifest import read_manifest
-from styleexport.runtime_bench.device_classes import DEVICE_CLASSES, needed_bytes, verdicts
+from styleexport.runtime_bench.machine.phone_memory import DEVICE_CLASSES, needed_bytes, verdicts
 from tests.contract.arithmetic import ARTIFACT
 
 

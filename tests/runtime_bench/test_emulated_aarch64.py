@@ -11,9 +11,9 @@ from styleexport.core import cache
 from styleexport.core.errors import DeviceError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Size
-from styleexport.runtime_bench.job import PlanFact
+from styleexport.runtime_bench.contract.job import PlanFact
+from styleexport.runtime_bench.contract.remote import Ask, AskedCell
 from styleexport.runtime_bench.parity import read_probe
-from styleexport.runtime_bench.runners._ask import Ask, AskedCell
 from styleexport.runtime_bench.runners.emulated_aarch64 import INSTRUCTIONS, RUNNER, machine
 from tests.cli.conftest import Cli, cli
 from tests.contract.arithmetic import ARTIFACT

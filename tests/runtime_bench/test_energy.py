@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from styleexport.runtime_bench import energy
+from styleexport.runtime_bench.machine import energy
 
 
 def zone(powercap: Path, folder: str, name: str, energy_uj: str, limit: int = 1_000_000) -> Path:

@@ -11,9 +11,9 @@ import msgspec
 import psutil
 import pytest
 
-from styleexport.runtime_bench import environment
-from styleexport.runtime_bench.host import Host
-from styleexport.runtime_bench.latency import MachineFact, StateFact
+from styleexport.runtime_bench.contract.latency import MachineFact, StateFact
+from styleexport.runtime_bench.machine import environment
+from styleexport.runtime_bench.machine.host import Host
 
 X86 = """processor\t: 0
 model name\t: Xeon Example

@@ -8,10 +8,10 @@ import pytest
 from onnx import helper, numpy_helper
 
 from styleexport.core.errors import BadArtifact
-from styleexport.runtime_bench.executed import executed
-from styleexport.runtime_bench.executed_steps import Step, float_round_trips, reorders
+from styleexport.runtime_bench.execution import executed
+from styleexport.runtime_bench.execution.steps import Step, float_round_trips, reorders
+from styleexport.runtime_bench.formats._onnx_macs import sources
 from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation, TfliteTensor
-from styleexport.runtime_bench.onnx_macs import sources
 
 FLOAT = onnx.TensorProto.FLOAT
 
@@ -188,7 +188,7 @@ def tflite(*operations: tuple[str, tuple[int, ...], int], dtypes: str) -> Tflite
 
 
 def test_tflite_round_trips_are_counted_in_the_file():
-    from styleexport.runtime_bench.executed_tflite import _step
+    from styleexport.runtime_bench.execution.tflite import _step
 
     def trips(graph: TfliteGraph) -> int:
         return float_round_trips([_step(graph, item) for item in graph.operations])

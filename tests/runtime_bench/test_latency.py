@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from styleexport.core.errors import BadArtifact
-from styleexport.runtime_bench.latency import json_schema, read_report, write_report
+from styleexport.runtime_bench.contract.latency import json_schema, read_report, write_report
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = ROOT / "tests" / "contract" / "reports"

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.core.manifest import TensorFact
 from styleexport.core.types import Precision, Role, Size
-from styleexport.exporter.graph import Graph, example_inputs, trace
+from styleexport.exporter.graph.graph import Graph, example_inputs, trace
 from styleexport.exporter.targets._target import Recipe
 from styleexport.runtime_bench.runners import _litert
 from styleexport.runtime_bench.runners._litert import from_file
@@ -169,8 +169,8 @@ print(refused)
 def test_edited_files_are_refused_or_run_but_never_end_the_process(
     precision, tiny, inputs, tmp_path
 ):
-    from styleexport.exporter.quantize.tflite_int8 import activation_ranges, body
-    from styleexport.exporter.quantize.tflite_recipe import STATIC, quantize
+    from styleexport.exporter.targets.tflite.aeq import STATIC, quantize
+    from styleexport.exporter.targets.tflite.int8 import activation_ranges, body
     from styleexport.runtime_bench.formats._tflite import read_graph
 
     source = tmp_path / "source" / "whole.tflite"

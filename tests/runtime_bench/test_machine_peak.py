@@ -6,8 +6,8 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from styleexport.runtime_bench import machine_peak
-from styleexport.runtime_bench.onnx_macs import macs_by_node
+from styleexport.runtime_bench.formats._onnx_macs import macs_by_node
+from styleexport.runtime_bench.machine import peak_macs as machine_peak
 
 
 @pytest.fixture

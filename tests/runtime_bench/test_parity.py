@@ -13,7 +13,7 @@ from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Role
 from styleexport.runtime_bench import parity
-from styleexport.runtime_bench.onnx_macs import integer_mac_share, macs_by_node
+from styleexport.runtime_bench.formats._onnx_macs import integer_mac_share, macs_by_node
 from styleexport.runtime_bench.parity import (
     EQUAL_DB,
     ROUNDED_DB,

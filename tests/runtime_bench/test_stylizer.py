@@ -12,9 +12,9 @@ from styleexport.core.images import read_image
 from styleexport.core.manifest import SizeFact, read_manifest
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.pipeline import ExportRequest, export
-from styleexport.runtime_bench.framing import best_size
-from styleexport.runtime_bench.style_pack import pack_styles
-from styleexport.runtime_bench.stylizer import (
+from styleexport.runtime_bench.stylize.framing import best_size
+from styleexport.runtime_bench.stylize.style_pack import pack_styles
+from styleexport.runtime_bench.stylize.stylizer import (
     StylizeOptions,
     Stylizer,
     _chosen,

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from styleexport.core.errors import BadArtifact
 from styleexport.core.manifest import TensorFact
 from styleexport.core.types import Role, Size
-from styleexport.exporter.graph import Graph, example_inputs, trace
+from styleexport.exporter.graph.graph import Graph, example_inputs, trace
 
 pytest.importorskip("litert_torch")
 

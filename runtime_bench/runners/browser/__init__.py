@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from styleexport.core.errors import DeviceError
 from styleexport.core.types import Report, Size
-from styleexport.runtime_bench.latency import CellFact, LatencyReport
-from styleexport.runtime_bench.runners._ask import Ask, AskedCell, joined
+from styleexport.runtime_bench.contract.latency import CellFact, LatencyReport
+from styleexport.runtime_bench.contract.remote import Ask, AskedCell, joined
 from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
 
 

@@ -15,7 +15,7 @@ import msgspec
 from styleexport.core.errors import DeviceError, MissingExtra
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Report, Size
-from styleexport.runtime_bench.latency import LatencyReport
+from styleexport.runtime_bench.contract.latency import LatencyReport
 from styleexport.runtime_bench.runners.browser import _packages
 from styleexport.runtime_bench.runners.browser._chromium import chromium
 from styleexport.runtime_bench.runners.browser._job import PagePlanFact, job_of

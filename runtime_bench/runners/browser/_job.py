@@ -10,7 +10,7 @@ import msgspec
 
 from styleexport.core.manifest import Manifest, NetworkFact, StylePackFact
 from styleexport.core.types import Size
-from styleexport.runtime_bench import job
+from styleexport.runtime_bench.contract import job
 from styleexport.runtime_bench.runners.browser._assets import examples
 from styleexport.runtime_bench.runners.browser._packages import versions
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from styleexport.core.errors import BadArtifact, UsageError
-from styleexport.runtime_bench.job import CellWish
-from styleexport.runtime_bench.latency import (
+from styleexport.runtime_bench.contract.job import CellWish
+from styleexport.runtime_bench.contract.latency import (
     CellFact,
     LatencyReport,
     report_from_json,

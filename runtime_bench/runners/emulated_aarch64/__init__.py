@@ -21,9 +21,14 @@ from numpy.typing import NDArray
 from styleexport.core.errors import DeviceError, StyleExportError
 from styleexport.core.manifest import ParityFact, ProbeFact, read_manifest
 from styleexport.core.types import Report
-from styleexport.runtime_bench import environment
-from styleexport.runtime_bench.latency import CellFact, HarnessFact, LatencyReport, ProtocolFact
-from styleexport.runtime_bench.runners._ask import Ask, AskedCell
+from styleexport.runtime_bench.contract.latency import (
+    CellFact,
+    HarnessFact,
+    LatencyReport,
+    ProtocolFact,
+)
+from styleexport.runtime_bench.contract.remote import Ask, AskedCell
+from styleexport.runtime_bench.machine import environment
 from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
 
 MOST_PIXELS = 128 * 128
@@ -68,7 +73,7 @@ class EmulatedAarch64(Runner):
 
     def _cell(self, artifact: Path, cell: AskedCell) -> CellFact:
         """Return what one file computes in the machine."""
-        from styleexport.runtime_bench.job import wishes
+        from styleexport.runtime_bench.contract.job import wishes
 
         manifest = read_manifest(artifact, check_files=False)
         (wish,) = wishes(manifest, (self.suffix,), {(cell.path, cell.size)})

@@ -8,12 +8,12 @@ from torch.nn import functional as F
 
 from styleexport.core.manifest import CalibrationFact
 from styleexport.core.types import Role, Size
-from styleexport.exporter.capture import capture
-from styleexport.exporter.feeds import Feeds
-from styleexport.exporter.graph import Graph, example_inputs
-from styleexport.exporter.passes._rewrite import apply_passes
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.graph import Graph, example_inputs
+from styleexport.exporter.graph.rewrite import apply_passes
+from styleexport.exporter.quantize.calibration_inputs import Feeds
 from styleexport.exporter.quantize.plan import Int8Plan, make_plan
-from styleexport.models.registry import open_network
+from styleexport.models.networks._open import open_network
 from tests.conftest import load_own
 
 SIZE = Size(32, 48)

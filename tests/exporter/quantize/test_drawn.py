@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from styleexport.exporter.quantize.calibration import read_calibration
-from styleexport.exporter.quantize.drawn import SIDE, drawn_pictures
+from styleexport.exporter.quantize.synthetic import SIDE, drawn_pictures
 
 
 def digest() -> str:

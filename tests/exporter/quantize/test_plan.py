@@ -13,10 +13,10 @@ from styleexport.core.recipe import Island, Settings
 from styleexport.core.types import Size
 from styleexport.exporter.quantize import plan as module
 from styleexport.exporter.quantize import ranges
+from styleexport.exporter.quantize.blocks import find_units, quantized_units
 from styleexport.exporter.quantize.plan import DEFAULT, make_plan, quantization_fact
 from styleexport.exporter.quantize.ranges import observe
 from styleexport.exporter.quantize.simulate import weight_scales
-from styleexport.exporter.quantize.units import find_units, quantized_units
 from tests.exporter.quantize.conftest import CALIBRATION, Painter, feeds_of, graph_of
 
 LAST = Island(layer="conv2d_3", reason="mine")

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from styleexport.core.recipe import RangeMethod
+from styleexport.exporter.quantize.blocks import find_units, ranged_layers
 from styleexport.exporter.quantize.ranges import observe, ranges_of, watch
-from styleexport.exporter.quantize.units import find_units, ranged_layers
 from tests.exporter.quantize.conftest import feeds_of, graph_of
 
 METHODS = get_args(RangeMethod)

@@ -9,10 +9,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from styleexport.core.recipe import Settings
+from styleexport.exporter.quantize.blocks import find_units, ranged_layers
 from styleexport.exporter.quantize.ranges import observe, ranges_of
-from styleexport.exporter.quantize.repair import reconstructed, repaired, some_patches
 from styleexport.exporter.quantize.simulate import rounded_weight, simulate, weight_scales
-from styleexport.exporter.quantize.units import find_units, ranged_layers
+from styleexport.exporter.quantize.weight_rounding import reconstructed, repaired, some_patches
 from tests.exporter.quantize.conftest import feeds_of, graph_of
 
 BOTH = Settings(bias_correction=True, rounding="reconstructed")
@@ -122,7 +122,7 @@ def test_the_bias_takes_back_the_mean_error_of_each_channel(prepared):
     simulate(maps_only, first, ranges, weights=False)
     simulate(nearest, first, ranges)
     node = next(n for n in mended.graph.nodes if n.name == "conv2d")
-    from styleexport.exporter.passes._rewrite import add_weight
+    from styleexport.exporter.graph.rewrite import add_weight
 
     node.update_arg(2, add_weight(mended, node, found["conv2d"].bias))
     simulate(mended, first, ranges)

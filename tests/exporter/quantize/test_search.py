@@ -15,11 +15,11 @@ from styleexport.core.errors import QualityBudgetExceeded
 from styleexport.core.manifest import CalibrationFact, SizeFact
 from styleexport.core.recipe import Int8Recipe, Island
 from styleexport.core.types import Role
-from styleexport.exporter.quantize import search as module
+from styleexport.exporter.quantize.blocks import STRETCHED, Unit
 from styleexport.exporter.quantize.plan import DEFAULT, Int8Plan
-from styleexport.exporter.quantize.repair import Repaired
-from styleexport.exporter.quantize.search import OTHERS, PER_TENSOR, SearchRequest, search
-from styleexport.exporter.quantize.units import STRETCHED, Unit
+from styleexport.exporter.quantize.weight_rounding import Repaired
+from styleexport.exporter.search import search as module
+from styleexport.exporter.search.search import OTHERS, PER_TENSOR, SearchRequest, search
 from styleexport.runtime_bench.quality.budget import Budget
 from styleexport.runtime_bench.quality.report import PictureQuality, QualityReport
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from styleexport.core.recipe import Island
-from styleexport.exporter.quantize import sensitivity as module
-from styleexport.exporter.quantize.sensitivity import LOSS, SAVED, Sensitivity, measure, plot
-from styleexport.exporter.quantize.units import Unit
+from styleexport.exporter.quantize.blocks import Unit
+from styleexport.exporter.search import sensitivity as module
+from styleexport.exporter.search.sensitivity import LOSS, SAVED, Sensitivity, measure, plot
 
 ERRORS = {"first": 1e-4, "second": 4e-4, "third": 1e-5}
 SAVINGS = {"first": 0.1, "second": 0.3, "third": -0.01}
@@ -71,8 +71,8 @@ def test_the_plot_shows_shares_of_the_largest(found, tmp_path):
 
 @pytest.mark.slow
 def test_a_real_network_is_measured(lite, lite_plan):
-    from styleexport.exporter.quantized import judge_of
-    from styleexport.models.registry import open_network
+    from styleexport.exporter.int8_export import judge_of
+    from styleexport.models.networks._open import open_network
 
     graph, feeds, _ = lite
     judge = judge_of(open_network("adain-lite"), graph)

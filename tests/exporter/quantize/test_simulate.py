@@ -10,6 +10,7 @@ import torch
 
 from styleexport.core.recipe import Range
 from styleexport.core.types import Precision
+from styleexport.exporter.quantize.blocks import find_units, quantized_units, ranged_layers
 from styleexport.exporter.quantize.ranges import observe, ranges_of, watch
 from styleexport.exporter.quantize.simulate import (
     rounded_weight,
@@ -17,7 +18,6 @@ from styleexport.exporter.quantize.simulate import (
     simulate,
     weight_scales,
 )
-from styleexport.exporter.quantize.units import find_units, quantized_units, ranged_layers
 from styleexport.exporter.targets._target import Recipe, find_target
 from styleexport.runtime_bench.parity import psnr_db
 from tests.exporter.quantize.conftest import feeds_of

@@ -8,8 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from styleexport.core.recipe import Island
-from styleexport.exporter.quantize.simulate import leads_to
-from styleexport.exporter.quantize.units import (
+from styleexport.exporter.quantize.blocks import (
     NO_KERNEL,
     STRETCHED,
     default_islands,
@@ -20,6 +19,7 @@ from styleexport.exporter.quantize.units import (
     ranged_layers,
     source_of,
 )
+from styleexport.exporter.quantize.simulate import leads_to
 from tests.exporter.quantize.conftest import graph_of
 
 

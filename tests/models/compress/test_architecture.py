@@ -14,7 +14,7 @@ from torch import nn
 
 from styleexport.core.errors import BadCheckpoint
 from styleexport.core.types import Role
-from styleexport.models.compress.architecture import (
+from styleexport.models.architecture import (
     KEY,
     Architecture,
     Event,
@@ -28,10 +28,10 @@ from styleexport.models.compress.architecture import (
     widths_of,
     write_weights,
 )
-from styleexport.models.compress.coupling import couple
-from styleexport.models.compress.zero_channel import network_passes, without_channels
+from styleexport.models.compress.prune.coupling import couple
+from styleexport.models.compress.prune.zero_channel import network_passes, without_channels
 from styleexport.models.network import LoadedNetwork
-from styleexport.models.registry import find, open_network
+from styleexport.models.networks._open import find, open_network
 from styleexport.models.training.run import trained_parts
 
 SETTINGS = {

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from styleexport.models.compress.architecture import keep_channels, layers
-from styleexport.models.compress.coupling import couple
-from styleexport.models.compress.zero_channel import network_passes
+from styleexport.models.architecture import keep_channels, layers
+from styleexport.models.compress.prune.coupling import couple
+from styleexport.models.compress.prune.zero_channel import network_passes
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, **options) -> nn.Conv2d:

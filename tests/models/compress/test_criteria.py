@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from styleexport.core.errors import UsageError
-from styleexport.models.compress.criteria import CRITERIA, find_criterion
+from styleexport.models.compress.prune.criteria import CRITERIA, find_criterion
 
 # Three filters of two weights: one long, and two of which the first is near the middle of all.
 KERNEL = torch.tensor([[3.0, 4.0], [1.0, 1.0], [0.0, 1.2]]).reshape(3, 2, 1, 1)

@@ -17,18 +17,18 @@ from torch.nn import functional as F
 
 from styleexport.core.errors import BadCheckpoint, UsageError
 from styleexport.core.types import Size
-from styleexport.models.compress.architecture import (
+from styleexport.models.architecture import (
     Event,
     architecture_of,
     read_architecture,
     write_weights,
 )
-from styleexport.models.compress.distillation.distilling import DistillRequest, distill
-from styleexport.models.compress.distillation.lesson import lesson_of, open_student, open_teacher
-from styleexport.models.compress.distillation.levels import Kind, Level
-from styleexport.models.compress.distillation.objective import DistillObjective
+from styleexport.models.compress.distill.distill import DistillRequest, distill
+from styleexport.models.compress.distill.levels import Kind, Level
+from styleexport.models.compress.distill.objective import DistillObjective
+from styleexport.models.compress.distill.setup import lesson_of, open_student, open_teacher
 from styleexport.models.encoders import vgg16
-from styleexport.models.registry import find, open_network
+from styleexport.models.networks._open import find, open_network
 from styleexport.models.training.data import CropPool, image_files
 from styleexport.models.training.loop import Trainer
 from styleexport.models.training.plan import TrainingPlan

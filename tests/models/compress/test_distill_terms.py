@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from styleexport.core.errors import UsageError
-from styleexport.models.compress.distillation.calls import Unclamped, tried
-from styleexport.models.compress.distillation.levels import (
+from styleexport.models.compress.distill.forward import Unclamped, tried
+from styleexport.models.compress.distill.levels import (
     Kind,
     Level,
     check_levels,
@@ -18,21 +18,21 @@ from styleexport.models.compress.distillation.levels import (
     parse_matches,
     temperature_of,
 )
-from styleexport.models.compress.distillation.matching import (
-    Match,
-    check_names,
-    default_pairs,
-    family_layers,
-    matches_of,
-)
-from styleexport.models.compress.distillation.terms import (
+from styleexport.models.compress.distill.losses import (
     WidthMaps,
     painting_distance,
     perceptual_distance,
     same_size,
     softened_divergence,
 )
-from styleexport.models.registry import find
+from styleexport.models.compress.distill.matching import (
+    Match,
+    check_names,
+    default_pairs,
+    family_layers,
+    matches_of,
+)
+from styleexport.models.networks._open import find
 from tests.conftest import load_own, load_random
 
 

@@ -7,10 +7,15 @@ import torch
 
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Role
-from styleexport.models.compress.architecture import layers, widths_of
-from styleexport.models.compress.criteria import l1_norms, l2_norms
-from styleexport.models.compress.mirrors import Tie
-from styleexport.models.compress.symmetric_l2 import Cutter, Cutting, layout_of_ratio, parse_layout
+from styleexport.models.architecture import layers, widths_of
+from styleexport.models.compress.prune.criteria import l1_norms, l2_norms
+from styleexport.models.compress.prune.mirrors import Tie
+from styleexport.models.compress.prune.symmetric_l2 import (
+    Cutter,
+    Cutting,
+    layout_of_ratio,
+    parse_layout,
+)
 from styleexport.models.network import LoadedNetwork
 from tests.conftest import load_random
 from tests.models.compress.own_networks import mirror_network

@@ -7,10 +7,10 @@ import pytest
 from styleexport.core.errors import QualityBudgetExceeded, UsageError
 from styleexport.core.types import Role
 from styleexport.models.compress.cost import Change, Costs, RoleCost
-from styleexport.models.compress.prune_budget import Limit, PruneBudget, check_budget
-from styleexport.models.compress.prune_files import with_failures
-from styleexport.models.compress.prune_report import PruneReport
-from styleexport.models.compress.style_change import StyleChange
+from styleexport.models.compress.prune.budget import Limit, PruneBudget, check_budget
+from styleexport.models.compress.prune.files import with_failures
+from styleexport.models.compress.prune.report import PruneReport
+from styleexport.models.compress.style_quality import StyleChange
 
 
 def report(**changes) -> PruneReport:

@@ -12,10 +12,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from styleexport.core.types import Size
-from styleexport.models.compress.mirrors import Tie
-from styleexport.models.compress.refit import Calibration, refit, refit_alone, whole_windows
-from styleexport.models.compress.style_change import StyleJudge, style_network
-from styleexport.models.compress.symmetric_l2 import Cutter, Cutting, cut_to
+from styleexport.models.compress.prune.mirrors import Tie
+from styleexport.models.compress.prune.reconstruct import (
+    Calibration,
+    refit,
+    refit_alone,
+    whole_windows,
+)
+from styleexport.models.compress.prune.symmetric_l2 import Cutter, Cutting, cut_to
+from styleexport.models.compress.style_quality import StyleJudge, style_network
 from tests.conftest import load_own
 from tests.models.compress.own_networks import mirror_network
 

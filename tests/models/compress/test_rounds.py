@@ -11,18 +11,18 @@ import pytest
 from PIL import Image
 
 from styleexport.core.errors import UsageError
-from styleexport.models.compress.begun import pictures_sha256
-from styleexport.models.compress.prune_budget import PruneBudget
-from styleexport.models.compress.rounds import (
+from styleexport.models.compress.prune.budget import PruneBudget
+from styleexport.models.compress.prune.iterative import (
     Retraining,
     RoundsState,
     begun_layout,
     check_trainable,
     layouts,
 )
-from styleexport.models.compress.symmetric_l2 import Cutting
+from styleexport.models.compress.prune.symmetric_l2 import Cutting
 from styleexport.models.network import LoadedNetwork
 from styleexport.models.training.plan import TrainingPlan
+from styleexport.models.training.resume import pictures_sha256
 from tests.conftest import load_random
 
 BUDGET = PruneBudget.parse("macs<=50%")

@@ -11,19 +11,19 @@ from PIL import Image
 
 from styleexport.core.types import Size
 from styleexport.models.compress.cost import compare_costs, total_macs
-from styleexport.models.compress.drawing import write_sensitivity
-from styleexport.models.compress.layout_search import CostModel, find_layout
-from styleexport.models.compress.mirrors import Tie
-from styleexport.models.compress.prune_budget import Limit
-from styleexport.models.compress.refit import Calibration
-from styleexport.models.compress.sensitivity import (
+from styleexport.models.compress.prune.budget import Limit
+from styleexport.models.compress.prune.layout_search import CostModel, find_layout
+from styleexport.models.compress.prune.mirrors import Tie
+from styleexport.models.compress.prune.plots import write_sensitivity
+from styleexport.models.compress.prune.reconstruct import Calibration
+from styleexport.models.compress.prune.sensitivity import (
     LayerSensitivity,
     Loss,
     Sensitivity,
     measure_sensitivity,
 )
-from styleexport.models.compress.style_change import StyleJudge, style_network
-from styleexport.models.compress.symmetric_l2 import Cutter, Cutting
+from styleexport.models.compress.prune.symmetric_l2 import Cutter, Cutting
+from styleexport.models.compress.style_quality import StyleJudge, style_network
 from tests.conftest import load_random
 from tests.models.compress.own_networks import mirror_network
 

@@ -7,18 +7,18 @@ import torch
 
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Role, Size
-from styleexport.models.compress.architecture import layers
+from styleexport.models.architecture import layers
+from styleexport.models.compress.activation_hooks import macs_of
 from styleexport.models.compress.cost import parameters_of
-from styleexport.models.compress.criteria import l2_norms
-from styleexport.models.compress.mirrors import Mirrored, mirrored_layers
-from styleexport.models.compress.readers import macs_of
-from styleexport.models.compress.symmetric_l2 import (
+from styleexport.models.compress.prune.criteria import l2_norms
+from styleexport.models.compress.prune.mirrors import Mirrored, mirrored_layers
+from styleexport.models.compress.prune.symmetric_l2 import (
     Cutter,
     Cutting,
     layout_of_ratio,
     parse_layout,
 )
-from styleexport.models.compress.zero_channel import coupling_of
+from styleexport.models.compress.prune.zero_channel import coupling_of
 from styleexport.models.network import LoadedNetwork
 from tests.conftest import load_random
 

@@ -14,18 +14,18 @@ from torch.nn import functional as F
 
 from styleexport.core.errors import ParityFailure, UsageError
 from styleexport.core.types import Role, Size
-from styleexport.models.compress import zero_channel
-from styleexport.models.compress.architecture import layers, widths_of
+from styleexport.models.architecture import layers, widths_of
+from styleexport.models.compress.activation_hooks import macs_of
 from styleexport.models.compress.pictures import PictureSet, read_pictures, variants
-from styleexport.models.compress.readers import macs_of
-from styleexport.models.compress.zero_channel import (
+from styleexport.models.compress.prune import zero_channel
+from styleexport.models.compress.prune.zero_channel import (
     find_empty,
     prove,
     without_channels,
     without_emptied_layers,
 )
 from styleexport.models.network import LoadedNetwork
-from styleexport.models.registry import find
+from styleexport.models.networks._open import find
 from tests.conftest import load_own, load_random
 
 SIZES = (Size(64, 64), Size(48, 64))

@@ -17,7 +17,7 @@ import pytest
 from styleexport.core.types import Role, Size
 from styleexport.runtime_bench.bench import BenchRequest, cells, run
 from styleexport.runtime_bench.bench.worker import Station
-from styleexport.runtime_bench.latency import LatencyReport
+from styleexport.runtime_bench.contract.latency import LatencyReport
 from styleexport.runtime_bench.runners._choice import RunnerChoice
 from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session, find_runner
 

@@ -12,13 +12,13 @@ from safetensors.numpy import save_file
 
 from styleexport.core.errors import BadArtifact
 from styleexport.core.types import Precision
-from styleexport.runtime_bench.bench.gate import (
+from styleexport.runtime_bench.bench.messages import Job
+from styleexport.runtime_bench.bench.probe_check import (
     allowed_db,
     encoded_picture,
     measure_parity,
     read_probes,
 )
-from styleexport.runtime_bench.bench.messages import Job
 
 
 def job(tmp_path, **changes) -> Job:

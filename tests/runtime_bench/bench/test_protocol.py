@@ -9,10 +9,10 @@ import pytest
 
 from styleexport.core.types import Role, Size
 from styleexport.runtime_bench.bench.cells import Cell, cells_of
-from styleexport.runtime_bench.bench.memory import peak_rss_bytes, rss_bytes
 from styleexport.runtime_bench.bench.protocol import tables
 from styleexport.runtime_bench.bench.request import BenchRequest
 from styleexport.runtime_bench.bench.worker import is_memory
+from styleexport.runtime_bench.machine.memory import peak_rss_bytes, rss_bytes
 from styleexport.runtime_bench.runners._choice import RunnerChoice
 
 GB = 10**9

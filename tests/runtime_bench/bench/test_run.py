@@ -14,8 +14,8 @@ from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.core.types import Precision, Role, Size
 from styleexport.runtime_bench.bench import BenchRequest, WarmUp
 from styleexport.runtime_bench.bench import messages as say
-from styleexport.runtime_bench.comparison import compare_reports, regressions
-from styleexport.runtime_bench.latency import report_from_json
+from styleexport.runtime_bench.contract.latency import report_from_json
+from styleexport.runtime_bench.report.comparison import compare_reports, regressions
 from styleexport.runtime_bench.runners._choice import RunnerChoice
 from tests.runtime_bench.bench.conftest import MS, Fake, noisy
 
@@ -191,7 +191,7 @@ def test_what_never_becomes_warm_says_so(bench, clock):
 
 
 def test_energy_of_each_cell_is_the_sum_of_its_turns(bench, monkeypatch):
-    from styleexport.runtime_bench import energy
+    from styleexport.runtime_bench.machine import energy
 
     class Meter:
         def joules(self):
@@ -262,7 +262,7 @@ def test_programs_are_files_too(bench, clock):
 
 def test_profile_follows_the_samples_and_its_failure_costs_none(bench, monkeypatch):
     from styleexport.runtime_bench import profiles
-    from styleexport.runtime_bench.latency import OperationFact
+    from styleexport.runtime_bench.contract.latency import OperationFact
 
     found = OperationFact(layer="conv2d", op="Conv", time_ns=5)
     seen = []

@@ -19,7 +19,7 @@ import pytest
 
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
-from styleexport.runtime_bench.latency import read_report
+from styleexport.runtime_bench.contract.latency import read_report
 from styleexport.runtime_bench.runners.browser import _reports, _server
 from styleexport.runtime_bench.runners.browser._address import advice, is_local, reachable_host
 from styleexport.runtime_bench.runners.browser._drive import serving

@@ -12,9 +12,9 @@ import torch
 
 from styleexport.core import plugins
 from styleexport.core.quiet import quiet
-from styleexport.runtime_bench.runners.coreml_reference._interpreter import FAMILIES, Interpreter
-from styleexport.runtime_bench.runners.coreml_reference._package import read_package
-from styleexport.runtime_bench.runners.coreml_reference._program import Package
+from styleexport.runtime_bench.coreml_program.interpreter import FAMILIES, Interpreter
+from styleexport.runtime_bench.coreml_program.package import read_package
+from styleexport.runtime_bench.coreml_program.program import Package
 
 
 def save(program: Any, opset: str, path: Path, *, passes: bool = False, **options: Any) -> Path:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from styleexport.core.quiet import quiet
+from styleexport.runtime_bench.coreml_program.package import read_package
 from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.runners.coreml_reference import RUNNER
-from styleexport.runtime_bench.runners.coreml_reference._package import read_package
 
 ct = pytest.importorskip("coremltools")
 mb = pytest.importorskip("coremltools.converters.mil").Builder

@@ -8,8 +8,8 @@ import torch
 
 from styleexport.core.quiet import quiet
 from styleexport.core.types import Role, Size
-from styleexport.exporter.capture import capture
-from styleexport.exporter.passes._rewrite import apply_passes
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.runtime_bench.parity import psnr_db
 from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.runners.coreml_reference import RUNNER
@@ -28,7 +28,7 @@ def graph(module_network):
 @pytest.fixture(scope="module")
 def module_network():
     from styleexport.models.network import LoadedNetwork
-    from styleexport.models.registry import find
+    from styleexport.models.networks._open import find
 
     torch.manual_seed(0)
     network = find("adain-lite")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from styleexport.core.errors import BadArtifact, StyleExportError, UnsupportedOp
+from styleexport.runtime_bench.coreml_program.package import read_package
 from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.runners.coreml_reference import RUNNER
-from styleexport.runtime_bench.runners.coreml_reference._package import read_package
 
 ct = pytest.importorskip("coremltools")
 mb = pytest.importorskip("coremltools.converters.mil").Builder
@@ -218,7 +218,7 @@ def test_an_unknown_operation_names_itself_its_layer_and_the_file_to_add_it_to(p
         open_and_run(package)
     assert str(raised.value).endswith(
         "does not know the operation non_maximum_suppression of layer y: add a function "
-        "non_maximum_suppression to runtime_bench/runners/coreml_reference/ops/tensor_operation.py"
+        "non_maximum_suppression to runtime_bench/coreml_program/ops/tensor_operation.py"
     )
     edit(package, lambda model: setattr(operation(model, "non_maximum_suppression"), "type", "xyz"))
     with pytest.raises(UnsupportedOp, match="xyz of layer y: add a function xyz to a file of"):

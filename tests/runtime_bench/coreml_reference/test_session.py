@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from styleexport.core.errors import UsageError
+from styleexport.runtime_bench.coreml_program.interpreter import Interpreter
+from styleexport.runtime_bench.coreml_program.package import read_package
 from styleexport.runtime_bench.runners._runner import RunOptions, find_runner
 from styleexport.runtime_bench.runners.coreml_reference import RUNNER, CoremlReference
-from styleexport.runtime_bench.runners.coreml_reference._interpreter import Interpreter
-from styleexport.runtime_bench.runners.coreml_reference._package import read_package
 
 ct = pytest.importorskip("coremltools")
 mb = pytest.importorskip("coremltools.converters.mil").Builder

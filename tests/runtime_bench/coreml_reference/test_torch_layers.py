@@ -13,9 +13,9 @@ from torch import nn
 
 from styleexport.core import plugins
 from styleexport.core.quiet import quiet
+from styleexport.runtime_bench.coreml_program.interpreter import FAMILIES
 from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.runners.coreml_reference import CoremlReference
-from styleexport.runtime_bench.runners.coreml_reference._interpreter import FAMILIES
 
 ct = pytest.importorskip("coremltools")
 

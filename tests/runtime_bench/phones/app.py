@@ -8,8 +8,8 @@ import msgspec
 
 from styleexport.core.errors import StyleExportError
 from styleexport.core.manifest import ParityFact, read_manifest
-from styleexport.runtime_bench.job import CellWish, JobFact, job_from_json
-from styleexport.runtime_bench.latency import (
+from styleexport.runtime_bench.contract.job import CellWish, JobFact, job_from_json
+from styleexport.runtime_bench.contract.latency import (
     CellFact,
     HarnessFact,
     LatencyReport,

@@ -11,10 +11,10 @@ import pytest
 from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Size
-from styleexport.runtime_bench.job import PlanFact
+from styleexport.runtime_bench.contract.job import PlanFact
+from styleexport.runtime_bench.contract.remote import Ask, AskedCell, DeviceOptions
 from styleexport.runtime_bench.phones import adb as adb_program
 from styleexport.runtime_bench.phones.android_phone import properties_from, state_from
-from styleexport.runtime_bench.runners._ask import Ask, AskedCell, DeviceOptions
 from styleexport.runtime_bench.runners.android import RUNNER
 from tests.runtime_bench.phones.adb_server import SHARED
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from styleexport.runtime_bench.latency import read_report
+from styleexport.runtime_bench.contract.latency import read_report
 from tests.cli.conftest import Cli, cli
 
 __all__ = ["cli"]

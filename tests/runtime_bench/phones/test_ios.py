@@ -13,9 +13,9 @@ import pytest
 from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Size
-from styleexport.runtime_bench.job import PlanFact
+from styleexport.runtime_bench.contract.job import PlanFact
+from styleexport.runtime_bench.contract.remote import Ask, AskedCell, DeviceOptions
 from styleexport.runtime_bench.phones import measuring
-from styleexport.runtime_bench.runners._ask import Ask, AskedCell, DeviceOptions
 from styleexport.runtime_bench.runners.ios import RUNNER
 from tests.runtime_bench.phones.conftest import QUICK, ROOT
 

@@ -8,10 +8,10 @@ import pytest
 
 from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.types import Size
-from styleexport.runtime_bench.job import PlanFact
-from styleexport.runtime_bench.latency import read_report
+from styleexport.runtime_bench.contract.job import PlanFact
+from styleexport.runtime_bench.contract.latency import read_report
+from styleexport.runtime_bench.contract.remote import Ask, AskedCell, DeviceOptions
 from styleexport.runtime_bench.phones.tools import BenchmarkModel, Call, PerfTest, tool_of
-from styleexport.runtime_bench.runners._ask import Ask, AskedCell, DeviceOptions
 from styleexport.runtime_bench.runners.android import RUNNER
 from tests.cli.conftest import Cli, cli
 

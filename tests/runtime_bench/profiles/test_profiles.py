@@ -13,7 +13,7 @@ from styleexport.core import plugins
 from styleexport.core.errors import BadArtifact
 from styleexport.core.manifest import Manifest, read_manifest
 from styleexport.runtime_bench import profiles
-from styleexport.runtime_bench.latency import OperationFact
+from styleexport.runtime_bench.contract.latency import OperationFact
 from styleexport.runtime_bench.profiles import _profiler
 from styleexport.runtime_bench.profiles._profiler import Profiled, Timed, by_tensor, repeated
 from styleexport.runtime_bench.runners._runner import RunOptions

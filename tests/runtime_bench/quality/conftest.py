@@ -11,7 +11,7 @@ from torch import nn
 from styleexport.core.manifest import read_manifest, write_manifest
 from styleexport.core.types import Size
 from styleexport.exporter.pipeline import ExportRequest, export
-from styleexport.models.loss_network import shipped_loss_network
+from styleexport.models.losses.loss_network import shipped_loss_network
 from styleexport.runtime_bench.quality.compare import Jury
 from tests.conftest import load_own
 

@@ -10,16 +10,16 @@ import pytest
 
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Role
-from styleexport.runtime_bench.heat_map import CYAN
+from styleexport.runtime_bench.diff.heat_map import CYAN
 from styleexport.runtime_bench.quality.closeups import (
     DifferenceScale,
     shown_pictures,
     worst_places,
 )
 from styleexport.runtime_bench.quality.compare import compare
+from styleexport.runtime_bench.quality.contact_sheet import CELL, COLUMNS, GAP, sheet
 from styleexport.runtime_bench.quality.page import page
 from styleexport.runtime_bench.quality.pairs import Choice, pairs_of
-from styleexport.runtime_bench.quality.sheet import CELL, COLUMNS, GAP, sheet
 
 VOID = {"meta", "img"}
 

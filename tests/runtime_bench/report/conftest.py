@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from styleexport.runtime_bench.latency import (
+from styleexport.runtime_bench.contract.latency import (
     CellFact,
     LatencyReport,
     OperationFact,

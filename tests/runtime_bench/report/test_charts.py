@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from styleexport.runtime_bench import words
 from styleexport.runtime_bench.report import charts, svg
+from styleexport.runtime_bench.report import number_format as words
 from styleexport.runtime_bench.report.charts import Dot, Point, Series
 from styleexport.runtime_bench.report.svg import Axis, Linear, Style
 

@@ -6,7 +6,7 @@ import pytest
 
 from styleexport.core.manifest import SizeFact
 from styleexport.core.types import Precision, Role
-from styleexport.runtime_bench.latency import (
+from styleexport.runtime_bench.contract.latency import (
     CellFact,
     HarnessFact,
     LatencyReport,

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from styleexport.core.errors import DeviceError, ParityFailure
-from styleexport.runtime_bench.latency import LatencyReport
+from styleexport.runtime_bench.contract.latency import LatencyReport
 from styleexport.runtime_bench.sweep import SweepRequest, engine, host_lock, read_plan, reports, run
 from styleexport.runtime_bench.sweep.engine import Engine
 from styleexport.runtime_bench.sweep.plan import Cell, Export

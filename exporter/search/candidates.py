@@ -1,0 +1,97 @@
+"""Candidates of one graph as real files in ONNX Runtime: what each loses, how long it takes."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import tempfile
+import time
+from collections.abc import Collection, Generator
+from pathlib import Path
+
+import onnx
+from onnx import numpy_helper
+
+from styleexport.exporter.quantize.blocks import Unit, find_units, quantized_units
+from styleexport.exporter.quantize.plan import Int8Plan
+from styleexport.exporter.quantize.ranges import Arrays
+from styleexport.exporter.targets.onnx import model_from_graph, tensor_names
+from styleexport.exporter.targets.onnx.int8 import quantize_units
+from styleexport.runtime_bench.runners._runner import RunOptions, Session, find_runner
+from styleexport.runtime_bench.stats import median
+
+ROUNDS = 9
+# A round of one candidate lasts at least so long, in seconds.
+ROUND_SECONDS = 0.05
+
+
+class Candidates:
+    """Writes and runs the int8 files that one plan allows.
+
+    Args:
+        plan: ranges, gains and repaired weights; its islands stay in float in every candidate.
+        inputs: that time is taken on.
+    """
+
+    def __init__(self, plan: Int8Plan, inputs: Arrays) -> None:
+        self.plan = plan
+        self.inputs = inputs
+        graph, self.recipe = plan.followed(repair=False)
+        module = graph.module()
+        self.units = quantized_units(find_units(module), plan.recipe.islands)
+        self.names = tensor_names(graph, module)
+        self.model = model_from_graph(graph)
+
+    def written(self, units: Collection[Unit]) -> onnx.ModelProto:
+        """Return the model with these units in int8 and all others in float."""
+        model = onnx.ModelProto()
+        model.CopyFrom(self.model)
+        convolutions = {node.output[0]: node for node in model.graph.node}
+        stored = {item.name: item for item in model.graph.initializer}
+        for unit in units:
+            node, repaired = convolutions[unit.layer], self.plan.weights.get(unit.layer)
+            for name, value in zip(
+                node.input[1:], (repaired.weight, repaired.bias) if repaired else (), strict=False
+            ):
+                if value is not None:
+                    array = value.float().numpy()
+                    stored[name].CopyFrom(numpy_helper.from_array(array, name))
+        quantize_units(model, list(units), self.recipe, self.names)
+        return model
+
+    @contextlib.contextmanager
+    def session(self, units: Collection[Unit]) -> Generator[Session]:
+        """Yield a session on a candidate; of no units, on the float file."""
+        model = self.written(units) if units else self.model
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "candidate.onnx"
+            path.write_bytes(model.SerializeToString())
+            with find_runner("onnxruntime").open(path, RunOptions()) as session:
+                yield session
+
+    def time_share(self, session: Session, baseline: Session) -> float:
+        """Return a session's time by that of another, taken in turns: the median of rounds."""
+        repeats = max(1, round(ROUND_SECONDS / max(self._seconds(baseline, 1), 1e-4)))
+        with _undisturbed():
+            shares = [
+                self._seconds(session, repeats) / self._seconds(baseline, repeats)
+                for _ in range(ROUNDS)
+            ]
+        return median(shares)
+
+    def _seconds(self, session: Session, repeats: int) -> float:
+        started = time.perf_counter()
+        for _ in range(repeats):
+            session(self.inputs)
+        return time.perf_counter() - started
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Generator[None]:
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

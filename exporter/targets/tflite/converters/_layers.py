@@ -1,0 +1,33 @@
+"""Which tensor of a float32 ``.tflite`` file holds which layer of the network, found by values."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from styleexport.exporter.graph.graph import Graph, example_inputs
+from styleexport.exporter.graph.layer_map import Sample, pair, samples_of
+from styleexport.runtime_bench.formats._tflite import read_graph
+from styleexport.runtime_bench.runners._litert import feed, from_file, invoke, load
+
+
+def match_layers(graph: Graph, path: Path) -> dict[str, int]:
+    """Return layer of the graph → tensor index in a float32 file that computes the same.
+
+    Args:
+        graph: with fixed sizes.
+        path: of the file; its inputs are the graph's, in order, whatever they are called.
+    """
+    examples = example_inputs(graph.inputs, graph.size)
+    file = read_graph(path)
+    interpreter = load(path, delegate=True, threads=os.cpu_count(), keep_all=True)
+    names = dict(zip(file.inputs, examples, strict=True))
+    feed(interpreter, path, file, {name: value.numpy() for name, value in names.items()})
+    invoke(interpreter, path)
+    indices = sorted(index for item in file.operations for index in item.outputs)
+    tensors = {
+        index: Sample.of(from_file(interpreter.get_tensor(index), file.tensors[index]))
+        for index in indices
+    }
+    layers = {name: s for name, s in samples_of(graph).items() if len(s.shape) in (2, 4)}
+    return pair(layers, tensors)

@@ -1,0 +1,83 @@
+"""What LiteRT executes of a ``.tflite`` file: the file as it is written.
+
+LiteRT rewrites nothing. XNNPACK takes whole runs of operations and computes those in integers whose
+tensors are integers.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from styleexport.core.manifest import ConvolutionFact, ExecutionFact
+from styleexport.runtime_bench.execution.steps import Kind, Step, float_round_trips, reorders
+from styleexport.runtime_bench.formats._format import describe
+from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation, read_graph
+
+MOVES = frozenset({
+    "PAD", "PADV2", "MIRROR_PAD", "RELU", "RELU6", "RELU_0_TO_1", "MAX_POOL_2D", "CONCATENATION",
+    "TRANSPOSE", "SLICE", "STRIDED_SLICE", "SPLIT", "RESHAPE", "RESIZE_NEAREST_NEIGHBOR", "GATHER",
+    "TILE", "BROADCAST_TO", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "MINIMUM", "MAXIMUM",
+})  # fmt: skip
+
+
+def executed(path: Path) -> ExecutionFact:
+    """Return what LiteRT executes.
+
+    Raises:
+        BadArtifact: the file is truncated or altered.
+        MissingExtra: the library that reads it is not installed.
+    """
+    graph = read_graph(path)
+    steps = tuple(_step(graph, item) for item in graph.operations if graph.activations(item))
+    kinds = Counter(step.kind for step in steps)
+    return ExecutionFact(
+        runtime=f"litert {importlib.metadata.version('ai-edge-litert')}",
+        nodes=dict(Counter(item.name for item in graph.operations).most_common()),
+        integer_mac_share=graph.int8_mac_share(),
+        convolutions=tuple(
+            ConvolutionFact(
+                layer=graph.tensors[item.outputs[0]].name,
+                integer=graph.in_integers(item),
+                macs=macs,
+            )
+            for item in graph.operations
+            if (macs := graph.macs(item))
+        ),
+        float_round_trips=float_round_trips(steps),
+        transposes=sum(step.transposes for step in steps),
+        quantizes=kinds["quantize"],
+        dequantizes=kinds["dequantize"],
+        bytes_by_dtype=describe(path).bytes_by_dtype,
+    )
+
+
+def _step(graph: TfliteGraph, item: TfliteOperation) -> Step:
+    reads = graph.activations(item)
+    return Step(
+        op=item.name,
+        kind=_kind(graph, item),
+        reads=tuple(map(str, reads)),
+        writes=tuple(map(str, item.outputs)),
+        transposes=item.name == "TRANSPOSE"
+        and reorders(_permutation(graph, item), graph.tensors[item.inputs[0]].shape),
+    )
+
+
+def _kind(graph: TfliteGraph, item: TfliteOperation) -> Kind:
+    if item.name == "QUANTIZE" and graph.tensors[item.inputs[0]].dtype == "float32":
+        return "quantize"  # one that reads integers only changes their scale
+    if item.name == "DEQUANTIZE":
+        return "dequantize"
+    return "move" if item.name in MOVES else "other"
+
+
+def _permutation(graph: TfliteGraph, item: TfliteOperation) -> tuple[int, ...]:
+    """Return the order of axes that a TRANSPOSE asks for; reversed where it is computed."""
+    stored = graph.tensors[item.inputs[1]].stored
+    if stored is None:
+        return tuple(range(len(graph.tensors[item.inputs[0]].shape)))[::-1]
+    return tuple(int(axis) for axis in np.frombuffer(stored.tobytes(), np.int32))

@@ -1,0 +1,74 @@
+"""Multiply-accumulates of an ONNX file, node by node, and where the runtime computes them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+
+import onnx
+from onnx import shape_inference
+
+from styleexport.runtime_bench.execution.onnx_profile import profile
+from styleexport.runtime_bench.runners._runner import Arrays
+
+INTEGER_OPS = ("QLinearConv", "ConvInteger", "QLinearMatMul", "MatMulInteger", "QGemm")
+# A convolution's own entry in its metadata: how many columns of the picture it gives at once.
+COLUMNS = "styleexport.columns"
+
+
+def macs_by_node(model: onnx.ModelProto) -> dict[str, int]:
+    """Return node name → MACs of convolutions and matrix products; 0 where sizes are open.
+
+    A convolution multiplies each output element by in·kh·kw weights, a transposed one each input
+    element by out·kh·kw. Weights that are zero only because a convolution gives several columns at
+    once do not count.
+    """
+    graph = shape_inference.infer_shapes(model).graph
+    shapes = {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*graph.value_info, *graph.input, *graph.output)
+    }
+    shapes |= {item.name: list(item.dims) for item in graph.initializer}
+    macs: dict[str, int] = {}
+    for node in graph.node:
+        if node.op_type not in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
+            continue
+        weight = shapes.get(node.input[1], [0])
+        data = node.input[0] if node.op_type == "ConvTranspose" else node.output[0]
+        share = math.prod(weight[1:]) if "Conv" in node.op_type else weight[0]
+        wide = math.prod(shapes.get(data, [0])) * share
+        macs[node.name] = wide * (weight[-1] - _columns(node) + 1) // max(weight[-1], 1)
+    return macs
+
+
+def _columns(node: onnx.NodeProto) -> int:
+    """Return how many columns a node computes at once, each by its own part of the weight."""
+    return next((int(item.value) for item in node.metadata_props if item.key == COLUMNS), 1)
+
+
+def integer_mac_share(model: onnx.ModelProto, inputs: Arrays) -> float:
+    """Return the share (0..1) of a model's MACs that ONNX Runtime computes in integers.
+
+    It is read from the runtime's own profile of one run: what was executed, not what was asked for.
+    """
+    macs = macs_by_node(model)
+    executed = profile(model, inputs).nodes
+    integer = sources((node.name for node in executed if node.op in INTEGER_OPS), macs)
+    total = sum(macs.values())
+    return sum(macs[name] for name in integer) / total if total else 0.0
+
+
+def sources(executed: Iterable[str], known: Iterable[str]) -> set[str]:
+    """Return the file's nodes behind executed ones: the runtime appends its own suffixes.
+
+    A suffix never begins with a number: those tell the file's own nodes apart.
+    """
+    names, found = set(known), set[str]()
+    for name in executed:
+        source = name
+        while source not in names and "_" in source:
+            source = source.rpartition("_")[0]
+        if source in names and not re.match(r"_\d+(_|$)", name.removeprefix(source)):
+            found.add(source)
+    return found

@@ -1,0 +1,135 @@
+"""One comparison as one picture: the worst of each kind side by side, and the worst places."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from styleexport.core.errors import UsageError
+from styleexport.core.images import image_from_array
+from styleexport.runtime_bench.diff.heat_map import INK, PAPER
+from styleexport.runtime_bench.quality import number_format as words
+from styleexport.runtime_bench.quality.closeups import (
+    PLACE_SIDE,
+    PLACE_ZOOM,
+    DifferenceScale,
+    Place,
+    shown_pictures,
+    worst_places,
+)
+from styleexport.runtime_bench.quality.compare import Compared, Comparison
+
+CELL = PLACE_SIDE * PLACE_ZOOM
+COLUMNS = 6
+GAP = 16
+TEXT = 15
+LINE = 22
+FAINT = (112, 112, 112)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Cells side by side: a title above each, and a picture or lines of text below it."""
+
+    titles: tuple[str, ...]
+    cells: tuple[Image.Image | tuple[str, ...], ...]
+
+    @property
+    def height(self) -> int:
+        pictures = [cell.height for cell in self.cells if isinstance(cell, Image.Image)]
+        return LINE + max(pictures) + GAP
+
+    def draw(self, sheet: Image.Image, top: int) -> None:
+        """Put the row onto a sheet."""
+        pen = ImageDraw.Draw(sheet)
+        font = ImageFont.load_default(TEXT)
+        for column, (title, cell) in enumerate(zip(self.titles, self.cells, strict=True)):
+            left = GAP + column * (CELL + GAP)
+            pen.text((left, top), title, FAINT, font)
+            if isinstance(cell, Image.Image):
+                sheet.paste(cell, (left, top + LINE))
+                continue
+            for number, line in enumerate(cell):
+                pen.text((left, top + (number + 1) * LINE), line, INK, font)
+
+
+def sheet(compared: Compared) -> Image.Image:
+    """Return content, style, reference, candidate and difference of the worst pictures.
+
+    Below them lie the three worst places, 64x64 pixels enlarged four times.
+
+    Raises:
+        UsageError: what was compared are style codes.
+    """
+    if compared.reference[0].ndim != 4:
+        raise UsageError(
+            f"{compared.comparison.candidate} returns a style code, of which there is no picture: "
+            "leave out --png"
+        )
+    scale = DifferenceScale.of(compared)
+    rows = [_picture_row(compared, index, scale) for index in shown_pictures(compared)]
+    rows.append(_place_row(compared, worst_places(compared)))
+    head = _head(compared.comparison, scale)
+    height = GAP + LINE * len(head) + GAP + sum(row.height for row in rows)
+    result = Image.new("RGB", (GAP + COLUMNS * (CELL + GAP), height), PAPER)
+    pen = ImageDraw.Draw(result)
+    for number, line in enumerate(head):
+        size = TEXT + 3 if number == 0 else TEXT
+        pen.text((GAP, GAP + number * LINE), line, INK, ImageFont.load_default(size))
+    top = GAP + LINE * len(head) + GAP
+    for row in rows:
+        row.draw(result, top)
+        top += row.height
+    return result
+
+
+def _head(comparison: Comparison, scale: DifferenceScale) -> list[str]:
+    quality = comparison.quality
+    pairs = zip(words.HEADER, words.cells(comparison), strict=True)
+    figures = "    ".join(f"{name} {value}" for name, value in pairs if value != "-")
+    return [
+        f"{Path(comparison.candidate).name}  against  {Path(comparison.reference).name}",
+        figures,
+        f"{quality.size.height}x{quality.size.width}, {len(quality.pictures)} pictures; style in "
+        f"{quality.loss_network}'s features; {scale.words}",
+        *textwrap.wrap(words.NOTE, 230),
+    ]
+
+
+def _picture_row(compared: Compared, index: int, scale: DifferenceScale) -> _Row:
+    probe = compared.probes[index]
+    reference, candidate = compared.reference[index], compared.candidate[index]
+    row = words.picture_cells(compared.comparison.quality.pictures[index])
+    figures = tuple(
+        f"{name} {value}" for name, value in zip(words.PICTURE_HEADER, row, strict=True)
+        if value != "-" and name not in ("picture", "kind")
+    )  # fmt: skip
+    shown: list[Image.Image | tuple[str, ...]] = []
+    for array in (probe.content, probe.style, reference, candidate):
+        missing = ("none: the network", "has its own")
+        shown.append(missing if array is None else _fitted(image_from_array(array)))
+    difference = _fitted(scale.map(reference, candidate))
+    titles = ("content", "style", "reference", "candidate", "difference", probe.name)
+    return _Row(titles, (*shown, difference, figures))
+
+
+def _place_row(compared: Compared, places: Sequence[Place]) -> _Row:
+    titles: list[str] = []
+    cells: list[Image.Image] = []
+    for place in places:
+        name = compared.probes[place.picture].name
+        for side, outputs in (("ref.", compared.reference), ("cand.", compared.candidate)):
+            titles.append(f"{side} {name} at {place.left}, {place.top}")
+            cells.append(place.cut(outputs[place.picture]))
+    return _Row(tuple(titles), tuple(cells))
+
+
+def _fitted(image: Image.Image) -> Image.Image:
+    """Return the picture as wide as a cell."""
+    size = (CELL, max(1, round(image.height * CELL / image.width)))
+    smaller = image.width > CELL
+    return image.resize(size, Image.Resampling.LANCZOS if smaller else Image.Resampling.NEAREST)

@@ -1,0 +1,85 @@
+"""A reference for Core ML on any machine: saved ML programs, evaluated with torch.
+
+The runner reads the ``.mlpackage`` from disk as a device would, weights file and compressed
+constants included, and computes each operation with torch. It has two modes.
+
+``RUNNER`` is device-like: arithmetic inside an operation is float32, and every tensor that the
+program declares fp16 is rounded to fp16 after the operation that makes it, as the Neural Engine and
+the GPU keep their tensors. It shows what half precision costs, overflow past 65504 included.
+
+``CoremlReference(rounding=False)`` keeps all tensors in float32. It shows whether the program means
+what the network means, whatever types it declares.
+
+Image inputs are made into the 8-bit pixel buffer that an app would hand over. Image outputs are
+divided by 255 and clipped to 0..1, but not rounded to 8 bits as a device would, so that a
+difference below one step of 255 can still be measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+from styleexport.runtime_bench.runners._torch_threads import torch_threads
+
+
+class CoremlReference(Runner):
+    """Runs ``.mlpackage`` files with torch on the CPU.
+
+    Args:
+        rounding: whether tensors that the program declares fp16 are rounded to fp16.
+    """
+
+    name = "coreml-reference"
+    suffix = ".mlpackage"
+    timed = False
+
+    def __init__(self, *, rounding: bool = True) -> None:
+        self._rounding = rounding
+
+    def in_float32(self) -> CoremlReference:
+        """Return the runner that keeps every tensor in float32."""
+        return CoremlReference(rounding=False)
+
+    @contextlib.contextmanager
+    def open(self, path: Path, options: RunOptions) -> Generator[Session]:
+        """Return a session on the package; see `Runner.open`.
+
+        Raises:
+            UnsupportedOp: the program holds an operation that the reference does not compute.
+        """
+        from styleexport.runtime_bench.runners._coreml_session import ReferencePackage
+
+        package = ReferencePackage(path, rounding=self._rounding)
+        fed: dict[str, NDArray[np.float32]] = {}
+        results: dict[str, NDArray[np.float32]] = {}
+
+        def feed(inputs: Arrays) -> None:
+            fed.clear()
+            fed.update(inputs)
+
+        with torch_threads(options.threads):
+            yield Session(
+                feed=feed,
+                invoke=lambda: results.update(package(fed)),
+                fetch=lambda: dict(results),
+            )
+
+    def layers(
+        self, path: Path, inputs: Arrays, tensors: Sequence[str]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return tensors of one run by the names that the program gives its variables.
+
+        Names that the program does not hold are left out.
+        """
+        from styleexport.runtime_bench.runners._coreml_session import ReferencePackage
+
+        return ReferencePackage(path, rounding=self._rounding).layers(inputs, tensors)
+
+
+RUNNER = CoremlReference()
