@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from styleexport.core.arrays import Array, Arrays
 from styleexport.core.errors import UsageError
 from styleexport.core.manifest import FileFact, PassFact, QualityFact, RecipeFact, sha256_of_file
 from styleexport.core.recipe import Int8Recipe, write_recipe
-from styleexport.core.types import Precision, Report, Role, Size
+from styleexport.core.types import Precision, Progress, Role, Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.rewrite import apply_passes
@@ -30,7 +30,7 @@ from styleexport.models.network import LoadedNetwork
 from styleexport.runtime_bench.quality.budget import Budget
 from styleexport.runtime_bench.quality.judge import Judge
 from styleexport.runtime_bench.quality.probes import quality_probes
-from styleexport.runtime_bench.runners._runner import Arrays, RunOptions, runner_for
+from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 
 BUDGETS = {Precision.INT8: "psnr>=35, style<=+5%", Precision.AUTO: "psnr>=38, style<=+5%"}
 
@@ -38,8 +38,6 @@ BUDGETS = {Precision.INT8: "psnr>=35, style<=+5%", Precision.AUTO: "psnr>=38, st
 SEVERAL_TARGETS_DB = 0.3
 # What is tried where the fixed recipe is over budget.
 SECOND = msgspec.structs.replace(DEFAULT, ranges="mse")
-
-Array = NDArray[np.float32]
 
 
 def judge_of(network: LoadedNetwork, graph: Graph) -> Judge:
@@ -69,13 +67,13 @@ class Quantizer:
     Args:
         request: settings, budget, recipe.
         folder: of the artifact, where recipes are written.
-        report: progress, a line at a time.
+        progress: progress, a line at a time.
     """
 
-    def __init__(self, request: ExportRequest, folder: Path, report: Report) -> None:
+    def __init__(self, request: ExportRequest, folder: Path, progress: Progress) -> None:
         self.request = request
         self.folder = folder
-        self.report = report
+        self.progress = progress
         self.recipes: list[RecipeFact] = []
         self._plans: dict[tuple[Role, Size, Precision], tuple[Int8Plan, RecipeFact]] = {}
         self._judges: dict[tuple[Role, Size], Judge] = {}
@@ -122,7 +120,7 @@ class Quantizer:
         given = self.request.recipe is not None or graph.sizes
         if given or first.recipe.settings != DEFAULT:
             return False
-        self.report(f"{label}: ranges of the least squared error, as the first are over budget")
+        self.progress(f"{label}: ranges of the least squared error, as the first are over budget")
         plan = make_plan(graph, feeds(), first.recipe.calibration, SECOND)
         if self._psnr_db(plan, graph, feeds) <= self._psnr_db(first, graph, feeds):
             return False
@@ -162,14 +160,14 @@ class Quantizer:
         calibration = feeds.feeds.images.fact([fact.name for fact in graph.inputs])
         given = self.request.recipe
         if given is not None and given.role == graph.role:
-            self.report(f"{label}: recipe {given.settings.name}")
+            self.progress(f"{label}: recipe {given.settings.name}")
             _check_islands(given, graph)
             lifted = self._lifted(graph, given)
             return make_plan(
                 graph, feeds(), calibration, given.settings, given.islands, lifted=lifted
             )
         if precision is Precision.INT8:
-            self.report(f"{label}: ranges of {len(feeds())} calibration inputs")
+            self.progress(f"{label}: ranges of {len(feeds())} calibration inputs")
             return make_plan(graph, feeds(), calibration)
         margin = SEVERAL_TARGETS_DB if len(self.request.targets) > 1 else 0.0
         state = self.request.out.with_name(f"{self.request.out.name}.search")
@@ -179,7 +177,7 @@ class Quantizer:
                 budget=self.budget(precision).stricter(margin), state=state / f"{label}.json",
                 label=label,
             ),
-            self.report,
+            self.progress,
         )  # fmt: skip
 
     def _saved(self, recipe: Int8Recipe, precision: Precision, label: str) -> RecipeFact:
@@ -239,7 +237,7 @@ def composed(paired: Mapping[str, str], written: Mapping[str, str]) -> dict[str,
 
 
 def sensitivity_of(
-    network: LoadedNetwork, role: Role, size: Size, calibration: Path | None, report: Report
+    network: LoadedNetwork, role: Role, size: Size, calibration: Path | None, progress: Progress
 ) -> Sensitivity:
     """Return what each layer of one role loses and saves in int8.
 
@@ -247,10 +245,10 @@ def sensitivity_of(
         UsageError: the network has no such role, or the calibration folder is none.
         UnsupportedOp: the network cannot be captured, or has no layer to quantize.
     """
-    report(f"{network.network.name} {role} {size}: capture")
+    progress(f"{network.network.name} {role} {size}: capture")
     graph, _ = apply_passes(capture(network, role, size))
     feeds = Feeds(network, calibration).of(graph)
     fact = feeds.feeds.images.fact([item.name for item in graph.inputs])
-    report(f"ranges of {len(feeds())} calibration inputs")
+    progress(f"ranges of {len(feeds())} calibration inputs")
     plan = make_plan(graph, feeds(), fact)
-    return measure(plan, feeds()[0], judge_of(network, graph), report)
+    return measure(plan, feeds()[0], judge_of(network, graph), progress)

@@ -26,7 +26,7 @@ from styleexport.core.manifest import (
     size_of_file,
 )
 from styleexport.core.program import save_program
-from styleexport.core.types import Precision, Report, Role, Size, Sizing
+from styleexport.core.types import Precision, Progress, Role, Size, Sizing
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.layer_map import paired_layers
@@ -72,7 +72,7 @@ class Exported:
     seconds: dict[str, float]
 
 
-def export(request: ExportRequest, report: Report = lambda _: None) -> Exported:
+def export(request: ExportRequest, progress: Progress = lambda _: None) -> Exported:
     """Write an artifact directory, whole or not at all, and return its facts.
 
     Raises:
@@ -84,20 +84,20 @@ def export(request: ExportRequest, report: Report = lambda _: None) -> Exported:
         QualityBudgetExceeded: an int8 file loses more than the budget allows; the same.
         DeviceError: the folder is not writable or the disk is full.
     """
-    targets = open_targets(request, report)
+    targets = open_targets(request, progress)
     check_request(request, targets)
     check_out(request.out, overwrite=request.overwrite)
-    plan = [(target, precisions_of(target, request, report)) for target in targets]
+    plan = [(target, precisions_of(target, request, progress)) for target in targets]
     for target, precisions in plan:
         for precision in precisions:
             target.check_precision(precision)
     quantized = any(p in QUANTIZED for _, precisions in plan for p in precisions)
     if quantized:
-        check_quantized(request, report)
+        check_quantized(request, progress)
     fixed = request.sizing is Sizing.FIXED
     sizes = tuple(dict.fromkeys(request.sizes)) if fixed else request.sizes[:1]
     with replace_folder(request.out) as folder:
-        builder = _Builder(request, plan, folder, report)
+        builder = _Builder(request, plan, folder, progress)
         for role in request.roles or request.network.default_roles:
             for size in sizes:
                 builder.add(role, size)
@@ -120,15 +120,15 @@ class _Builder:
         request: ExportRequest,
         plan: Sequence[tuple[Target, Sequence[Precision]]],
         folder: Path,
-        report: Report,
+        progress: Progress,
     ) -> None:
         self.request = request
         self.network = request.network
         self.plan = plan
         self.folder = folder
-        self.report = report
+        self.progress = progress
         self.feeds = Feeds(request.network, request.calibration)
-        self.quantizer = Quantizer(request, folder, report)
+        self.quantizer = Quantizer(request, folder, progress)
         self.fact = _network_fact(request.network)
         self.files: list[FileFact] = []
         self.probes: list[ProbeFact] = []
@@ -140,7 +140,7 @@ class _Builder:
         """Export one role at one size, to every target from one capture, and check each file."""
         fixed = self.request.sizing is Sizing.FIXED
         label = f"{self.network.network.name}_{role}_{size if fixed else self.request.sizing}"
-        self.report(f"{label}: capture")
+        self.progress(f"{label}: capture")
         traced = size if fixed else TRACE_SIZE
         captured = capture(self.network, role, traced, dynamic=not fixed)
         graph, passes = apply_passes(captured)
@@ -163,7 +163,7 @@ class _Builder:
     ) -> None:  # fmt: skip
         path = f"{label}_{precision}{target.suffix}"
         started = time.perf_counter()
-        self.report(f"{path}: write")
+        self.progress(f"{path}: write")
         self._add_file(graph, feeds, target, precision, path, passes)
         self.seconds[self.files[-1].path] = time.perf_counter() - started
 
@@ -189,7 +189,7 @@ class _Builder:
         for precision in QUANTIZED:
             same = self._files(graph, precision)
             if len(same) > 1:
-                self.report(f"{graph.role} {graph.size} {precision}: {len(same)} files agree?")
+                self.progress(f"{graph.role} {graph.size} {precision}: {len(same)} files agree?")
                 self.agreements += agreements(self.folder, same, self.probes)
 
     def _add_program(self, captured: Graph, role: Role, size: Size, label: str) -> None:
@@ -249,10 +249,10 @@ class _Builder:
             size_bytes=size_of_file(file),
             sha256=sha256_of_file(file),
         )
-        self.report(f"{path}: parity")
+        self.progress(f"{path}: parity")
         fact = msgspec.structs.replace(fact, parity=check_file(self.folder, fact, self.probes))
         if recipe:
-            self.report(f"{path}: quality")
+            self.progress(f"{path}: quality")
             fact = self._judged(fact, graph)
         self.files.append(fact)
 

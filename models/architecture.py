@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 KEY = "styleexport.architecture"
 FORMAT = 1
+# Methods in the history of a weights file.
+ZERO_CHANNEL = "zero-channel"
+SYMMETRIC_L2 = "symmetric-l2"
+DISTILL = "distill"
+TRAIN = "train"
+QUANTIZE_AWARE = "quantize-aware"
 
 Convolution = nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d | nn.ConvTranspose2d
 Normalisation = _BatchNorm | _InstanceNorm

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,8 @@ from safetensors.numpy import load_file
 
 from styleexport.core.errors import BadArtifact, DeviceError, first_line
 from styleexport.core.manifest import AgreementFact, FileFact, Manifest, ParityFact, ProbeFact
-from styleexport.core.types import Precision
+from styleexport.core.psnr import EQUAL_DB, psnr_db
+from styleexport.core.thresholds import ALLOWED_DB, allowed_on_device
 from styleexport.runtime_bench.runners._runner import (
     Runner,
     RunOptions,
@@ -23,43 +23,6 @@ from styleexport.runtime_bench.runners._runner import (
 )
 
 Tensors = dict[str, NDArray[np.float32]]
-
-# The least that passes, in dB. Rounding to fp16 costs about 1e-3 of a value; int8 weights alone
-# stay above 35 on trained networks; int8 activations and palettes of few values are held to what a
-# viewer accepts.
-ALLOWED_DB = {
-    Precision.FP32: 90.0,
-    Precision.FP16: 50.0,
-    Precision.INT8_WEIGHTS: 35.0,
-    Precision.INT8: 25.0,
-    Precision.AUTO: 25.0,
-    Precision.PALETTE8: 35.0,
-    Precision.PALETTE6: 25.0,
-    Precision.PALETTE4: 25.0,
-}
-# Rounding a picture to 8 bits leaves 58.9 dB; a runner that does so is held to no more than this.
-ROUNDED_DB = 48.0
-# What is reported for files that agree to the last bit.
-EQUAL_DB = 200.0
-
-
-def psnr_db(
-    output: NDArray[np.float32], reference: NDArray[np.float32], peak: float | None = None
-) -> float:
-    """Return the peak signal-to-noise ratio, 10·log10(peak² / mean squared error), in dB.
-
-    Args:
-        output: what was measured.
-        reference: what was expected, of the same shape.
-        peak: the largest possible value; None takes the reference's largest absolute value.
-    """
-    if not np.isfinite(output).all():
-        return 0.0
-    error = np.mean((output.astype(np.float64) - reference.astype(np.float64)) ** 2)
-    top = float(np.abs(reference).max()) if peak is None else peak
-    if error == 0:
-        return EQUAL_DB
-    return min(EQUAL_DB, 10 * math.log10(max(top, 1e-12) ** 2 / error))
 
 
 def read_probe(folder: Path, probe: ProbeFact) -> Tensors:
@@ -117,12 +80,6 @@ def check_file(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> tup
     if not found:
         raise DeviceError("; ".join(refused))
     return tuple(found)
-
-
-def allowed_on_device(fact: FileFact) -> float:
-    """Return the least that passes where pictures come out as the file has them, in dB."""
-    allowed = ALLOWED_DB[fact.precision]
-    return min(allowed, ROUNDED_DB) if fact.outputs[0].dtype == "uint8" else allowed
 
 
 def _allowed(fact: FileFact, runner: Runner) -> float:

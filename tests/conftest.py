@@ -96,11 +96,11 @@ def int8_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def ungated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Random weights amplify rounding: let every precision pass that paints something."""
-    from styleexport.runtime_bench import parity
+    from styleexport.core.thresholds import ALLOWED_DB
 
     for precision in Precision:
         if precision not in (Precision.FP32, Precision.FP16):
-            monkeypatch.setitem(parity.ALLOWED_DB, precision, 5.0)
+            monkeypatch.setitem(ALLOWED_DB, precision, 5.0)
 
 
 @pytest.fixture

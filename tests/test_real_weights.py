@@ -11,6 +11,7 @@ from styleexport.core import plugins
 from styleexport.core.errors import ParityFailure
 from styleexport.core.images import read_image
 from styleexport.core.manifest import read_manifest
+from styleexport.core.thresholds import ALLOWED_DB
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.exporter.targets._target import PACKAGE as TARGETS
@@ -19,7 +20,6 @@ from styleexport.models.networks._open import open_network
 from styleexport.models.training.contact_sheet import squares
 from styleexport.models.training.data import image_files
 from styleexport.models.training.evaluation import evaluate
-from styleexport.runtime_bench.parity import ALLOWED_DB
 from styleexport.runtime_bench.stylize.stylizer import Stylizer
 
 SIZE = Size(128, 160)

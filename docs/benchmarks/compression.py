@@ -31,6 +31,7 @@ from int8_report import Entry, Runtime
 from int8_sessions import OPTIONS, opened
 from PIL import Image
 
+from styleexport.core.arrays import Arrays, Run
 from styleexport.core.images import write_image
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision, Role, Size
@@ -41,7 +42,6 @@ from styleexport.models.network import LoadedNetwork
 from styleexport.models.networks._open import open_network
 from styleexport.models.training.contact_sheet import sheet_of, squares
 from styleexport.models.training.data import image_files
-from styleexport.runtime_bench.runners._runner import Arrays, Run
 
 ORIGINAL, PRUNED = "original", "pruned"
 RUNTIMES: tuple[tuple[Runtime, str], ...] = (

@@ -36,6 +36,7 @@ from int8_report import Entry, Measured, Runtime, shown
 from int8_sessions import OPTIONS, opened
 
 from styleexport.core import environments
+from styleexport.core.arrays import Arrays, Run
 from styleexport.core.errors import UsageError, first_line
 from styleexport.core.images import array_from_image
 from styleexport.core.manifest import FileFact, Manifest, read_manifest
@@ -44,7 +45,7 @@ from styleexport.exporter.quantize.calibration import fit, read_calibration
 from styleexport.models.losses.loss_network import shipped_loss_network
 from styleexport.runtime_bench.quality.judge import Array, Judge
 from styleexport.runtime_bench.quality.probes import quality_probes
-from styleexport.runtime_bench.runners._runner import Arrays, Run, Session, find_runner
+from styleexport.runtime_bench.runners._runner import Session, find_runner
 
 # A sample lasts at least so long; before it, the threads of the last candidate come to rest.
 SAMPLE_SECONDS = 0.05

@@ -17,7 +17,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from styleexport.core import environments
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.quiet import quiet
-from styleexport.runtime_bench.runners._litert import load, native_quiet
+from styleexport.runtime_bench.runners._litert import load
+from styleexport.runtime_bench.runners._litert_tensors import native_quiet
 
 Feeds = Sequence[dict[str, NDArray[np.float32]]]
 

@@ -12,11 +12,13 @@ import onnx
 from int8_report import Entry
 from numpy.typing import NDArray
 
+from styleexport.core.arrays import Arrays
 from styleexport.runtime_bench.execution import executed
 from styleexport.runtime_bench.formats._onnx_macs import macs_by_node, sources
 from styleexport.runtime_bench.formats._tflite import TfliteTensor, read_graph
-from styleexport.runtime_bench.runners._litert import from_file, load
-from styleexport.runtime_bench.runners._runner import Arrays, RunOptions, Session, runner_for
+from styleexport.runtime_bench.runners._litert import load
+from styleexport.runtime_bench.runners._litert_tensors import from_file
+from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
 
 OPTIONS = RunOptions(threads=2)
 # As OpenVINO calls what multiplies.

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from styleexport.core.arrays import Array
 from styleexport.core.images import array_from_image
 from styleexport.core.types import Role, Size
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.quantize.calibration import CalibrationSet, fit, read_calibration
 from styleexport.models.network import LoadedNetwork
-
-Array = NDArray[np.float32]
 
 
 class Feeds:

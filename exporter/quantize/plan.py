@@ -13,6 +13,7 @@ from msgspec import Struct
 from torch import Tensor
 from torch.fx import GraphModule
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.cache import remembered
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import (
@@ -35,7 +36,7 @@ from styleexport.exporter.quantize.blocks import (
     ranged_layers,
 )
 from styleexport.exporter.quantize.equalize import equalized, gains_from_ranges
-from styleexport.exporter.quantize.ranges import Arrays, Seen, observe, ranges_of, seen_with_gains
+from styleexport.exporter.quantize.ranges import Seen, observe, ranges_of, seen_with_gains
 from styleexport.exporter.quantize.simulate import leads_to, simulate
 from styleexport.exporter.quantize.weight_rounding import Repaired, repaired
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.fx import GraphModule, Interpreter, Node
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.quiet import quiet
 from styleexport.core.recipe import Range, RangeMethod
 from styleexport.exporter.quantize.blocks import kind, nodes_by_name
@@ -26,8 +27,6 @@ PERCENTILE = 99.99
 BINS = 2048
 # Of a channel's largest value, that one input must reach for its gain to be read off.
 ENOUGH = 1 / 16
-
-Arrays = Mapping[str, NDArray[np.float32]]
 
 
 @dataclass

@@ -24,10 +24,10 @@ from torch import Tensor
 from torch.fx import GraphModule, Interpreter, Node
 from torch.nn import functional
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.recipe import Settings
 from styleexport.exporter.graph.rewrite import argument, tensor_of
 from styleexport.exporter.quantize.blocks import Unit, nodes_by_name
-from styleexport.exporter.quantize.ranges import Arrays
 from styleexport.exporter.quantize.simulate import (
     WEIGHT_LEVELS,
     rounded_weight,

@@ -28,11 +28,11 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule, Node
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.manifest import PassFact
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.rewrite import Outcome, Pass, add_weight, apply_passes
 from styleexport.exporter.rewrites.spatial_means import expand_norms, is_spatial_mean
-from styleexport.exporter.targets._target import Arrays
 
 aten = torch.ops.aten
 LARGEST_ROW = 32768.0

@@ -12,9 +12,9 @@ from pathlib import Path
 import onnx
 from onnx import numpy_helper
 
+from styleexport.core.arrays import Arrays
 from styleexport.exporter.quantize.blocks import Unit, find_units, quantized_units
 from styleexport.exporter.quantize.plan import Int8Plan
-from styleexport.exporter.quantize.ranges import Arrays
 from styleexport.exporter.targets.onnx import model_from_graph, tensor_names
 from styleexport.exporter.targets.onnx.int8 import quantize_units
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, find_runner

@@ -19,15 +19,15 @@ from typing import Any
 
 import msgspec
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import QualityBudgetExceeded
 from styleexport.core.files import replace_file
 from styleexport.core.manifest import CalibrationFact
 from styleexport.core.recipe import Island, Settings, Trial
-from styleexport.core.types import Report
+from styleexport.core.types import Progress
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.quantize.blocks import STRETCHED, Unit, island
 from styleexport.exporter.quantize.plan import DEFAULT, Int8Plan, make_plan
-from styleexport.exporter.quantize.ranges import Arrays
 from styleexport.exporter.search.candidates import Candidates
 from styleexport.runtime_bench.quality.budget import Budget
 from styleexport.runtime_bench.quality.judge import Judge
@@ -88,19 +88,19 @@ class _State(msgspec.Struct, frozen=True):
     glances: tuple[_Glance, ...]
 
 
-def search(request: SearchRequest, report: Report) -> Int8Plan:
+def search(request: SearchRequest, progress: Progress) -> Int8Plan:
     """Return the plan of the fastest trial inside the budget.
 
     Raises:
         QualityBudgetExceeded: not even a file with a single unit in int8 stays inside.
     """
-    return _Search(request, report).run()
+    return _Search(request, progress).run()
 
 
 @dataclass
 class _Search:
     request: SearchRequest
-    report: Report
+    progress: Progress
     trials: list[Trial] = field(default_factory=list[Trial])
     glances: list[_Glance] = field(default_factory=list[_Glance])
     plans: dict[tuple[str, tuple[str, ...]], Candidates] = field(default_factory=dict[Any, Any])
@@ -172,7 +172,7 @@ class _Search:
             known[layer] = _Glance(layer=layer, psnr_db=decibels, time_share=share)
             self.glances.append(known[layer])
             self._keep()
-            self.report(
+            self.progress(
                 f"{self.request.label}: {layer or 'all'} {'in float' if layer else 'in int8'}: "
                 f"{decibels:.2f} dB, {share:.0%} of float32's time"
             )
@@ -212,7 +212,7 @@ class _Search:
         )
         self.trials.append(trial)
         self._keep()
-        self.report(
+        self.progress(
             f"{self.request.label}: {settings.name}, {len(islands)} more in float: "
             f"{trial.psnr_db:.2f} dB, {trial.time_share:.0%} of float32's time"
             f"{'' if trial.inside else ', over budget'}"
@@ -265,7 +265,9 @@ class _Search:
             return
         if state.digest == self.digest:
             self.trials, self.glances = list(state.trials), list(state.glances)
-            self.report(f"{request.label}: {len(self.trials)} trials of an earlier search are kept")
+            self.progress(
+                f"{request.label}: {len(self.trials)} trials of an earlier search are kept"
+            )
 
     def _keep(self) -> None:
         self.request.state.parent.mkdir(parents=True, exist_ok=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 from msgspec import Struct
 from PIL import Image, ImageDraw, ImageFont
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.images import write_image
-from styleexport.core.types import Report
+from styleexport.core.types import Progress
 from styleexport.exporter.quantize.plan import Int8Plan
-from styleexport.exporter.quantize.ranges import Arrays
 from styleexport.exporter.search.candidates import Candidates
 from styleexport.runtime_bench.quality.judge import Judge
 
@@ -58,14 +58,14 @@ class Sensitivity(Struct, frozen=True, kw_only=True):
     islands: dict[str, str]
 
 
-def measure(plan: Int8Plan, inputs: Arrays, judge: Judge, report: Report) -> Sensitivity:
+def measure(plan: Int8Plan, inputs: Arrays, judge: Judge, progress: Progress) -> Sensitivity:
     """Return what each unit of a plan loses and saves.
 
     Args:
         plan: ranges and repaired weights.
         inputs: that time is taken on.
         judge: of the graph's files.
-        report: progress, a line a layer.
+        progress: progress, a line a layer.
     """
     candidates = Candidates(plan, inputs)
     units = candidates.units
@@ -86,7 +86,7 @@ def measure(plan: Int8Plan, inputs: Arrays, judge: Judge, report: Report) -> Sen
                 without_db=round(without, 2), saved_share=round(share - all_share, 4),
             )  # fmt: skip
             rows.append(row)
-            report(f"{unit.layer}: {alone:.1f} dB alone, {without - all_db:+.2f} dB without")
+            progress(f"{unit.layer}: {alone:.1f} dB alone, {without - all_db:+.2f} dB without")
     return Sensitivity(
         name=plan.recipe.settings.name,
         pictures=len(judge.stills),

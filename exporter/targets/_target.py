@@ -7,18 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from styleexport.core import plugins
+from styleexport.core.arrays import Arrays
 from styleexport.core.manifest import NetworkFact, PassFact, QuantizationFact, TensorFact
 from styleexport.core.recipe import Int8Recipe
 from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph.graph import Graph
 
 PACKAGE = "styleexport.exporter.targets"
-
-Arrays = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ AVERAGE_DECAY = 0.999
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """One moment of a training; losses are means since the last report."""
 
     step: int
@@ -68,7 +68,7 @@ class Trainer:
         learned = [*self.trained.values(), *self.beside.parameters()]
         self.optimiser = torch.optim.Adam(learned, lr=plan.learning_rate)
 
-    def run(self, report: Callable[[Progress], None], report_every: int = 50) -> None:
+    def run(self, report: Callable[[TrainingProgress], None], report_every: int = 50) -> None:
         """Train from the present step to the plan's last, saving as the plan says.
 
         The objective has been opened.
@@ -102,7 +102,7 @@ class Trainer:
                 now = time.perf_counter()
                 count = (self.step - 1) % report_every + 1
                 means = {name: value / count for name, value in sums.items()}
-                report(Progress(self.step, plan.steps, means, (now - started) / count))
+                report(TrainingProgress(self.step, plan.steps, means, (now - started) / count))
                 sums, started = {}, now
             if self.step % plan.checkpoint_every == 0 or self.step == plan.steps:
                 self.save(plan.out / "last.pt")

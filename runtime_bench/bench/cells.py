@@ -18,7 +18,7 @@ from styleexport.core.manifest import (
     read_manifest,
     size_of_file,
 )
-from styleexport.core.types import Precision, Report, Role, Size
+from styleexport.core.types import Precision, Progress, Role, Size
 from styleexport.runtime_bench.bench.messages import Job
 from styleexport.runtime_bench.bench.request import BenchRequest
 from styleexport.runtime_bench.contract.latency import SubjectFact
@@ -74,12 +74,12 @@ class _Source:
         return self.fact.path if self.program is None else self.program.path
 
 
-def cells_of(request: BenchRequest, report: Report) -> tuple[Cell, ...]:
+def cells_of(request: BenchRequest, progress: Progress) -> tuple[Cell, ...]:
     """Return the cells of a request, small pictures first.
 
     Args:
         request: what to measure.
-        report: is told which runners are left out, and why.
+        progress: is told which runners are left out, and why.
 
     Raises:
         BadArtifact: a folder is not an artifact.
@@ -94,7 +94,9 @@ def cells_of(request: BenchRequest, report: Report) -> tuple[Cell, ...]:
             "no file has what was asked for: expected "
             + "; ".join(f"{folder}: {_offers(manifest)}" for folder, manifest in manifests)
         )
-    choices = _timed(request.runners) or _able([Path(item.path) for _, _, item in sources], report)
+    choices = _timed(request.runners) or _able(
+        [Path(item.path) for _, _, item in sources], progress
+    )
     found = [
         cell
         for folder, manifest, item in sources
@@ -174,7 +176,7 @@ def _timed(choices: tuple[RunnerChoice, ...]) -> tuple[RunnerChoice, ...]:
     return choices
 
 
-def _able(files: Sequence[Path], report: Report) -> tuple[RunnerChoice, ...]:
+def _able(files: Sequence[Path], progress: Progress) -> tuple[RunnerChoice, ...]:
     """Return every runner that reads one of these, whose time says anything, and that is here."""
     runners = [find_runner(name) for name in plugins.names(PACKAGE)]
     here = [runner for runner in runners if runner.timed and not runner.elsewhere]
@@ -185,7 +187,7 @@ def _able(files: Sequence[Path], report: Report) -> tuple[RunnerChoice, ...]:
         if reason is None:
             able.append(RunnerChoice(runner.name))
         else:
-            report(f"{runner.name} left out: {reason}")
+            progress(f"{runner.name} left out: {reason}")
     return tuple(able)
 
 

@@ -8,18 +8,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import load_file
 
+from styleexport.core.arrays import Array
 from styleexport.core.errors import BadArtifact
 from styleexport.core.images import image_from_array
 from styleexport.core.manifest import ParityFact
+from styleexport.core.psnr import EQUAL_DB, psnr_db
+from styleexport.core.thresholds import ALLOWED_DB, ROUNDED_DB
 from styleexport.core.types import Precision
 from styleexport.runtime_bench.bench.messages import Job
-from styleexport.runtime_bench.parity import ALLOWED_DB, EQUAL_DB, ROUNDED_DB, psnr_db
-
-Array = NDArray[np.float32]
 
 # What runtimes call the types that they round to instead of float32. TF32 keeps the 11 significant
 # bits of fp16; bf16 keeps 8, and three bits fewer are 18 dB.

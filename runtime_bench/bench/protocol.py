@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from styleexport.core.manifest import ParityFact, SizeFact
-from styleexport.core.types import Report
+from styleexport.core.types import Progress
 from styleexport.runtime_bench.bench import messages as say
 from styleexport.runtime_bench.bench.cells import Cell
 from styleexport.runtime_bench.bench.process import Worker
@@ -182,7 +182,7 @@ def measure(
     hire: Hire,
     joules: Joules,
     free_bytes: int | None,
-    report: Report,
+    progress: Progress,
 ) -> tuple[CellFact, ...]:
     """Return what was measured of each cell, in their order.
 
@@ -192,21 +192,21 @@ def measure(
         hire: starts the worker of a cell.
         joules: that the machine has used so far, where it tells.
         free_bytes: of memory; None where nobody knows.
-        report: is told how far the work is.
+        progress: is told how far the work is.
     """
     shuffle = random.Random(request.seed)
     found: list[CellFact] = []
 
     def play(table: Sequence[Cell], first: int) -> list[Candidate]:
         places = [f"{first + number}/{len(cells)}" for number in range(len(table))]
-        return _play(table, places, request, hire, joules, shuffle, report)
+        return _play(table, places, request, hire, joules, shuffle, progress)
 
     for table in tables(cells, request.together, free_bytes):
         first = len(found) + 1
         for number, candidate in enumerate(play(table, first)):
             again = candidate
             if candidate.killed or candidate.status == "out-of-memory":
-                report(f"{first + number}/{len(cells)} once more, alone: {candidate.message}")
+                progress(f"{first + number}/{len(cells)} once more, alone: {candidate.message}")
                 (again,) = play([candidate.cell], first + number)
                 again.alone = True
             found.append(again.fact())
@@ -238,20 +238,22 @@ def tables(
 
 def _play(
     table: Sequence[Cell], places: Sequence[str], request: BenchRequest, hire: Hire,
-    joules: Joules, shuffle: random.Random, report: Report,
+    joules: Joules, shuffle: random.Random, progress: Progress,
 ) -> list[Candidate]:  # fmt: skip
     """Return the cells of a table, measured in rounds; their workers end whatever happens."""
     candidates: list[Candidate] = []
     try:
         for cell, place in zip(table, places, strict=True):
-            report(f"{place} {cell.label}")
+            progress(f"{place} {cell.label}")
             candidates.append(Candidate(cell, hire(cell), request))
             _try(candidates[-1], Candidate.prepare)
         for number in range(request.rounds):
             playing = [item for item in candidates if item.status == "measured"]
             shuffle.shuffle(playing)
             if playing:
-                report(f"{number + 1}/{request.rounds} rounds of {len(playing)} at {table[0].size}")
+                progress(
+                    f"{number + 1}/{request.rounds} rounds of {len(playing)} at {table[0].size}"
+                )
             for item in playing:
                 _try(item, lambda item: item.turn(joules))
         for item in candidates:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
-from importlib import metadata
 
+from styleexport.core.build import commit, version
 from styleexport.core.errors import UsageError
-from styleexport.core.types import Report
+from styleexport.core.types import Progress
 from styleexport.runtime_bench.bench.cells import Cell, cells_of
 from styleexport.runtime_bench.bench.process import Worker, WorkerProcess
 from styleexport.runtime_bench.bench.protocol import Hire, Joules, measure
@@ -31,14 +31,14 @@ def hire_process(cell: Cell) -> Worker:
     return WorkerProcess(cell.job.threads)
 
 
-def bench(request: BenchRequest, report: Report, *, hire: Hire = hire_process) -> LatencyReport:
+def bench(request: BenchRequest, progress: Progress, *, hire: Hire = hire_process) -> LatencyReport:
     """Return the latency report of every cell of a request that runs on this machine.
 
     A cell that cannot be measured says so in its status and stops nothing else.
 
     Args:
         request: what to measure, and how.
-        report: is told how far the work is.
+        progress: is told how far the work is.
         hire: starts the worker of a cell.
 
     Raises:
@@ -46,18 +46,18 @@ def bench(request: BenchRequest, report: Report, *, hire: Hire = hire_process) -
         UsageError: nothing fits the request, a size, runner or setting does not exist, or a runner
             is on another device: `bench_everywhere` measures those.
     """
-    cells = cells_of(request, report)
+    cells = cells_of(request, progress)
     for cell in cells:
         if _is_elsewhere(cell):
             raise UsageError(
                 f"{cell.choice} runs on another device, which has a report of its own: type "
                 f"`styleexport bench {cell.artifact} --runner {cell.choice}`"
             )
-    return _of_this_machine(cells, request, report, hire)
+    return _of_this_machine(cells, request, progress, hire)
 
 
 def bench_everywhere(
-    request: BenchRequest, report: Report, *, hire: Hire = hire_process
+    request: BenchRequest, progress: Progress, *, hire: Hire = hire_process
 ) -> Generator[LatencyReport]:
     """Yield a latency report a machine: those of phones first, then this machine's.
 
@@ -65,19 +65,19 @@ def bench_everywhere(
 
     Args:
         request: what to measure, and how.
-        report: is told how far the work is.
+        progress: is told how far the work is.
         hire: starts the worker of a cell of this machine.
 
     Raises:
         DeviceError: a phone cannot be reached or did not do its part.
         UsageError: see `bench`.
     """
-    cells = cells_of(request, report)
+    cells = cells_of(request, progress)
     theirs = [cell for cell in cells if _is_elsewhere(cell)]
-    yield from reports_of_devices(theirs, request, report)
+    yield from reports_of_devices(theirs, request, progress)
     ours = [cell for cell in cells if not _is_elsewhere(cell)]
     if ours:
-        yield _of_this_machine(ours, request, report, hire)
+        yield _of_this_machine(ours, request, progress, hire)
 
 
 def _is_elsewhere(cell: Cell) -> bool:
@@ -85,7 +85,7 @@ def _is_elsewhere(cell: Cell) -> bool:
 
 
 def _of_this_machine(
-    cells: Sequence[Cell], request: BenchRequest, report: Report, hire: Hire
+    cells: Sequence[Cell], request: BenchRequest, progress: Progress, hire: Hire
 ) -> LatencyReport:
     from styleexport.runtime_bench.machine import environment
     from styleexport.runtime_bench.machine import peak_macs as machine_peak
@@ -93,12 +93,12 @@ def _of_this_machine(
     created = datetime.now(UTC)
     before = environment.state()
     for warning in environment.warnings(before):
-        report(f"note: {warning}")
+        progress(f"note: {warning}")
     peak = machine_peak.peak(request.used_threads) if request.peak else None
-    facts = _measured(cells, request, hire, before.free_memory_bytes, report)
+    facts = _measured(cells, request, hire, before.free_memory_bytes, progress)
     return LatencyReport(
         schema_version=1,
-        harness=HarnessFact(name="desktop", version=_version(), commit=environment.commit()),
+        harness=HarnessFact(name="desktop", version=version(), commit=commit()),
         created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         command=request.command[:COMMAND_LENGTH],
         machine=environment.machine(),
@@ -111,13 +111,17 @@ def _of_this_machine(
 
 
 def _measured(
-    cells: Sequence[Cell], request: BenchRequest, hire: Hire, free_bytes: int | None, report: Report
+    cells: Sequence[Cell],
+    request: BenchRequest,
+    hire: Hire,
+    free_bytes: int | None,
+    progress: Progress,
 ) -> tuple[CellFact, ...]:
     """Return the cells measured in their order; runners with a clock of their own come last."""
     ours = [cell for cell in cells if not find_runner(cell.choice.name).own_clock]
     theirs = [cell for cell in cells if find_runner(cell.choice.name).own_clock]
-    found = iter(measure(ours, request, hire, _joules(ours), free_bytes, report))
-    sent = iter(measure_by_own_clock(theirs, request, report))
+    found = iter(measure(ours, request, hire, _joules(ours), free_bytes, progress))
+    sent = iter(measure_by_own_clock(theirs, request, progress))
     return tuple(next(sent if find_runner(cell.choice.name).own_clock else found) for cell in cells)
 
 
@@ -141,10 +145,3 @@ def _joules(cells: Sequence[Cell]) -> Joules:
 
     meter = energy.meter(cuda=any(cell.job.settings.get("device") == "cuda" for cell in cells))
     return (lambda: None) if meter is None else meter.joules
-
-
-def _version() -> str:
-    try:
-        return metadata.version("styleexport")
-    except metadata.PackageNotFoundError:  # run from a checkout that was never installed
-        return "unknown"

@@ -14,7 +14,7 @@ import msgspec
 
 from styleexport.core.errors import DeviceError, StyleExportError
 from styleexport.core.manifest import SizeFact
-from styleexport.core.types import Report
+from styleexport.core.types import Progress
 from styleexport.runtime_bench.bench import messages as say
 from styleexport.runtime_bench.bench.cells import Cell
 from styleexport.runtime_bench.bench.protocol import one_line
@@ -41,19 +41,19 @@ class _Group:
 
 
 def measure_by_own_clock(
-    cells: Sequence[Cell], request: BenchRequest, report: Report
+    cells: Sequence[Cell], request: BenchRequest, progress: Progress
 ) -> tuple[CellFact, ...]:
     """Return what each cell's runner measured of it, on this machine, in the order of the cells.
 
     Args:
         cells: of runners with a clock of their own.
         request: how to measure.
-        report: is told how far the work is.
+        progress: is told how far the work is.
     """
     found: dict[int, CellFact] = {}
     for group in _groups(cells):
         try:
-            found |= _placed(group, _sent(group, request, report))
+            found |= _placed(group, _sent(group, request, progress))
         except StyleExportError as error:
             refused = refusal(error)
             found |= {number: _missing(cell, refused) for number, cell in group.cells.items()}
@@ -61,14 +61,14 @@ def measure_by_own_clock(
 
 
 def reports_of_devices(
-    cells: Sequence[Cell], request: BenchRequest, report: Report
+    cells: Sequence[Cell], request: BenchRequest, progress: Progress
 ) -> Generator[LatencyReport]:
     """Yield the report of each device that cells are to be measured on.
 
     Args:
         cells: of runners that are elsewhere.
         request: how to measure.
-        report: is told how far the work is.
+        progress: is told how far the work is.
 
     Raises:
         DeviceError: a device cannot be reached: there is nothing to be said of it.
@@ -78,7 +78,7 @@ def reports_of_devices(
         found: list[LatencyReport] = []
         for group in groups:
             if group.runner == runner:
-                sent = _sent(group, request, report)
+                sent = _sent(group, request, progress)
                 if sent is None:
                     raise DeviceError(_one_picture(runner))
                 placed = tuple(_placed(group, sent).values())
@@ -93,7 +93,7 @@ def _groups(cells: Sequence[Cell]) -> list[_Group]:
     return [_Group(runner, artifact, members) for (runner, artifact), members in found.items()]
 
 
-def _sent(group: _Group, request: BenchRequest, report: Report) -> LatencyReport | None:
+def _sent(group: _Group, request: BenchRequest, progress: Progress) -> LatencyReport | None:
     """Return what a runner measured of one artifact; None where it can take none of the cells.
 
     Raises:
@@ -107,7 +107,7 @@ def _sent(group: _Group, request: BenchRequest, report: Report) -> LatencyReport
     if not asked:
         return None
     ask = Ask(group.artifact, asked, plan_of(request), request.command, request.device)
-    return runner.measure(ask, report)
+    return runner.measure(ask, progress)
 
 
 def plan_of(request: BenchRequest) -> PlanFact:

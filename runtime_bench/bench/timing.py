@@ -12,9 +12,10 @@ from collections.abc import Callable, Generator, Sequence
 from statistics import median
 from typing import NamedTuple
 
+from styleexport.core.arrays import Arrays
 from styleexport.runtime_bench.bench.messages import Turned, Warmed
 from styleexport.runtime_bench.bench.request import WarmUp
-from styleexport.runtime_bench.runners._runner import Arrays, Session
+from styleexport.runtime_bench.runners._runner import Session
 
 Clock = Callable[[], int]
 CLOCK_NAME = "perf_counter"

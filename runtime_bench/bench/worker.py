@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
+from styleexport.core.arrays import Array, Arrays
 from styleexport.core.errors import (
     DeviceError,
     MissingExtra,
@@ -29,15 +28,7 @@ from styleexport.runtime_bench.bench import messages as say
 from styleexport.runtime_bench.bench.probe_check import measure_parity, read_probes
 from styleexport.runtime_bench.bench.timing import Clock, Sample, clock_ns, timed, turn, warm_up
 from styleexport.runtime_bench.machine.memory import peak_rss_bytes, rss_bytes
-from styleexport.runtime_bench.runners._runner import (
-    Arrays,
-    Runner,
-    RunOptions,
-    Session,
-    find_runner,
-)
-
-Array = NDArray[np.float32]
+from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session, find_runner
 
 LOADS = 2
 # What runtimes say, in errors of their own, when memory runs out.

@@ -6,7 +6,6 @@ clock and answers with a `LatencyReport` that bears the nonce.
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from styleexport.core.build import commit, version
 from styleexport.core.errors import BadArtifact, UsageError
 from styleexport.core.manifest import (
     FileFact,
@@ -24,10 +24,9 @@ from styleexport.core.manifest import (
     TensorFact,
 )
 from styleexport.core.schema import schema_of
+from styleexport.core.thresholds import allowed_on_device
 from styleexport.core.types import Size
 from styleexport.runtime_bench.contract.latency import SCHEMA_VERSION, Facts, SubjectFact, Text
-from styleexport.runtime_bench.machine import environment
-from styleexport.runtime_bench.parity import allowed_on_device
 
 # It becomes part of file names on the device.
 Nonce = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
@@ -113,8 +112,8 @@ def new_job(
     """Return a job of this version of styleexport."""
     return JobFact(
         schema_version=SCHEMA_VERSION,
-        version=_version(),
-        commit=environment.commit(),
+        version=version(),
+        commit=commit(),
         nonce=nonce,
         command=command,
         plan=plan,
@@ -201,13 +200,6 @@ def _check_paths(job: JobFact, source: str) -> None:
                     f"{source} names {path}, outside the artifact - at "
                     f"`$.cells[{number}].{field}`; make one with `styleexport bench`"
                 )
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("styleexport")
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def json_schema() -> bytes:

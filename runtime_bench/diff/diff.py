@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from styleexport.core.arrays import Array
 from styleexport.core.errors import (
     BadArtifact,
     DeviceError,
@@ -27,11 +27,10 @@ from styleexport.core.manifest import (
     SizeFact,
     read_manifest,
 )
+from styleexport.core.psnr import psnr_db
 from styleexport.core.types import Role, Size
-from styleexport.runtime_bench.parity import Tensors, psnr_db, read_probe
+from styleexport.runtime_bench.parity import Tensors, read_probe
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for, runners_for
-
-Array = NDArray[np.float32]
 
 DEFAULT_THRESHOLD_DB = 40.0
 

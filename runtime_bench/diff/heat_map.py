@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from styleexport.core.arrays import Array
 from styleexport.core.images import image_from_array
 
-Array = NDArray[np.float32]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 PAPER, INK = (255, 255, 255), (32, 32, 32)

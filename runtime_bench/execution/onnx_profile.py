@@ -12,8 +12,9 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import BadArtifact, first_line
-from styleexport.runtime_bench.runners._runner import Arrays
+from styleexport.runtime_bench.formats._onnx_macs import INTEGER_OPS, macs_by_node, sources
 
 KERNEL = "_kernel_time"
 RUN = "model_run"
@@ -158,6 +159,18 @@ def _nodes(events: list[_Event], skipped: int) -> tuple[ExecutedNode, ...]:
         )
         for number, event in enumerate(first)
     )
+
+
+def integer_mac_share(model: onnx.ModelProto, inputs: Arrays) -> float:
+    """Return the share (0..1) of a model's MACs that ONNX Runtime computes in integers.
+
+    It is read from the runtime's own profile of one run: what was executed, not what was asked for.
+    """
+    macs = macs_by_node(model)
+    executed = profile(model, inputs).nodes
+    integer = sources((node.name for node in executed if node.op in INTEGER_OPS), macs)
+    total = sum(macs.values())
+    return sum(macs[name] for name in integer) / total if total else 0.0
 
 
 def blank_inputs(model: onnx.ModelProto) -> Arrays:

@@ -9,9 +9,6 @@ from collections.abc import Iterable
 import onnx
 from onnx import shape_inference
 
-from styleexport.runtime_bench.execution.onnx_profile import profile
-from styleexport.runtime_bench.runners._runner import Arrays
-
 INTEGER_OPS = ("QLinearConv", "ConvInteger", "QLinearMatMul", "MatMulInteger", "QGemm")
 # A convolution's own entry in its metadata: how many columns of the picture it gives at once.
 COLUMNS = "styleexport.columns"
@@ -45,18 +42,6 @@ def macs_by_node(model: onnx.ModelProto) -> dict[str, int]:
 def _columns(node: onnx.NodeProto) -> int:
     """Return how many columns a node computes at once, each by its own part of the weight."""
     return next((int(item.value) for item in node.metadata_props if item.key == COLUMNS), 1)
-
-
-def integer_mac_share(model: onnx.ModelProto, inputs: Arrays) -> float:
-    """Return the share (0..1) of a model's MACs that ONNX Runtime computes in integers.
-
-    It is read from the runtime's own profile of one run: what was executed, not what was asked for.
-    """
-    macs = macs_by_node(model)
-    executed = profile(model, inputs).nodes
-    integer = sources((node.name for node in executed if node.op in INTEGER_OPS), macs)
-    total = sum(macs.values())
-    return sum(macs[name] for name in integer) / total if total else 0.0
 
 
 def sources(executed: Iterable[str], known: Iterable[str]) -> set[str]:

@@ -6,7 +6,6 @@ import contextlib
 import importlib.metadata
 import platform
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 
@@ -166,19 +165,3 @@ def _warnings(now: StateFact, cores: int) -> Iterator[str]:
             f"{now.free_memory_bytes / 1e6:.0f} MB of memory are free: what is measured may be "
             "swapped out or killed"
         )
-
-
-def commit(folder: Path | None = None, host: Host | None = None) -> str | None:
-    """Return the git commit that this package runs from, ending in ``-dirty`` if it was changed.
-
-    None outside a checkout: an installed package below a checkout of another project is not its.
-
-    Args:
-        folder: of the package; None for this one's.
-        host: None for this one.
-    """
-    folder, host = folder or Path(__file__).resolve().parent, host or Host()
-    git = ("git", "--no-optional-locks", "-C", str(folder))
-    if host.said(*git, "ls-files", "--error-unmatch", "__init__.py") is None:
-        return None
-    return host.said(*git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")

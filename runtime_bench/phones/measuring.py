@@ -14,7 +14,7 @@ import msgspec
 
 from styleexport.core.errors import DeviceError
 from styleexport.core.manifest import FILE_NAME, Manifest
-from styleexport.core.types import Report
+from styleexport.core.types import Progress
 from styleexport.runtime_bench.contract.job import CellWish, JobFact, new_job, wishes
 from styleexport.runtime_bench.contract.latency import LatencyReport, StateFact, ThermalFact
 from styleexport.runtime_bench.contract.remote import Ask
@@ -59,7 +59,7 @@ class Pace:
 
 
 def measure_on_phone(
-    phone: Phone, ask: Ask, suffixes: Collection[str], report: Report, pace: Pace
+    phone: Phone, ask: Ask, suffixes: Collection[str], progress: Progress, pace: Pace
 ) -> LatencyReport:
     """Return what a phone measured.
 
@@ -67,7 +67,7 @@ def measure_on_phone(
         phone: that is there.
         ask: what to measure, and how.
         suffixes: of the files that its app runs.
-        report: is told how far it is.
+        progress: is told how far it is.
         pace: how long to wait.
 
     Raises:
@@ -82,10 +82,10 @@ def measure_on_phone(
     files = [f"{JOBS}/{job.nonce}.json"]
     files += [f"{REPORTS}/{job.nonce}{end}" for end in (".json", ".progress", ".error")]
     try:
-        send(phone, bundle, report)
+        send(phone, bundle, progress)
         _put_bytes(phone, msgspec.json.encode(job), files[0])
         phone.start(files[0], f"{ARTIFACTS}/{bundle.name}")
-        _wait(phone, job, report, pace)
+        _wait(phone, job, progress, pace)
         raw = phone.read(files[1])
     finally:
         # What went wrong first is what the user must hear.
@@ -96,7 +96,7 @@ def measure_on_phone(
     found = report_of(raw, job, phone.harness, phone.name)
     after = phone.state()
     if _is_hot(after):
-        report(f"note: {phone.name} grew hot while it was measured: see the drift of its cells")
+        progress(f"note: {phone.name} grew hot while it was measured: see the drift of its cells")
     return msgspec.structs.replace(
         found, before=_filled(found.before, before), after=_filled(found.after, after)
     )
@@ -123,7 +123,7 @@ def job_of(
     return new_job(cells, ask.plan, nonce, ask.command[:400])
 
 
-def send(phone: Phone, bundle: Bundle, report: Report) -> None:
+def send(phone: Phone, bundle: Bundle, progress: Progress) -> None:
     """Put onto a phone what it has not of a bundle, and take away what belongs to it no more.
 
     A list on the phone says what is there; it is made shorter before anything changes and written
@@ -142,7 +142,7 @@ def send(phone: Phone, bundle: Bundle, report: Report) -> None:
         phone.remove(*stale)
         sizes = bundle.sizes()
         total = sum(sizes[path] for path in fresh)
-        report(f"{phone.name}: sending {len(fresh)} files, {total / 1e6:.1f} MB")
+        progress(f"{phone.name}: sending {len(fresh)} files, {total / 1e6:.1f} MB")
         for path in fresh:
             phone.put(bundle.source / path, f"{folder}/{path}")
     _put_bytes(phone, bundle.manifest.encoded(), f"{folder}/{FILE_NAME}")
@@ -183,7 +183,7 @@ def _is_hot(state: StateFact) -> bool:
     return thermal is not None and thermal.value >= HOT.get(thermal.scale, float("inf"))
 
 
-def _wait(phone: Phone, job: JobFact, report: Report, pace: Pace) -> None:
+def _wait(phone: Phone, job: JobFact, progress: Progress, pace: Pace) -> None:
     """Wait for the report.
 
     Raises:
@@ -210,7 +210,7 @@ def _wait(phone: Phone, job: JobFact, report: Report, pace: Pace) -> None:
                 return
             if sign.progress and sign.progress != said:
                 said = sign.progress
-                report(f"{phone.name}: {_short(said)}")
+                progress(f"{phone.name}: {_short(said)}")
             gone = gone + 1 if sign.alive is False else 0
             if gone >= GONE_LOOKS:
                 raise DeviceError(_ended(phone, said))

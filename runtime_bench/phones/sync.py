@@ -11,8 +11,7 @@ from styleexport.core.errors import UsageError
 from styleexport.core.files import replace_folder
 from styleexport.core.manifest import read_manifest, size_of_file, write_manifest
 from styleexport.runtime_bench.phones.bundle import Bundle, bundle_of
-from styleexport.runtime_bench.runners.android import SUFFIXES as ANDROID_SUFFIXES
-from styleexport.runtime_bench.runners.ios import SUFFIXES as IOS_SUFFIXES
+from styleexport.runtime_bench.phones.phone import ANDROID_SUFFIXES, IOS_SUFFIXES
 
 System = Literal["android", "ios"]
 

@@ -17,7 +17,7 @@ import msgspec
 
 from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
-from styleexport.core.types import Report
+from styleexport.core.types import Progress
 from styleexport.runtime_bench.contract.job import CellWish, JobFact
 from styleexport.runtime_bench.contract.latency import (
     CellFact,
@@ -71,14 +71,16 @@ class _Cell:
         )
 
 
-def measure_with_tool(phone: AndroidPhone, ask: Ask, binary: Path, report: Report) -> LatencyReport:
+def measure_with_tool(
+    phone: AndroidPhone, ask: Ask, binary: Path, progress: Progress
+) -> LatencyReport:
     """Return what a benchmark program measured on a phone.
 
     Args:
         phone: that is there.
         ask: what to measure, and how; a turn takes ``min_samples``, its seconds are not held.
         binary: the program, built for the phone.
-        report: is told how far it is.
+        progress: is told how far it is.
 
     Raises:
         BadArtifact: the artifact is not whole.
@@ -95,8 +97,8 @@ def measure_with_tool(phone: AndroidPhone, ask: Ask, binary: Path, report: Repor
     created = datetime.datetime.now(datetime.UTC)
     place = f"{PLACE}/styleexport-{job.nonce}"
     try:
-        _send(phone, ask.artifact, binary, place, cells, report)
-        _rounds(phone, tool, job, place, cells, report)
+        _send(phone, ask.artifact, binary, place, cells, progress)
+        _rounds(phone, tool, job, place, cells, progress)
     finally:
         phone.adb.shell(f"rm -rf {place}")
     return LatencyReport(
@@ -129,9 +131,9 @@ def _cells(job: JobFact, tool: Tool) -> list[_Cell]:
 
 def _send(
     phone: AndroidPhone, artifact: Path, binary: Path, place: str, cells: list[_Cell],
-    report: Report,
+    progress: Progress,
 ) -> None:  # fmt: skip
-    report(f"{phone.name}: sending {binary.name}")
+    progress(f"{phone.name}: sending {binary.name}")
     phone.push(binary, f"{place}/{binary.name}")
     for path in dict.fromkeys(cell.wish.subject.path for cell in cells if not cell.refused):
         phone.push(artifact / path, f"{place}/{path}")
@@ -139,13 +141,18 @@ def _send(
 
 
 def _rounds(
-    phone: AndroidPhone, tool: Tool, job: JobFact, place: str, cells: list[_Cell], report: Report
+    phone: AndroidPhone,
+    tool: Tool,
+    job: JobFact,
+    place: str,
+    cells: list[_Cell],
+    progress: Progress,
 ) -> None:
     order = random.Random(job.plan.seed)
     for number in range(job.plan.rounds):
         playing = [cell for cell in cells if not cell.refused]
         order.shuffle(playing)
-        report(f"{phone.name}: {number + 1}/{job.plan.rounds} rounds of {len(playing)}")
+        progress(f"{phone.name}: {number + 1}/{job.plan.rounds} rounds of {len(playing)}")
         for cell in playing:
             try:
                 cell.told.append(_turn(phone, tool, job, place, cell.wish))

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import cast
 
 from styleexport.core import plugins
+from styleexport.core.arrays import Arrays
 from styleexport.runtime_bench.contract.latency import OperationFact
 from styleexport.runtime_bench.profiles._profiler import PACKAGE, Profiled, Profiler, Timed
-from styleexport.runtime_bench.runners._runner import Arrays, RunOptions
+from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.stats import median
 
 # What a run takes beside its operations.

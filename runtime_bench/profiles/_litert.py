@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from styleexport.core.arrays import Arrays
 from styleexport.runtime_bench.formats._tflite import TfliteGraph, read_graph
 from styleexport.runtime_bench.profiles._litert_library import (
     DELEGATED,
@@ -17,8 +18,8 @@ from styleexport.runtime_bench.profiles._litert_library import (
 )
 from styleexport.runtime_bench.profiles._profiler import Profiled, Timed, by_tensor, repeated
 from styleexport.runtime_bench.profiles._xnnpack import aligned, partitions
-from styleexport.runtime_bench.runners._litert import native_quiet
-from styleexport.runtime_bench.runners._runner import Arrays, RunOptions
+from styleexport.runtime_bench.runners._litert_tensors import native_quiet
+from styleexport.runtime_bench.runners._runner import RunOptions
 
 # The kernels of LiteRT's CPU: XNNPACK's where it can, or its own optimized ones.
 XNNPACK, BUILTIN = 0, 2

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from styleexport.runtime_bench.runners._runner import Arrays, RunOptions
+from styleexport.core.arrays import Arrays
+from styleexport.runtime_bench.runners._runner import RunOptions
 
 PACKAGE = "styleexport.runtime_bench.profiles"
 SECONDS = 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from styleexport.core.arrays import Arrays
 from styleexport.runtime_bench.execution.onnx_profile import (
     ExecutedNode,
     Profile,
@@ -14,7 +15,7 @@ from styleexport.runtime_bench.execution.onnx_profile import (
 from styleexport.runtime_bench.profiles._onnx_layers import OnnxLayers
 from styleexport.runtime_bench.profiles._profiler import LEAST, MOST, SECONDS, Profiled, Timed
 from styleexport.runtime_bench.runners._onnx_batch import widened
-from styleexport.runtime_bench.runners._runner import Arrays, RunOptions
+from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.runners.onnxruntime import CPU, PROVIDERS
 
 # It times how long these take to start a kernel, not how long the kernel takes.

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from styleexport.core.arrays import Arrays
 from styleexport.runtime_bench.profiles._onnx_layers import OnnxLayers
 from styleexport.runtime_bench.profiles._profiler import Profiled, Timed, repeated
 from styleexport.runtime_bench.runners._onnx_batch import widened
-from styleexport.runtime_bench.runners._runner import Arrays, RunOptions
+from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.runners.openvino import RUNNER
 
 EXECUTED = "EXECUTED"

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.program import load_program
 from styleexport.runtime_bench.profiles._profiler import Profiled, Timed, repeated
-from styleexport.runtime_bench.runners._runner import Arrays, RunOptions
+from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.runners._torch_threads import torch_threads
 from styleexport.runtime_bench.runners.torch import AUTOCAST, LAYOUTS, RUNNER
 

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from styleexport.core.arrays import Array
 from styleexport.core.images import image_from_array
 from styleexport.runtime_bench.diff.heat_map import CYAN, colour_ramp, scale_top
 from styleexport.runtime_bench.quality.compare import Compared
-
-Array = NDArray[np.float32]
 
 PLACES = 3
 PLACE_SIDE = 64

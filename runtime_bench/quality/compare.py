@@ -9,7 +9,7 @@ from itertools import groupby
 from msgspec import Struct
 
 from styleexport.core.perceptual import LossNetwork, Lpips
-from styleexport.core.types import Report, Role, Size
+from styleexport.core.types import Progress, Role, Size
 from styleexport.runtime_bench.quality.budget import Budget
 from styleexport.runtime_bench.quality.judge import Judge, Outputs
 from styleexport.runtime_bench.quality.painter import Encoders, open_painter, partner
@@ -80,7 +80,7 @@ def compare(
     pairs: Sequence[Pair],
     jury: Jury,
     options: RunOptions | None = None,
-    report: Report = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> tuple[Compared, ...]:
     """Return what each candidate loses against its reference, in the order of the pairs.
 
@@ -94,11 +94,11 @@ def compare(
     for (reference, size), group in groupby(pairs, lambda pair: (pair.reference, pair.size)):
         same = list(group)
         judge = Judge(jury.loss_network, quality_probes(size, _inputs(same)), jury.lpips)
-        report(f"{reference.path}: reference")
+        progress(f"{reference.path}: reference")
         with open_painter(reference, size, encoders) as session:
             expected = judge.reference(session)
         for pair in same:
-            report(f"{pair.candidate.path}: compare")
+            progress(f"{pair.candidate.path}: compare")
             with open_painter(pair.candidate, size, encoders) as session:
                 outputs = judge.outputs(session)
             comparison = _comparison(pair, judge.report(outputs), jury.budget)

@@ -6,11 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from styleexport.runtime_bench.parity import EQUAL_DB
-
-Array = NDArray[np.float32]
+from styleexport.core.arrays import Array
+from styleexport.core.psnr import EQUAL_DB
 
 
 def squared_error(output: Array, reference: Array) -> float:

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from styleexport.core.arrays import Array
 from styleexport.runtime_bench.quality.probes import PAN_STEP
-
-Array = NDArray[np.float32]
 
 # Half a step of 8 bits. Less flicker than that cannot be shown, so a change is not measured by it.
 LEAST = 0.5 / 255

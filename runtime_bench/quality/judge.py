@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from styleexport.core.arrays import Array, Run
 from styleexport.core.manifest import SizeFact
 from styleexport.core.perceptual import LossNetwork, Lpips
 from styleexport.core.types import Size
@@ -18,9 +18,7 @@ from styleexport.runtime_bench.quality.flicker import flicker, flicker_change
 from styleexport.runtime_bench.quality.probes import QualityProbe
 from styleexport.runtime_bench.quality.report import PictureQuality, QualityReport
 from styleexport.runtime_bench.quality.style import Style
-from styleexport.runtime_bench.runners._runner import Run
 
-Array = NDArray[np.float32]
 Outputs = tuple[Array, ...]
 
 

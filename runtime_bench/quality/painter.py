@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from styleexport.core.arrays import Array, Arrays, Run
 from styleexport.core.errors import (
     BadArtifact,
     DeviceError,
@@ -27,9 +27,7 @@ from styleexport.core.errors import (
 from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.types import Role, Size
 from styleexport.runtime_bench.quality.pairs import Side, sides_of
-from styleexport.runtime_bench.runners._runner import Arrays, Run, RunOptions, runner_for
-
-Array = NDArray[np.float32]
+from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 
 # The order in which the programs, which have no names, take their inputs.
 ORDER = ("content", "style", "style_code", "strength")

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from styleexport.core.arrays import Array
 from styleexport.core.assets import folder
 from styleexport.core.images import array_from_image, read_image
 from styleexport.core.types import Size
 
-Array = NDArray[np.float32]
 Kind = Literal["photograph", "gradient", "text", "colours", "painting", "pan"]
 
 # Name → centre of the crop, as shares of the mirrored picture's width and height.

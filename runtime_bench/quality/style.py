@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from styleexport.core.arrays import Array
 from styleexport.core.perceptual import (
     LossNetwork,
     gram_distance,
@@ -21,8 +21,6 @@ from styleexport.core.perceptual import (
     style_distance,
     style_statistics,
 )
-
-Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import UsageError
 from styleexport.runtime_bench.coreml_program.interpreter import Interpreter
 from styleexport.runtime_bench.coreml_program.op import STORAGE
 from styleexport.runtime_bench.coreml_program.package import read_package
 from styleexport.runtime_bench.coreml_program.program import Feature
-from styleexport.runtime_bench.runners._runner import Arrays
 
 
 class ReferencePackage:

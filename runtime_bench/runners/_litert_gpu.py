@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import DeviceError, UsageError, first_line
 from styleexport.core.plugins import needs
 from styleexport.runtime_bench.formats._tflite import TfliteGraph
-from styleexport.runtime_bench.runners._litert import from_file, native_quiet, to_file
-from styleexport.runtime_bench.runners._runner import Arrays, Session
+from styleexport.runtime_bench.runners._litert_tensors import from_file, native_quiet, to_file
+from styleexport.runtime_bench.runners._runner import Session
 
 LIBRARIES = ("*Accelerator.so", "*Accelerator.dylib", "*Accelerator.dll")
 

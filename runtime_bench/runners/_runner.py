@@ -13,18 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styleexport.core import plugins
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
-    from styleexport.core.types import Report
+    from styleexport.core.types import Progress
     from styleexport.runtime_bench.contract.latency import LatencyReport
     from styleexport.runtime_bench.contract.remote import Ask
 
 PACKAGE = "styleexport.runtime_bench.runners"
-
-Arrays = Mapping[str, NDArray[np.float32]]
-# What a session is to those who only want what it computes.
-Run = Callable[[Arrays], dict[str, NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
@@ -142,7 +139,7 @@ class Runner(Protocol):
         """
         ...
 
-    def measure(self, ask: Ask, report: Report) -> LatencyReport:
+    def measure(self, ask: Ask, progress: Progress) -> LatencyReport:
         """Return what a runner with a clock of its own measured.
 
         Every cell bears the runner's name and the settings that were asked; a cell that is missing
@@ -150,7 +147,7 @@ class Runner(Protocol):
 
         Args:
             ask: what to measure, and how.
-            report: is told how far it is.
+            progress: is told how far it is.
 
         Raises:
             BadArtifact: the artifact is not whole.

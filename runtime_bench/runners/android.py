@@ -10,13 +10,13 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import DeviceError
-from styleexport.core.types import Report
+from styleexport.core.types import Progress
 from styleexport.runtime_bench.contract.latency import LatencyReport
 from styleexport.runtime_bench.contract.remote import Ask
-from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
-
-SUFFIXES = (".tflite", ".onnx")
+from styleexport.runtime_bench.phones.phone import ANDROID_SUFFIXES
+from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 
 
 class Android(Runner):
@@ -40,9 +40,9 @@ class Android(Runner):
 
     def reads(self, path: Path) -> bool:
         """Whether the app runs files of this suffix."""
-        return path.suffix in SUFFIXES
+        return path.suffix in ANDROID_SUFFIXES
 
-    def measure(self, ask: Ask, report: Report) -> LatencyReport:
+    def measure(self, ask: Ask, progress: Progress) -> LatencyReport:
         """Return what the phone measured; see `Runner.measure`."""
         from styleexport.runtime_bench.phones.android_phone import AndroidPhone
         from styleexport.runtime_bench.phones.measuring import Pace, measure_on_phone
@@ -50,9 +50,9 @@ class Android(Runner):
 
         phone = AndroidPhone(ask.device.serial)
         if ask.device.binary is not None:
-            return measure_with_tool(phone, ask, ask.device.binary, report)
+            return measure_with_tool(phone, ask, ask.device.binary, progress)
         phone.check_app()
-        return measure_on_phone(phone, ask, SUFFIXES, report, Pace())
+        return measure_on_phone(phone, ask, ANDROID_SUFFIXES, progress, Pace())
 
     def open(self, path: Path, options: RunOptions) -> AbstractContextManager[Session]:
         """Refuse: a phone measures by itself.

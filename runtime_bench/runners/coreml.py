@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import BadArtifact, UsageError, first_line
 from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.plugins import needs
-from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 
 # As Core ML names the compute units that it may choose from.
 UNITS = {

@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+from styleexport.core.arrays import Arrays
+from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 from styleexport.runtime_bench.runners._torch_threads import torch_threads
 
 

@@ -10,13 +10,13 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import DeviceError, UsageError
-from styleexport.core.types import Report
+from styleexport.core.types import Progress
 from styleexport.runtime_bench.contract.latency import LatencyReport
 from styleexport.runtime_bench.contract.remote import Ask
-from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
-
-SUFFIXES = (".mlpackage",)
+from styleexport.runtime_bench.phones.phone import IOS_SUFFIXES
+from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 
 
 class Ios(Runner):
@@ -40,7 +40,7 @@ class Ios(Runner):
 
         return devicectl.missing()
 
-    def measure(self, ask: Ask, report: Report) -> LatencyReport:
+    def measure(self, ask: Ask, progress: Progress) -> LatencyReport:
         """Return what the phone measured; see `Runner.measure`."""
         from styleexport.runtime_bench.phones.ios_phone import IosPhone
         from styleexport.runtime_bench.phones.measuring import Pace, measure_on_phone
@@ -49,7 +49,7 @@ class Ios(Runner):
             raise UsageError(
                 "--benchmark-binary is for Android: type --runner android, or leave it"
             )
-        return measure_on_phone(IosPhone(ask.device.serial), ask, SUFFIXES, report, Pace())
+        return measure_on_phone(IosPhone(ask.device.serial), ask, IOS_SUFFIXES, progress, Pace())
 
     def open(self, path: Path, options: RunOptions) -> AbstractContextManager[Session]:
         """Refuse: a phone measures by itself.

@@ -14,9 +14,10 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError, first_line
 from styleexport.runtime_bench.runners._onnx_batch import widened
-from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import DeviceError, first_line
 from styleexport.core.program import load_program
-from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 from styleexport.runtime_bench.runners._torch_threads import torch_threads
 
 # The types that autocast computes convolutions in.

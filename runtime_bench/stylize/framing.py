@@ -13,14 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from styleexport.core.arrays import Array
 from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.manifest import FileFact
 from styleexport.core.types import Size
-
-Array = NDArray[np.float32]
 
 
 def best_size(files: Sequence[FileFact], picture: Image.Image) -> tuple[FileFact, Size | None]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import load_file
 
+from styleexport.core.arrays import Array
 from styleexport.core.errors import (
     BadArtifact,
     ParityFailure,
@@ -27,7 +27,6 @@ from styleexport.core.types import Precision, Role, Size
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
 from styleexport.runtime_bench.stylize.framing import Frame, best_size, middle
 
-Array = NDArray[np.float32]
 DEFAULT_MAX_SIDE = 1024
 
 

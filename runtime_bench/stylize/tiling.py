@@ -14,10 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from styleexport.core.arrays import Array
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Size
-
-Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from styleexport.core.errors import BadArtifact, UsageError
 from styleexport.core.manifest import read_manifest
-from styleexport.core.types import Report, Size
+from styleexport.core.types import Progress, Size
 from styleexport.runtime_bench.contract.latency import report_from_json
 from styleexport.runtime_bench.runners._choice import parse_runner
 from styleexport.runtime_bench.sweep.engine import Engine, Outcome, cluster
@@ -105,14 +105,14 @@ def planned(request: SweepRequest) -> tuple[Row, ...]:
 
 
 def sweep(
-    request: SweepRequest, export: Exporter, report: Report, *, measure: Measurer | None = None
+    request: SweepRequest, export: Exporter, progress: Progress, *, measure: Measurer | None = None
 ) -> tuple[Row, ...]:
     """Export and measure what an earlier run has not, and return the rows of this sweep.
 
     Args:
         request: what to sweep.
         export: makes an artifact.
-        report: is told how far the work is.
+        progress: is told how far the work is.
         measure: measures a cell; None for `bench`.
 
     Raises:
@@ -127,10 +127,10 @@ def sweep(
         table.add(cells)
         done = {row.key for row in table.rows() if row.status == "measured"}
         waiting = [cell for cell in cells if cell.key not in done]
-        report(f"{len(waiting)} of {len(cells)} cells to measure")
+        progress(f"{len(waiting)} of {len(cells)} cells to measure")
         if waiting:
             with cluster(request.workers, request.scheduler) as engine:
-                work = _Work(request, engine, table, report)
+                work = _Work(request, engine, table, progress)
                 work.measure(work.export(waiting, export), measure or measured)
         keys = {cell.key for cell in cells}
         return tuple(row for row in table.rows() if row.key in keys)
@@ -143,7 +143,7 @@ class _Work:
     request: SweepRequest
     engine: Engine
     table: Table
-    report: Report
+    progress: Progress
 
     def export(self, cells: Sequence[Cell], export: Exporter) -> list[Cell]:
         """Make the artifacts that are not there; return the cells that can be measured."""
@@ -152,7 +152,7 @@ class _Work:
         failed: dict[Export, Outcome[Export, None]] = {}
         task = partial(_export, export, self.request.artifacts)
         for number, outcome in enumerate(self.engine.everywhere(task, missing), start=1):
-            self.report(
+            self.progress(
                 f"{number}/{len(missing)} export {outcome.task.name}"
                 + (f": {outcome.message}" if outcome.message else "")
             )
@@ -185,7 +185,7 @@ class _Work:
                 report=outcome.value or b"",
             )  # fmt: skip
             said = f": {message}" if message else ""
-            self.report(f"{number}/{len(cells)} {status} {outcome.task.label}{said}")
+            self.progress(f"{number}/{len(cells)} {status} {outcome.task.label}{said}")
 
 
 def _verdict(outcome: Outcome[Cell, bytes]) -> tuple[Status, str]:

@@ -47,7 +47,7 @@ def compare(
     choice = _choice(target, role, size)
     _check_suffixes(out, png)
     jury = _jury(budget, loss_weights, lpips_heads)
-    found = judge(pairs_of(names, choice), jury, report=talk)
+    found = judge(pairs_of(names, choice), jury, progress=talk)
     _write(found, out, png)
     comparisons = [item.comparison for item in found]
     print_json(comparisons) if as_json else _print(comparisons)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -89,6 +90,7 @@ def train(
     from styleexport.core.errors import UsageError
     from styleexport.models.compress.quantize_aware.fine_tune import (
         DEFAULT_TEACHER_WEIGHT,
+        fine_tune_network,
         quantize_aware,
     )
     from styleexport.models.losses.adain import LossWeights
@@ -115,10 +117,10 @@ def train(
         bfloat16=arithmetic == "bf16" or (arithmetic == "auto" and not how and has_bfloat16(place)),
         sheet_every=sheet_every,
     )
-    result = train_network(
-        network, plan, checkpoints=checkpoints, backbone=backbone, resume=resume, quantize=how,
-        report=talk,
-    )  # fmt: skip
+    start = partial(train_network, network, plan)
+    if how is not None:
+        start = partial(fine_tune_network, network, plan, how)
+    result = start(checkpoints=checkpoints, backbone=backbone, resume=resume, progress=talk)
     if as_json:
         entry = {"weights": str(result.weights), "step": result.step, "losses": result.losses}
         if how is not None:

@@ -20,7 +20,7 @@ from styleexport.core.errors import DeviceError, MissingExtra, UsageError
 
 STAMP = "complete.txt"
 PROGRESS = ("Collecting ", "Downloading ", "Installing ")
-Report = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def find(tool: str) -> Environment:
     return Environment(tool, folder)
 
 
-def make(tool: str, report: Report = lambda _: None) -> Environment:
+def make(tool: str, progress: Progress = lambda _: None) -> Environment:
     """Build a tool's environment from the package registry, unless there is one, and return it.
 
     Only wheels are installed, so that no set-up code runs. One that is there and does not run is
@@ -134,13 +134,13 @@ def make(tool: str, report: Report = lambda _: None) -> Environment:
     folder, contents = place(tool), _contents(tool)
     with contextlib.suppress(MissingExtra, DeviceError):
         present = find(tool)
-        _try(present, report)
+        _try(present, progress)
         return present
-    report(f"{tool}: making {folder}")
+    progress(f"{tool}: making {folder}")
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        environment = _build(Environment(tool, folder), contents.split(), report)
+        environment = _build(Environment(tool, folder), contents.split(), progress)
         (folder / STAMP).write_text(contents, encoding="utf-8")
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -154,21 +154,23 @@ def make(tool: str, report: Report = lambda _: None) -> Environment:
     return environment
 
 
-def _build(environment: Environment, requirements: Sequence[str], report: Report) -> Environment:
+def _build(
+    environment: Environment, requirements: Sequence[str], progress: Progress
+) -> Environment:
     new = [sys.executable, "-m", "venv", str(environment.folder)]
-    _step(environment, new, "install Python's venv and ensurepip", report)
+    _step(environment, new, "install Python's venv and ensurepip", progress)
     options = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-input",
                "--progress-bar=off"]  # fmt: skip
     install = [str(environment.python), "-I", "-m", "pip", "install", *options, *requirements]
-    _step(environment, install, "look at the connection and pip's configuration", report)
-    _try(environment, report)
+    _step(environment, install, "look at the connection and pip's configuration", progress)
+    _try(environment, progress)
     return environment
 
 
-def _try(environment: Environment, report: Report) -> None:
-    report(f"{environment.tool}: trying {environment.folder}")
+def _try(environment: Environment, progress: Progress) -> None:
+    progress(f"{environment.tool}: trying {environment.folder}")
     check = [str(environment.python), "-I", *_tool(environment.tool).check]
-    _step(environment, check, "report it", report)
+    _step(environment, check, "report it", progress)
 
 
 def run(
@@ -197,7 +199,9 @@ def run(
     return Finished(done.returncode, done.stdout)
 
 
-def _step(environment: Environment, command: Sequence[str], remedy: str, report: Report) -> None:
+def _step(
+    environment: Environment, command: Sequence[str], remedy: str, progress: Progress
+) -> None:
     """Run one step of making, its lines of progress reported.
 
     Raises:
@@ -218,7 +222,7 @@ def _step(environment: Environment, command: Sequence[str], remedy: str, report:
         for line in filter(None, map(str.strip, process.stdout)):
             lines.append(line)
             if line.startswith(PROGRESS):
-                report(f"{tool}: {line[:100]}")
+                progress(f"{tool}: {line[:100]}")
     if process.returncode:
         errors = [line for line in lines if line.startswith("ERROR:")]
         told = (errors or list(lines) or [f"exit code {process.returncode}"])[-1]

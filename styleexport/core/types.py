@@ -11,8 +11,8 @@ from styleexport.core.errors import UsageError
 
 MAX_SIDE = 16_384
 
-# Long work tells its caller how far it is, a line at a time.
-Report = Callable[[str], None]
+# Receives one line of progress at a time from long work.
+Progress = Callable[[str], None]
 
 
 class Role(enum.StrEnum):

@@ -12,10 +12,10 @@ from PIL import Image
 
 from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.manifest import FileFact, SizeFact, read_manifest, sha256_of_file
+from styleexport.core.psnr import psnr_db
 from styleexport.core.types import Size
 from styleexport.runtime_bench.bench.request import WarmUp
 from styleexport.runtime_bench.bench.timing import is_stable
-from styleexport.runtime_bench.parity import psnr_db
 from styleexport.runtime_bench.stylize import tiling
 from styleexport.runtime_bench.stylize.framing import Frame, best_size
 from styleexport.runtime_bench.stylize.stylizer import blend_codes

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from styleexport.core.errors import UnsupportedOp, UsageError
 from styleexport.core.manifest import NetworkFact, sha256_of_file
+from styleexport.core.psnr import psnr_db
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import example_inputs
@@ -22,7 +23,6 @@ from styleexport.exporter.graph.layer_map import SAMPLES, Sample, samples_of
 from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.exporter.quantize.calibration_inputs import Feeds
 from styleexport.runtime_bench.formats._format import describe
-from styleexport.runtime_bench.parity import psnr_db
 from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.runners.coreml_reference import RUNNER
 from tests.conftest import load_own

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from styleexport.core.errors import UnsupportedOp, UsageError
 from styleexport.core.manifest import CalibrationFact, SizeFact, sha256_of_file
+from styleexport.core.psnr import psnr_db
 from styleexport.core.quiet import quiet
 from styleexport.core.recipe import Int8Recipe, Island, Range, Settings
 from styleexport.core.types import Precision, Role, Size
@@ -19,7 +20,6 @@ from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.runtime_bench.coreml_program.package import read_package
 from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph
 from styleexport.runtime_bench.formats._format import describe
-from styleexport.runtime_bench.parity import psnr_db
 from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.runners.coreml_reference import RUNNER
 from tests.conftest import load_own, load_random

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from styleexport.core import plugins
+from styleexport.core.psnr import psnr_db
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import example_inputs
@@ -17,7 +18,6 @@ from styleexport.exporter.quantize.calibration_inputs import Feeds
 from styleexport.exporter.rewrites.half_range import SMALLEST_NORMAL, within_half_range
 from styleexport.exporter.rewrites.spatial_means import expand_norms
 from styleexport.models.networks._open import PACKAGE
-from styleexport.runtime_bench.parity import psnr_db
 from styleexport.runtime_bench.runners._runner import RunOptions
 from tests.conftest import load_own, load_random
 

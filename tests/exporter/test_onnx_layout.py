@@ -18,7 +18,8 @@ from styleexport.exporter.quantize.blocks import Unit
 from styleexport.exporter.targets.onnx.int8 import quantize_units
 from styleexport.exporter.targets.onnx.int8_layout import faster_layout
 from styleexport.runtime_bench.execution import executed
-from styleexport.runtime_bench.formats._onnx_macs import COLUMNS, integer_mac_share, macs_by_node
+from styleexport.runtime_bench.execution.onnx_profile import integer_mac_share
+from styleexport.runtime_bench.formats._onnx_macs import COLUMNS, macs_by_node
 
 SCALE = 0.02
 FLOAT = onnx.TensorProto.FLOAT

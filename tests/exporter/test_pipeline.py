@@ -14,6 +14,7 @@ import torch
 from styleexport.core import plugins
 from styleexport.core.errors import BadArtifact, MissingExtra, ParityFailure, UsageError
 from styleexport.core.manifest import read_manifest
+from styleexport.core.thresholds import ALLOWED_DB
 from styleexport.core.types import Precision, Role, Size, Sizing
 from styleexport.exporter import pipeline
 from styleexport.exporter import rejected as gates
@@ -22,7 +23,6 @@ from styleexport.exporter.pipeline import ExportRequest, check_out, export
 from styleexport.exporter.targets._target import PACKAGE as TARGETS
 from styleexport.exporter.targets._target import find_target
 from styleexport.models.networks._open import PACKAGE
-from styleexport.runtime_bench import parity
 
 SIZE = Size(40, 56)
 SMALL = Size(32, 32)
@@ -288,7 +288,7 @@ def test_a_dynamic_file_is_proven_at_four_sizes(random_network, tmp_path):
 
 
 def test_a_file_that_differs_is_rejected_and_its_report_kept(random_network, tmp_path, monkeypatch):
-    monkeypatch.setitem(parity.ALLOWED_DB, Precision.FP32, 500.0)
+    monkeypatch.setitem(ALLOWED_DB, Precision.FP32, 500.0)
     out = tmp_path / "a"
     with pytest.raises(ParityFailure, match=r"psnr .* measured with onnxruntime, at least 500"):
         export(ExportRequest(random_network("adain-lite"), out, sizes=(SIZE,)))

@@ -14,6 +14,7 @@ import torch
 
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import TensorFact
+from styleexport.core.psnr import psnr_db
 from styleexport.core.recipe import Settings
 from styleexport.core.types import Precision, Role, Size, Sizing
 from styleexport.exporter.graph.capture import capture
@@ -26,7 +27,6 @@ from styleexport.exporter.targets._target import Recipe
 from styleexport.models.network import LoadedNetwork
 from styleexport.models.networks._open import find, open_network
 from styleexport.models.networks.fast_style import SameNet
-from styleexport.runtime_bench.parity import psnr_db
 from styleexport.runtime_bench.runners._runner import RunOptions, find_runner
 
 pytest.importorskip("litert_torch")

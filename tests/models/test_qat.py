@@ -24,6 +24,7 @@ from styleexport.exporter.quantize.blocks import find_units
 from styleexport.models.compress.quantize_aware.fake_int8 import fake_int8, traced_passes
 from styleexport.models.compress.quantize_aware.fine_tune import (
     QuantizeAware,
+    fine_tune_network,
     quantize_aware,
     quantize_aware_objective,
     tuning_plan,
@@ -283,8 +284,8 @@ def test_tuning_brings_int8_nearer_to_the_float_network(place, tmp_path):
 
 def test_what_is_trained_is_what_is_saved(place, tmp_path):
     lines: list[str] = []
-    result = train_network(
-        "adain-lite", plan(place, tmp_path / "run", steps=2), report=lines.append,
+    result = fine_tune_network(
+        "adain-lite", plan(place, tmp_path / "run", steps=2), progress=lines.append,
         quantize=QuantizeAware((recipe(),)),
     )  # fmt: skip
     assert f"float network of the start: {result.first_db:.2f} dB, now" in lines[-1]
@@ -297,7 +298,7 @@ def test_what_is_trained_is_what_is_saved(place, tmp_path):
 
 def test_with_a_loss_network_the_adain_objective_is_kept(place, tmp_path):
     settings = plan(place, tmp_path / "run", steps=1, loss_weights=place / "vgg16.pth")
-    result = train_network("adain-lite", settings, quantize=QuantizeAware((recipe(),)))
+    result = fine_tune_network("adain-lite", settings, QuantizeAware((recipe(),)))
     assert {"style", "content", "identity", "teacher"} <= result.losses.keys()
     assert (tmp_path / "run" / "sheet_000001.png").exists()
 
@@ -306,19 +307,19 @@ def test_a_fixed_style_network_needs_photographs_alone(place, tmp_path):
     settings = plan(place, tmp_path / "run", steps=1, style=())
     how = QuantizeAware((recipe(),))
     weights = [place / "fast.pth"]
-    result = train_network("fast-style", settings, checkpoints=weights, quantize=how)
+    result = fine_tune_network("fast-style", settings, how, checkpoints=weights)
     assert result.losses.keys() == {"teacher"}
     open_network("fast-style", [result.weights])
 
 
 def test_a_resumed_tuning_keeps_its_ranges_its_teacher_and_where_it_started(place, tmp_path):
     how = QuantizeAware((recipe(),))
-    whole = train_network("adain-lite", plan(place, tmp_path / "a", steps=2), quantize=how)
+    whole = fine_tune_network("adain-lite", plan(place, tmp_path / "a", steps=2), how)
     saved = torch.load(tmp_path / "a" / "last.pt", weights_only=True)["objective"]
     lines: list[str] = []
-    gone_on = train_network(
+    gone_on = fine_tune_network(
         "adain-lite", plan(place, tmp_path / "a"), checkpoints=[whole.weights], quantize=how,
-        resume=True, report=lines.append,
+        resume=True, progress=lines.append,
     )  # fmt: skip
     later = torch.load(tmp_path / "a" / "last.pt", weights_only=True)["objective"]
     assert lines[0] == "resumed at step 2"
@@ -336,7 +337,7 @@ def test_the_checkpoint_of_another_kind_of_training_is_refused(place, tmp_path):
     ordinary = plan(place, tmp_path / "run", steps=1, loss_weights=place / "vgg16.pth")
     train_network("adain-lite", ordinary)
     with pytest.raises(BadCheckpoint, match="not a checkpoint of this training"):
-        train_network(
+        fine_tune_network(
             "adain-lite", replace(ordinary, loss_weights=None), resume=True,
             quantize=QuantizeAware((recipe(),)),
         )  # fmt: skip
@@ -355,7 +356,7 @@ def test_the_checkpoint_of_another_kind_of_training_is_refused(place, tmp_path):
 def test_a_tuning_that_cannot_start_says_why(place, tmp_path, network, changes, settings, message):
     settings = settings | {"checkpoints": [place / x for x in settings.get("checkpoints", ())]}
     with pytest.raises(UsageError, match=message):
-        train_network(
+        fine_tune_network(
             network, plan(place, tmp_path / "run", **changes), quantize=QuantizeAware((recipe(),)),
             **settings,
         )  # fmt: skip

@@ -16,7 +16,7 @@ from styleexport.models.encoders import vgg16
 from styleexport.models.losses.adain import LossWeights
 from styleexport.models.networks._open import open_network
 from styleexport.models.training.evaluation import evaluate
-from styleexport.models.training.loop import Progress
+from styleexport.models.training.loop import TrainingProgress
 from styleexport.models.training.plan import TrainingPlan, learning_rate
 from styleexport.models.training.run import train_network
 
@@ -54,7 +54,7 @@ def small_sheets(monkeypatch):
 
 def test_training_leaves_weights_that_open_a_log_and_a_sheet(place, tmp_path):
     lines: list[str] = []
-    result = train_network("adain-lite", plan(place, tmp_path / "run"), report=lines.append)
+    result = train_network("adain-lite", plan(place, tmp_path / "run"), progress=lines.append)
     open_network("adain-lite", [result.weights])
     entry = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
     assert entry["step"] == 6
@@ -67,7 +67,7 @@ def test_resume_goes_on_where_it_stopped(place, tmp_path):
     train_network("adain-lite", plan(place, tmp_path / "run", steps=3))
     lines: list[str] = []
     result = train_network(
-        "adain-lite", plan(place, tmp_path / "run"), resume=True, report=lines.append
+        "adain-lite", plan(place, tmp_path / "run"), resume=True, progress=lines.append
     )
     assert "resumed at step 3" in lines
     assert result.step == 6
@@ -135,7 +135,7 @@ def test_learning_rate_warms_up_and_falls():
 
 
 def test_progress_says_how_long_it_will_take():
-    assert Progress(10, 70, {}, 2.0).seconds_left == 120
+    assert TrainingProgress(10, 70, {}, 2.0).seconds_left == 120
 
 
 def test_evaluation_of_the_style_itself_is_zero(place):

@@ -11,9 +11,10 @@ import pytest
 
 from styleexport.core.errors import BadArtifact, UsageError
 from styleexport.core.manifest import ProbeFact, SizeFact, read_manifest
+from styleexport.core.psnr import psnr_db
 from styleexport.core.types import Role, Size
 from styleexport.runtime_bench.contract.job import job_from_json, json_schema, wishes
-from styleexport.runtime_bench.parity import check_artifact, psnr_db, read_probe
+from styleexport.runtime_bench.parity import check_artifact, read_probe
 from styleexport.runtime_bench.stylize import tiling
 from tests.contract import arithmetic, make
 

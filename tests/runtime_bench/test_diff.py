@@ -10,11 +10,11 @@ import pytest
 
 from styleexport.core.errors import BadArtifact, UsageError
 from styleexport.core.manifest import read_manifest, sha256_of_file, write_manifest
+from styleexport.core.psnr import EQUAL_DB
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.runtime_bench.diff.diff import _diff, diff_files
 from styleexport.runtime_bench.diff.heat_map import CYAN, colour_ramp, heat_map, scale_top
-from styleexport.runtime_bench.parity import EQUAL_DB
 
 WHOLE = "adain-lite_transform_64x96_fp32.onnx"
 BROKEN = "adain-lite_transform_64x96_broken.onnx"

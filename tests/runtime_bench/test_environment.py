@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections import namedtuple
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,22 +170,3 @@ def test_a_quiet_machine_gets_no_warning():
         low_power=False, temperatures_celsius={"a": 60.0}, free_memory_bytes=10**10,
     )  # fmt: skip
     assert environment.warnings(quiet, cores=4) == ()
-
-
-def test_the_commit_is_that_of_the_packages_own_checkout(tmp_path: Path):
-    def git(*words: str) -> str:
-        who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
-        done = subprocess.run(
-            ["git", "-C", str(tmp_path), *who, *words], check=True, capture_output=True, text=True
-        )
-        return done.stdout.strip()
-
-    (tmp_path / "package").mkdir()
-    (file := tmp_path / "package" / "__init__.py").write_text("")
-    git("init", "-q")
-    assert environment.commit(file.parent) is None
-    git("add", ".")
-    git("commit", "-qm", "one")
-    assert environment.commit(file.parent) == git("rev-parse", "HEAD")
-    file.write_text("changed = 1\n")
-    assert environment.commit(file.parent) == f"{git('rev-parse', 'HEAD')}-dirty"

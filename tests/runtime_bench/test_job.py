@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 
 from styleexport.core.manifest import read_manifest
+from styleexport.core.thresholds import ROUNDED_DB
 from styleexport.core.types import Role
 from styleexport.runtime_bench.bench.request import BenchRequest, WarmUp
 from styleexport.runtime_bench.contract.job import PlanFact, json_schema, wishes
-from styleexport.runtime_bench.parity import ROUNDED_DB
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "job.schema.json"
 

@@ -18,7 +18,7 @@ from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.graph.graph import Graph, example_inputs, trace
 from styleexport.exporter.targets._target import Recipe
 from styleexport.runtime_bench.runners import _litert
-from styleexport.runtime_bench.runners._litert import from_file
+from styleexport.runtime_bench.runners._litert_tensors import from_file
 from styleexport.runtime_bench.runners._runner import RunOptions, find_runner, runners_for
 
 pytest.importorskip("litert_torch")

@@ -11,16 +11,13 @@ import pytest
 
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
+from styleexport.core.psnr import EQUAL_DB, psnr_db
+from styleexport.core.thresholds import ROUNDED_DB
 from styleexport.core.types import Role
 from styleexport.runtime_bench import parity
-from styleexport.runtime_bench.formats._onnx_macs import integer_mac_share, macs_by_node
-from styleexport.runtime_bench.parity import (
-    EQUAL_DB,
-    ROUNDED_DB,
-    check_file,
-    psnr_db,
-    read_probe,
-)
+from styleexport.runtime_bench.execution.onnx_profile import integer_mac_share
+from styleexport.runtime_bench.formats._onnx_macs import macs_by_node
+from styleexport.runtime_bench.parity import check_file, read_probe
 from styleexport.runtime_bench.runners._runner import (
     RunOptions,
     find_runner,

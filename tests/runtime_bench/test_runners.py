@@ -11,7 +11,8 @@ import torch
 
 from styleexport.core import plugins
 from styleexport.core.errors import DeviceError, MissingExtra, UsageError
-from styleexport.runtime_bench.parity import psnr_db, read_probe
+from styleexport.core.psnr import psnr_db
+from styleexport.runtime_bench.parity import read_probe
 from styleexport.runtime_bench.runners._choice import RunnerChoice, parse_runner
 from styleexport.runtime_bench.runners._runner import (
     PACKAGE,

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from torch import Tensor, nn
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import UnsupportedOp, UsageError, first_line
 from styleexport.core.manifest import PassFact, TensorFact
 from styleexport.core.quiet import quiet
@@ -23,7 +24,7 @@ from styleexport.exporter.graph.graph import Graph, without_checks
 from styleexport.exporter.graph.layer_map import paired_layers
 from styleexport.exporter.rewrites.half_range import within_half_range
 from styleexport.exporter.rewrites.reflection import without_reflection_pads
-from styleexport.exporter.targets._target import Arrays, Recipe, Target, Written
+from styleexport.exporter.targets._target import Recipe, Target, Written
 from styleexport.exporter.targets.coreml.int8 import quantize_body
 from styleexport.exporter.targets.coreml.package import describe_model, save
 from styleexport.exporter.targets.coreml.palettes import compress

@@ -25,6 +25,7 @@ import coremltools as ct
 import numpy as np
 from numpy.typing import NDArray
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import PassFact, QuantizationFact
 from styleexport.core.quiet import quiet
@@ -42,8 +43,6 @@ SMALLEST_NORMAL = 2.0**-14
 # A zero point is used where steps are smaller by it than this share of symmetric ones: worth 1.3 dB
 # on a network where they shrink to 0.6, and 0.3 dB at 0.8.
 WORTH_A_ZERO_POINT = 0.75
-
-Arrays = dict[str, NDArray[np.float32]]
 
 
 def quantize_body(

@@ -9,17 +9,18 @@ from pathlib import Path
 import onnx
 import torch
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import UnsupportedOp, first_line
 from styleexport.core.quiet import quiet
 from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.quantize.blocks import find_units, quantized_units
 from styleexport.exporter.quantize.plan import quantization_fact
-from styleexport.exporter.targets._target import Arrays, Recipe, Target, Written
+from styleexport.exporter.targets._target import Recipe, Target, Written
 from styleexport.exporter.targets.onnx.fp16 import half_precision
 from styleexport.exporter.targets.onnx.int8 import quantize_units
 from styleexport.exporter.targets.onnx.int8_weights import quantize_weights
-from styleexport.runtime_bench.formats._onnx_macs import integer_mac_share
+from styleexport.runtime_bench.execution.onnx_profile import integer_mac_share
 
 OPSET = 18
 

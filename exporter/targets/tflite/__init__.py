@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 from torch.fx import GraphModule, Node
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.manifest import QuantizationFact, TensorFact
 from styleexport.core.recipe import Int8Recipe
 from styleexport.core.types import Precision, Sizing
@@ -33,7 +34,7 @@ from styleexport.exporter.quantize.blocks import (
 from styleexport.exporter.quantize.plan import quantization_fact
 from styleexport.exporter.rewrites.half_range import within_half_range
 from styleexport.exporter.rewrites.reflection import without_reflection_pads
-from styleexport.exporter.targets._target import Arrays, Recipe, Target, Written
+from styleexport.exporter.targets._target import Recipe, Target, Written
 from styleexport.exporter.targets.tflite.converters._converter import find_converter
 from styleexport.exporter.targets.tflite.converters._layers import match_layers
 from styleexport.exporter.targets.tflite.converters._naming import name_tensors

@@ -13,9 +13,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import PassFact
 from styleexport.core.recipe import Int8Recipe, Range
@@ -32,8 +30,6 @@ MOVED = (
 )  # fmt: skip
 # What lies between two integer convolutions.
 PASSED_ON = (*MOVED, "RELU")
-
-Arrays = dict[str, NDArray[np.float32]]
 
 
 def quantize_body(

@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from styleexport.core.arrays import Arrays
 from styleexport.core.manifest import FloatIslandFact, QuantizationFact
+from styleexport.core.psnr import psnr_db
 from styleexport.exporter.targets.tflite.aeq import (
     DYNAMIC,
     STORED_HALF,
@@ -24,14 +23,11 @@ from styleexport.exporter.targets.tflite.aeq import (
     weighted,
 )
 from styleexport.runtime_bench.formats._tflite import read_graph
-from styleexport.runtime_bench.parity import psnr_db
 from styleexport.runtime_bench.runners._runner import RunOptions, find_runner
 
 # The gate is 35 dB on probes; pictures differ by about 2 dB from one another.
 LEAST_DYNAMIC_DB = 38.0
 PICTURES = 2
-
-Arrays = dict[str, NDArray[np.float32]]
 
 
 def half_weights(source: Path, target: Path) -> None:

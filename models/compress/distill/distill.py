@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from styleexport.core.errors import UsageError
 from styleexport.core.files import replace_file
 from styleexport.core.images import write_image
-from styleexport.core.types import Report, Size
+from styleexport.core.types import Progress, Size
 from styleexport.models.architecture import (
+    DISTILL,
     Architecture,
     record_after,
     write_weights,
@@ -45,7 +46,6 @@ from styleexport.models.training.plan import TrainingPlan
 from styleexport.models.training.resume import begin, pictures_sha256
 from styleexport.models.training.run import run_logged
 
-METHOD = "distill"
 STATE = "distill.json"
 LAST = "last.pt"
 DEFAULT_SIZE = Size(256, 256)
@@ -114,7 +114,7 @@ class Classified(nn.Module):
         return means[:, None, None, None].expand(image.shape)
 
 
-def distill(request: DistillRequest, report: Report = lambda _: None) -> DistillReport:
+def distill(request: DistillRequest, progress: Progress = lambda _: None) -> DistillReport:
     """Train a student to do as its teacher does, and return what became of it.
 
     Writes ``weights.safetensors`` (what ``--checkpoint`` takes), ``last.pt`` (what resuming takes),
@@ -146,8 +146,8 @@ def distill(request: DistillRequest, report: Report = lambda _: None) -> Distill
     if request.dry_run:
         return told
     before = replace(student, module=copy.deepcopy(student.module).eval())
-    trainer, losses = _train(request, lesson, pictures, report)
-    return _write(request, lesson, (teacher, before), pictures, trainer, losses, told, report)
+    trainer, losses = _train(request, lesson, pictures, progress)
+    return _write(request, lesson, (teacher, before), pictures, trainer, losses, told, progress)
 
 
 def _check_size(size: Size, teacher: LoadedNetwork, student: LoadedNetwork) -> None:
@@ -210,16 +210,16 @@ def _timed(costs: Costs, teacher: LoadedNetwork, student: LoadedNetwork, size: S
 
 
 def _train(
-    request: DistillRequest, lesson: Lesson, pictures: EvaluationSet, report: Report
+    request: DistillRequest, lesson: Lesson, pictures: EvaluationSet, progress: Progress
 ) -> tuple[Trainer, dict[str, float]]:
     plan = request.plan
     objective = DistillObjective(lesson, plan)
     trainer = Trainer(lesson.student.module, plan, objective, objective.maps)
     if request.resume and (plan.out / LAST).exists():
         trainer.resume(plan.out / LAST)
-        report(f"resumed at step {trainer.step}")
+        progress(f"resumed at step {trainer.step}")
     objective.open(trainer.step)
-    return trainer, run_logged(trainer, _sheets(lesson, pictures), report)
+    return trainer, run_logged(trainer, _sheets(lesson, pictures), progress)
 
 
 def _sheets(lesson: Lesson, pictures: EvaluationSet) -> Callable[[], Image.Image | None]:
@@ -239,12 +239,12 @@ def on_cpu(network: LoadedNetwork) -> LoadedNetwork:
 def _write(
     request: DistillRequest, lesson: Lesson, others: tuple[LoadedNetwork, LoadedNetwork],
     pictures: EvaluationSet, trainer: Trainer, losses: dict[str, float], told: DistillReport,
-    report: Report,
+    progress: Progress,
 ) -> DistillReport:  # fmt: skip
     out = request.plan.out
     weights = out / WEIGHTS
     write_weights(weights, trainer.averaged_state(), _architecture(request, lesson, trainer.step))
-    report("measuring quality and time")
+    progress("measuring quality and time")
     teacher, before = on_cpu(others[0]), others[1]
     after = open_network(request.student, [weights])
     networks = (teacher, before, after)
@@ -283,4 +283,4 @@ def _architecture(request: DistillRequest, lesson: Lesson, steps: int) -> Archit
         schedule["temperature"] = lesson.temperature
     backbone = request.student_backbone
     parents = request.student_checkpoints or (() if backbone is None else (backbone,))
-    return record_after(student.network, student.module, parents, METHOD, schedule)
+    return record_after(student.network, student.module, parents, DISTILL, schedule)

@@ -9,7 +9,7 @@ import msgspec
 
 from styleexport.core.files import replace_folder
 from styleexport.core.images import write_image
-from styleexport.core.types import Report
+from styleexport.core.types import Progress
 from styleexport.models.architecture import (
     Event,
     KeptChannels,
@@ -80,7 +80,7 @@ def with_failures(report: PruneReport, budget: PruneBudget | None) -> PruneRepor
 
 def write_pruned(
     request: PruneRequest, network: LoadedNetwork, pruned: LoadedNetwork, cut: Cut,
-    pictures: PictureSet, proof: Proof, told: PruneReport, report: Report,
+    pictures: PictureSet, proof: Proof, told: PruneReport, progress: Progress,
 ) -> PruneReport:  # fmt: skip
     """Write a pruned network and all that is said of it, whole or not at all; return the report.
 
@@ -92,9 +92,9 @@ def write_pruned(
         pictures: that both painted.
         proof: how far they are apart.
         told: the report so far.
-        report: takes lines of progress.
+        progress: takes lines of progress.
     """
-    report("measuring style and time")
+    progress("measuring style and time")
     features = style_network(request.loss_weights)
     judge = StyleJudge(network, pictures.held_out, request.sizes[0], features)
     told = msgspec.structs.replace(

@@ -19,8 +19,9 @@ from pathlib import Path
 import msgspec
 
 from styleexport.core.errors import UsageError
-from styleexport.core.types import Report
+from styleexport.core.types import Progress
 from styleexport.models.architecture import (
+    SYMMETRIC_L2,
     Event,
     architecture_of,
     read_architecture,
@@ -28,7 +29,7 @@ from styleexport.models.architecture import (
 )
 from styleexport.models.compress.prune.budget import PruneBudget
 from styleexport.models.compress.prune.criteria import DEFAULT
-from styleexport.models.compress.prune.symmetric_l2 import METHOD, Cutter, Cutting, cut_to
+from styleexport.models.compress.prune.symmetric_l2 import Cutter, Cutting, cut_to
 from styleexport.models.network import LoadedNetwork, TwoImageModule
 from styleexport.models.networks._open import open_network
 from styleexport.models.training.data import image_files
@@ -87,7 +88,7 @@ def prune_in_rounds(
     how: Retraining,
     cutting: Cutting,
     budget: PruneBudget | None,
-    report: Report,
+    progress: Progress,
 ) -> Path:
     """Return the weights file of a network that was cut to a layout and trained, round by round.
 
@@ -99,7 +100,7 @@ def prune_in_rounds(
         how: it is trained.
         cutting: which layers are cut, and by what.
         budget: that the widths were found for, if they were.
-        report: takes lines of progress.
+        progress: takes lines of progress.
 
     Raises:
         UsageError: the folder holds other rounds, or pictures are missing.
@@ -112,17 +113,17 @@ def prune_in_rounds(
     for number, layout in enumerate(layouts(widths, target, how.rounds), 1):
         folder = how.plan.out / f"round_{number:02}"
         start, trained = folder / "start.safetensors", folder / "weights.safetensors"
-        report(f"round {number}/{how.rounds}: layout 3,{','.join(map(str, layout))}")
+        progress(f"round {number}/{how.rounds}: layout 3,{','.join(map(str, layout))}")
         if not start.exists():
             settings = {"round": number, "rounds": how.rounds}
-            _cut_to_file(start, network, layout, cutting, history, settings, report)
+            _cut_to_file(start, network, layout, cutting, history, settings, progress)
         if not trained.exists():
             train_network(
                 spec,
                 replace(how.plan, out=folder, seed=how.plan.seed + number),
                 checkpoints=[start],
                 resume=(folder / "last.pt").exists(),
-                report=report,
+                progress=progress,
             )
         weights, network = trained, open_network(spec, [trained])
         history = record_history(trained)
@@ -131,12 +132,12 @@ def prune_in_rounds(
 
 def _cut_to_file(
     path: Path, network: LoadedNetwork, layout: Sequence[int], cutting: Cutting,
-    history: Sequence[Event], settings: Mapping[str, int], report: Report,
+    history: Sequence[Event], settings: Mapping[str, int], progress: Progress,
 ) -> None:  # fmt: skip
     """Write the weights of a network cut to a layout, with its history."""
-    cut = cut_to(Cutter.of(network, cutting), layout, cutting, report)
+    cut = cut_to(Cutter.of(network, cutting), layout, cutting, progress)
     event = Event(
-        method=METHOD,
+        method=SYMMETRIC_L2,
         parent_sha256=network.source_sha256,
         kept=cut.kept,
         schedule={

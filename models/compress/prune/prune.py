@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import msgspec
 
 from styleexport.core.errors import UsageError
-from styleexport.core.types import Report
-from styleexport.models.architecture import Event
+from styleexport.core.types import Progress
+from styleexport.models.architecture import SYMMETRIC_L2, ZERO_CHANNEL, Event
 from styleexport.models.compress.pictures import PictureSet
-from styleexport.models.compress.prune import symmetric_l2, zero_channel
+from styleexport.models.compress.prune import symmetric_l2
 from styleexport.models.compress.prune.budget import PruneBudget
 from styleexport.models.compress.prune.files import (
     Cut,
@@ -44,7 +44,7 @@ from styleexport.models.network import LoadedNetwork
 from styleexport.models.networks._open import open_network
 
 
-def prune_zero_channels(request: PruneRequest, report: Report = lambda _: None) -> PruneReport:
+def prune_zero_channels(request: PruneRequest, progress: Progress = lambda _: None) -> PruneReport:
     """Remove the channels of a network that are always empty, prove it, and return what changed.
 
     Writes ``weights.safetensors`` (what ``--checkpoint`` takes), ``report.json``, ``card.md``,
@@ -58,10 +58,10 @@ def prune_zero_channels(request: PruneRequest, report: Report = lambda _: None) 
         ParityFailure: the pruned network paints otherwise.
     """
     network, pictures = open_pruning(request)
-    found = find_empty(network, pictures, request.sizes, report)
+    found = find_empty(network, pictures, request.sizes, progress)
     pruned = without_channels(network, found.kept)
     told = msgspec.structs.replace(
-        first_report(zero_channel.METHOD, request, network, pruned, pictures),
+        first_report(ZERO_CHANNEL, request, network, pruned, pictures),
         removed=len(found.gone),
         woken=found.woken,
         stay=found.stay,
@@ -70,14 +70,14 @@ def prune_zero_channels(request: PruneRequest, report: Report = lambda _: None) 
     if request.dry_run or not found.gone:
         return told
     proof = prove(network, pruned, pictures, request.sizes)
-    report(f"proven: {proof.worst_db:.1f} dB on the worst of {proof.pictures} held-out paintings")
+    progress(f"proven: {proof.worst_db:.1f} dB on the worst of {proof.pictures} held-out paintings")
     cut = Cut(
         found.kept,
         _peaks(found),
         "the largest value that each channel held; red ones hold 0 and went",
         {"pictures_sha256": pictures.sha256},
     )
-    return write_pruned(request, network, pruned, cut, pictures, proof, told, report)
+    return write_pruned(request, network, pruned, cut, pictures, proof, told, progress)
 
 
 def _peaks(found: EmptyChannels) -> dict[str, list[float]]:
@@ -108,7 +108,7 @@ class _Symmetric:
     sensitivity: Sensitivity | None
 
 
-def prune_symmetrically(request: PruneRequest, report: Report = lambda _: None) -> PruneReport:
+def prune_symmetrically(request: PruneRequest, progress: Progress = lambda _: None) -> PruneReport:
     """Cut a network and its mirrored decoder to a layout, and return what changed.
 
     Writes what `prune_zero_channels` does, and ``sensitivity.svg`` where sensitivity was measured;
@@ -140,13 +140,13 @@ def prune_symmetrically(request: PruneRequest, report: Report = lambda _: None) 
             request.sizes[0],
             style_network(request.loss_weights),
             cutting.calibration,
-            report,
+            progress,
         )
     work = _Symmetric(network, pictures, cutting, cutter, sensitivity)
     if request.layout is None and request.ratio is None and budget is None:
-        return _sensitivity_alone(request, work, report)
+        return _sensitivity_alone(request, work, progress)
     layout = begun or _layout(request, budget, work)
-    return _prune(request, work, layout, budget, report)
+    return _prune(request, work, layout, budget, progress)
 
 
 def _check_choice(request: PruneRequest) -> None:
@@ -159,7 +159,7 @@ def _check_choice(request: PruneRequest) -> None:
     chosen = sum(choice is not None for choice in choices)
     if chosen > 1 or (not chosen and not request.sensitivity):
         raise UsageError(
-            f"{symmetric_l2.METHOD} takes either --layout or --ratio or --budget: type for "
+            f"{SYMMETRIC_L2} takes either --layout or --ratio or --budget: type for "
             "example --ratio 0.25, or --sensitivity to see what each layer can lose"
         )
     if not chosen and request.retrain is not None:
@@ -183,15 +183,15 @@ def _begun(
     return None if budget is None else begun_layout(network, request.retrain, cutting, budget)
 
 
-def _sensitivity_alone(request: PruneRequest, work: _Symmetric, report: Report) -> PruneReport:
+def _sensitivity_alone(request: PruneRequest, work: _Symmetric, progress: Progress) -> PruneReport:
     told = msgspec.structs.replace(
-        first_report(symmetric_l2.METHOD, request, work.network, work.network, work.pictures),
+        first_report(SYMMETRIC_L2, request, work.network, work.network, work.pictures),
         sensitivity=work.sensitivity,
         criterion=request.criterion,
     )
     if not request.dry_run:
         write_sensitivity_alone(request.out, told)
-        report(f"written: {request.out / 'sensitivity.svg'}; nothing was cut")
+        progress(f"written: {request.out / 'sensitivity.svg'}; nothing was cut")
     return told
 
 
@@ -216,12 +216,12 @@ def _layout(
 
 def _prune(
     request: PruneRequest, work: _Symmetric, layout: tuple[int, ...], budget: PruneBudget | None,
-    report: Report,
+    progress: Progress,
 ) -> PruneReport:  # fmt: skip
     network, pictures = work.network, work.pictures
     found = work.cutter.to(layout)
     told = msgspec.structs.replace(
-        first_report(symmetric_l2.METHOD, request, network, found.network, pictures),
+        first_report(SYMMETRIC_L2, request, network, found.network, pictures),
         removed=found.removed,
         layout=(symmetric_l2.PICTURE_CHANNELS, *layout),
         criterion=request.criterion,
@@ -232,16 +232,16 @@ def _prune(
         return with_failures(told, budget)
     history: tuple[Event, ...] | None = None
     if request.retrain is None:
-        pruned = cut_to(work.cutter, layout, work.cutting, report).network
+        pruned = cut_to(work.cutter, layout, work.cutting, progress).network
     else:
         before, how = history_of(request.checkpoints), request.retrain
         last = prune_in_rounds(
-            request.network, network, before, layout, how, work.cutting, budget, report
+            request.network, network, before, layout, how, work.cutting, budget, progress
         )
         pruned, history = open_network(request.network, [last]), record_history(last)
         told = msgspec.structs.replace(told, trained_steps=how.rounds * how.plan.steps)
     proof = measure(network, pruned, pictures, request.sizes)
-    report(f"{proof.worst_db:.1f} dB to the original on the worst of {proof.pictures} paintings")
+    progress(f"{proof.worst_db:.1f} dB to the original on the worst of {proof.pictures} paintings")
     cut = Cut(
         found.kept,
         dict(work.cutter.importance),
@@ -253,4 +253,4 @@ def _prune(
         },
         history,
     )
-    return write_pruned(request, network, pruned, cut, pictures, proof, told, report)
+    return write_pruned(request, network, pruned, cut, pictures, proof, told, progress)

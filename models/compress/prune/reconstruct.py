@@ -25,7 +25,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from styleexport.core.types import Report, Role, Size
+from styleexport.core.types import Progress, Role, Size
 from styleexport.models.architecture import KeptChannels, layers, widths_of
 from styleexport.models.compress.pictures import at_size
 from styleexport.models.network import LoadedNetwork
@@ -135,7 +135,7 @@ def refit(
     cut: LoadedNetwork,
     kept: Mapping[str, KeptChannels],
     calibration: Calibration,
-    report: Report = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> LoadedNetwork:
     """Return a cut network with new kernels where channels are missing; neither is changed.
 
@@ -144,7 +144,7 @@ def refit(
         cut: the same without some channels.
         kept: of the layers that lost channels, those that they kept.
         calibration: the pictures.
-        report: takes lines of progress.
+        progress: takes lines of progress.
     """
     fresh = replace(cut, module=copy.deepcopy(cut.module))
     whole, narrower = _narrower(original, fresh)
@@ -153,7 +153,7 @@ def refit(
         layer = narrower[name]
         windows = calibration.samples(fresh, {name: layer}, _windows, stop=True)[name]
         _solve(layer, windows, outputs[:, list(kept[name].outputs)])
-        report(f"{name}: new kernel from {len(windows)} places")
+        progress(f"{name}: new kernel from {len(windows)} places")
     return fresh
 
 

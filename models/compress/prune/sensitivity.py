@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from styleexport.core.perceptual import LossNetwork
-from styleexport.core.types import Report, Size
+from styleexport.core.types import Progress, Size
 from styleexport.models.compress.prune.reconstruct import Calibration, refit_alone, whole_windows
 from styleexport.models.compress.prune.symmetric_l2 import Cutter
 from styleexport.models.compress.style_quality import StyleJudge
@@ -128,7 +128,7 @@ def measure_sensitivity(
     size: Size,
     features: LossNetwork,
     calibration: Calibration | None = None,
-    report: Report = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> Sensitivity:
     """Return what the picture loses by each layer alone.
 
@@ -138,17 +138,17 @@ def measure_sensitivity(
         size: of the pruning; sides above 128 are painted at 128.
         features: the loss network.
         calibration: pictures that new kernels are chosen by; None to leave them.
-        report: takes lines of progress.
+        progress: takes lines of progress.
     """
     size = Size(min(size.height, SIDE), min(size.width, SIDE))
     judge = StyleJudge(cutter.network, held_out[:PICTURES], size, features, styles=1)
-    report(f"sensitivity of {len(cutter.layers)} layers, {judge.pairs} paintings at {size}")
+    progress(f"sensitivity of {len(cutter.layers)} layers, {judge.pairs} paintings at {size}")
     windows = None if calibration is None else whole_windows(cutter.network, calibration)
     trial = _Trial(cutter, judge, windows)
     found: list[LayerSensitivity] = []
     for index, layer in enumerate(cutter.layers):
         losses = [trial.loss(index, share) for share in SHARES]
-        report(
+        progress(
             f"{layer.name}: "
             + ", ".join(f"{loss.width} left {loss.style_change:+.1%}" for loss in losses)
         )

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.modules.conv import _ConvTransposeNd  # pyright: ignore[reportPrivateUsage]
 
 from styleexport.core.errors import UsageError
-from styleexport.core.types import Report
+from styleexport.core.types import Progress
 from styleexport.models.architecture import KeptChannels, Layer, layers
 from styleexport.models.compress.prune.channel_sets import Coupling
 from styleexport.models.compress.prune.criteria import DEFAULT, Criterion, find_criterion
@@ -28,7 +28,6 @@ from styleexport.models.compress.prune.reconstruct import Calibration, refit
 from styleexport.models.compress.prune.zero_channel import coupling_of, without_channels
 from styleexport.models.network import LoadedNetwork
 
-METHOD = "symmetric-l2"
 PICTURE_CHANNELS = 3
 # 3,64,64,128,128,140,153,153,153,261 for VGG-19; VGG-16 has no fourth layer in its third block.
 PUBLISHED = {
@@ -119,13 +118,13 @@ class Cutter:
 
 
 def cut_to(
-    cutter: Cutter, layout: Sequence[int], cutting: Cutting, report: Report
+    cutter: Cutter, layout: Sequence[int], cutting: Cutting, progress: Progress
 ) -> SymmetricCut:  # fmt: skip
     """Return a network cut to a layout, its kernels chosen anew if the cutting says so."""
     cut = cutter.to(layout)
     if cutting.calibration is None or not cut.kept:
         return cut
-    fresh = refit(cutter.network, cut.network, cut.kept, cutting.calibration, report)
+    fresh = refit(cutter.network, cut.network, cut.kept, cutting.calibration, progress)
     return replace(cut, network=fresh)
 
 

@@ -24,14 +24,13 @@ import torch
 from torch import Tensor, nn
 
 from styleexport.core.errors import ParityFailure, UsageError, first_line
-from styleexport.core.types import Report, Role, Size
+from styleexport.core.types import Progress, Role, Size
 from styleexport.models.architecture import KeptChannels, has_kernel, keep_channels, layers
 from styleexport.models.compress.activation_hooks import Peaks, Readers
 from styleexport.models.compress.pictures import PictureSet, at_size, extremes, variants
 from styleexport.models.compress.prune.coupling import Coupling, couple
 from styleexport.models.network import LoadedNetwork, RoleModule, TwoImageModule
 
-METHOD = "zero-channel"
 ALLOWED_DB = 90.0
 EXACT_DB = 200.0
 STRENGTHS = (1.0, 0.5)
@@ -88,7 +87,7 @@ def network_passes(module: nn.Module, picture: Tensor) -> tuple[Tensor, ...]:
 
 @torch.no_grad()
 def find_empty(
-    network: LoadedNetwork, pictures: PictureSet, sizes: Sequence[Size], report: Report
+    network: LoadedNetwork, pictures: PictureSet, sizes: Sequence[Size], progress: Progress
 ) -> EmptyChannels:
     """Return the channels of a network that are always empty.
 
@@ -96,7 +95,7 @@ def find_empty(
         network: with its weights.
         pictures: to watch it on.
         sizes: of the pictures.
-        report: takes lines of progress.
+        progress: takes lines of progress.
 
     Raises:
         UsageError: no layer of the network has channels that can be told apart.
@@ -111,11 +110,11 @@ def find_empty(
     first = [v for size in sizes for p in pictures.calibration for v in variants(at_size(p, size))]
     first += extremes(Size(*noise.shape[2:]))
     others = [at_size(p, size) for size in sizes for p in pictures.held_out]
-    report(f"watching {len(coupling.read)} layers on {len(first)} pictures and variants")
+    progress(f"watching {len(coupling.read)} layers on {len(first)} pictures and variants")
     seen = _watched(network, coupling, first)
     painting = _made_while_painting(network, coupling, noise)
     empty = {label for label, peak in seen.items() if peak == 0} - painting
-    report(f"{len(empty)} channels are empty; {len(others)} held-out pictures")
+    progress(f"{len(empty)} channels are empty; {len(others)} held-out pictures")
     again = _watched(network, coupling, others)
     still = {label for label in empty if again[label] == 0}
     gone = without_emptied_layers(coupling, still - coupling.pinned)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,15 @@ from torch import Tensor, nn
 from styleexport.core.errors import UsageError
 from styleexport.core.recipe import Int8Recipe, read_recipe
 from styleexport.core.types import Role
+from styleexport.models.architecture import QUANTIZE_AWARE
 from styleexport.models.compress.quantize_aware.fake_int8 import SAMPLE_SIDE, FakeInt8, fake_int8
 from styleexport.models.network import RoleModule, StyleNetwork, TwoImageModule
+from styleexport.models.networks._open import read_module
 from styleexport.models.training.data import CropPool
+from styleexport.models.training.loop import Trainer
 from styleexport.models.training.objective import AdainObjective, Batch, crop_pool, placed
 from styleexport.models.training.plan import TrainingPlan
+from styleexport.models.training.run import Trained, described, run_training
 
 WARM_UP_BATCHES = 32
 FROZEN_AFTER = 0.5
@@ -222,3 +226,58 @@ def quantize_aware_objective(
     """Return the objective of a fine-tuning, its network on the plan's device."""
     placed(module, torch.device(plan.device))
     return QuantizeAwareObjective(module, network, plan, how)
+
+
+def tuned_module(
+    network: StyleNetwork, checkpoints: Sequence[Path], backbone: Path | None
+) -> nn.Module:
+    """Return the module that a fine-tuning starts from: the shipped weights, if no others.
+
+    Raises:
+        UsageError: the network has no weights, or a backbone was given.
+        BadCheckpoint: weights of another network.
+    """
+    if backbone is not None:
+        raise UsageError("fine-tuning starts from a whole network: leave out --backbone")
+    paths = list(checkpoints) or ([network.weights] if network.weights else [])
+    if not paths:
+        raise UsageError(
+            f"{network.name} has no weights of its own to start from: type --from PATH with "
+            f"{network.checkpoints}"
+        )
+    return read_module(network, paths)
+
+
+def fine_tune_network(
+    name: str,
+    plan: TrainingPlan,
+    quantize: QuantizeAware,
+    *,
+    checkpoints: Sequence[Path] = (),
+    backbone: Path | None = None,
+    resume: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Trained:
+    """Fine-tune a network under the rounding of int8 and return where its weights are.
+
+    Args:
+        name: network name, or ``package.module:factory``.
+        plan: training settings.
+        quantize: recipes, and the weight of the teacher's term.
+        checkpoints: weights to start from; the shipped ones if there are none.
+        backbone: refused; fine-tuning starts from a whole network.
+        resume: whether to continue from ``out/last.pt``.
+        progress: receives progress lines.
+
+    Raises:
+        UsageError: folders, recipe or network do not fit, or ``out`` holds another training.
+        BadCheckpoint: weights cannot be read, or the loss became NaN.
+    """
+    network = described(name)
+    module = tuned_module(network, checkpoints, backbone)
+    plan = tuning_plan(plan, module)
+    objective = quantize_aware_objective(module, network, plan, quantize)
+    trainer = Trainer(module, plan, objective)
+    return run_training(
+        network, trainer, checkpoints, QUANTIZE_AWARE, resume=resume, progress=progress
+    )

@@ -16,11 +16,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import DeviceError
-from styleexport.core.types import Report, Size
+from styleexport.core.types import Progress, Size
 from styleexport.runtime_bench.contract.latency import CellFact, LatencyReport
 from styleexport.runtime_bench.contract.remote import Ask, AskedCell, joined
-from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 
 
 class Browser(Runner):
@@ -59,12 +60,12 @@ class Browser(Runner):
         """Return nothing: a browser does not show what is inside a file."""
         return {}
 
-    def measure(self, ask: Ask, report: Report) -> LatencyReport:
+    def measure(self, ask: Ask, progress: Progress) -> LatencyReport:
         """Return what headless Chromium measured, a page for each backend; see `Runner.measure`."""
         backends = dict.fromkeys(self.setting(cell.settings, "backend") for cell in ask.cells)
-        return joined([self._page(ask, backend, report) for backend in backends])
+        return joined([self._page(ask, backend, progress) for backend in backends])
 
-    def _page(self, ask: Ask, backend: str, report: Report) -> LatencyReport:
+    def _page(self, ask: Ask, backend: str, progress: Progress) -> LatencyReport:
         """Return what one page measured, its cells under the settings that were asked."""
         from styleexport.runtime_bench.runners.browser._drive import bench_in_browser
         from styleexport.runtime_bench.runners.browser._job import PagePlanFact
@@ -74,7 +75,7 @@ class Browser(Runner):
             **msgspec.structs.asdict(ask.plan), backend="webgpu" if backend == "webgpu" else "wasm"
         )
         wanted = {(cell.path, cell.size) for cell in asked}
-        found = bench_in_browser(ask.artifact, wanted, plan, report)
+        found = bench_in_browser(ask.artifact, wanted, plan, progress)
         sent = {(cell.subject.path, cell.size.size()): cell for cell in found.cells}
         cells = tuple(
             msgspec.structs.replace(fact, runner=self.name, requested=dict(cell.settings))

@@ -14,7 +14,7 @@ import msgspec
 
 from styleexport.core.errors import DeviceError, MissingExtra
 from styleexport.core.manifest import read_manifest
-from styleexport.core.types import Report, Size
+from styleexport.core.types import Progress, Size
 from styleexport.runtime_bench.contract.latency import LatencyReport
 from styleexport.runtime_bench.runners.browser import _packages
 from styleexport.runtime_bench.runners.browser._chromium import chromium
@@ -32,7 +32,7 @@ def bench_in_browser(
     artifact: Path,
     wanted: Collection[tuple[str, Size]] | None,
     plan: PagePlanFact,
-    report: Report = lambda _: None,
+    progress: Progress = lambda _: None,
     timeout_seconds: float | None = None,
 ) -> LatencyReport:
     """Return what headless Chromium measures of an artifact's files.
@@ -43,7 +43,7 @@ def bench_in_browser(
         artifact: its folder.
         wanted: path and size of the files; None is all that a browser runs.
         plan: how to measure.
-        report: told how far it is.
+        progress: told how far it is.
         timeout_seconds: until it counts as hung; None allows as much as the plan can need.
 
     Raises:
@@ -61,7 +61,7 @@ def bench_in_browser(
     with tempfile.TemporaryDirectory(prefix="styleexport-reports-") as folder:
         server = PageServer(Address(port=0), artifact, job, Path(folder))
         with serving(server) as url:
-            report(f"browser: {len(job.cells)} files")
+            progress(f"browser: {len(job.cells)} files")
             with chromium(f"{url}?auto=1", webgpu=plan.backend == "webgpu") as process:
                 return _arrived(server.inbox, process, limit)
 

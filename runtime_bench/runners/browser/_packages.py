@@ -15,7 +15,7 @@ import msgspec
 from styleexport.core.cache import cache_folder
 from styleexport.core.errors import DeviceError, MissingExtra
 from styleexport.core.files import replace_folder
-from styleexport.core.types import Report
+from styleexport.core.types import Progress
 
 PAGE = Path(__file__).parent / "page"
 LOCK = PAGE / "package-lock.json"
@@ -64,7 +64,7 @@ def missing() -> str | None:
     return f"the page's JavaScript packages are not installed: type `{INSTALL}`"
 
 
-def install(report: Report) -> Path:
+def install(progress: Progress) -> Path:
     """Fetch the packages with ``npm ci``; return the folder that holds them, compressed copies too.
 
     Raises:
@@ -76,7 +76,7 @@ def install(report: Report) -> Path:
         raise MissingExtra(f"npm is not installed: install Node.js 20 or newer, then `{INSTALL}`")
     folder = packages_folder()
     named = ", ".join(f"{name} {version}" for name, version in versions().items())
-    report(f"npm: {named}")
+    progress(f"npm: {named}")
     with tempfile.TemporaryDirectory() as place:
         _run_npm(npm, Path(place))
         with replace_folder(folder) as part:

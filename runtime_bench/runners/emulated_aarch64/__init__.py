@@ -18,9 +18,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from styleexport.core.arrays import Arrays
+from styleexport.core.build import commit
 from styleexport.core.errors import DeviceError, StyleExportError
 from styleexport.core.manifest import ParityFact, ProbeFact, read_manifest
-from styleexport.core.types import Report
+from styleexport.core.types import Progress
 from styleexport.runtime_bench.contract.latency import (
     CellFact,
     HarnessFact,
@@ -29,7 +31,7 @@ from styleexport.runtime_bench.contract.latency import (
 )
 from styleexport.runtime_bench.contract.remote import Ask, AskedCell
 from styleexport.runtime_bench.machine import environment
-from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 
 MOST_PIXELS = 128 * 128
 INSTRUCTIONS = "guest instructions"
@@ -50,16 +52,16 @@ class EmulatedAarch64(Runner):
 
         return machine.missing()
 
-    def measure(self, ask: Ask, report: Report) -> LatencyReport:
+    def measure(self, ask: Ask, progress: Progress) -> LatencyReport:
         """Return parity and guest instructions of each cell; see `Runner.measure`."""
         before, created = environment.state(), datetime.datetime.now(datetime.UTC)
         cells: list[CellFact] = []
         for number, cell in enumerate(ask.cells, 1):
-            report(f"{number}/{len(ask.cells)} {cell.path} on {self.name}")
+            progress(f"{number}/{len(ask.cells)} {cell.path} on {self.name}")
             cells.append(self._cell(ask.artifact, cell))
         return LatencyReport(
             schema_version=1,
-            harness=HarnessFact(name="desktop", version="", commit=environment.commit()),
+            harness=HarnessFact(name="desktop", version="", commit=commit()),
             created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
             machine=environment.machine(),
             before=before,
@@ -120,7 +122,8 @@ def _proven(
         BadArtifact: the probe is damaged.
         DeviceError: the file does not run there.
     """
-    from styleexport.runtime_bench.parity import psnr_db, read_probe
+    from styleexport.core.psnr import psnr_db
+    from styleexport.runtime_bench.parity import read_probe
     from styleexport.runtime_bench.runners.emulated_aarch64 import machine
 
     manifest = read_manifest(artifact, check_files=False)

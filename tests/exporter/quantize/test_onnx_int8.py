@@ -10,14 +10,14 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+from styleexport.core.psnr import psnr_db
 from styleexport.core.recipe import Island, Settings
 from styleexport.exporter.quantize.blocks import find_units, quantized_units
 from styleexport.exporter.quantize.plan import make_plan
 from styleexport.exporter.quantize.simulate import scale_and_zero_point, simulate
 from styleexport.exporter.targets.onnx import model_from_graph, tensor_names
 from styleexport.exporter.targets.onnx.int8 import quantize_units
-from styleexport.runtime_bench.formats._onnx_macs import integer_mac_share
-from styleexport.runtime_bench.parity import psnr_db
+from styleexport.runtime_bench.execution.onnx_profile import integer_mac_share
 from tests.exporter.quantize.conftest import CALIBRATION, feeds_of, graph_of
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"

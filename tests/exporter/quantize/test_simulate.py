@@ -8,6 +8,7 @@ import onnxruntime as ort
 import pytest
 import torch
 
+from styleexport.core.psnr import psnr_db
 from styleexport.core.recipe import Range
 from styleexport.core.types import Precision
 from styleexport.exporter.quantize.blocks import find_units, quantized_units, ranged_layers
@@ -19,7 +20,6 @@ from styleexport.exporter.quantize.simulate import (
     weight_scales,
 )
 from styleexport.exporter.targets._target import Recipe, find_target
-from styleexport.runtime_bench.parity import psnr_db
 from tests.exporter.quantize.conftest import feeds_of
 
 

@@ -72,7 +72,7 @@ def test_each_layer_is_cut_alone(pictures, cutter):
     said: list[str] = []
     calibration = Calibration.of(pictures, SIZE)
     features = style_network(None)
-    plain = measure_sensitivity(cutter, pictures, Size(300, 48), features, report=said.append)
+    plain = measure_sensitivity(cutter, pictures, Size(300, 48), features, progress=said.append)
     assert (plain.size, plain.pairs, plain.refitted) == ("128x48", 4, False)
     assert [layer.layer for layer in plain.layers] == ["one", "two", "deep"]
     assert [layer.decoder for layer in plain.layers] == ["untwo", "undeep", None]

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from styleexport.core.psnr import psnr_db
 from styleexport.core.quiet import quiet
 from styleexport.core.types import Role, Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.rewrite import apply_passes
-from styleexport.runtime_bench.parity import psnr_db
 from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.runners.coreml_reference import RUNNER
 

@@ -35,7 +35,7 @@ def test_int8_loses_something_and_float_nothing(artifact, int8_artifact, jury):
 def test_an_encoder_is_judged_by_what_is_painted_with_its_codes(int8_artifact, jury):
     lines: list[str] = []
     pairs = pairs_of([str(int8_artifact)], Choice(role=Role.ENCODE))
-    (found,) = compare(pairs, jury, report=lines.append)
+    (found,) = compare(pairs, jury, progress=lines.append)
     assert found.comparison.judged_through == "programs/adain-lite_transform_64x96.pt2"
     assert found.reference[0].shape == (1, 3, 64, 96)
     assert 30 < found.comparison.quality.psnr_db < 90
@@ -85,7 +85,7 @@ def test_one_reference_is_run_once_for_all_its_candidates(int8_artifact, jury):
     program, _, *files = [s for s in sides_of(int8_artifact) if s.role is Role.TRANSFORM] * 2
     lines: list[str] = []
     pairs = [Pair(program, side, SIZE) for side in files]
-    assert len(compare(pairs, jury, report=lines.append)) == 2
+    assert len(compare(pairs, jury, progress=lines.append)) == 2
     assert sum(line.endswith("reference") for line in lines) == 1
 
 

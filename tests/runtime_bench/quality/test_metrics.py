@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from styleexport.core.psnr import EQUAL_DB, psnr_db
 from styleexport.models.losses.loss_network import shipped_loss_network
-from styleexport.runtime_bench.parity import EQUAL_DB, psnr_db
 from styleexport.runtime_bench.quality.fidelity import psnr_from_errors, squared_error, ssim
 from styleexport.runtime_bench.quality.flicker import LEAST, flicker, flicker_change
 from styleexport.runtime_bench.quality.style import Style

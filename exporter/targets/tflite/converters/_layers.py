@@ -8,7 +8,8 @@ from pathlib import Path
 from styleexport.exporter.graph.graph import Graph, example_inputs
 from styleexport.exporter.graph.layer_map import Sample, pair, samples_of
 from styleexport.runtime_bench.formats._tflite import read_graph
-from styleexport.runtime_bench.runners._litert import feed, from_file, invoke, load
+from styleexport.runtime_bench.runners._litert import feed, invoke, load
+from styleexport.runtime_bench.runners._litert_tensors import from_file
 
 
 def match_layers(graph: Graph, path: Path) -> dict[str, int]:

@@ -11,7 +11,7 @@ from styleexport.core.quiet import quiet
 from styleexport.exporter.graph.graph import Graph, example_inputs
 from styleexport.exporter.rewrites.channels_last import ChannelsLast, to_channels_last
 from styleexport.exporter.targets.tflite.converters._converter import Converter
-from styleexport.runtime_bench.runners._litert import native_quiet
+from styleexport.runtime_bench.runners._litert_tensors import native_quiet
 
 with native_quiet(), quiet():
     import litert_torch
