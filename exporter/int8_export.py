@@ -173,12 +173,16 @@ class Quantizer:
         state = self.request.out.with_name(f"{self.request.out.name}.search")
         return search(
             SearchRequest(
-                graph=graph, feeds=feeds(), calibration=calibration, judge=self.judge(graph),
-                budget=self.budget(precision).stricter(margin), state=state / f"{label}.json",
+                graph=graph,
+                feeds=feeds(),
+                calibration=calibration,
+                judge=self.judge(graph),
+                budget=self.budget(precision).stricter(margin),
+                state=state / f"{label}.json",
                 label=label,
             ),
             self.progress,
-        )  # fmt: skip
+        )
 
     def _saved(self, recipe: Int8Recipe, precision: Precision, label: str) -> RecipeFact:
         path = f"recipes/{label}_{precision}.json"

@@ -158,9 +158,14 @@ class _Builder:
         self._add_agreements(graph)
 
     def _add_timed(
-        self, graph: Graph, feeds: GraphFeeds, target: Target, precision: Precision, label: str,
+        self,
+        graph: Graph,
+        feeds: GraphFeeds,
+        target: Target,
+        precision: Precision,
+        label: str,
         passes: tuple[PassFact, ...],
-    ) -> None:  # fmt: skip
+    ) -> None:
         path = f"{label}_{precision}{target.suffix}"
         started = time.perf_counter()
         self.progress(f"{path}: write")

@@ -19,9 +19,15 @@ from styleexport.models.network import LoadedNetwork
 # Full colours, then greys: a swapped channel, a wrong range or a clipped end shows at once. All are
 # multiples of 1/255, as the pictures are: a pixel buffer holds them exactly.
 BAR = (
-    (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 1.0, 0.0),
-    (1.0, 1.0, 1.0), (128 / 255,) * 3, (64 / 255,) * 3, (0.0, 0.0, 0.0),
-)  # fmt: skip
+    (1.0, 0.0, 0.0),
+    (0.0, 1.0, 0.0),
+    (0.0, 0.0, 1.0),
+    (1.0, 1.0, 0.0),
+    (1.0, 1.0, 1.0),
+    (128 / 255,) * 3,
+    (64 / 255,) * 3,
+    (0.0, 0.0, 0.0),
+)
 STRENGTH = 0.75
 
 

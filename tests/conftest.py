@@ -86,9 +86,12 @@ def int8_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     out = tmp_path_factory.mktemp("int8") / "lite"
     request = ExportRequest(
-        open_network("adain-lite"), out, precisions=(Precision.INT8,), sizes=(Size(64, 96),),
+        open_network("adain-lite"),
+        out,
+        precisions=(Precision.INT8,),
+        sizes=(Size(64, 96),),
         budget=SMALL_BUDGET,
-    )  # fmt: skip
+    )
     export(request)
     return out
 

@@ -25,8 +25,10 @@ def wheel(tmp_path_factory):
     out = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", str(out), str(ROOT)],
-        check=True, capture_output=True, cwd=tmp_path_factory.mktemp("elsewhere"),
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+        cwd=tmp_path_factory.mktemp("elsewhere"),
+    )
     return next(out.glob("*.whl"))
 
 
@@ -64,9 +66,11 @@ def test_wheel_works_beside_a_models_package_of_the_users(wheel, tmp_path):
     libraries = [p for p in sys.path if p.endswith("site-packages")]
     done = subprocess.run(
         [place / "bin" / "python", "-c", PROBE],
-        capture_output=True, text=True, cwd=users_folder(tmp_path),
+        capture_output=True,
+        text=True,
+        cwd=users_folder(tmp_path),
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), *libraries])},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert str(site) in done.stdout
 

@@ -45,8 +45,10 @@ from styleexport.models.training.data import image_files
 
 ORIGINAL, PRUNED = "original", "pruned"
 RUNTIMES: tuple[tuple[Runtime, str], ...] = (
-    ("ONNX Runtime", ".onnx"), ("LiteRT", ".tflite"), ("OpenVINO", ".onnx"),
-)  # fmt: skip
+    ("ONNX Runtime", ".onnx"),
+    ("LiteRT", ".tflite"),
+    ("OpenVINO", ".onnx"),
+)
 SHEET = 5
 
 

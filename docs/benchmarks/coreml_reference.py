@@ -55,8 +55,10 @@ def main(rounds: int, name: str, checkpoints: list[Path]) -> None:
                     samples[label].append(time.perf_counter() - started)
             for label, values in samples.items():
                 kept = values[1:]
-                print(f"{size} {label}: median {statistics.median(kept):.2f} s, "
-                      f"{min(kept):.2f} to {max(kept):.2f} s, {rounds} rounds")  # fmt: skip
+                print(
+                    f"{size} {label}: median {statistics.median(kept):.2f} s, "
+                    f"{min(kept):.2f} to {max(kept):.2f} s, {rounds} rounds"
+                )
 
 
 if __name__ == "__main__":

@@ -113,9 +113,11 @@ PEERS = (
     Peer("ONNX Runtime quantize_static", ".onnx", ".onnx", _onnxruntime),
     Peer(
         "ONNX Runtime quantize_static, pre-processed, per channel",
-        ".onnx", ".onnx", _onnxruntime_documented,
+        ".onnx",
+        ".onnx",
+        _onnxruntime_documented,
     ),
     Peer("NNCF quantize", ".onnx", ".onnx", _nncf),
     Peer("ai-edge-quantizer static_wi8_ai8", ".tflite", ".tflite", _ai_edge_quantizer),
     Peer("onnx2tf -oiqt", ".onnx", ".tflite", _onnx2tf),
-)  # fmt: skip
+)

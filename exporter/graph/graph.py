@@ -175,9 +175,12 @@ def trace(
         kind = " with dynamic sizes" if dynamic else ""
         raise UnsupportedOp(
             f"torch.export cannot capture the network{kind}: {first_line(error)}; "
-            + ("leave out --dynamic and name sizes with --size" if dynamic else
-               "data-dependent Python branches and in-place tricks must go from its forward")
-        ) from error  # fmt: skip
+            + (
+                "leave out --dynamic and name sizes with --size"
+                if dynamic
+                else "data-dependent Python branches and in-place tricks must go from its forward"
+            )
+        ) from error
 
 
 def without_checks(program: ExportedProgram) -> ExportedProgram:

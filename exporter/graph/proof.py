@@ -69,12 +69,17 @@ def conv2d_in_strips(
         [
             functional.conv2d(
                 padded[:, :, first * step[0] : (min(first + strip, rows) - 1) * step[0] + span],
-                weight, bias, step, 0, spread, groups,
+                weight,
+                bias,
+                step,
+                0,
+                spread,
+                groups,
             )
             for first in range(0, rows, strip)
         ],
         dim=2,
-    )  # fmt: skip
+    )
 
 
 def _pair(value: list[int] | None, default: int) -> tuple[int, int]:

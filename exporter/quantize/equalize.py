@@ -39,9 +39,14 @@ from styleexport.exporter.quantize.blocks import CONV, TRANSPOSED, elements, kin
 
 ATEN = torch.ops.aten
 PASSES = (
-    "relu", "leaky_relu", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "upsample_nearest2d",
+    "relu",
+    "leaky_relu",
+    "max_pool2d",
+    "avg_pool2d",
+    "adaptive_avg_pool2d",
+    "upsample_nearest2d",
     "upsample_bilinear2d",
-)  # fmt: skip
+)
 # A channel this much smaller than the largest gets no larger gain: other pictures may wake it.
 LEAST_SHARE = 1 / 16
 

@@ -43,9 +43,12 @@ from styleexport.exporter.quantize.weight_rounding import Repaired, repaired
 # What the fixed recipe does; on real networks it is the best that costs no speed
 # (docs/decisions/0009).
 DEFAULT = Settings(
-    weights="per-channel", ranges="min-max", equalize=0.75, bias_correction=True,
+    weights="per-channel",
+    ranges="min-max",
+    equalize=0.75,
+    bias_correction=True,
     rounding="reconstructed",
-)  # fmt: skip
+)
 STATISTICS = ("mean", "sub", "mul", "div", "add", "sqrt", "rsqrt", "instance_norm")
 
 
@@ -200,9 +203,12 @@ def _repaired_plan(
 
 
 def _key(
-    graph: Graph, count: int, calibration: CalibrationFact, settings: Settings,
+    graph: Graph,
+    count: int,
+    calibration: CalibrationFact,
+    settings: Settings,
     islands: Sequence[Island],
-) -> str:  # fmt: skip
+) -> str:
     """Return the digest of all that calibration depends on; a graph's own says nothing of sizes."""
     choices = msgspec.json.encode(settings).decode()
     parts = (graph.digest(), str(graph.size), str(count), calibration.sha256, choices)

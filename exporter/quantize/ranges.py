@@ -180,9 +180,13 @@ def _histogram(name: str) -> Callable[[Seen, float, float], tuple[float, float]]
         from onnxruntime.quantization.calibrate import HistogramCollector
 
         collector = HistogramCollector(
-            name, symmetric=False, num_bins=BINS, num_quantized_bins=256, percentile=PERCENTILE,
+            name,
+            symmetric=False,
+            num_bins=BINS,
+            num_quantized_bins=256,
+            percentile=PERCENTILE,
             scenario="same",
-        )  # fmt: skip
+        )
         with quiet():
             collector.collect({"layer": [np.concatenate(seen.samples)]})
             found = collector.compute_collection_result()["layer"]

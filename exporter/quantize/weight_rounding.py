@@ -81,9 +81,11 @@ class _Collector(Interpreter):
         stride, padding, dilation = (
             argument(node, position, name, default)
             for position, name, default in (
-                (3, "stride", 1), (4, "padding", 0), (5, "dilation", 1),
+                (3, "stride", 1),
+                (4, "padding", 0),
+                (5, "dilation", 1),
             )
-        )  # fmt: skip
+        )
         patches = some_patches(data, weight, stride, padding, dilation)  # pyright: ignore
         size = len(patches)
         seen = self.found.setdefault(

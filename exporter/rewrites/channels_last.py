@@ -23,11 +23,19 @@ from torch.nn import functional as F
 
 aten = torch.ops.aten
 
-SPATIAL = frozenset({
-    aten.conv2d, aten.conv_transpose2d, aten.convolution, aten.max_pool2d, aten.avg_pool2d,
-    aten.upsample_nearest2d, aten.upsample_bilinear2d, aten.reflection_pad2d,
-    aten.replication_pad2d,
-})  # fmt: skip
+SPATIAL = frozenset(
+    {
+        aten.conv2d,
+        aten.conv_transpose2d,
+        aten.convolution,
+        aten.max_pool2d,
+        aten.avg_pool2d,
+        aten.upsample_nearest2d,
+        aten.upsample_bilinear2d,
+        aten.reflection_pad2d,
+        aten.replication_pad2d,
+    }
+)
 POINTWISE = frozenset({
     aten.relu, aten.relu_, aten.relu6, aten.leaky_relu, aten.elu, aten.gelu, aten.silu,
     aten.hardswish, aten.hardtanh, aten.tanh, aten.sigmoid, aten.clamp, aten.clamp_min, aten.add,
@@ -35,10 +43,20 @@ POINTWISE = frozenset({
     aten.square, aten.sqrt, aten.rsqrt, aten.reciprocal, aten.exp, aten.log, aten.pow,
     aten.maximum, aten.minimum, aten.clone, aten.contiguous, aten.to, aten.dropout,
 })  # fmt: skip
-ALONG_AXES = frozenset({
-    aten.mean, aten.sum, aten.amax, aten.amin, aten.var, aten.std, aten.slice, aten.narrow,
-    aten.cat, aten.concat,
-})  # fmt: skip
+ALONG_AXES = frozenset(
+    {
+        aten.mean,
+        aten.sum,
+        aten.amax,
+        aten.amin,
+        aten.var,
+        aten.std,
+        aten.slice,
+        aten.narrow,
+        aten.cat,
+        aten.concat,
+    }
+)
 LAST_FROM_FIRST = {0: 0, 1: 3, 2: 1, 3: 2}
 # Kernels add up in one float32: over a million pixels that costs 40 dB of what adding up row by row
 # keeps.
@@ -123,11 +141,13 @@ def _flat(values: Sequence[Any]) -> list[Any]:
 
 def _channels_first(values: Sequence[Any]) -> list[Any]:
     return [
-        to_channels_first(value.value) if isinstance(value, _Image)
-        else _channels_first(value) if isinstance(value, list | tuple)
+        to_channels_first(value.value)
+        if isinstance(value, _Image)
+        else _channels_first(value)
+        if isinstance(value, list | tuple)
         else value
         for value in values
-    ]  # fmt: skip
+    ]
 
 
 def _aligned(value: Any) -> Any:  # noqa: ANN401 - any argument
@@ -163,8 +183,10 @@ def _mean(x: Tensor, axes: list[int], keepdim: bool = False, **rest: Any) -> Any
 
 
 def _with_axes_renamed(
-    target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]  # noqa: ANN401 - an operator
-) -> tuple[list[Any], dict[str, Any]] | None:  # fmt: skip
+    target: Any,  # noqa: ANN401 - an operator
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> tuple[list[Any], dict[str, Any]] | None:
     """Return an operator's arguments for channels-last images; None where axes would mix.
 
     A reduction that drops axes keeps the order of the rest only where both spatial axes go.

@@ -29,9 +29,13 @@ RESHAPED = (*FLATTENED, aten.unsqueeze.default, aten.squeeze.dim, aten.squeeze.d
 PRODUCTS = (aten.mul.Tensor, aten.mul.Scalar, aten.div.Tensor, aten.div.Scalar)
 BROADCAST = (aten.add.Tensor, aten.sub.Tensor, aten.mul.Tensor, aten.div.Tensor)
 ELEMENTWISE = (
-    *BROADCAST, aten.add.Scalar, aten.mul.Scalar, aten.sqrt.default, aten.rsqrt.default,
+    *BROADCAST,
+    aten.add.Scalar,
+    aten.mul.Scalar,
+    aten.sqrt.default,
+    aten.rsqrt.default,
     aten.clamp_min.default,
-)  # fmt: skip
+)
 
 
 def is_spatial_mean(node: Node) -> bool:

@@ -82,9 +82,12 @@ def measure(plan: Int8Plan, inputs: Arrays, judge: Judge, progress: Progress) ->
                 without = judge.psnr(session)
                 share = candidates.time_share(session, baseline)
             row = LayerSensitivity(
-                layer=unit.layer, macs=unit.macs, alone_db=round(alone, 2),
-                without_db=round(without, 2), saved_share=round(share - all_share, 4),
-            )  # fmt: skip
+                layer=unit.layer,
+                macs=unit.macs,
+                alone_db=round(alone, 2),
+                without_db=round(without, 2),
+                saved_share=round(share - all_share, 4),
+            )
             rows.append(row)
             progress(f"{unit.layer}: {alone:.1f} dB alone, {without - all_db:+.2f} dB without")
     return Sensitivity(

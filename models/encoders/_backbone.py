@@ -43,7 +43,10 @@ def load_backbone(encoder: VggEncoder, path: Path) -> VggEncoder:
             f"checkpoint {path} is of another network: missing {next(iter(renames))}, found "
             f"{next(iter(tensors))}; expected torchvision's VGG state dict"
         )
-    load_into(encoder.features, used, path, renamed={
-        key: name.removeprefix("features.") for key, name in renames.items()
-    })  # fmt: skip
+    load_into(
+        encoder.features,
+        used,
+        path,
+        renamed={key: name.removeprefix("features.") for key, name in renames.items()},
+    )
     return encoder

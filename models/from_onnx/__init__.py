@@ -43,8 +43,10 @@ from styleexport.models.network import LoadedNetwork, StyleNetwork
 MOST_DIFFERENCE = 1e-3
 TRIED_SIZE = (96, 128)
 RANGES: Mapping[str, tuple[float, float]] = {
-    "0..1": (0.0, 1.0), "0..255": (0.0, 255.0), "-1..1": (-1.0, 1.0)
-}  # fmt: skip
+    "0..1": (0.0, 1.0),
+    "0..255": (0.0, 255.0),
+    "-1..1": (-1.0, 1.0),
+}
 
 
 @dataclass(frozen=True)

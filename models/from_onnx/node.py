@@ -63,9 +63,13 @@ class Node:
 
 
 PLAIN = (
-    onnx.AttributeProto.INT, onnx.AttributeProto.FLOAT, onnx.AttributeProto.STRING,
-    onnx.AttributeProto.INTS, onnx.AttributeProto.FLOATS, onnx.AttributeProto.TENSOR,
-)  # fmt: skip
+    onnx.AttributeProto.INT,
+    onnx.AttributeProto.FLOAT,
+    onnx.AttributeProto.STRING,
+    onnx.AttributeProto.INTS,
+    onnx.AttributeProto.FLOATS,
+    onnx.AttributeProto.TENSOR,
+)
 
 
 def _attribute(proto: onnx.AttributeProto) -> Attribute:

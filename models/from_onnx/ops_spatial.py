@@ -51,9 +51,11 @@ def _conv_transpose(call: Call) -> Tensor:
 
 def _instance_norm(call: Call) -> Tensor:
     return functional.instance_norm(
-        call.tensor(0), weight=call.tensor(1), bias=call.tensor(2),
+        call.tensor(0),
+        weight=call.tensor(1),
+        bias=call.tensor(2),
         eps=call.number("epsilon", 1e-5),
-    )  # fmt: skip
+    )
 
 
 def _batch_norm(call: Call) -> Tensor:

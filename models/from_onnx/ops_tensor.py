@@ -40,8 +40,9 @@ def _clip(call: Call) -> Tensor:
         float(call.value(index).reshape(())) if call.has(index) else call.number(name, default)
         for index, name, default in ((1, "min", -torch.inf), (2, "max", torch.inf))
     )
-    return torch.clamp(call.tensor(0), None if low == -torch.inf else low,
-                       None if high == torch.inf else high)  # fmt: skip
+    return torch.clamp(
+        call.tensor(0), None if low == -torch.inf else low, None if high == torch.inf else high
+    )
 
 
 def _prelu(call: Call) -> Tensor:

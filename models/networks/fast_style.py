@@ -97,9 +97,15 @@ class SameConv(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, stride: int = 1, *,
-        up: bool = False, relu: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        *,
+        up: bool = False,
+        relu: bool = True,
+    ) -> None:
         super().__init__()
         self.kernel, self.stride, self.relu = kernel, stride, relu
         self.conv = (

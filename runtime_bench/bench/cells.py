@@ -192,9 +192,14 @@ def _able(files: Sequence[Path], progress: Progress) -> tuple[RunnerChoice, ...]
 
 
 def _cell(
-    folder: Path, manifest: Manifest, item: _Source, choice: RunnerChoice, size: Size, batch: int,
+    folder: Path,
+    manifest: Manifest,
+    item: _Source,
+    choice: RunnerChoice,
+    size: Size,
+    batch: int,
     request: BenchRequest,
-) -> Cell:  # fmt: skip
+) -> Cell:
     fact, program = item.fact, item.program
     probes = [
         p.path for p in manifest.probes if p.role is fact.role and p.size == SizeFact.of(size)

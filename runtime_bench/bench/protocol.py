@@ -237,9 +237,14 @@ def tables(
 
 
 def _play(
-    table: Sequence[Cell], places: Sequence[str], request: BenchRequest, hire: Hire,
-    joules: Joules, shuffle: random.Random, progress: Progress,
-) -> list[Candidate]:  # fmt: skip
+    table: Sequence[Cell],
+    places: Sequence[str],
+    request: BenchRequest,
+    hire: Hire,
+    joules: Joules,
+    shuffle: random.Random,
+    progress: Progress,
+) -> list[Candidate]:
     """Return the cells of a table, measured in rounds; their workers end whatever happens."""
     candidates: list[Candidate] = []
     try:

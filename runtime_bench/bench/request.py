@@ -85,11 +85,13 @@ class BenchRequest:
 
     def __post_init__(self) -> None:
         counts = {
-            "--batch": min(self.batches, default=0), "--rounds": self.rounds,
+            "--batch": min(self.batches, default=0),
+            "--rounds": self.rounds,
             "--threads": 1 if self.threads is None else self.threads,
-            "--min-samples": self.min_samples, "artifacts": len(self.artifacts),
+            "--min-samples": self.min_samples,
+            "artifacts": len(self.artifacts),
             "together": self.together,
-        }  # fmt: skip
+        }
         for name, count in counts.items():
             if count < 1:
                 raise UsageError(f"{name} is {count}: it must be 1 or more; type {name} 1")

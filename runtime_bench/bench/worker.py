@@ -33,8 +33,12 @@ from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Sessio
 LOADS = 2
 # What runtimes say, in errors of their own, when memory runs out.
 MEMORY_WORDS = (
-    "bad_alloc", "out of memory", "failed to allocate", "allocate memory", "not enough memory",
-)  # fmt: skip
+    "bad_alloc",
+    "out of memory",
+    "failed to allocate",
+    "allocate memory",
+    "not enough memory",
+)
 
 
 class Station:

@@ -307,9 +307,14 @@ class CellFact(_Fact, frozen=True, kw_only=True):
         """What a cell of another report must share with this one to be compared with it."""
         subject = self.subject
         return (
-            subject.network, subject.target, subject.precision, subject.role,
-            str(self.size.size()), str(self.batch), self.runner_label,
-        )  # fmt: skip
+            subject.network,
+            subject.target,
+            subject.precision,
+            subject.role,
+            str(self.size.size()),
+            str(self.batch),
+            self.runner_label,
+        )
 
 
 class LatencyReport(_Fact, frozen=True, kw_only=True):

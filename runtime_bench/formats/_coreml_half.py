@@ -14,10 +14,17 @@ LARGEST_HALF = 65504
 TYPICAL = 16.0
 # Operation → the largest magnitude that it makes.
 BOUNDED = {"sigmoid": 1.0, "sigmoid_hard": 1.0, "tanh": 1.0, "softmax": 1.0, "relu6": 6.0}
-SUMS = frozenset({
-    "reduce_l1_norm", "reduce_l2_norm", "reduce_log_sum", "reduce_log_sum_exp", "reduce_mean",
-    "reduce_sum", "reduce_sum_square",
-})  # fmt: skip
+SUMS = frozenset(
+    {
+        "reduce_l1_norm",
+        "reduce_l2_norm",
+        "reduce_log_sum",
+        "reduce_log_sum_exp",
+        "reduce_mean",
+        "reduce_sum",
+        "reduce_sum_square",
+    }
+)
 NORMS = frozenset({"instance_norm", "layer_norm"})
 SCALINGS = frozenset({"add", "cast", "clip", "mul", "real_div", "sub"})
 

@@ -30,10 +30,18 @@ GATHER = "hollance/neural-engine, unsupported layers"
 GUIDE = "ane-guide.readthedocs.io, chapter 4"
 # Operation → who found it off the Neural Engine.
 REPORTED = {
-    "gather": GATHER, "gather_along_axis": DETECTOR, "gather_nd": GATHER, "gru": RECURRENT,
-    "lstm": RECURRENT, "reduce_prod": GUIDE, "rnn": RECURRENT, "scatter": GUIDE,
-    "scatter_along_axis": GUIDE, "scatter_nd": GUIDE, "topk": DETECTOR,
-}  # fmt: skip
+    "gather": GATHER,
+    "gather_along_axis": DETECTOR,
+    "gather_nd": GATHER,
+    "gru": RECURRENT,
+    "lstm": RECURRENT,
+    "reduce_prod": GUIDE,
+    "rnn": RECURRENT,
+    "scatter": GUIDE,
+    "scatter_along_axis": GUIDE,
+    "scatter_nd": GUIDE,
+    "topk": DETECTOR,
+}
 
 
 def find_risks(graph: CoremlGraph, peak: int | None) -> Iterator[RiskFact]:

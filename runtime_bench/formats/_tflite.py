@@ -22,15 +22,27 @@ from styleexport.core.plugins import needs
 
 IDENTIFIER = b"TFL3"
 DTYPES = {
-    "FLOAT32": "float32", "FLOAT16": "float16", "FLOAT64": "float64", "INT8": "int8",
-    "INT16": "int16", "INT32": "int32", "INT64": "int64", "UINT8": "uint8", "UINT32": "uint32",
+    "FLOAT32": "float32",
+    "FLOAT16": "float16",
+    "FLOAT64": "float64",
+    "INT8": "int8",
+    "INT16": "int16",
+    "INT32": "int32",
+    "INT64": "int64",
+    "UINT8": "uint8",
+    "UINT32": "uint32",
     "BOOL": "bool",
-}  # fmt: skip
+}
 # What the options of an operation may not be below: a stride of 0 divides by it.
 POSITIVE = (
-    "strideH", "strideW", "dilationHFactor", "dilationWFactor", "filterHeight", "filterWidth",
+    "strideH",
+    "strideW",
+    "dilationHFactor",
+    "dilationWFactor",
+    "filterHeight",
+    "filterWidth",
     "depthMultiplier",
-)  # fmt: skip
+)
 MAX_ELEMENTS = 2**31 - 1
 
 
@@ -247,9 +259,7 @@ def _ends(graph: Any, named: Any, indices: tuple[int, ...]) -> dict[str, int]:  
     """Return name → tensor index of inputs or outputs, in the graph's order."""
     names = {item.tensorIndex: item.name.decode() for item in named or ()}
     tensors = graph.tensors
-    return {
-        names.get(i) or tensors[_index(i, len(tensors))].name.decode(): i for i in indices
-    }  # fmt: skip
+    return {names.get(i) or tensors[_index(i, len(tensors))].name.decode(): i for i in indices}
 
 
 def _least_runtime(model: Any) -> str:  # noqa: ANN401

@@ -131,9 +131,7 @@ def _named(graph: TfliteGraph, name: str) -> str:
     return _first_of(graph, found, found[0])
 
 
-def _first_of(
-    graph: TfliteGraph, found: list[TfliteOperation], first: TfliteOperation
-) -> str:  # fmt: skip
+def _first_of(graph: TfliteGraph, found: list[TfliteOperation], first: TfliteOperation) -> str:
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     return f"{first.name} {graph.tensors[first.outputs[0]].name}{more}"
 

@@ -13,9 +13,19 @@ from styleexport.runtime_bench.contract.latency import MachineFact, StateFact, T
 from styleexport.runtime_bench.machine.host import Host
 
 RUNTIMES = (
-    "ai-edge-litert", "coremltools", "numpy", "onnx", "onnxruntime", "onnxruntime-directml",
-    "onnxruntime-gpu", "onnxruntime-openvino", "openvino", "styleexport", "tensorrt", "torch",
-)  # fmt: skip
+    "ai-edge-litert",
+    "coremltools",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-directml",
+    "onnxruntime-gpu",
+    "onnxruntime-openvino",
+    "openvino",
+    "styleexport",
+    "tensorrt",
+    "torch",
+)
 SCALING = "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
 HOT_CELSIUS = 85.0
 LITTLE_MEMORY = 500_000_000

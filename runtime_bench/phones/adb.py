@@ -13,9 +13,14 @@ from styleexport.core.errors import DeviceError
 SECONDS = 60.0
 # What adb says when the phone itself is not there.
 GONE = (
-    "no devices/emulators found", "device offline", "not found", "device still authorizing",
-    "closed", "connection reset", "protocol fault",
-)  # fmt: skip
+    "no devices/emulators found",
+    "device offline",
+    "not found",
+    "device still authorizing",
+    "closed",
+    "connection reset",
+    "protocol fault",
+)
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,11 @@ class Done:
     def gone(self) -> bool:
         """Whether it failed because the phone is not there."""
         text = self.trouble.lower()
-        return self.code != 0 and text.startswith(("error: ", "adb: ")) and any(
-            word in text for word in GONE
-        )  # fmt: skip
+        return (
+            self.code != 0
+            and text.startswith(("error: ", "adb: "))
+            and any(word in text for word in GONE)
+        )
 
 
 def executable() -> str | None:
@@ -118,9 +125,7 @@ def choose(serial: str | None) -> str:
     done = Adb().run("devices")
     if done.code:
         raise DeviceError(f"adb cannot list phones: {done.trouble}; type `adb kill-server`")
-    found = dict(
-        line.split("\t", 1) for line in done.out.splitlines() if "\t" in line
-    )  # fmt: skip
+    found = dict(line.split("\t", 1) for line in done.out.splitlines() if "\t" in line)
     wanted = serial or os.environ.get("ANDROID_SERIAL")
     if wanted and wanted not in found:
         raise DeviceError(

@@ -111,10 +111,22 @@ class IosPhone:
 
     def _copy(self, direction: str, source: str, destination: str, *more: str) -> Done:
         return devicectl(
-            "device", "copy", direction, "--device", self.identifier,
-            "--domain-type", "appDataContainer", "--domain-identifier", APP,
-            "--source", source, "--destination", destination, *more, seconds=COPY_SECONDS,
-        )  # fmt: skip
+            "device",
+            "copy",
+            direction,
+            "--device",
+            self.identifier,
+            "--domain-type",
+            "appDataContainer",
+            "--domain-identifier",
+            APP,
+            "--source",
+            source,
+            "--destination",
+            destination,
+            *more,
+            seconds=COPY_SECONDS,
+        )
 
     def _ask(self, what: str, *arguments: str, tail: tuple[str, ...] = ()) -> Result:
         """Return what a call found.

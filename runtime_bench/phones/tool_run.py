@@ -52,9 +52,13 @@ class _Cell:
         """Return what the report says of it."""
         wish = self.wish
         fact = CellFact(
-            subject=wish.subject, runner=wish.runner, requested=wish.requested, size=wish.size,
-            status="unavailable", message=self.refused[:400],
-        )  # fmt: skip
+            subject=wish.subject,
+            runner=wish.runner,
+            requested=wish.requested,
+            size=wish.size,
+            status="unavailable",
+            message=self.refused[:400],
+        )
         if self.refused:
             return fact
         calls = [told for turn in self.told for told in turn]
@@ -130,9 +134,13 @@ def _cells(job: JobFact, tool: Tool) -> list[_Cell]:
 
 
 def _send(
-    phone: AndroidPhone, artifact: Path, binary: Path, place: str, cells: list[_Cell],
+    phone: AndroidPhone,
+    artifact: Path,
+    binary: Path,
+    place: str,
+    cells: list[_Cell],
     progress: Progress,
-) -> None:  # fmt: skip
+) -> None:
     progress(f"{phone.name}: sending {binary.name}")
     phone.push(binary, f"{place}/{binary.name}")
     for path in dict.fromkeys(cell.wish.subject.path for cell in cells if not cell.refused):
@@ -169,10 +177,13 @@ def _turn(phone: AndroidPhone, tool: Tool, job: JobFact, place: str, wish: CellW
     """
     samples = tool.at_once or job.plan.min_samples
     call = Call(
-        program=f"{place}/program", file=f"{place}/{wish.subject.path}",
-        delegate=wish.requested.get("delegate", "cpu"), threads=job.plan.threads, samples=samples,
+        program=f"{place}/program",
+        file=f"{place}/{wish.subject.path}",
+        delegate=wish.requested.get("delegate", "cpu"),
+        threads=job.plan.threads,
+        samples=samples,
         result=f"{place}/result.csv",
-    )  # fmt: skip
+    )
     command = tool.command(call)
     calls = range(-(-job.plan.min_samples // samples))
     return [tool.told(phone.ask(command, RUN_SECONDS).out, call) for _ in calls]

@@ -94,9 +94,11 @@ class BenchmarkModel:
     warm_up = "10 runs in the process of every sample"
     at_once: int | None = 1
     _flags: Mapping[str, str] = {
-        "cpu": "", "xnnpack": "--use_xnnpack=true", "gpu": "--use_gpu=true",
+        "cpu": "",
+        "xnnpack": "--use_xnnpack=true",
+        "gpu": "--use_gpu=true",
         "nnapi": "--use_nnapi=true",
-    }  # fmt: skip
+    }
 
     def command(self, call: Call) -> str:
         """Return the command; see `Tool.command`."""

@@ -34,9 +34,15 @@ class _Event(ctypes.Structure):
     """ProfiledEventData."""
 
     _fields_ = (
-        ("tag", c_char_p), ("kind", c_int), ("start_us", c_uint64), ("elapsed_us", c_uint64),
-        ("memory", c_size_t * 6), ("index", c_uint64), ("more", c_uint64), ("source", c_int),
-    )  # fmt: skip
+        ("tag", c_char_p),
+        ("kind", c_int),
+        ("start_us", c_uint64),
+        ("elapsed_us", c_uint64),
+        ("memory", c_size_t * 6),
+        ("index", c_uint64),
+        ("more", c_uint64),
+        ("source", c_int),
+    )
 
 
 @dataclass(frozen=True)
@@ -110,12 +116,18 @@ class Library:
             self.call("LiteRtGetRankedTensorType", tensor, kind)
             self.call(
                 f"LiteRtGetCompiledModel{end}BufferRequirements",
-                self._model, c_size_t(0), number, byref(wanted),
-            )  # fmt: skip
+                self._model,
+                c_size_t(0),
+                number,
+                byref(wanted),
+            )
             self.call(
                 "LiteRtCreateManagedTensorBufferFromRequirements",
-                environment, kind, wanted, byref(buffer),
-            )  # fmt: skip
+                environment,
+                kind,
+                wanted,
+                byref(buffer),
+            )
             found[(name.value or b"").decode()] = buffer
         return found
 
@@ -132,9 +144,14 @@ class Library:
         """Run the file once."""
         inputs, outputs = ((c_void_p * len(e))(*e) for e in (self._fed(), self._written()))
         self.call(
-            "LiteRtRunCompiledModel", self._model, c_size_t(0),
-            c_size_t(len(inputs)), inputs, c_size_t(len(outputs)), outputs,
-        )  # fmt: skip
+            "LiteRtRunCompiledModel",
+            self._model,
+            c_size_t(0),
+            c_size_t(len(inputs)),
+            inputs,
+            c_size_t(len(outputs)),
+            outputs,
+        )
 
     def _fed(self) -> list[int | None]:
         return [buffer.value for buffer in self._inputs.values()]

@@ -31,9 +31,15 @@ KINDS: dict[str, frozenset[str]] = {
         "Space To Depth": "SPACE_TO_DEPTH",
     }.items()
 }  # fmt: skip
-PRODUCTS = frozenset({
-    "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL",
-})  # fmt: skip
+PRODUCTS = frozenset(
+    {
+        "CONV_2D",
+        "DEPTHWISE_CONV_2D",
+        "TRANSPOSE_CONV",
+        "FULLY_CONNECTED",
+        "BATCH_MATMUL",
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -105,9 +105,10 @@ def _picture_row(compared: Compared, index: int, scale: DifferenceScale) -> _Row
     reference, candidate = compared.reference[index], compared.candidate[index]
     row = words.picture_cells(compared.comparison.quality.pictures[index])
     figures = tuple(
-        f"{name} {value}" for name, value in zip(words.PICTURE_HEADER, row, strict=True)
+        f"{name} {value}"
+        for name, value in zip(words.PICTURE_HEADER, row, strict=True)
         if value != "-" and name not in ("picture", "kind")
-    )  # fmt: skip
+    )
     shown: list[Image.Image | tuple[str, ...]] = []
     for array in (probe.content, probe.style, reference, candidate):
         missing = ("none: the network", "has its own")

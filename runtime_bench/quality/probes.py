@@ -30,8 +30,11 @@ Kind = Literal["photograph", "gradient", "text", "colours", "painting", "pan"]
 
 # Name → centre of the crop, as shares of the mirrored picture's width and height.
 PHOTOGRAPHS = {
-    "city": (0.42, 0.45), "fruit": (0.5, 0.5), "harbour": (0.25, 0.4), "night": (0.45, 0.55),
-}  # fmt: skip
+    "city": (0.42, 0.45),
+    "fruit": (0.5, 0.5),
+    "harbour": (0.25, 0.4),
+    "night": (0.45, 0.55),
+}
 # One of full colours, one of hardly any.
 PAINTINGS = {"glass": (0.35, 0.6), "ink": (0.6, 0.35)}
 PANNED = "hills"

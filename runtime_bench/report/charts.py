@@ -223,10 +223,15 @@ def _labels(
     for x, y, words in points:
         width = LETTER * len(words)
         for left, base in (
-            (x + 7, y - 7), (x - 7 - width, y - 7), (x - width / 2, y - 11),
-            (x + 7, y + 15), (x - 7 - width, y + 15), (x - width / 2, y + 20),
-            (x + 9, y + 4), (x - 9 - width, y + 4),
-        ):  # fmt: skip
+            (x + 7, y - 7),
+            (x - 7 - width, y - 7),
+            (x - width / 2, y - 11),
+            (x + 7, y + 15),
+            (x - 7 - width, y + 15),
+            (x - width / 2, y + 20),
+            (x + 9, y + 4),
+            (x - 9 - width, y + 4),
+        ):
             box = (left, base - 10, left + width, base + 3)
             inside = box[0] >= LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] < HEIGHT - BOTTOM
             if inside and not any(_overlap(box, other) for other in taken):

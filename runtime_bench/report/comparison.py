@@ -196,8 +196,11 @@ def notes(before: LatencyReport, after: LatencyReport) -> tuple[str, ...]:
     versions, others = before.machine.versions, after.machine.versions
     for name in sorted({*versions, *others}):
         pairs.append((name, versions.get(name, "not there"), others.get(name, "not there")))
-    parted = [f"{name} differs: {_told(first)}, then {_told(second)}"
-              for name, first, second in pairs if first != second]  # fmt: skip
+    parted = [
+        f"{name} differs: {_told(first)}, then {_told(second)}"
+        for name, first, second in pairs
+        if first != second
+    ]
     return (*_busy("first", before), *_busy("second", after), *parted)
 
 
@@ -221,8 +224,9 @@ def regressions(found: Sequence[CellComparison]) -> tuple[str, ...]:
 
 def _check_machines(before: LatencyReport, after: LatencyReport) -> None:
     pairs = zip(MACHINE, before.machine.identity, after.machine.identity, strict=True)
-    parted = [f"{name} {first!r} and {second!r}" for name, first, second in pairs
-              if first != second]  # fmt: skip
+    parted = [
+        f"{name} {first!r} and {second!r}" for name, first, second in pairs if first != second
+    ]
     if parted:
         raise UsageError(
             f"the reports are of different machines: {', '.join(parted)}; a difference would say "
@@ -263,10 +267,19 @@ def _named(
 ) -> CellComparison:
     network, target, precision, role, size, batch, runner = cell.key
     return CellComparison(
-        network=network, target=target, precision=precision, role=role, size=size,
-        batch=int(batch), runner=runner, before=before, after=after, latency=latency,
-        differences=differences, regressions=worse,
-    )  # fmt: skip
+        network=network,
+        target=target,
+        precision=precision,
+        role=role,
+        size=size,
+        batch=int(batch),
+        runner=runner,
+        before=before,
+        after=after,
+        latency=latency,
+        differences=differences,
+        regressions=worse,
+    )
 
 
 def _differences(before: CellFact, after: CellFact) -> Iterator[str]:

@@ -48,8 +48,9 @@ def rounds(panels: Sequence[Panel], look: Look) -> Html:
         if panel.measured:
             *others, largest = panel.sizes
             rest = [folded(str(size), _rounds(panel, size, look)) for size in reversed(others)]
-            boxes.append(card(f"{panel.full_title} at {largest}",
-                              _rounds(panel, largest, look), *rest))  # fmt: skip
+            boxes.append(
+                card(f"{panel.full_title} at {largest}", _rounds(panel, largest, look), *rest)
+            )
     return section(
         "Rounds",
         "Every sample is a point, a column is a round, up is slower. Drift is from the first round "
@@ -81,12 +82,16 @@ def _memory(panel: Panel, look: Look) -> Html:
         entries = [panel.at(name, size) for size in panel.sizes]
         first = next(entry for entry in entries if entry)
         size = max(entry.cell.subject.size_bytes for entry in entries if entry)
-        rows.append([
-            look.name(first),
-            _barred(_bare(size), size, largest, first, look),
-            *(_barred(_bare(e.memory_bytes), e.memory_bytes or 0, most, e, look) if e else "-"
-              for e in entries),
-        ])  # fmt: skip
+        rows.append(
+            [
+                look.name(first),
+                _barred(_bare(size), size, largest, first, look),
+                *(
+                    _barred(_bare(e.memory_bytes), e.memory_bytes or 0, most, e, look) if e else "-"
+                    for e in entries
+                ),
+            ]
+        )
     return table(("MB", "file", *map(str, panel.sizes)), rows)
 
 
@@ -129,12 +134,14 @@ def _rounds(panel: Panel, size: Size, look: Look) -> Html:
         label = f"Samples of {entry.series} in {summary.rounds} rounds"
         filled = [samples for samples in entry.cell.rounds_ns if samples]
         drift = words.change(summary.drift)
-        rows.append([
-            look.name(entry),
-            tag("div", Html(charts.strip(filled, look.style(entry), label)), kind="strip"),
-            tag("div", str(summary.count), tag("small", f"{summary.outliers} outliers")),
-            tag("span", drift, kind="bad") if summary.drifts else drift,
-        ])  # fmt: skip
+        rows.append(
+            [
+                look.name(entry),
+                tag("div", Html(charts.strip(filled, look.style(entry), label)), kind="strip"),
+                tag("div", str(summary.count), tag("small", f"{summary.outliers} outliers")),
+                tag("span", drift, kind="bad") if summary.drifts else drift,
+            ]
+        )
     return table(("", "by round", "samples", "drift"), rows)
 
 

@@ -35,8 +35,7 @@ def pictures(panels: Sequence[Panel]) -> Html:
         if painted:
             size = max((entry.size for entry in painted), key=lambda s: (s.height * s.width, s))
             shown = [_picture(entry) for entry in painted if entry.size == size]
-            boxes.append(card(f"{panel.full_title} at {size}",
-                              tag("div", *shown, kind="pictures")))  # fmt: skip
+            boxes.append(card(f"{panel.full_title} at {size}", tag("div", *shown, kind="pictures")))
     return section("Pictures", "The artifact's probe, as each runner painted it.", *boxes)
 
 
@@ -58,10 +57,18 @@ def parity(panels: Sequence[Panel]) -> Html:
 def unmeasured(panels: Sequence[Panel]) -> Html:
     """Return the cells without latency, each with its reason."""
     found = [
-        [panel.machine, panel.title, str(entry.size), entry.series,
-         tag("span", entry.cell.status, kind="bad"), entry.cell.message or "no reason was given"]
-        for panel in panels for entry in panel.entries if entry.summary is None
-    ]  # fmt: skip
+        [
+            panel.machine,
+            panel.title,
+            str(entry.size),
+            entry.series,
+            tag("span", entry.cell.status, kind="bad"),
+            entry.cell.message or "no reason was given",
+        ]
+        for panel in panels
+        for entry in panel.entries
+        if entry.summary is None
+    ]
     header = ("machine", "network", "size", "runner", "status", "why")
     return section("Not measured", "", table(header, found, words=range(6)) if found else "")
 
@@ -69,10 +76,12 @@ def unmeasured(panels: Sequence[Panel]) -> Html:
 def figures(machines: Sequence[Machine]) -> Html:
     """Return every statistic of every cell, folded, a table for each machine."""
     boxes = [
-        folded(f"{machine.name}: {len(machine.entries)} cells",
-               table(HEADER, [row(entry) for entry in machine.entries]))
+        folded(
+            f"{machine.name}: {len(machine.entries)} cells",
+            table(HEADER, [row(entry) for entry in machine.entries]),
+        )
         for machine in machines
-    ]  # fmt: skip
+    ]
     return section("All figures", "Times are in ms, sizes in MB.", *boxes)
 
 
@@ -80,8 +89,9 @@ def environment(machines: Sequence[Machine]) -> Html:
     """Return what was measured on, how, and what may have disturbed it."""
     boxes = [
         card(f"{machine.name}, {report.created[:16].replace('T', ' ')} UTC", _environment(report))
-        for machine in machines for report in machine.reports
-    ]  # fmt: skip
+        for machine in machines
+        for report in machine.reports
+    ]
     rest = boxes[MOST_ENVIRONMENTS:]
     more = folded(f"{len(rest)} more", cards(rest)) if rest else ""
     return section("Environment", "", cards(boxes[:MOST_ENVIRONMENTS]), more)
@@ -128,28 +138,31 @@ def _source(picture: str) -> str | None:
 
 def _environment(report: LatencyReport) -> Html:
     machine, protocol, peak = report.machine, report.protocol, report.peak
-    return facts({
-        "processor": f"{machine.processor}, {machine.cores} logical cores",
-        "memory": words.megabytes(machine.memory_bytes),
-        "system": machine.os,
-        "accelerators": ", ".join(machine.accelerators),
-        "features": ", ".join(machine.features),
-        "best": "" if peak is None else
-                f"fp32 {words.gmacs(peak.fp32_gmacs)} GMAC/s, int8 {words.gmacs(peak.int8_gmacs)} "
-                f"GMAC/s with {peak.threads} threads ({peak.method})",
-        "rounds": f"{protocol.rounds} of at least {protocol.seconds:g} s and "
-                  f"{protocol.min_samples} samples a cell, "
-                  + ("interleaved" if protocol.interleaved else "one cell after the other")
-                  + (", a process for each cell" if protocol.own_process else ""),
-        "warm-up": protocol.warm_up,
-        "clock": f"{protocol.clock}, {protocol.clock_resolution_ns:g} ns",
-        "before": _state(report.before),
-        "after": _state(report.after),
-        "harness": f"{report.harness.name} {report.harness.version}"
-                   + (f", commit {report.harness.commit}" if report.harness.commit else ""),
-        "command": report.command,
-        "versions": ", ".join(f"{name} {v}" for name, v in sorted(machine.versions.items())),
-    })  # fmt: skip
+    return facts(
+        {
+            "processor": f"{machine.processor}, {machine.cores} logical cores",
+            "memory": words.megabytes(machine.memory_bytes),
+            "system": machine.os,
+            "accelerators": ", ".join(machine.accelerators),
+            "features": ", ".join(machine.features),
+            "best": ""
+            if peak is None
+            else f"fp32 {words.gmacs(peak.fp32_gmacs)} GMAC/s, int8 {words.gmacs(peak.int8_gmacs)} "
+            f"GMAC/s with {peak.threads} threads ({peak.method})",
+            "rounds": f"{protocol.rounds} of at least {protocol.seconds:g} s and "
+            f"{protocol.min_samples} samples a cell, "
+            + ("interleaved" if protocol.interleaved else "one cell after the other")
+            + (", a process for each cell" if protocol.own_process else ""),
+            "warm-up": protocol.warm_up,
+            "clock": f"{protocol.clock}, {protocol.clock_resolution_ns:g} ns",
+            "before": _state(report.before),
+            "after": _state(report.after),
+            "harness": f"{report.harness.name} {report.harness.version}"
+            + (f", commit {report.harness.commit}" if report.harness.commit else ""),
+            "command": report.command,
+            "versions": ", ".join(f"{name} {v}" for name, v in sorted(machine.versions.items())),
+        }
+    )
 
 
 def _state(state: StateFact) -> str:

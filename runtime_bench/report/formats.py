@@ -15,8 +15,12 @@ from styleexport.runtime_bench.report.rows import as_csv, as_json, rows_of
 
 Format = Literal["html", "md", "csv", "json-table"]
 SUFFIXES: tuple[tuple[str, Format], ...] = (
-    (".html", "html"), (".htm", "html"), (".md", "md"), (".csv", "csv"), (".json", "json-table"),
-)  # fmt: skip
+    (".html", "html"),
+    (".htm", "html"),
+    (".md", "md"),
+    (".csv", "csv"),
+    (".json", "json-table"),
+)
 TABLES = (".sqlite", ".sqlite3", ".db")
 
 

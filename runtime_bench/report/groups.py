@@ -125,8 +125,10 @@ class Panel:
             and other.cell.subject.precision is Precision.FP32
             and wanted in (other.cell.runner, other.cell.runner_label)
         ]
-        return next((e for e in of_runner if e.cell.requested == entry.cell.requested),
-                    next(iter(of_runner), None))  # fmt: skip
+        return next(
+            (e for e in of_runner if e.cell.requested == entry.cell.requested),
+            next(iter(of_runner), None),
+        )
 
 
 @dataclass(frozen=True)

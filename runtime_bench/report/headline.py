@@ -46,8 +46,11 @@ def _fastest(panel: Panel) -> str:
         parts.append(f"{series}: {', '.join(_time(entry) for entry in entries)}")
     if len(panel.series) == 1:
         return f"{panel.title}: {parts[0]}; nothing else was measured."
-    doubts = [f" At {entry.size} it cannot be told apart from {_names(rivals)}."
-              for entry in best if (rivals := equals(panel, entry))]  # fmt: skip
+    doubts = [
+        f" At {entry.size} it cannot be told apart from {_names(rivals)}."
+        for entry in best
+        if (rivals := equals(panel, entry))
+    ]
     return f"{panel.title}: fastest is {'; '.join(parts)}.{''.join(doubts)}"
 
 

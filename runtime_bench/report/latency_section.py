@@ -144,16 +144,26 @@ def _quality(panel: Panel, look: Look) -> Html | None:
     else:
         return None
     dots = [
-        Dot(entry.series, look.style(entry), max(time, 1.0) / 1e6, min(max(db, 0.0), MOST_DB),
-            f"{entry.series}: {words.milliseconds(time)}, {db:.1f} dB")
+        Dot(
+            entry.series,
+            look.style(entry),
+            max(time, 1.0) / 1e6,
+            min(max(db, 0.0), MOST_DB),
+            f"{entry.series}: {words.milliseconds(time)}, {db:.1f} dB",
+        )
         for entry, db, time in entries
-    ]  # fmt: skip
+    ]
     title = f"{panel.full_title} at {size}"
     chart = Html(charts.scatter(dots, "ms", "dB", f"PSNR against latency, {title}"))
     best = {dot.label for dot in charts.unbeaten(dots)}
     rows = [
-        [look.name(entry), words.milliseconds(time), words.decibels(db),
-         words.change(entry.cell.subject.style_change), "yes" if entry.series in best else ""]
+        [
+            look.name(entry),
+            words.milliseconds(time),
+            words.decibels(db),
+            words.change(entry.cell.subject.style_change),
+            "yes" if entry.series in best else "",
+        ]
         for entry, db, time in sorted(entries, key=lambda item: item[2])
-    ]  # fmt: skip
+    ]
     return card(title, chart, table(("", "median", "PSNR", "style", "unbeaten"), rows))

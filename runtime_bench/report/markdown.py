@@ -38,8 +38,9 @@ def _table(panel: Panel) -> str:
         cells = (_cell(entry, bold=entry in best) for entry in entries)
         size = words.megabytes(largest.cell.subject.size_bytes)
         # What is already Markdown must not be escaped again.
-        lines.append(_line(name) + f" {' | '.join(cells)} " + _line(
-            size, words.decibels(largest.quality_db)))  # fmt: skip
+        lines.append(
+            _line(name) + f" {' | '.join(cells)} " + _line(size, words.decibels(largest.quality_db))
+        )
     return "\n".join(lines)
 
 

@@ -109,47 +109,89 @@ def as_json(rows: Sequence[Row]) -> str:
 def row(entry: Entry) -> list[str]:
     """Return the row of a cell under `HEADER`, for people."""
     cell, summary = entry.cell, entry.summary
-    head = [cell.subject.network, cell.subject.role.value, str(entry.size), str(cell.batch),
-            entry.series, cell.effective.get("threads", "-"), cell.status]  # fmt: skip
+    head = [
+        cell.subject.network,
+        cell.subject.role.value,
+        str(entry.size),
+        str(cell.batch),
+        entry.series,
+        cell.effective.get("threads", "-"),
+        cell.status,
+    ]
     if summary is None:
         return [*head, *("-" for _ in HEADER[len(head) :])]
     loads = cell.loads_ns
     times = (summary.min_ns, summary.mean_ns, summary.p90_ns, summary.p99_ns, summary.iqr_ns)
-    after = (cell.first_ns, loads[0] if loads else None, _median(loads[1:]),
-             _median(cell.pre_ns), _median(cell.post_ns))  # fmt: skip
+    after = (
+        cell.first_ns,
+        loads[0] if loads else None,
+        _median(loads[1:]),
+        _median(cell.pre_ns),
+        _median(cell.post_ns),
+    )
     return [
-        *head, str(summary.count), _ms(summary.median_ns), words.interval(summary),
-        *map(_ms, times), str(summary.outliers), words.change(summary.drift), *map(_ms, after),
+        *head,
+        str(summary.count),
+        _ms(summary.median_ns),
+        words.interval(summary),
+        *map(_ms, times),
+        str(summary.outliers),
+        words.change(summary.drift),
+        *map(_ms, after),
         *map(_mb, (cell.subject.size_bytes, cell.peak_rss_bytes)),
-    ]  # fmt: skip
+    ]
 
 
 def _row(machine: str, entry: Entry) -> Row:
     cell, subject, summary = entry.cell, entry.cell.subject, entry.summary
     figures = dataclasses.asdict(summary) if summary else {}
     return Row(
-        machine=machine, harness=entry.report.harness.name, created=entry.report.created,
-        network=subject.network, role=subject.role.value, target=subject.target,
-        precision=subject.precision.value, height=entry.size.height, width=entry.size.width,
-        batch=cell.batch, runner=cell.runner_label,
+        machine=machine,
+        harness=entry.report.harness.name,
+        created=entry.report.created,
+        network=subject.network,
+        role=subject.role.value,
+        target=subject.target,
+        precision=subject.precision.value,
+        height=entry.size.height,
+        width=entry.size.width,
+        batch=cell.batch,
+        runner=cell.runner_label,
         settings=";".join(f"{name}={value}" for name, value in sorted(cell.effective.items())),
-        status=cell.status, message=cell.message,
-        samples=figures.get("count"), rounds=figures.get("rounds"),
-        median_ns=figures.get("median_ns"), low_ns=figures.get("low_ns"),
-        high_ns=figures.get("high_ns"), p90_ns=figures.get("p90_ns"),
-        p99_ns=figures.get("p99_ns"), min_ns=figures.get("min_ns"),
-        mean_ns=figures.get("mean_ns"), iqr_ns=figures.get("iqr_ns"),
-        outliers=figures.get("outliers"), drift_share=figures.get("drift"),
-        first_ns=cell.first_ns, load_cold_ns=cell.loads_ns[0] if cell.loads_ns else None,
-        load_warm_ns=_median(cell.loads_ns[1:]), compile_ns=cell.compile_ns,
-        pre_ns=_median(cell.pre_ns), post_ns=_median(cell.post_ns),
-        peak_rss_bytes=cell.peak_rss_bytes, idle_rss_bytes=cell.idle_rss_bytes,
-        size_bytes=subject.size_bytes, parameters=subject.parameters, macs=subject.macs,
-        int8_mac_share=subject.int8_mac_share, gmacs_per_second=entry.gmacs,
+        status=cell.status,
+        message=cell.message,
+        samples=figures.get("count"),
+        rounds=figures.get("rounds"),
+        median_ns=figures.get("median_ns"),
+        low_ns=figures.get("low_ns"),
+        high_ns=figures.get("high_ns"),
+        p90_ns=figures.get("p90_ns"),
+        p99_ns=figures.get("p99_ns"),
+        min_ns=figures.get("min_ns"),
+        mean_ns=figures.get("mean_ns"),
+        iqr_ns=figures.get("iqr_ns"),
+        outliers=figures.get("outliers"),
+        drift_share=figures.get("drift"),
+        first_ns=cell.first_ns,
+        load_cold_ns=cell.loads_ns[0] if cell.loads_ns else None,
+        load_warm_ns=_median(cell.loads_ns[1:]),
+        compile_ns=cell.compile_ns,
+        pre_ns=_median(cell.pre_ns),
+        post_ns=_median(cell.post_ns),
+        peak_rss_bytes=cell.peak_rss_bytes,
+        idle_rss_bytes=cell.idle_rss_bytes,
+        size_bytes=subject.size_bytes,
+        parameters=subject.parameters,
+        macs=subject.macs,
+        int8_mac_share=subject.int8_mac_share,
+        gmacs_per_second=entry.gmacs,
         parity_db=cell.parity.measured_db if cell.parity else None,
-        quality_db=subject.quality_db, style_change=subject.style_change,
-        energy_joules=cell.energy_joules, path=subject.path, sha256=subject.sha256,
-    )  # fmt: skip
+        quality_db=subject.quality_db,
+        style_change=subject.style_change,
+        energy_joules=cell.energy_joules,
+        path=subject.path,
+        sha256=subject.sha256,
+    )
 
 
 def _median(samples: Sequence[int]) -> float | None:

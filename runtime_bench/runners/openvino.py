@@ -32,10 +32,12 @@ class Openvino(Runner):
     name = "openvino"
     suffix = ".onnx"
     proves = False
-    choices = MappingProxyType({
-        "device": ("cpu", "gpu", "npu"),
-        "precision": ("f32", "bf16", "f16", "auto"),
-    })  # fmt: skip
+    choices = MappingProxyType(
+        {
+            "device": ("cpu", "gpu", "npu"),
+            "precision": ("f32", "bf16", "f16", "auto"),
+        }
+    )
 
     def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
         """Return that OpenVINO or the device is missing; None where both are there."""

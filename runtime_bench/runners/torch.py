@@ -32,12 +32,14 @@ class TorchRunner(Runner):
 
     name = "torch"
     suffix = ".pt2"
-    choices = MappingProxyType({
-        "device": ("cpu", "cuda"),
-        "dtype": ("fp32", "tf32", "fp16", "bf16"),
-        "mode": ("eager", "compile"),
-        "layout": tuple(LAYOUTS),
-    })  # fmt: skip
+    choices = MappingProxyType(
+        {
+            "device": ("cpu", "cuda"),
+            "dtype": ("fp32", "tf32", "fp16", "bf16"),
+            "mode": ("eager", "compile"),
+            "layout": tuple(LAYOUTS),
+        }
+    )
 
     def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
         """Return what of the settings this machine lacks; None where it has all."""

@@ -128,10 +128,11 @@ def paint(picture: Array, tile: Size, overlap: int, run: Callable[[Array], Array
         columns = _seen(place.left, size.width, tile.width)
         painted = run(_cut(picture, place)) * weight.astype(np.float32)
         joined[:, :, rows, columns] += painted[
-            :, :,
+            :,
+            :,
             rows.start - place.top : rows.stop - place.top,
             columns.start - place.left : columns.stop - place.left,
-        ]  # fmt: skip
+        ]
     return joined
 
 

@@ -13,5 +13,13 @@ from styleexport.runtime_bench.sweep.table import Row as Row
 from styleexport.runtime_bench.sweep.table import reports as reports
 
 __all__ = [
-    "Export", "Plan", "Row", "SweepRequest", "cells_of", "planned", "read_plan", "reports", "sweep",
-]  # fmt: skip
+    "Export",
+    "Plan",
+    "Row",
+    "SweepRequest",
+    "cells_of",
+    "planned",
+    "read_plan",
+    "reports",
+    "sweep",
+]

@@ -181,9 +181,12 @@ class _Work:
         for number, outcome in enumerate(outcomes, start=1):
             status, message = _verdict(outcome)
             self.table.settle(
-                outcome.task.key, status, message=message, host=outcome.host,
+                outcome.task.key,
+                status,
+                message=message,
+                host=outcome.host,
                 report=outcome.value or b"",
-            )  # fmt: skip
+            )
             said = f": {message}" if message else ""
             self.progress(f"{number}/{len(cells)} {status} {outcome.task.label}{said}")
 

@@ -45,8 +45,15 @@ def _set_verbosity(ctx: click.Context, _parameter: click.Parameter, value: int) 
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: styleexport onnx --quantize int8",
 )
-@click.option("-v", "--verbose", count=True, expose_value=False, callback=_set_verbosity,
-              is_eager=True, help="Say more; -vv shows the traceback of an error.")  # fmt: skip
+@click.option(
+    "-v",
+    "--verbose",
+    count=True,
+    expose_value=False,
+    callback=_set_verbosity,
+    is_eager=True,
+    help="Say more; -vv shows the traceback of an error.",
+)
 @click.version_option(package_name="styleexport")
 def cli() -> None:
     """Export trained style-transfer networks for phones, and prove each file right."""

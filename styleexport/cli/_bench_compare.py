@@ -43,15 +43,23 @@ def _share(_context: click.Context, _option: click.Parameter, text: str | None) 
     type=click.Choice(("precision", "runner")),
     help="Compare cells of BEFORE alone, which differ in this only.",
 )
-@click.option("--fail-above", metavar="SHARE", callback=_share,
-              help="Exit 5 where a cell became slower (beyond noise), larger or further from the "
-              "float network by more, or can no longer be measured: 10%.")  # fmt: skip
+@click.option(
+    "--fail-above",
+    metavar="SHARE",
+    callback=_share,
+    help="Exit 5 where a cell became slower (beyond noise), larger or further from the "
+    "float network by more, or can no longer be measured: 10%.",
+)
 @click.option("--across-machines", is_flag=True, help="Compare reports of different machines.")
 @json_option
 def compare(
-    before: Path, after: Path | None, by: Attribute | None, fail_above: float | None,
-    across_machines: bool, as_json: bool,
-) -> None:  # fmt: skip
+    before: Path,
+    after: Path | None,
+    by: Attribute | None,
+    fail_above: float | None,
+    across_machines: bool,
+    as_json: bool,
+) -> None:
     """Compare the report AFTER with the report BEFORE, cell by cell; or the cells of one, --by.
 
     Cells are told apart by a permutation test of their rounds and a bootstrap interval; of 20 equal

@@ -120,14 +120,22 @@ def run_export(
     folder = common["out"] or _folder(loaded.network.name, targets, wanted)
     exported = export(
         ExportRequest(
-            network=loaded, out=folder, targets=targets, precisions=wanted, roles=roles,
-            sizes=sizes or loaded.default_sizes, sizing=sizing, calibration=common["calibration"],
-            overwrite=common["overwrite"], budget=common["budget"],
+            network=loaded,
+            out=folder,
+            targets=targets,
+            precisions=wanted,
+            roles=roles,
+            sizes=sizes or loaded.default_sizes,
+            sizing=sizing,
+            calibration=common["calibration"],
+            overwrite=common["overwrite"],
+            budget=common["budget"],
             recipe=read_recipe(common["recipe"]) if common["recipe"] else None,
-            allow_degraded=common["allow_degraded"], skip_missing=skip_missing,
+            allow_degraded=common["allow_degraded"],
+            skip_missing=skip_missing,
         ),
         talk,
-    )  # fmt: skip
+    )
     if common["as_json"]:
         print_json(exported.manifest)
         return
@@ -174,8 +182,18 @@ def print_export(exported: Exported) -> None:
     manifest = exported.manifest
     phones = f"phone of {'/'.join(phone.name.split()[0] for phone in DEVICE_CLASSES)} GB"
     print_table(
-        ("file", "bytes", "memory", phones, "precision", "int8 MACs", "parity", "allowed",
-         "quality", "seconds"),
+        (
+            "file",
+            "bytes",
+            "memory",
+            phones,
+            "precision",
+            "int8 MACs",
+            "parity",
+            "allowed",
+            "quality",
+            "seconds",
+        ),
         [
             (
                 fact.path,
@@ -190,7 +208,7 @@ def print_export(exported: Exported) -> None:
             )
             for fact in manifest.files
         ],
-    )  # fmt: skip
+    )
     for found in manifest.agreements:
         talk(f"{found.a} and {found.b} agree by {found.measured_db:.1f} dB")
     known: dict[str, int] = {}

@@ -18,9 +18,21 @@ if TYPE_CHECKING:
     from styleexport.runtime_bench.contract.latency import CellFact, LatencyReport
 
 HEADER = (
-    "network", "role", "file", "runner", "batch", "median ms", "95 % interval", "min", "p90",
-    "first", "load", "peak MB", "PSNR dB", "status",
-)  # fmt: skip
+    "network",
+    "role",
+    "file",
+    "runner",
+    "batch",
+    "median ms",
+    "95 % interval",
+    "min",
+    "p90",
+    "first",
+    "load",
+    "peak MB",
+    "PSNR dB",
+    "status",
+)
 EXAMPLE = """\b
 Example: styleexport bench adain-lite-onnx-int8 --runner onnxruntime --runner openvino
          styleexport bench adain-lite-onnx --runner torch:dtype=bf16,mode=compile --size 512
@@ -33,9 +45,12 @@ class Bench(click.Command):
     """A command on artifacts, one word of which, ``compare``, is a command of its own."""
 
     def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None,
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
         **extra: object,
-    ) -> click.Context:  # fmt: skip
+    ) -> click.Context:
         """Return the context of the command that was typed."""
         if args[:1] == ["compare"]:
             return compare.make_context(f"{info_name} compare", args[1:], parent, **extra)
@@ -65,40 +80,90 @@ class Options(TypedDict):
 
 @click.command(cls=Bench, epilog=EXAMPLE)
 @click.argument("artifacts", nargs=-1, required=True, type=PATH, metavar="ARTIFACT...")
-@click.option("--runner", "runners", multiple=True, metavar="NAME[:SETTING=VALUE,...]",
-              help="Repeatable; phones are measured where they are named.  "
-              "[default: every one that can run here]")  # fmt: skip
-@click.option("--size", "sizes", multiple=True, metavar="HxW",
-              help="Of the pictures; repeatable.  [default: every one of the files]")  # fmt: skip
-@click.option("--role", "roles", multiple=True, metavar="ROLE",
-              help="encode, transform or stylize; repeatable.  [default: all]")  # fmt: skip
-@click.option("--precision", "precisions", multiple=True, metavar="PRECISION",
-              help="Of the files; repeatable.  [default: all]")  # fmt: skip
-@click.option("--batch", "batches", type=int, multiple=True, default=(1,), show_default=True,
-              help="Pictures at once; repeatable.")  # fmt: skip
+@click.option(
+    "--runner",
+    "runners",
+    multiple=True,
+    metavar="NAME[:SETTING=VALUE,...]",
+    help="Repeatable; phones are measured where they are named.  "
+    "[default: every one that can run here]",
+)
+@click.option(
+    "--size",
+    "sizes",
+    multiple=True,
+    metavar="HxW",
+    help="Of the pictures; repeatable.  [default: every one of the files]",
+)
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    metavar="ROLE",
+    help="encode, transform or stylize; repeatable.  [default: all]",
+)
+@click.option(
+    "--precision",
+    "precisions",
+    multiple=True,
+    metavar="PRECISION",
+    help="Of the files; repeatable.  [default: all]",
+)
+@click.option(
+    "--batch",
+    "batches",
+    type=int,
+    multiple=True,
+    default=(1,),
+    show_default=True,
+    help="Pictures at once; repeatable.",
+)
 @click.option("--threads", type=int, help="Of each runtime.  [default: one a processor]")
 @click.option("--affinity", metavar="LIST", help="Processors to stay on: 0,1 or 0-3.")
 @click.option("--rounds", type=int, default=7, show_default=True, help="Turns of each cell.")
 @click.option("--seconds", type=float, default=0.5, show_default=True, help="Of a turn, at least.")
-@click.option("--min-samples", type=int, default=5, show_default=True,
-              help="Of a turn, at least; fewer for files of many seconds.")  # fmt: skip
-@click.option("--warm-up", type=float, default=10.0, show_default=True, metavar="SECONDS",
-              help="To become stable in, at most.")  # fmt: skip
+@click.option(
+    "--min-samples",
+    type=int,
+    default=5,
+    show_default=True,
+    help="Of a turn, at least; fewer for files of many seconds.",
+)
+@click.option(
+    "--warm-up",
+    type=float,
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="To become stable in, at most.",
+)
 @click.option("--no-peak", is_flag=True, help="Leave out the probe of what the machine can do.")
 @click.option("--profile", is_flag=True, help="Time every operation too, after the rounds.")
 @click.option("--serial", help="Of the phone, where several are connected.")
 @click.option("--allow-hot", is_flag=True, help="Measure a phone that already slows itself down.")
-@click.option("--benchmark-binary", "binary", type=PATH, metavar="PROGRAM",
-              help="Run benchmark_model or onnxruntime_perf_test on the phone instead of the app.",
-              )  # fmt: skip
-@click.option("-o", "--out", type=PATH, help="The report; a phone's beside this machine's gets "
-              "NAME-android.json.  [default: NETWORK-latency.json]")  # fmt: skip
+@click.option(
+    "--benchmark-binary",
+    "binary",
+    type=PATH,
+    metavar="PROGRAM",
+    help="Run benchmark_model or onnxruntime_perf_test on the phone instead of the app.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=PATH,
+    help="The report; a phone's beside this machine's gets "
+    "NAME-android.json.  [default: NETWORK-latency.json]",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a report that is there.")
 @json_option
 def bench(
-    artifacts: tuple[Path, ...], out: Path | None, overwrite: bool, as_json: bool,
+    artifacts: tuple[Path, ...],
+    out: Path | None,
+    overwrite: bool,
+    as_json: bool,
     **options: Unpack[Options],
-) -> None:  # fmt: skip
+) -> None:
     """Measure the latency of every file of ARTIFACT: one process a cell, in rounds, raw samples.
 
     A cell is a file on a runner at a size. It is checked on the artifact's probe before it is

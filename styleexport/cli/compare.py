@@ -32,10 +32,17 @@ if TYPE_CHECKING:
 @click.option("--png", type=PATH, help="Write the side-by-side of the worst file as a picture.")
 @json_option
 def compare(
-    names: tuple[str, ...], target: str | None, role: str | None, size: str | None,
-    budget: str | None, loss_weights: Path | None, lpips_heads: Path | None,
-    out: Path | None, png: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    names: tuple[str, ...],
+    target: str | None,
+    role: str | None,
+    size: str | None,
+    budget: str | None,
+    loss_weights: Path | None,
+    lpips_heads: Path | None,
+    out: Path | None,
+    png: Path | None,
+    as_json: bool,
+) -> None:
     """Judge what files lose against the float network: PSNR, SSIM, style, flicker, on fixed probes.
 
     ARTIFACT alone: every file of it. REFERENCE and CANDIDATE are paths or precisions (float, fp32,

@@ -31,9 +31,13 @@ from styleexport.core.types import Sizing
 @click.option("--tensors", is_flag=True, help="Pictures as multi-arrays in 0..1, not as pixels.")
 @click.option("--enumerated", is_flag=True, help="One file for all the sizes named.")
 def coreml(
-    precisions: tuple[str, ...], precision: str, ios: int | None, tensors: bool, enumerated: bool,
+    precisions: tuple[str, ...],
+    precision: str,
+    ios: int | None,
+    tensors: bool,
+    enumerated: bool,
     **common: Unpack[Common],
-) -> None:  # fmt: skip
+) -> None:
     """Export NETWORK (default: adain-lite) to Core ML, checked against PyTorch without a Mac.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.

@@ -33,9 +33,15 @@ if TYPE_CHECKING:
 @click.option("-o", "--out", type=PATH, help="Heat map of pictures.  [default: A-vs-B.png]")
 @json_option
 def diff(
-    a: Path, b: Path, layers: bool, threshold_db: float, size: str | None,
-    fail_below: float | None, out: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    a: Path,
+    b: Path,
+    layers: bool,
+    threshold_db: float,
+    size: str | None,
+    fail_below: float | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
     """Compare what A and B, two files of one artifact, compute of a probe.
 
     Any two targets or precisions of one role. A is the reference. Of pictures, a heat map of the

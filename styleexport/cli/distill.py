@@ -82,15 +82,33 @@ SCRATCH_RATE, TUNING_RATE = 1e-3, 1e-4
 @click.option("--dry-run", is_flag=True, help="Only show both networks and what would be matched.")
 @json_option
 def distill(
-    teacher: str, teacher_checkpoint: tuple[Path, ...], student: str,
-    student_checkpoint: tuple[Path, ...], student_backbone: Path | None,
-    content: tuple[Path, ...], style: tuple[Path, ...], loss_weights: Path | None,
-    levels: tuple[str, ...], matches: tuple[str, ...], temperature: float | None,
-    evaluation: tuple[Path, ...], evaluation_style: tuple[Path, ...], size: str,
-    out: Path | None, resume: bool, steps: int, batch: int, crop: int,
-    learning_rate: float | None, seed: int, device: str, arithmetic: str, sheet_every: int,
-    dry_run: bool, as_json: bool,
-) -> None:  # fmt: skip
+    teacher: str,
+    teacher_checkpoint: tuple[Path, ...],
+    student: str,
+    student_checkpoint: tuple[Path, ...],
+    student_backbone: Path | None,
+    content: tuple[Path, ...],
+    style: tuple[Path, ...],
+    loss_weights: Path | None,
+    levels: tuple[str, ...],
+    matches: tuple[str, ...],
+    temperature: float | None,
+    evaluation: tuple[Path, ...],
+    evaluation_style: tuple[Path, ...],
+    size: str,
+    out: Path | None,
+    resume: bool,
+    steps: int,
+    batch: int,
+    crop: int,
+    learning_rate: float | None,
+    seed: int,
+    device: str,
+    arithmetic: str,
+    sheet_every: int,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Train a student network to do as its teacher does; both are whatever other commands take.
 
     Levels: outputs is the teacher's painting of the same pictures, features the values of its

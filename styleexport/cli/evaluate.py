@@ -25,9 +25,17 @@ from styleexport.core.errors import UsageError
 @click.option("--sheet", type=PATH, help="Write the contact sheet of all pairs here.")
 @json_option
 def evaluate(
-    network: str, checkpoints: tuple[Path, ...], content: Path, style: Path, loss_weights: Path,
-    lpips_heads: Path | None, size: int, alpha: float, sheet: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    network: str,
+    checkpoints: tuple[Path, ...],
+    content: Path,
+    style: Path,
+    loss_weights: Path,
+    lpips_heads: Path | None,
+    size: int,
+    alpha: float,
+    sheet: Path | None,
+    as_json: bool,
+) -> None:
     """Measure NETWORK on every pair of two folders: style distance, and LPIPS to the content."""
     import torch
 
@@ -54,8 +62,10 @@ def evaluate(
         print_json(figures)
         return
     click.echo(f"pairs {figures.pairs} at {figures.size}x{figures.size}")
-    click.echo(f"style distance {figures.style_distance:.4f} "
-               f"(the photographs themselves {figures.unstyled_distance:.4f})")  # fmt: skip
+    click.echo(
+        f"style distance {figures.style_distance:.4f} "
+        f"(the photographs themselves {figures.unstyled_distance:.4f})"
+    )
     if figures.lpips is not None:
         click.echo(f"LPIPS to the content {figures.lpips:.4f}")
 

@@ -23,9 +23,11 @@ from styleexport.cli._export import Common, export_options, quantize_option, run
 @quantize_option("Each target writes those it has, one at least.  [default: each target's own]")
 @click.option("--skip-missing", is_flag=True, help="Go on without targets that are not installed.")
 def export(
-    targets: tuple[str, ...], precisions: tuple[str, ...], skip_missing: bool,
+    targets: tuple[str, ...],
+    precisions: tuple[str, ...],
+    skip_missing: bool,
     **common: Unpack[Common],
-) -> None:  # fmt: skip
+) -> None:
     """Export NETWORK (default: adain-lite) to several targets from one capture.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.

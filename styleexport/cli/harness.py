@@ -23,8 +23,11 @@ def harness() -> None:
 @harness.command(epilog="Example: styleexport harness sync adain-lite-coreml-fp16 --into ios")
 @click.argument("artifact", type=PATH)
 @click.option("--into", type=click.Choice(SYSTEMS), required=True, help="Which app.")
-@click.option("--app", type=PATH, help="Its source.  [default: android_harness or ios_harness, "
-              "from here upwards]")  # fmt: skip
+@click.option(
+    "--app",
+    type=PATH,
+    help="Its source.  [default: android_harness or ios_harness, from here upwards]",
+)
 @json_option
 def sync(artifact: Path, into: System, app: Path | None, as_json: bool) -> None:
     """Copy what the app runs of ARTIFACT into the resources that are built into it.

@@ -116,13 +116,30 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Only show what would go.")
 @json_option
 def prune(
-    network: str, checkpoints: tuple[Path, ...], method: str, layout: str | None,
-    ratio: float | None, budget: str | None, sensitivity: bool, mirrors: tuple[str, ...],
-    criterion: str | None, refit: bool | None, retrain: tuple[Path, ...],
-    style: tuple[Path, ...], loss_weights: Path | None, rounds: int, steps: int,
-    learning_rate: float, resume: bool, calibration: tuple[Path, ...], sizes: tuple[str, ...],
-    out: Path | None, overwrite: bool, dry_run: bool, as_json: bool,
-) -> None:  # fmt: skip
+    network: str,
+    checkpoints: tuple[Path, ...],
+    method: str,
+    layout: str | None,
+    ratio: float | None,
+    budget: str | None,
+    sensitivity: bool,
+    mirrors: tuple[str, ...],
+    criterion: str | None,
+    refit: bool | None,
+    retrain: tuple[Path, ...],
+    style: tuple[Path, ...],
+    loss_weights: Path | None,
+    rounds: int,
+    steps: int,
+    learning_rate: float,
+    resume: bool,
+    calibration: tuple[Path, ...],
+    sizes: tuple[str, ...],
+    out: Path | None,
+    overwrite: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Remove channels from NETWORK (default: adain-lite) together with all that depends on them.
 
     Writes OUT/weights.safetensors (what --checkpoint takes, of every command), report.json,
@@ -178,9 +195,15 @@ def prune(
 
 
 def retraining(
-    content: tuple[Path, ...], style: tuple[Path, ...], loss_weights: Path | None, out: Path,
-    rounds: int, steps: int, learning_rate: float, resume: bool,
-) -> Retraining:  # fmt: skip
+    content: tuple[Path, ...],
+    style: tuple[Path, ...],
+    loss_weights: Path | None,
+    out: Path,
+    rounds: int,
+    steps: int,
+    learning_rate: float,
+    resume: bool,
+) -> Retraining:
     """Return how the network is trained between cuts."""
     from styleexport.models.compress.prune.iterative import Retraining
     from styleexport.models.training.plan import TrainingPlan, has_bfloat16, pick_device

@@ -30,9 +30,13 @@ from styleexport.cli._export import Common, export_options, quantize_option, run
 @click.option("--content", metavar="NAME", help="Its input that is the photograph.")
 @click.option("--style", metavar="NAME", help="Its input that is the picture of the style.")
 def quantize(
-    precisions: tuple[str, ...], targets: tuple[str, ...], pixel_range: str | None,
-    content: str | None, style: str | None, **common: Unpack[Common],
-) -> None:  # fmt: skip
+    precisions: tuple[str, ...],
+    targets: tuple[str, ...],
+    pixel_range: str | None,
+    content: str | None,
+    style: str | None,
+    **common: Unpack[Common],
+) -> None:
     """Quantize NETWORK, a float32 .onnx file, as if it had come from PyTorch.
 
     A file that takes a style code needs the .onnx file that makes it: --checkpoint ENCODE.onnx. A

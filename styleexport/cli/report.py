@@ -19,10 +19,14 @@ FORMATS: tuple[Format, ...] = ("html", "md", "csv", "json-table")
 @click.command(epilog="Example: styleexport report desktop.json phone.json -o latency.html")
 @click.argument("reports", nargs=-1, required=True, type=PATH, metavar="REPORT…")
 @click.option("-o", "--out", type=PATH, help="Write to this file.  [default: print]")
-@click.option("--format", "kind", type=click.Choice(FORMATS),
-              help="[default: that of -o's suffix, or md]")  # fmt: skip
-@click.option("--base", metavar="RUNNER", help="Speed-ups are relative to fp32 on this runner.  "
-              "[default: on each file's own]")  # fmt: skip
+@click.option(
+    "--format", "kind", type=click.Choice(FORMATS), help="[default: that of -o's suffix, or md]"
+)
+@click.option(
+    "--base",
+    metavar="RUNNER",
+    help="Speed-ups are relative to fp32 on this runner.  [default: on each file's own]",
+)
 @json_option
 def report(
     reports: tuple[Path, ...], out: Path | None, kind: str | None, base: str | None, as_json: bool

@@ -22,9 +22,15 @@ from styleexport.cli._common import PATH, json_option, print_json, print_table, 
 @click.option("--trust", is_flag=True, help="Read a .pt2 that can run code.")
 @json_option
 def sensitivity(
-    network: str, checkpoints: tuple[Path, ...], role: str | None, size: str,
-    calibration: Path | None, out: Path | None, trust: bool, as_json: bool,
-) -> None:  # fmt: skip
+    network: str,
+    checkpoints: tuple[Path, ...],
+    role: str | None,
+    size: str,
+    calibration: Path | None,
+    out: Path | None,
+    trust: bool,
+    as_json: bool,
+) -> None:
     """Measure each layer of NETWORK (default: adain-lite) in int8, in ONNX Runtime.
 
     Every layer is computed in int8 alone, and all the others without it: what the picture loses by

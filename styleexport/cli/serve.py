@@ -18,18 +18,35 @@ if TYPE_CHECKING:
 @click.argument("artifact", type=PATH, required=False)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--lan", is_flag=True, help="Listen on all addresses: --host 0.0.0.0.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True,
-              help="0 takes a free one.")  # fmt: skip
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    help="0 takes a free one.",
+)
 @click.option("--cert", type=PATH, help="Certificate, PEM, for https; with --key.")
 @click.option("--key", type=PATH, help="Its private key, PEM.")
-@click.option("--reports", type=PATH, default=Path("reports"), show_default=True,
-              help="Folder for what browsers send.")  # fmt: skip
+@click.option(
+    "--reports",
+    type=PATH,
+    default=Path("reports"),
+    show_default=True,
+    help="Folder for what browsers send.",
+)
 @click.option("--install", is_flag=True, help="Fetch the page's JavaScript packages with npm.")
 @json_option
 def serve(
-    artifact: Path | None, host: str, lan: bool, port: int, cert: Path | None, key: Path | None,
-    reports: Path, install: bool, as_json: bool,
-) -> None:  # fmt: skip
+    artifact: Path | None,
+    host: str,
+    lan: bool,
+    port: int,
+    cert: Path | None,
+    key: Path | None,
+    reports: Path,
+    install: bool,
+    as_json: bool,
+) -> None:
     """Serve ARTIFACT as a web page: any phone paints with it and measures it, nothing to install.
 
     The address holds a random token; whoever has it can read the artifact's files and store

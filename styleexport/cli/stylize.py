@@ -53,10 +53,20 @@ if TYPE_CHECKING:
 @click.option("--precision", metavar="PRECISION", help="Which files to run, of several precisions.")
 @json_option
 def stylize(
-    artifact: Path, content: Path, styles: tuple[Path, ...], out: Path | None, alpha: float,
-    weights: tuple[float, ...], codes: tuple[str, ...], keep_colour: bool, max_side: int,
-    threads: int | None, target: str | None, precision: str | None, as_json: bool,
-) -> None:  # fmt: skip
+    artifact: Path,
+    content: Path,
+    styles: tuple[Path, ...],
+    out: Path | None,
+    alpha: float,
+    weights: tuple[float, ...],
+    codes: tuple[str, ...],
+    keep_colour: bool,
+    max_side: int,
+    threads: int | None,
+    target: str | None,
+    precision: str | None,
+    as_json: bool,
+) -> None:
     """Paint CONTENT (a picture or a folder) with ARTIFACT in the style of STYLE.
 
     Any size is taken. The artifact's size that keeps the most pixels is used: the picture is scaled

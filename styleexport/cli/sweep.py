@@ -22,18 +22,29 @@ if TYPE_CHECKING:
 )
 @click.argument("file", type=PATH, metavar="SWEEP.TOML")
 @click.option("-o", "--out", type=PATH, help="The table.  [default: SWEEP.sqlite beside the file]")
-@click.option("--resume/--restart", default=True, show_default=True,
-              help="Go on where an earlier run stopped, or begin anew.")  # fmt: skip
-@click.option("--workers", type=int, default=1, show_default=True,
-              help="Processes that export at once.")  # fmt: skip
-@click.option("--scheduler", metavar="ADDRESS",
-              help="Of a dask cluster whose hosts see the same folders.")  # fmt: skip
+@click.option(
+    "--resume/--restart",
+    default=True,
+    show_default=True,
+    help="Go on where an earlier run stopped, or begin anew.",
+)
+@click.option(
+    "--workers", type=int, default=1, show_default=True, help="Processes that export at once."
+)
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Of a dask cluster whose hosts see the same folders."
+)
 @click.option("--dry-run", is_flag=True, help="Print the cells, and do nothing.")
 @json_option
 def sweep(
-    file: Path, out: Path | None, resume: bool, workers: int, scheduler: str | None,
-    dry_run: bool, as_json: bool,
-) -> None:  # fmt: skip
+    file: Path,
+    out: Path | None,
+    resume: bool,
+    workers: int,
+    scheduler: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Export and measure every combination that SWEEP.TOML names, into one table.
 
     Exports run in parallel; latency is measured one cell at a time on each machine, after them.
@@ -43,10 +54,14 @@ def sweep(
     from styleexport.runtime_bench import sweep as engine
 
     request = engine.SweepRequest(
-        plan=engine.read_plan(file), folder=file.parent,
-        out=out or file.with_suffix(".sqlite"), suffixes=_suffixes(), restart=not resume,
-        workers=workers, scheduler=scheduler,
-    )  # fmt: skip
+        plan=engine.read_plan(file),
+        folder=file.parent,
+        out=out or file.with_suffix(".sqlite"),
+        suffixes=_suffixes(),
+        restart=not resume,
+        workers=workers,
+        scheduler=scheduler,
+    )
     rows = engine.planned(request) if dry_run else engine.sweep(request, export_one, talk)
     print_json(rows) if as_json else _print(rows)
     if not dry_run:
@@ -72,12 +87,16 @@ def export_one(item: Export, folder: Path) -> None:
     checkpoints = tuple(base / name for name in item.network.checkpoints)
     export(
         ExportRequest(
-            network=open_network(item.network.name, checkpoints), out=folder,
-            targets=(item.recipe.target,), precisions=(item.recipe.precision,),
-            roles=item.roles or None, sizes=(Size.parse(item.size),), budget=item.recipe.budget,
+            network=open_network(item.network.name, checkpoints),
+            out=folder,
+            targets=(item.recipe.target,),
+            precisions=(item.recipe.precision,),
+            roles=item.roles or None,
+            sizes=(Size.parse(item.size),),
+            budget=item.recipe.budget,
             recipe=read_recipe(base / item.recipe.recipe) if item.recipe.recipe else None,
         )
-    )  # fmt: skip
+    )
 
 
 def _print(rows: Sequence[Row]) -> None:

@@ -71,13 +71,30 @@ RATE, TUNING_RATE = 1e-3, 1e-5
 @training_options
 @json_option
 def train(
-    network: str, content: tuple[Path, ...], style: tuple[Path, ...], loss_weights: Path | None,
-    backbone: Path | None, checkpoints: tuple[Path, ...], recipes: tuple[Path, ...],
-    teacher_weight: float | None, out: Path | None, resume: bool, steps: int | None, batch: int,
-    crop: int, learning_rate: float | None, content_weight: float, style_weight: float,
-    identity_weight: float, variation_weight: float, seed: int, device: str, arithmetic: str,
-    sheet_every: int, as_json: bool,
-) -> None:  # fmt: skip
+    network: str,
+    content: tuple[Path, ...],
+    style: tuple[Path, ...],
+    loss_weights: Path | None,
+    backbone: Path | None,
+    checkpoints: tuple[Path, ...],
+    recipes: tuple[Path, ...],
+    teacher_weight: float | None,
+    out: Path | None,
+    resume: bool,
+    steps: int | None,
+    batch: int,
+    crop: int,
+    learning_rate: float | None,
+    content_weight: float,
+    style_weight: float,
+    identity_weight: float,
+    variation_weight: float,
+    seed: int,
+    device: str,
+    arithmetic: str,
+    sheet_every: int,
+    as_json: bool,
+) -> None:
     """Train NETWORK with the AdaIN objective under a VGG-16 loss network.
 
     Writes OUT/weights.safetensors (what --checkpoint takes), OUT/last.pt (what --resume takes),

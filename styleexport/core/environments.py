@@ -159,8 +159,13 @@ def _build(
 ) -> Environment:
     new = [sys.executable, "-m", "venv", str(environment.folder)]
     _step(environment, new, "install Python's venv and ensurepip", progress)
-    options = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-input",
-               "--progress-bar=off"]  # fmt: skip
+    options = [
+        "--no-deps",
+        "--only-binary=:all:",
+        "--ignore-requires-python",
+        "--no-input",
+        "--progress-bar=off",
+    ]
     install = [str(environment.python), "-I", "-m", "pip", "install", *options, *requirements]
     _step(environment, install, "look at the connection and pip's configuration", progress)
     _try(environment, progress)

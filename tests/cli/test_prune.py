@@ -51,9 +51,20 @@ def pictures(tmp_path: Path) -> Path:
 
 def slim(cli: Cli, weights: Path, pictures: Path, *others: object):
     return cli(
-        "prune", "adain-cd16x", "--checkpoint", weights, "--method", "zero-channel",
-        "--calibration", pictures, "--size", "64", "-o", "slim", *others,
-    )  # fmt: skip
+        "prune",
+        "adain-cd16x",
+        "--checkpoint",
+        weights,
+        "--method",
+        "zero-channel",
+        "--calibration",
+        pictures,
+        "--size",
+        "64",
+        "-o",
+        "slim",
+        *others,
+    )
 
 
 def test_a_pruned_network_is_a_network_like_any_other(cli, weights, pictures):
@@ -62,8 +73,12 @@ def test_a_pruned_network_is_a_network_like_any_other(cli, weights, pictures):
     assert "encoder.features.5: 16 → 16 in, 32 → 29 out" in done.out
     assert "values in a style code" in done.out
     assert sorted(path.name for path in Path("slim").iterdir()) == [
-        "card.md", "channels.svg", "report.json", "sheet.png", "weights.safetensors"
-    ]  # fmt: skip
+        "card.md",
+        "channels.svg",
+        "report.json",
+        "sheet.png",
+        "weights.safetensors",
+    ]
     report = json.loads(Path("slim/report.json").read_text())
     assert (report["removed"], report["calibration"], report["held_out"]) == (3, 12, 4)
     assert report["worst_db"] > 110
@@ -124,8 +139,18 @@ def test_networks_of_a_user_are_pruned_too(cli, pictures):
         """,
     )
     torch.save(open_network(spec).module.state_dict(), "w.pth")
-    done = cli("prune", spec, "--checkpoint", "w.pth", "--calibration", pictures, "--size", "64",
-               "-o", "slim")  # fmt: skip
+    done = cli(
+        "prune",
+        spec,
+        "--checkpoint",
+        "w.pth",
+        "--calibration",
+        pictures,
+        "--size",
+        "64",
+        "-o",
+        "slim",
+    )
     assert done.code == 0, done.err
     assert "a: 3 → 3 in, 6 → 4 out" in done.out
     assert open_network(spec, [Path("slim/weights.safetensors")]).module.a.out_channels == 4
@@ -165,13 +190,26 @@ def test_a_compressed_file_of_another_network(cli, weights, pictures):
 
 
 def test_pictures_too_small_for_the_network(cli, weights, pictures):
-    cli("prune", "adain-cd16x", "--checkpoint", weights, "--calibration", pictures,
-        "--size", "8").refused(2, "size 8x8 is too small for adain-cd16x", "32")  # fmt: skip
+    cli(
+        "prune", "adain-cd16x", "--checkpoint", weights, "--calibration", pictures, "--size", "8"
+    ).refused(2, "size 8x8 is too small for adain-cd16x", "32")
 
 
 def test_symmetric_pruning_cuts_to_a_layout(cli, weights, pictures):
-    common = ("prune", "adain-cd16x", "--checkpoint", weights, "--method", "symmetric-l2",
-              "--calibration", pictures, "--size", "64", "-o", "slim")  # fmt: skip
+    common = (
+        "prune",
+        "adain-cd16x",
+        "--checkpoint",
+        weights,
+        "--method",
+        "symmetric-l2",
+        "--calibration",
+        pictures,
+        "--size",
+        "64",
+        "-o",
+        "slim",
+    )
     done = cli(*common, "--layout", "3,16,12,20", "--json")
     assert done.code == 0, done.err
     report = json.loads(done.out)
@@ -189,8 +227,13 @@ def test_symmetric_pruning_cuts_to_a_layout(cli, weights, pictures):
 
 def test_options_of_the_other_method_are_refused(cli):
     cli("prune", "--ratio", "0.5").refused(2, "of --method symmetric-l2")
-    for option in (("--budget", "macs<=50%"), ("--sensitivity",), ("--mirror", "encoder.stem"),
-                   ("--criterion", "l1"), ("--no-refit",)):  # fmt: skip
+    for option in (
+        ("--budget", "macs<=50%"),
+        ("--sensitivity",),
+        ("--mirror", "encoder.stem"),
+        ("--criterion", "l1"),
+        ("--no-refit",),
+    ):
         cli("prune", *option).refused(2, option[0].replace("--no-", "--"), "of --method symmetric")
     cli("prune", "--method", "symmetric-l2", "--ratio", "0.5").refused(
         2, "adain-lite has no decoder that mirrors its encoder", "--mirror ENCODER_LAYER="
@@ -199,9 +242,20 @@ def test_options_of_the_other_method_are_refused(cli):
 
 def symmetric(cli: Cli, weights: Path, pictures: Path, *others: object):
     return cli(
-        "prune", "adain-cd16x", "--checkpoint", weights, "--method", "symmetric-l2",
-        "--calibration", pictures, "--size", "64", "-o", "slim", *others,
-    )  # fmt: skip
+        "prune",
+        "adain-cd16x",
+        "--checkpoint",
+        weights,
+        "--method",
+        "symmetric-l2",
+        "--calibration",
+        pictures,
+        "--size",
+        "64",
+        "-o",
+        "slim",
+        *others,
+    )
 
 
 @pytest.mark.parametrize(
@@ -345,8 +399,22 @@ OWN = """
 
 def test_layers_of_a_users_network_are_tied(cli, pictures):
     spec = module_file("tied", OWN)
-    common = ("prune", spec, "--method", "symmetric-l2", "--calibration", pictures, "--size", "64",
-              "--mirror", "one=back", "--mirror", "deep", "-o", "slim")  # fmt: skip
+    common = (
+        "prune",
+        spec,
+        "--method",
+        "symmetric-l2",
+        "--calibration",
+        pictures,
+        "--size",
+        "64",
+        "--mirror",
+        "one=back",
+        "--mirror",
+        "deep",
+        "-o",
+        "slim",
+    )
     done = cli(*common, "--layout", "3,5,4", "--json")
     assert done.code == 0, done.err
     told = json.loads(done.out)
@@ -372,10 +440,29 @@ def test_layers_of_a_users_network_are_tied(cli, pictures):
 def test_pruning_in_rounds_trains_resumes_and_remembers(cli, weights, pictures, data):
     vgg = data / "weights/vgg16/vgg16_imagenet_to_relu5_3_fp16.npz"
     common = (
-        "prune", "adain-cd16x", "--checkpoint", weights, "--method", "symmetric-l2",
-        "--calibration", pictures, "--size", "64", "--layout", "3,16,12,20", "--rounds", "2",
-        "--steps", "1", "--retrain", pictures, "--loss-weights", vgg, "-o", "slim",
-    )  # fmt: skip
+        "prune",
+        "adain-cd16x",
+        "--checkpoint",
+        weights,
+        "--method",
+        "symmetric-l2",
+        "--calibration",
+        pictures,
+        "--size",
+        "64",
+        "--layout",
+        "3,16,12,20",
+        "--rounds",
+        "2",
+        "--steps",
+        "1",
+        "--retrain",
+        pictures,
+        "--loss-weights",
+        vgg,
+        "-o",
+        "slim",
+    )
     cli(*common, "--style", pictures, "--resume").refused(2, "no slim-rounds/rounds.json", "leave")
     done = cli(*common, "--style", pictures, "--json")
     assert done.code == 0, done.err
@@ -398,9 +485,11 @@ def test_pruning_in_rounds_trains_resumes_and_remembers(cli, weights, pictures, 
     (pictures / "another.png").unlink()
     resumed = ("--style", pictures, "--overwrite", "--resume")
     for others, what in (
-        (("--steps", "2"), "steps"), (("--criterion", "l1"), "criterion"),
-        (("--mirror", "encoder.features.5"), "layout"), (("--no-refit",), "refit"),
-    ):  # fmt: skip
+        (("--steps", "2"), "steps"),
+        (("--criterion", "l1"), "criterion"),
+        (("--mirror", "encoder.features.5"), "layout"),
+        (("--no-refit",), "refit"),
+    ):
         layout = ("--layout", "3,20") if what == "layout" else ()
         cli(*common, *resumed, *others, *layout).refused(2, f"another {what}")
     state = Path("slim-rounds/rounds.json")

@@ -44,9 +44,13 @@ def main() -> None:
     for name, read in (("reports", _read_report), ("jobs", _read_job)):
         _write_index(HERE / name, read, lambda _: {})
     _write_index(HERE / "manifests", _read_manifest, _told)
-    _write_json(HERE / "index.json", [
-        {"file": path.relative_to(HERE).as_posix(), "sha256": _sha256(path)} for path in fixtures()
-    ])  # fmt: skip
+    _write_json(
+        HERE / "index.json",
+        [
+            {"file": path.relative_to(HERE).as_posix(), "sha256": _sha256(path)}
+            for path in fixtures()
+        ],
+    )
 
 
 def fixtures() -> list[Path]:
@@ -185,9 +189,10 @@ def _write_probes() -> None:
         "wrong_dtype": (_tensors({"a": ("F16", [4], [0, 8])}, eight), "a"),
         "wrong_length": (_tensors({"a": ("F32", [3], [0, 8])}, eight), "a"),
         "overlapping": (
-            _tensors({"a": ("F32", [2], [0, 8]), "b": ("F32", [1], [4, 8])}, eight), "b",
+            _tensors({"a": ("F32", [2], [0, 8]), "b": ("F32", [1], [4, 8])}, eight),
+            "b",
         ),
-    }  # fmt: skip
+    }
     index = []
     for name, raw in good.items():
         (folder / name).write_bytes(raw)
@@ -201,10 +206,15 @@ def _write_probes() -> None:
 
 
 def _tensors(facts: Header, data: bytes, pad: int = 0) -> bytes:
-    header = json.dumps({
-        name: {"dtype": dtype, "shape": shape, "data_offsets": offsets}
-        for name, (dtype, shape, offsets) in facts.items()
-    }).encode() + b" " * pad  # fmt: skip
+    header = (
+        json.dumps(
+            {
+                name: {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+                for name, (dtype, shape, offsets) in facts.items()
+            }
+        ).encode()
+        + b" " * pad
+    )
     return struct.pack("<Q", len(header)) + header + data
 
 
@@ -285,10 +295,16 @@ def _write_index(
 
 
 EXPECTED: Sequence[str] = (
-    "$.schema_version", "$.network.min_side", "$.files[0].inputs[0].layout",
-    "$.files[0].inputs[0].pixel_range[1]", "$.files[1].outputs[0].name", "$.files[1].precision",
-    "$.files[1].parity[0].allowed_db", "$.files[1].size.width", "$.probes[0].sha256",
-)  # fmt: skip
+    "$.schema_version",
+    "$.network.min_side",
+    "$.files[0].inputs[0].layout",
+    "$.files[0].inputs[0].pixel_range[1]",
+    "$.files[1].outputs[0].name",
+    "$.files[1].precision",
+    "$.files[1].parity[0].allowed_db",
+    "$.files[1].size.width",
+    "$.probes[0].sha256",
+)
 
 
 def _told(path: Path) -> dict[str, object]:

@@ -29,11 +29,17 @@ RECIPE = Int8Recipe(
     calibration=CalibrationFact(method="mse", images=14, styles=2, sha256="a" * 64),
     trials=(
         Trial(
-            settings=Settings(), islands=("conv2d_3",), lifted=(), psnr_db=36.5,
-            style_change=0.01, time_share=0.4, inside=True, on_front=True,
+            settings=Settings(),
+            islands=("conv2d_3",),
+            lifted=(),
+            psnr_db=36.5,
+            style_change=0.01,
+            time_share=0.4,
+            inside=True,
+            on_front=True,
         ),
     ),
-)  # fmt: skip
+)
 
 
 def test_a_recipe_is_read_as_it_was_written(tmp_path):

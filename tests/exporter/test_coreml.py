@@ -63,9 +63,15 @@ class Tiny(nn.Module):
 
 NETWORK = load_own(Tiny())
 FACT = NetworkFact(
-    name="tiny", summary="two convolutions", paper="a paper", licence="MIT", source=("t.pth",),
-    source_sha256="ab" * 32, min_side=16, roles=(Role.ENCODE, Role.TRANSFORM),
-)  # fmt: skip
+    name="tiny",
+    summary="two convolutions",
+    paper="a paper",
+    licence="MIT",
+    source=("t.pth",),
+    source_sha256="ab" * 32,
+    min_side=16,
+    roles=(Role.ENCODE, Role.TRANSFORM),
+)
 
 
 def graph_of(network, role=Role.TRANSFORM, size=SIZE):

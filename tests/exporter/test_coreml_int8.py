@@ -63,9 +63,13 @@ def graph_of(module, role=Role.STYLIZE):
 
 def recipe_of(graph, islands=(OUTPUTS,), ranges=None, **settings):
     return Int8Recipe(
-        role=graph.role, size=SizeFact.of(graph.size), settings=Settings(**settings),
-        islands=islands, ranges=ranges or {}, calibration=CALIBRATION,
-    )  # fmt: skip
+        role=graph.role,
+        size=SizeFact.of(graph.size),
+        settings=Settings(**settings),
+        islands=islands,
+        ranges=ranges or {},
+        calibration=CALIBRATION,
+    )
 
 
 def write(graph, path, recipe, **target):

@@ -71,9 +71,13 @@ def test_every_network_exports_to_every_target_and_precision(
     # Random weights amplify rounding: what is checked is that it runs, not how well it paints.
     precisions = tuple(p for p in find_target(target).precisions if p in precisions_of(network))
     request = ExportRequest(
-        random_network(network), tmp_path / "a", (target,), precisions, sizes=(SIZE,),
+        random_network(network),
+        tmp_path / "a",
+        (target,),
+        precisions,
+        sizes=(SIZE,),
         allow_degraded=True,
-    )  # fmt: skip
+    )
     exported = export(request)
     manifest = exported.manifest
     assert read_manifest(tmp_path / "a") == manifest
@@ -178,9 +182,13 @@ def test_one_package_takes_several_sizes(random_network, tmp_path):
 
     network, sizes = random_network("adain-lite"), (SMALL, Size(32, 48), Size(48, 40))
     request = ExportRequest(
-        network, tmp_path / "a", ("coreml",), (Precision.FP32,), sizes=sizes,
+        network,
+        tmp_path / "a",
+        ("coreml",),
+        (Precision.FP32,),
+        sizes=sizes,
         sizing=Sizing.ENUMERATED,
-    )  # fmt: skip
+    )
     manifest = export(request).manifest
     assert [fact.path for fact in manifest.files] == [
         f"adain-lite_{role}_enumerated_fp32.mlpackage" for role in ("encode", "transform")
@@ -211,10 +219,14 @@ def test_the_same_network_gives_the_same_bytes(random_network, tmp_path, ungated
     found = []
     for name in ("a", "b"):
         request = ExportRequest(
-            random_network("adain-lite"), tmp_path / name, plugins.names(TARGETS),
-            (Precision.FP16, Precision.INT8, Precision.PALETTE4), roles=(Role.ENCODE,),
-            sizes=(SMALL,), allow_degraded=True,
-        )  # fmt: skip
+            random_network("adain-lite"),
+            tmp_path / name,
+            plugins.names(TARGETS),
+            (Precision.FP16, Precision.INT8, Precision.PALETTE4),
+            roles=(Role.ENCODE,),
+            sizes=(SMALL,),
+            allow_degraded=True,
+        )
         export(request)
         found.append(
             {

@@ -146,9 +146,12 @@ def test_a_search_that_nothing_satisfies_ends_with_code_3(tmp_path):
             return self.b(torch.relu(self.a(content))).clamp(0, 1)
 
     request = ExportRequest(
-        load_own(Two()), tmp_path / "a", precisions=(Precision.AUTO,), sizes=(Size(32, 48),),
+        load_own(Two()),
+        tmp_path / "a",
+        precisions=(Precision.AUTO,),
+        sizes=(Size(32, 48),),
         budget="psnr>=150",
-    )  # fmt: skip
+    )
     with pytest.raises(QualityBudgetExceeded, match=r"no int8 file stays inside psnr>=150: with"):
         export(request)
     assert not (tmp_path / "a").exists()

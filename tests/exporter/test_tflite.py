@@ -239,8 +239,9 @@ def test_an_operation_that_tflite_lacks_ends_in_one_line(tmp_path):
         def forward(self, x):
             return torch.linalg.svdvals(x)[..., None] * x
 
-    fact = TensorFact(name="content", kind="image", shape=(1, 3, 9, 9), dtype="float32",
-                      layout="NCHW")  # fmt: skip
+    fact = TensorFact(
+        name="content", kind="image", shape=(1, 3, 9, 9), dtype="float32", layout="NCHW"
+    )
     program = trace(Odd(), example_inputs((fact,), Size(9, 9)), (fact,), False, 1)
     graph = Graph(program, Role.STYLIZE, Size(9, 9), False, 1, (fact,), (fact,))
     with pytest.raises(UnsupportedOp, match="TFLite cannot express the network") as caught:
@@ -279,8 +280,10 @@ for precision in TARGET.precisions:
 def test_the_same_network_gives_the_same_bytes_in_another_process(files, tmp_path):
     answer = subprocess.run(
         [sys.executable, "-c", SCRIPT, tmp_path / "x.tflite"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert answer.stderr == ""
     here = [hashlib.sha256(path.read_bytes()).hexdigest() for path, _ in files.values()]
     assert answer.stdout.split() == here

@@ -101,9 +101,16 @@ def moved(name: str) -> int:
 
 @pytest.mark.parametrize(
     "name",
-    ["instance norm", "variance", "cut and join", "zero pad, one side", "mean over channels",
-     "clamp and tanh", "flatten"],
-)  # fmt: skip
+    [
+        "instance norm",
+        "variance",
+        "cut and join",
+        "zero pad, one side",
+        "mean over channels",
+        "clamp and tanh",
+        "flatten",
+    ],
+)
 def test_what_works_in_either_layout_moves_nothing(name):
     assert moved(name) == 0
 

@@ -26,9 +26,7 @@ def chain(*ops: str) -> TfliteGraph:
     for index, op in enumerate(ops):
         small = op == "MEAN"
         name = f"{op}_{index}"
-        tensors.append(
-            TfliteTensor(name, (1, 4) if small else shape, "float32", None, (), (), 0)
-        )  # fmt: skip
+        tensors.append(TfliteTensor(name, (1, 4) if small else shape, "float32", None, (), (), 0))
         made = len(tensors) - 1
         reads = (picture, made - 1) if op == "SUB" and index else (picture,)
         operations.append(TfliteOperation(op, reads, (made,)))
@@ -49,7 +47,7 @@ NORM = ("MEAN", "SUB", "MUL", "ADD")
         (("CONV_2D", "RESIZE_NEAREST_NEIGHBOR", "TRANSPOSE_CONV"), (0,)),
         (("CONV_2D", "PAD"), (0,)),
     ],
-)  # fmt: skip
+)
 def test_what_only_passes_values_on_is_int8_between_integer_convolutions(ops, inside):
     graph = chain(*ops)
     assert [graph.operations.index(item) for item in body(graph)] == list(inside)

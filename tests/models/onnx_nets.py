@@ -31,9 +31,12 @@ def write(
         for name, shape in (inputs or {"x": [1, 3, 24, 32]}).items()
     }
     graph = helper.make_graph(
-        list(nodes), "g", list(known.values()), [onnx.ValueInfoProto(name="y")],
+        list(nodes),
+        "g",
+        list(known.values()),
+        [onnx.ValueInfoProto(name="y")],
         [numpy_helper.from_array(np.asarray(v), name) for name, v in (weights or {}).items()],
-    )  # fmt: skip
+    )
     graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("my", 1)]
@@ -71,9 +74,13 @@ class Candy(nn.Module):
     def __init__(self, peak: float = 255.0) -> None:
         super().__init__()
         self.down = nn.Sequential(
-            Padded(3, 4, 9), nn.InstanceNorm2d(4, affine=True), nn.ReLU(),
-            Padded(4, 8, 3, 2), nn.InstanceNorm2d(8, affine=True), nn.ReLU(),
-        )  # fmt: skip
+            Padded(3, 4, 9),
+            nn.InstanceNorm2d(4, affine=True),
+            nn.ReLU(),
+            Padded(4, 8, 3, 2),
+            nn.InstanceNorm2d(8, affine=True),
+            nn.ReLU(),
+        )
         self.residual = nn.Sequential(Padded(8, 8, 3), nn.InstanceNorm2d(8, affine=True), nn.ReLU())
         self.up, self.last = Padded(8, 4, 3), Padded(4, 3, 9)
         self.peak = peak
@@ -92,10 +99,15 @@ def exported(
     axes = {name: {2: f"{name}_h", 3: f"{name}_w"} for name in inputs} if dynamic else None
     with quiet():
         torch.onnx.export(
-            module.eval(), tuple(torch.rand(*shape) for shape in inputs.values()), path,
-            dynamo=False, opset_version=opset, input_names=list(inputs), output_names=["y"],
+            module.eval(),
+            tuple(torch.rand(*shape) for shape in inputs.values()),
+            path,
+            dynamo=False,
+            opset_version=opset,
+            input_names=list(inputs),
+            output_names=["y"],
             dynamic_axes=axes,
-        )  # fmt: skip
+        )
     return path
 
 

@@ -36,9 +36,19 @@ def release_decoder() -> nn.Sequential:
 
     up = [nn.Upsample(scale_factor=2, mode="nearest")]
     return nn.Sequential(
-        *conv(512, 256), *up, *conv(256, 256), *conv(256, 256), *conv(256, 256), *conv(256, 128),
-        *up, *conv(128, 128), *conv(128, 64), *up, *conv(64, 64), *conv(64, 3, relu=False),
-    )  # fmt: skip
+        *conv(512, 256),
+        *up,
+        *conv(256, 256),
+        *conv(256, 256),
+        *conv(256, 256),
+        *conv(256, 128),
+        *up,
+        *conv(128, 128),
+        *conv(128, 64),
+        *up,
+        *conv(64, 64),
+        *conv(64, 3, relu=False),
+    )
 
 
 def release_adain(content: torch.Tensor, style: torch.Tensor) -> torch.Tensor:

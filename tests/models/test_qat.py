@@ -113,10 +113,17 @@ def place(tmp_path_factory) -> Path:
 
 def plan(place: Path, out: Path, **changes) -> TrainingPlan:
     settings = {
-        "style": (place / "style",), "loss_weights": None, "steps": 4, "batch": 1, "crop": 32,
-        "learning_rate": 1e-4, "slots": 4, "checkpoint_every": 2, "sheet_every": 100,
+        "style": (place / "style",),
+        "loss_weights": None,
+        "steps": 4,
+        "batch": 1,
+        "crop": 32,
+        "learning_rate": 1e-4,
+        "slots": 4,
+        "checkpoint_every": 2,
+        "sheet_every": 100,
         "bfloat16": False,
-    }  # fmt: skip
+    }
     return TrainingPlan(content=(place / "content",), out=out, **(settings | changes))
 
 
@@ -285,9 +292,11 @@ def test_tuning_brings_int8_nearer_to_the_float_network(place, tmp_path):
 def test_what_is_trained_is_what_is_saved(place, tmp_path):
     lines: list[str] = []
     result = fine_tune_network(
-        "adain-lite", plan(place, tmp_path / "run", steps=2), progress=lines.append,
+        "adain-lite",
+        plan(place, tmp_path / "run", steps=2),
+        progress=lines.append,
         quantize=QuantizeAware((recipe(),)),
-    )  # fmt: skip
+    )
     assert f"float network of the start: {result.first_db:.2f} dB, now" in lines[-1]
     assert ("lower --learning-rate" in lines[-1]) == (result.final_db < result.first_db)
     shipped = open_network("adain-lite").module.state_dict()
@@ -318,9 +327,13 @@ def test_a_resumed_tuning_keeps_its_ranges_its_teacher_and_where_it_started(plac
     saved = torch.load(tmp_path / "a" / "last.pt", weights_only=True)["objective"]
     lines: list[str] = []
     gone_on = fine_tune_network(
-        "adain-lite", plan(place, tmp_path / "a"), checkpoints=[whole.weights], quantize=how,
-        resume=True, progress=lines.append,
-    )  # fmt: skip
+        "adain-lite",
+        plan(place, tmp_path / "a"),
+        checkpoints=[whole.weights],
+        quantize=how,
+        resume=True,
+        progress=lines.append,
+    )
     later = torch.load(tmp_path / "a" / "last.pt", weights_only=True)["objective"]
     assert lines[0] == "resumed at step 2"
     assert gone_on.first_db == whole.first_db
@@ -338,9 +351,11 @@ def test_the_checkpoint_of_another_kind_of_training_is_refused(place, tmp_path):
     train_network("adain-lite", ordinary)
     with pytest.raises(BadCheckpoint, match="not a checkpoint of this training"):
         fine_tune_network(
-            "adain-lite", replace(ordinary, loss_weights=None), resume=True,
+            "adain-lite",
+            replace(ordinary, loss_weights=None),
+            resume=True,
             quantize=QuantizeAware((recipe(),)),
-        )  # fmt: skip
+        )
 
 
 @pytest.mark.parametrize(
@@ -357,9 +372,11 @@ def test_a_tuning_that_cannot_start_says_why(place, tmp_path, network, changes, 
     settings = settings | {"checkpoints": [place / x for x in settings.get("checkpoints", ())]}
     with pytest.raises(UsageError, match=message):
         fine_tune_network(
-            network, plan(place, tmp_path / "run", **changes), quantize=QuantizeAware((recipe(),)),
+            network,
+            plan(place, tmp_path / "run", **changes),
+            quantize=QuantizeAware((recipe(),)),
             **settings,
-        )  # fmt: skip
+        )
 
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
@@ -379,10 +396,26 @@ def test_the_command_line_takes_a_recipe(place, tmp_path, monkeypatch, capfd):
 
     write_recipe(recipe(), tmp_path / "recipe.json")
     arguments = [
-        "train", "adain-lite", "--content", place / "content", "--style", place / "style",
-        "--quantize-aware", tmp_path / "recipe.json", "--steps", 1, "--batch", 1, "--crop", 32,
-        "--device", "cpu", "-o", tmp_path / "run", "--json",
-    ]  # fmt: skip
+        "train",
+        "adain-lite",
+        "--content",
+        place / "content",
+        "--style",
+        place / "style",
+        "--quantize-aware",
+        tmp_path / "recipe.json",
+        "--steps",
+        1,
+        "--batch",
+        1,
+        "--crop",
+        32,
+        "--device",
+        "cpu",
+        "-o",
+        tmp_path / "run",
+        "--json",
+    ]
     monkeypatch.setattr("sys.argv", ["styleexport", *map(str, arguments)])
     with pytest.raises(SystemExit) as end:
         main()

@@ -38,13 +38,21 @@ def place(tmp_path_factory) -> Path:
 
 def plan(place: Path, out: Path, **changes) -> TrainingPlan:
     settings = {
-        "steps": 6, "batch": 2, "crop": 32, "slots": 4, "checkpoint_every": 3, "sheet_every": 6,
+        "steps": 6,
+        "batch": 2,
+        "crop": 32,
+        "slots": 4,
+        "checkpoint_every": 3,
+        "sheet_every": 6,
         "bfloat16": False,
-    }  # fmt: skip
+    }
     return TrainingPlan(
-        content=(place / "content",), style=(place / "style",),
-        loss_weights=place / "vgg16.pth", out=out, **(settings | changes),
-    )  # fmt: skip
+        content=(place / "content",),
+        style=(place / "style",),
+        loss_weights=place / "vgg16.pth",
+        out=out,
+        **(settings | changes),
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -205,8 +205,9 @@ def test_notes_tell_what_else_parts_two_reports(report):
     protocol = replace(report.protocol, rounds=3)
     after = replace(report, machine=machine, protocol=protocol)
     assert notes(report, after) == (
-        "number of rounds differs: 7, then 3", "onnxruntime differs: 1.31.1, then 2.0",
-    )  # fmt: skip
+        "number of rounds differs: 7, then 3",
+        "onnxruntime differs: 1.31.1, then 2.0",
+    )
     assert notes(report, report) == ()
 
 

@@ -205,7 +205,10 @@ def two_convolutions(x):
                 model,
                 cto.OptimizationConfig(
                     cto.OpPalettizerConfig(
-                        nbits=2, mode="uniform", granularity="per_grouped_channel", group_size=8,
+                        nbits=2,
+                        mode="uniform",
+                        granularity="per_grouped_channel",
+                        group_size=8,
                         weight_threshold=0,
                     )
                 ),
@@ -223,7 +226,7 @@ def two_convolutions(x):
         ),
     ],
     ids=["blocks", "palette", "sparse"],
-)  # fmt: skip
+)
 def test_every_compression_has_its_line(tmp_path, compress, stored):
     model = convert(two_convolutions, (1, 32, 8, 8), opset="iOS18", dtype=types.fp16)
     with quiet():
@@ -308,7 +311,7 @@ CLEAN = {
     "mean of what is below 1": (lambda x: mb.reduce_mean(x=mb.sigmoid(x=x), axes=[2, 3]), MAP),
     "a kernel of 13": (lambda x: conv(x, 2, 2, 13, 13), MAP),
     "the largest side": (lambda x: mb.relu(x=x), (1, 1, 1, 16384)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CLEAN)
@@ -467,10 +470,17 @@ def test_a_package_says_who_made_it(tmp_path):
         model.save(str(tmp_path / "x.mlpackage"))
     about = [i for i in describe(tmp_path / "x.mlpackage").about.items() if "coreml" not in i[0]]
     assert about == [
-        ("description", "Paints."), ("author", "A. Painter"), ("licence", "Apache-2.0"),
-        ("version", "3"), ("a", "1"), ("b", "1"), ("m", "1"), ("q", "1"), ("z", "1"),
+        ("description", "Paints."),
+        ("author", "A. Painter"),
+        ("licence", "Apache-2.0"),
+        ("version", "3"),
+        ("a", "1"),
+        ("b", "1"),
+        ("m", "1"),
+        ("q", "1"),
+        ("z", "1"),
         ("activations", "fp16"),
-    ]  # fmt: skip
+    ]
 
 
 def test_damaged_packages_are_refused(tmp_path):

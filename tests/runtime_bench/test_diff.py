@@ -103,20 +103,40 @@ def test_style_codes_are_compared_by_their_own_peak(artifact):
 @pytest.mark.parametrize(
     ("a", "b", "size", "error", "message"),
     [
-        (WHOLE, "adain-lite_encode_64x96_fp32.onnx", None, UsageError,
-         "computes transform and .* encode: name two files of one role"),
-        (WHOLE, "adain-lite_transform_64x64_fp32.onnx", None, UsageError,
-         "takes 64x96 and .* 64x64; name two files of one size"),
+        (
+            WHOLE,
+            "adain-lite_encode_64x96_fp32.onnx",
+            None,
+            UsageError,
+            "computes transform and .* encode: name two files of one role",
+        ),
+        (
+            WHOLE,
+            "adain-lite_transform_64x64_fp32.onnx",
+            None,
+            UsageError,
+            "takes 64x96 and .* 64x64; name two files of one size",
+        ),
         (WHOLE, "nothing.onnx", None, UsageError, "lists no exported file nothing.onnx: expected"),
-        (WHOLE, "programs/adain-lite_transform_64x96.pt2", None, UsageError,
-         "lists no exported file programs/"),
-        (WHOLE, WHOLE, Size(32, 32), UsageError,
-         "no probe of 32x32 for both files: expected one of 64x96; type --size 64x96"),
+        (
+            WHOLE,
+            "programs/adain-lite_transform_64x96.pt2",
+            None,
+            UsageError,
+            "lists no exported file programs/",
+        ),
+        (
+            WHOLE,
+            WHOLE,
+            Size(32, 32),
+            UsageError,
+            "no probe of 32x32 for both files: expected one of 64x96; type --size 64x96",
+        ),
         (".", WHOLE, None, UsageError, "is an artifact folder: name two of its files"),
         ("../x.onnx", WHOLE, None, BadArtifact, "is in no artifact"),
     ],
     ids=["roles", "sizes", "unlisted", "program", "size", "folder", "elsewhere"],
-)  # fmt: skip
+)
 def test_what_cannot_be_compared_is_refused(artifact, a, b, size, error, message):
     with pytest.raises(error, match=message):
         diff_files(artifact / a, artifact / b, size=size)
@@ -167,9 +187,13 @@ def test_layers_are_measured_by_the_largest_value_of_a():
 def test_core_ml_and_onnx_agree_layer_by_layer(random_network, tmp_path):
     pytest.importorskip("coremltools")
     request = ExportRequest(
-        random_network("adain-lite"), tmp_path / "a", targets=("onnx", "coreml"),
-        precisions=(Precision.FP32,), roles=(Role.TRANSFORM,), sizes=(Size(64, 96),),
-    )  # fmt: skip
+        random_network("adain-lite"),
+        tmp_path / "a",
+        targets=("onnx", "coreml"),
+        precisions=(Precision.FP32,),
+        roles=(Role.TRANSFORM,),
+        sizes=(Size(64, 96),),
+    )
     export(request)
     package = tmp_path / "a" / "adain-lite_transform_64x96_fp32.mlpackage"
     report = diff_files(tmp_path / "a" / WHOLE, package, layers=True, threshold_db=90).report

@@ -86,8 +86,9 @@ def test_large_pictures_are_left_out(monkeypatch):
 
 def test_bench_proves_and_never_times(cli: Cli, emulated):
     emulated()
-    done = cli("bench", ARTIFACT, "--runner", "emulated-aarch64", "--no-peak", "-o", "r.json",
-               "--json")  # fmt: skip
+    done = cli(
+        "bench", ARTIFACT, "--runner", "emulated-aarch64", "--no-peak", "-o", "r.json", "--json"
+    )
     assert done.code == 0, done.err
     for cell in json.loads(done.out)["cells"]:
         assert cell["effective"][INSTRUCTIONS] == "1200000"
@@ -102,8 +103,22 @@ def test_bench_ends_in_3_where_it_proves_nothing(cli: Cli, emulated):
 
 def test_it_is_not_measured_where_it_is_not_named(cli: Cli, emulated):
     emulated()
-    done = cli("bench", ARTIFACT, "--role", "encode", "--rounds", 1, "--seconds", 0, "--warm-up", 0,
-               "--no-peak", "-o", "r.json", "--json")  # fmt: skip
+    done = cli(
+        "bench",
+        ARTIFACT,
+        "--role",
+        "encode",
+        "--rounds",
+        1,
+        "--seconds",
+        0,
+        "--warm-up",
+        0,
+        "--no-peak",
+        "-o",
+        "r.json",
+        "--json",
+    )
     assert done.code == 0, done.err
     assert "emulated-aarch64" not in {cell["runner"] for cell in json.loads(done.out)["cells"]}
 

@@ -166,7 +166,12 @@ def test_what_disturbs_is_said(now: StateFact, words: str):
 
 def test_a_quiet_machine_gets_no_warning():
     quiet = StateFact(
-        load_average=2.0, governor="performance", charging=True, battery_percent=100.0,
-        low_power=False, temperatures_celsius={"a": 60.0}, free_memory_bytes=10**10,
-    )  # fmt: skip
+        load_average=2.0,
+        governor="performance",
+        charging=True,
+        battery_percent=100.0,
+        low_power=False,
+        temperatures_celsius={"a": 60.0},
+        free_memory_bytes=10**10,
+    )
     assert environment.warnings(quiet, cores=4) == ()

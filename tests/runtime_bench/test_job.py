@@ -22,11 +22,16 @@ def test_committed_schema_is_the_one_of_the_types():
 def test_the_plan_of_a_device_is_that_of_the_desktop():
     plan, rule, request = PlanFact(), WarmUp(), BenchRequest(artifacts=(Path(),))
     assert (plan.rounds, plan.seconds, plan.min_samples) == (
-        request.rounds, request.seconds, request.min_samples,
-    )  # fmt: skip
+        request.rounds,
+        request.seconds,
+        request.min_samples,
+    )
     assert (plan.window, plan.tolerance, plan.warm_up_least_seconds, plan.warm_up_seconds) == (
-        rule.window, rule.tolerance, rule.least_seconds, rule.limit_seconds,
-    )  # fmt: skip
+        rule.window,
+        rule.tolerance,
+        rule.least_seconds,
+        rule.limit_seconds,
+    )
 
 
 def test_pictures_of_8_bits_are_held_to_what_8_bits_can_hold(artifact):

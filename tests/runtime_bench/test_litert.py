@@ -188,8 +188,10 @@ def test_edited_files_are_refused_or_run_but_never_end_the_process(
     np.savez(tmp_path / "inputs.npz", **inputs)
     answer = subprocess.run(
         [sys.executable, "-c", SCRIPT, tmp_path / "inputs.npz", tmp_path],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert answer.returncode == 0, answer.stderr
     assert answer.stderr == "", "LiteRT writes to the user's terminal"
     assert int(answer.stdout) > 60

@@ -142,9 +142,11 @@ def test_partitions_are_counted_where_another_provider_takes_some():
             return [*core_ml, *[Part("CPUExecutionProvider", 1)] * 4]
 
     assert _effective(Session()) == {
-        "provider": "CoreML", "threads": "chosen by ONNX Runtime",
-        "nodes": "CPU 4, CoreML 60", "partitions": "3",
-    }  # fmt: skip
+        "provider": "CoreML",
+        "threads": "chosen by ONNX Runtime",
+        "nodes": "CPU 4, CoreML 60",
+        "partitions": "3",
+    }
 
 
 @pytest.mark.parametrize("runner", ["onnxruntime", "openvino"])
@@ -166,10 +168,13 @@ def test_torch_takes_batches_of_a_program_captured_with_one(artifact, probe):
     measured, effective = painted("torch", artifact / f"programs/{STEM}.pt2", probe, batch=2)
     assert measured > 90
     assert effective == {
-        "device": "cpu", "dtype": "fp32", "mode": "eager", "threads": "1",
+        "device": "cpu",
+        "dtype": "fp32",
+        "mode": "eager",
+        "threads": "1",
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "onednn": "yes" if torch.backends.mkldnn.is_available() else "no",
-    }  # fmt: skip
+    }
 
 
 def test_torch_in_half_precision_says_so_and_rounds(artifact, probe):

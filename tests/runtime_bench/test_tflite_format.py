@@ -84,19 +84,41 @@ BIG, SMALL = (1, 256, 256, 8), (1, 8)
 @pytest.mark.parametrize(
     ("graph", "where", "reason", "remedy"),
     [
-        (graph_of(("TRANSPOSE", (0,), (1,)), shapes=(BIG, BIG)),
-         "TRANSPOSE t1", "copies the whole map", "litert-torch"),
-        (graph_of(("GATHER_ND", (0,), (1,)), shapes=(BIG, BIG)),
-         "GATHER_ND t1", "the GPU delegate does not run GATHER_ND", "run on the CPU"),
-        (graph_of(("MEAN", (0,), (1,)), ("MEAN", (0,), (2,)), shapes=(BIG, SMALL, SMALL)),
-         "MEAN t1 and 1 more", "sum 65536 values", "precision loss"),
-        (graph_of(("RELU", (0,), (1,)), shapes=(BIG, BIG), open_tensors=(0,)),
-         "t0", "its shape is open", "--size"),
-        (graph_of(("CONV_2D", (0, 2), (1,)),
-                  shapes=((1, 1024, 1024, 32), (1, 1024, 1024, 3), (3, 9, 9, 32))),
-         "CONV_2D t1", "LiteRT's own kernels cannot load it", "XNNPACK"),
+        (
+            graph_of(("TRANSPOSE", (0,), (1,)), shapes=(BIG, BIG)),
+            "TRANSPOSE t1",
+            "copies the whole map",
+            "litert-torch",
+        ),
+        (
+            graph_of(("GATHER_ND", (0,), (1,)), shapes=(BIG, BIG)),
+            "GATHER_ND t1",
+            "the GPU delegate does not run GATHER_ND",
+            "run on the CPU",
+        ),
+        (
+            graph_of(("MEAN", (0,), (1,)), ("MEAN", (0,), (2,)), shapes=(BIG, SMALL, SMALL)),
+            "MEAN t1 and 1 more",
+            "sum 65536 values",
+            "precision loss",
+        ),
+        (
+            graph_of(("RELU", (0,), (1,)), shapes=(BIG, BIG), open_tensors=(0,)),
+            "t0",
+            "its shape is open",
+            "--size",
+        ),
+        (
+            graph_of(
+                ("CONV_2D", (0, 2), (1,)),
+                shapes=((1, 1024, 1024, 32), (1, 1024, 1024, 3), (3, 9, 9, 32)),
+            ),
+            "CONV_2D t1",
+            "LiteRT's own kernels cannot load it",
+            "XNNPACK",
+        ),
     ],
-)  # fmt: skip
+)
 def test_each_risk_names_a_place_and_a_remedy(graph, where, reason, remedy):
     (risk,) = _risks(graph)
     assert risk.where == where

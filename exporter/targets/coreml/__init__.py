@@ -45,9 +45,16 @@ REFLECTION_PASS = {"common::use_reflection_padding"}
 SCALE_PASS = {"common::fuse_conv_scale"}
 # Reductions that are not made safe by their rewrite stay in float32, whatever the precision.
 FLOAT32_OPS = (
-    "reduce_sum", "reduce_sum_square", "reduce_l1_norm", "reduce_l2_norm", "reduce_log_sum_exp",
-    "instance_norm", "layer_norm", "l2_norm", "local_response_norm",
-)  # fmt: skip
+    "reduce_sum",
+    "reduce_sum_square",
+    "reduce_l1_norm",
+    "reduce_l2_norm",
+    "reduce_log_sum_exp",
+    "instance_norm",
+    "layer_norm",
+    "l2_norm",
+    "local_response_norm",
+)
 
 
 class _Pixels(nn.Module):
@@ -81,9 +88,14 @@ class CoremlTarget(Target):
     expands_norms = True
     rounds_results = False
     precisions = (
-        Precision.FP32, Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS,
-        Precision.PALETTE8, Precision.PALETTE6, Precision.PALETTE4,
-    )  # fmt: skip
+        Precision.FP32,
+        Precision.FP16,
+        Precision.INT8,
+        Precision.INT8_WEIGHTS,
+        Precision.PALETTE8,
+        Precision.PALETTE6,
+        Precision.PALETTE4,
+    )
     default_precision = Precision.FP16
     sizings = (Sizing.FIXED, Sizing.ENUMERATED)
     tools = ("coremltools",)

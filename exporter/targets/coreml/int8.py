@@ -88,8 +88,11 @@ def quantize_body(
     )
     why = "not in the recipe, ranges taken from calibration (min-max)"
     reasons = (
-        *body.not_followed(), *_in_words(body, missing, why), *refused, *_unused(body, recipe),
-    )  # fmt: skip
+        *body.not_followed(),
+        *_in_words(body, missing, why),
+        *refused,
+        *_unused(body, recipe),
+    )
     applied = len(body.convolutions)
     return integer, fact, PassFact(name="int8-recipe", applied=applied, refused=reasons)
 

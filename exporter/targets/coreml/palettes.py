@@ -32,9 +32,11 @@ def compress(
     """
     if precision is Precision.INT8_WEIGHTS:
         config = cto.OpLinearQuantizerConfig(
-            mode="linear_symmetric", dtype="int8", granularity="per_channel",
+            mode="linear_symmetric",
+            dtype="int8",
+            granularity="per_channel",
             weight_threshold=SMALLEST,
-        )  # fmt: skip
+        )
         compressed = cto.linear_quantize_weights
     else:
         with needs(f"--quantize {precision}"):  # coremltools raises an error without its name

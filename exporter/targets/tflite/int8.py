@@ -25,9 +25,15 @@ CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 TRANSPOSED = "TRANSPOSE_CONV"
 # Operations whose result holds values of what they read: they keep its scale.
 MOVED = (
-    "MIRROR_PAD", "PAD", "PADV2", "MAX_POOL_2D", "RESIZE_NEAREST_NEIGHBOR", "SLICE",
-    "STRIDED_SLICE", "CONCATENATION",
-)  # fmt: skip
+    "MIRROR_PAD",
+    "PAD",
+    "PADV2",
+    "MAX_POOL_2D",
+    "RESIZE_NEAREST_NEIGHBOR",
+    "SLICE",
+    "STRIDED_SLICE",
+    "CONCATENATION",
+)
 # What lies between two integer convolutions.
 PASSED_ON = (*MOVED, "RELU")
 
@@ -150,11 +156,13 @@ def _refused(
     """Return what of the recipe the file does not follow, and why, a line each."""
     lost = [island.layer for island in recipe.islands if island.layer not in islands]
     return [
-        *(f"{name} stays in float: int8 costs transposed convolutions 5 dB in LiteRT"
-          for name in _others_transposed(graph, islands)),
+        *(
+            f"{name} stays in float: int8 costs transposed convolutions 5 dB in LiteRT"
+            for name in _others_transposed(graph, islands)
+        ),
         *(f"{layer} is to stay in float, but the file has no such convolution" for layer in lost),
         *(f"{name} has no range in the recipe: its own, min-max, is taken" for name in missing),
-    ]  # fmt: skip
+    ]
 
 
 def activation_ranges(path: Path, feeds: Sequence[Arrays]) -> dict[str, Range]:

@@ -237,10 +237,15 @@ def on_cpu(network: LoadedNetwork) -> LoadedNetwork:
 
 
 def _write(
-    request: DistillRequest, lesson: Lesson, others: tuple[LoadedNetwork, LoadedNetwork],
-    pictures: EvaluationSet, trainer: Trainer, losses: dict[str, float], told: DistillReport,
+    request: DistillRequest,
+    lesson: Lesson,
+    others: tuple[LoadedNetwork, LoadedNetwork],
+    pictures: EvaluationSet,
+    trainer: Trainer,
+    losses: dict[str, float],
+    told: DistillReport,
     progress: Progress,
-) -> DistillReport:  # fmt: skip
+) -> DistillReport:
     out = request.plan.out
     weights = out / WEIGHTS
     write_weights(weights, trainer.averaged_state(), _architecture(request, lesson, trainer.step))

@@ -68,9 +68,11 @@ class Unclamped:
                 handle.remove()
 
     def _scaled(self, image: Tensor) -> Tensor:
-        return image if (self.low, self.high) == (0.0, 1.0) else (
-            image * (self.high - self.low) + self.low
-        )  # fmt: skip
+        return (
+            image
+            if (self.low, self.high) == (0.0, 1.0)
+            else (image * (self.high - self.low) + self.low)
+        )
 
 
 def _note(

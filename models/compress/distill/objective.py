@@ -219,9 +219,13 @@ class DistillObjective:
         measured = 2 * sum(self.adain.features.widths) if self.adain is not None else 0
         target, code = row[:, :measured], row[:, measured:]
         return Crops(
-            content, described, answer, style,
-            target if self.adain is not None else None, code if self.keeps_code else None,
-        )  # fmt: skip
+            content,
+            described,
+            answer,
+            style,
+            target if self.adain is not None else None,
+            code if self.keeps_code else None,
+        )
 
     # Crops are described one by one: what is said of each is then the same bit by bit, whatever
     # others are described with it, and a resumed training goes on as if it had not stopped.

@@ -164,9 +164,13 @@ def _check_crop(crop: int, networks: Sequence[LoadedNetwork]) -> None:
 
 
 def _check_features(
-    weights: Mapping[Level, float], teacher: Unclamped, student: Unclamped,
-    *, named: bool, matched: bool,
-) -> None:  # fmt: skip
+    weights: Mapping[Level, float],
+    teacher: Unclamped,
+    student: Unclamped,
+    *,
+    named: bool,
+    matched: bool,
+) -> None:
     """Refuse layers without the level that uses them, and the level without layers."""
     if Level.FEATURES not in weights:
         if named:
@@ -182,9 +186,12 @@ def _check_features(
 
 @torch.no_grad()
 def _kind_and_matches(
-    teacher: Unclamped, student: Unclamped, plan: TrainingPlan,
-    levels: Mapping[Level, float], pairs: Sequence[tuple[str, str]],
-) -> tuple[Kind, tuple[Match, ...]]:  # fmt: skip
+    teacher: Unclamped,
+    student: Unclamped,
+    plan: TrainingPlan,
+    levels: Mapping[Level, float],
+    pairs: Sequence[tuple[str, str]],
+) -> tuple[Kind, tuple[Match, ...]]:
     # In training mode a network would take noise into its running statistics.
     trial = copy.copy(student)
     trial.module = copy.deepcopy(student.module).train()

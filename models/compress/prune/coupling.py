@@ -40,16 +40,31 @@ MOVES = {
 }  # fmt: skip
 # Values of one channel become values of that channel, zeros zeros.
 SPATIAL = {
-    "reflection_pad2d", "replication_pad2d", "max_pool2d_with_indices", "avg_pool2d",
-    "_adaptive_avg_pool2d", "adaptive_max_pool2d", "upsample_nearest2d", "upsample_bilinear2d",
-    "upsample_bicubic2d", "_upsample_nearest_exact2d",
-}  # fmt: skip
+    "reflection_pad2d",
+    "replication_pad2d",
+    "max_pool2d_with_indices",
+    "avg_pool2d",
+    "_adaptive_avg_pool2d",
+    "adaptive_max_pool2d",
+    "upsample_nearest2d",
+    "upsample_bilinear2d",
+    "upsample_bicubic2d",
+    "_upsample_nearest_exact2d",
+}
 REDUCTIONS = {"mean", "sum", "amax", "amin", "var", "std", "var_mean"}
 POINTWISE = {"hardswish", "hardsigmoid", "_prelu_kernel", "mish", "silu"}
 FACTORIES = {
-    "zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like", "new_zeros",
-    "new_ones", "new_empty", "new_full",
-}  # fmt: skip
+    "zeros_like",
+    "ones_like",
+    "full_like",
+    "empty_like",
+    "rand_like",
+    "randn_like",
+    "new_zeros",
+    "new_ones",
+    "new_empty",
+    "new_full",
+}
 
 
 class Watch(TorchDispatchMode):
@@ -119,9 +134,14 @@ class Watch(TorchDispatchMode):
         return result
 
     def _follow(
-        self, func: Any, name: str, args: Sequence[Any], named: dict[str, Any],  # noqa: ANN401
-        tensors: list[Tensor], result: Any,  # noqa: ANN401
-    ) -> None:  # fmt: skip
+        self,
+        func: Any,  # noqa: ANN401
+        name: str,
+        args: Sequence[Any],
+        named: dict[str, Any],
+        tensors: list[Tensor],
+        result: Any,  # noqa: ANN401
+    ) -> None:
         first = tensors[0]
         if name == "convolution" and id(args[1]) in self._weights:
             self._convolution(args, result)
@@ -248,9 +268,13 @@ class Watch(TorchDispatchMode):
         return torch.maximum(a, b)
 
     def _move(
-        self, func: Callable[..., Any], name: str, args: Sequence[Any], named: dict[str, Any],
+        self,
+        func: Callable[..., Any],
+        name: str,
+        args: Sequence[Any],
+        named: dict[str, Any],
         result: Any,  # noqa: ANN401
-    ) -> None:  # fmt: skip
+    ) -> None:
         def shaded(x: object) -> object:
             if not isinstance(x, Tensor) or not x.is_floating_point():
                 return x

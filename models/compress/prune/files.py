@@ -54,9 +54,12 @@ class Cut:
 
 
 def first_report(
-    method: str, request: PruneRequest, network: LoadedNetwork, pruned: LoadedNetwork,
+    method: str,
+    request: PruneRequest,
+    network: LoadedNetwork,
+    pruned: LoadedNetwork,
     pictures: PictureSet,
-) -> PruneReport:  # fmt: skip
+) -> PruneReport:
     """Return what is known of a pruning before anything is painted."""
     return PruneReport(
         network=network.network.name,
@@ -79,9 +82,15 @@ def with_failures(report: PruneReport, budget: PruneBudget | None) -> PruneRepor
 
 
 def write_pruned(
-    request: PruneRequest, network: LoadedNetwork, pruned: LoadedNetwork, cut: Cut,
-    pictures: PictureSet, proof: Proof, told: PruneReport, progress: Progress,
-) -> PruneReport:  # fmt: skip
+    request: PruneRequest,
+    network: LoadedNetwork,
+    pruned: LoadedNetwork,
+    cut: Cut,
+    pictures: PictureSet,
+    proof: Proof,
+    told: PruneReport,
+    progress: Progress,
+) -> PruneReport:
     """Write a pruned network and all that is said of it, whole or not at all; return the report.
 
     Args:

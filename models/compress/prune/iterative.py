@@ -131,9 +131,14 @@ def prune_in_rounds(
 
 
 def _cut_to_file(
-    path: Path, network: LoadedNetwork, layout: Sequence[int], cutting: Cutting,
-    history: Sequence[Event], settings: Mapping[str, int], progress: Progress,
-) -> None:  # fmt: skip
+    path: Path,
+    network: LoadedNetwork,
+    layout: Sequence[int],
+    cutting: Cutting,
+    history: Sequence[Event],
+    settings: Mapping[str, int],
+    progress: Progress,
+) -> None:
     """Write the weights of a network cut to a layout, with its history."""
     cut = cut_to(Cutter.of(network, cutting), layout, cutting, progress)
     event = Event(
@@ -193,9 +198,12 @@ def begun_layout(
 
 
 def _state(
-    network: LoadedNetwork, target: Sequence[int], how: Retraining, cutting: Cutting,
+    network: LoadedNetwork,
+    target: Sequence[int],
+    how: Retraining,
+    cutting: Cutting,
     budget: PruneBudget | None,
-) -> RoundsState:  # fmt: skip
+) -> RoundsState:
     return RoundsState(
         checkpoint=network.source_sha256,
         data=pictures_sha256((*how.plan.content, *how.plan.style)),

@@ -88,9 +88,7 @@ def _macs(network: LoadedNetwork, size: Size) -> Mapping[str, float]:
     return found
 
 
-def _shares(
-    network: LoadedNetwork, cutter: Cutter, macs: Mapping[str, float]
-) -> Iterable[_Share]:  # fmt: skip
+def _shares(network: LoadedNetwork, cutter: Cutter, macs: Mapping[str, float]) -> Iterable[_Share]:
     for name, layer in layers(network.module):
         own = {key: p.numel() for key, p in layer.named_parameters(recurse=False)}
         mixes = has_kernel(layer) and not is_depthwise(layer)

@@ -21,9 +21,19 @@ ROWS = 4
 WIDTH, LEFT, BAR_HEIGHT, ROW_HEIGHT = 900, 190, 34, 44
 PLOT_LEFT, PLOT_TOP, PLOT_WIDTH, PLOT_HEIGHT = 70, 50, 600, 340
 LINES = (
-    "#3d6fb4", "#c8442e", "#4a8c4f", "#8a5aa8", "#c98a1b", "#2f8f96", "#a8506f", "#6b6b6b",
-    "#8fb03e", "#d58fb0", "#6b4f2a", "#7fb2e5",
-)  # fmt: skip
+    "#3d6fb4",
+    "#c8442e",
+    "#4a8c4f",
+    "#8a5aa8",
+    "#c98a1b",
+    "#2f8f96",
+    "#a8506f",
+    "#6b6b6b",
+    "#8fb03e",
+    "#d58fb0",
+    "#6b4f2a",
+    "#7fb2e5",
+)
 
 
 @torch.inference_mode()
@@ -148,7 +158,7 @@ def _round_marks(low: float, high: float) -> list[float]:
 
 def _grid_line(
     x1: float, y1: float, x2: float, y2: float, label: str, right: float, down: float, anchor: str
-) -> str:  # fmt: skip
+) -> str:
     return (
         f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" stroke="#ddd"/>'
         f'<text x="{x1 + right:.1f}" y="{y1 + down:.1f}" text-anchor="{anchor}" fill="#777">'

@@ -195,9 +195,7 @@ def _sensitivity_alone(request: PruneRequest, work: _Symmetric, progress: Progre
     return told
 
 
-def _layout(
-    request: PruneRequest, budget: PruneBudget | None, work: _Symmetric
-) -> tuple[int, ...]:  # fmt: skip
+def _layout(request: PruneRequest, budget: PruneBudget | None, work: _Symmetric) -> tuple[int, ...]:
     layers, name = work.cutter.layers, work.network.network.name
     if budget is not None:
         assert work.sensitivity is not None
@@ -215,9 +213,12 @@ def _layout(
 
 
 def _prune(
-    request: PruneRequest, work: _Symmetric, layout: tuple[int, ...], budget: PruneBudget | None,
+    request: PruneRequest,
+    work: _Symmetric,
+    layout: tuple[int, ...],
+    budget: PruneBudget | None,
     progress: Progress,
-) -> PruneReport:  # fmt: skip
+) -> PruneReport:
     network, pictures = work.network, work.pictures
     found = work.cutter.to(layout)
     told = msgspec.structs.replace(

@@ -106,9 +106,15 @@ class _Places:
 
 
 def _see(
-    taken: dict[str, Tensor], take: Take, places: _Places, stop: bool, name: str,
-    layer: nn.Conv2d, inputs: tuple[Tensor, ...], output: Tensor,
-) -> None:  # fmt: skip
+    taken: dict[str, Tensor],
+    take: Take,
+    places: _Places,
+    stop: bool,
+    name: str,
+    layer: nn.Conv2d,
+    inputs: tuple[Tensor, ...],
+    output: Tensor,
+) -> None:
     """Take rows of a layer's first call; a forward hook, its first five arguments bound."""
     if name not in taken:
         taken[name] = take(layer, inputs[0], output, places.of(output))

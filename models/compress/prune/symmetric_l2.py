@@ -31,9 +31,16 @@ from styleexport.models.network import LoadedNetwork
 PICTURE_CHANNELS = 3
 # 3,64,64,128,128,140,153,153,153,261 for VGG-19; VGG-16 has no fourth layer in its third block.
 PUBLISHED = {
-    "conv1_1": 64, "conv1_2": 64, "conv2_1": 128, "conv2_2": 128, "conv3_1": 140, "conv3_2": 153,
-    "conv3_3": 153, "conv3_4": 153, "conv4_1": 261,
-}  # fmt: skip
+    "conv1_1": 64,
+    "conv1_2": 64,
+    "conv2_1": 128,
+    "conv2_2": 128,
+    "conv3_1": 140,
+    "conv3_2": 153,
+    "conv3_3": 153,
+    "conv3_4": 153,
+    "conv4_1": 261,
+}
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,7 @@ class Cutter:
 
 def cut_to(
     cutter: Cutter, layout: Sequence[int], cutting: Cutting, progress: Progress
-) -> SymmetricCut:  # fmt: skip
+) -> SymmetricCut:
     """Return a network cut to a layout, its kernels chosen anew if the cutting says so."""
     cut = cutter.to(layout)
     if cutting.calibration is None or not cut.kept:

@@ -40,14 +40,22 @@ def _weight_rounding(recipe: Int8Recipe) -> FakeQuantize:
     """Return int8 rounding that follows the weights of the moment."""
     if recipe.settings.weights == "per-channel":
         return FakeQuantize(
-            observer=MovingAveragePerChannelMinMaxObserver, quant_min=-127, quant_max=127,
-            dtype=torch.qint8, qscheme=torch.per_channel_symmetric, ch_axis=0,
+            observer=MovingAveragePerChannelMinMaxObserver,
+            quant_min=-127,
+            quant_max=127,
+            dtype=torch.qint8,
+            qscheme=torch.per_channel_symmetric,
+            ch_axis=0,
             averaging_constant=1.0,
-        )  # fmt: skip
+        )
     return FakeQuantize(
-        observer=MovingAverageMinMaxObserver, quant_min=-127, quant_max=127,
-        dtype=torch.qint8, qscheme=torch.per_tensor_symmetric, averaging_constant=1.0,
-    )  # fmt: skip
+        observer=MovingAverageMinMaxObserver,
+        quant_min=-127,
+        quant_max=127,
+        dtype=torch.qint8,
+        qscheme=torch.per_tensor_symmetric,
+        averaging_constant=1.0,
+    )
 
 
 class RoundedConvolution(nn.Module):

@@ -89,9 +89,13 @@ def _run_npm(npm: str, place: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(PAGE / name, place)
     done = subprocess.run(
-        [npm, *NPM], cwd=place, capture_output=True, text=True, check=False,
+        [npm, *NPM],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "NO_COLOR": "1"},
-    )  # fmt: skip
+    )
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise DeviceError(

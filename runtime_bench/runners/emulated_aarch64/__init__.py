@@ -67,11 +67,17 @@ class EmulatedAarch64(Runner):
             before=before,
             after=environment.state(),
             protocol=ProtocolFact(
-                rounds=1, seconds=0.0, min_samples=1, warm_up="none", interleaved=False,
-                own_process=True, clock="none", clock_resolution_ns=0.0,
+                rounds=1,
+                seconds=0.0,
+                min_samples=1,
+                warm_up="none",
+                interleaved=False,
+                own_process=True,
+                clock="none",
+                clock_resolution_ns=0.0,
             ),
             cells=tuple(cells),
-        )  # fmt: skip
+        )
 
     def _cell(self, artifact: Path, cell: AskedCell) -> CellFact:
         """Return what one file computes in the machine."""
@@ -80,9 +86,12 @@ class EmulatedAarch64(Runner):
         manifest = read_manifest(artifact, check_files=False)
         (wish,) = wishes(manifest, (self.suffix,), {(cell.path, cell.size)})
         fact = CellFact(
-            subject=wish.subject, runner=self.name, size=wish.size, status="unavailable",
+            subject=wish.subject,
+            runner=self.name,
+            size=wish.size,
+            status="unavailable",
             message=f"emulation is for pictures of {MOST_PIXELS} pixels at most: 128x128",
-        )  # fmt: skip
+        )
         if cell.size.height * cell.size.width > MOST_PIXELS:
             return fact
         probe = next(probe for probe in manifest.probes if probe.path == wish.probe)
@@ -91,9 +100,12 @@ class EmulatedAarch64(Runner):
         except StyleExportError as error:
             return msgspec.structs.replace(fact, status="failed", message=str(error)[:400])
         return msgspec.structs.replace(
-            fact, parity=parity, effective=found,
-            status="unavailable" if parity.passed else "wrong", message=_words(parity, found),
-        )  # fmt: skip
+            fact,
+            parity=parity,
+            effective=found,
+            status="unavailable" if parity.passed else "wrong",
+            message=_words(parity, found),
+        )
 
     def open(self, path: Path, options: RunOptions) -> AbstractContextManager[Session]:
         """Refuse: a file is run there once, whole.
@@ -133,16 +145,20 @@ def _proven(
     reference = tensors[output.name]
     peak = 1.0 if output.kind == "image" else None
     parity = ParityFact(
-        runner="emulated-aarch64", metric="psnr", allowed_db=allowed_db, probes=1,
+        runner="emulated-aarch64",
+        metric="psnr",
+        allowed_db=allowed_db,
+        probes=1,
         measured_db=round(psnr_db(ran.outputs[output.name], reference, peak), 2),
         max_abs_error=float(f"{np.abs(ran.outputs[output.name] - reference).max():.3g}"),
-    )  # fmt: skip
+    )
     told = {
         INSTRUCTIONS: str(min(ran.instructions[1:])),
         f"{INSTRUCTIONS} of the first run": str(ran.instructions[0]),
         f"{INSTRUCTIONS} of loading": str(ran.load_instructions),
-        "cpu": machine.CPU, "threads": "1",
-    }  # fmt: skip
+        "cpu": machine.CPU,
+        "threads": "1",
+    }
     return told, parity
 
 

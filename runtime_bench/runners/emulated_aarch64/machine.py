@@ -89,12 +89,21 @@ def run(model: Path, inputs: dict[str, NDArray[np.float32]]) -> Ran:
 def _command(place: Path) -> list[str]:
     home = folder()
     variables = {
-        "PYTHONHOME": str(home / "sysroot" / "usr"), "PYTHONPATH": str(home / "site"),
-        "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
+        "PYTHONHOME": str(home / "sysroot" / "usr"),
+        "PYTHONPATH": str(home / "site"),
+        "PYTHONHASHSEED": "0",
+        "OMP_NUM_THREADS": "1",
+    }
     return [
-        QEMU, "-cpu", CPU, "-L", str(home / "sysroot"),
-        "-plugin", f"file={home / 'count.so'},out={place / 'counts'}",
+        QEMU,
+        "-cpu",
+        CPU,
+        "-L",
+        str(home / "sysroot"),
+        "-plugin",
+        f"file={home / 'count.so'},out={place / 'counts'}",
         *(part for name, value in variables.items() for part in ("-E", f"{name}={value}")),
-        str(home / "sysroot" / "usr" / "bin" / "python3.11"), "-S", "-B",
-    ]  # fmt: skip
+        str(home / "sysroot" / "usr" / "bin" / "python3.11"),
+        "-S",
+        "-B",
+    ]

@@ -19,9 +19,19 @@ from styleexport.core.files import replace_folder
 from styleexport.runtime_bench.runners.emulated_aarch64.machine import HERE, folder
 
 DEBIAN = (
-    "python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib", "libc6", "libgcc-s1",
-    "libstdc++6", "zlib1g", "libexpat1", "libffi8", "libssl3", "libbz2-1.0", "liblzma5",
-)  # fmt: skip
+    "python3.11-minimal",
+    "libpython3.11-minimal",
+    "libpython3.11-stdlib",
+    "libc6",
+    "libgcc-s1",
+    "libstdc++6",
+    "zlib1g",
+    "libexpat1",
+    "libffi8",
+    "libssl3",
+    "libbz2-1.0",
+    "liblzma5",
+)
 WHEELS = ("onnxruntime", "numpy")
 PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64")
 # ONNX Runtime reads what kind of processor it runs on and stops where that is none of ARM's.
@@ -59,10 +69,13 @@ def _unpack_debian(part: Path) -> None:
         made.mkdir(parents=True)
     (apt / "status").touch()
     options = {
-        "APT::Architecture": "arm64", "APT::Architectures": "arm64",
-        "Dir::State": apt / "state", "Dir::State::status": apt / "status",
-        "Dir::Cache": apt / "cache", "APT::Sandbox::User": "root",
-    }  # fmt: skip
+        "APT::Architecture": "arm64",
+        "APT::Architectures": "arm64",
+        "Dir::State": apt / "state",
+        "Dir::State::status": apt / "status",
+        "Dir::Cache": apt / "cache",
+        "APT::Sandbox::User": "root",
+    }
     given = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
     _run("apt-get", *given, "update")
     _run("apt-get", *given, "download", *DEBIAN, cwd=debs)
@@ -77,9 +90,19 @@ def _unpack_wheels(part: Path) -> None:
     asked = [f"{name}=={importlib.metadata.version(name)}" for name in WHEELS]
     platforms = [word for platform in PLATFORMS for word in ("--platform", platform)]
     _run(
-        sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", *platforms,
-        "--python-version", "3.11", "--dest", wheels, *asked,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        *platforms,
+        "--python-version",
+        "3.11",
+        "--dest",
+        wheels,
+        *asked,
+    )
     for wheel in sorted(wheels.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(part / "site")

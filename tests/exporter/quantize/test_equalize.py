@@ -149,8 +149,9 @@ def test_what_takes_no_factor_is_refused_and_left(painter):
     result, fact = equalized(painter, gains)
     assert fact.applied == 0
     assert set(fact.refused) == {
-        "conv2d_9: no such layer", "relu_2: nothing before it takes a factor",
-    }  # fmt: skip
+        "conv2d_9: no such layer",
+        "relu_2: nothing before it takes a factor",
+    }
     kinds = [[kind(node) for node in g.module().graph.nodes] for g in (painter, result)]
     assert kinds[0] == kinds[1]
 
@@ -184,10 +185,19 @@ class Odd(nn.Module):
         lambda x: x + x.max(),
     ],
     ids=[
-        "concatenated", "cut", "padded with values", "times a mean of channels", "flipped",
-        "squashed", "cubed", "taken from a number", "divides a number", "statistics", "largest",
+        "concatenated",
+        "cut",
+        "padded with values",
+        "times a mean of channels",
+        "flipped",
+        "squashed",
+        "cubed",
+        "taken from a number",
+        "divides a number",
+        "statistics",
+        "largest",
     ],
-)  # fmt: skip
+)
 def test_gains_are_undone_before_what_does_not_pass_them_on(read):
     graph = graph_of(Odd(read))
     result, fact = equalized(graph, {"conv2d": GAIN})

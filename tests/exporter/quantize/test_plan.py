@@ -71,8 +71,10 @@ def test_written_weights_are_on_the_grid(painter, feeds):
 def test_islands_are_added_to_the_default_ones_and_lifted_ones_taken_out(painter, feeds):
     plan = make_plan(painter, feeds, CALIBRATION, Settings(), [FIRST, LAST])
     assert [item.layer for item in plan.recipe.islands] == [
-        "conv_transpose2d", "conv2d_3", "conv2d",
-    ]  # fmt: skip
+        "conv_transpose2d",
+        "conv2d_3",
+        "conv2d",
+    ]
     assert "inputs_0" not in plan.recipe.ranges
     assert plan.recipe.islands[1].reason != "mine"
     lifted = make_plan(painter, feeds, CALIBRATION, Settings(), lifted=["conv2d_3"])
@@ -138,8 +140,11 @@ def test_the_record_tells_why_each_layer_stays_in_float(painter, feeds):
     fact = quantization_fact(painter.module(), plan.recipe, "qdq-static", "uint8")
     assert (fact.scheme, fact.activation_dtype, fact.per_channel) == ("qdq-static", "uint8", False)
     assert [island.ops for island in fact.float_islands] == [
-        ("conv_transpose2d",), ("conv2d_3",), ("conv2d",), ("add", "instance_norm"),
-    ]  # fmt: skip
+        ("conv_transpose2d",),
+        ("conv2d_3",),
+        ("conv2d",),
+        ("add", "instance_norm"),
+    ]
     assert all(island.reason for island in fact.float_islands)
 
 

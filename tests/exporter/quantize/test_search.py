@@ -58,9 +58,13 @@ class World:
     def make_plan(self, graph, feeds, calibration, settings, islands=(), *, lifted=()):
         every = (OUTER,) if self.outer and OUTER.layer not in lifted else ()
         recipe = Int8Recipe(
-            role=Role.STYLIZE, size=SIZE, settings=settings, islands=every, ranges={},
+            role=Role.STYLIZE,
+            size=SIZE,
+            settings=settings,
+            islands=every,
+            ranges={},
             calibration=calibration,
-        )  # fmt: skip
+        )
         weights = {name: Repaired(torch.zeros(1), None) for name in self.errors}
         return Int8Plan(recipe, graph, {}, weights, ())
 
@@ -82,11 +86,21 @@ class World:
         self.judged.append(session)
         picture = PictureQuality(name="a", kind="photograph", psnr_db=psnr, stability_db=60)
         return QualityReport(
-            loss_network="none", size=SIZE, psnr_db=psnr, stable_psnr_db=psnr,
-            worst_psnr_db=psnr, worst_picture="a", ssim=0.9, worst_ssim=0.9, style_change=0.01,
-            gram_change=0.01, lpips_change=None, flicker=None, flicker_change=None,
+            loss_network="none",
+            size=SIZE,
+            psnr_db=psnr,
+            stable_psnr_db=psnr,
+            worst_psnr_db=psnr,
+            worst_picture="a",
+            ssim=0.9,
+            worst_ssim=0.9,
+            style_change=0.01,
+            gram_change=0.01,
+            lpips_change=None,
+            flicker=None,
+            flicker_change=None,
             pictures=(picture,),
-        )  # fmt: skip
+        )
 
     def candidates(self, plan, inputs):
         return FakeCandidates(plan, self)
@@ -117,10 +131,14 @@ def run(monkeypatch, tmp_path):
         monkeypatch.setattr(module, "make_plan", world.make_plan)
         monkeypatch.setattr(module, "Candidates", world.candidates)
         request = SearchRequest(
-            graph=SimpleNamespace(digest=lambda: "g" * 64, size="64x96"), feeds=[{}],
-            calibration=CALIBRATION, judge=world, budget=Budget.parse(budget),
-            state=tmp_path / "a.search" / "net.json", label="net",
-        )  # fmt: skip
+            graph=SimpleNamespace(digest=lambda: "g" * 64, size="64x96"),
+            feeds=[{}],
+            calibration=CALIBRATION,
+            judge=world,
+            budget=Budget.parse(budget),
+            state=tmp_path / "a.search" / "net.json",
+            label="net",
+        )
         said: list[str] = []
         return search(request, said.append), said
 

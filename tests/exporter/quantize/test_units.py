@@ -48,8 +48,12 @@ def test_a_unit_is_a_convolution_with_its_activation(painter):
     ]
     assert [u.transposed for u in units] == [False, False, False, True, False]
     assert [u.macs for u in units] == [
-        32 * 48 * 8 * 27, 16 * 24 * 8 * 72, 32 * 48 * 8 * 72, 16 * 24 * 8 * 8 * 4, 32 * 48 * 3 * 72,
-    ]  # fmt: skip
+        32 * 48 * 8 * 27,
+        16 * 24 * 8 * 72,
+        32 * 48 * 8 * 72,
+        16 * 24 * 8 * 8 * 4,
+        32 * 48 * 3 * 72,
+    ]
     assert painter.macs == sum(u.macs for u in units)
     assert units[0].weight.endswith("first.weight")
     assert str(units[0].bias).endswith("first.bias")

@@ -75,8 +75,12 @@ def test_a_narrow_network_is_built_again_from_its_file(tmp_path, name, settings)
     assert read_architecture(path) == record
     with safe_open(path, framework="pt") as file:
         assert set(json.loads(file.metadata()[KEY])) == {
-            "format", "network", "settings", "widths", "history"
-        }  # fmt: skip
+            "format",
+            "network",
+            "settings",
+            "widths",
+            "history",
+        }
 
 
 def test_encoders_tell_their_present_widths():
@@ -168,9 +172,16 @@ def test_a_narrow_network_trains_on_and_stays_narrow(file, tmp_path, photo, data
     folder.mkdir()
     photo.rename(folder / "photo.png")
     plan = TrainingPlan(
-        (folder,), (folder,), data / "weights/vgg16/vgg16_imagenet_to_relu5_3_fp16.npz",
-        tmp_path / "run", steps=1, batch=1, crop=32, slots=2, bfloat16=False,
-    )  # fmt: skip
+        (folder,),
+        (folder,),
+        data / "weights/vgg16/vgg16_imagenet_to_relu5_3_fp16.npz",
+        tmp_path / "run",
+        steps=1,
+        batch=1,
+        crop=32,
+        slots=2,
+        bfloat16=False,
+    )
     trained = train_network("adain-lite", plan, checkpoints=[file])
     again, before = read_architecture(trained.weights), read_architecture(file)
     assert again is not None

@@ -109,8 +109,11 @@ class Squeeze(nn.Module):
     def __init__(self):
         super().__init__()
         self.stem, self.down, self.up, self.out = (
-            conv(3, 6), nn.Linear(6, 4), nn.Linear(4, 6), conv(3, 3)
-        )  # fmt: skip
+            conv(3, 6),
+            nn.Linear(6, 4),
+            nn.Linear(4, 6),
+            conv(3, 3),
+        )
         nn.init.constant_(self.down.bias, 3.0)
         deaden(self.stem, [0, 3])
 
@@ -156,14 +159,12 @@ def empty_sets(net: nn.Module, pictures: Tensor):
 
 EXPECTED = {
     Chain: {"a": (3, 4), "norm": (4, 4), "b": (4, 3)},
-    Inception: {
-        "stem": (3, 4), "left": (4, 4), "right": (4, 1), "pooled": (4, 1), "out": (6, 3)
-    },
+    Inception: {"stem": (3, 4), "left": (4, 4), "right": (4, 1), "pooled": (4, 1), "out": (6, 3)},
     Residual: {"stem": (3, 3), "one": (3, 4), "two": (4, 3), "out": (3, 3)},
     Inverted: {"expand": (4, 6), "n1": (6, 6), "depth": (6, 6), "n2": (6, 6), "project": (6, 4)},
     Squeeze: {"stem": (3, 4), "down": (4, 4), "up": (4, 4), "out": (2, 3)},
     Upwards: {"a": (3, 3), "up": (3, 4), "norm": (4, 4), "out": (4, 3)},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", EXPECTED, ids=lambda kind: kind.__name__)

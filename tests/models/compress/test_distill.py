@@ -94,19 +94,32 @@ def place(tmp_path_factory) -> Iterator[Path]:
 
 def plan(place: Path, out: Path, **changes) -> TrainingPlan:
     settings = {
-        "steps": 4, "batch": 2, "crop": 32, "slots": 4, "reuse": 2, "checkpoint_every": 2,
-        "bfloat16": False, "style": (place / "style",), "loss_weights": None,
-    }  # fmt: skip
+        "steps": 4,
+        "batch": 2,
+        "crop": 32,
+        "slots": 4,
+        "reuse": 2,
+        "checkpoint_every": 2,
+        "bfloat16": False,
+        "style": (place / "style",),
+        "loss_weights": None,
+    }
     return TrainingPlan(content=(place / "content",), out=out, **(settings | changes))
 
 
 def request(place: Path, out: Path, plan_changes=None, **changes) -> DistillRequest:
     settings = {
-        "teacher": WIDE, "teacher_checkpoints": (), "student": THIN, "student_checkpoints": (),
-        "student_backbone": None, "levels": {}, "pairs": PAIRS,
-        "evaluation": (place / "content",), "evaluation_style": (place / "style",),
+        "teacher": WIDE,
+        "teacher_checkpoints": (),
+        "student": THIN,
+        "student_checkpoints": (),
+        "student_backbone": None,
+        "levels": {},
+        "pairs": PAIRS,
+        "evaluation": (place / "content",),
+        "evaluation_style": (place / "style",),
         "size": Size(32, 32),
-    }  # fmt: skip
+    }
     return DistillRequest(plan=plan(place, out, **(plan_changes or {})), **(settings | changes))
 
 
@@ -270,9 +283,14 @@ def test_the_objective_of_train_is_mixed_in_and_resumes(place, tmp_path, monkeyp
                 continue
         states.append(student.module.state_dict())
         assert set(objective.terms(0)) == {
-            "outputs", "perceptual", "style", "objective_style", "objective_content",
-            "objective_identity", "objective_outside",
-        }  # fmt: skip
+            "outputs",
+            "perceptual",
+            "style",
+            "objective_style",
+            "objective_content",
+            "objective_identity",
+            "objective_outside",
+        }
         scales = objective.scales()
         assert (scales["perceptual"], scales["objective_outside"]) == (3.0, 5.0)
     assert len(states) == 2
@@ -344,9 +362,15 @@ def test_crops_are_drawn_on_as_if_nothing_had_happened(place):
 
     def pool(seed: int, size: int = 16) -> CropPool:
         return CropPool(
-            files, size, lambda crops: crops.mean((2, 3)), slots=4, reuse=2, seed=seed,
-            device=torch.device("cpu"), scales=(1.0, 2.0),
-        )  # fmt: skip
+            files,
+            size,
+            lambda crops: crops.mean((2, 3)),
+            slots=4,
+            reuse=2,
+            seed=seed,
+            device=torch.device("cpu"),
+            scales=(1.0, 2.0),
+        )
 
     whole = pool(0)
     for _ in range(3):
@@ -386,10 +410,15 @@ def test_a_compressed_student_stays_so_and_remembers_its_teacher(place, tmp_path
     start = tmp_path / "start.safetensors"
     write_weights(start, module.state_dict(), architecture_of(network, module, [event]))
     how = request(
-        place, tmp_path / "run", {"steps": 1}, teacher="adain-lite", student="adain-cd16x",
-        student_checkpoints=(start,), pairs=(),
+        place,
+        tmp_path / "run",
+        {"steps": 1},
+        teacher="adain-lite",
+        student="adain-cd16x",
+        student_checkpoints=(start,),
+        pairs=(),
         levels={Level.OUTPUTS: 2.0, Level.FEATURES: 0.25},
-    )  # fmt: skip
+    )
     told = distill(how)
     record = read_architecture(Path(told.weights))
     assert [e.method for e in record.history] == ["test", "distill"]
@@ -418,9 +447,14 @@ def test_a_fixed_style_network_learns_from_photographs_alone(place, tmp_path):
     torch.manual_seed(1)
     torch.save(find("fast-style").build().state_dict(), tmp_path / "t.pth")
     how = request(
-        place, tmp_path / "run", {"style": (), "steps": 1, "batch": 1}, teacher="fast-style",
-        student="fast-style", teacher_checkpoints=(tmp_path / "t.pth",), pairs=(),
-    )  # fmt: skip
+        place,
+        tmp_path / "run",
+        {"style": (), "steps": 1, "batch": 1},
+        teacher="fast-style",
+        student="fast-style",
+        teacher_checkpoints=(tmp_path / "t.pth",),
+        pairs=(),
+    )
     told = distill(how)
     assert (told.kind, told.matches) == ("fixed-style", ())
     assert told.levels == {"outputs": 1.0, "style": 1.0}
@@ -435,9 +469,12 @@ def test_a_student_that_is_its_teacher_is_perfect(place, tmp_path):
     weights = tmp_path / "same.safetensors"
     write_weights(weights, open_network(WIDE).module.state_dict(), None)
     how = request(
-        place, tmp_path / "run", {"steps": 1, "learning_rate": 0.0}, student="distill_nets:other",
+        place,
+        tmp_path / "run",
+        {"steps": 1, "learning_rate": 0.0},
+        student="distill_nets:other",
         student_checkpoints=(weights,),
-    )  # fmt: skip
+    )
     told = distill(how)
     quality = told.quality
     assert quality.psnr_db.before == quality.psnr_db.after == 120.0

@@ -114,8 +114,10 @@ def test_maps_start_from_least_squares():
 
 def test_levels_are_read_with_their_weights():
     assert parse_levels(["outputs", "features=0.5", " style = 2 "]) == {
-        Level.OUTPUTS: 1.0, Level.FEATURES: 0.5, Level.STYLE: 2.0
-    }  # fmt: skip
+        Level.OUTPUTS: 1.0,
+        Level.FEATURES: 0.5,
+        Level.STYLE: 2.0,
+    }
     assert parse_matches(["encoder.a=body.0.b"]) == (("encoder.a", "body.0.b"),)
 
 

@@ -43,9 +43,17 @@ def test_tied_layers_are_cut_with_all_that_is_joined_to_them():
     assert cut.removed == 2 * 3 + 2 * 3 + 6
     assert runs(cut.network).shape == (1, 3, 32, 32)
     assert widths(cut.network) == widths(cutter.network) | {
-        "one": (3, 5), "block.0": (5, 6), "block.1": (6, 5), "two": (5, 9), "depth": (9, 9),
-        "side": (5, 4), "deep": (13, 10), "undeep": (10, 9), "untwo": (9, 5), "unone": (5, 3),
-    }  # fmt: skip
+        "one": (3, 5),
+        "block.0": (5, 6),
+        "block.1": (6, 5),
+        "two": (5, 9),
+        "depth": (9, 9),
+        "side": (5, 4),
+        "deep": (13, 10),
+        "undeep": (10, 9),
+        "untwo": (9, 5),
+        "unone": (5, 3),
+    }
 
 
 @torch.no_grad()

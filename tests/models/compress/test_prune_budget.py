@@ -19,15 +19,24 @@ def report(**changes) -> PruneReport:
     roles += [(Role.TRANSFORM, "128x128", 200.0, 1.0)]
     parameters = Change(1e6, 4e5)
     figures = {
-        "network": "x", "method": "symmetric-l2", "parent_sha256": "", "removed": 1,
-        "calibration": 0, "held_out": 4, "pictures_sha256": "", "pooled_db": 31.0,
+        "network": "x",
+        "method": "symmetric-l2",
+        "parent_sha256": "",
+        "removed": 1,
+        "calibration": 0,
+        "held_out": 4,
+        "pictures_sha256": "",
+        "pooled_db": 31.0,
         "weights": "slim/weights.safetensors",
         "style": StyleChange(loss_network="x", size="64x64", pairs=1, distance=Change(0.2, 0.22)),
         "costs": Costs(
-            parameters=parameters, weight_bytes={"int8": parameters}, style_code=None, layers=(),
+            parameters=parameters,
+            weight_bytes={"int8": parameters},
+            style_code=None,
+            layers=(),
             roles=tuple(RoleCost(role=r, size=s, macs=Change(a, b)) for r, s, a, b in roles),
         ),
-    }  # fmt: skip
+    }
     return PruneReport(**(figures | changes))
 
 

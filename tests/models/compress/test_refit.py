@@ -87,8 +87,14 @@ def test_paintings_are_nearer_to_the_whole_network(pictures):
     after = judge(cut_to(cutter, layout, fitted, said.append).network)
     assert after.psnr_db > before.psnr_db + 3
     assert [line.split(":")[0] for line in said] == [
-        "block.0", "two", "side", "deep", "undeep", "untwo", "unone"
-    ]  # fmt: skip
+        "block.0",
+        "two",
+        "side",
+        "deep",
+        "undeep",
+        "untwo",
+        "unone",
+    ]
 
 
 @torch.no_grad()

@@ -66,8 +66,9 @@ def test_each_side_keeps_its_own_largest_filters():
         stay = sorted(norms.argsort(descending=True)[:40].tolist())
         assert torch.equal(both[name].bias, before[name].bias[stay])
     assert (both["encoder.features.19"].in_channels, both["decoder.layers.3"].in_channels) == (
-        40, 40
-    )  # fmt: skip
+        40,
+        40,
+    )
 
 
 def test_a_ratio_takes_from_the_later_blocks_alone():

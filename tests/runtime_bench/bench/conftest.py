@@ -143,10 +143,15 @@ class Bench:
 
     def __call__(self, *runners: str, **changes) -> LatencyReport:
         settings = {
-            "runners": tuple(RunnerChoice(name) for name in runners), "roles": (Role.TRANSFORM,),
-            "sizes": (Size(64, 96),), "rounds": 3, "seconds": 0.02, "threads": 1, "peak": False,
+            "runners": tuple(RunnerChoice(name) for name in runners),
+            "roles": (Role.TRANSFORM,),
+            "sizes": (Size(64, 96),),
+            "rounds": 3,
+            "seconds": 0.02,
+            "threads": 1,
+            "peak": False,
             **changes,
-        }  # fmt: skip
+        }
         request = BenchRequest((self.artifact,), **settings)
         return run.bench(request, self.lines.append, hire=self.hire)
 

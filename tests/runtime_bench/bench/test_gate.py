@@ -23,20 +23,30 @@ from styleexport.runtime_bench.bench.probe_check import (
 
 def job(tmp_path, **changes) -> Job:
     fields = {
-        "file": str(tmp_path / "a.onnx"), "runner": "fake", "settings": {}, "threads": 1,
-        "batch": 1, "affinity": (), "precision": Precision.FP32,
-        "inputs": ("content", "strength"), "output": "image", "image": True, "rounded": False,
-        "probes": (str(tmp_path / "probe.safetensors"),), **changes,
-    }  # fmt: skip
+        "file": str(tmp_path / "a.onnx"),
+        "runner": "fake",
+        "settings": {},
+        "threads": 1,
+        "batch": 1,
+        "affinity": (),
+        "precision": Precision.FP32,
+        "inputs": ("content", "strength"),
+        "output": "image",
+        "image": True,
+        "rounded": False,
+        "probes": (str(tmp_path / "probe.safetensors"),),
+        **changes,
+    }
     return Job(**fields)
 
 
 @pytest.fixture
 def probe(tmp_path) -> dict[str, np.ndarray]:
     tensors = {
-        "content": np.full((1, 3, 4, 6), 0.25, np.float32), "strength": np.ones(1, np.float32),
+        "content": np.full((1, 3, 4, 6), 0.25, np.float32),
+        "strength": np.ones(1, np.float32),
         "image": np.full((1, 3, 4, 6), 0.5, np.float32),
-    }  # fmt: skip
+    }
     save_file(tensors, tmp_path / "probe.safetensors")
     return tensors
 

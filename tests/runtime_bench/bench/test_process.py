@@ -80,9 +80,13 @@ def test_a_worker_is_out_of_the_terminals_reach(worker, worker_command):
 
 def request(artifact: Path) -> BenchRequest:
     return BenchRequest(
-        (artifact,), (RunnerChoice("onnxruntime"), RunnerChoice("openvino")), (Size(64, 96),),
-        (Role.TRANSFORM,), rounds=2, peak=False,
-    )  # fmt: skip
+        (artifact,),
+        (RunnerChoice("onnxruntime"), RunnerChoice("openvino")),
+        (Size(64, 96),),
+        (Role.TRANSFORM,),
+        rounds=2,
+        peak=False,
+    )
 
 
 def hiring(worker_command, **modes: str):
@@ -151,9 +155,11 @@ def test_a_worker_ends_when_the_harness_is_killed(worker_command, tmp_path):
     command = worker_command("good")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     harness = subprocess.Popen(
-        [sys.executable, "-c", SERVE, *command.argv], stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, env=environment,
-    )  # fmt: skip
+        [sys.executable, "-c", SERVE, *command.argv],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+    )
     assert harness.stdout is not None
     assert harness.stdout.readline() == b"ready\n"
     harness.send_signal(signal.SIGKILL)
@@ -191,10 +197,16 @@ def test_what_libraries_print_is_no_answer():
 
 def test_the_real_worker_measures(artifact):
     wanted = BenchRequest(
-        (artifact,), (RunnerChoice("onnxruntime"),), (Size(64, 64),), (Role.ENCODE,), threads=1,
+        (artifact,),
+        (RunnerChoice("onnxruntime"),),
+        (Size(64, 64),),
+        (Role.ENCODE,),
+        threads=1,
         affinity=(min(os.sched_getaffinity(0)),) if hasattr(os, "sched_getaffinity") else (),
-        rounds=2, seconds=0.01, peak=False,
-    )  # fmt: skip
+        rounds=2,
+        seconds=0.01,
+        peak=False,
+    )
     lines: list[str] = []
     (cell,) = bench(wanted, lines.append).cells
     assert cell.status == "measured", cell.message

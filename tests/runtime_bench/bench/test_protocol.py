@@ -52,8 +52,11 @@ def test_a_table_holds_one_size_and_one_role(cell):
 def test_sizes_come_small_first_and_roles_together(artifact):
     found = cells_of(BenchRequest((artifact,), (RunnerChoice("onnxruntime"),)), lambda _: None)
     assert [(str(cell.size), cell.subject.role.value) for cell in found] == [
-        ("64x64", "encode"), ("64x64", "transform"), ("64x96", "encode"), ("64x96", "transform"),
-    ]  # fmt: skip
+        ("64x64", "encode"),
+        ("64x64", "transform"),
+        ("64x96", "encode"),
+        ("64x96", "transform"),
+    ]
     assert found[0].memory_bytes < found[-1].memory_bytes
 
 

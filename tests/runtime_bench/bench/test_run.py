@@ -220,7 +220,7 @@ def test_affinity_and_threads_are_passed_on(bench):
         ({"runners": (RunnerChoice("coreml"),)}, ["coreml reads none of the files (.onnx, .pt2)"]),
         ({"runners": (RunnerChoice("coreml-reference"),)}, ["its time says nothing"]),
     ],
-)  # fmt: skip
+)
 def test_bad_requests_say_what_there_is(bench, changes, parts):
     with pytest.raises(UsageError) as caught:
         bench("fake", **changes) if "runners" not in changes else bench(**changes)

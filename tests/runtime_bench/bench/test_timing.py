@@ -37,9 +37,10 @@ def runs(clock, costs_ms):
 
 def test_three_parts_are_timed_apart(clock):
     session = Session(
-        feed=lambda inputs: clock.spend(5), invoke=lambda: clock.spend(70),
+        feed=lambda inputs: clock.spend(5),
+        invoke=lambda: clock.spend(70),
         fetch=lambda: clock.spend(11) or {},
-    )  # fmt: skip
+    )
     assert timed(session, {"content": np.zeros(1, np.float32)}, clock) == (5, 70, 11)
 
 

@@ -137,10 +137,14 @@ def test_litert_runs_tflite_files(browser, tmp_path, random_network):
     out = tmp_path / "tflite"
     export(
         ExportRequest(
-            random_network("adain-lite"), out, sizes=(SIZE,), targets=("tflite",),
-            precisions=(Precision.FP32,), roles=(Role.TRANSFORM,),
+            random_network("adain-lite"),
+            out,
+            sizes=(SIZE,),
+            targets=("tflite",),
+            precisions=(Precision.FP32,),
+            roles=(Role.TRANSFORM,),
         )
-    )  # fmt: skip
+    )
     (cell,) = bench_in_browser(out, None, PLAN, timeout_seconds=SECONDS).cells
     assert (cell.status, cell.message) == ("measured", "")
     assert cell.effective["runtime"] == "@litertjs/core 2.5.3"

@@ -27,8 +27,11 @@ def test_the_modules_pass_their_tests():
     assert len(tests) == 4
     done = subprocess.run(
         [str(node), "--test", "--test-reporter=tap", *tests],
-        capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stdout[-4000:]
 
 
@@ -36,8 +39,10 @@ def test_the_plan_is_that_of_the_desktop():
     plan, rule = PagePlanFact(), WarmUp()
     request = BenchRequest((Path("artifact"),))
     assert (plan.rounds, plan.seconds, plan.min_samples) == (
-        request.rounds, request.seconds, request.min_samples,
-    )  # fmt: skip
+        request.rounds,
+        request.seconds,
+        request.min_samples,
+    )
     assert (plan.window, plan.tolerance) == (rule.window, rule.tolerance)
     assert plan.warm_up_least_seconds == rule.least_seconds
     assert plan.warm_up_seconds == rule.limit_seconds

@@ -84,7 +84,7 @@ def test_an_iphone_measures_what_was_asked(colour, iphone):
         ({"fault": "unplugged"}, ["was lost while it measured", "The device is not connected."]),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_what_goes_wrong_is_said_in_one_line(colour, iphone, facts, parts):
     iphone(**facts)
     with pytest.raises(DeviceError) as caught:

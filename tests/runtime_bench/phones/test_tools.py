@@ -58,8 +58,10 @@ def measure(artifact, binary, *cells):
 def test_benchmark_model_is_called_once_a_sample(colour, plug, tmp_path):
     phone = plug()
     binary = program(tmp_path, "android_aarch64_benchmark_model", MODEL)
-    cells = [AskedCell(TFLITE, Size(8, 12), settings)
-             for settings in ({}, {"delegate": "gpu"}, {"delegate": "nnapi"})]  # fmt: skip
+    cells = [
+        AskedCell(TFLITE, Size(8, 12), settings)
+        for settings in ({}, {"delegate": "gpu"}, {"delegate": "nnapi"})
+    ]
     report = measure(colour, binary, *cells, AskedCell(ONNX, Size(8, 12)))
     cpu, gpu, nnapi, other = report.cells
     assert (other.status, other.message) == ("unavailable", "benchmark_model runs .tflite files")
@@ -86,8 +88,20 @@ def test_perf_tests_result_file_holds_every_run(colour, plug, tmp_path):
 def test_from_the_command_line(cli: Cli, colour, plug, tmp_path):
     plug()
     binary = program(tmp_path, "benchmark_model", MODEL)
-    done = cli("bench", colour, "--runner", "android", "--benchmark-binary", binary, "--rounds", 2,
-               "--role", "transform", "-o", "r.json")  # fmt: skip
+    done = cli(
+        "bench",
+        colour,
+        "--runner",
+        "android",
+        "--benchmark-binary",
+        binary,
+        "--rounds",
+        2,
+        "--role",
+        "transform",
+        "-o",
+        "r.json",
+    )
     assert done.code == 0, done.err
     assert "nothing proves this cell" in done.out
     statuses = {cell.subject.target: cell.status for cell in read_report(Path("r.json")).cells}

@@ -107,9 +107,12 @@ def test_the_int8_file_is_timed_by_layer_too(int8_artifact: Path):
     manifest = read_manifest(int8_artifact)
     file = next(item for item in manifest.files if item.role == "transform")
     rows = profiles.operations(
-        int8_artifact / file.path, "onnxruntime", RunOptions(threads=1),
-        inputs_of(manifest), file.layers,
-    )  # fmt: skip
+        int8_artifact / file.path,
+        "onnxruntime",
+        RunOptions(threads=1),
+        inputs_of(manifest),
+        file.layers,
+    )
     assert sum(row.macs for row in rows) == file.macs
     integer = {row.layer for row in rows if row.op == "QLinearConv"}
     assert "conv2d" in integer

@@ -10,11 +10,21 @@ from styleexport.runtime_bench.quality.report import QualityReport
 
 def report(**changes) -> QualityReport:
     figures = {
-        "loss_network": "x", "size": SizeFact(height=8, width=8), "psnr_db": 36.0,
-        "stable_psnr_db": 36.0, "worst_psnr_db": 30.0, "worst_picture": "sky", "ssim": 0.98,
-        "worst_ssim": 0.9, "style_change": 0.04, "gram_change": -0.01, "lpips_change": None,
-        "flicker": (0.02, 0.022), "flicker_change": 0.1, "pictures": (),
-    }  # fmt: skip
+        "loss_network": "x",
+        "size": SizeFact(height=8, width=8),
+        "psnr_db": 36.0,
+        "stable_psnr_db": 36.0,
+        "worst_psnr_db": 30.0,
+        "worst_picture": "sky",
+        "ssim": 0.98,
+        "worst_ssim": 0.9,
+        "style_change": 0.04,
+        "gram_change": -0.01,
+        "lpips_change": None,
+        "flicker": (0.02, 0.022),
+        "flicker_change": 0.1,
+        "pictures": (),
+    }
     return QualityReport(**(figures | changes))
 
 

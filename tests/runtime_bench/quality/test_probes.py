@@ -39,8 +39,12 @@ def test_pictures_are_the_same_every_time():
 def test_every_kind_is_there_under_its_own_name():
     pictures = probe_pictures(SIZE)
     assert [picture.kind for picture in pictures] == [
-        *["photograph"] * 4, "gradient", "gradient", "text", "colours",
-    ]  # fmt: skip
+        *["photograph"] * 4,
+        "gradient",
+        "gradient",
+        "text",
+        "colours",
+    ]
     assert len({picture.name for picture in pictures}) == 8
 
 

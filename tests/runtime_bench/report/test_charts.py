@@ -68,8 +68,9 @@ def test_faster_is_lower_and_sizes_go_to_the_right():
 
 
 def test_a_single_size_has_a_row_a_series():
-    series = [Series(f"runner {i}", Style(i), (Point(0, i + 1, i + 1, i + 2, ""),))
-              for i in range(4)]  # fmt: skip
+    series = [
+        Series(f"runner {i}", Style(i), (Point(0, i + 1, i + 1, i + 2, ""),)) for i in range(4)
+    ]
     placed = marks(charts.dots(series, "ms", "label"))
     assert [y for _, y in placed] == sorted(y for _, y in placed)
     assert [x for x, _ in placed] == sorted(x for x, _ in placed)

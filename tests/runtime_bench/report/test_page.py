@@ -68,9 +68,19 @@ def test_every_chapter_is_there(page):
         page.text,
     )
     assert set(titles) == {
-        "Latency", "Speed-up", "Quality against latency", "Pictures", "Size and memory", "GMAC/s",
-        "Operations", "Rounds", "Parity", "Not measured", "All figures", "Environment",
-    }  # fmt: skip
+        "Latency",
+        "Speed-up",
+        "Quality against latency",
+        "Pictures",
+        "Size and memory",
+        "GMAC/s",
+        "Operations",
+        "Rounds",
+        "Parity",
+        "Not measured",
+        "All figures",
+        "Environment",
+    }
 
 
 def test_the_headline_names_the_fastest_and_what_equals_it(page):
@@ -124,10 +134,15 @@ def test_speed_up_is_relative_to_fp32_of_the_same_runner_or_of_one_that_is_named
 
 def test_the_pipeline_is_the_sum_of_both_files(desktop):
     encode = next(cell for cell in desktop.cells if cell.subject.role == "encode")
-    transform = next(cell for cell in desktop.cells if cell.key == (*encode.key[:3], "transform",
-                                                                    *encode.key[4:]))  # fmt: skip
-    steady = [replace(encode, rounds_ns=((5_000_000,),) * 6),
-              replace(transform, rounds_ns=((15_000_000, 9),) * 7)]  # fmt: skip
+    transform = next(
+        cell
+        for cell in desktop.cells
+        if cell.key == (*encode.key[:3], "transform", *encode.key[4:])
+    )
+    steady = [
+        replace(encode, rounds_ns=((5_000_000,),) * 6),
+        replace(transform, rounds_ns=((15_000_000, 9),) * 7),
+    ]
     text = Elements(render([replace(desktop, cells=tuple(steady))], "html")).text
     assert "adain-lite with a new style ms 128x128 onnxruntime fp32 20.00 20.00 to 20.00, 25 %" in (
         text

@@ -120,5 +120,6 @@ def test_targets_runners_and_files_must_be_there(tmp_path: Path):
     with pytest.raises(BadCheckpoint, match="begin at its own folder"):
         cells_of(request_of(tmp_path, text))
     with pytest.raises(UsageError, match="--workers is 0"):
-        SweepRequest(read_plan(written(tmp_path, 'networks = ["a"]')), tmp_path, tmp_path, {},
-                     workers=0)  # fmt: skip
+        SweepRequest(
+            read_plan(written(tmp_path, 'networks = ["a"]')), tmp_path, tmp_path, {}, workers=0
+        )

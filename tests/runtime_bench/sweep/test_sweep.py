@@ -122,8 +122,9 @@ def test_an_export_that_fails_stops_no_other_and_restart_forgets(fake: Fake, req
     fake.failing = "a"
     rows = sweep(request_of("a", "b"), fake.export, list, measure=fake.measure)
     assert [(row.status, row.message) for row in rows] == [
-        ("failed", "export: it differs from its network"), ("measured", ""),
-    ]  # fmt: skip
+        ("failed", "export: it differs from its network"),
+        ("measured", ""),
+    ]
     assert fake.lines("begin") == ["b"]
     request = request_of("b", "c", restart=True)
     assert [row.status for row in planned(request)] == ["waiting", "waiting"]
@@ -270,8 +271,9 @@ def test_a_network_is_really_exported_and_measured(tmp_path: Path):
     request = SweepRequest(plan, tmp_path, tmp_path / "o.sqlite", {"onnx": ".onnx"}, workers=2)
     rows = sweep(request, export_one, list)
     assert [(row.runner, row.status) for row in rows] == [
-        ("onnxruntime", "measured"), ("torch", "measured"),
-    ]  # fmt: skip
+        ("onnxruntime", "measured"),
+        ("torch", "measured"),
+    ]
     cells = [cell for report in reports(request.out) for cell in report.cells]
     assert [cell.runner for cell in cells] == ["onnxruntime", "torch"]
     assert all(cell.parity is not None and cell.parity.passed for cell in cells)
