@@ -36,10 +36,10 @@ _HOMES = {
     "Role": "core.types",
     "Size": "core.types",
     "StyleExportError": "core.errors",
-    "Stylizer": "runtime_bench.stylizer",
+    "Stylizer": "runtime_bench.stylize.stylizer",
     "check_artifact": "runtime_bench.parity",
     "export": "exporter.pipeline",
-    "open_network": "models.registry",
+    "open_network": "models.networks._open",
     "read_manifest": "core.manifest",
 }
 

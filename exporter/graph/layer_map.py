@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.fx import Interpreter, Node
 
+from styleexport.core.gains import with_least_squares_gains
 from styleexport.exporter.graph.graph import Graph, example_inputs
-from styleexport.runtime_bench.diff.diff import without_gains
 
 Key = TypeVar("Key", str, int)
 
@@ -61,7 +61,9 @@ class Sample:
         """
         if self.shape != other.shape or self.values.shape[-1] < LEAST_VALUES:
             return self
-        return Sample(self.shape, without_gains(self.values[None], other.values[None])[0])
+        return Sample(
+            self.shape, with_least_squares_gains(self.values[None], other.values[None])[0]
+        )
 
 
 def samples_of(graph: Graph) -> dict[str, Sample]:

@@ -19,6 +19,7 @@ from styleexport.core.errors import (
     UsageError,
     first_line,
 )
+from styleexport.core.gains import with_least_squares_gains
 from styleexport.core.manifest import (
     FILE_NAME,
     FileFact,
@@ -290,7 +291,7 @@ def _diff_layers(a: _Side, b: _Side) -> tuple[tuple[TensorDiff, ...], tuple[str,
         if value_a.squeeze().shape == value_b.squeeze().shape:
             value_b = value_b.reshape(value_a.shape)
             if name in scaled:
-                value_b = without_gains(value_b, value_a)
+                value_b = with_least_squares_gains(value_b, value_a)
             found = _diff(name, value_a, value_b, None)
             compared.append(msgspec.structs.replace(found, scaled=name in scaled))
     if not compared:
@@ -300,17 +301,6 @@ def _diff_layers(a: _Side, b: _Side) -> tuple[tuple[TensorDiff, ...], tuple[str,
         )
     all_names = a.fact.layers.keys() | b.fact.layers.keys()
     return tuple(compared), (runner_a, runner_b), len(all_names) - len(compared)
-
-
-def without_gains(b: Array, a: Array) -> Array:
-    """Return B's tensor [N, C, ...], each channel times the gain that brings it nearest to A's.
-
-    That of least squares, Σ ab / Σ b², and 0 where it is negative: a gain turns no sign.
-    """
-    axes = tuple(axis for axis in range(b.ndim) if axis != 1)
-    squares = np.maximum((b**2).sum(axes, keepdims=True), np.float32(1e-30))
-    gains = np.maximum((a * b).sum(axes, keepdims=True) / squares, 0)
-    return np.asarray(b * gains, np.float32)
 
 
 def _diff(name: str, a: Array, b: Array, peak: float | None) -> TensorDiff:
