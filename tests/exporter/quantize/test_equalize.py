@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from styleexport.exporter.graph.graph import example_inputs
 from styleexport.exporter.quantize.blocks import find_units, kind, nodes_by_name
 from styleexport.exporter.quantize.equalize import LEAST_SHARE, equalized, gains_from_ranges
-from tests.exporter.quantize.conftest import SIZE, graph_of
+from tests.exporter.conftest import SIZE, graph_of
 
 GAIN = torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0, 1.5, 3.0, 1.0])
 

@@ -17,7 +17,7 @@ from styleexport.exporter.quantize.blocks import find_units, quantized_units
 from styleexport.exporter.quantize.plan import DEFAULT, make_plan, quantization_fact
 from styleexport.exporter.quantize.ranges import observe
 from styleexport.exporter.quantize.simulate import weight_scales
-from tests.exporter.quantize.conftest import CALIBRATION, Painter, feeds_of, graph_of
+from tests.exporter.conftest import CALIBRATION, Painter, feeds_of, graph_of
 
 LAST = Island(layer="conv2d_3", reason="mine")
 FIRST = Island(layer="conv2d", reason="mine")

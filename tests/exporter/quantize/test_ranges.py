@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from styleexport.core.recipe import RangeMethod
 from styleexport.exporter.quantize.blocks import find_units, ranged_layers
 from styleexport.exporter.quantize.ranges import observe, ranges_of, watch
-from tests.exporter.quantize.conftest import feeds_of, graph_of
+from tests.exporter.conftest import feeds_of, graph_of
 
 METHODS = get_args(RangeMethod)
 LAYERS = ("inputs_0", "conv2d", "clamp")

@@ -20,7 +20,7 @@ from styleexport.exporter.quantize.simulate import (
     weight_scales,
 )
 from styleexport.exporter.targets._target import Recipe, find_target
-from tests.exporter.quantize.conftest import feeds_of
+from tests.exporter.conftest import feeds_of
 
 
 @pytest.mark.parametrize(

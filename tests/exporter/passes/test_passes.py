@@ -9,8 +9,8 @@ from torch import nn
 from styleexport.core import plugins
 from styleexport.core.manifest import TensorFact
 from styleexport.core.types import Role, Size
+from styleexport.exporter.graph import proof as _proof
 from styleexport.exporter.graph.graph import Graph, example_inputs, trace
-from styleexport.exporter.graph.graph import proof as _proof
 from styleexport.exporter.graph.proof import conv2d_in_strips
 from styleexport.exporter.graph.rewrite import (
     PACKAGE,

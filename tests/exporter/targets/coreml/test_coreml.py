@@ -35,7 +35,7 @@ from styleexport.exporter.targets import coreml
 from styleexport.exporter.targets._target import Recipe
 from styleexport.exporter.targets.coreml import CoremlTarget
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 SIZE = Size(32, 48)
 AXES = (2, 3)
 
@@ -308,7 +308,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from tests.exporter.test_coreml import *
+from tests.exporter.targets.coreml.test_coreml import *
 graph = graph_of(NETWORK)
 feeds = Feeds(NETWORK, None).of(graph)
 for precision in (Precision.FP16, Precision.INT8_WEIGHTS, Precision.PALETTE4):

@@ -21,7 +21,7 @@ from styleexport.models.from_onnx import OnnxSpec, read_onnx_network
 from styleexport.models.from_onnx.file import read_model
 from styleexport.models.from_onnx.graph import OnnxGraph
 from styleexport.models.networks._open import open_network
-from tests.models.onnx_nets import adain, candy, weight, write
+from tests.models.from_onnx.onnx_nets import adain, candy, weight, write
 
 
 def node(op: str, *inputs: str, out: str = "y", **attributes: object) -> onnx.NodeProto:

@@ -13,7 +13,7 @@ from styleexport.exporter.quantize.blocks import find_units, ranged_layers
 from styleexport.exporter.quantize.ranges import observe, ranges_of
 from styleexport.exporter.quantize.simulate import rounded_weight, simulate, weight_scales
 from styleexport.exporter.quantize.weight_rounding import reconstructed, repaired, some_patches
-from tests.exporter.quantize.conftest import feeds_of, graph_of
+from tests.exporter.conftest import feeds_of, graph_of
 
 BOTH = Settings(bias_correction=True, rounding="reconstructed")
 

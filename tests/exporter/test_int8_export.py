@@ -20,7 +20,7 @@ from styleexport.runtime_bench.diff.diff import diff_files
 from styleexport.runtime_bench.quality.budget import Budget
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 from tests.conftest import SMALL_BUDGET, load_own
-from tests.exporter.quantize.conftest import Painter
+from tests.exporter.conftest import Painter
 
 SIZE = Size(64, 96)
 OPTIONS = {"precisions": (Precision.INT8,), "roles": (Role.ENCODE,), "sizes": (SIZE,)}

@@ -21,7 +21,7 @@ from styleexport.runtime_bench.report.comparison import (
 )
 from styleexport.runtime_bench.stats import Rounds, summarise
 
-CONTRACT = Path(__file__).parents[1] / "contract" / "reports"
+CONTRACT = Path(__file__).parents[2] / "contract" / "reports"
 NAME = "adain-lite transform 64x96 fp32 onnx on onnxruntime"
 
 

@@ -12,7 +12,7 @@ from styleexport.core.types import Role
 from styleexport.runtime_bench.bench.request import BenchRequest, WarmUp
 from styleexport.runtime_bench.contract.job import PlanFact, json_schema, wishes
 
-SCHEMA = Path(__file__).parents[2] / "docs" / "job.schema.json"
+SCHEMA = Path(__file__).parents[3] / "docs" / "job.schema.json"
 
 
 def test_committed_schema_is_the_one_of_the_types():

@@ -10,7 +10,7 @@ import pytest
 from styleexport.core.errors import BadArtifact
 from styleexport.runtime_bench.contract.latency import json_schema, read_report, write_report
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONTRACT = ROOT / "tests" / "contract" / "reports"
 INDEX = json.loads((CONTRACT / "index.json").read_text())
 SCHEMA = ROOT / "docs" / "latency.schema.json"

@@ -18,7 +18,7 @@ from styleexport.exporter.quantize.simulate import scale_and_zero_point, simulat
 from styleexport.exporter.targets.onnx import model_from_graph, tensor_names
 from styleexport.exporter.targets.onnx.int8 import quantize_units
 from styleexport.runtime_bench.execution.onnx_profile import integer_mac_share
-from tests.exporter.quantize.conftest import CALIBRATION, feeds_of, graph_of
+from tests.exporter.conftest import CALIBRATION, feeds_of, graph_of
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 

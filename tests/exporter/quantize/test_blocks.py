@@ -20,7 +20,7 @@ from styleexport.exporter.quantize.blocks import (
     source_of,
 )
 from styleexport.exporter.quantize.simulate import leads_to
-from tests.exporter.quantize.conftest import graph_of
+from tests.exporter.conftest import graph_of
 
 
 class Head(nn.Module):
