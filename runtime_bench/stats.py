@@ -81,7 +81,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class LatencyComparison:
     """Two cells against each other.
 
     Attributes:
@@ -152,7 +152,7 @@ def summarise(rounds_ns: Rounds) -> Summary:
     )
 
 
-def compare(before_rounds: Rounds, after_rounds: Rounds, *, paired: bool) -> Comparison:
+def compare(before_rounds: Rounds, after_rounds: Rounds, *, paired: bool) -> LatencyComparison:
     """Return whether the second of two cells is faster, slower, or not to be told apart.
 
     Args:
@@ -173,7 +173,7 @@ def compare(before_rounds: Rounds, after_rounds: Rounds, *, paired: bool) -> Com
     low, high = np.exp(_ratio_interval(before, after, ratio, paired=paired))
     p_value, test = _test(_log_medians(before), _log_medians(after), paired=paired)
     apart = p_value < 1 - CONFIDENCE and not low <= 1 <= high
-    return Comparison(
+    return LatencyComparison(
         before_ns=first,
         after_ns=second,
         ratio=ratio,

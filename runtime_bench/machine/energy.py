@@ -18,7 +18,7 @@ POWERCAP = Path("/sys/class/powercap")
 NVML = "libnvidia-ml.so.1"
 
 
-class Meter(Protocol):
+class EnergyMeter(Protocol):
     """Something that counts joules."""
 
     def joules(self) -> float:
@@ -27,7 +27,7 @@ class Meter(Protocol):
 
 
 @dataclass(frozen=True)
-class Counter:
+class EnergyCounter:
     """One counter of the hardware.
 
     Attributes:
@@ -48,7 +48,7 @@ class CounterMeter:
         counters: at least one.
     """
 
-    def __init__(self, counters: tuple[Counter, ...]) -> None:
+    def __init__(self, counters: tuple[EnergyCounter, ...]) -> None:
         self._counters = counters
         self._last = [counter.read() for counter in counters]
         self._total = 0.0
@@ -66,7 +66,7 @@ class CounterMeter:
         return self._total
 
 
-def meter(*, cuda: bool = False) -> Meter | None:
+def meter(*, cuda: bool = False) -> EnergyMeter | None:
     """Return a meter of this machine; None where it does not tell.
 
     Args:
@@ -76,7 +76,7 @@ def meter(*, cuda: bool = False) -> Meter | None:
     return CounterMeter(counters) if counters else None
 
 
-def rapl_counters(powercap: Path) -> tuple[Counter, ...]:
+def rapl_counters(powercap: Path) -> tuple[EnergyCounter, ...]:
     """Return the counters of all packages and their memory; none where they cannot be read.
 
     The core and uncore counters are parts of a package's, and ``psys`` holds the packages.
@@ -86,12 +86,12 @@ def rapl_counters(powercap: Path) -> tuple[Counter, ...]:
         for zone in sorted(powercap.glob("intel-rapl:*"))
         if _text(zone / "name").partition("-")[0] in ("package", "dram")
     ]
-    counters: list[Counter] = []
+    counters: list[EnergyCounter] = []
     for zone in wanted:
         file, limit = zone / "energy_uj", _text(zone / "max_energy_range_uj")
         if _text(file).isdecimal():
             counters.append(
-                Counter(
+                EnergyCounter(
                     read=lambda file=file: int(file.read_text()),
                     joules=1e-6,
                     range=int(limit) + 1 if limit.isdecimal() else None,
@@ -108,7 +108,7 @@ def _text(file: Path) -> str:
         return ""
 
 
-def nvml_counters(load: Callable[[str], Any] = ctypes.CDLL) -> tuple[Counter, ...]:
+def nvml_counters(load: Callable[[str], Any] = ctypes.CDLL) -> tuple[EnergyCounter, ...]:
     """Return a counter a GPU, in millijoules since its driver was loaded; Volta and later have one.
 
     Args:
@@ -121,12 +121,12 @@ def nvml_counters(load: Callable[[str], Any] = ctypes.CDLL) -> tuple[Counter, ..
     count = ctypes.c_uint()
     if library.nvmlInit_v2() or library.nvmlDeviceGetCount_v2(ctypes.byref(count)):
         return ()
-    counters: list[Counter] = []
+    counters: list[EnergyCounter] = []
     for number in range(count.value):
         device = ctypes.c_void_p()
         if library.nvmlDeviceGetHandleByIndex_v2(number, ctypes.byref(device)):
             continue
-        counter = Counter(lambda device=device: _millijoules(library, device), 1e-3)
+        counter = EnergyCounter(lambda device=device: _millijoules(library, device), 1e-3)
         with contextlib.suppress(OSError):
             counter.read()
             counters.append(counter)

@@ -33,7 +33,7 @@ METHOD = (
 
 
 @dataclass(frozen=True)
-class Probe:
+class MicroBenchmark:
     """One operation to time.
 
     Attributes:
@@ -89,15 +89,15 @@ def peak(threads: int, *, seconds: float = SECONDS) -> PeakFact:
     return PeakFact(threads=threads, fp32_gmacs=gmacs[False], int8_gmacs=gmacs[True], method=METHOD)
 
 
-def _probes(*, integer: bool) -> Iterator[Probe]:
+def _probes(*, integer: bool) -> Iterator[MicroBenchmark]:
     """Yield the probes of one type."""
     for side in PRODUCTS:
         data, weight = _values((side, side), integer), _values((side, side), integer, weight=True)
         if integer:
             output = onnx.TensorProto.INT32
-            yield Probe("MatMulInteger", data, (weight,), output, side**3)
+            yield MicroBenchmark("MatMulInteger", data, (weight,), output, side**3)
         else:
-            yield Probe("MatMul", data, (weight,), onnx.TensorProto.FLOAT, side**3)
+            yield MicroBenchmark("MatMul", data, (weight,), onnx.TensorProto.FLOAT, side**3)
     data = _values((1, CHANNELS, SIDE, SIDE), integer)
     weight = _values((CHANNELS, CHANNELS, 3, 3), integer, weight=True)
     macs = CHANNELS**2 * 9 * SIDE**2
@@ -105,9 +105,9 @@ def _probes(*, integer: bool) -> Iterator[Probe]:
         scale, zero = np.float32(0.02), np.uint8(128)
         quantization = tuple(map(np.asarray, (scale, np.int8(0), scale, zero)))
         constants = (np.asarray(scale), np.asarray(zero), weight, *quantization)
-        yield Probe("QLinearConv", data, constants, onnx.TensorProto.UINT8, macs)
+        yield MicroBenchmark("QLinearConv", data, constants, onnx.TensorProto.UINT8, macs)
     else:
-        yield Probe("Conv", data, (weight,), onnx.TensorProto.FLOAT, macs)
+        yield MicroBenchmark("Conv", data, (weight,), onnx.TensorProto.FLOAT, macs)
 
 
 def _values(shape: tuple[int, ...], integer: bool, *, weight: bool = False) -> NDArray[np.generic]:
@@ -120,7 +120,7 @@ def _values(shape: tuple[int, ...], integer: bool, *, weight: bool = False) -> N
     )
 
 
-def _loaded(probe: Probe, threads: int) -> Callable[[], object]:
+def _loaded(probe: MicroBenchmark, threads: int) -> Callable[[], object]:
     """Return what runs a probe once."""
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = threads

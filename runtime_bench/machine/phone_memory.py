@@ -18,7 +18,7 @@ from typing import Literal
 
 from styleexport.core.manifest import FileFact
 
-Verdict = Literal["fits", "tight", "no"]
+MemoryFit = Literal["fits", "tight", "no"]
 
 APP_BYTES = 100_000_000
 ACTIVATION_MULTIPLE = 6.5
@@ -37,7 +37,7 @@ class DeviceClass:
     name: str
     ram_bytes: int
 
-    def verdict(self, needed_bytes: int) -> Verdict:
+    def verdict(self, needed_bytes: int) -> MemoryFit:
         """Return whether an app that needs so much can run."""
         if needed_bytes > LIMIT_SHARE * self.ram_bytes:
             return "no"
@@ -54,7 +54,7 @@ def needed_bytes(fact: FileFact) -> int | None:
     return round(APP_BYTES + 2 * fact.size_bytes + ACTIVATION_MULTIPLE * fact.peak_activation_bytes)
 
 
-def verdicts(fact: FileFact) -> dict[str, Verdict]:
+def verdicts(fact: FileFact) -> dict[str, MemoryFit]:
     """Return class → whether its phones can run a file; {} where its size is open."""
     needed = needed_bytes(fact)
     if needed is None:

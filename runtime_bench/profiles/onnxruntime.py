@@ -7,9 +7,9 @@ from pathlib import Path
 
 from styleexport.core.arrays import Arrays
 from styleexport.runtime_bench.execution.onnx_profile import (
-    ExecutedNode,
     Profile,
-    Profiling,
+    ProfiledNode,
+    ProfileSettings,
     profile,
 )
 from styleexport.runtime_bench.profiles._onnx_layers import OnnxLayers
@@ -30,7 +30,7 @@ def profiler(
     if provider in STARTS_ONLY:
         return None
     model = widened(path, options.batch)
-    how = Profiling(
+    how = ProfileSettings(
         threads=options.threads,
         providers=tuple(dict.fromkeys((PROVIDERS[provider], CPU))),
         warm_up=2,
@@ -60,7 +60,7 @@ def _timed(found: Profile, known: OnnxLayers) -> Iterator[Timed]:
         )
 
 
-def _short(node: ExecutedNode) -> str:
+def _short(node: ProfiledNode) -> str:
     return node.provider.removesuffix("ExecutionProvider")
 
 

@@ -21,7 +21,7 @@ from styleexport.runtime_bench.quality.closeups import (
     shown_pictures,
     worst_places,
 )
-from styleexport.runtime_bench.quality.compare import Compared, Comparison
+from styleexport.runtime_bench.quality.compare import Compared, QualityComparison
 
 CELL = PLACE_SIDE * PLACE_ZOOM
 COLUMNS = 6
@@ -87,7 +87,7 @@ def sheet(compared: Compared) -> Image.Image:
     return result
 
 
-def _head(comparison: Comparison, scale: DifferenceScale) -> list[str]:
+def _head(comparison: QualityComparison, scale: DifferenceScale) -> list[str]:
     quality = comparison.quality
     pairs = zip(words.HEADER, words.cells(comparison), strict=True)
     figures = "    ".join(f"{name} {value}" for name, value in pairs if value != "-")

@@ -17,7 +17,7 @@ from styleexport.runtime_bench.quality.fidelity import psnr_from_errors, squared
 from styleexport.runtime_bench.quality.flicker import flicker, flicker_change
 from styleexport.runtime_bench.quality.probes import QualityProbe
 from styleexport.runtime_bench.quality.report import PictureQuality, QualityReport
-from styleexport.runtime_bench.quality.style import Style
+from styleexport.runtime_bench.quality.style import StyleFeatures
 
 Outputs = tuple[Array, ...]
 
@@ -37,8 +37,8 @@ class _Reference:
 
     output: Array
     stability_db: float | None = None
-    style: Style | None = None
-    target: Style | None = None
+    style: StyleFeatures | None = None
+    target: StyleFeatures | None = None
     content: Sequence[Tensor] | None = None
     lpips: float | None = None
 
@@ -138,7 +138,7 @@ class Judge:
         return round(self._flicker, 6), round(flicker(frames), 6)
 
     def _perceive(
-        self, session: Run, probe: QualityProbe, output: Array, target: Style | None
+        self, session: Run, probe: QualityProbe, output: Array, target: StyleFeatures | None
     ) -> _Reference:
         if output.ndim != 4:
             return _Reference(output)
@@ -174,8 +174,8 @@ class Judge:
             lpips=None if lpips is None else (reference.lpips or 0.0, lpips),
         )
 
-    def _style(self, image: Array) -> Style:
-        return Style.of(image, self.loss_network)
+    def _style(self, image: Array) -> StyleFeatures:
+        return StyleFeatures.of(image, self.loss_network)
 
     def _lpips(self, content: Sequence[Tensor] | None, output: Array) -> float | None:
         """Return LPIPS of an output to a described content; None without either."""

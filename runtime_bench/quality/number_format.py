@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from styleexport.runtime_bench.quality.compare import Comparison
+from styleexport.runtime_bench.quality.compare import QualityComparison
 from styleexport.runtime_bench.quality.report import PictureQuality
 from styleexport.runtime_bench.report.number_format import change, decibels
 
@@ -27,7 +27,7 @@ def distances(pair: tuple[float, float] | None) -> str:
     return f"{pair[0]:.4f} to {pair[1]:.4f}" if pair[0] else f"{pair[1]:.4f}"
 
 
-def cells(comparison: Comparison) -> tuple[str, ...]:
+def cells(comparison: QualityComparison) -> tuple[str, ...]:
     """Return the totals of a comparison, under `HEADER`."""
     quality = comparison.quality
     verdict = "FAIL" if comparison.failures else "pass"

@@ -17,7 +17,7 @@ from styleexport.runtime_bench.quality.closeups import (
     shown_pictures,
     worst_places,
 )
-from styleexport.runtime_bench.quality.compare import Compared, Comparison
+from styleexport.runtime_bench.quality.compare import Compared, QualityComparison
 
 MOST_IN_FULL = 3
 STYLE = """
@@ -69,7 +69,7 @@ def page(found: Sequence[Compared]) -> str:
     )
 
 
-def _title(comparisons: Sequence[Comparison]) -> str:
+def _title(comparisons: Sequence[QualityComparison]) -> str:
     if len(comparisons) == 1:
         return escape(f"What {Path(comparisons[0].candidate).name} loses")
     return f"What {len(comparisons)} files lose"

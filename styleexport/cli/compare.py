@@ -13,8 +13,8 @@ from styleexport.core.errors import QualityBudgetExceeded, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from styleexport.runtime_bench.quality.compare import Compared, Comparison, Jury
-    from styleexport.runtime_bench.quality.pairs import Choice
+    from styleexport.runtime_bench.quality.compare import Compared, JudgeSettings, QualityComparison
+    from styleexport.runtime_bench.quality.pairs import FileFilter
 
 
 @click.command(
@@ -53,21 +53,21 @@ def compare(
 
     choice = _choice(target, role, size)
     _check_suffixes(out, png)
-    jury = _jury(budget, loss_weights, lpips_heads)
-    found = judge(pairs_of(names, choice), jury, progress=talk)
+    settings = _jury(budget, loss_weights, lpips_heads)
+    found = judge(pairs_of(names, choice), settings, progress=talk)
     _write(found, out, png)
     comparisons = [item.comparison for item in found]
     print_json(comparisons) if as_json else _print(comparisons)
     _hold_to_budget(comparisons)
 
 
-def _choice(target: str | None, role: str | None, size: str | None) -> Choice:
+def _choice(target: str | None, role: str | None, size: str | None) -> FileFilter:
     from styleexport.cli._parse import parse_roles, parse_sizes
-    from styleexport.runtime_bench.quality.pairs import Choice
+    from styleexport.runtime_bench.quality.pairs import FileFilter
 
     roles = parse_roles((role,) if role else ()) or (None,)
     sizes = parse_sizes((size,) if size else ()) or (None,)
-    return Choice(size=sizes[0], role=roles[0], target=target)
+    return FileFilter(size=sizes[0], role=roles[0], target=target)
 
 
 def _check_suffixes(out: Path | None, png: Path | None) -> None:
@@ -79,22 +79,22 @@ def _check_suffixes(out: Path | None, png: Path | None) -> None:
         check_suffix(png)
 
 
-def _jury(budget: str | None, loss_weights: Path | None, lpips_heads: Path | None) -> Jury:
+def _jury(budget: str | None, loss_weights: Path | None, lpips_heads: Path | None) -> JudgeSettings:
     from styleexport.models.losses.loss_network import (
         read_lpips,
         shipped_loss_network,
         vgg16_loss_network,
     )
     from styleexport.runtime_bench.quality.budget import Budget
-    from styleexport.runtime_bench.quality.compare import Jury
+    from styleexport.runtime_bench.quality.compare import JudgeSettings
 
     limits = Budget.parse(budget) if budget is not None else None
     if loss_weights is None:
         if lpips_heads is not None:
             raise UsageError("--lpips-heads needs VGG-16 too: add --loss-weights VGG16")
-        return Jury(shipped_loss_network(), budget=limits)
+        return JudgeSettings(shipped_loss_network(), budget=limits)
     lpips = read_lpips(loss_weights, lpips_heads) if lpips_heads is not None else None
-    return Jury(vgg16_loss_network(loss_weights), lpips, limits)
+    return JudgeSettings(vgg16_loss_network(loss_weights), lpips, limits)
 
 
 def _write(found: Sequence[Compared], out: Path | None, png: Path | None) -> None:
@@ -113,7 +113,7 @@ def _write(found: Sequence[Compared], out: Path | None, png: Path | None) -> Non
         talk(f"side by side of {worst.comparison.candidate}: {png}")
 
 
-def _print(comparisons: Sequence[Comparison]) -> None:
+def _print(comparisons: Sequence[QualityComparison]) -> None:
     from styleexport.runtime_bench.quality.number_format import HEADER, cells
 
     quality = comparisons[0].quality
@@ -123,7 +123,7 @@ def _print(comparisons: Sequence[Comparison]) -> None:
     print_table(("file", *HEADER), [(item.candidate, *cells(item)) for item in comparisons])
 
 
-def _hold_to_budget(comparisons: Sequence[Comparison]) -> None:
+def _hold_to_budget(comparisons: Sequence[QualityComparison]) -> None:
     failed = [item for item in comparisons if item.failures]
     if failed:
         others = f"; so are {len(failed) - 1} more" if len(failed) > 1 else ""

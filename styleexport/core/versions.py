@@ -4,6 +4,8 @@ from __future__ import annotations
 
 TESTED = {
     "click": "8.5.1",
+    "jinja2": "3.1.6",
+    "markupsafe": "3.0.4",
     "msgspec": "0.22.0",
     "numpy": "2.3.5",
     "onnx": "1.23.2",

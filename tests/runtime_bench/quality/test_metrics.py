@@ -9,7 +9,7 @@ from styleexport.core.psnr import EQUAL_DB, psnr_db
 from styleexport.models.losses.loss_network import shipped_loss_network
 from styleexport.runtime_bench.quality.fidelity import psnr_from_errors, squared_error, ssim
 from styleexport.runtime_bench.quality.flicker import LEAST, flicker, flicker_change
-from styleexport.runtime_bench.quality.style import Style
+from styleexport.runtime_bench.quality.style import StyleFeatures
 
 
 def picture(seed: int = 0, size: int = 32) -> np.ndarray:
@@ -59,9 +59,9 @@ def test_flicker_that_cannot_be_shown_is_no_measure():
 def test_style_distance_sees_statistics_and_not_places():
     network = shipped_loss_network()
     image = picture()
-    own = Style.of(image, network)
-    moved = Style.of(np.ascontiguousarray(image[:, :, ::-1]), network)
-    dark = Style.of(image * np.float32(0.5), network)
+    own = StyleFeatures.of(image, network)
+    moved = StyleFeatures.of(np.ascontiguousarray(image[:, :, ::-1]), network)
+    dark = StyleFeatures.of(image * np.float32(0.5), network)
     assert max(own.distances(own, network)) < 1e-3
     for near, far in zip(moved.distances(own, network), dark.distances(own, network), strict=True):
         assert near < 0.3 * far

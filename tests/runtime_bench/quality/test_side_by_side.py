@@ -19,7 +19,7 @@ from styleexport.runtime_bench.quality.closeups import (
 from styleexport.runtime_bench.quality.compare import compare
 from styleexport.runtime_bench.quality.contact_sheet import CELL, COLUMNS, GAP, sheet
 from styleexport.runtime_bench.quality.page import page
-from styleexport.runtime_bench.quality.pairs import Choice, pairs_of
+from styleexport.runtime_bench.quality.pairs import FileFilter, pairs_of
 
 VOID = {"meta", "img"}
 
@@ -44,9 +44,9 @@ class Balanced(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def found(int8_artifact, jury):
-    pairs = pairs_of([str(int8_artifact)], Choice(role=Role.TRANSFORM))
-    return compare(pairs, jury)[0]
+def found(int8_artifact, settings):
+    pairs = pairs_of([str(int8_artifact)], FileFilter(role=Role.TRANSFORM))
+    return compare(pairs, settings)[0]
 
 
 def with_spot(found, picture: int, top: int, left: int, value: float):
