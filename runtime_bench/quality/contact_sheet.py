@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from styleexport.core.errors import UsageError
 from styleexport.core.images import image_from_array
 from styleexport.runtime_bench.diff.heat_map import INK, PAPER
-from styleexport.runtime_bench.quality import number_format as words
+from styleexport.runtime_bench.quality import columns
 from styleexport.runtime_bench.quality.closeups import (
     PLACE_SIDE,
     PLACE_ZOOM,
@@ -89,24 +89,24 @@ def sheet(compared: Compared) -> Image.Image:
 
 def _head(comparison: QualityComparison, scale: DifferenceScale) -> list[str]:
     quality = comparison.quality
-    pairs = zip(words.HEADER, words.cells(comparison), strict=True)
+    pairs = zip(columns.HEADER, columns.cells(comparison), strict=True)
     figures = "    ".join(f"{name} {value}" for name, value in pairs if value != "-")
     return [
         f"{Path(comparison.candidate).name}  against  {Path(comparison.reference).name}",
         figures,
         f"{quality.size.height}x{quality.size.width}, {len(quality.pictures)} pictures; style in "
         f"{quality.loss_network}'s features; {scale.words}",
-        *textwrap.wrap(words.NOTE, 230),
+        *textwrap.wrap(columns.NOTE, 230),
     ]
 
 
 def _picture_row(compared: Compared, index: int, scale: DifferenceScale) -> _Row:
     probe = compared.probes[index]
     reference, candidate = compared.reference[index], compared.candidate[index]
-    row = words.picture_cells(compared.comparison.quality.pictures[index])
+    row = columns.picture_cells(compared.comparison.quality.pictures[index])
     figures = tuple(
         f"{name} {value}"
-        for name, value in zip(words.PICTURE_HEADER, row, strict=True)
+        for name, value in zip(columns.PICTURE_HEADER, row, strict=True)
         if value != "-" and name not in ("picture", "kind")
     )
     shown: list[Image.Image | tuple[str, ...]] = []

@@ -114,7 +114,7 @@ def _write(found: Sequence[Compared], out: Path | None, png: Path | None) -> Non
 
 
 def _print(comparisons: Sequence[QualityComparison]) -> None:
-    from styleexport.runtime_bench.quality.number_format import HEADER, cells
+    from styleexport.runtime_bench.quality.columns import HEADER, cells
 
     quality = comparisons[0].quality
     for name in dict.fromkeys(item.reference for item in comparisons):

@@ -130,12 +130,16 @@ def test_a_page_of_many_files_shows_the_worst_picture_of_each(found):
 
 def test_failures_and_names_are_shown_and_escaped(found):
     comparison = msgspec.structs.replace(
-        found.comparison, candidate="<b>.onnx", budget="psnr>=90", failures=("psnr <low>",)
+        found.comparison,
+        candidate="\"'><script>alert(1)</script><b>.onnx",
+        budget="psnr>=90",
+        failures=("psnr <low>",),
     )
     text = page([replace(found, comparison=comparison)])
     assert '<p class="bad">psnr &lt;low&gt;</p>' in text
     assert '<td class="bad">FAIL</td>' in text
     assert "<b>" not in text
+    Balanced().feed(text)
 
 
 def test_style_codes_have_figures_and_no_pictures(found):
