@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from styleexport.core.svg import Fill, Style, swatch
 from styleexport.core.types import Precision
 from styleexport.runtime_bench.report.groups import Entry, Machine
-from styleexport.runtime_bench.report.svg import Fill, Style, swatch
 from styleexport.runtime_bench.report.table import TableCell
 
 FILLS: Mapping[Precision, Fill] = {

@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from styleexport.runtime_bench.report import charts, number_format, svg
+from styleexport.core import svg
+from styleexport.core.svg import Axis, Linear, Style
+from styleexport.runtime_bench.report import charts, number_format
 from styleexport.runtime_bench.report.charts import Dot, Point, Series
-from styleexport.runtime_bench.report.svg import Axis, Linear, Style
 
 PLACED = re.compile(r"translate\((-?[\d.]+) (-?[\d.]+)\)")
 

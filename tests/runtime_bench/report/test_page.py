@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from msgspec.structs import replace
 
-from styleexport.runtime_bench.report import svg
+from styleexport.core.svg import COLOURS
 from styleexport.runtime_bench.report.formats import render
 
 VOID = {"meta", "img", "br"}
@@ -65,8 +65,8 @@ def test_the_page_needs_nothing_else_and_runs_nothing(desktop, phone):
 def test_every_series_has_a_colour_in_light_and_in_dark(desktop):
     style = render([desktop], "html").split("<style>")[1].split("</style>")[0]
     light, dark = style.split("prefers-color-scheme: dark")
-    for number in range(svg.COLOURS):
-        assert f"--c{number}:" in light
+    for number, colour in enumerate(COLOURS):
+        assert f"--c{number}: {colour};" in light
         assert f"--c{number}:" in dark
         assert f".c{number} {{ color: var(--c{number}); }}" in dark
 
