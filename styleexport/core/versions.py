@@ -28,4 +28,5 @@ EXTRAS = {
     },
     "bench": {"openvino": "2026.4.1"},
     "sweep": {"distributed": "2026.8.0"},
+    "gpu": {"nvidia-ml-py": "13.615.71"},
 }
