@@ -1,16 +1,17 @@
-"""Does a file compute what the network it came from computes? Measured on golden probes."""
+"""Parity of exported files: outputs on the golden probes of the artifact, against the network."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from styleexport.core.errors import BadArtifact, DeviceError, first_line
+from styleexport.core.arrays import Array
+from styleexport.core.errors import BadArtifact, DeviceError, StyleExportError, first_line
 from styleexport.core.manifest import AgreementFact, FileFact, Manifest, ParityFact, ProbeFact
 from styleexport.core.psnr import EQUAL_DB, psnr_db
 from styleexport.core.thresholds import ALLOWED_DB, allowed_on_device
@@ -22,11 +23,15 @@ from styleexport.runtime_bench.runners._runner import (
     runners_for,
 )
 
-Tensors = dict[str, NDArray[np.float32]]
+ProbeTensors = dict[str, Array]
 
 
-def read_probe(folder: Path, probe: ProbeFact) -> Tensors:
-    """Return the tensors of one probe: inputs and the output, by name.
+def read_probe(folder: Path, probe: ProbeFact) -> ProbeTensors:
+    """Return name → tensor of a probe's inputs and its expected output.
+
+    Args:
+        folder: artifact directory.
+        probe: entry of the manifest.
 
     Raises:
         BadArtifact: the file is damaged, or holds other elements than float32.
@@ -46,120 +51,172 @@ def read_probe(folder: Path, probe: ProbeFact) -> Tensors:
     return tensors
 
 
-def check_file(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> tuple[ParityFact, ...]:
-    """Return the parity of one file on the probes that it can take, once a runner.
+def probe_inputs(tensors: ProbeTensors, fact: FileFact, path: Path) -> ProbeTensors:
+    """Return name → tensor of the inputs that a file takes.
+
+    Args:
+        tensors: tensors of a probe.
+        fact: entry of the file.
+        path: path of the file, for messages.
 
     Raises:
-        BadArtifact: the file cannot be loaded, or there is no probe for it.
+        BadArtifact: the probe lacks an input.
+    """
+    for item in fact.inputs:
+        if item.name not in tensors:
+            raise _missing_tensor(item.name, tensors, path)
+    return {item.name: tensors[item.name] for item in fact.inputs}
+
+
+@contextlib.contextmanager
+def runtime_errors_of(path: Path, probe: str = " on its probe") -> Generator[None]:
+    """Turn what a runtime raises in the block into an error that names the file.
+
+    Raises:
+        BadArtifact: the runtime raised an error of its own.
+    """
+    try:
+        yield
+    except StyleExportError:
+        raise
+    except Exception as error:
+        raise BadArtifact(
+            f"{path} does not run{probe}: {first_line(error)}; it is not the file that the "
+            "manifest describes: export the network again"
+        ) from error
+
+
+def check_file(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> tuple[ParityFact, ...]:
+    """Return the parity of a file on each runner, over the probes that fit it.
+
+    Args:
+        folder: artifact directory.
+        fact: entry of the file.
+        probes: probes of the artifact.
+
+    Raises:
+        BadArtifact: the file cannot be loaded, or no probe fits it.
         DeviceError: no runner for it can run here.
     """
     path = folder / fact.path
-    fitting = [p for p in probes if p.role is fact.role and fact.takes(p.size)]
-    if not fitting:
+    tensors = [read_probe(folder, probe) for probe in _fitting(fact, probes)]
+    if not tensors:
         raise BadArtifact(f"{folder} has no probe for {fact.path}: export the network again")
-    tensors = [read_probe(folder, probe) for probe in fitting]
-    found, refused = list[ParityFact](), list[str]()
+    parities, unavailable = list[ParityFact](), list[str]()
     for runner in runners_for(path):
         try:
             measured, largest = _measure(runner, path, fact, tensors)
         except DeviceError as error:
-            refused.append(str(error))
+            unavailable.append(str(error))
             continue
-        exact = runner.in_float32() if fact.float_dtype == "float16" else None
-        found.append(
+        in_float32 = runner.in_float32() if fact.float_dtype == "float16" else None
+        parities.append(
             ParityFact(
                 runner=runner.name,
                 metric="psnr",
                 measured_db=measured,
-                allowed_db=_allowed(fact, runner),
+                allowed_db=_allowed_db(fact, runner),
                 max_abs_error=largest,
-                probes=len(fitting),
-                float32_db=_measure(exact, path, fact, tensors)[0] if exact else None,
+                probes=len(tensors),
+                float32_db=_measure(in_float32, path, fact, tensors)[0] if in_float32 else None,
             )
         )
-    if not found:
-        raise DeviceError("; ".join(refused))
-    return tuple(found)
-
-
-def _allowed(fact: FileFact, runner: Runner) -> float:
-    return allowed_on_device(fact) if runner.rounds_pictures else ALLOWED_DB[fact.precision]
-
-
-def _measure(
-    runner: Runner, path: Path, fact: FileFact, probes: Sequence[Tensors]
-) -> tuple[float, float]:
-    """Return the worst PSNR in dB and the largest difference of one element."""
-    worst, largest = EQUAL_DB, 0.0
-    peak = 1.0 if fact.outputs[0].kind == "image" else None
-    with runner.open(path, RunOptions()) as session:
-        for tensors in probes:
-            output, reference = _run(session, fact, tensors, path)
-            if output.shape != reference.shape:
-                raise BadArtifact(
-                    f"{path} returned {list(output.shape)}, expected {list(reference.shape)}: "
-                    "height and width are swapped or the size is wrong"
-                )
-            worst = min(worst, psnr_db(output, reference, peak))
-            largest = max(largest, float(np.abs(np.nan_to_num(output) - reference).max()))
-    return round(worst, 2), float(f"{largest:.3g}")
-
-
-def _run(
-    session: Session, fact: FileFact, tensors: Tensors, path: Path
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return what a file computes of a probe, and what the probe expects."""
-    name = fact.outputs[0].name
-    missing = [n for n in (*(item.name for item in fact.inputs), name) if n not in tensors]
-    if missing:
-        raise BadArtifact(
-            f"the probe of {path} holds no {missing[0]}, found {sorted(tensors)}; export the "
-            "network again"
-        )
-    try:
-        output = session({item.name: tensors[item.name] for item in fact.inputs})[name]
-    except Exception as error:
-        raise BadArtifact(
-            f"{path} does not run on its probe: {first_line(error)}; it is not the file that the "
-            "manifest describes: export the network again"
-        ) from error
-    return output, tensors[name]
+    if not parities:
+        raise DeviceError("; ".join(unavailable))
+    return tuple(parities)
 
 
 def agreements(
     folder: Path, facts: Sequence[FileFact], probes: Sequence[ProbeFact]
 ) -> tuple[AgreementFact, ...]:
-    """Return how near files of one role, size and precision come to each other, pair by pair.
+    """Return the worst PSNR between the outputs of each pair of files.
 
     Args:
-        folder: of the artifact.
-        facts: of files that are to compute the same, each with its own rounding.
-        probes: of the artifact.
+        folder: artifact directory.
+        facts: entries of files of one role, size and precision, in several formats.
+        probes: probes of the artifact.
 
     Raises:
         BadArtifact: a file cannot be loaded or run.
         DeviceError: no runner for it can run here.
     """
     outputs = {fact.path: _outputs(folder, fact, probes) for fact in facts}
-    peak = 1.0 if facts and facts[0].outputs[0].kind == "image" else None
-    found: list[AgreementFact] = []
-    for a, b in itertools.combinations(outputs, 2):
-        both = zip(outputs[a], outputs[b], strict=True)
-        decibels = min(psnr_db(other, one, peak) for one, other in both)
-        found.append(AgreementFact(a=a, b=b, measured_db=round(decibels, 2)))
-    return tuple(found)
-
-
-def _outputs(
-    folder: Path, fact: FileFact, probes: Sequence[ProbeFact]
-) -> list[NDArray[np.float32]]:
-    """Return what a file computes of each probe that it takes, with its first runner here."""
-    path = folder / fact.path
-    fitting = [p for p in probes if p.role is fact.role and fact.takes(p.size)]
-    with runner_for(path).open(path, RunOptions()) as session:
-        return [_run(session, fact, read_probe(folder, probe), path)[0] for probe in fitting]
+    peak = _peak(facts[0]) if facts else None
+    return tuple(
+        AgreementFact(
+            a=a,
+            b=b,
+            measured_db=round(
+                min(psnr_db(y, x, peak) for x, y in zip(outputs[a], outputs[b], strict=True)), 2
+            ),
+        )
+        for a, b in itertools.combinations(outputs, 2)
+    )
 
 
 def check_artifact(folder: Path, manifest: Manifest) -> dict[str, tuple[ParityFact, ...]]:
-    """Return path → parity of every file of an artifact, once a runner."""
+    """Return path → parity on each runner for every file of an artifact.
+
+    Raises:
+        BadArtifact: a file cannot be loaded, or no probe fits it.
+        DeviceError: no runner for a file can run here.
+    """
     return {fact.path: check_file(folder, fact, manifest.probes) for fact in manifest.files}
+
+
+def _fitting(fact: FileFact, probes: Sequence[ProbeFact]) -> list[ProbeFact]:
+    return [probe for probe in probes if probe.role is fact.role and fact.takes(probe.size)]
+
+
+def _allowed_db(fact: FileFact, runner: Runner) -> float:
+    return allowed_on_device(fact) if runner.rounds_pictures else ALLOWED_DB[fact.precision]
+
+
+def _peak(fact: FileFact) -> float | None:
+    """Return the peak of a file's output; None takes the expected output's largest value."""
+    return 1.0 if fact.outputs[0].kind == "image" else None
+
+
+def _measure(
+    runner: Runner, path: Path, fact: FileFact, probes: Sequence[ProbeTensors]
+) -> tuple[float, float]:
+    """Return the worst PSNR in dB and the largest absolute difference of an element."""
+    worst, largest = EQUAL_DB, 0.0
+    with runner.open(path, RunOptions()) as session:
+        for tensors in probes:
+            output, expected = _run(session, fact, tensors, path)
+            if output.shape != expected.shape:
+                raise BadArtifact(
+                    f"{path} returned {list(output.shape)}, expected {list(expected.shape)}: "
+                    "height and width are swapped or the size is wrong"
+                )
+            worst = min(worst, psnr_db(output, expected, _peak(fact)))
+            largest = max(largest, float(np.abs(np.nan_to_num(output) - expected).max()))
+    return round(worst, 2), float(f"{largest:.3g}")
+
+
+def _run(
+    session: Session, fact: FileFact, tensors: ProbeTensors, path: Path
+) -> tuple[Array, Array]:
+    """Return a file's output on a probe, and the expected output."""
+    inputs, name = probe_inputs(tensors, fact, path), fact.outputs[0].name
+    if name not in tensors:
+        raise _missing_tensor(name, tensors, path)
+    with runtime_errors_of(path):
+        return session(inputs)[name], tensors[name]
+
+
+def _outputs(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> list[Array]:
+    """Return a file's outputs on the probes that fit it, on its first runner here."""
+    path = folder / fact.path
+    with runner_for(path).open(path, RunOptions()) as session:
+        return [
+            _run(session, fact, read_probe(folder, probe), path)[0]
+            for probe in _fitting(fact, probes)
+        ]
+
+
+def _missing_tensor(name: str, tensors: ProbeTensors, path: Path) -> BadArtifact:
+    return BadArtifact(
+        f"the probe of {path} holds no {name}, found {sorted(tensors)}; export the network again"
+    )

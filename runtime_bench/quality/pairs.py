@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from styleexport.core.errors import BadArtifact, UsageError
+from styleexport.core.errors import UsageError
 from styleexport.core.manifest import (
     FILE_NAME,
     FileFact,
@@ -16,6 +16,7 @@ from styleexport.core.manifest import (
     read_manifest,
 )
 from styleexport.core.types import Precision, Role, Size
+from styleexport.runtime_bench.diff.probed_file import artifact_of
 
 FLOAT = "float"
 
@@ -237,17 +238,11 @@ def _nothing_in_common(
 
 def _at(path: Path) -> ModelFile:
     """Return the side of a file, found by the manifest above it."""
-    for folder in path.resolve().parents:
-        if not (folder / FILE_NAME).is_file():
-            continue
-        name = path.resolve().relative_to(folder).as_posix()
-        for side in sides_of(folder):
-            if side.path == name:
-                return side
-        raise UsageError(
-            f"{folder / FILE_NAME} lists no file {name}; `styleexport inspect {folder}` lists them"
-        )
-    raise BadArtifact(
-        f"{path} is in no artifact: expected a file below a folder with a {FILE_NAME}; make one "
-        "with `styleexport export`"
+    folder = artifact_of(path)
+    name = path.resolve().relative_to(folder).as_posix()
+    for side in sides_of(folder):
+        if side.path == name:
+            return side
+    raise UsageError(
+        f"{folder / FILE_NAME} lists no file {name}; `styleexport inspect {folder}` lists them"
     )

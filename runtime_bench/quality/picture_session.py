@@ -17,15 +17,10 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from styleexport.core.arrays import Array, Arrays, Run
-from styleexport.core.errors import (
-    BadArtifact,
-    DeviceError,
-    MissingExtra,
-    UnsupportedOp,
-    first_line,
-)
+from styleexport.core.errors import BadArtifact
 from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.types import Role, Size
+from styleexport.runtime_bench.parity import runtime_errors_of
 from styleexport.runtime_bench.quality.pairs import ModelFile, sides_of
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 
@@ -168,14 +163,7 @@ def _opened(side: ModelFile, options: RunOptions) -> Generator[Run]:
     with runner_for(side.file).open(side.file, options) as session:
 
         def run(inputs: Arrays) -> dict[str, Array]:
-            try:
+            with runtime_errors_of(side.file, probe=""):
                 return session(inputs)
-            except (BadArtifact, DeviceError, MissingExtra, UnsupportedOp):
-                raise
-            except Exception as error:
-                raise BadArtifact(
-                    f"{side.file} does not run: {first_line(error)}; it is not the file that the "
-                    "manifest describes: export the network again"
-                ) from error
 
         yield run

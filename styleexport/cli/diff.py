@@ -11,7 +11,8 @@ from styleexport.cli._common import PATH, json_option, print_json, print_table, 
 from styleexport.core.errors import ParityFailure, UsageError
 
 if TYPE_CHECKING:
-    from styleexport.runtime_bench.diff.diff import Diff, DiffReport, TensorDiff
+    from styleexport.runtime_bench.diff.diff import Diff
+    from styleexport.runtime_bench.diff.report import DiffReport, TensorDiff
 
 
 @click.command(
