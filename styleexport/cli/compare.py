@@ -53,7 +53,7 @@ def compare(
 
     choice = _choice(target, role, size)
     _check_suffixes(out, png)
-    settings = _jury(budget, loss_weights, lpips_heads)
+    settings = _settings(budget, loss_weights, lpips_heads)
     found = judge(pairs_of(names, choice), settings, progress=talk)
     _write(found, out, png)
     comparisons = [item.comparison for item in found]
@@ -79,7 +79,9 @@ def _check_suffixes(out: Path | None, png: Path | None) -> None:
         check_suffix(png)
 
 
-def _jury(budget: str | None, loss_weights: Path | None, lpips_heads: Path | None) -> JudgeSettings:
+def _settings(
+    budget: str | None, loss_weights: Path | None, lpips_heads: Path | None
+) -> JudgeSettings:
     from styleexport.models.losses.loss_network import (
         read_lpips,
         shipped_loss_network,
