@@ -16,7 +16,7 @@ from typing import IO, Protocol
 
 import msgspec
 
-from styleexport.runtime_bench.bench import messages as say
+from styleexport.runtime_bench.bench import messages
 
 MODULE = "styleexport.runtime_bench.bench.worker"
 # -P: the worker's modules are found where this process finds them, and nowhere else.
@@ -28,7 +28,7 @@ PATIENCE_SECONDS = 5.0
 class Worker(Protocol):
     """What measures one cell."""
 
-    def ask(self, command: say.Command, seconds: float) -> say.Answer:
+    def ask(self, command: messages.Command, seconds: float) -> messages.Answer:
         """Return the answer to a command.
 
         Args:
@@ -65,9 +65,9 @@ class WorkerProcess:
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         threading.Thread(target=_read, args=(self._stdout, self._lines), daemon=True).start()
-        self._decoder = msgspec.json.Decoder(say.Answer)
+        self._decoder = msgspec.json.Decoder(messages.Answer)
 
-    def ask(self, command: say.Command, seconds: float) -> say.Answer:
+    def ask(self, command: messages.Command, seconds: float) -> messages.Answer:
         """Return the answer to a command; what happened to the process is an answer too."""
         try:
             self._stdin.write(msgspec.json.encode(command) + b"\n")
@@ -77,14 +77,16 @@ class WorkerProcess:
             return self._died()
         except queue.Empty:
             self.end()
-            return say.Refused(status="failed", message=f"no answer within {seconds:.0f} s")
+            return messages.Refused(status="failed", message=f"no answer within {seconds:.0f} s")
         if not line:
             return self._died()
         try:
             return self._decoder.decode(line)
         except msgspec.DecodeError as error:
             self.end()
-            return say.Refused(status="failed", message=f"the worker answered nonsense: {error}")
+            return messages.Refused(
+                status="failed", message=f"the worker answered nonsense: {error}"
+            )
 
     def end(self) -> None:
         """Kill the process, unless it has ended."""
@@ -94,7 +96,7 @@ class WorkerProcess:
         for pipe in (self._stdin, self._stdout, self._stderr):
             _close(pipe)
 
-    def _died(self) -> say.Refused:
+    def _died(self) -> messages.Refused:
         try:
             code = self._process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -102,14 +104,14 @@ class WorkerProcess:
         last = "" if self._stderr.closed else self._last_words()
         self.end()
         if code is not None and -code == getattr(signal, "SIGKILL", 0):
-            return say.Refused(
+            return messages.Refused(
                 status="out-of-memory",
                 message="the worker was killed, as the system does where memory runs out",
                 killed=True,
             )
         memory = "bad_alloc" in last
         how = "closed its answers" if code is None else _ending(code)
-        return say.Refused(
+        return messages.Refused(
             status="out-of-memory" if memory else "failed",
             message=f"the worker {how}" + (f": {last}" if last else ""),
             killed=code is not None and code < 0,

@@ -16,14 +16,14 @@ from typing import TypeVar
 
 from styleexport.core.manifest import ParityFact, SizeFact
 from styleexport.core.types import Progress
-from styleexport.runtime_bench.bench import messages as say
+from styleexport.runtime_bench.bench import messages
 from styleexport.runtime_bench.bench.cells import Cell
 from styleexport.runtime_bench.bench.process import Worker
 from styleexport.runtime_bench.bench.request import BenchRequest
 from styleexport.runtime_bench.contract.latency import CellFact, Status
 
 A = TypeVar("A")
-Hire = Callable[[Cell], Worker]
+Spawn = Callable[[Cell], Worker]
 Joules = Callable[[], float | None]
 # Of the memory that is free, what the workers of a group may take together.
 MEMORY_SHARE = 0.6
@@ -55,12 +55,12 @@ class Candidate:
     message: str = ""
     killed: bool = False
     alone: bool = False
-    loaded: say.Loaded | None = None
-    probed: say.Probed | None = None
-    warmed: say.Warmed | None = None
-    turns: list[say.Turned] = field(default_factory=list[say.Turned])
+    loaded: messages.Loaded | None = None
+    probed: messages.Probed | None = None
+    warmed: messages.Warmed | None = None
+    turns: list[messages.Turned] = field(default_factory=list[messages.Turned])
     joules: list[float | None] = field(default_factory=list[float | None])
-    profiled: say.Profiled | None = None
+    profiled: messages.Profiled | None = None
     peak_rss_bytes: int | None = None
 
     def prepare(self) -> None:
@@ -69,13 +69,13 @@ class Candidate:
         Raises:
             Stopped: it does not come so far.
         """
-        self.loaded = self._ask(say.Load(job=self.cell.job), say.Loaded)
-        self.probed = self._ask(say.Probe(), say.Probed)
+        self.loaded = self._ask(messages.Load(job=self.cell.job), messages.Loaded)
+        self.probed = self._ask(messages.Probe(), messages.Probed)
         parity = self.probed.parity
         if not parity.passed:
             raise self._stopped("wrong", _wrong(parity))
         rule = self.request.warm_up
-        self.warmed = self._ask(say.Warm(rule=rule), say.Warmed, rule.limit_seconds)
+        self.warmed = self._ask(messages.Warm(rule=rule), messages.Warmed, rule.limit_seconds)
 
     def turn(self, joules: Joules) -> None:
         """Take a turn.
@@ -85,8 +85,8 @@ class Candidate:
         """
         before = joules()
         seconds = self.request.seconds
-        command = say.Turn(seconds=seconds, min_samples=self.request.min_samples)
-        self.turns.append(self._ask(command, say.Turned, seconds))
+        command = messages.Turn(seconds=seconds, min_samples=self.request.min_samples)
+        self.turns.append(self._ask(command, messages.Turned, seconds))
         after = joules()
         self.joules.append(None if before is None or after is None else after - before)
 
@@ -96,22 +96,22 @@ class Candidate:
         Raises:
             Stopped: the worker did not come so far.
         """
-        self.peak_rss_bytes = self._ask(say.Peak(), say.Peaked).peak_rss_bytes
+        self.peak_rss_bytes = self._ask(messages.Peak(), messages.Peaked).peak_rss_bytes
         if self.request.profile:
-            command = say.Profile(layers=dict(self.cell.layers))
+            command = messages.Profile(layers=dict(self.cell.layers))
             answer = self.worker.ask(command, self.request.deadline_seconds)
-            if isinstance(answer, say.Profiled):
+            if isinstance(answer, messages.Profiled):
                 self.profiled = answer
-            elif isinstance(answer, say.Refused):
+            elif isinstance(answer, messages.Refused):
                 self.message = (
                     f"not profiled: {answer.message}"  # its samples are good all the same
                 )
 
-    def _ask(self, command: say.Command, kind: type[A], seconds: float = 0.0) -> A:
+    def _ask(self, command: messages.Command, kind: type[A], seconds: float = 0.0) -> A:
         answer = self.worker.ask(command, self.request.deadline_seconds + seconds)
         if isinstance(answer, kind):
             return answer
-        if isinstance(answer, say.Refused):
+        if isinstance(answer, messages.Refused):
             self.killed = answer.killed
             raise self._stopped(answer.status, answer.message)
         raise self._stopped("failed", f"the worker answered {type(answer).__name__}")
@@ -179,7 +179,7 @@ def _effective(candidate: Candidate) -> dict[str, str]:
 def measure(
     cells: Sequence[Cell],
     request: BenchRequest,
-    hire: Hire,
+    spawn: Spawn,
     joules: Joules,
     free_bytes: int | None,
     progress: Progress,
@@ -189,7 +189,7 @@ def measure(
     Args:
         cells: those of one size and role one after the other.
         request: how to measure.
-        hire: starts the worker of a cell.
+        spawn: starts the worker of a cell.
         joules: that the machine has used so far, where it tells.
         free_bytes: of memory; None where nobody knows.
         progress: is told how far the work is.
@@ -199,9 +199,9 @@ def measure(
 
     def play(table: Sequence[Cell], first: int) -> list[Candidate]:
         places = [f"{first + number}/{len(cells)}" for number in range(len(table))]
-        return _play(table, places, request, hire, joules, shuffle, progress)
+        return _play(table, places, request, spawn, joules, shuffle, progress)
 
-    for table in tables(cells, request.together, free_bytes):
+    for table in memory_groups(cells, request.together, free_bytes):
         first = len(found) + 1
         for number, candidate in enumerate(play(table, first)):
             again = candidate
@@ -213,7 +213,7 @@ def measure(
     return tuple(found)
 
 
-def tables(
+def memory_groups(
     cells: Sequence[Cell], together: int, free_bytes: int | None
 ) -> Iterator[tuple[Cell, ...]]:
     """Yield groups of cells of one size and role that fit into memory, as even as they can be.
@@ -240,7 +240,7 @@ def _play(
     table: Sequence[Cell],
     places: Sequence[str],
     request: BenchRequest,
-    hire: Hire,
+    spawn: Spawn,
     joules: Joules,
     shuffle: random.Random,
     progress: Progress,
@@ -250,7 +250,7 @@ def _play(
     try:
         for cell, place in zip(table, places, strict=True):
             progress(f"{place} {cell.label}")
-            candidates.append(Candidate(cell, hire(cell), request))
+            candidates.append(Candidate(cell, spawn(cell), request))
             _try(candidates[-1], Candidate.prepare)
         for number in range(request.rounds):
             playing = [item for item in candidates if item.status == "measured"]

@@ -11,7 +11,7 @@ from styleexport.core.errors import UsageError
 from styleexport.core.types import Progress
 from styleexport.runtime_bench.bench.cells import Cell, cells_of
 from styleexport.runtime_bench.bench.process import Worker, WorkerProcess
-from styleexport.runtime_bench.bench.protocol import Hire, Joules, measure
+from styleexport.runtime_bench.bench.protocol import Joules, Spawn, measure
 from styleexport.runtime_bench.bench.request import BenchRequest
 from styleexport.runtime_bench.bench.self_timed import measure_by_own_clock, reports_of_devices
 from styleexport.runtime_bench.bench.timing import CLOCK_NAME, SETTLING_RUNS
@@ -26,12 +26,14 @@ from styleexport.runtime_bench.runners._runner import find_runner
 COMMAND_LENGTH = 400
 
 
-def hire_process(cell: Cell) -> Worker:
+def spawn_process(cell: Cell) -> Worker:
     """Return a worker for a cell in a process of its own."""
     return WorkerProcess(cell.job.threads)
 
 
-def bench(request: BenchRequest, progress: Progress, *, hire: Hire = hire_process) -> LatencyReport:
+def bench(
+    request: BenchRequest, progress: Progress, *, spawn: Spawn = spawn_process
+) -> LatencyReport:
     """Return the latency report of every cell of a request that runs on this machine.
 
     A cell that cannot be measured says so in its status and stops nothing else.
@@ -39,7 +41,7 @@ def bench(request: BenchRequest, progress: Progress, *, hire: Hire = hire_proces
     Args:
         request: what to measure, and how.
         progress: is told how far the work is.
-        hire: starts the worker of a cell.
+        spawn: starts the worker of a cell.
 
     Raises:
         BadArtifact: a folder is not an artifact.
@@ -53,11 +55,11 @@ def bench(request: BenchRequest, progress: Progress, *, hire: Hire = hire_proces
                 f"{cell.choice} runs on another device, which has a report of its own: type "
                 f"`styleexport bench {cell.artifact} --runner {cell.choice}`"
             )
-    return _of_this_machine(cells, request, progress, hire)
+    return _of_this_machine(cells, request, progress, spawn)
 
 
 def bench_everywhere(
-    request: BenchRequest, progress: Progress, *, hire: Hire = hire_process
+    request: BenchRequest, progress: Progress, *, spawn: Spawn = spawn_process
 ) -> Generator[LatencyReport]:
     """Yield a latency report a machine: those of phones first, then this machine's.
 
@@ -66,7 +68,7 @@ def bench_everywhere(
     Args:
         request: what to measure, and how.
         progress: is told how far the work is.
-        hire: starts the worker of a cell of this machine.
+        spawn: starts the worker of a cell of this machine.
 
     Raises:
         DeviceError: a phone cannot be reached or did not do its part.
@@ -77,7 +79,7 @@ def bench_everywhere(
     yield from reports_of_devices(theirs, request, progress)
     ours = [cell for cell in cells if not _is_elsewhere(cell)]
     if ours:
-        yield _of_this_machine(ours, request, progress, hire)
+        yield _of_this_machine(ours, request, progress, spawn)
 
 
 def _is_elsewhere(cell: Cell) -> bool:
@@ -85,7 +87,7 @@ def _is_elsewhere(cell: Cell) -> bool:
 
 
 def _of_this_machine(
-    cells: Sequence[Cell], request: BenchRequest, progress: Progress, hire: Hire
+    cells: Sequence[Cell], request: BenchRequest, progress: Progress, spawn: Spawn
 ) -> LatencyReport:
     from styleexport.runtime_bench.machine import environment
     from styleexport.runtime_bench.machine import peak_macs as machine_peak
@@ -95,7 +97,7 @@ def _of_this_machine(
     for warning in environment.warnings(before):
         progress(f"note: {warning}")
     peak = machine_peak.peak(request.used_threads) if request.peak else None
-    facts = _measured(cells, request, hire, before.free_memory_bytes, progress)
+    facts = _measured(cells, request, spawn, before.free_memory_bytes, progress)
     return LatencyReport(
         schema_version=1,
         harness=HarnessFact(name="desktop", version=version(), commit=commit()),
@@ -113,14 +115,14 @@ def _of_this_machine(
 def _measured(
     cells: Sequence[Cell],
     request: BenchRequest,
-    hire: Hire,
+    spawn: Spawn,
     free_bytes: int | None,
     progress: Progress,
 ) -> tuple[CellFact, ...]:
     """Return the cells measured in their order; runners with a clock of their own come last."""
     ours = [cell for cell in cells if not find_runner(cell.choice.name).own_clock]
     theirs = [cell for cell in cells if find_runner(cell.choice.name).own_clock]
-    found = iter(measure(ours, request, hire, _joules(ours), free_bytes, progress))
+    found = iter(measure(ours, request, spawn, _joules(ours), free_bytes, progress))
     sent = iter(measure_by_own_clock(theirs, request, progress))
     return tuple(next(sent if find_runner(cell.choice.name).own_clock else found) for cell in cells)
 

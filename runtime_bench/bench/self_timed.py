@@ -15,14 +15,14 @@ import msgspec
 from styleexport.core.errors import DeviceError, StyleExportError
 from styleexport.core.manifest import SizeFact
 from styleexport.core.types import Progress
-from styleexport.runtime_bench.bench import messages as say
+from styleexport.runtime_bench.bench import messages
 from styleexport.runtime_bench.bench.cells import Cell
 from styleexport.runtime_bench.bench.protocol import one_line
 from styleexport.runtime_bench.bench.request import BenchRequest
 from styleexport.runtime_bench.bench.worker import refusal
 from styleexport.runtime_bench.contract.job import PlanFact
 from styleexport.runtime_bench.contract.latency import CellFact, LatencyReport
-from styleexport.runtime_bench.contract.remote import Ask, AskedCell, joined
+from styleexport.runtime_bench.contract.remote import AskedCell, MeasureRequest, joined
 from styleexport.runtime_bench.runners._runner import find_runner
 
 
@@ -106,7 +106,7 @@ def _sent(group: _Group, request: BenchRequest, progress: Progress) -> LatencyRe
             raise DeviceError(reason)
     if not asked:
         return None
-    ask = Ask(group.artifact, asked, plan_of(request), request.command, request.device)
+    ask = MeasureRequest(group.artifact, asked, plan_of(request), request.command, request.device)
     return runner.measure(ask, progress)
 
 
@@ -135,8 +135,8 @@ def _placed(group: _Group, sent: LatencyReport | None) -> dict[int, CellFact]:
         AskedCell(fact.subject.path, fact.size.size(), fact.requested).key: fact
         for fact in (sent.cells if sent else ())
     }
-    nothing = say.Refused(status="failed", message=f"{group.runner} sent nothing of it")
-    several = say.Refused(status="unavailable", message=_one_picture(group.runner))
+    nothing = messages.Refused(status="failed", message=f"{group.runner} sent nothing of it")
+    several = messages.Refused(status="unavailable", message=_one_picture(group.runner))
     found: dict[int, CellFact] = {}
     for number, cell in group.cells.items():
         if cell.job.batch > 1:
@@ -150,7 +150,7 @@ def _one_picture(runner: str) -> str:
     return f"{runner} takes one picture at a time; type --batch 1"
 
 
-def _missing(cell: Cell, refused: say.Refused) -> CellFact:
+def _missing(cell: Cell, refused: messages.Refused) -> CellFact:
     return CellFact(
         subject=cell.subject,
         runner=cell.choice.name,

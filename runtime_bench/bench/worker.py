@@ -24,7 +24,7 @@ from styleexport.core.errors import (
     UsageError,
     first_line,
 )
-from styleexport.runtime_bench.bench import messages as say
+from styleexport.runtime_bench.bench import messages
 from styleexport.runtime_bench.bench.probe_check import measure_parity, read_probes
 from styleexport.runtime_bench.bench.timing import Clock, Sample, clock_ns, timed, turn, warm_up
 from styleexport.runtime_bench.machine.memory import peak_rss_bytes, rss_bytes
@@ -41,7 +41,7 @@ MEMORY_WORDS = (
 )
 
 
-class Station:
+class WorkerState:
     """Where one file is loaded and run: the worker without its process.
 
     Args:
@@ -55,40 +55,40 @@ class Station:
         self._find = find
         self._clock = clock
         self._open = ExitStack()
-        self._job: say.Job | None = None
+        self._job: messages.Job | None = None
         self._session: Session | None = None
         self._probes: tuple[dict[str, Array], ...] = ()
         self._effective: dict[str, str] = {}
 
-    def answer(self, command: say.Command) -> say.Answer:
+    def answer(self, command: messages.Command) -> messages.Answer:
         """Return the answer to a command."""
         try:
             return self._answer(command)
         except Exception as error:  # noqa: BLE001 - whatever breaks ends this cell alone
             return refusal(error)
 
-    def _answer(self, command: say.Command) -> say.Answer:
+    def _answer(self, command: messages.Command) -> messages.Answer:
         match command:
-            case say.Load(job=job):
+            case messages.Load(job=job):
                 return self._load(job)
-            case say.Probe():
+            case messages.Probe():
                 return self._probe()
-            case say.Warm(rule=rule):
+            case messages.Warm(rule=rule):
                 return warm_up(self._run, rule, self._clock)
-            case say.Turn(seconds=seconds, min_samples=least):
+            case messages.Turn(seconds=seconds, min_samples=least):
                 return turn(self._run, seconds, least, self._clock)
-            case say.Profile(layers=layers):
+            case messages.Profile(layers=layers):
                 return self._profile(layers)
-            case say.Peak():
-                return say.Peaked(peak_rss_bytes=peak_rss_bytes())
+            case messages.Peak():
+                return messages.Peaked(peak_rss_bytes=peak_rss_bytes())
 
-    def _load(self, job: say.Job) -> say.Answer:
+    def _load(self, job: messages.Job) -> messages.Answer:
         if job.affinity and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, job.affinity)
         runner = self._find(job.runner)
         reason = runner.unavailable(job.settings)
         if reason is not None:
-            return say.Refused(status="unavailable", message=reason)
+            return messages.Refused(status="unavailable", message=reason)
         runner.start()
         self._job, self._probes = job, read_probes(job)
         idle, loads = rss_bytes(), list[int]()
@@ -100,9 +100,11 @@ class Station:
             loads.append(self._clock() - begun)
         assert self._session is not None
         self._effective = dict(self._session.effective())
-        return say.Loaded(idle_rss_bytes=idle, loads_ns=tuple(loads), effective=self._effective)
+        return messages.Loaded(
+            idle_rss_bytes=idle, loads_ns=tuple(loads), effective=self._effective
+        )
 
-    def _probe(self) -> say.Answer:
+    def _probe(self) -> messages.Answer:
         job, session = self._loaded()
         inferences: list[int] = []
 
@@ -122,42 +124,42 @@ class Station:
                 f"{Path(job.file).name} does not run on {job.batch} pictures at once: "
                 f"{first_line(error)}"
             ) from error
-        return say.Probed(first_ns=inferences[0], parity=parity, picture=picture)
+        return messages.Probed(first_ns=inferences[0], parity=parity, picture=picture)
 
-    def _profile(self, layers: Mapping[str, str]) -> say.Answer:
+    def _profile(self, layers: Mapping[str, str]) -> messages.Answer:
         from styleexport.runtime_bench import profiles
 
         job, _ = self._loaded()
         found = profiles.operations(
             Path(job.file), job.runner, _options(job), self._inputs(job), layers
         )
-        return say.Profiled(operations=found)
+        return messages.Profiled(operations=found)
 
     def _run(self) -> Sample:
         job, session = self._loaded()
         return timed(session, self._inputs(job), self._clock)
 
-    def _inputs(self, job: say.Job) -> Arrays:
+    def _inputs(self, job: messages.Job) -> Arrays:
         return {name: self._probes[0][name] for name in job.inputs}
 
-    def _loaded(self) -> tuple[say.Job, Session]:
+    def _loaded(self) -> tuple[messages.Job, Session]:
         assert self._job is not None, "asked before a file was loaded"
         assert self._session is not None, "asked before a file was loaded"
         return self._job, self._session
 
 
-def _options(job: say.Job) -> RunOptions:
+def _options(job: messages.Job) -> RunOptions:
     return RunOptions(job.threads, job.batch, job.settings)
 
 
-def refusal(error: BaseException) -> say.Refused:
+def refusal(error: BaseException) -> messages.Refused:
     """Return what an error means for the cell."""
     message = str(error) if isinstance(error, StyleExportError) else first_line(error)
     if is_memory(error):
-        return say.Refused(status="out-of-memory", message=message)
+        return messages.Refused(status="out-of-memory", message=message)
     if isinstance(error, DeviceError | MissingExtra | UsageError):
-        return say.Refused(status="unavailable", message=message)
-    return say.Refused(status="failed", message=message)
+        return messages.Refused(status="unavailable", message=message)
+    return messages.Refused(status="failed", message=message)
 
 
 def is_memory(error: BaseException | None) -> bool:
@@ -170,9 +172,9 @@ def is_memory(error: BaseException | None) -> bool:
     return False
 
 
-def serve(commands: BinaryIO, answers: BinaryIO, station: Station) -> None:
+def serve(commands: BinaryIO, answers: BinaryIO, station: WorkerState) -> None:
     """Answer commands, a line each, until there are no more."""
-    decoder = msgspec.json.Decoder(say.Command)
+    decoder = msgspec.json.Decoder(messages.Command)
     for line in commands:
         answers.write(msgspec.json.encode(station.answer(decoder.decode(line))) + b"\n")
         answers.flush()
@@ -182,7 +184,7 @@ def main() -> None:
     """Serve the process that started this one."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    serve(sys.stdin.buffer, answers, Station())
+    serve(sys.stdin.buffer, answers, WorkerState())
 
 
 if __name__ == "__main__":

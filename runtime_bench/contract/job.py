@@ -60,7 +60,7 @@ class PlanFact(msgspec.Struct, frozen=True, kw_only=True):
     threads: Annotated[int, Meta(ge=1)] | None = None
 
 
-class CellWish(msgspec.Struct, frozen=True, kw_only=True):
+class JobCell(msgspec.Struct, frozen=True, kw_only=True):
     """One file at one size: what it is, what it takes and gives, and the probe that proves it.
 
     Attributes:
@@ -103,11 +103,11 @@ class JobFact(msgspec.Struct, frozen=True, kw_only=True):
     nonce: Nonce
     command: Text = ""
     plan: PlanFact
-    cells: Annotated[tuple[CellWish, ...], Meta(min_length=1)]
+    cells: Annotated[tuple[JobCell, ...], Meta(min_length=1)]
 
 
 def new_job(
-    cells: tuple[CellWish, ...], plan: PlanFact, nonce: str = "", command: str = ""
+    cells: tuple[JobCell, ...], plan: PlanFact, nonce: str = "", command: str = ""
 ) -> JobFact:
     """Return a job of this version of styleexport."""
     return JobFact(
@@ -121,11 +121,11 @@ def new_job(
     )
 
 
-def wishes(
+def job_cells(
     manifest: Manifest,
     suffixes: Collection[str],
     wanted: Collection[tuple[str, Size]] | None = None,
-) -> tuple[CellWish, ...]:
+) -> tuple[JobCell, ...]:
     """Return a wish for each file of some suffixes and each probe that it takes.
 
     Args:
@@ -155,8 +155,8 @@ def wishes(
     return cells
 
 
-def _wish(manifest: Manifest, fact: FileFact, probe: ProbeFact) -> CellWish:
-    return CellWish(
+def _wish(manifest: Manifest, fact: FileFact, probe: ProbeFact) -> JobCell:
+    return JobCell(
         subject=SubjectFact.of(manifest, fact),
         size=probe.size,
         probe=probe.path,

@@ -52,7 +52,7 @@ class AskedCell:
 
 
 @dataclass(frozen=True)
-class Ask:
+class MeasureRequest:
     """What to measure, and how.
 
     Attributes:

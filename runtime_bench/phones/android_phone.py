@@ -10,7 +10,7 @@ from pathlib import Path
 from styleexport.core.errors import DeviceError
 from styleexport.runtime_bench.contract.latency import StateFact, ThermalFact
 from styleexport.runtime_bench.phones.adb import SECONDS, Adb, Done, choose
-from styleexport.runtime_bench.phones.phone import APP, REPORTS, Away, Sign
+from styleexport.runtime_bench.phones.phone import APP, REPORTS, DeviceUnreachable, JobStatus
 
 ROOT = f"/sdcard/Android/data/{APP}/files"
 LEAST_API = 24
@@ -111,7 +111,7 @@ class AndroidPhone:
         """Stop the app; see `Phone.stop`."""
         self.adb.shell(f"am force-stop {APP}")
 
-    def sign(self, nonce: str) -> Sign:
+    def sign(self, nonce: str) -> JobStatus:
         """Return what is there of a job; see `Phone.sign`."""
         base = f"{ROOT}/{REPORTS}/{nonce}"
         done = self.adb.shell(
@@ -121,9 +121,9 @@ class AndroidPhone:
         )
         lines = done.out.splitlines()
         if "end" not in lines:
-            raise Away(done.trouble or "adb gave no answer")
+            raise DeviceUnreachable(done.trouble or "adb gave no answer")
         told = {word: rest for word, _, rest in (line.partition(" ") for line in lines)}
-        return Sign("done" in told, told.get("error"), told.get("said", ""), "alive" in told)
+        return JobStatus("done" in told, told.get("error"), told.get("said", ""), "alive" in told)
 
     def ask(self, command: str, seconds: float = SECONDS) -> Done:
         """Return how a shell command ended.

@@ -6,7 +6,7 @@ import msgspec
 
 from styleexport.core.errors import BadArtifact, DeviceError
 from styleexport.core.types import Size
-from styleexport.runtime_bench.contract.job import CellWish, JobFact
+from styleexport.runtime_bench.contract.job import JobCell, JobFact
 from styleexport.runtime_bench.contract.latency import CellFact, LatencyReport, report_from_json
 
 Key = tuple[str, Size, frozenset[tuple[str, str]]]
@@ -61,11 +61,11 @@ def _ordered(report: LatencyReport, job: JobFact, phone: str) -> tuple[CellFact,
     return tuple(sent[key] for key in wishes if key in sent)
 
 
-def _key_of_wish(wish: CellWish) -> Key:
+def _key_of_wish(wish: JobCell) -> Key:
     return wish.subject.path, wish.size.size(), frozenset(wish.requested.items())
 
 
-def _check_cell(cell: CellFact, wish: CellWish, phone: str) -> None:
+def _check_cell(cell: CellFact, wish: JobCell, phone: str) -> None:
     if cell.subject != wish.subject or cell.runner != wish.runner or cell.batch != 1:
         wrong = "sha256" if cell.subject.sha256 != wish.subject.sha256 else "description"
         raise DeviceError(

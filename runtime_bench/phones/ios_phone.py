@@ -8,7 +8,7 @@ from pathlib import Path
 from styleexport.core.errors import DeviceError
 from styleexport.runtime_bench.contract.latency import StateFact
 from styleexport.runtime_bench.phones.devicectl import Device, Done, Result, devicectl
-from styleexport.runtime_bench.phones.phone import APP, REPORTS, Away, Sign
+from styleexport.runtime_bench.phones.phone import APP, REPORTS, DeviceUnreachable, JobStatus
 
 ROOT = "Documents"
 COPY_SECONDS = 600.0
@@ -81,7 +81,7 @@ class IosPhone:
             pid = ("--pid", str(self._process))
             devicectl("device", "process", "terminate", "--device", self.identifier, *pid)
 
-    def sign(self, nonce: str) -> Sign:
+    def sign(self, nonce: str) -> JobStatus:
         """Return what is there of a job; see `Phone.sign`."""
         found: dict[str, str] = {}
         for end in (".json", ".error", ".progress"):
@@ -91,13 +91,13 @@ class IosPhone:
                 if end != ".progress":
                     break
         progress = found.get(".progress", "")
-        return Sign(".json" in found, found.get(".error"), progress, self._alive())
+        return JobStatus(".json" in found, found.get(".error"), progress, self._alive())
 
     def _looked_at(self, path: str) -> bytes | None:
         try:
             return self.read(path)
         except DeviceError as error:
-            raise Away(str(error)[:200]) from error
+            raise DeviceUnreachable(str(error)[:200]) from error
 
     def _alive(self) -> bool | None:
         """Whether the app's process is there; None where its number is not known."""
@@ -105,7 +105,7 @@ class IosPhone:
             return None
         done = devicectl("device", "info", "processes", "--device", self.identifier)
         if done.result is None:
-            raise Away(done.trouble)
+            raise DeviceUnreachable(done.trouble)
         running = {process.process_identifier for process in done.result.running_processes}
         return self._process in running
 

@@ -15,12 +15,18 @@ import msgspec
 from styleexport.core.errors import DeviceError
 from styleexport.core.manifest import FILE_NAME, Manifest
 from styleexport.core.types import Progress
-from styleexport.runtime_bench.contract.job import CellWish, JobFact, new_job, wishes
+from styleexport.runtime_bench.contract.job import JobCell, JobFact, job_cells, new_job
 from styleexport.runtime_bench.contract.latency import LatencyReport, StateFact, ThermalFact
-from styleexport.runtime_bench.contract.remote import Ask
+from styleexport.runtime_bench.contract.remote import MeasureRequest
 from styleexport.runtime_bench.phones.answer import report_of
 from styleexport.runtime_bench.phones.bundle import Bundle, bundle_of
-from styleexport.runtime_bench.phones.phone import ARTIFACTS, JOBS, REPORTS, Away, Phone
+from styleexport.runtime_bench.phones.phone import (
+    ARTIFACTS,
+    JOBS,
+    REPORTS,
+    DeviceUnreachable,
+    Phone,
+)
 
 PUSHED = ".pushed.json"
 # From here on a phone slows itself down: Android's "moderate", Apple's "serious".
@@ -30,7 +36,7 @@ GONE_LOOKS = 3
 
 
 @dataclass(frozen=True)
-class Pace:
+class Timeouts:
     """How long to wait.
 
     Attributes:
@@ -59,7 +65,7 @@ class Pace:
 
 
 def measure_on_phone(
-    phone: Phone, ask: Ask, suffixes: Collection[str], progress: Progress, pace: Pace
+    phone: Phone, ask: MeasureRequest, suffixes: Collection[str], progress: Progress, pace: Timeouts
 ) -> LatencyReport:
     """Return what a phone measured.
 
@@ -103,7 +109,7 @@ def measure_on_phone(
 
 
 def job_of(
-    ask: Ask, manifest: Manifest, suffixes: Collection[str], runner: str, nonce: str
+    ask: MeasureRequest, manifest: Manifest, suffixes: Collection[str], runner: str, nonce: str
 ) -> JobFact:
     """Return the job of what was asked: a wish a cell, in the order asked.
 
@@ -111,8 +117,9 @@ def job_of(
         UsageError: the artifact holds no such file and size.
     """
     wanted = {(cell.path, cell.size) for cell in ask.cells}
-    known: dict[object, CellWish] = {
-        (wish.subject.path, wish.size.size()): wish for wish in wishes(manifest, suffixes, wanted)
+    known: dict[object, JobCell] = {
+        (wish.subject.path, wish.size.size()): wish
+        for wish in job_cells(manifest, suffixes, wanted)
     }
     cells = tuple(
         msgspec.structs.replace(
@@ -164,7 +171,7 @@ def _put_bytes(phone: Phone, raw: bytes, path: str) -> None:
         phone.put(source, path)
 
 
-def refuse_hot(phone: Phone, state: StateFact, ask: Ask) -> None:
+def refuse_hot(phone: Phone, state: StateFact, ask: MeasureRequest) -> None:
     """Refuse a phone that slows itself down, where that was not allowed.
 
     Raises:
@@ -183,7 +190,7 @@ def _is_hot(state: StateFact) -> bool:
     return thermal is not None and thermal.value >= HOT.get(thermal.scale, float("inf"))
 
 
-def _wait(phone: Phone, job: JobFact, progress: Progress, pace: Pace) -> None:
+def _wait(phone: Phone, job: JobFact, progress: Progress, pace: Timeouts) -> None:
     """Wait for the report.
 
     Raises:
@@ -196,7 +203,7 @@ def _wait(phone: Phone, job: JobFact, progress: Progress, pace: Pace) -> None:
         while pace.clock() - begun < limit:
             try:
                 sign = phone.sign(job.nonce)
-            except Away as away:
+            except DeviceUnreachable as away:
                 if pace.clock() - seen > pace.away:
                     raise _lost(phone, away) from away
                 pace.sleep(pace.poll)
@@ -225,7 +232,7 @@ def _wait(phone: Phone, job: JobFact, progress: Progress, pace: Pace) -> None:
     )
 
 
-def _lost(phone: Phone, away: Away) -> DeviceError:
+def _lost(phone: Phone, away: DeviceUnreachable) -> DeviceError:
     return DeviceError(
         f"{phone.name} was lost while it measured ({away}): connect it again, unlock it, and "
         "measure again"

@@ -16,12 +16,12 @@ IOS_SUFFIXES = (".mlpackage",)
 ARTIFACTS, JOBS, REPORTS = "artifacts", "jobs", "reports"
 
 
-class Away(Exception):
+class DeviceUnreachable(Exception):
     """The phone does not answer now; it may come back."""
 
 
 @dataclass(frozen=True)
-class Sign:
+class JobStatus:
     """What a phone shows of a job while it runs.
 
     Attributes:
@@ -40,7 +40,8 @@ class Sign:
 class Phone(Protocol):
     """What the host does with a phone; paths are below the folder that the app shares.
 
-    Each method raises `DeviceError` where the phone refuses or is gone; `sign` alone says `Away`.
+    Each method raises `DeviceError` where the phone refuses or is gone; only `sign` raises
+    `DeviceUnreachable`.
 
     Attributes:
         name: model and serial, for messages.
@@ -74,10 +75,10 @@ class Phone(Protocol):
         """Stop the app."""
         ...
 
-    def sign(self, nonce: str) -> Sign:
+    def sign(self, nonce: str) -> JobStatus:
         """Return what is there of a job.
 
         Raises:
-            Away: the phone does not answer.
+            DeviceUnreachable: the phone does not answer.
         """
         ...

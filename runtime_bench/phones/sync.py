@@ -42,7 +42,7 @@ APPS: dict[System, App] = {
 
 
 @dataclass(frozen=True)
-class Synced:
+class SyncResult:
     """What was put into an app.
 
     Attributes:
@@ -61,7 +61,7 @@ class Synced:
         return sum(self.sizes.values())
 
 
-def sync(artifact: Path, into: System, app: Path | None = None) -> Synced:
+def sync(artifact: Path, into: System, app: Path | None = None) -> SyncResult:
     """Put what an app runs of an artifact into its source, whole or not at all.
 
     Args:
@@ -83,7 +83,7 @@ def sync(artifact: Path, into: System, app: Path | None = None) -> Synced:
         # Read back as the app reads it: every file with its sha256.
         read_manifest(part)
     beside = sorted(path for path in folder.parent.iterdir() if (path / "manifest.json").is_file())
-    return Synced(folder, bundle.sizes(), {path.name: size_of_file(path) for path in beside})
+    return SyncResult(folder, bundle.sizes(), {path.name: size_of_file(path) for path in beside})
 
 
 def _copy(bundle: Bundle, part: Path) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Progress
-from styleexport.runtime_bench.contract.job import CellWish, JobFact
+from styleexport.runtime_bench.contract.job import JobCell, JobFact
 from styleexport.runtime_bench.contract.latency import (
     CellFact,
     HarnessFact,
@@ -27,10 +27,10 @@ from styleexport.runtime_bench.contract.latency import (
     ProtocolFact,
     StateFact,
 )
-from styleexport.runtime_bench.contract.remote import Ask
+from styleexport.runtime_bench.contract.remote import MeasureRequest
 from styleexport.runtime_bench.phones.android_phone import AndroidPhone
 from styleexport.runtime_bench.phones.measuring import job_of, refuse_hot
-from styleexport.runtime_bench.phones.tools import Call, Told, Tool, tool_of
+from styleexport.runtime_bench.phones.tools import Call, Tool, ToolOutput, tool_of
 
 PLACE = "/data/local/tmp"
 RUN_SECONDS = 600.0
@@ -44,8 +44,8 @@ UNPROVEN = (
 class _Cell:
     """A cell while it is measured."""
 
-    wish: CellWish
-    told: list[list[Told]] = field(default_factory=list[list[Told]])
+    wish: JobCell
+    told: list[list[ToolOutput]] = field(default_factory=list[list[ToolOutput]])
     refused: str = ""
 
     def fact(self) -> CellFact:
@@ -76,7 +76,7 @@ class _Cell:
 
 
 def measure_with_tool(
-    phone: AndroidPhone, ask: Ask, binary: Path, progress: Progress
+    phone: AndroidPhone, ask: MeasureRequest, binary: Path, progress: Progress
 ) -> LatencyReport:
     """Return what a benchmark program measured on a phone.
 
@@ -168,7 +168,9 @@ def _rounds(
                 cell.refused = str(error)
 
 
-def _turn(phone: AndroidPhone, tool: Tool, job: JobFact, place: str, wish: CellWish) -> list[Told]:
+def _turn(
+    phone: AndroidPhone, tool: Tool, job: JobFact, place: str, wish: JobCell
+) -> list[ToolOutput]:
     """Return the calls of one turn.
 
     Raises:

@@ -34,7 +34,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Told:
+class ToolOutput:
     """What a call told, in nanoseconds.
 
     Attributes:
@@ -73,7 +73,7 @@ class Tool(Protocol):
         """
         ...
 
-    def told(self, printed: str, call: Call) -> Told:
+    def told(self, printed: str, call: Call) -> ToolOutput:
         """Return what a call told.
 
         Raises:
@@ -109,7 +109,7 @@ class BenchmarkModel:
             "2>&1"
         )
 
-    def told(self, printed: str, call: Call) -> Told:
+    def told(self, printed: str, call: Call) -> ToolOutput:
         """Return the last run as a sample; see `Tool.told`."""
         counts = re.findall(r"count=(\d+) (?:first=\S+ )?curr=([\d.e+]+)", printed)
         times = re.search(r"Init: ([\d.e+]+), First inference: ([\d.e+]+)", printed)
@@ -125,7 +125,7 @@ class BenchmarkModel:
             effective["delegate"] = "xnnpack"
         if kept:
             effective["delegated"] = kept[1]
-        return Told((_ns(counts[-1][1]),), _ns(times[1]), _ns(times[2]), effective)
+        return ToolOutput((_ns(counts[-1][1]),), _ns(times[1]), _ns(times[2]), effective)
 
 
 class PerfTest:
@@ -152,13 +152,13 @@ class PerfTest:
             f"{threads} {shlex.quote(call.file)} {call.result} 2>&1; echo; cat {call.result}"
         )
 
-    def told(self, printed: str, call: Call) -> Told:
+    def told(self, printed: str, call: Call) -> ToolOutput:
         """Return the runs of the result file: name, seconds, memory, load, number."""
         rows = re.findall(r"^[^,\n]*,([\d.e+\-]+),\d+,\d+,(\d+)\s*$", printed, re.MULTILINE)
         if [int(number) for _, number in rows] != list(range(call.samples)):
             raise DeviceError(f"{self.name} timed {len(rows)} runs: {_last(printed)}")
         samples = tuple(round(float(seconds) * 1e9) for seconds, _ in rows)
-        return Told(samples, effective={"provider": self._providers[call.delegate]})
+        return ToolOutput(samples, effective={"provider": self._providers[call.delegate]})
 
 
 TOOLS: tuple[Tool, ...] = (BenchmarkModel(), PerfTest())

@@ -19,7 +19,7 @@ from styleexport.core.errors import DeviceError, UsageError
 if TYPE_CHECKING:
     from styleexport.core.types import Progress
     from styleexport.runtime_bench.contract.latency import LatencyReport
-    from styleexport.runtime_bench.contract.remote import Ask
+    from styleexport.runtime_bench.contract.remote import MeasureRequest
 
 PACKAGE = "styleexport.runtime_bench.runners"
 
@@ -139,7 +139,7 @@ class Runner(Protocol):
         """
         ...
 
-    def measure(self, ask: Ask, progress: Progress) -> LatencyReport:
+    def measure(self, ask: MeasureRequest, progress: Progress) -> LatencyReport:
         """Return what a runner with a clock of its own measured.
 
         Every cell bears the runner's name and the settings that were asked; a cell that is missing

@@ -14,7 +14,7 @@ from styleexport.core.arrays import Arrays
 from styleexport.core.errors import DeviceError
 from styleexport.core.types import Progress
 from styleexport.runtime_bench.contract.latency import LatencyReport
-from styleexport.runtime_bench.contract.remote import Ask
+from styleexport.runtime_bench.contract.remote import MeasureRequest
 from styleexport.runtime_bench.phones.phone import ANDROID_SUFFIXES
 from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 
@@ -42,17 +42,17 @@ class Android(Runner):
         """Whether the app runs files of this suffix."""
         return path.suffix in ANDROID_SUFFIXES
 
-    def measure(self, ask: Ask, progress: Progress) -> LatencyReport:
+    def measure(self, ask: MeasureRequest, progress: Progress) -> LatencyReport:
         """Return what the phone measured; see `Runner.measure`."""
         from styleexport.runtime_bench.phones.android_phone import AndroidPhone
-        from styleexport.runtime_bench.phones.measuring import Pace, measure_on_phone
+        from styleexport.runtime_bench.phones.measuring import Timeouts, measure_on_phone
         from styleexport.runtime_bench.phones.tool_run import measure_with_tool
 
         phone = AndroidPhone(ask.device.serial)
         if ask.device.binary is not None:
             return measure_with_tool(phone, ask, ask.device.binary, progress)
         phone.check_app()
-        return measure_on_phone(phone, ask, ANDROID_SUFFIXES, progress, Pace())
+        return measure_on_phone(phone, ask, ANDROID_SUFFIXES, progress, Timeouts())
 
     def open(self, path: Path, options: RunOptions) -> AbstractContextManager[Session]:
         """Refuse: a phone measures by itself.

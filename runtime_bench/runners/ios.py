@@ -14,7 +14,7 @@ from styleexport.core.arrays import Arrays
 from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.types import Progress
 from styleexport.runtime_bench.contract.latency import LatencyReport
-from styleexport.runtime_bench.contract.remote import Ask
+from styleexport.runtime_bench.contract.remote import MeasureRequest
 from styleexport.runtime_bench.phones.phone import IOS_SUFFIXES
 from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 
@@ -40,16 +40,18 @@ class Ios(Runner):
 
         return devicectl.missing()
 
-    def measure(self, ask: Ask, progress: Progress) -> LatencyReport:
+    def measure(self, ask: MeasureRequest, progress: Progress) -> LatencyReport:
         """Return what the phone measured; see `Runner.measure`."""
         from styleexport.runtime_bench.phones.ios_phone import IosPhone
-        from styleexport.runtime_bench.phones.measuring import Pace, measure_on_phone
+        from styleexport.runtime_bench.phones.measuring import Timeouts, measure_on_phone
 
         if ask.device.binary is not None:
             raise UsageError(
                 "--benchmark-binary is for Android: type --runner android, or leave it"
             )
-        return measure_on_phone(IosPhone(ask.device.serial), ask, IOS_SUFFIXES, progress, Pace())
+        return measure_on_phone(
+            IosPhone(ask.device.serial), ask, IOS_SUFFIXES, progress, Timeouts()
+        )
 
     def open(self, path: Path, options: RunOptions) -> AbstractContextManager[Session]:
         """Refuse: a phone measures by itself.

@@ -20,7 +20,7 @@ from styleexport.core.arrays import Arrays
 from styleexport.core.errors import DeviceError
 from styleexport.core.types import Progress, Size
 from styleexport.runtime_bench.contract.latency import CellFact, LatencyReport
-from styleexport.runtime_bench.contract.remote import Ask, AskedCell, joined
+from styleexport.runtime_bench.contract.remote import AskedCell, MeasureRequest, joined
 from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 
 
@@ -60,12 +60,12 @@ class Browser(Runner):
         """Return nothing: a browser does not show what is inside a file."""
         return {}
 
-    def measure(self, ask: Ask, progress: Progress) -> LatencyReport:
+    def measure(self, ask: MeasureRequest, progress: Progress) -> LatencyReport:
         """Return what headless Chromium measured, a page for each backend; see `Runner.measure`."""
         backends = dict.fromkeys(self.setting(cell.settings, "backend") for cell in ask.cells)
         return joined([self._page(ask, backend, progress) for backend in backends])
 
-    def _page(self, ask: Ask, backend: str, progress: Progress) -> LatencyReport:
+    def _page(self, ask: MeasureRequest, backend: str, progress: Progress) -> LatencyReport:
         """Return what one page measured, its cells under the settings that were asked."""
         from styleexport.runtime_bench.runners.browser._drive import bench_in_browser
         from styleexport.runtime_bench.runners.browser._job import PagePlanFact

@@ -78,7 +78,7 @@ def job_of(
     Raises:
         UsageError: a browser runs none of them, or the artifact holds no such file and size.
     """
-    asked = job.new_job(job.wishes(manifest, SUFFIXES, wanted), plan)
+    asked = job.new_job(job.job_cells(manifest, SUFFIXES, wanted), plan)
     content, styles = examples("content"), examples("style")
     return PageJobFact(
         schema_version=asked.schema_version,

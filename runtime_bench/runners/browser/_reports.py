@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from styleexport.core.errors import BadArtifact, UsageError
-from styleexport.runtime_bench.contract.job import CellWish
+from styleexport.runtime_bench.contract.job import JobCell
 from styleexport.runtime_bench.contract.latency import (
     CellFact,
     LatencyReport,
@@ -112,7 +112,7 @@ class Inbox:
             number += 1
 
 
-def _check_cell(cell: CellFact, wish: CellWish | None) -> None:
+def _check_cell(cell: CellFact, wish: JobCell | None) -> None:
     if wish is None or cell.subject != wish.subject or cell.runner != "browser":
         raise BadArtifact(
             f"what was sent measures {cell.subject.path} at {cell.size.size()}, which is not a "

@@ -29,7 +29,7 @@ from styleexport.runtime_bench.contract.latency import (
     LatencyReport,
     ProtocolFact,
 )
-from styleexport.runtime_bench.contract.remote import Ask, AskedCell
+from styleexport.runtime_bench.contract.remote import AskedCell, MeasureRequest
 from styleexport.runtime_bench.machine import environment
 from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 
@@ -52,7 +52,7 @@ class EmulatedAarch64(Runner):
 
         return machine.missing()
 
-    def measure(self, ask: Ask, progress: Progress) -> LatencyReport:
+    def measure(self, ask: MeasureRequest, progress: Progress) -> LatencyReport:
         """Return parity and guest instructions of each cell; see `Runner.measure`."""
         before, created = environment.state(), datetime.datetime.now(datetime.UTC)
         cells: list[CellFact] = []
@@ -81,10 +81,10 @@ class EmulatedAarch64(Runner):
 
     def _cell(self, artifact: Path, cell: AskedCell) -> CellFact:
         """Return what one file computes in the machine."""
-        from styleexport.runtime_bench.contract.job import wishes
+        from styleexport.runtime_bench.contract.job import job_cells
 
         manifest = read_manifest(artifact, check_files=False)
-        (wish,) = wishes(manifest, (self.suffix,), {(cell.path, cell.size)})
+        (wish,) = job_cells(manifest, (self.suffix,), {(cell.path, cell.size)})
         fact = CellFact(
             subject=wish.subject,
             runner=self.name,

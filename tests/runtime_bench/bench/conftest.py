@@ -16,7 +16,7 @@ import pytest
 
 from styleexport.core.types import Role, Size
 from styleexport.runtime_bench.bench import BenchRequest, cells, run
-from styleexport.runtime_bench.bench.worker import Station
+from styleexport.runtime_bench.bench.worker import WorkerState
 from styleexport.runtime_bench.contract.latency import LatencyReport
 from styleexport.runtime_bench.runners._choice import RunnerChoice
 from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session, find_runner
@@ -109,7 +109,7 @@ def expected(path: Path) -> np.ndarray:
 class InProcess:
     """A worker that lives in this process."""
 
-    station: Station
+    station: WorkerState
     asked: list[object]
     ended: bool = False
 
@@ -136,9 +136,9 @@ class Bench:
     def find(self, name: str) -> Runner:
         return self.runners[name] if name in self.runners else find_runner(name)
 
-    def hire(self, cell) -> InProcess:
+    def spawn(self, cell) -> InProcess:
         asked = Named(cell.choice.name, self.asked)
-        self.workers.append(InProcess(Station(self.find, self.clock), asked))
+        self.workers.append(InProcess(WorkerState(self.find, self.clock), asked))
         return self.workers[-1]
 
     def __call__(self, *runners: str, **changes) -> LatencyReport:
@@ -153,7 +153,7 @@ class Bench:
             **changes,
         }
         request = BenchRequest((self.artifact,), **settings)
-        return run.bench(request, self.lines.append, hire=self.hire)
+        return run.bench(request, self.lines.append, spawn=self.spawn)
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pytest
 
 from styleexport.core.types import Role, Size
 from styleexport.runtime_bench.bench.cells import Cell, cells_of
-from styleexport.runtime_bench.bench.protocol import tables
+from styleexport.runtime_bench.bench.protocol import memory_groups
 from styleexport.runtime_bench.bench.request import BenchRequest
 from styleexport.runtime_bench.bench.worker import is_memory
 from styleexport.runtime_bench.machine.memory import peak_rss_bytes, rss_bytes
@@ -27,7 +27,7 @@ def cell(artifact) -> Cell:
 
 
 def shapes(cells, together, free):
-    return [len(table) for table in tables(cells, together, free)]
+    return [len(table) for table in memory_groups(cells, together, free)]
 
 
 def test_tables_are_even(cell):

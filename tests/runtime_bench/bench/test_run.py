@@ -12,8 +12,7 @@ from PIL import Image
 
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.core.types import Precision, Role, Size
-from styleexport.runtime_bench.bench import BenchRequest, WarmUp
-from styleexport.runtime_bench.bench import messages as say
+from styleexport.runtime_bench.bench import BenchRequest, WarmUp, messages
 from styleexport.runtime_bench.contract.latency import report_from_json
 from styleexport.runtime_bench.report.comparison import compare_reports, regressions
 from styleexport.runtime_bench.runners._choice import RunnerChoice
@@ -59,7 +58,7 @@ def test_the_subject_is_the_manifests(bench):
 def test_candidates_take_turns_in_an_order_that_changes(bench, clock):
     bench.runners |= {name: Fake(clock, name) for name in ("second", "third", "fourth")}
     bench("fake", "second", "third", "fourth", rounds=6)
-    turns = [name for name, command in bench.asked if isinstance(command, say.Turn)]
+    turns = [name for name, command in bench.asked if isinstance(command, messages.Turn)]
     rounds = [turns[i : i + 4] for i in range(0, len(turns), 4)]
     assert len(rounds) == 6
     assert all(sorted(names) == ["fake", "fourth", "second", "third"] for names in rounds)
@@ -72,7 +71,7 @@ def test_same_seed_same_order(bench, clock):
     for seed in (1, 1, 2):
         bench.asked.clear()
         bench("fake", "second", rounds=8, seed=seed)
-        orders.append([name for name, command in bench.asked if isinstance(command, say.Turn)])
+        orders.append([name for name, command in bench.asked if isinstance(command, messages.Turn)])
     assert orders[0] == orders[1] != orders[2]
 
 
@@ -117,7 +116,7 @@ def test_memory_error_is_tried_again_alone_then_marked(bench, clock):
     assert hungry.rounds_ns == ()
     assert other.status == "measured"
     assert len(other.rounds_ns) == 3
-    loads = [name for name, command in bench.asked if isinstance(command, say.Load)]
+    loads = [name for name, command in bench.asked if isinstance(command, messages.Load)]
     assert loads == ["fake", "other", "fake"]
     assert any("once more, alone" in line for line in bench.lines)
 
@@ -206,7 +205,7 @@ def test_energy_of_each_cell_is_the_sum_of_its_turns(bench, monkeypatch):
 def test_affinity_and_threads_are_passed_on(bench):
     (cell,) = bench("fake", threads=3).cells
     assert cell.effective["threads"] == "3"
-    (load,) = [command for _, command in bench.asked if isinstance(command, say.Load)]
+    (load,) = [command for _, command in bench.asked if isinstance(command, messages.Load)]
     assert load.job.threads == 3
     assert BenchRequest((bench.artifact,), affinity=(0,)).used_threads == 1
 
@@ -289,6 +288,6 @@ def test_profile_follows_the_samples_and_its_failure_costs_none(bench, monkeypat
 
 def test_messages_survive_the_wire(bench):
     bench("fake")
-    decoder = msgspec.json.Decoder(say.Command)
+    decoder = msgspec.json.Decoder(messages.Command)
     for _, command in bench.asked:
         assert decoder.decode(msgspec.json.encode(command)) == command

@@ -10,7 +10,7 @@ from styleexport.core.manifest import read_manifest
 from styleexport.core.thresholds import ROUNDED_DB
 from styleexport.core.types import Role
 from styleexport.runtime_bench.bench.request import BenchRequest, WarmUp
-from styleexport.runtime_bench.contract.job import PlanFact, json_schema, wishes
+from styleexport.runtime_bench.contract.job import PlanFact, job_cells, json_schema
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "job.schema.json"
 
@@ -40,4 +40,4 @@ def test_pictures_of_8_bits_are_held_to_what_8_bits_can_hold(artifact):
     pixels = tuple(msgspec.structs.replace(t, dtype="uint8") for t in fact.outputs)
     rounded = msgspec.structs.replace(fact, outputs=pixels)
     held = msgspec.structs.replace(manifest, files=(fact, rounded))
-    assert [wish.allowed_db for wish in wishes(held, [".onnx"])] == [90, ROUNDED_DB]
+    assert [wish.allowed_db for wish in job_cells(held, [".onnx"])] == [90, ROUNDED_DB]

@@ -32,7 +32,7 @@ def adb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeAdbServ
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("ANDROID_HOME", "ANDROID_SDK_ROOT", "ANDROID_SERIAL", "ADB_VENDOR_KEYS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(measuring, "Pace", partial(measuring.Pace, **QUICK))
+    monkeypatch.setattr(measuring, "Timeouts", partial(measuring.Timeouts, **QUICK))
     yield server
     server.close()
 

@@ -12,7 +12,7 @@ from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Size
 from styleexport.runtime_bench.contract.job import PlanFact
-from styleexport.runtime_bench.contract.remote import Ask, AskedCell, DeviceOptions
+from styleexport.runtime_bench.contract.remote import AskedCell, DeviceOptions, MeasureRequest
 from styleexport.runtime_bench.phones import adb as adb_program
 from styleexport.runtime_bench.phones.android_phone import properties_from, state_from
 from styleexport.runtime_bench.runners.android import RUNNER
@@ -25,7 +25,7 @@ CELLS = (AskedCell(TFLITE, Size(8, 12), {"delegate": "gpu"}), AskedCell(ONNX, Si
 
 
 def measure(artifact, *, cells=CELLS, said=None, **device):
-    ask = Ask(artifact, cells, PLAN, "styleexport bench", DeviceOptions(**device))
+    ask = MeasureRequest(artifact, cells, PLAN, "styleexport bench", DeviceOptions(**device))
     return RUNNER.measure(ask, (said if said is not None else []).append)
 
 

@@ -14,7 +14,7 @@ from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Size
 from styleexport.runtime_bench.contract.job import PlanFact
-from styleexport.runtime_bench.contract.remote import Ask, AskedCell, DeviceOptions
+from styleexport.runtime_bench.contract.remote import AskedCell, DeviceOptions, MeasureRequest
 from styleexport.runtime_bench.phones import measuring
 from styleexport.runtime_bench.runners.ios import RUNNER
 from tests.runtime_bench.phones.conftest import QUICK, ROOT
@@ -36,7 +36,7 @@ def iphone(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("FAKE_IPHONE", str(folder))
-    monkeypatch.setattr(measuring, "Pace", partial(measuring.Pace, **QUICK))
+    monkeypatch.setattr(measuring, "Timeouts", partial(measuring.Timeouts, **QUICK))
 
     def facts(**given) -> Path:
         (folder / "facts.json").write_text(json.dumps(given))
@@ -46,7 +46,7 @@ def iphone(monkeypatch, tmp_path):
 
 
 def measure(artifact, **device):
-    ask = Ask(artifact, CELLS, PLAN, "styleexport bench", DeviceOptions(**device))
+    ask = MeasureRequest(artifact, CELLS, PLAN, "styleexport bench", DeviceOptions(**device))
     return RUNNER.measure(ask, [].append)
 
 

@@ -10,7 +10,7 @@ from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.types import Size
 from styleexport.runtime_bench.contract.job import PlanFact
 from styleexport.runtime_bench.contract.latency import read_report
-from styleexport.runtime_bench.contract.remote import Ask, AskedCell, DeviceOptions
+from styleexport.runtime_bench.contract.remote import AskedCell, DeviceOptions, MeasureRequest
 from styleexport.runtime_bench.phones.tools import BenchmarkModel, Call, PerfTest, tool_of
 from styleexport.runtime_bench.runners.android import RUNNER
 from tests.cli.conftest import Cli, cli
@@ -51,7 +51,7 @@ def program(tmp_path: Path, name: str, text: str) -> Path:
 
 
 def measure(artifact, binary, *cells):
-    ask = Ask(artifact, cells, PLAN, "styleexport bench", DeviceOptions(binary=binary))
+    ask = MeasureRequest(artifact, cells, PLAN, "styleexport bench", DeviceOptions(binary=binary))
     return RUNNER.measure(ask, [].append)
 
 

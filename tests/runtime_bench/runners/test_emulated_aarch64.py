@@ -12,7 +12,7 @@ from styleexport.core.errors import DeviceError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Size
 from styleexport.runtime_bench.contract.job import PlanFact
-from styleexport.runtime_bench.contract.remote import Ask, AskedCell
+from styleexport.runtime_bench.contract.remote import AskedCell, MeasureRequest
 from styleexport.runtime_bench.parity import read_probe
 from styleexport.runtime_bench.runners.emulated_aarch64 import INSTRUCTIONS, RUNNER, machine
 from tests.cli.conftest import Cli, cli
@@ -26,7 +26,7 @@ ENCODE = "colour-transfer_encode_8x12_fp32.onnx"
 
 
 def measure(artifact, path):
-    ask = Ask(artifact, (AskedCell(path, Size(8, 12)),), PlanFact())
+    ask = MeasureRequest(artifact, (AskedCell(path, Size(8, 12)),), PlanFact())
     (cell,) = RUNNER.measure(ask, [].append).cells
     return cell
 
