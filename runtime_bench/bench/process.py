@@ -1,4 +1,4 @@
-"""A worker's process, seen from the harness: asked, waited for, and ended whatever happens."""
+"""Process of a worker, as the harness controls it: commands, time limits, and its end."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ import msgspec
 from styleexport.runtime_bench.bench import messages
 
 MODULE = "styleexport.runtime_bench.bench.worker"
-# -P: the worker's modules are found where this process finds them, and nowhere else.
+# -P: the worker imports its modules from where this process does, and from nowhere else.
 COMMAND = (sys.executable, "-P", "-m", MODULE)
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PATIENCE_SECONDS = 5.0
 
 
 class Worker(Protocol):
-    """What measures one cell."""
+    """Measures one cell."""
 
     def ask(self, command: messages.Command, seconds: float) -> messages.Answer:
         """Return the answer to a command.
 
         Args:
-            command: what to do.
-            seconds: to wait for the answer.
+            command: command to carry out.
+            seconds: time limit for the answer.
         """
         ...
 
     def end(self) -> None:
-        """End it, at once."""
+        """End it immediately."""
         ...
 
 
 class WorkerProcess:
-    """A worker in a process of its own, which the terminal's Ctrl-C does not reach.
+    """A worker in a process of its own, which does not receive the terminal's Ctrl-C.
 
     Args:
-        threads: of the runtime, for the libraries that read it from their environment.
-        command: that starts it.
+        threads: number of threads, for libraries that read it from their environment.
+        command: command line of the process.
     """
 
     def __init__(self, threads: int, command: Sequence[str] = COMMAND) -> None:
@@ -65,12 +65,11 @@ class WorkerProcess:
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         threading.Thread(target=_read, args=(self._stdout, self._lines), daemon=True).start()
-        self._decoder = msgspec.json.Decoder(messages.Answer)
 
     def ask(self, command: messages.Command, seconds: float) -> messages.Answer:
-        """Return the answer to a command; what happened to the process is an answer too."""
+        """Return the answer to a command; the death of the process is reported as one."""
         try:
-            self._stdin.write(msgspec.json.encode(command) + b"\n")
+            self._stdin.write(messages.encode(command))
             self._stdin.flush()
             line = self._lines.get(timeout=seconds)
         except (OSError, ValueError):  # a pipe without its reader, or closed by `end`
@@ -81,7 +80,7 @@ class WorkerProcess:
         if not line:
             return self._died()
         try:
-            return self._decoder.decode(line)
+            return messages.decode_answer(line)
         except msgspec.DecodeError as error:
             self.end()
             return messages.Refused(
@@ -89,7 +88,7 @@ class WorkerProcess:
             )
 
     def end(self) -> None:
-        """Kill the process, unless it has ended."""
+        """Kill the process if it still runs."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
@@ -124,7 +123,7 @@ class WorkerProcess:
 
 
 def _read(pipe: IO[bytes], lines: queue.SimpleQueue[bytes]) -> None:
-    """Pass on the lines of a pipe, and an empty one at its end."""
+    """Queue the lines of a pipe, and an empty one at its end."""
     with contextlib.suppress(OSError, ValueError):  # closed while it is read
         for line in pipe:
             lines.put(line)
@@ -132,12 +131,12 @@ def _read(pipe: IO[bytes], lines: queue.SimpleQueue[bytes]) -> None:
 
 
 def _close(pipe: IO[bytes]) -> None:
-    with contextlib.suppress(OSError):  # what was still to be flushed has no reader
+    with contextlib.suppress(OSError):  # buffered output has no reader any more
         pipe.close()
 
 
 def _environment(threads: int) -> dict[str, str]:
-    """Return this process's environment, with the threads and the path of its modules."""
+    """Return this process's environment with the thread count and its module path."""
     return {
         **os.environ,
         **dict.fromkeys(THREAD_VARIABLES, str(threads)),

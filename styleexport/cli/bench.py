@@ -12,6 +12,7 @@ import click
 from styleexport.cli._bench_compare import compare
 from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
 from styleexport.core.errors import DeviceError, ParityFailure, UsageError
+from styleexport.runtime_bench.contract import defaults
 
 if TYPE_CHECKING:
     from styleexport.runtime_bench.bench import BenchRequest
@@ -120,19 +121,27 @@ class Options(TypedDict):
 )
 @click.option("--threads", type=int, help="Of each runtime.  [default: one a processor]")
 @click.option("--affinity", metavar="LIST", help="Processors to stay on: 0,1 or 0-3.")
-@click.option("--rounds", type=int, default=7, show_default=True, help="Turns of each cell.")
-@click.option("--seconds", type=float, default=0.5, show_default=True, help="Of a turn, at least.")
+@click.option(
+    "--rounds", type=int, default=defaults.ROUNDS, show_default=True, help="Turns of each cell."
+)
+@click.option(
+    "--seconds",
+    type=float,
+    default=defaults.SECONDS,
+    show_default=True,
+    help="Of a turn, at least.",
+)
 @click.option(
     "--min-samples",
     type=int,
-    default=5,
+    default=defaults.MIN_SAMPLES,
     show_default=True,
     help="Of a turn, at least; fewer for files of many seconds.",
 )
 @click.option(
     "--warm-up",
     type=float,
-    default=10.0,
+    default=defaults.WARM_UP_SECONDS,
     show_default=True,
     metavar="SECONDS",
     help="To become stable in, at most.",
@@ -192,7 +201,8 @@ def bench(
 def _request(artifacts: tuple[Path, ...], options: Options) -> BenchRequest:
     """Return what the options ask for."""
     from styleexport.cli._parse import parse_precision, parse_roles, parse_sizes
-    from styleexport.runtime_bench.bench import BenchRequest, WarmUp
+    from styleexport.runtime_bench.bench import BenchRequest
+    from styleexport.runtime_bench.contract.job import PlanFact
     from styleexport.runtime_bench.contract.remote import DeviceOptions
     from styleexport.runtime_bench.runners._choice import parse_runner
 
@@ -204,12 +214,14 @@ def _request(artifacts: tuple[Path, ...], options: Options) -> BenchRequest:
         roles=parse_roles(options["roles"]) or (),
         precisions=tuple(precisions),
         batches=options["batches"],
-        threads=options["threads"],
+        plan=PlanFact(
+            rounds=options["rounds"],
+            seconds=options["seconds"],
+            min_samples=options["min_samples"],
+            warm_up_seconds=options["warm_up"],
+            threads=options["threads"],
+        ),
         affinity=_processors(options["affinity"] or ""),
-        rounds=options["rounds"],
-        seconds=options["seconds"],
-        min_samples=options["min_samples"],
-        warm_up=WarmUp(limit_seconds=options["warm_up"]),
         peak=not options["no_peak"],
         profile=options["profile"],
         command=" ".join(["styleexport", *sys.argv[1:]]),
@@ -244,13 +256,13 @@ def _free_paths(
         UsageError: there is a file already.
     """
     from styleexport.core.manifest import read_manifest
-    from styleexport.runtime_bench.runners._runner import find_runner
+    from styleexport.runtime_bench.runners._runner import on_other_machine
 
     if out is None:
         network = read_manifest(artifacts[0], check_files=False).network.name
         out = Path(f"{network}-latency.json")
     names = dict.fromkeys(choice.name for choice in request.runners)
-    phones = [name for name in names if find_runner(name).elsewhere]
+    phones = [name for name in names if on_other_machine(name)]
     if len(phones) == len(names) == 1:
         paths = {"desktop": out}
     else:
@@ -328,10 +340,10 @@ def _check_any_right(found: LatencyReport) -> None:
 
 def _is_proven(cell: CellFact) -> bool:
     """Whether a runner that never times has proven the file."""
-    from styleexport.runtime_bench.runners._runner import find_runner
+    from styleexport.runtime_bench.runners._runner import any_runner
 
     proven = cell.parity is not None and cell.parity.passed
-    return proven and not find_runner(cell.runner).timed
+    return proven and not any_runner(cell.runner).timed
 
 
 def _story(cell: CellFact) -> str:

@@ -145,7 +145,7 @@ def test_what_differs_from_its_network_is_reported_and_fails(cli, artifact, monk
     )
     answers = {
         messages.Load: messages.Loaded(idle_rss_bytes=1, loads_ns=(2, 1), effective={}),
-        messages.Probe: messages.Probed(first_ns=3, parity=wrong, picture=None),
+        messages.CheckProbes: messages.Checked(first_ns=3, parity=wrong, picture=None),
     }
 
     class Worker:

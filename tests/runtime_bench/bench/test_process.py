@@ -15,9 +15,10 @@ from styleexport.core.types import Role, Size
 from styleexport.runtime_bench.bench import BenchRequest, messages
 from styleexport.runtime_bench.bench.process import WorkerProcess
 from styleexport.runtime_bench.bench.run import bench
-from styleexport.runtime_bench.runners._choice import RunnerChoice
+from styleexport.runtime_bench.contract.job import PlanFact
+from styleexport.runtime_bench.contract.runner_choice import RunnerChoice
 
-TURN = messages.Turn(seconds=0.0, min_samples=1)
+TURN = messages.Turn()
 DEADLINE = 60.0
 
 
@@ -54,7 +55,7 @@ def alive(pid: int) -> bool:
 )
 def test_what_became_of_a_worker(worker, mode, status, message, killed):
     process = worker(mode)
-    assert isinstance(process.ask(messages.Probe(), DEADLINE), messages.Probed)
+    assert isinstance(process.ask(messages.CheckProbes(), DEADLINE), messages.Checked)
     answer = process.ask(TURN, DEADLINE)
     assert isinstance(answer, messages.Refused)
     assert (answer.status, answer.killed) == (status, killed)
@@ -63,7 +64,7 @@ def test_what_became_of_a_worker(worker, mode, status, message, killed):
 
 def test_a_worker_that_does_not_answer_is_killed(worker, worker_command):
     process = worker("hangs")
-    process.ask(messages.Probe(), DEADLINE)
+    process.ask(messages.CheckProbes(), DEADLINE)
     answer = process.ask(TURN, 0.2)
     assert (answer.status, answer.message) == ("failed", "no answer within 0 s")
     pid = int(worker_command("hangs").log.read_text().split()[1])
@@ -73,7 +74,7 @@ def test_a_worker_that_does_not_answer_is_killed(worker, worker_command):
 
 @pytest.mark.skipif(not hasattr(os, "getsid"), reason="sessions of POSIX")
 def test_a_worker_is_out_of_the_terminals_reach(worker, worker_command):
-    worker("good").ask(messages.Probe(), DEADLINE)
+    worker("good").ask(messages.CheckProbes(), DEADLINE)
     assert os.getsid(int(worker_command("good").log.read_text().split()[1])) != os.getsid(0)
 
 
@@ -83,7 +84,7 @@ def request(artifact: Path) -> BenchRequest:
         (RunnerChoice("onnxruntime"), RunnerChoice("openvino")),
         (Size(64, 96),),
         (Role.TRANSFORM,),
-        rounds=2,
+        plan=PlanFact(rounds=2),
         peak=False,
     )
 
@@ -143,7 +144,7 @@ import sys
 from styleexport.runtime_bench.bench.process import WorkerProcess
 from styleexport.runtime_bench.bench import messages
 worker = WorkerProcess(1, sys.argv[1:])
-worker.ask(messages.Probe(), 60)
+worker.ask(messages.CheckProbes(), 60)
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -200,10 +201,8 @@ def test_the_real_worker_measures(artifact):
         (RunnerChoice("onnxruntime"),),
         (Size(64, 64),),
         (Role.ENCODE,),
-        threads=1,
+        plan=PlanFact(rounds=2, seconds=0.01, threads=1),
         affinity=(min(os.sched_getaffinity(0)),) if hasattr(os, "sched_getaffinity") else (),
-        rounds=2,
-        seconds=0.01,
         peak=False,
     )
     lines: list[str] = []

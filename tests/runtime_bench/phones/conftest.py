@@ -14,7 +14,7 @@ from tests.runtime_bench.browser.conftest import needed
 from tests.runtime_bench.phones.adb_server import FakeAdbServer, FakePhone
 
 ROOT = Path(__file__).parents[3]
-QUICK = {"poll": 0.01, "away": 0.2, "start": 0.5, "cell": 0.2, "turn": 0.1}
+QUICK = {"poll": 0.01, "unreachable": 0.2, "start": 0.5, "cell": 0.2, "turn": 0.1}
 
 
 @pytest.fixture
