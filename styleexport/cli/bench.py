@@ -14,6 +14,7 @@ from styleexport.cli._common import PATH, json_option, print_json, print_table, 
 from styleexport.cli._group import DefaultCommand, DefaultGroup
 from styleexport.cli._types import PROCESSORS, ROLE, RUNNER, SIZE, precision_type
 from styleexport.core.errors import DeviceError, ParityFailure, UsageError
+from styleexport.runtime_bench.contract import defaults
 
 if TYPE_CHECKING:
     from styleexport.core.types import Precision, Role, Size
@@ -108,21 +109,31 @@ class Options(TypedDict):
 )
 @click.option("--threads", type=int, help="Threads of each runtime.  [default: one per processor]")
 @click.option("--affinity", type=PROCESSORS, help="Pin the runs to these processors: 0,1 or 0-3.")
-@click.option("--rounds", type=int, default=7, show_default=True, help="Number of rounds per cell.")
 @click.option(
-    "--seconds", type=float, default=0.5, show_default=True, help="Minimum seconds per round."
+    "--rounds",
+    type=int,
+    default=defaults.ROUNDS,
+    show_default=True,
+    help="Number of rounds per cell.",
+)
+@click.option(
+    "--seconds",
+    type=float,
+    default=defaults.SECONDS,
+    show_default=True,
+    help="Minimum seconds per round.",
 )
 @click.option(
     "--min-samples",
     type=int,
-    default=5,
+    default=defaults.MIN_SAMPLES,
     show_default=True,
     help="Minimum runs per round; fewer for files that take many seconds.",
 )
 @click.option(
     "--warm-up",
     type=float,
-    default=10.0,
+    default=defaults.WARM_UP_SECONDS,
     show_default=True,
     metavar="SECONDS",
     help="Stop warming up after this many seconds.",
@@ -185,7 +196,8 @@ def bench(
 
 def _request(artifacts: tuple[Path, ...], options: Options) -> BenchRequest:
     """Return the request that the options describe."""
-    from styleexport.runtime_bench.bench import BenchRequest, WarmUp
+    from styleexport.runtime_bench.bench import BenchRequest
+    from styleexport.runtime_bench.contract.job import PlanFact
     from styleexport.runtime_bench.contract.remote import DeviceOptions
 
     return BenchRequest(
@@ -195,12 +207,14 @@ def _request(artifacts: tuple[Path, ...], options: Options) -> BenchRequest:
         roles=tuple(dict.fromkeys(options["roles"])),
         precisions=options["precisions"],
         batches=options["batches"],
-        threads=options["threads"],
+        plan=PlanFact(
+            rounds=options["rounds"],
+            seconds=options["seconds"],
+            min_samples=options["min_samples"],
+            warm_up_seconds=options["warm_up"],
+            threads=options["threads"],
+        ),
         affinity=options["affinity"] or (),
-        rounds=options["rounds"],
-        seconds=options["seconds"],
-        min_samples=options["min_samples"],
-        warm_up=WarmUp(limit_seconds=options["warm_up"]),
         peak=not options["no_peak"],
         profile=options["profile"],
         command=" ".join(["styleexport", *sys.argv[1:]]),
@@ -218,13 +232,13 @@ def _free_paths(
         UsageError: there is a file already.
     """
     from styleexport.core.manifest import read_manifest
-    from styleexport.runtime_bench.runners._runner import find_runner
+    from styleexport.runtime_bench.runners._runner import on_other_machine
 
     if out is None:
         network = read_manifest(artifacts[0], check_files=False).network.name
         out = Path(f"{network}-latency.json")
     names = dict.fromkeys(choice.name for choice in request.runners)
-    phones = [name for name in names if find_runner(name).elsewhere]
+    phones = [name for name in names if on_other_machine(name)]
     if len(phones) == len(names) == 1:
         paths = {"desktop": out}
     else:
@@ -302,10 +316,10 @@ def _check_any_right(found: LatencyReport) -> None:
 
 def _is_proven(cell: CellFact) -> bool:
     """Whether a runner that never times has proven the file."""
-    from styleexport.runtime_bench.runners._runner import find_runner
+    from styleexport.runtime_bench.runners._runner import any_runner
 
     proven = cell.parity is not None and cell.parity.passed
-    return proven and not find_runner(cell.runner).timed
+    return proven and not any_runner(cell.runner).timed
 
 
 def _story(cell: CellFact) -> str:
