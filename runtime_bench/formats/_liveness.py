@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Step:
+class GraphStep:
     """One operation: the activations it reads, and those it writes with their bytes."""
 
     reads: tuple[str, ...]
     writes: Mapping[str, int]
 
 
-def peak_bytes(steps: Sequence[Step], inputs: Mapping[str, int], outputs: Sequence[str]) -> int:
+def peak_bytes(
+    steps: Sequence[GraphStep], inputs: Mapping[str, int], outputs: Sequence[str]
+) -> int:
     """Return the most bytes that are alive at once.
 
     While a step runs, what it reads and what it writes are both alive; inputs live until their last

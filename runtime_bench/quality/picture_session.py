@@ -17,16 +17,11 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from styleexport.core.arrays import Array, Arrays, Run
-from styleexport.core.errors import (
-    BadArtifact,
-    DeviceError,
-    MissingExtra,
-    UnsupportedOp,
-    first_line,
-)
+from styleexport.core.errors import BadArtifact
 from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.types import Role, Size
-from styleexport.runtime_bench.quality.pairs import Side, sides_of
+from styleexport.runtime_bench.parity import runtime_errors_of
+from styleexport.runtime_bench.quality.pairs import ModelFile, sides_of
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 
 # The order in which the programs, which have no names, take their inputs.
@@ -34,7 +29,7 @@ ORDER = ("content", "style", "style_code", "strength")
 NO_STYLE = np.zeros((1, 3, 1, 1), np.float32)
 
 
-class StyleCodes:
+class CachedStyleEncoder:
     """Style picture → style code, each picture encoded once.
 
     Args:
@@ -53,8 +48,8 @@ class StyleCodes:
         return self.known[id(style)][1]
 
 
-class Encoders:
-    """The float encode programs of some artifacts: what one painter encoded, others need not.
+class StyleEncoders:
+    """The float encode programs of some artifacts: a picture is encoded once for all sessions.
 
     Args:
         options: of the runtime.
@@ -62,9 +57,9 @@ class Encoders:
 
     def __init__(self, options: RunOptions) -> None:
         self.options = options
-        self.opened: dict[Path, StyleCodes] = {}
+        self.opened: dict[Path, CachedStyleEncoder] = {}
 
-    def of(self, program: Side) -> StyleCodes:
+    def of(self, program: ModelFile) -> CachedStyleEncoder:
         """Return the codes that a program gives."""
 
         def encode(style: Array) -> Array:
@@ -72,11 +67,11 @@ class Encoders:
                 (code,) = session({"style": _resized(style, program)}).values()
             return code
 
-        return self.opened.setdefault(program.file, StyleCodes(encode))
+        return self.opened.setdefault(program.file, CachedStyleEncoder(encode))
 
 
 @dataclass(frozen=True)
-class _Painter:
+class _PictureSession:
     """A session of pictures in, picture (or style code) out.
 
     Attributes:
@@ -103,7 +98,7 @@ class _Painter:
 
 
 @contextlib.contextmanager
-def open_painter(side: Side, size: Size, encoders: Encoders) -> Generator[Run]:
+def open_picture_session(side: ModelFile, size: Size, encoders: StyleEncoders) -> Generator[Run]:
     """Return a session that takes ``content``, ``style`` and ``strength`` as pictures and number.
 
     Raises:
@@ -115,16 +110,18 @@ def open_painter(side: Side, size: Size, encoders: Encoders) -> Generator[Run]:
         names = _input_names(side)
         code = transform = None
         if side.role is Role.ENCODE:
-            code = StyleCodes(lambda style: next(iter(run({"style": style}).values())))
+            code = CachedStyleEncoder(lambda style: next(iter(run({"style": style}).values())))
             if (program := partner(side, Role.TRANSFORM, size)) is not None:
                 transform = stack.enter_context(_opened(program, encoders.options))
         elif "style_code" in names:
             program = partner(side, Role.ENCODE, size)
-            code = encoders.of(program) if program is not None else StyleCodes(_golden(side))
-        yield _Painter(run, names, code, transform)
+            code = (
+                encoders.of(program) if program is not None else CachedStyleEncoder(_golden(side))
+            )
+        yield _PictureSession(run, names, code, transform)
 
 
-def partner(side: Side, role: Role, size: Size) -> Side | None:
+def partner(side: ModelFile, role: Role, size: Size) -> ModelFile | None:
     """Return the float program of another role in the same artifact, at a size if it can be."""
     siblings = sides_of(side.folder, side.manifest)
     programs = [other for other in siblings if not other.is_file and other.role is role]
@@ -132,7 +129,7 @@ def partner(side: Side, role: Role, size: Size) -> Side | None:
     return next(iter(programs), None)
 
 
-def _resized(style: Array, program: Side) -> Array:
+def _resized(style: Array, program: ModelFile) -> Array:
     """Return a style picture at a size that the encoder takes."""
     size = Size(style.shape[2], style.shape[3])
     if program.takes(size):
@@ -141,7 +138,7 @@ def _resized(style: Array, program: Side) -> Array:
     return array_from_image(image_from_array(style).resize((wanted.width, wanted.height)))
 
 
-def _golden(side: Side) -> Callable[[Array], Array]:
+def _golden(side: ModelFile) -> Callable[[Array], Array]:
     """Return the code of the golden probe for any picture: of an artifact that has no encoder."""
     for probe in side.manifest.probes:
         tensors = load_file(side.folder / probe.path) if probe.role is side.role else {}
@@ -153,7 +150,7 @@ def _golden(side: Side) -> Callable[[Array], Array]:
     )
 
 
-def _input_names(side: Side) -> tuple[str, ...]:
+def _input_names(side: ModelFile) -> tuple[str, ...]:
     """Return the names of a side's inputs, in the order of its role."""
     facts = [fact for fact in side.manifest.files if fact.role is side.role]
     own = next((fact for fact in facts if fact.path == side.path), facts[0])
@@ -161,19 +158,12 @@ def _input_names(side: Side) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def _opened(side: Side, options: RunOptions) -> Generator[Run]:
+def _opened(side: ModelFile, options: RunOptions) -> Generator[Run]:
     """Return a session on a side; what its runtime raises becomes one line."""
     with runner_for(side.file).open(side.file, options) as session:
 
         def run(inputs: Arrays) -> dict[str, Array]:
-            try:
+            with runtime_errors_of(side.file, probe=""):
                 return session(inputs)
-            except (BadArtifact, DeviceError, MissingExtra, UnsupportedOp):
-                raise
-            except Exception as error:
-                raise BadArtifact(
-                    f"{side.file} does not run: {first_line(error)}; it is not the file that the "
-                    "manifest describes: export the network again"
-                ) from error
 
         yield run
