@@ -17,8 +17,8 @@ EXPORT = ("--quantize", "int8", "--size", "32x48")
 
 @pytest.fixture
 def onnx(cli, tmp_path):
-    """Export one convolution in int8 with some options."""
-    spec = network_file("budgeted", "return torch.sigmoid(self.conv(image))")
+    """Export two convolutions in int8 with some options."""
+    spec = network_file("budgeted", "return torch.sigmoid(self.conv(F.relu(self.conv(image))))")
 
     def run(*options: object):
         return cli("onnx", spec, *EXPORT, *options)
