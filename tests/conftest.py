@@ -13,17 +13,20 @@ from PIL import Image
 from styleexport.core import cache
 from styleexport.core.types import Precision, Size
 from styleexport.models.networks._open import open_network
+from tests import cpu_guard
 from tests.zoo import SMALL_BUDGET, Zoo, load_own, load_random, shared_folder
 
 __all__ = ["SMALL_BUDGET", "load_own", "load_random"]
-
-pytest_plugins = ("tests.cpu_guard",)
 
 ROOT = Path(__file__).parents[1]
 # Their tests wait for what `make android-check` and `make ios-check` build beside the tests.
 LAST = ("android", "ios")
 # One process a core under pytest-xdist.
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+
+
+def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.register(cpu_guard, "cpu-guard")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

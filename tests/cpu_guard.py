@@ -1,9 +1,9 @@
 """CPU time per test: printed by file, written to the JUnit report, and limited.
 
 A test that is not marked ``slow`` and takes more than ``cpu_limit`` seconds of CPU (its process and
-the children that ended during it, fixtures included) fails. CPU time, because the wall time of a
-shared machine says little. Work for all tests of a run is charged to its name, not to the test that
-needed it first: see `shared_work`.
+the children that ended during it, its own fixtures included) fails. CPU time, because the wall time
+of a shared machine says little. What several tests share, fixtures of a module or session and what
+runs in `shared_work`, is charged to its name and not to the test that came first.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ def cpu_seconds() -> float:
 @contextmanager
 def shared_work(name: str) -> Iterator[None]:
     """Charge what is done inside to a name in place of the test that runs."""
-    start = cpu_seconds()
+    start = cpu_seconds() - _shared.total()
     try:
         yield
     finally:
-        _shared[name] += cpu_seconds() - start
+        _shared[name] += cpu_seconds() - _shared.total() - start
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -53,6 +53,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 _START = pytest.StashKey[float]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
+    if fixturedef.scope == "function":
+        return (yield)
+    with shared_work(f"{fixturedef.baseid or 'plugin'}: {fixturedef.argname}"):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -97,7 +105,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for title, counts, most in (
         ("files", files, FILES),
         ("tests", tests, TESTS),
-        ("shared artifacts", shared, None),
+        ("shared", shared, TESTS),
     ):
         terminalreporter.write_line(f"{title}: {counts.total():.0f}")
         for name, seconds in counts.most_common(most):

@@ -30,7 +30,7 @@ def outcomes(pytester: pytest.Pytester, body: str, *options: str) -> pytest.RunR
     [
         "def test_it(): burn()",
         "def test_it(): subprocess.run([sys.executable, '-c', LOOP])",
-        "@pytest.fixture(scope='module')\ndef fixture(): burn()\ndef test_it(fixture): pass",
+        "@pytest.fixture\ndef fixture(): burn()\ndef test_it(fixture): pass",
     ],
     ids=["itself", "child", "fixture"],
 )
@@ -47,8 +47,9 @@ def test_more_cpu_than_the_limit_fails_the_run(pytester, body):
         "@pytest.mark.slow\ndef test_it(): burn()",
         "def test_it(): time.sleep(0.7)",
         "def test_it():\n    with shared_work('artifact'): burn()",
+        "@pytest.fixture(scope='module')\ndef fixture(): burn()\ndef test_it(fixture): pass",
     ],
-    ids=["marked slow", "waits", "makes what others share"],
+    ids=["marked slow", "waits", "makes what others share", "module fixture"],
 )
 def test_what_is_no_fault_of_the_test_passes(pytester, body):
     result = outcomes(pytester, body)

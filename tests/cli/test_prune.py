@@ -191,6 +191,7 @@ def test_pictures_too_small_for_the_network(cli, weights, pictures):
     ).refused(2, "size 8x8 is too small for adain-cd16x", "32")
 
 
+@pytest.mark.slow
 def test_symmetric_pruning_cuts_to_a_layout(cli, weights, pictures):
     common = (
         "prune",
