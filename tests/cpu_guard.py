@@ -68,12 +68,14 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
     try:
         return (yield)
     finally:
+        limit = float(item.config.getini(LIMIT))
         spent = cpu_seconds() - item.stash[_START] - _shared.total()
         item.user_properties.append((PROPERTY, round(spent, 2)))
         item.user_properties += [
-            (SHARED, f"{seconds:.2f} {name}") for name, seconds in _shared.items()
+            (SHARED, f"{seconds:.2f} {name}")
+            for name, seconds in _shared.items()
+            if seconds > limit / 100
         ]
-        limit = float(item.config.getini(LIMIT))
         if spent > limit and item.get_closest_marker("slow") is None:
             pytest.fail(
                 f"{item.nodeid} took {spent:.1f} s of CPU, at most {limit:g} s allowed: do less in "
@@ -99,7 +101,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for test, seconds in tests.items():
         files[test.partition("::")[0]] += seconds
     total = tests.total() + shared.total()
-    if total < float(terminalreporter.config.getini(LIMIT)):
+    limit = float(terminalreporter.config.getini(LIMIT))
+    if total < limit:
         return
     terminalreporter.section(f"CPU seconds: {total:.0f} in all")
     for title, counts, most in (
@@ -109,4 +112,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ):
         terminalreporter.write_line(f"{title}: {counts.total():.0f}")
         for name, seconds in counts.most_common(most):
+            if seconds < limit / 20:
+                break
             terminalreporter.write_line(f"{seconds:8.1f}  {name}")
