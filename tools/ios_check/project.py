@@ -1,4 +1,4 @@
-"""Is project.yml, from which XcodeGen makes the Xcode project, as it must be?"""
+"""Check of project.yml, from which XcodeGen generates the Xcode project."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ios_harness.check.outcome import Outcome
-from ios_harness.check.sources import HARNESS
+from tools.ios_check.outcome import Outcome
+from tools.ios_check.sources import HARNESS
 
 NAME = "project.yml"
 BUNDLE = "org.styleexport.harness"
@@ -19,7 +19,7 @@ TYPES = {"application", "bundle.unit-test", "bundle.ui-testing"}
 
 
 def check() -> Outcome:
-    """Return whether targets, sources, products and versions fit what is there."""
+    """Return whether targets, sources, products and versions match the package and its files."""
     if not importlib.util.find_spec("yaml"):
         return Outcome(NAME, "not possible here", ("no PyYAML: pip install pyyaml",))
     import yaml
@@ -30,12 +30,12 @@ def check() -> Outcome:
         return Outcome(NAME, "failed", (f"cannot be read: {error}",))
     manifest = (HARNESS / "Package.swift").read_text(encoding="utf-8")
     return Outcome.of(
-        NAME, list(faults(project, manifest)), f"{len(project['targets'])} targets fit"
+        NAME, list(faults(project, manifest)), f"{len(project['targets'])} targets match"
     )
 
 
 def faults(project: dict[str, Any], manifest: str, folder: Path = HARNESS) -> Iterator[str]:
-    """Yield what is wrong with a project, beside a package's manifest."""
+    """Yield the faults of a project, given the text of Package.swift."""
     yield from (f"unknown key {key}" for key in sorted(set(project) - TOP))
     targets = project.get("targets") or {}
     app = [name for name, target in targets.items() if target.get("type") == "application"]
@@ -47,14 +47,14 @@ def faults(project: dict[str, Any], manifest: str, folder: Path = HARNESS) -> It
     for name in app:
         settings = targets[name].get("settings", {}).get("base", {})
         if settings.get("PRODUCT_BUNDLE_IDENTIFIER") != BUNDLE:
-            yield f"{name}: the host starts {BUNDLE}, and no other bundle"
+            yield f"{name}: the host launches {BUNDLE}, and no other bundle"
         if not (folder / str(settings.get("INFOPLIST_FILE", ""))).is_file():
             yield f"{name}: INFOPLIST_FILE is not there"
     yield from _version_faults(project, manifest)
     for name, scheme in (project.get("schemes") or {}).items():
-        named = set(scheme.get("build", {}).get("targets", {}))
-        named |= set(scheme.get("test", {}).get("targets", ()))
-        yield from (f"scheme {name}: no target {one}" for one in sorted(named - set(targets)))
+        references = set(scheme.get("build", {}).get("targets", {}))
+        references |= set(scheme.get("test", {}).get("targets", ()))
+        yield from (f"scheme {name}: no target {one}" for one in sorted(references - set(targets)))
 
 
 def _target_faults(target: dict[str, Any], project: dict[str, Any], folder: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Run every check that this machine can; say which it cannot."""
+"""Run every check that this machine can run, and report those that it cannot."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 
 import click
 
-from ios_harness.check import apple_types, compiler, contract_keys, info_plist, project, syntax
-from ios_harness.check.outcome import Outcome
-from ios_harness.check.sources import ROOT
+from tools.ios_check import apple_types, compiler, info_plist, project, syntax
+from tools.ios_check.outcome import Outcome
+from tools.ios_check.sources import ROOT
 
-SCRATCH = ROOT / "build" / "ios_harness"
-NEVER = (
-    "Never run by the project: the app, Core ML's engine and the camera. They need a Mac with "
-    "Xcode, and a phone."
+# SwiftPM's build folder. It is kept, so that the next run compiles only what has changed.
+SCRATCH = ROOT / "build" / "ios-check"
+NOT_COVERED = (
+    "Not covered by any of these: running the app, the Core ML engine and the camera. That needs a "
+    "Mac with Xcode, and an iPhone."
 )
 
 
 def outcomes(scratch: Path = SCRATCH) -> Iterator[Outcome]:
-    """Yield what each check found."""
-    yield contract_keys.check()
+    """Yield the outcome of each check, the fast ones first."""
     yield syntax.check()
     yield project.check()
     yield info_plist.check()
@@ -35,14 +35,14 @@ def outcomes(scratch: Path = SCRATCH) -> Iterator[Outcome]:
 
 
 def main() -> int:
-    """Print every outcome; return 1 where something failed."""
+    """Print every outcome; return 1 if a check failed."""
     failed = False
     for outcome in outcomes():
         failed |= outcome.status == "failed"
         click.echo(f"{outcome.name}: {outcome.status}")
         for line in outcome.lines:
             click.echo(f"  {line}")
-    click.echo(NEVER)
+    click.echo(NOT_COVERED)
     return int(failed)
 
 

@@ -1,8 +1,9 @@
-"""Get Debian 13's Swift compiler into a folder, for machines whose own Debian has none.
+"""Download of Debian 13's Swift compiler into a folder, for an older Debian.
 
-``python -m ios_harness.check.debian_swift`` asks the mirror that this machine's apt uses for the
-package `swiftlang` and all that it needs (0.6 GB), and unpacks them in a folder (2.7 GB). Nothing
-is installed on the machine. The folder's `swift` and `swiftc` then run in that tree; only root may.
+``python -m tools.ios_check.debian_swift`` downloads the package `swiftlang` and its
+dependencies (0.6 GB) from the mirror that apt is configured for, and unpacks them into a folder
+(2.7 GB). Nothing is installed on the machine. The folder's `swift` and `swiftc` run in that tree
+with chroot, which needs root.
 """
 
 from __future__ import annotations
@@ -19,12 +20,22 @@ FOLDER = Path.home() / ".cache" / "styleexport" / "swift"
 SUITE = "trixie"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 PACKAGES = (
-    "swiftlang", "swiftlang-dev", "base-files", "bash", "coreutils", "git", "libc6-dev",
-    "libstdc++-14-dev", "findutils", "grep", "sed", "ca-certificates",
-)  # fmt: skip
+    "swiftlang",
+    "swiftlang-dev",
+    "base-files",
+    "bash",
+    "coreutils",
+    "git",
+    "libc6-dev",
+    "libstdc++-14-dev",
+    "findutils",
+    "grep",
+    "sed",
+    "ca-certificates",
+)
 FOLDERS = ("usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "proc", "dev", "tmp", "root")
 DEVICES = (("null", 1, 3), ("zero", 1, 5), ("random", 1, 8), ("urandom", 1, 9))
-# Runs a tool of the tree where the caller is, with the caller's files in their own places.
+# Runs a tool of the tree in the current folder, which is mounted at its own path.
 LAUNCHER = """#!/bin/sh
 exec unshare -m sh -c '
 tree=$1; shift
@@ -37,9 +48,9 @@ exec chroot "$tree" /usr/bin/env -i HOME=/root LANG=C.UTF-8 PATH=/usr/libexec/sw
 
 
 def main() -> int:
-    """Fetch and unpack; return 0 where a compiler answers at the end."""
+    """Download and unpack the compiler; return 0 if it runs."""
     if os.geteuid() != 0 or not Path(KEYRING).is_file():
-        click.echo("type as root, on Debian: python -m ios_harness.check.debian_swift")
+        click.echo("type as root, on Debian: python -m tools.ios_check.debian_swift")
         return 2
     folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else FOLDER
     launcher = folder / "swift"
@@ -51,20 +62,22 @@ def main() -> int:
 
 
 def mirror() -> str:
-    """Return the address of the archive that this machine's apt uses."""
-    said = subprocess.run(
+    """Return the address of the Debian archive that apt is configured for."""
+    targets = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(SITE) $(COMPONENT) $(ORIGIN)"],
-        capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    lines = [line.split() for line in said.splitlines()]
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    lines = [line.split() for line in targets.splitlines()]
     sites = [site for site, *rest in lines if rest == ["main", "Debian"] and "security" not in site]
     if not sites:
-        raise SystemExit("this machine's apt knows no archive of Debian: apt-get update may help")
+        raise SystemExit("apt knows no Debian archive on this machine: apt-get update may help")
     return sites[0]
 
 
 def fetch(state: Path) -> None:
-    """Download the packages with apt, whose state is a folder of its own."""
+    """Download the packages with apt, keeping its state apart from the machine's."""
     for part in ("state/lists/partial", "cache/archives/partial"):
         (state / part).mkdir(parents=True, exist_ok=True)
     (state / "state/status").touch()
@@ -81,19 +94,19 @@ def fetch(state: Path) -> None:
 
 
 def unpack(archives: Path, tree: Path) -> None:
-    """Lay the packages' files into a tree, each archive deleted once it is unpacked."""
+    """Extract the packages into a tree; an archive is deleted once it is extracted."""
     for part in FOLDERS:
         (tree / part).mkdir(parents=True, exist_ok=True)
     for name in ("bin", "sbin", "lib", "lib64"):
         if not (tree / name).exists():
             (tree / name).symlink_to(f"usr/{name}")
     for archive in sorted(archives.glob("*.deb")):
-        packed = subprocess.Popen(
+        content = subprocess.Popen(
             ["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE
         )
         tar = ["tar", "-x", "-C", str(tree), "--keep-directory-symlink"]
-        subprocess.run(tar, stdin=packed.stdout, check=True)
-        if packed.wait():
+        subprocess.run(tar, stdin=content.stdout, check=True)
+        if content.wait():
             raise SystemExit(f"{archive.name} cannot be unpacked")
         archive.unlink()
     shell = tree / "usr/bin/sh"
@@ -105,7 +118,7 @@ def unpack(archives: Path, tree: Path) -> None:
 
 
 def write_launchers(folder: Path) -> None:
-    """Write what runs the compiler and the package manager of the tree."""
+    """Write the scripts that run the tree's compiler and package manager."""
     for tool in ("swiftc", "swift"):
         launcher = folder / tool
         launcher.write_text(LAUNCHER.format(tool=tool, tree=folder / "tree"))
