@@ -43,6 +43,7 @@ mount -t proc proc "$tree/proc" 2>/dev/null || mount --rbind /proc "$tree/proc"
 rest=${{PWD#/}}; top=/${{rest%%/*}}
 mkdir -p "$tree$top" && mount --rbind "$top" "$tree$top"
 exec chroot "$tree" /usr/bin/env -i HOME=/root LANG=C.UTF-8 PATH=/usr/libexec/swift/bin:/usr/bin \
+  STYLEEXPORT_CONTRACT_EXCHANGE="$STYLEEXPORT_CONTRACT_EXCHANGE" \
   bash -c "cd \\"\\$0\\" && exec \\"\\$@\\"" "$PWD" {tool} "$@"' sh {tree} "$@"
 """
 
@@ -57,7 +58,7 @@ def main() -> int:
     if not launcher.is_file():
         fetch(folder / "apt")
         unpack(folder / "apt" / "cache" / "archives", folder / "tree")
-        write_launchers(folder)
+    write_launchers(folder)
     return subprocess.run([str(launcher), "--version"], check=False).returncode
 
 

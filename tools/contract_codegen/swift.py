@@ -1,0 +1,259 @@
+"""Swift back end: `Codable` structs and enums whose readers hold every rule of the schemas.
+
+Foundation's decoder is laxer than the schemas. What it lets pass is refused by the reader in
+`Contract.swift`, which is written by hand; the code generated here states the rules.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from tools.contract_codegen.schema_types import (
+    Axis,
+    Boolean,
+    Constant,
+    Contract,
+    Document,
+    EnumRef,
+    EnumType,
+    Field,
+    FieldType,
+    Integer,
+    ListOf,
+    MapOf,
+    Nullable,
+    Number,
+    Pair,
+    StructRef,
+    StructType,
+    Text,
+)
+
+FOLDER = "ios_harness/Sources/StyleHarness/Contract"
+FILES = {"manifest": "Manifest.swift", "latency": "LatencyReport.swift", "job": "Job.swift"}
+# What messages call a document.
+TITLES = {"manifest": "manifest", "latency": "report", "job": "job"}
+KEYWORDS = frozenset({"default", "in", "operator", "protocol", "static", "where"})
+WIDTH = 100
+INDENT = " " * 4
+
+
+def generate(contract: Contract, header: str) -> dict[str, str]:
+    """Return path below the repository -> text of every generated Swift file.
+
+    Args:
+        contract: what to generate.
+        header: comment line that every file begins with, without the comment sign.
+    """
+    return {
+        f"{FOLDER}/{FILES[document.name]}": _file(contract, document, header)
+        for document in contract.documents
+    }
+
+
+def _file(contract: Contract, document: Document, header: str) -> str:
+    blocks = [f"// {header}\n// swift-format-ignore-file", _conformance(document)]
+    blocks += ["\n".join(_struct(one)) for one in contract.structs_of(document.name)]
+    blocks += ["\n".join(_enum(one)) for one in contract.enums_of(document.name)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _conformance(document: Document) -> str:
+    return (
+        f"extension {document.root}: ContractDocument {{\n"
+        f'    public static let title = "{TITLES[document.name]}"\n'
+        "    /// Version of the schema that is read and written.\n"
+        f"    public static let currentVersion = {document.schema_version}\n"
+        "}"
+    )
+
+
+def _struct(struct: StructType) -> Iterator[str]:
+    yield from _doc(struct.doc, "")
+    yield f"public struct {struct.name}: Codable, Hashable, Sendable {{"
+    yield from _coding_keys(struct)
+    yield ""
+    for field in struct.fields:
+        yield from _doc(field.doc, INDENT)
+        yield f"    public var {_quoted(field.name)}: {_type(field.type)}"
+    yield ""
+    yield from _initializer(struct)
+    yield ""
+    yield from _reader(struct)
+    if any(field.required and isinstance(field.type, Nullable) for field in struct.fields):
+        yield ""
+        yield from _writer(struct)
+    yield "}"
+
+
+def _coding_keys(struct: StructType) -> Iterator[str]:
+    yield "    enum CodingKeys: String, CodingKey, CaseIterable {"
+    for field in struct.fields:
+        value = "" if field.name == field.key else f' = "{field.key}"'
+        yield f"        case {_quoted(field.name)}{value}"
+    yield "    }"
+
+
+def _initializer(struct: StructType) -> Iterator[str]:
+    yield "    public init("
+    for index, field in enumerate(struct.fields):
+        default = _default(field)
+        value = "" if default is None else f" = {default}"
+        comma = "," if index + 1 < len(struct.fields) else ""
+        yield f"        {field.name}: {_type(field.type)}{value}{comma}"
+    yield "    ) {"
+    for field in struct.fields:
+        yield f"        self.{field.name} = {_quoted(field.name)}"
+    yield "    }"
+
+
+def _reader(struct: StructType) -> Iterator[str]:
+    yield "    public init(from decoder: any Decoder) throws {"
+    others = "" if struct.closed else ", allowsOtherKeys: true"
+    yield f"        let fields = try ContractFields<CodingKeys>(decoder{others})"
+    for field in struct.fields:
+        yield f"        self.{field.name} = try fields.{_read(field)}"
+    if struct.checked:
+        yield "        try check(at: fields.path)"
+    yield "    }"
+
+
+def _writer(struct: StructType) -> Iterator[str]:
+    """Yield an encoder: the one that Swift synthesizes leaves out nil where the schema has null."""
+    yield "    public func encode(to encoder: any Encoder) throws {"
+    yield "        var container = encoder.container(keyedBy: CodingKeys.self)"
+    for field in struct.fields:
+        is_left_out = isinstance(field.type, Nullable) and not field.required
+        method = "encodeIfPresent" if is_left_out else "encode"
+        yield f"        try container.{method}({_quoted(field.name)}, forKey: .{field.name})"
+    yield "    }"
+
+
+def _enum(enum: EnumType) -> Iterator[str]:
+    yield from _doc(enum.doc, "")
+    yield f"public enum {enum.name}: String, Codable, CaseIterable, Hashable, Sendable {{"
+    for value in enum.values:
+        name = _case(value)
+        yield f"    case {_quoted(name)}" + ("" if name == value else f' = "{value}"')
+    yield "}"
+
+
+def _read(field: Field) -> str:
+    """Return the call that reads a field and holds it to its rule."""
+    inner = field.type.inner if isinstance(field.type, Nullable) else field.type
+    arguments = [f".{field.name}"]
+    if isinstance(field.type, Nullable):
+        method = "nullable" if field.required else "nullableOrMissing"
+    else:
+        method = "required" if field.required else "optional"
+        arguments += [] if field.required else [f"default: {_literal(field.default, inner)}"]
+    return f"{method}({', '.join([*arguments, *_rule(inner)])})"
+
+
+def _rule(kind: FieldType) -> list[str]:
+    """Return the rule of a value beyond its type, or nothing."""
+    match kind:
+        case Text(pattern, max_length, is_path):
+            raw = None if pattern is None else f'#"{pattern}"#'
+            limits = _labelled(atMost=max_length, pattern=raw, isPath="true" if is_path else None)
+            return [f".text({limits})"] if limits else []
+        case Integer(minimum, maximum):
+            return [f".integer({_labelled(atLeast=minimum, atMost=maximum)})"]
+        case Constant(value):
+            return [f".integer({_labelled(atLeast=value, atMost=value)})"]
+        case Axis():
+            return [".axis"]
+        case Number(minimum, maximum):
+            limits = _labelled(atLeast=minimum, atMost=maximum)
+            return [f".number({limits})"] if limits else []
+        case ListOf(item, min_items, max_items):
+            each = "".join(_rule(item)) or None
+            limits = _labelled(atLeast=min_items or None, atMost=max_items, each=each)
+            return [f".items({limits})"] if limits else []
+        case MapOf(value, key_max_length, max_entries):
+            each = "".join(_rule(value)) or None
+            limits = _labelled(atMost=max_entries, keys=key_max_length, each=each)
+            return [f".entries({limits})"] if limits else []
+        case _:
+            return []
+
+
+def _labelled(**limits: str | float | None) -> str:
+    """Return the arguments of a rule; None is left out."""
+    return ", ".join(
+        f"{label}: {f'{limit:_}' if isinstance(limit, int) else limit}"
+        for label, limit in limits.items()
+        if limit is not None
+    )
+
+
+def _type(kind: FieldType) -> str:
+    match kind:
+        case Text():
+            return "String"
+        case Integer() | Constant():
+            return "Int"
+        case Number():
+            return "Double"
+        case Boolean():
+            return "Bool"
+        case Axis():
+            return "Axis"
+        case Pair():
+            return "PixelRange"
+        case EnumRef(name) | StructRef(name):
+            return name
+        case Nullable(inner):
+            return f"{_type(inner)}?"
+        case ListOf(item):
+            return f"[{_type(item)}]"
+        case MapOf(value):
+            return f"[String: {_type(value)}]"
+
+
+def _default(field: Field) -> str | None:
+    """Return the default of a parameter; None where a caller must say."""
+    if isinstance(field.type, Constant):
+        return "Self.currentVersion"
+    return None if field.required else _literal(field.default, field.type)
+
+
+def _literal(value: Any, kind: FieldType) -> str:
+    match value:
+        case None:
+            return "nil"
+        case dict():
+            return "[:]"
+        case list():
+            return "[]"
+        case str():
+            return f".{_case(value)}" if isinstance(kind, EnumRef) else f'"{value}"'
+        case bool():
+            return str(value).lower()
+        case _:
+            return repr(value)
+
+
+def _case(value: str) -> str:
+    """Return ``out-of-memory`` as ``outOfMemory`` and ``NCHW`` as ``nchw``."""
+    first, *rest = re.split(r"[-_]", value)
+    return (first.lower() if first.isupper() else first) + "".join(map(str.capitalize, rest))
+
+
+def _quoted(name: str) -> str:
+    return f"`{name}`" if name in KEYWORDS else name
+
+
+def _doc(text: str, indent: str) -> Iterator[str]:
+    """Yield a comment in Swift's words: nil, single backticks, whole sentences."""
+    words = re.sub(r"\bNone\b", "nil", text.replace("``", "`")).replace("()", "empty")
+    if words and not words.endswith((".", "?")):
+        words += "."
+    for number, paragraph in enumerate(re.split(r"\n\s*\n", words[:1].upper() + words[1:])):
+        if number:
+            yield f"{indent}///"
+        for line in textwrap.wrap(paragraph, WIDTH - len(indent) - 4, break_long_words=False):
+            yield f"{indent}/// {line}"
