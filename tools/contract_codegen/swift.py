@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator
-from typing import Any
 
 from tools.contract_codegen.schema_types import (
     Axis,
@@ -221,7 +220,7 @@ def _default(field: Field) -> str | None:
     return None if field.required else _literal(field.default, field.type)
 
 
-def _literal(value: Any, kind: FieldType) -> str:
+def _literal(value: object, kind: FieldType) -> str:
     match value:
         case None:
             return "nil"
