@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import plistlib
 import re
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from styleexport.core.manifest import read_manifest
 from styleexport.runtime_bench.job import PlanFact, new_job, wishes
+from styleexport.runtime_bench.latency import report_from_json
 from styleexport.runtime_bench.phones import answer
 from styleexport.runtime_bench.runners.coreml import UNITS
 from tools.ios_check import (
@@ -27,7 +29,8 @@ from tools.ios_check import (
 )
 
 HARNESS = sources.HARNESS
-ARTIFACT = sources.ROOT / "tests" / "contract" / "artifacts" / "colour-transfer"
+CONTRACT = sources.ROOT / "tests" / "contract"
+ARTIFACT = CONTRACT / "artifacts" / "colour-transfer"
 
 
 def _program(path: Path, script: str) -> str:
@@ -172,22 +175,6 @@ def swift():
     return program
 
 
-def _bench(swift: str, *arguments: str) -> bytes:
-    """Return the report of `styleharness bench --fake`, built unless `make ios-check` built it."""
-    scratch = __main__.SCRATCH
-    skip = ("--skip-build",) if compiler.is_built(scratch) else ()
-    package = ("--package-path", str(HARNESS), "--scratch-path", str(scratch))
-    command = ("styleharness", "bench", str(ARTIFACT), "--fake", *arguments)
-    process = subprocess.run(
-        [swift, "run", *skip, *package, *command],
-        capture_output=True,
-        check=True,
-        timeout=600,
-        cwd=HARNESS,
-    )
-    return process.stdout
-
-
 def test_a_build_is_reused_until_a_source_changes(tmp_path, monkeypatch):
     digests = iter(("a", "a", "b"))
     monkeypatch.setattr(compiler, "package_digest", lambda: next(digests))
@@ -209,12 +196,33 @@ def test_the_report_of_a_job_is_the_one_that_the_host_expects(swift):
     )
     plan = PlanFact(rounds=2, seconds=0.001, min_samples=2, warm_up_seconds=0.01)
     job = new_job(cells, plan, nonce="0123456789abcdef", command="styleexport bench x --runner ios")
-    (scratch / "job.json").write_bytes(msgspec.json.encode(job))
-    report = answer.report_of(
-        _bench(swift, "--job", str(scratch / "job.json")), job, "ios", "the command line"
+    path, report_path = scratch / "job.json", scratch / "report.json"
+    path.write_bytes(msgspec.json.encode(job))
+    command = ("styleharness", "bench", str(ARTIFACT), "--fake", "--job", str(path))
+    code, output = compiler.run_package(
+        swift, "run", __main__.SCRATCH, *command, "-o", str(report_path)
     )
+    assert code == 0, output
+    report = answer.report_of(report_path.read_bytes(), job, "ios", "the command line")
     assert [cell.status for cell in report.cells] == ["measured"] * len(cells)
     assert [cell.requested for cell in report.cells] == [wish.requested for wish in cells]
     assert all(len(cell.rounds_ns) == 2 for cell in report.cells)
     assert (report.command, report.harness.version) == (job.command, job.version)
     assert {cell.effective["engine"] for cell in report.cells} == {"fake"}
+
+
+@pytest.mark.slow
+def test_swift_and_python_read_the_reports_of_each_other(swift):
+    exchange = __main__.SCRATCH / "exchange"
+    shutil.rmtree(exchange, ignore_errors=True)
+    if compiler.EXCHANGE_FOLDER.is_dir():
+        shutil.copytree(compiler.EXCHANGE_FOLDER, exchange)
+    original = (CONTRACT / "reports" / "phone.json").read_bytes()
+    (exchange / "python").mkdir(parents=True, exist_ok=True)
+    (exchange / "python" / "report.json").write_bytes(report_from_json(original, "").encoded())
+    code, output = compiler.run_package(
+        swift, "test", __main__.SCRATCH, "--filter", "ExchangeTests", exchange=exchange
+    )
+    assert code == 0 and "Executed 2 tests, with 0 failures" in output, output
+    written = (exchange / "swift" / "report.json").read_bytes()
+    assert report_from_json(written, "swift") == report_from_json(original, "fixture")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tools.ios_check.debian_swift import FOLDER
 from tools.ios_check.outcome import Outcome
-from tools.ios_check.sources import HARNESS, package_digest
+from tools.ios_check.sources import HARNESS, ROOT, package_digest
 
 TEST = "swift test"
 FORMAT = "swift format"
@@ -21,6 +21,9 @@ NO_COMPILER = (
 SECONDS = 1200
 # Beside a build: digest of the sources that it was made from.
 STAMP = "sources.sha256"
+# Folder with a report of each language, which the tests of every language read.
+EXCHANGE = "STYLEEXPORT_CONTRACT_EXCHANGE"
+EXCHANGE_FOLDER = ROOT / "build" / "contract-exchange"
 
 
 def swift() -> str | None:
@@ -40,9 +43,7 @@ def check_tests(program: str, scratch: Path) -> Outcome:
     stamp = scratch / STAMP
     stamp.unlink(missing_ok=True)
     digest = package_digest()
-    code, output = _run(
-        program, "test", "--package-path", str(HARNESS), "--scratch-path", str(scratch)
-    )
+    code, output = run_package(program, "test", scratch)
     faults = sorted(
         {line.strip() for line in output.splitlines() if re.search(r": (error|warning): ", line)}
     )
@@ -55,6 +56,27 @@ def check_tests(program: str, scratch: Path) -> Outcome:
         stamp.write_text(digest)
     count = max(map(int, counts), default=0)
     return Outcome.of(TEST, faults, f"{_version(program)}: built, {count} tests passed")
+
+
+def run_package(
+    program: str, action: str, scratch: Path, *arguments: str, exchange: Path | None = None
+) -> tuple[int, str]:
+    """Run `swift test` or `swift run` on the package, and build it unless `check_tests` has.
+
+    Args:
+        program: the compiler.
+        action: "test" or "run".
+        scratch: build folder.
+        arguments: options of the action, or the command to run.
+        exchange: folder of reports; None is that of the environment, or one below build/.
+
+    Returns:
+        The exit code, and the output of the action and of the build.
+    """
+    skip = ("--skip-build",) if is_built(scratch) else ()
+    package = ("--package-path", str(HARNESS), "--scratch-path", str(scratch))
+    folder = str(exchange or os.environ.get(EXCHANGE) or EXCHANGE_FOLDER)
+    return _run(program, action, *skip, *package, *arguments, **{EXCHANGE: folder})
 
 
 def is_built(scratch: Path) -> bool:
@@ -93,7 +115,7 @@ def _version(program: str) -> str:
     return match[0] if match else "Swift"
 
 
-def _run(program: str, *arguments: str) -> tuple[int, str]:
+def _run(program: str, *arguments: str, **environment: str) -> tuple[int, str]:
     process = subprocess.run(
         [program, *arguments],
         capture_output=True,
@@ -101,5 +123,6 @@ def _run(program: str, *arguments: str) -> tuple[int, str]:
         check=False,
         timeout=SECONDS,
         cwd=HARNESS,
+        env={**os.environ, **environment},
     )
     return process.returncode, process.stdout + process.stderr
