@@ -144,6 +144,8 @@ final class DocumentTests: XCTestCase {
         assertFault(at: "$", try Manifest(json: Data([0x22, 0xFF, 0x22])), "not UTF-8")
         let utf16 = "{\"schema_version\": 4}".data(using: .utf16LittleEndian) ?? Data()
         assertFault(at: "$", try Manifest(json: utf16), "UTF-16")
+        let marked = Data("\u{FEFF}{\"schema_version\": 4}".utf8)
+        assertFault(at: "$", try Manifest(json: marked), "byte order mark")
     }
 
     func testTextIsWalkedToItsEnd() throws {

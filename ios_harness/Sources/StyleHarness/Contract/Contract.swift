@@ -4,7 +4,7 @@ import Foundation
 public struct ContractError: Error, Hashable, Sendable, CustomStringConvertible {
     /// JSON path of the fault, such as `$.cells[0].status`; `$` is the whole document.
     public let path: String
-    /// What was expected, and what was there instead.
+    /// Expected and actual value.
     public let reason: String
 
     public init(path: String, reason: String) {
@@ -39,7 +39,7 @@ extension [any CodingKey] {
 
 /// A JSON file of the contract between the host and the app.
 public protocol ContractDocument: Codable {
-    /// What messages call it.
+    /// Name in error messages.
     static var title: String { get }
     /// Version of the schema that is read and written.
     static var currentVersion: Int { get }
@@ -72,7 +72,7 @@ extension ContractDocument {
     }
 }
 
-/// Decode JSON with what `JSONText` knows about it at hand.
+/// Decode JSON with the facts of its text (`JSONText`) in the decoder's user info.
 func strictlyDecoded<Value>(
     _ json: Data, _ decode: (JSONDecoder) throws -> Value
 ) throws -> Value {
@@ -91,7 +91,7 @@ private struct AnyJSON: Decodable {
     init(from decoder: any Decoder) {}
 }
 
-/// The schema version of a document, which is looked at before anything else of it.
+/// The schema version of a document, which is checked before the other fields.
 private struct SchemaVersion: Decodable {
     enum CodingKeys: String, CodingKey {
         case number = "schema_version"
@@ -107,7 +107,7 @@ private struct SchemaVersion: Decodable {
     }
 }
 
-/// Height, width or channels of a tensor, or the name of an axis of any length.
+/// Length of a tensor axis, or the name of an axis of any length.
 public enum Axis: Codable, Hashable, Sendable {
     case length(Int)
     case named(String)

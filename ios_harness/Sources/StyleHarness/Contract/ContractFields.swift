@@ -2,8 +2,8 @@ import Foundation
 
 /// The fields of a JSON object, read by the rules of its schema.
 ///
-/// Foundation's decoder ignores unknown keys, takes `1.0` for an integer, and where a field may be
-/// left out takes null for left out. The schemas allow none of these.
+/// Foundation's decoder ignores unknown keys, decodes `1.0` as an integer, and treats null like a
+/// missing field. The schemas allow none of these.
 struct ContractFields<Key: CodingKey & CaseIterable> {
     /// JSON path of the object.
     let path: String
@@ -67,7 +67,7 @@ struct AnyKey: CodingKey {
     init?(intValue: Int) { nil }
 }
 
-/// What a schema asks of a value beyond its type.
+/// Constraint of a schema on a value, beyond its type.
 struct Rule<Value> {
     /// Whether every number in the value must be an integer.
     let isIntegral: Bool

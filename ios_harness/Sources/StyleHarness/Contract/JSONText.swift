@@ -20,9 +20,10 @@ struct JSONText: Sendable {
     /// - Throws: `ContractError` if a key occurs twice in an object, or the text is not UTF-8.
     init(_ json: Data) throws {
         bytes = [UInt8](json)
-        // The decoder would also read UTF-16 and UTF-32, which RFC 8259 rules out.
-        guard String(validating: bytes, as: UTF8.self) != nil, !bytes.contains(0) else {
-            throw ContractError(path: "$", reason: "JSON is malformed: not UTF-8")
+        // The decoder also reads UTF-16, UTF-32 and a byte order mark, which RFC 8259 rules out.
+        let isUTF8 = String(bytes: bytes, encoding: .utf8) != nil && !bytes.contains(0)
+        guard isUTF8, bytes.first != 0xEF else {
+            throw ContractError(path: "$", reason: "JSON is malformed: not plain UTF-8")
         }
         try value()
     }
