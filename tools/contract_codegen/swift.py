@@ -10,6 +10,8 @@ import re
 import textwrap
 from collections.abc import Iterator
 
+from msgspec import Struct
+
 from tools.contract_codegen.schema_types import (
     Axis,
     Boolean,
@@ -54,7 +56,7 @@ def generate(contract: Contract, header: str) -> dict[str, str]:
 
 
 def _file(contract: Contract, document: Document, header: str) -> str:
-    blocks = [f"// {header}\n// swift-format-ignore-file", _conformance(document)]
+    blocks = [f"// {header}", _conformance(document)]
     blocks += ["\n".join(_struct(one)) for one in contract.structs_of(document.name)]
     blocks += ["\n".join(_enum(one)) for one in contract.enums_of(document.name)]
     return "\n\n".join(blocks) + "\n"
@@ -114,7 +116,7 @@ def _reader(struct: StructType) -> Iterator[str]:
     others = "" if struct.closed else ", allowsOtherKeys: true"
     yield f"        let fields = try ContractFields<CodingKeys>(decoder{others})"
     for field in struct.fields:
-        yield f"        self.{field.name} = try fields.{_read(field)}"
+        yield from _read(field).lines(f"self.{field.name} = try fields.", INDENT * 2)
     if struct.checked:
         yield "        try check(at: fields.path)"
     yield "    }"
@@ -140,53 +142,84 @@ def _enum(enum: EnumType) -> Iterator[str]:
     yield "}"
 
 
-def _read(field: Field) -> str:
+def _read(field: Field) -> _Call:
     """Return the call that reads a field and holds it to its rule."""
     inner = field.type.inner if isinstance(field.type, Nullable) else field.type
-    arguments = [f".{field.name}"]
+    arguments: list[str | _Call] = [f".{field.name}"]
     if isinstance(field.type, Nullable):
         method = "nullable" if field.required else "nullableOrMissing"
     else:
         method = "required" if field.required else "optional"
         arguments += [] if field.required else [f"default: {_literal(field.default, inner)}"]
-    return f"{method}({', '.join([*arguments, *_rule(inner)])})"
+    rule = _rule(inner)
+    return _Call(method, (*arguments, rule) if rule else tuple(arguments))
 
 
-def _rule(kind: FieldType) -> list[str]:
-    """Return the rule of a value beyond its type, or nothing."""
+def _rule(kind: FieldType) -> _Call | str | None:
+    """Return the rule of a value beyond its type; None if there is none."""
     match kind:
-        case Text(pattern, max_length, is_path):
-            raw = None if pattern is None else f'#"{pattern}"#'
-            limits = _labelled(atMost=max_length, pattern=raw, isPath="true" if is_path else None)
-            return [f".text({limits})"] if limits else []
+        case Text():
+            pattern = None if kind.pattern is None else f'#"{kind.pattern}"#'
+            path = "true" if kind.is_path else None
+            return _limits("text", atMost=kind.max_length, pattern=pattern, isPath=path)
         case Integer(minimum, maximum):
-            return [f".integer({_labelled(atLeast=minimum, atMost=maximum)})"]
+            return _limits("integer", atLeast=minimum, atMost=maximum) or ".integer()"
         case Constant(value):
-            return [f".integer({_labelled(atLeast=value, atMost=value)})"]
+            return _limits("integer", atLeast=value, atMost=value)
         case Axis():
-            return [".axis"]
+            return ".axis"
         case Number(minimum, maximum):
-            limits = _labelled(atLeast=minimum, atMost=maximum)
-            return [f".number({limits})"] if limits else []
+            return _limits("number", atLeast=minimum, atMost=maximum)
         case ListOf(item, min_items, max_items):
-            each = "".join(_rule(item)) or None
-            limits = _labelled(atLeast=min_items or None, atMost=max_items, each=each)
-            return [f".items({limits})"] if limits else []
+            least = min_items or None
+            return _limits("items", atLeast=least, atMost=max_items, each=_rule(item))
         case MapOf(value, key_max_length, max_entries):
-            each = "".join(_rule(value)) or None
-            limits = _labelled(atMost=max_entries, keys=key_max_length, each=each)
-            return [f".entries({limits})"] if limits else []
+            limits = {"atMost": max_entries, "keys": key_max_length}
+            return _limits("entries", **limits, each=_rule(value))
         case _:
-            return []
+            return None
 
 
-def _labelled(**limits: str | float | None) -> str:
-    """Return the arguments of a rule; None is left out."""
-    return ", ".join(
-        f"{label}: {f'{limit:_}' if isinstance(limit, int) else limit}"
-        for label, limit in limits.items()
-        if limit is not None
-    )
+def _limits(rule: str, **limits: _Call | str | float | None) -> _Call | None:
+    """Return the call of a rule with the limits that are not None; None if all are."""
+    arguments: list[str | _Call] = []
+    for label, limit in limits.items():
+        if isinstance(limit, _Call):
+            arguments.append(_Call(f"{label}: {limit.head}", limit.arguments))
+        elif limit is not None:
+            value = f"{limit:_}" if isinstance(limit, int) else limit
+            arguments.append(f"{label}: {value}")
+    return _Call(f".{rule}", tuple(arguments)) if arguments else None
+
+
+class _Call(Struct, frozen=True):
+    """A call in Swift.
+
+    Attributes:
+        head: what stands before the parenthesis.
+        arguments: arguments with their labels.
+    """
+
+    head: str
+    arguments: tuple[str | _Call, ...]
+
+    def __str__(self) -> str:
+        return f"{self.head}({', '.join(map(str, self.arguments))})"
+
+    def lines(self, before: str, indent: str, after: str = "") -> Iterator[str]:
+        """Yield the call on one line, or where it is too long with a line per argument."""
+        line = f"{indent}{before}{self}{after}"
+        if len(line) <= WIDTH:
+            yield line
+            return
+        yield f"{indent}{before}{self.head}("
+        for index, argument in enumerate(self.arguments):
+            comma = "," if index + 1 < len(self.arguments) else ""
+            if isinstance(argument, _Call):
+                yield from argument.lines("", indent + INDENT, comma)
+            else:
+                yield f"{indent}{INDENT}{argument}{comma}"
+        yield f"{indent}){after}"
 
 
 def _type(kind: FieldType) -> str:

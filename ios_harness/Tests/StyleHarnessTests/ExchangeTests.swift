@@ -14,12 +14,14 @@ final class ExchangeTests: XCTestCase {
     }
 
     func testReportsOfTheOtherLanguagesAreRead() throws {
+        let expected = try LatencyReport(json: ContractFolder.data("reports/phone.json"))
         let folder = try folder()
         for language in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [] {
             let url = folder.appending(path: "\(language)/report.json")
             guard FileManager.default.fileExists(atPath: url.path) else { continue }
             let report = try LatencyReport(json: Data(contentsOf: url))
-            XCTAssertEqual(try LatencyReport(json: report.encoded()), report, language)
+            XCTAssertEqual(report.machine, expected.machine, language)
+            XCTAssertEqual(report.cells, expected.cells, language)
         }
     }
 

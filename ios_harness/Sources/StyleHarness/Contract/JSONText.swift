@@ -84,7 +84,7 @@ struct JSONText: Sendable {
         return (try? JSONDecoder().decode(String.self, from: Data(quoted))) ?? ""
     }
 
-    /// Pass a number, true, false or null; of these only numbers hold a point or begin with a digit.
+    /// Skip a number, true, false or null, and record a number that is not an integer.
     private mutating func scalar() {
         let begin = position
         while position < bytes.count, !" \t\r\n,]}".utf8.contains(bytes[position]) {
