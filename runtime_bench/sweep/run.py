@@ -227,6 +227,7 @@ def _measure(measure: Measurer, artifacts: Path, cell: SweepCell) -> bytes:
 def measure_cell(cell: SweepCell, artifact: Path) -> bytes:
     """Return the latency report of a cell by `bench`, as JSON."""
     from styleexport.runtime_bench.bench import BenchRequest, bench
+    from styleexport.runtime_bench.contract.job import PlanFact
 
     plan = cell.plan
     request = BenchRequest(
@@ -235,9 +236,7 @@ def measure_cell(cell: SweepCell, artifact: Path) -> bytes:
         sizes=(Size.parse(cell.export.size),),
         roles=plan.roles,
         batches=plan.batches,
-        threads=plan.threads,
-        rounds=plan.rounds,
-        seconds=plan.seconds,
+        plan=PlanFact(rounds=plan.rounds, seconds=plan.seconds, threads=plan.threads),
         profile=plan.profile,
         command=f"styleexport sweep: {cell.label}",
     )
