@@ -17,11 +17,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from styleexport.core.budget import BYTE_COUNT, Limit
 from styleexport.core.types import Size
 from styleexport.models.architecture import has_kernel, is_depthwise, layers
 from styleexport.models.compress.activation_hooks import macs_of
 from styleexport.models.compress.cost import BYTES, parameters_of
-from styleexport.models.compress.prune.budget import Limit
+from styleexport.models.compress.prune.budget import PruneTerm
 from styleexport.models.compress.prune.sensitivity import SHARES, Sensitivity
 from styleexport.models.compress.prune.symmetric_l2 import Cutter
 from styleexport.models.network import LoadedNetwork
@@ -103,7 +104,7 @@ def _shares(network: LoadedNetwork, cutter: Cutter, macs: Mapping[str, float]) -
 
 
 def find_layout(
-    cutter: Cutter, sensitivity: Sensitivity, limits: Sequence[Limit], size: Size
+    cutter: Cutter, sensitivity: Sensitivity, limits: Sequence[Limit[PruneTerm]], size: Size
 ) -> tuple[int, ...]:
     """Return the widths of the mirrored layers that meet limits of size, or come nearest.
 
@@ -137,14 +138,14 @@ def find_layout(
 
 
 def _over(
-    limits: Sequence[Limit], cost: tuple[float, float], whole: tuple[float, float]
+    limits: Sequence[Limit[PruneTerm]], cost: tuple[float, float], whole: tuple[float, float]
 ) -> list[float]:
     """Return by what share of the whole network a cost is above each limit."""
     macs, parameters = cost
     found: list[float] = []
     for limit in limits:
-        reached, most = (macs, whole[0]) if limit.term == "macs" else (parameters, whole[1])
-        allowed = limit.value / BYTES["int8"] if limit.absolute else limit.value * most
+        reached, most = (macs, whole[0]) if limit.term.name == "macs" else (parameters, whole[1])
+        allowed = limit.value / BYTES["int8"] if limit.unit is BYTE_COUNT else limit.value * most
         found.append(max(0.0, (reached - allowed) / most))
     return found
 

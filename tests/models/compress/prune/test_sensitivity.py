@@ -11,7 +11,7 @@ from PIL import Image
 
 from styleexport.core.types import Size
 from styleexport.models.compress.cost import compare_costs, total_macs
-from styleexport.models.compress.prune.budget import Limit
+from styleexport.models.compress.prune.budget import PruneBudget
 from styleexport.models.compress.prune.layout_search import CostModel, find_layout
 from styleexport.models.compress.prune.mirrors import Tie
 from styleexport.models.compress.prune.plots import write_sensitivity
@@ -110,11 +110,11 @@ def test_a_curve_is_straight_between_what_was_measured_and_never_falls():
     assert at == pytest.approx([0, 0.05, 0.1, 0.1, 0.2, 0.3, 0.3, 0.3])
 
 
-def found(cutter: Cutter, curves: list[LayerSensitivity], *limits: Limit) -> tuple[int, ...]:
+def found(cutter: Cutter, curves: list[LayerSensitivity], budget: str) -> tuple[int, ...]:
     sensitivity = Sensitivity(
         loss_network="x", size="x", pairs=1, refitted=False, style_distance=1, layers=tuple(curves)
     )
-    return find_layout(cutter, sensitivity, limits, SIZE)
+    return find_layout(cutter, sensitivity, PruneBudget.parse(budget).sizes, SIZE)
 
 
 def test_the_model_counts_what_the_network_costs(cutter):
@@ -127,13 +127,12 @@ def test_the_model_counts_what_the_network_costs(cutter):
 
 def test_the_layer_that_costs_least_style_gives_first(cutter):
     dear, free = (0.5, 1.0, 2.0, 4.0), (0.0, 0.0, 0.0, 0.0)
-    limit = Limit("parameters", 0.8)
     for cheap in range(3):
         curves = [
             curve(layer.name, layer.width, *(free if index == cheap else dear))
             for index, layer in enumerate(cutter.layers)
         ]
-        layout = found(cutter, curves, limit)
+        layout = found(cutter, curves, "parameters<=80%")
         lost = [w - now for w, now in zip(cutter.widths, layout, strict=True)]
         assert lost[cheap] > 0
         costs = compare_costs(cutter.network, cutter.to(layout).network, [SIZE], timed=False)
@@ -148,8 +147,7 @@ def test_the_layer_that_costs_least_style_gives_first(cutter):
 def test_every_limit_of_size_holds_at_once(cutter):
     curves = [curve(layer.name, layer.width, 0.1, 0.2, 0.4, 0.8) for layer in cutter.layers]
     bytes_now = sum(p.numel() for p in cutter.network.module.parameters())
-    limits = (Limit("macs", 0.6), Limit("bytes", 0.5 * bytes_now, absolute=True))
-    layout = found(cutter, curves, *limits)
+    layout = found(cutter, curves, f"macs<=60%, bytes<={0.5 * bytes_now}B")
     costs = compare_costs(cutter.network, cutter.to(layout).network, [SIZE], timed=False)
     assert total_macs(costs).share <= 0.6
     assert costs.weight_bytes["int8"].after <= 0.5 * bytes_now
@@ -157,14 +155,14 @@ def test_every_limit_of_size_holds_at_once(cutter):
 
 def test_what_cannot_be_reached_ends_at_a_quarter(cutter):
     curves = [curve(layer.name, layer.width, 0.1, 0.2, 0.4, 0.8) for layer in cutter.layers]
-    assert found(cutter, curves, Limit("macs", 0.01)) == (2, 3, 4)
-    assert found(cutter, curves, Limit("macs", 1.0)) == cutter.widths
+    assert found(cutter, curves, "macs<=1%") == (2, 3, 4)
+    assert found(cutter, curves, "macs<=100%") == cutter.widths
 
 
 def test_wide_layers_stay_at_multiples_of_eight():
     cutter = Cutter.of(load_random("adain-cd16x"), Cutting())
     curves = [curve(layer.name, layer.width, 0.1, 0.2, 0.4, 0.8) for layer in cutter.layers]
-    layout = found(cutter, curves, Limit("macs", 0.4), Limit("parameters", 0.4))
+    layout = found(cutter, curves, "macs<=40%, parameters<=40%")
     wide = [w for w, layer in zip(layout, cutter.layers, strict=True) if layer.width >= 32]
     assert all(width % 8 == 0 for width in wide)
     assert min(layout) >= 4
@@ -177,7 +175,7 @@ def test_a_line_a_layer_is_drawn(tmp_path: Path):
     svg = path.read_text()
     assert "a&lt;b" in svg
     assert "mine: &amp; yours" in svg
-    assert svg.count("<circle") == 5
-    assert svg.count('stroke-width="2"') == 2
-    marks = ("-50%", "+0%", "+50%", "+100%")
+    assert svg.count('<path class="mark') == 5 + 2  # the key has one each
+    assert svg.count('<path class="line') == 2
+    marks = ("-20%", "+0%", "+40%", "+100%")
     assert [mark for mark in marks if f">{mark}<" in svg] == list(marks)
