@@ -16,11 +16,8 @@ from numpy.typing import NDArray
 from styleexport.core.arrays import Arrays
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError, first_line
 from styleexport.core.plugins import needs
-from styleexport.runtime_bench.formats._tflite import (
-    MAX_IM2COL_VALUES,
-    TfliteGraph,
-    read_graph,
-)
+from styleexport.runtime_bench.formats._tflite import read_graph
+from styleexport.runtime_bench.formats._tflite_graph import MAX_IM2COL_VALUES, TfliteGraph
 from styleexport.runtime_bench.runners._litert_tensors import (
     batched,
     from_file,
