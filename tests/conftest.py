@@ -14,7 +14,7 @@ from styleexport.core import cache
 from styleexport.core.types import Precision, Size
 from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.models.network import LoadedNetwork, StyleNetwork
-from styleexport.models.networks._open import _described, find
+from styleexport.models.networks._open import user_network, find
 
 ROOT = Path(__file__).parents[1]
 # Pictures of 64x96 lose more than those that the default budget is made for.
@@ -33,7 +33,7 @@ def load_random(name: str, seed: int = 0) -> LoadedNetwork:
 
 def load_own(module: nn.Module) -> LoadedNetwork:
     """A network of a user's: any module of ``forward(content)``, or of encode and transfer."""
-    network: StyleNetwork = _described("mine", "mine", lambda: module, lambda _: module)
+    network: StyleNetwork = user_network("mine", "mine", lambda: module, lambda _: module)
     return LoadedNetwork(network, module.eval().requires_grad_(False), ("mine.pth",), "0" * 64)
 
 

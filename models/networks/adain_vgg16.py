@@ -22,7 +22,11 @@ def build() -> AdainNetwork:
 
 
 def start(backbone: Path) -> AdainNetwork:
-    """Return the network with an ImageNet encoder and a fresh decoder, to be trained."""
+    """Return the network with an ImageNet encoder and a random decoder, to be trained.
+
+    Raises:
+        BadCheckpoint: the file is not VGG-16.
+    """
     network = build()
     load_backbone(network.encoder, backbone)
     return network

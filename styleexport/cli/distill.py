@@ -124,16 +124,18 @@ def distill(
     from styleexport.models.compress.distill.distill import distill as run
     from styleexport.models.compress.distill.levels import parse_levels, parse_matches
     from styleexport.models.losses.adain import LossWeights
+    from styleexport.models.network_spec import NetworkSpec
     from styleexport.models.training.plan import TrainingPlan, has_bfloat16, pick_device
 
     place = pick_device(device)
+    names = (NetworkSpec.parse(text).label for text in (student, teacher))
     weights = parse_levels(levels)
     rate = TUNING_RATE if student_checkpoint else SCRATCH_RATE
     plan = TrainingPlan(
         content=content,
         style=style,
         loss_weights=loss_weights,
-        out=out or Path("runs") / f"{_plain(student)}-of-{_plain(teacher)}",
+        out=out or Path("runs") / "-of-".join(names),
         steps=steps,
         batch=batch,
         crop=crop,
@@ -186,10 +188,6 @@ def print_distilled(report: DistillReport) -> None:
         return
     print_table(("", "teacher", "before", "after"), quality_rows(report.quality))
     click.echo(f"weights: {report.weights} (step {report.steps})")
-
-
-def _plain(spec: str) -> str:
-    return Path(spec.replace(":", "-")).name
 
 
 COMMAND = distill

@@ -151,10 +151,16 @@ def prune(
     """
     from styleexport.cli._parse import parse_sizes
     from styleexport.core.errors import UsageError
-    from styleexport.models.compress.prune.budget import check_budget
+    from styleexport.models.compress.prune.budget import PruneBudget, check_budget
     from styleexport.models.compress.prune.criteria import DEFAULT
+    from styleexport.models.compress.prune.mirrors import LayerPair
     from styleexport.models.compress.prune.prune import prune_symmetrically, prune_zero_channels
-    from styleexport.models.compress.prune.request import DEFAULT_SIZE, PruneRequest
+    from styleexport.models.compress.prune.request import (
+        DEFAULT_SIZE,
+        PruneRequest,
+        SymmetricRequest,
+    )
+    from styleexport.models.network_spec import NetworkSpec
 
     symmetric = method == "symmetric-l2"
     own = (layout, ratio, budget, criterion, refit, retrain or None, mirrors or None)
@@ -165,28 +171,35 @@ def prune(
         )
     if not retrain and (style or resume):
         raise UsageError("--style and --resume go with --retrain FOLDER: add it")
-    out = out or Path(f"{Path(network.replace(':', '-')).name}-{method}")
+    out = out or Path(f"{NetworkSpec.parse(network).label}-{method}")
     request = PruneRequest(
         network=network,
         checkpoints=checkpoints,
         out=out,
-        layout=layout,
-        ratio=ratio,
-        budget=budget,
-        sensitivity=sensitivity,
-        mirrors=mirrors,
-        criterion=criterion or DEFAULT,
-        refit=refit is not False,
-        retrain=retraining(retrain, style, loss_weights, out, rounds, steps, learning_rate, resume)
-        if retrain
-        else None,
         loss_weights=loss_weights,
         calibration=calibration,
         sizes=parse_sizes(sizes) or (DEFAULT_SIZE,),
         overwrite=overwrite,
         dry_run=dry_run,
     )
-    report = (prune_symmetrically if symmetric else prune_zero_channels)(request, talk)
+    if symmetric:
+        settings = SymmetricRequest(
+            layout=layout,
+            ratio=ratio,
+            budget=PruneBudget.parse(budget) if budget is not None else None,
+            sensitivity=sensitivity,
+            pairs=tuple(LayerPair.parse(text) for text in mirrors),
+            criterion=criterion or DEFAULT,
+            reconstruct=refit is not False,
+            retrain=retraining(
+                retrain, style, loss_weights, out, rounds, steps, learning_rate, resume
+            )
+            if retrain
+            else None,
+        )
+        report = prune_symmetrically(request, settings, talk)
+    else:
+        report = prune_zero_channels(request, talk)
     if as_json:
         print_json(report)
     else:
@@ -243,10 +256,11 @@ def print_pruned(report: PruneReport) -> None:
         now = (f"{style.before:.4f}", f"{style.after:.4f}", f"{style.share:.0%}")
         rows.append(("style distance", *now))
     print_table(("", "before", "after", "share"), rows)
-    if report.woken:
-        talk(f"{report.woken} channels woke on held-out pictures, and stay")
-    if report.stay:
-        talk(f"{report.stay} empty channels stay: a layer's last, or read by unknown operations")
+    if report.reactivated:
+        talk(f"{report.reactivated} channels woke on held-out pictures, and stay")
+    if report.kept_empty:
+        count = report.kept_empty
+        talk(f"{count} empty channels stay: a layer's last, or read by unknown operations")
     if not report.removed:
         click.echo("there is no channel to remove: nothing was written")
     elif report.weights is None:

@@ -68,11 +68,11 @@ def artifact(lite: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def fixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An artifact of a network with one style; never changed."""
-    from styleexport.models.networks._open import _described
+    from styleexport.models.networks._open import user_network
 
     torch.manual_seed(0)
     module = torch.nn.Conv2d(3, 3, 3, padding=1).eval().requires_grad_(False)
-    described = _described("fixed", "mine:build", lambda: module, lambda _: module)
+    described = user_network("fixed", "mine:build", lambda: module, lambda _: module)
     out = tmp_path_factory.mktemp("fixed") / "fixed"
     network = LoadedNetwork(described, module, (), "0" * 64)
     export(ExportRequest(network, out, sizes=(Size(64, 64),)))

@@ -324,7 +324,7 @@ def test_a_budget_finds_a_layout(cli, weights, pictures):
     card = Path("slim/card.md").read_text()
     assert f"Budget `{budget[1]}`: met." in card
     assert "style distance of 12 paintings at 64x64 (adain-lite encoder)" in card
-    assert "kernels chosen anew on 12 pictures" in card
+    assert "weights reconstructed on 12 pictures" in card
     assert (told["style"]["pairs"], told["criterion"]) == (12, "l2")
 
 

@@ -10,11 +10,11 @@ from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import example_inputs
 from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.models.network import LoadedNetwork, StyleNetwork
-from styleexport.models.networks._open import _described
+from styleexport.models.networks._open import user_network
 
 
 def wrap(module: nn.Module) -> LoadedNetwork:
-    network: StyleNetwork = _described("mine", "mine", lambda: module, lambda _: module)
+    network: StyleNetwork = user_network("mine", "mine", lambda: module, lambda _: module)
     return LoadedNetwork(network, module.eval(), (), "0" * 64)
 
 
