@@ -40,7 +40,7 @@ class NetworkSpec:
 
     Attributes:
         name: registry name, factory path, or file path, without settings.
-        source: which of the four it is.
+        source: form of the specification.
         pixel_range: pixel range of an ONNX network's pictures, a key of `PIXEL_RANGES`; None to
             infer it from the output.
         content: name of an ONNX file's content input; None to infer it.

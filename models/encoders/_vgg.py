@@ -1,4 +1,4 @@
-"""The VGG family: 3x3 convolutions, ReLU and 2x2 pooling, tapped at named ReLUs."""
+"""VGG encoders: 3x3 convolutions, ReLU and 2x2 pooling, tapped at named ReLUs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The encoder of adain-lite: strided 3x3 convolutions down to 1/8, four levels of features."""
+"""Encoder of adain-lite: strided 3x3 convolutions down to 1/8, four levels of features."""
 
 from __future__ import annotations
 

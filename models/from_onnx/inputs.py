@@ -94,7 +94,7 @@ class Picture(nn.Module):
 
     Args:
         graph: graph of one input.
-        picture: that input.
+        picture: input that the picture is fed to.
     """
 
     def __init__(self, graph: OnnxGraph, picture: Input) -> None:

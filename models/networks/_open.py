@@ -227,9 +227,9 @@ def _from_program(path: Path, trusted: bool) -> LoadedNetwork:
         if node.op == "placeholder" and node.name in names
     ]
     if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][1] != 3:
-        found = ", ".join(str(list(shape)) for shape in shapes)
+        got = ", ".join(str(list(shape)) for shape in shapes)
         raise UsageError(
-            f"program {path} takes inputs {found}; expected one image [1, 3, H, W]: capture each "
+            f"program {path} takes inputs {got}; expected one image [1, 3, H, W]: capture each "
             "role of a two-image network by package.module:factory instead"
         )
     height, width = shapes[0][2:]

@@ -40,10 +40,10 @@ def read(paths: Sequence[Path]) -> AdainNetwork:
     """
     if (whole := read_whole(build(), paths)) is not None:
         return whole
-    found = next(iter(read_tensors(paths[0]))) if len(paths) == 1 else f"{len(paths)} files"
+    got = next(iter(read_tensors(paths[0]))) if len(paths) == 1 else f"{len(paths)} files"
     raise BadCheckpoint(
         f"adain-vgg16 takes one file from `styleexport train`, missing encoder.features.0.weight, "
-        f"found {found}: make one with `styleexport train adain-vgg16 --backbone VGG16`"
+        f"found {got}: make one with `styleexport train adain-vgg16 --backbone VGG16`"
     )
 
 

@@ -1,4 +1,4 @@
-"""The training loop: steps, a running average of the weights, and checkpoints that resume."""
+"""Training loop: optimiser steps, running average of the weights, resumable checkpoints."""
 
 from __future__ import annotations
 
