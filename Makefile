@@ -30,7 +30,7 @@ demo: $(VENV)/base.stamp
 	$(BIN)/styleexport onnx --quantize int8 -o demo/adain-lite --overwrite
 	$(BIN)/styleexport verify demo/adain-lite
 	$(BIN)/styleexport stylize demo/adain-lite $(ASSETS)/content_lake.jpg $(ASSETS)/style_swirl.jpg -o demo/stylized.png
-	$(BIN)/python -m styleexport.assets.gallery demo/adain-lite demo/gallery.jpg
+	$(BIN)/python -m tools.demo_pictures.gallery demo/adain-lite demo/gallery.jpg
 
 test: lint
 	$(BIN)/python -m pytest -n auto --dist worksteal

@@ -10,9 +10,10 @@ import torch
 
 from styleexport.core.arrays import Array
 from styleexport.core.images import array_from_image
+from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Role, Size
 from styleexport.exporter.graph.graph import Graph
-from styleexport.exporter.quantize.calibration import CalibrationSet, fit, read_calibration
+from styleexport.exporter.quantize.calibration import CalibrationSet, read_calibration
 from styleexport.models.network import LoadedNetwork
 
 
@@ -45,7 +46,7 @@ class Feeds:
     def code(self, index: int, size: Size) -> Array:
         """Return the style code of one picture of the set, encoded once."""
         if (index, size) not in self._codes:
-            picture = array_from_image(fit(self.images.style[index], size))
+            picture = array_from_image(centre_crop(self.images.style[index], size))
             with torch.inference_mode():
                 encode = self.network.role_module(Role.ENCODE)
                 self._codes[index, size] = encode(torch.from_numpy(picture)).numpy()
@@ -68,7 +69,9 @@ class GraphFeeds:
     def _inputs(self) -> list[dict[str, Array]]:
         images, names = self.feeds.images, self.names
         contents, styles = (
-            [array_from_image(fit(image, self.size)) for image in pictures] if name in names else []
+            [array_from_image(centre_crop(image, self.size)) for image in pictures]
+            if name in names
+            else []
             for name, pictures in (("content", images.content), ("style", images.style))
         )
         if names == ["content"]:

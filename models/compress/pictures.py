@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from styleexport.core.assets import bundled
 from styleexport.core.errors import UsageError
 from styleexport.core.images import array_from_image, read_image
+from styleexport.core.pictures import centre_crop, evenly_spread, pixel_sha256
 from styleexport.core.types import Size
 from styleexport.models.training.data import image_files
 
@@ -53,22 +53,15 @@ def read_pictures(folders: Sequence[Path]) -> PictureSet:
             f"channel empty, expected {FEWEST} or more: add folders with --calibration, or leave "
             "it out for those that ship with the package"
         )
-    if len(files) > MOST:
-        files = [files[i * len(files) // MOST] for i in range(MOST)]
-    pictures = [read_image(file) for file in files]
-    digest = hashlib.sha256()
-    for picture in pictures:
-        digest.update(f"{picture.size}".encode())
-        digest.update(picture.tobytes())
+    pictures = [read_image(file) for file in evenly_spread(files, MOST)]
     held_out = pictures[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
     others = [p for i, p in enumerate(pictures) if i % HELD_OUT_EVERY != HELD_OUT_EVERY - 1]
-    return PictureSet(tuple(others), tuple(held_out), digest.hexdigest())
+    return PictureSet(tuple(others), tuple(held_out), pixel_sha256(pictures))
 
 
 def at_size(picture: Image.Image, size: Size) -> Tensor:
-    """Return the middle of a picture at a size, [1, 3, H, W] in 0..1, its proportions kept."""
-    middle = ImageOps.fit(picture, (size.width, size.height), Image.Resampling.LANCZOS)
-    return torch.from_numpy(array_from_image(middle))
+    """Return the centre crop of a picture, [1, 3, H, W] in 0..1."""
+    return torch.from_numpy(array_from_image(centre_crop(picture, size)))
 
 
 def variants(picture: Tensor) -> list[Tensor]:

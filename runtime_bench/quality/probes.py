@@ -24,6 +24,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from styleexport.core.arrays import Array
 from styleexport.core.assets import folder
 from styleexport.core.images import array_from_image, read_image
+from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Size
 
 Kind = Literal["photograph", "gradient", "text", "colours", "painting", "pan"]
@@ -171,8 +172,7 @@ def _shipped(kind: str, name: str, centre: tuple[float, float], size: Size) -> A
     width, height = image.width / ZOOM, image.height / ZOOM
     left, top = (image.width - width) * centre[0], (image.height - height) * centre[1]
     crop = image.crop((round(left), round(top), round(left + width), round(top + height)))
-    fitted = ImageOps.fit(crop, (size.width, size.height), Image.Resampling.LANCZOS)
-    return array_from_image(fitted)
+    return array_from_image(centre_crop(crop, size))
 
 
 def _sky(size: Size) -> Image.Image:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from styleexport.runtime_bench.report import svg
-from styleexport.runtime_bench.report.svg import Axis, Linear, Style
+from styleexport.core import svg
+from styleexport.core.svg import Axis, Linear, Style
 
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 50, 14, 24, 28
@@ -78,8 +78,7 @@ def by_place(series: Sequence[Series], places: Sequence[str], unit: str, label: 
         shift = LEFT + 0.5 * step + (index - (len(series) - 1) / 2) * spread
         where = [(shift + point.place * step, axis.at(point.value)) for point in item.points]
         if len(where) > 1:
-            path = "L".join(f"{x:.1f} {y:.1f}" for x, y in where)
-            parts.append(f'<path class="line {item.style.classes}" d="M{path}"/>')
+            parts.append(svg.polyline(where, f"line {item.style.classes}"))
         for point, (x, y) in zip(item.points, where, strict=True):
             ends = axis.at(point.low), axis.at(point.high)
             parts.append(_whisker(x, *ends, item.style))

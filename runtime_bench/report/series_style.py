@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from styleexport.core.svg import Fill, Style, swatch
 from styleexport.core.types import Precision
 from styleexport.runtime_bench.report.groups import Entry, Machine
 from styleexport.runtime_bench.report.markup import Html, tag
-from styleexport.runtime_bench.report.svg import Fill, Style, swatch
 
 FILLS: Mapping[Precision, Fill] = {
     Precision.FP32: "full",
@@ -31,7 +31,7 @@ class Look:
         return cls(tuple(dict.fromkeys(labels)))
 
     def style(self, entry: Entry) -> Style:
-        """Return how a cell is drawn."""
+        """Return how a cell is drawn: coloured by its runner, filled by its precision."""
         fill = FILLS.get(entry.cell.subject.precision, "dotted")
         return Style(self.runners.index(entry.cell.runner_label), fill)
 

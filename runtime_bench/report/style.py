@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-LIGHT = ("#1565b0", "#c2334d", "#1c7f4b", "#7a4fb5", "#b06000", "#0b7f8c", "#80592f", "#56616e")
+from styleexport.core.svg import COLOURS as LIGHT
+
 DARK = ("#6fb6f5", "#ff8b9b", "#6dd39a", "#c4a5f7", "#f3b252", "#5fd0dd", "#d3ac84", "#b1bdca")
 
 

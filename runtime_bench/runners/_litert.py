@@ -54,7 +54,7 @@ class LitertRunner(Runner):
         delegate: whether XNNPACK runs what it can; else LiteRT's own kernels run everything.
     """
 
-    suffix = ".tflite"
+    suffixes = (".tflite",)
 
     def __init__(self, name: str, *, delegate: bool) -> None:
         self.name = name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -34,7 +34,7 @@ class Coreml(Runner):
     """
 
     name = "coreml"
-    suffix = ".mlpackage"
+    suffixes = (".mlpackage",)
     rounds_pictures = True
     choices = MappingProxyType({"units": tuple(UNITS)})
 
@@ -80,12 +80,6 @@ class Coreml(Runner):
             fetch=lambda: {name: _array(value) for name, value in results.items()},
             effective=lambda: {"units": model.compute_unit.name},
         )
-
-    def layers(
-        self, path: Path, inputs: Arrays, tensors: Sequence[str]
-    ) -> dict[str, NDArray[np.float32]]:
-        """Return nothing: Core ML does not show what is inside a program."""
-        return {}
 
 
 def _array(value: object) -> NDArray[np.float32]:

@@ -37,7 +37,7 @@ class CoremlReference(Runner):
     """
 
     name = "coreml-reference"
-    suffix = ".mlpackage"
+    suffixes = (".mlpackage",)
     timed = False
 
     def __init__(self, *, rounding: bool = True) -> None:

@@ -46,7 +46,7 @@ class OnnxRuntime(Runner):
     """Runs ``.onnx`` files; what the chosen provider does not take runs on the CPU."""
 
     name = "onnxruntime"
-    suffix = ".onnx"
+    suffixes = (".onnx",)
     choices = MappingProxyType({"provider": tuple(PROVIDERS)})
 
     def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:

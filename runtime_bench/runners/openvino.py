@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -30,7 +30,7 @@ class Openvino(Runner):
     """
 
     name = "openvino"
-    suffix = ".onnx"
+    suffixes = (".onnx",)
     proves = False
     choices = MappingProxyType(
         {
@@ -76,12 +76,6 @@ class Openvino(Runner):
             }
 
         yield Session(feed, lambda: request.infer(fed), fetch, lambda: _effective(compiled))
-
-    def layers(
-        self, path: Path, inputs: Arrays, tensors: Sequence[str]
-    ) -> dict[str, NDArray[np.float32]]:
-        """Return nothing: OpenVINO fuses what is inside."""
-        return {}
 
     def compiled(self, path: Path, options: RunOptions, *, counts: bool = False) -> Any:  # noqa: ANN401 - it has no types
         """Return the file compiled for a device; with ``counts`` it times each of its nodes."""

@@ -31,7 +31,7 @@ class TorchRunner(Runner):
     """Runs ``.pt2`` programs, eager or compiled, in float32 or under autocast."""
 
     name = "torch"
-    suffix = ".pt2"
+    suffixes = (".pt2",)
     choices = MappingProxyType(
         {
             "device": ("cpu", "cuda"),

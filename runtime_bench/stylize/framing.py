@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from styleexport.core.arrays import Array
 from styleexport.core.images import array_from_image, image_from_array
@@ -49,12 +49,6 @@ def open_size(picture: Image.Image, max_side: int, min_side: int) -> Size:
     width = min(max(min_side, round(picture.width * scale)), 4 * max_side)
     height = min(max(min_side, round(picture.height * scale)), 4 * max_side)
     return Size(height, width)
-
-
-def middle(picture: Image.Image, size: Size | None, max_side: int, min_side: int) -> Image.Image:
-    """Return the middle of a style picture at the size of an encode file."""
-    size = size or open_size(picture, max_side, min_side)
-    return ImageOps.fit(picture, (size.width, size.height), Image.Resampling.LANCZOS)
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,10 @@ from styleexport.core.errors import (
 )
 from styleexport.core.images import array_from_image
 from styleexport.core.manifest import FileFact, Manifest, read_manifest
+from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Precision, Role, Size
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
-from styleexport.runtime_bench.stylize.framing import Frame, best_size, middle
+from styleexport.runtime_bench.stylize.framing import Frame, best_size, open_size
 
 DEFAULT_MAX_SIDE = 1024
 
@@ -141,7 +142,8 @@ class Stylizer:
                 "--role encode --role transform"
             )
         fact, size = best_size(files, style)
-        frame = middle(style, size, DEFAULT_MAX_SIDE, self.manifest.network.min_side)
+        size = size or open_size(style, DEFAULT_MAX_SIDE, self.manifest.network.min_side)
+        frame = centre_crop(style, size)
         return self._run(fact, {"style": array_from_image(frame)})
 
     def packed_codes(self) -> dict[str, Array]:
@@ -217,7 +219,8 @@ class Stylizer:
                 f"{fact.path} takes the style as a picture: name one STYLE image, or export again "
                 "with --role encode --role transform for codes and blends"
             )
-        picture = middle(style, size, options.max_side, self.manifest.network.min_side)
+        size = size or open_size(style, options.max_side, self.manifest.network.min_side)
+        picture = centre_crop(style, size)
         return {"style": array_from_image(picture), **strength}
 
 

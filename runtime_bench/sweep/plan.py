@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +13,9 @@ from msgspec import Meta, Struct
 
 from styleexport.core.errors import BadCheckpoint, UsageError
 from styleexport.core.types import Precision, Role, Size
+from styleexport.runtime_bench.contract.defaults import ROUNDS, SECONDS
 from styleexport.runtime_bench.runners._choice import parse_runner
-from styleexport.runtime_bench.runners._runner import find_runner
+from styleexport.runtime_bench.runners._runner import any_runner
 
 # All runners that can run here, taking turns: cells of one row are compared within one run.
 ALL = "all"
@@ -80,8 +81,8 @@ class Plan(_Entry, frozen=True, kw_only=True):
     roles: tuple[Role, ...] = ()
     batches: Annotated[tuple[Count, ...], Meta(min_length=1)] = (1,)
     threads: Count | None = None
-    rounds: Count = 7
-    seconds: Annotated[float, Meta(ge=0)] = 0.5
+    rounds: Count = ROUNDS
+    seconds: Annotated[float, Meta(ge=0)] = SECONDS
     profile: bool = False
 
 
@@ -223,8 +224,9 @@ def runners_of(plan: Plan, export: Export, suffixes: Mapping[str, str]) -> tuple
     if export.recipe == plan.recipes[0]:
         readable.add(PROGRAM)
     names = tuple(dict.fromkeys(plan.runners)) or (ALL,)
-    return tuple(
-        name
-        for name in names
-        if name == ALL or find_runner(parse_runner(name).name).suffix in readable
-    )
+    return tuple(name for name in names if name == ALL or _reads_any(name, readable))
+
+
+def _reads_any(name: str, suffixes: Collection[str]) -> bool:
+    runner = any_runner(parse_runner(name).name)
+    return any(runner.reads(Path(f"file{suffix}")) for suffix in suffixes)

@@ -216,6 +216,7 @@ def _measure(measure: Measurer, artifacts: Path, cell: Cell) -> bytes:
 def measured(cell: Cell, artifact: Path) -> bytes:
     """Return the latency report of a cell, as `bench` makes it."""
     from styleexport.runtime_bench.bench import BenchRequest, bench
+    from styleexport.runtime_bench.contract.job import PlanFact
 
     plan = cell.plan
     request = BenchRequest(
@@ -224,9 +225,7 @@ def measured(cell: Cell, artifact: Path) -> bytes:
         sizes=(Size.parse(cell.export.size),),
         roles=plan.roles,
         batches=plan.batches,
-        threads=plan.threads,
-        rounds=plan.rounds,
-        seconds=plan.seconds,
+        plan=PlanFact(rounds=plan.rounds, seconds=plan.seconds, threads=plan.threads),
         profile=plan.profile,
         command=f"styleexport sweep: {cell.label}",
     )

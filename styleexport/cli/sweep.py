@@ -1,4 +1,4 @@
-"""`styleexport sweep`: networks by recipes by sizes by runners, as one table."""
+"""`styleexport sweep`: export and measure every combination of a plan, into one table."""
 
 from __future__ import annotations
 
@@ -17,24 +17,33 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    short_help="Export and measure every combination of a plan.",
     epilog="Example: styleexport sweep sweep.toml -o results.sqlite && styleexport report "
-    "results.sqlite -o report.html"
+    "results.sqlite -o report.html",
 )
 @click.argument("file", type=PATH, metavar="SWEEP.TOML")
-@click.option("-o", "--out", type=PATH, help="The table.  [default: SWEEP.sqlite beside the file]")
+@click.option(
+    "-o", "--out", type=PATH, help="Table to write.  [default: SWEEP.sqlite beside the file]"
+)
 @click.option(
     "--resume/--restart",
     default=True,
     show_default=True,
-    help="Go on where an earlier run stopped, or begin anew.",
+    help="Continue an earlier run, or start over.",
 )
 @click.option(
-    "--workers", type=int, default=1, show_default=True, help="Processes that export at once."
+    "--workers",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Number of exports that run in parallel.",
 )
 @click.option(
-    "--scheduler", metavar="ADDRESS", help="Of a dask cluster whose hosts see the same folders."
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Address of a dask scheduler whose workers see the same folders.",
 )
-@click.option("--dry-run", is_flag=True, help="Print the cells, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the cells without running them.")
 @json_option
 def sweep(
     file: Path,
@@ -45,11 +54,11 @@ def sweep(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Export and measure every combination that SWEEP.TOML names, into one table.
+    """Export and measure every combination of SWEEP.TOML, into one table.
 
-    Exports run in parallel; latency is measured one cell at a time on each machine, after them.
-    A file: networks = ["adain-lite"], sizes = [256, 512], runners = ["onnxruntime"], and a table
-    [[recipes]] for each target and precision.
+    Exports run in parallel; after them, latency is measured one cell at a time on each machine. An
+    example of a plan: networks = ["adain-lite"], sizes = [256, 512], runners = ["onnxruntime"], and
+    a table [[recipes]] for each target and precision.
     """
     from styleexport.runtime_bench import sweep as engine
 
@@ -117,4 +126,5 @@ def _hold_to_all(rows: Sequence[Row], request: SweepRequest) -> None:
         )
 
 
+SECTION = "measure"
 COMMAND = sweep

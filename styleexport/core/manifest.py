@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from styleexport.core.documents import DocumentKind, read_document
 from styleexport.core.errors import BadArtifact
 from styleexport.core.files import replace_file
 from styleexport.core.schema import schema_of
@@ -450,6 +451,15 @@ def size_of_file(path: Path) -> int:
     return path.stat().st_size
 
 
+MANIFEST = DocumentKind(
+    struct=Manifest,
+    version=SCHEMA_VERSION,
+    name="a manifest",
+    if_outdated="export the network again with this version of styleexport",
+    if_damaged="it was altered: export the network again",
+)
+
+
 def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
     """Return the manifest of an artifact directory.
 
@@ -468,17 +478,9 @@ def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
         )
     try:
         raw = path.read_bytes()
-        version = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get("schema_version")
-        if version is not None and bytes(version) != str(SCHEMA_VERSION).encode():
-            raise BadArtifact(
-                f"{path} has schema version {bytes(version).decode()}, expected {SCHEMA_VERSION}: "
-                "export the network again with this version of styleexport"
-            )
-        manifest = msgspec.json.decode(raw, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
-        raise BadArtifact(
-            f"{path} is not a manifest: {error}; it was altered: export the network again"
-        ) from error
+    except OSError as error:
+        raise BadArtifact(f"{path} is not a manifest: {error}; {MANIFEST.if_damaged}") from error
+    manifest = read_document(raw, MANIFEST, str(path))
     if check_files:
         for name, expected in manifest.known_paths().items():
             _check_file(folder, name, expected)

@@ -418,7 +418,7 @@ def test_a_program_is_exported_at_its_own_size_only(cli, tmp_path, program):
 
 
 def test_help_says_what_trust_is_for(cli):
-    assert re.search(r"--trust\s+Read a \.pt2 that can run code", cli("onnx", "--help").out)
+    assert re.search(r"--trust\s+Load a \.pt2 that could run code", cli("onnx", "--help").out)
 
 
 # --- networks of the user's ---------------------------------------------------------------------

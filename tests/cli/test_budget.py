@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from styleexport.cli._parse import parse_precisions
+from styleexport.cli._types import QUANTIZE, merge_precisions
 from styleexport.core.errors import UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision
@@ -58,9 +58,13 @@ def test_what_cannot_be_followed_is_refused_in_a_line(cli, tmp_path, options, pa
 
 
 def test_all_is_every_precision_but_auto():
-    every = parse_precisions(["all"])
-    assert set(every) == set(Precision) - {Precision.AUTO}
-    assert set(parse_precisions(["all", "auto"])) == set(Precision)
-    assert parse_precisions(["auto"]) == (Precision.AUTO,)
+    every = tuple(p for p in Precision if p is not Precision.AUTO)
+    for texts, expected in (
+        (["all"], every),
+        (["auto", "all"], (*every, Precision.AUTO)),
+        (["auto", "int8", "none", "int8"], (Precision.AUTO, Precision.INT8, Precision.FP32)),
+    ):
+        values = [QUANTIZE.convert(text, None, None) for text in texts]
+        assert merge_precisions(values) == expected
     with pytest.raises(UsageError, match="auto"):
-        parse_precisions(["automatic"])
+        QUANTIZE.convert("automatic", None, None)

@@ -24,7 +24,7 @@ from ios_harness.check import (
     syntax,
 )
 from styleexport.core.manifest import read_manifest
-from styleexport.runtime_bench.contract.job import PlanFact, new_job, wishes
+from styleexport.runtime_bench.contract.job import PlanFact, job_cells, new_job
 from styleexport.runtime_bench.phones import answer
 from styleexport.runtime_bench.runners.coreml import UNITS
 
@@ -224,7 +224,7 @@ def test_a_job_of_the_host_is_answered_as_the_host_wants_it(swift):
     scratch.mkdir(parents=True, exist_ok=True)
     asked = tuple(
         msgspec.structs.replace(wish, runner="ios", requested={"units": units})
-        for wish in wishes(read_manifest(ARTIFACT), (".mlpackage",))
+        for wish in job_cells(read_manifest(ARTIFACT), (".mlpackage",))
         for units in ("all", "cpu")
     )
     plan = PlanFact(rounds=2, seconds=0.001, min_samples=2, warm_up_seconds=0.01)

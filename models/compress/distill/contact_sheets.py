@@ -4,32 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image
 from torch import Tensor
 
+from styleexport.core.contact_sheet import CELL, picture_grid
 from styleexport.models.compress.distill.quality import EvaluationSet, paint
 from styleexport.models.network import LoadedNetwork
 from styleexport.models.training.contact_sheet import picture
 
-CELL = 128
-STRIP = 16
 MOST = 5
 
 
-def grid(
+def _sheet(
     captions: Sequence[str], rows: Sequence[Sequence[Tensor | None]], cell: int = CELL
 ) -> Image.Image:
     """Return rows of pictures [3, H, W] in 0..1 under captions; None leaves a place empty."""
-    sheet = Image.new("RGB", (len(captions) * cell, STRIP + len(rows) * cell), "white")
-    pen = ImageDraw.Draw(sheet)
-    for column, caption in enumerate(captions):
-        pen.text((column * cell + 4, 2), caption, fill="black")
-    for number, row in enumerate(rows):
-        for column, shown in enumerate(row):
-            if shown is not None:
-                tile = ImageOps.fit(picture(shown), (cell, cell), Image.Resampling.LANCZOS)
-                sheet.paste(tile, (column * cell, STRIP + number * cell))
-    return sheet
+    pictures = [[None if shown is None else picture(shown) for shown in row] for row in rows]
+    return picture_grid(pictures, cell, captions)
 
 
 class PairSheet:
@@ -57,7 +48,7 @@ class PairSheet:
         paintings = self._paintings(student)
         for content, a, b in zip(self.contents, self.references, paintings, strict=True):
             rows.append([content, *(x for pair in zip(a, b, strict=True) for x in pair)])
-        return grid(captions, rows)
+        return _sheet(captions, rows)
 
     def _paintings(self, network: LoadedNetwork) -> list[list[Tensor]]:
         """Return the paintings [3, H, W] in 0..1, one row per content."""
@@ -87,4 +78,4 @@ def before_and_after(
         paintings = [paint(network, content[None], style)[0] for network in networks]
         rows.append([content, *style, *paintings])
     captions = ["content", *(["style"] if two_images else []), "teacher", "before", "after"]
-    return grid(captions, rows, 192)
+    return _sheet(captions, rows, 192)

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from styleexport.core.budget import BYTE_COUNT, Limit
 from styleexport.core.types import Size
 from styleexport.models.architecture import has_kernel, is_depthwise, layers
 from styleexport.models.compress.activation_hooks import macs_of
 from styleexport.models.compress.cost import BYTES, parameters_of
-from styleexport.models.compress.prune.budget import Limit
+from styleexport.models.compress.prune.budget import PruneTerm
 from styleexport.models.compress.prune.sensitivity import SHARES, Sensitivity
 from styleexport.models.compress.prune.symmetric_l2 import ChannelRanking
 from styleexport.models.network import LoadedNetwork
@@ -103,7 +104,10 @@ def _layer_costs(ranking: ChannelRanking, macs: Mapping[str, float]) -> Iterable
 
 
 def find_layout(
-    ranking: ChannelRanking, sensitivity: Sensitivity, limits: Sequence[Limit], size: Size
+    ranking: ChannelRanking,
+    sensitivity: Sensitivity,
+    limits: Sequence[Limit[PruneTerm]],
+    size: Size,
 ) -> tuple[int, ...]:
     """Return widths of the mirrored layers that meet size limits, or come nearest to them.
 
@@ -138,14 +142,14 @@ def find_layout(
 
 
 def _excess(
-    limits: Sequence[Limit], cost: tuple[float, float], whole: tuple[float, float]
+    limits: Sequence[Limit[PruneTerm]], cost: tuple[float, float], whole: tuple[float, float]
 ) -> list[float]:
     """Return how far a cost exceeds each limit, as a share of the whole network's cost."""
     macs, parameters = cost
     excess: list[float] = []
     for limit in limits:
-        reached, most = (macs, whole[0]) if limit.term == "macs" else (parameters, whole[1])
-        allowed = limit.value / BYTES["int8"] if limit.absolute else limit.value * most
+        reached, most = (macs, whole[0]) if limit.term.name == "macs" else (parameters, whole[1])
+        allowed = limit.value / BYTES["int8"] if limit.unit is BYTE_COUNT else limit.value * most
         excess.append(max(0.0, (reached - allowed) / most))
     return excess
 

@@ -4,10 +4,11 @@ import re
 
 import pytest
 
-from styleexport.runtime_bench.report import charts, svg
+from styleexport.core import svg
+from styleexport.core.svg import Axis, Linear, Style
+from styleexport.runtime_bench.report import charts
 from styleexport.runtime_bench.report import number_format as words
 from styleexport.runtime_bench.report.charts import Dot, Point, Series
-from styleexport.runtime_bench.report.svg import Axis, Linear, Style
 
 PLACED = re.compile(r"translate\((-?[\d.]+) (-?[\d.]+)\)")
 

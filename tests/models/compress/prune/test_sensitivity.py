@@ -12,7 +12,7 @@ from PIL import Image
 
 from styleexport.core.types import Size
 from styleexport.models.compress.cost import compare_costs, total_macs
-from styleexport.models.compress.prune.budget import Limit
+from styleexport.models.compress.prune.budget import PruneBudget
 from styleexport.models.compress.prune.layout_search import CostModel, find_layout
 from styleexport.models.compress.prune.mirrors import LayerPair
 from styleexport.models.compress.prune.plots import write_sensitivity
@@ -112,9 +112,7 @@ def test_a_curve_is_straight_between_what_was_measured_and_never_falls():
     assert at == pytest.approx([0, 0.05, 0.1, 0.1, 0.2, 0.3, 0.3, 0.3])
 
 
-def found(
-    ranking: ChannelRanking, curves: list[LayerSensitivity], *limits: Limit
-) -> tuple[int, ...]:
+def found(ranking: ChannelRanking, curves: list[LayerSensitivity], budget: str) -> tuple[int, ...]:
     sensitivity = Sensitivity(
         loss_network="x",
         size="x",
@@ -123,7 +121,7 @@ def found(
         style_distance=1,
         layers=tuple(curves),
     )
-    return find_layout(ranking, sensitivity, limits, SIZE)
+    return find_layout(ranking, sensitivity, PruneBudget.parse(budget).sizes, SIZE)
 
 
 def test_the_model_counts_what_the_network_costs(ranking):
@@ -136,13 +134,12 @@ def test_the_model_counts_what_the_network_costs(ranking):
 
 def test_the_layer_that_costs_least_style_gives_first(ranking):
     dear, free = (0.5, 1.0, 2.0, 4.0), (0.0, 0.0, 0.0, 0.0)
-    limit = Limit("parameters", 0.8)
     for cheap in range(3):
         curves = [
             curve(layer.name, layer.width, *(free if index == cheap else dear))
             for index, layer in enumerate(ranking.layers)
         ]
-        layout = found(ranking, curves, limit)
+        layout = found(ranking, curves, "parameters<=80%")
         lost = [w - now for w, now in zip(ranking.widths, layout, strict=True)]
         assert lost[cheap] > 0
         costs = compare_costs(ranking.network, ranking.cut(layout).network, [SIZE], timed=False)
@@ -157,8 +154,7 @@ def test_the_layer_that_costs_least_style_gives_first(ranking):
 def test_every_limit_of_size_holds_at_once(ranking):
     curves = [curve(layer.name, layer.width, 0.1, 0.2, 0.4, 0.8) for layer in ranking.layers]
     bytes_now = sum(p.numel() for p in ranking.network.module.parameters())
-    limits = (Limit("macs", 0.6), Limit("bytes", 0.5 * bytes_now, absolute=True))
-    layout = found(ranking, curves, *limits)
+    layout = found(ranking, curves, f"macs<=60%, bytes<={0.5 * bytes_now}B")
     costs = compare_costs(ranking.network, ranking.cut(layout).network, [SIZE], timed=False)
     assert total_macs(costs).share <= 0.6
     assert costs.weight_bytes["int8"].after <= 0.5 * bytes_now
@@ -166,14 +162,14 @@ def test_every_limit_of_size_holds_at_once(ranking):
 
 def test_what_cannot_be_reached_ends_at_a_quarter(ranking):
     curves = [curve(layer.name, layer.width, 0.1, 0.2, 0.4, 0.8) for layer in ranking.layers]
-    assert found(ranking, curves, Limit("macs", 0.01)) == (2, 3, 4)
-    assert found(ranking, curves, Limit("macs", 1.0)) == ranking.widths
+    assert found(ranking, curves, "macs<=1%") == (2, 3, 4)
+    assert found(ranking, curves, "macs<=100%") == ranking.widths
 
 
 def test_wide_layers_stay_at_multiples_of_eight():
     ranking = ChannelRanking.of(load_random("adain-cd16x"), PruneConfig())
     curves = [curve(layer.name, layer.width, 0.1, 0.2, 0.4, 0.8) for layer in ranking.layers]
-    layout = found(ranking, curves, Limit("macs", 0.4), Limit("parameters", 0.4))
+    layout = found(ranking, curves, "macs<=40%, parameters<=40%")
     wide = [w for w, layer in zip(layout, ranking.layers, strict=True) if layer.width >= 32]
     assert all(width % 8 == 0 for width in wide)
     assert min(layout) >= 4
@@ -186,7 +182,7 @@ def test_a_line_a_layer_is_drawn(tmp_path: Path):
     svg = path.read_text()
     assert "a&lt;b" in svg
     assert "mine: &amp; yours" in svg
-    assert svg.count("<circle") == 5
-    assert svg.count('stroke-width="2"') == 2
-    marks = ("-50%", "+0%", "+50%", "+100%")
+    assert svg.count('<path class="mark') == 5 + 2  # the key has one each
+    assert svg.count('<path class="line') == 2
+    marks = ("-20%", "+0%", "+40%", "+100%")
     assert [mark for mark in marks if f">{mark}<" in svg] == list(marks)

@@ -1,6 +1,6 @@
 """Draw the pictures that ship with the package: scenes to paint, and paintings to learn from.
 
-Run as `python -m styleexport.assets.draw [FOLDER]`. Every picture is computed, from fixed seeds.
+Run as `python -m tools.demo_pictures [FOLDER]`. Every picture is computed, from fixed seeds.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from styleexport.assets._brushes import develop, shrink
-from styleexport.assets._paintings import PAINTINGS
-from styleexport.assets._scenes import SCENES
+from styleexport.core.assets import folder as shipped_folder
+from tools.demo_pictures.brushes import develop, shrink
+from tools.demo_pictures.paintings import PAINTINGS
+from tools.demo_pictures.scenes import SCENES
 
 CONTENT_BYTES = 60_000
 STYLE_BYTES = 80_000
@@ -52,7 +53,7 @@ def draw(folder: Path) -> list[Path]:
         files[-1].write_bytes(encode(shrink(painting()), STYLE_BYTES))
     rows = ["file\tauthor\tlicence\tsource"]
     for path in sorted(files):
-        origin = "drawn by styleexport.assets.draw"
+        origin = "drawn by tools.demo_pictures"
         rows.append(f"{path.name}\tstyleexport contributors\tCC0-1.0\t{origin}")
     table = folder / "sources.tsv"
     table.write_text("\n".join(rows) + "\n", encoding="utf-8")
@@ -61,8 +62,8 @@ def draw(folder: Path) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Draw into the folder of the command line, or into the package's own."""
-    parser = argparse.ArgumentParser(prog="styleexport.assets.draw", description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent)
+    parser = argparse.ArgumentParser(prog="tools.demo_pictures", description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=shipped_folder())
     options = parser.parse_args(argv)
     for path in draw(options.folder):
         sys.stdout.write(f"{path} {path.stat().st_size}\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from styleexport.assets._brushes import (
+from tools.demo_pictures.brushes import (
     Array,
     Noise,
     clouds,
@@ -20,7 +20,7 @@ from styleexport.assets._brushes import (
     stamp,
     water,
 )
-from styleexport.assets._landscapes import TALL, WIDE, beach, desert, hills, lake, night
+from tools.demo_pictures.landscapes import TALL, WIDE, beach, desert, hills, lake, night
 
 
 def _mirror(picture: Array, mask: Array, base: float, noise: Noise, share: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from styleexport.assets._brushes import (
+from tools.demo_pictures.brushes import (
     Array,
     Canvas,
     Noise,
@@ -18,7 +18,7 @@ from styleexport.assets._brushes import (
     slopes,
     soften,
 )
-from styleexport.assets._patterns import SIZE, Stops, cells, glass, gold, woodblock
+from tools.demo_pictures.patterns import SIZE, Stops, cells, glass, gold, woodblock
 
 Facet = list[tuple[float, float]]
 

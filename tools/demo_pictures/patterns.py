@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from styleexport.assets._brushes import (
+from tools.demo_pictures.brushes import (
     Array,
     Noise,
     f32,

@@ -1,4 +1,4 @@
-"""`python -m styleexport.assets.gallery ARTIFACT FILE`: the shipped pictures, painted."""
+"""`python -m tools.demo_pictures.gallery ARTIFACT FILE`: the shipped pictures, painted."""
 
 from __future__ import annotations
 
