@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from styleexport.core.macs import operation_macs
 from styleexport.core.types import Role, Size
 from styleexport.models.network import LoadedNetwork
 
@@ -53,13 +54,13 @@ class LayerInputHook(TorchDispatchMode):
             layers[id(result)] = layers[id(args[0])]
             self.alive.append(result)
         elif name == "aten::convolution" and id(args[1]) in layers:
-            x, weight, transposed = args[0], args[1], args[6]
-            macs = weight[0].numel() * (x if transposed else result).numel()
+            x, weight = args[:2]
+            macs = operation_macs(name, (x.shape, weight.shape), result.shape, transposed=args[6])
             self.on_input(layers[id(weight)], x, macs)
-        elif name in ("aten::addmm", "aten::mm"):
+        elif name in ("aten::addmm", "aten::mm") and id(args[-1]) in layers:
             x, weight = args[-2:]
-            if id(weight) in layers:
-                self.on_input(layers[id(weight)], x, x.shape[0] * weight.numel())
+            macs = operation_macs("aten::mm", (x.shape, weight.shape), result.shape)
+            self.on_input(layers[id(weight)], x, macs)
         return result
 
 

@@ -45,7 +45,7 @@ class ConvLayer(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the convolution of the input, upsampled first where the layer upsamples."""
+        """Return the convolution of [N, C, h, w], upsampled first where the layer upsamples."""
         if self.up > 1:
             x = F.interpolate(x, scale_factor=float(self.up), mode="nearest")
         return self.conv2d(x)
@@ -132,7 +132,7 @@ class SameConv(nn.Module):
         self.norm = nn.InstanceNorm2d(outputs, eps=1e-3, affine=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the layer's output."""
+        """Return the output for [N, C, h, w], its sides divided or multiplied by the stride."""
         height, width = x.shape[2], x.shape[3]
         if isinstance(self.conv, nn.ConvTranspose2d):
             x = self.conv(x)[:, :, : height * self.stride, : width * self.stride]

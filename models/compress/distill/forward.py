@@ -54,7 +54,7 @@ class UnclampedNetwork:
         return self.module.transfer(self._to_pixel_range(content), code, strength)
 
     def to_painting(self, output: Tensor, content: Tensor) -> Tensor:
-        """Return an output as paintings in 0..1 of the content's size, float32, not clamped."""
+        """Return an output as paintings in 0..1, not clamped, [N, 3, H, W] like the content."""
         image = output[:, :, : content.shape[2], : content.shape[3]].float()
         return (image - self.low) / (self.high - self.low)
 

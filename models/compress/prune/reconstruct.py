@@ -68,7 +68,7 @@ class Calibration:
         rows: int = ROWS,
         stop: bool = False,
     ) -> dict[str, Tensor]:
-        """Return samples of layers at random positions, which are the same for every network.
+        """Return samples [P, …] of layers by name, at random positions equal for all networks.
 
         Only a layer's first call of each run is sampled: in an encoder, the one on the style.
 
@@ -186,7 +186,7 @@ def reconstruct_single_layer(
         original: network before the cut.
         cut: the same network without some channels of one layer and its mirror.
         kept: channels kept by each layer that lost some.
-        windows: `input_windows` of the original.
+        windows: `input_windows` of the original, [P, I·h·w] by layer name.
     """
     result = replace(cut, module=copy.deepcopy(cut.module))
     whole, narrower = _narrower(original, result)

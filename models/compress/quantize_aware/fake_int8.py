@@ -156,7 +156,7 @@ class TwoImageFakeInt8(FakeInt8):
             return self.network.encode(style)
 
     def transfer(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
-        """Return the painting; see `TwoImageModule`."""
+        """Return the painting of a content [N, 3, H, W], code [N, K] and strength [1]."""
         assert isinstance(self.network, TwoImageModule)
         with self._rounded(TRANSFER):
             return self.network.transfer(content, code, strength)

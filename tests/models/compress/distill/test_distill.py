@@ -422,27 +422,27 @@ def test_a_compressed_student_stays_so_and_remembers_its_teacher(place, tmp_path
         pairs=(),
         levels={Level.OUTPUTS: 2.0, Level.FEATURES: 0.25},
     )
-    told = distill(how)
-    record = read_architecture(Path(told.weights))
+    report = distill(how)
+    record = read_architecture(Path(report.weights))
     assert [e.method for e in record.history] == ["test", "distill"]
     last = record.history[-1]
-    assert last.parent_sha256 == told.student_sha256
-    assert last.schedule["teacher_sha256"] == told.teacher_sha256
+    assert last.parent_sha256 == report.student_sha256
+    assert last.schedule["teacher_sha256"] == report.teacher_sha256
     assert (last.schedule["level outputs"], last.schedule["level features"]) == (2.0, 0.25)
     assert (last.schedule["teacher"], last.schedule["steps"]) == ("adain-lite", 1)
-    again = open_network("adain-cd16x", [Path(told.weights)])
+    again = open_network("adain-cd16x", [Path(report.weights)])
     assert again.module.encoder.blocks == [[16, 16], [32]]
-    assert [m.teacher for m in told.matches] == ["encoder.stem", "encoder.down.0"]
+    assert [m.teacher for m in report.matches] == ["encoder.stem", "encoder.down.0"]
 
 
 def test_a_variant_from_scratch_opens_again_and_a_plain_network_has_no_record(
     place, tmp_path, whole
 ):
     how = request(place, tmp_path / "run", {"steps": 1}, student="adain-cd16x", pairs=())
-    told = distill(how)
-    record = read_architecture(Path(told.weights))
+    report = distill(how)
+    record = read_architecture(Path(report.weights))
     assert record.settings == {"level": 4}
-    assert told.student_sha256 == record.history[0].parent_sha256 == ""
+    assert report.student_sha256 == record.history[0].parent_sha256 == ""
     assert read_architecture(Path(whole[0].weights)) is None
 
 
@@ -458,12 +458,12 @@ def test_a_fixed_style_network_learns_from_photographs_alone(place, tmp_path):
         teacher_checkpoints=(tmp_path / "t.pth",),
         pairs=(),
     )
-    told = distill(how)
-    assert (told.kind, told.matches) == ("fixed-style", ())
-    assert told.levels == {"outputs": 1.0, "style": 1.0}
-    assert told.quality.style is None
-    assert told.quality.outputs == 2
-    assert told.quality.psnr_db.after < 60
+    report = distill(how)
+    assert (report.kind, report.matches) == ("fixed-style", ())
+    assert report.levels == {"outputs": 1.0, "style": 1.0}
+    assert report.quality.style is None
+    assert report.quality.outputs == 2
+    assert report.quality.psnr_db.after < 60
     assert Image.open(tmp_path / "run" / "sheet.png").size[0] == 4 * 192
     assert Image.open(tmp_path / "run" / "sheet_000001.png").size[0] == 3 * 128
 
@@ -478,14 +478,14 @@ def test_a_student_that_is_its_teacher_is_perfect(place, tmp_path):
         student="distill_nets:other",
         student_checkpoints=(weights,),
     )
-    told = distill(how)
-    quality = told.quality
+    report = distill(how)
+    quality = report.quality
     assert quality.psnr_db.before == quality.psnr_db.after == 200.0
     assert quality.style.after == quality.teacher_style
     assert quality.to_teacher.after < 1e-3
-    assert told.losses["outputs"] < 1e-4
-    assert told.losses["style"] < 1e-2
-    assert told.losses["features"] < 0.05
+    assert report.losses["outputs"] < 1e-4
+    assert report.losses["style"] < 1e-2
+    assert report.losses["features"] < 0.05
 
 
 def test_a_student_that_starts_with_nan(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Layers that a user ties: through a residual sum, a depthwise block and a concatenation."""
+"""Layers that a user pairs: through a residual sum, a depthwise block and a concatenation."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tests.models.compress.own_networks import mirror_network
 def ranking_of(
     *mirrors: str, loaded: LoadedNetwork | None = None, criterion: str = "l2"
 ) -> ChannelRanking:
-    ties = tuple(LayerPair.parse(text) for text in mirrors)
-    return ChannelRanking.of(loaded or mirror_network(), PruneConfig(ties, criterion))
+    pairs = tuple(LayerPair.parse(text) for text in mirrors)
+    return ChannelRanking.of(loaded or mirror_network(), PruneConfig(pairs, criterion))
 
 
 def widths(network: LoadedNetwork) -> dict[str, tuple[int, int]]:

@@ -77,9 +77,9 @@ def test_what_others_say_too_is_made_good(pictures, padding):
 
 def test_paintings_are_nearer_to_the_whole_network(pictures):
     loaded = mirror_network()
-    ties = (LayerPair("one", "untwo"), LayerPair("two", "undeep"), LayerPair("deep"))
+    pairs = (LayerPair("one", "untwo"), LayerPair("two", "undeep"), LayerPair("deep"))
     calibration = Calibration.of(pictures, SIZE)
-    plain, fitted = PruneConfig(ties), PruneConfig(ties, calibration=calibration)
+    plain, fitted = PruneConfig(pairs), PruneConfig(pairs, calibration=calibration)
     ranking = ChannelRanking.of(loaded, plain)
     layout, said = (6, 9, 12), list[str]()
     judge = StyleJudge(loaded, pictures[:4], SIZE, style_network(None), 1)
