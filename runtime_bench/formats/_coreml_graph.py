@@ -22,7 +22,7 @@ from styleexport.runtime_bench.formats._coreml_shapes import (
     is_flexible,
     types_at_largest,
 )
-from styleexport.runtime_bench.formats._peak import Step, peak_bytes
+from styleexport.runtime_bench.formats._liveness import GraphStep, peak_bytes
 
 CONVOLUTIONS = ("conv", "conv_transpose")
 # Operation that makes an int8 weight → its parameter that holds the integers.
@@ -55,7 +55,7 @@ class CoremlGraph:
         return cls(package, types or declared_types(package))
 
     @cached_property
-    def makers(self) -> Mapping[str, Operation]:
+    def producers(self) -> Mapping[str, Operation]:
         """Variable → the operation that makes it."""
         return {item.name: op for op in self.package.operations for item in op.outputs}
 
@@ -89,7 +89,7 @@ class CoremlGraph:
         items = operation.inputs.get(parameter)
         item = items[0] if items else None
         if isinstance(item, str):
-            maker = self.makers.get(item)
+            maker = self.producers.get(item)
             item = maker.inputs["val"][0] if maker and maker.kind == "const" else None
         return item.value if isinstance(item, Constant) else None
 
@@ -127,7 +127,7 @@ class CoremlGraph:
         x, weight = (operation.inputs.get(name, ("",))[0] for name in ("x", "weight"))
         if not isinstance(x, str) or not isinstance(weight, str):
             return False
-        reader, maker = self.makers.get(x), self.makers.get(weight)
+        reader, maker = self.producers.get(x), self.producers.get(weight)
         if reader is None or maker is None or reader.kind != "dequantize":
             return False
         data = self.type_of(maker, INT8_SOURCES.get(maker.kind, ""))
@@ -135,7 +135,7 @@ class CoremlGraph:
 
     def peak(self) -> int | None:
         """Return the most bytes that activations take at once, None where a shape is open."""
-        steps: list[Step] = []
+        steps: list[GraphStep] = []
         inputs = {item.name: self.types[item.name].size_bytes for item in self.package.inputs}
         known = {name: size for name, size in inputs.items() if size is not None}
         for operation in self.steps:
@@ -143,7 +143,7 @@ class CoremlGraph:
             sizes = {name: size for name, size in writes.items() if size is not None}
             if len(sizes) < len(writes):
                 return None
-            steps.append(Step(operation.reads(), sizes))
+            steps.append(GraphStep(operation.reads(), sizes))
         if len(known) < len(inputs):
             return None
         return peak_bytes(steps, known, [item.name for item in self.package.outputs])

@@ -127,5 +127,5 @@ def _summed(graph: CoremlGraph, operation: Operation) -> int:
 def _magnitude(graph: CoremlGraph, operation: Operation) -> float:
     """Return how large the values are that an operation adds."""
     source = operation.inputs["x"][0]
-    maker = graph.makers.get(source) if isinstance(source, str) else None
+    maker = graph.producers.get(source) if isinstance(source, str) else None
     return BOUNDED.get(maker.kind, TYPICAL) if maker else TYPICAL

@@ -47,7 +47,7 @@ MAX_ELEMENTS = 2**31 - 1
 
 
 # That LiteRT's own convolution kernels can count.
-MOST_UNFOLDED = 2**31 - 1
+MAX_IM2COL_VALUES = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class TfliteGraph:
         inputs: name in the signature → tensor index, in order.
         outputs: the same.
         least_runtime: the least version of the runtime that loads it, if it says.
-        open_tensors: those with an axis of any length.
+        dynamic_tensors: those with an axis of any length.
     """
 
     tensors: tuple[TfliteTensor, ...]
@@ -105,9 +105,9 @@ class TfliteGraph:
     inputs: dict[str, int]
     outputs: dict[str, int]
     least_runtime: str
-    open_tensors: tuple[int, ...]
+    dynamic_tensors: tuple[int, ...]
 
-    def makers(self) -> dict[int, TfliteOperation]:
+    def producers(self) -> dict[int, TfliteOperation]:
         """Return tensor index → the operation that writes it."""
         return {index: item for item in self.operations for index in item.outputs}
 
@@ -128,7 +128,7 @@ class TfliteGraph:
             return math.prod(self.tensors[item.inputs[2]].shape) * out * math.prod(window)
         return 0
 
-    def unfolded(self, item: TfliteOperation) -> int:
+    def im2col_values(self, item: TfliteOperation) -> int:
         """Return how many values LiteRT's own kernel copies to compute a convolution, 0 for none.
 
         It unfolds the input into in·kh·kw values for each output pixel, and counts in 32 bits.
@@ -139,7 +139,7 @@ class TfliteGraph:
         _, height, width, _ = self.tensors[item.outputs[0]].shape
         return height * width * kh * kw * channels if kh * kw > 1 else 0
 
-    def in_integers(self, item: TfliteOperation) -> bool:
+    def is_int8(self, item: TfliteOperation) -> bool:
         """Whether all that an operation multiplies is int8: its activations and its weights."""
         found = [self.tensors[i].dtype for i in item.inputs if i >= 0]
         return "float32" not in found and "int8" in found
@@ -147,7 +147,7 @@ class TfliteGraph:
     def int8_mac_share(self) -> float:
         """Return the share (0..1) of the MACs whose operands are both int8."""
         macs = {index: self.macs(item) for index, item in enumerate(self.operations)}
-        whole = sum(macs[i] for i, item in enumerate(self.operations) if self.in_integers(item))
+        whole = sum(macs[i] for i, item in enumerate(self.operations) if self.is_int8(item))
         total = sum(macs.values())
         return round(whole / total, 4) if total else 0.0
 
@@ -224,7 +224,7 @@ def _graph(model: Any, data: bytes) -> TfliteGraph:  # noqa: ANN401 - generated 
         inputs=_ends(graph, signature and signature.inputs, _indices(graph.inputs)),
         outputs=_ends(graph, signature and signature.outputs, _indices(graph.outputs)),
         least_runtime=_least_runtime(model),
-        open_tensors=tuple(
+        dynamic_tensors=tuple(
             i for i, item in enumerate(graph.tensors) if -1 in _indices(item.shapeSignature)
         ),
     )

@@ -10,8 +10,8 @@ import onnx
 
 from styleexport.core.errors import BadArtifact, first_line
 from styleexport.runtime_bench.formats._format import Description, Format
+from styleexport.runtime_bench.formats._liveness import GraphStep, peak_bytes
 from styleexport.runtime_bench.formats._onnx_macs import macs_by_node
-from styleexport.runtime_bench.formats._peak import Step, peak_bytes
 
 
 class OnnxFormat(Format):
@@ -80,13 +80,13 @@ def _peak(model: onnx.ModelProto) -> int | None:
         itemsize = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).itemsize
         size_bytes[value.name] = math.prod(dim.dim_value for dim in tensor.shape.dim) * itemsize
     weights = {item.name for item in graph.initializer}
-    steps: list[Step] = []
+    steps: list[GraphStep] = []
     for node in graph.node:
         reads = tuple(name for name in node.input if name and name not in weights)
         if not reads:  # computed once, from weights alone
             weights |= set(node.output)
             continue
-        steps.append(Step(reads, {name: size_bytes.get(name, 0) for name in node.output}))
+        steps.append(GraphStep(reads, {name: size_bytes.get(name, 0) for name in node.output}))
     inputs = {value.name: size_bytes[value.name] for value in graph.input}
     return peak_bytes(steps, inputs, [value.name for value in graph.output])
 

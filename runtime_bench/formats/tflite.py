@@ -9,9 +9,9 @@ from pathlib import Path
 
 from styleexport.core.manifest import RiskFact
 from styleexport.runtime_bench.formats._format import Description, Format
-from styleexport.runtime_bench.formats._peak import Step, peak_bytes
+from styleexport.runtime_bench.formats._liveness import GraphStep, peak_bytes
 from styleexport.runtime_bench.formats._tflite import (
-    MOST_UNFOLDED,
+    MAX_IM2COL_VALUES,
     TfliteGraph,
     TfliteOperation,
     read_graph,
@@ -61,7 +61,7 @@ class TfliteFormat(Format):
             outputs=tuple(_in_words(graph, *item) for item in graph.outputs.items()),
             ops=dict(Counter(item.name for item in graph.operations).most_common()),
             bytes_by_dtype=dict(stored.most_common()),
-            peak_activation_bytes=None if graph.open_tensors else _peak(graph),
+            peak_activation_bytes=None if graph.dynamic_tensors else _peak(graph),
             risks=tuple(_risks(graph)),
         )
 
@@ -74,14 +74,14 @@ def _in_words(graph: TfliteGraph, name: str, index: int) -> str:
 def _peak(graph: TfliteGraph) -> int:
     """Return the peak of activation bytes; weights that a runtime unpacks once are left out."""
     constant: set[int] = {i for i, t in enumerate(graph.tensors) if t.stored is not None}
-    steps: list[Step] = []
+    steps: list[GraphStep] = []
     for item in graph.operations:
         reads = [index for index in item.inputs if index >= 0 and index not in constant]
         if not reads:
             constant |= set(item.outputs)
             continue
         writes = {str(index): graph.tensors[index].size_bytes for index in item.outputs}
-        steps.append(Step(tuple(map(str, reads)), writes))
+        steps.append(GraphStep(tuple(map(str, reads)), writes))
     inputs = {str(index): graph.tensors[index].size_bytes for index in graph.inputs.values()}
     return peak_bytes(steps, inputs, [str(index) for index in graph.outputs.values()])
 
@@ -101,13 +101,13 @@ def _risks(graph: TfliteGraph) -> Iterator[RiskFact]:
             "each way",
             remedy="export with --converter litert-torch, or run on the CPU",
         )
-    for index in graph.open_tensors[:1]:
+    for index in graph.dynamic_tensors[:1]:
         yield RiskFact(
             where=graph.tensors[index].name,
             reason="its shape is open: delegates refuse the graph, or plan again on each call",
             remedy="export one file a size with --size",
         )
-    wide = [item for item in graph.operations if graph.unfolded(item) > MOST_UNFOLDED]
+    wide = [item for item in graph.operations if graph.im2col_values(item) > MAX_IM2COL_VALUES]
     if wide:
         yield RiskFact(
             where=_first_of(graph, wide, wide[0]),

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from styleexport.core.arrays import Arrays
 from styleexport.runtime_bench.execution.onnx_profile import (
-    ExecutedNode,
-    Profile,
-    Profiling,
-    profile,
+    OnnxProfile,
+    ProfiledNode,
+    ProfileSettings,
+    profile_model,
 )
 from styleexport.runtime_bench.profiles._onnx_layers import OnnxLayers
 from styleexport.runtime_bench.profiles._profiler import LEAST, MOST, SECONDS, Profiled, Timed
@@ -30,19 +30,19 @@ def profiler(
     if provider in STARTS_ONLY:
         return None
     model = widened(path, options.batch)
-    how = Profiling(
+    how = ProfileSettings(
         threads=options.threads,
         providers=tuple(dict.fromkeys((PROVIDERS[provider], CPU))),
         warm_up=2,
         seconds=SECONDS,
         runs=(LEAST, MOST),
     )
-    found = profile(model, inputs, how)
+    found = profile_model(model, inputs, how)
     known = OnnxLayers(model, layers)
     return Profiled(known.with_macs(_timed(found, known)), found.runs_ns)
 
 
-def _timed(found: Profile, known: OnnxLayers) -> Iterator[Timed]:
+def _timed(found: OnnxProfile, known: OnnxLayers) -> Iterator[Timed]:
     outputs = {node.name: tuple(node.output) for node in found.graph.node}
     readers: dict[str, list[str]] = {}
     for node in found.graph.node:
@@ -60,7 +60,7 @@ def _timed(found: Profile, known: OnnxLayers) -> Iterator[Timed]:
         )
 
 
-def _short(node: ExecutedNode) -> str:
+def _short(node: ProfiledNode) -> str:
     return node.provider.removesuffix("ExecutionProvider")
 
 

@@ -12,14 +12,18 @@ from styleexport.core.perceptual import LossNetwork, Lpips
 from styleexport.core.types import Progress, Role, Size
 from styleexport.runtime_bench.quality.budget import Budget
 from styleexport.runtime_bench.quality.judge import Judge, Outputs
-from styleexport.runtime_bench.quality.painter import Encoders, open_painter, partner
-from styleexport.runtime_bench.quality.pairs import Pair, Side
+from styleexport.runtime_bench.quality.pairs import FilePair, ModelFile
+from styleexport.runtime_bench.quality.picture_session import (
+    StyleEncoders,
+    open_picture_session,
+    partner,
+)
 from styleexport.runtime_bench.quality.probes import QualityProbe, quality_probes
 from styleexport.runtime_bench.quality.report import QualityReport
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 
 
-class Comparison(Struct, frozen=True, kw_only=True):
+class QualityComparison(Struct, frozen=True, kw_only=True):
     """Two files, and what the second loses.
 
     Attributes:
@@ -55,14 +59,14 @@ class Compared:
         candidate: outputs of the stills.
     """
 
-    comparison: Comparison
+    comparison: QualityComparison
     probes: tuple[QualityProbe, ...]
     reference: Outputs
     candidate: Outputs
 
 
 @dataclass(frozen=True)
-class Jury:
+class JudgeSettings:
     """What all comparisons are judged with.
 
     Attributes:
@@ -77,8 +81,8 @@ class Jury:
 
 
 def compare(
-    pairs: Sequence[Pair],
-    jury: Jury,
+    pairs: Sequence[FilePair],
+    settings: JudgeSettings,
     options: RunOptions | None = None,
     progress: Progress = lambda _: None,
 ) -> tuple[Compared, ...]:
@@ -89,25 +93,25 @@ def compare(
         BadArtifact: a file cannot be loaded or run.
         DeviceError: no runner for a file can run here.
     """
-    encoders = Encoders(options or RunOptions())
+    encoders = StyleEncoders(options or RunOptions())
     found: list[Compared] = []
     for (reference, size), group in groupby(pairs, lambda pair: (pair.reference, pair.size)):
         same = list(group)
-        judge = Judge(jury.loss_network, quality_probes(size, _inputs(same)), jury.lpips)
+        judge = Judge(settings.loss_network, quality_probes(size, _inputs(same)), settings.lpips)
         progress(f"{reference.path}: reference")
-        with open_painter(reference, size, encoders) as session:
+        with open_picture_session(reference, size, encoders) as session:
             expected = judge.reference(session)
         for pair in same:
             progress(f"{pair.candidate.path}: compare")
-            with open_painter(pair.candidate, size, encoders) as session:
+            with open_picture_session(pair.candidate, size, encoders) as session:
                 outputs = judge.outputs(session)
-            comparison = _comparison(pair, judge.report(outputs), jury.budget)
+            comparison = _comparison(pair, judge.report(outputs), settings.budget)
             count = len(judge.stills)
             found.append(Compared(comparison, judge.stills, expected[:count], outputs[:count]))
     return tuple(found)
 
 
-def _inputs(pairs: Sequence[Pair]) -> tuple[str, ...]:
+def _inputs(pairs: Sequence[FilePair]) -> tuple[str, ...]:
     """Return what the probes of some pairs must hold."""
     sides = [side for pair in pairs for side in (pair.reference, pair.candidate)]
     if sides[0].role is Role.ENCODE:
@@ -121,15 +125,15 @@ def _inputs(pairs: Sequence[Pair]) -> tuple[str, ...]:
     return ("content", "style", "strength")
 
 
-def _through(side: Side, size: Size) -> str | None:
+def _through(side: ModelFile, size: Size) -> str | None:
     """Return the program that paints with the codes of an encoder."""
     program = partner(side, Role.TRANSFORM, size) if side.role is Role.ENCODE else None
     return None if program is None else program.path
 
 
-def _comparison(pair: Pair, quality: QualityReport, budget: Budget | None) -> Comparison:
+def _comparison(pair: FilePair, quality: QualityReport, budget: Budget | None) -> QualityComparison:
     reference, candidate = pair.reference, pair.candidate
-    return Comparison(
+    return QualityComparison(
         reference=reference.path,
         candidate=candidate.path,
         role=candidate.role,

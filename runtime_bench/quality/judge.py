@@ -12,12 +12,13 @@ from torch import Tensor
 from styleexport.core.arrays import Array, Run
 from styleexport.core.manifest import SizeFact
 from styleexport.core.perceptual import LossNetwork, Lpips
+from styleexport.core.psnr import pooled_psnr, psnr_from_squared_error
 from styleexport.core.types import Size
-from styleexport.runtime_bench.quality.fidelity import psnr_from_errors, squared_error, ssim
+from styleexport.runtime_bench.quality.fidelity import relative_squared_error, ssim
 from styleexport.runtime_bench.quality.flicker import flicker, flicker_change
 from styleexport.runtime_bench.quality.probes import QualityProbe
 from styleexport.runtime_bench.quality.report import PictureQuality, QualityReport
-from styleexport.runtime_bench.quality.style import Style
+from styleexport.runtime_bench.quality.style import StyleFeatures
 
 Outputs = tuple[Array, ...]
 
@@ -37,8 +38,8 @@ class _Reference:
 
     output: Array
     stability_db: float | None = None
-    style: Style | None = None
-    target: Style | None = None
+    style: StyleFeatures | None = None
+    target: StyleFeatures | None = None
     content: Sequence[Tensor] | None = None
     lpips: float | None = None
 
@@ -90,7 +91,7 @@ class Judge:
         """
         self._check_reference()
         pairs = zip(self.stills[::every], self._references[::every], strict=True)
-        return psnr_from_errors([squared_error(_run(session, p), r.output) for p, r in pairs])
+        return pooled_psnr([relative_squared_error(_run(session, p), r.output) for p, r in pairs])
 
     def __call__(self, session: Run) -> QualityReport:
         """Run a candidate and return what it loses."""
@@ -108,8 +109,8 @@ class Judge:
         return QualityReport(
             loss_network=self.loss_network.name,
             size=SizeFact.of(Size(height, width)),
-            psnr_db=round(psnr_from_errors(errors), 2),
-            stable_psnr_db=round(psnr_from_errors(stable), 2) if stable else None,
+            psnr_db=round(pooled_psnr(errors), 2),
+            stable_psnr_db=round(pooled_psnr(stable), 2) if stable else None,
             worst_psnr_db=worst.psnr_db,
             worst_picture=worst.name,
             ssim=round(sum(similar) / len(similar), 5) if similar else None,
@@ -125,7 +126,7 @@ class Judge:
     def _errors(self, outputs: Sequence[Array]) -> list[float]:
         self._check_reference()
         pairs = zip(outputs, self._references, strict=True)
-        return [squared_error(output, reference.output) for output, reference in pairs]
+        return [relative_squared_error(output, reference.output) for output, reference in pairs]
 
     def _check_reference(self) -> None:
         if not self._references:
@@ -138,12 +139,12 @@ class Judge:
         return round(self._flicker, 6), round(flicker(frames), 6)
 
     def _perceive(
-        self, session: Run, probe: QualityProbe, output: Array, target: Style | None
+        self, session: Run, probe: QualityProbe, output: Array, target: StyleFeatures | None
     ) -> _Reference:
         if output.ndim != 4:
             return _Reference(output)
         dithered = _run(session, _dithered(probe))
-        stability = round(psnr_from_errors([squared_error(dithered, output)]), 2)
+        stability = round(psnr_from_squared_error(relative_squared_error(dithered, output)), 2)
         content = None
         if self.lpips is not None and probe.content is not None:
             content = self.lpips.describe(torch.from_numpy(probe.content))
@@ -153,7 +154,7 @@ class Judge:
     def _row(self, index: int, output: Array, error: float) -> PictureQuality:
         """Return what the candidate's output of one still loses."""
         probe, reference = self.stills[index], self._references[index]
-        decibels = round(psnr_from_errors([error]), 2)
+        decibels = round(psnr_from_squared_error(error), 2)
         if reference.style is None:
             return PictureQuality(name=probe.name, kind=probe.kind, psnr_db=decibels)
         output = np.nan_to_num(output)
@@ -174,8 +175,8 @@ class Judge:
             lpips=None if lpips is None else (reference.lpips or 0.0, lpips),
         )
 
-    def _style(self, image: Array) -> Style:
-        return Style.of(image, self.loss_network)
+    def _style(self, image: Array) -> StyleFeatures:
+        return StyleFeatures.of(image, self.loss_network)
 
     def _lpips(self, content: Sequence[Tensor] | None, output: Array) -> float | None:
         """Return LPIPS of an output to a described content; None without either."""

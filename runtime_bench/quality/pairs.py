@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from styleexport.core.errors import BadArtifact, UsageError
+from styleexport.core.errors import UsageError
 from styleexport.core.manifest import (
     FILE_NAME,
     FileFact,
@@ -16,12 +16,13 @@ from styleexport.core.manifest import (
     read_manifest,
 )
 from styleexport.core.types import Precision, Role, Size
+from styleexport.runtime_bench.diff.probed_file import artifact_of
 
 FLOAT = "float"
 
 
 @dataclass(frozen=True)
-class Side:
+class ModelFile:
     """A file or float program of an artifact.
 
     Attributes:
@@ -68,16 +69,16 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Pair:
+class FilePair:
     """A candidate, what it is held against, and the size of the pictures."""
 
-    reference: Side
-    candidate: Side
+    reference: ModelFile
+    candidate: ModelFile
     size: Size
 
 
 @dataclass(frozen=True)
-class Choice:
+class FileFilter:
     """What of an artifact is compared; None is all.
 
     Attributes:
@@ -91,7 +92,7 @@ class Choice:
     target: str | None = None
 
 
-def sides_of(folder: Path, manifest: Manifest | None = None) -> tuple[Side, ...]:
+def sides_of(folder: Path, manifest: Manifest | None = None) -> tuple[ModelFile, ...]:
     """Return the float programs of an artifact, then its files.
 
     Args:
@@ -103,11 +104,11 @@ def sides_of(folder: Path, manifest: Manifest | None = None) -> tuple[Side, ...]
     """
     manifest = manifest or read_manifest(folder)
     programs = [
-        Side(folder, manifest, fact.path, fact.role, _program_sizes(manifest, fact))
+        ModelFile(folder, manifest, fact.path, fact.role, _program_sizes(manifest, fact))
         for fact in manifest.programs
     ]
     files = [
-        Side(folder, manifest, f.path, f.role, _file_sizes(f), f.target, f.precision)
+        ModelFile(folder, manifest, f.path, f.role, _file_sizes(f), f.target, f.precision)
         for f in manifest.files
     ]
     return (*programs, *files)
@@ -126,7 +127,7 @@ def _program_sizes(manifest: Manifest, program: ProgramFact) -> tuple[Size, ...]
     return () if None in own else (program.size.size(),)
 
 
-def pairs_of(names: Sequence[str], choice: Choice) -> tuple[Pair, ...]:
+def pairs_of(names: Sequence[str], choice: FileFilter) -> tuple[FilePair, ...]:
     """Return what is compared with what.
 
     Args:
@@ -153,7 +154,7 @@ def pairs_of(names: Sequence[str], choice: Choice) -> tuple[Pair, ...]:
     return found
 
 
-def _within(folder: Path, names: Sequence[str], choice: Choice) -> tuple[Pair, ...]:
+def _within(folder: Path, names: Sequence[str], choice: FileFilter) -> tuple[FilePair, ...]:
     """Return the pairs of one artifact."""
     sides = sides_of(folder)
     references = _named(folder, sides, names[0] if len(names) == 2 else FLOAT, choice)
@@ -169,7 +170,9 @@ def _within(folder: Path, names: Sequence[str], choice: Choice) -> tuple[Pair, .
     return found
 
 
-def _named(folder: Path, sides: Sequence[Side], name: str, choice: Choice) -> list[Side]:
+def _named(
+    folder: Path, sides: Sequence[ModelFile], name: str, choice: FileFilter
+) -> list[ModelFile]:
     """Return the sides that a precision, a path, or ``float`` means."""
     if name == FLOAT:
         programs = [side for side in sides if not side.is_file]
@@ -192,8 +195,8 @@ def _named(folder: Path, sides: Sequence[Side], name: str, choice: Choice) -> li
 
 
 def _matched(
-    references: Sequence[Side], candidates: Sequence[Side], choice: Choice
-) -> Iterator[Pair]:
+    references: Sequence[ModelFile], candidates: Sequence[ModelFile], choice: FileFilter
+) -> Iterator[FilePair]:
     """Yield each candidate with its reference: of its role and size, of its target if it can be."""
     for candidate in candidates:
         if choice.role not in (None, candidate.role):
@@ -208,10 +211,10 @@ def _matched(
             if choice.size in (None, size):
                 reference = next((side for side in fitting if side.takes(size)), None)
                 if reference is not None:
-                    yield Pair(reference, candidate, size)
+                    yield FilePair(reference, candidate, size)
 
 
-def _sizes(references: Sequence[Side], candidate: Side) -> tuple[Size, ...]:
+def _sizes(references: Sequence[ModelFile], candidate: ModelFile) -> tuple[Size, ...]:
     """Return the sizes of a candidate; for one of any size those of its references and probes."""
     sizes = candidate.sizes or tuple(size for side in references for size in side.sizes)
     probes = (p.size.size() for p in candidate.manifest.probes if p.role is candidate.role)
@@ -219,9 +222,9 @@ def _sizes(references: Sequence[Side], candidate: Side) -> tuple[Size, ...]:
 
 
 def _nothing_in_common(
-    references: Sequence[Side], candidates: Sequence[Side], choice: Choice
+    references: Sequence[ModelFile], candidates: Sequence[ModelFile], choice: FileFilter
 ) -> UsageError:
-    def words(sides: Sequence[Side]) -> str:
+    def words(sides: Sequence[ModelFile]) -> str:
         known = [f"{s.role} {' '.join(map(str, s.sizes)) or 'any size'}" for s in sides]
         return ", ".join(dict.fromkeys(known)) or "none"
 
@@ -233,19 +236,13 @@ def _nothing_in_common(
     )
 
 
-def _at(path: Path) -> Side:
+def _at(path: Path) -> ModelFile:
     """Return the side of a file, found by the manifest above it."""
-    for folder in path.resolve().parents:
-        if not (folder / FILE_NAME).is_file():
-            continue
-        name = path.resolve().relative_to(folder).as_posix()
-        for side in sides_of(folder):
-            if side.path == name:
-                return side
-        raise UsageError(
-            f"{folder / FILE_NAME} lists no file {name}; `styleexport inspect {folder}` lists them"
-        )
-    raise BadArtifact(
-        f"{path} is in no artifact: expected a file below a folder with a {FILE_NAME}; make one "
-        "with `styleexport export`"
+    folder = artifact_of(path)
+    name = path.resolve().relative_to(folder).as_posix()
+    for side in sides_of(folder):
+        if side.path == name:
+            return side
+    raise UsageError(
+        f"{folder / FILE_NAME} lists no file {name}; `styleexport inspect {folder}` lists them"
     )

@@ -27,7 +27,7 @@ from styleexport.core.images import array_from_image, read_image
 from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Size
 
-Kind = Literal["photograph", "gradient", "text", "colours", "painting", "pan"]
+PictureKind = Literal["photograph", "gradient", "text", "colours", "painting", "pan"]
 
 # Name → centre of the crop, as shares of the mirrored picture's width and height.
 PHOTOGRAPHS = {
@@ -53,7 +53,7 @@ class ProbePicture:
     """A picture of the probe set, [1, 3, H, W] in 0..1, all values multiples of 1/255."""
 
     name: str
-    kind: Kind
+    kind: PictureKind
     array: Array
 
 
@@ -71,7 +71,7 @@ class QualityProbe:
     """
 
     name: str
-    kind: Kind
+    kind: PictureKind
     inputs: dict[str, Array]
     content: Array | None
     style: Array | None
@@ -79,7 +79,7 @@ class QualityProbe:
 
 def probe_pictures(size: Size) -> tuple[ProbePicture, ...]:
     """Return the content pictures at a size: four photographs, two gradients, text and colours."""
-    drawn: tuple[tuple[str, Kind, Image.Image], ...] = (
+    drawn: tuple[tuple[str, PictureKind, Image.Image], ...] = (
         ("sky", "gradient", _scene(_sky(size), (28, 34, 40), (220, 60, 40), (240, 238, 230))),
         ("dusk", "gradient", _scene(_dusk(size), (2, 2, 4), (222, 214, 190), (96, 40, 34))),
         ("letters", "text", _letters(size)),

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from styleexport.core.manifest import SizeFact
-from styleexport.runtime_bench.quality.probes import Kind
+from styleexport.runtime_bench.quality.probes import PictureKind
 
 # An invisible change of the content costs a tenth of an error that costs 35 dB.
 STABLE_DB = 45.0
@@ -33,7 +33,7 @@ class PictureQuality(Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    kind: Kind
+    kind: PictureKind
     psnr_db: float
     stability_db: float | None = None
     ssim: float | None = None

@@ -24,7 +24,7 @@ from styleexport.core.perceptual import (
 
 
 @dataclass(frozen=True)
-class Style:
+class StyleFeatures:
     """What a loss network says of one picture's style.
 
     Attributes:
@@ -37,12 +37,12 @@ class Style:
 
     @classmethod
     @torch.inference_mode()
-    def of(cls, image: Array, network: LossNetwork) -> Style:
+    def of(cls, image: Array, network: LossNetwork) -> StyleFeatures:
         """Return the style of a picture [1, 3, H, W] in 0..1."""
         features = network(torch.from_numpy(np.ascontiguousarray(image)))
         return cls(style_statistics(features), gram_matrices(features))
 
-    def distances(self, target: Style, network: LossNetwork) -> tuple[float, float]:
+    def distances(self, target: StyleFeatures, network: LossNetwork) -> tuple[float, float]:
         """Return the relative distance to another style, in statistics and in Gram matrices."""
         statistics = style_distance(self.statistics, target.statistics, network.widths)
         return float(statistics), float(gram_distance(self.grams, target.grams))

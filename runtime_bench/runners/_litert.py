@@ -17,7 +17,7 @@ from styleexport.core.arrays import Arrays
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError, first_line
 from styleexport.core.plugins import needs
 from styleexport.runtime_bench.formats._tflite import (
-    MOST_UNFOLDED,
+    MAX_IM2COL_VALUES,
     TfliteGraph,
     read_graph,
 )
@@ -104,11 +104,12 @@ class LitertRunner(Runner):
         Raises:
             DeviceError: they would unfold too much.
         """
-        most = max(map(graph.unfolded, graph.operations), default=0)
-        if not self.delegate and most > MOST_UNFOLDED:
+        most = max(map(graph.im2col_values, graph.operations), default=0)
+        if not self.delegate and most > MAX_IM2COL_VALUES:
             raise DeviceError(
                 f"LiteRT's own kernels cannot load {path.name}: they would unfold {most} values in "
-                f"one convolution, at most {MOST_UNFOLDED}; type --runner litert, which has XNNPACK"
+                f"one convolution, at most {MAX_IM2COL_VALUES}; type --runner litert, which has "
+                "XNNPACK"
             )
 
     def _interpreter(self, path: Path, graph: TfliteGraph, options: RunOptions) -> Interpreter:

@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Outcome(Generic[T, R]):
+class TaskResult(Generic[T, R]):
     """What became of a task.
 
     Attributes:
@@ -57,7 +57,9 @@ class Engine:
         workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
         return tuple(sorted({worker["host"] for worker in workers}))
 
-    def everywhere(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[Outcome[T, R]]:
+    def map_tasks(
+        self, function: Callable[[T], R], tasks: Iterable[T]
+    ) -> Iterator[TaskResult[T, R]]:
         """Yield outcomes as they come, of as many tasks at once as there are workers."""
         from distributed import as_completed
 
@@ -65,9 +67,9 @@ class Engine:
         for future in as_completed(list(futures)):
             yield _outcome(futures.pop(future), future)
 
-    def one_a_host(
+    def map_one_per_host(
         self, function: Callable[[T], R], groups: Sequence[Sequence[T]]
-    ) -> Iterator[Outcome[T, R]]:
+    ) -> Iterator[TaskResult[T, R]]:
         """Yield outcomes as they come, of one task at a time on each host.
 
         Args:
@@ -113,20 +115,20 @@ def _guarded(function: Callable[[T], R], task: T) -> tuple[R | None, str]:
         return None, first_line(error)
 
 
-def _outcome(task: T, future: Any, host: str = "") -> Outcome[T, Any]:  # noqa: ANN401
+def _outcome(task: T, future: Any, host: str = "") -> TaskResult[T, Any]:  # noqa: ANN401
     from distributed import KilledWorker
 
     try:
         value, message = future.result()
     except KilledWorker:
         reason = "the process that worked on it was killed, and so was the one that tried again"
-        return Outcome(task, None, reason, killed=True, host=host)
+        return TaskResult(task, None, reason, killed=True, host=host)
     except Exception as error:  # noqa: BLE001 - what dask raises is not a closed list
-        return Outcome(task, None, first_line(error), host=host)
+        return TaskResult(task, None, first_line(error), host=host)
     finally:
         # A result that is kept is computed anew when the process that holds it dies.
         future.release()
-    return Outcome(task, value, message, host=host)
+    return TaskResult(task, value, message, host=host)
 
 
 @contextlib.contextmanager

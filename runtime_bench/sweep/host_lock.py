@@ -32,7 +32,7 @@ def host_lock(*, alone: bool) -> Generator[None]:
     except ImportError:
         yield
         return
-    descriptor = _opened(lock_path())
+    descriptor = _open(lock_path())
     try:
         kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
         while True:
@@ -46,7 +46,7 @@ def host_lock(*, alone: bool) -> Generator[None]:
         os.close(descriptor)
 
 
-def _opened(path: Path) -> int:
+def _open(path: Path) -> int:
     """Return a descriptor of a file that may be another user's: reading is enough to lock it."""
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
     try:

@@ -58,7 +58,7 @@ class RecipeEntry(_Entry, frozen=True, kw_only=True):
     recipe: Name | None = None
 
 
-class Plan(_Entry, frozen=True, kw_only=True):
+class SweepPlan(_Entry, frozen=True, kw_only=True):
     """A sweep.
 
     Attributes:
@@ -86,7 +86,7 @@ class Plan(_Entry, frozen=True, kw_only=True):
     profile: bool = False
 
 
-class Export(Struct, frozen=True, kw_only=True):
+class PlannedArtifact(Struct, frozen=True, kw_only=True):
     """One artifact to make: a network by one recipe at one size.
 
     Attributes:
@@ -114,7 +114,7 @@ class Export(Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class Cell:
+class SweepCell:
     """One row of the table: an artifact on a runner, or on all of them.
 
     Attributes:
@@ -123,9 +123,9 @@ class Cell:
         plan: how to measure.
     """
 
-    export: Export
+    export: PlannedArtifact
     runner: str
-    plan: Plan
+    plan: SweepPlan
 
     @property
     def key(self) -> str:
@@ -147,21 +147,21 @@ def digest(value: object) -> str:
     return hashlib.sha256(msgspec.json.encode(value)).hexdigest()
 
 
-def read_plan(path: Path) -> Plan:
+def read_plan(path: Path) -> SweepPlan:
     """Return the plan that a TOML file holds.
 
     Raises:
         UsageError: it cannot be read, is not TOML, has an unknown key, or a value does not fit.
     """
     try:
-        plan = msgspec.toml.decode(path.read_bytes(), type=Plan)
+        plan = msgspec.toml.decode(path.read_bytes(), type=SweepPlan)
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error.strerror}; write a sweep file that begins with "
             f"{EXAMPLE}"
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        keys = ", ".join(Plan.__struct_fields__)
+        keys = ", ".join(SweepPlan.__struct_fields__)
         raise UsageError(
             f"{path} is not a sweep: {error}; its keys are {keys}, and the least is {EXAMPLE}"
         ) from error
@@ -172,7 +172,7 @@ def read_plan(path: Path) -> Plan:
     return plan
 
 
-def exports_of(plan: Plan, folder: Path) -> Iterator[Export]:
+def exports_of(plan: SweepPlan, folder: Path) -> Iterator[PlannedArtifact]:
     """Yield every artifact of a plan.
 
     Args:
@@ -186,7 +186,7 @@ def exports_of(plan: Plan, folder: Path) -> Iterator[Export]:
         network = NetworkEntry(name=item) if isinstance(item, str) else item
         for recipe in dict.fromkeys(plan.recipes):
             for size in dict.fromkeys(str(Size.parse(str(size))) for size in plan.sizes):
-                yield Export(
+                yield PlannedArtifact(
                     network=network,
                     recipe=recipe,
                     size=size,
@@ -210,7 +210,9 @@ def _fingerprint(network: NetworkEntry, recipe: RecipeEntry, folder: Path) -> st
     return found.hexdigest()
 
 
-def runners_of(plan: Plan, export: Export, suffixes: Mapping[str, str]) -> tuple[str, ...]:
+def runners_of(
+    plan: SweepPlan, export: PlannedArtifact, suffixes: Mapping[str, str]
+) -> tuple[str, ...]:
     """Return the runners of a plan that read an artifact's files.
 
     A captured program does not depend on the recipe: it is measured with the first one.

@@ -17,18 +17,25 @@ from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Progress, Size
 from styleexport.runtime_bench.contract.latency import report_from_json
 from styleexport.runtime_bench.runners._choice import parse_runner
-from styleexport.runtime_bench.sweep.engine import Engine, Outcome, cluster
+from styleexport.runtime_bench.sweep.engine import Engine, TaskResult, cluster
 from styleexport.runtime_bench.sweep.host_lock import host_lock
-from styleexport.runtime_bench.sweep.plan import ALL, Cell, Export, Plan, exports_of, runners_of
-from styleexport.runtime_bench.sweep.table import Row, Status, Table, opened, row_of
+from styleexport.runtime_bench.sweep.plan import (
+    ALL,
+    PlannedArtifact,
+    SweepCell,
+    SweepPlan,
+    exports_of,
+    runners_of,
+)
+from styleexport.runtime_bench.sweep.table import Status, SweepRow, Table, open_table, row_of
 
 # What dask sets for its workers, and what would change how fast their children are.
 UNWANTED = ("MALLOC_TRIM_THRESHOLD_", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 # Writes the artifact of an export into a folder. It is sent to other processes.
-Exporter = Callable[[Export, Path], None]
+Exporter = Callable[[PlannedArtifact, Path], None]
 # Returns the latency report of a cell as JSON, given the artifact's folder.
-Measurer = Callable[[Cell, Path], bytes]
+Measurer = Callable[[SweepCell, Path], bytes]
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class SweepRequest:
         scheduler: of another cluster; its hosts must see the folders of this one.
     """
 
-    plan: Plan
+    plan: SweepPlan
     folder: Path
     out: Path
     suffixes: Mapping[str, str]
@@ -63,7 +70,7 @@ class SweepRequest:
         return self.out.resolve().with_name(f"{self.out.stem}-artifacts")
 
 
-def cells_of(request: SweepRequest) -> tuple[Cell, ...]:
+def cells_of(request: SweepRequest) -> tuple[SweepCell, ...]:
     """Return the cells of a sweep, each once.
 
     Raises:
@@ -75,7 +82,7 @@ def cells_of(request: SweepRequest) -> tuple[Cell, ...]:
             known = ", ".join(sorted(request.suffixes))
             raise UsageError(f"unknown target {recipe.target!r}: expected one of {known}")
     found = [
-        Cell(export, runner, request.plan)
+        SweepCell(export, runner, request.plan)
         for export in exports_of(request.plan, request.folder)
         for runner in runners_of(request.plan, export, request.suffixes)
     ]
@@ -88,7 +95,7 @@ def cells_of(request: SweepRequest) -> tuple[Cell, ...]:
     return tuple({cell.key: cell for cell in found}.values())
 
 
-def planned(request: SweepRequest) -> tuple[Row, ...]:
+def current_rows(request: SweepRequest) -> tuple[SweepRow, ...]:
     """Return the rows of a sweep as they are now: what an earlier run found, and what waits.
 
     Nothing is written.
@@ -97,16 +104,16 @@ def planned(request: SweepRequest) -> tuple[Row, ...]:
         BadArtifact: what is at ``out`` is not the table of a sweep.
         UsageError: see `cells_of`.
     """
-    known: dict[str, Row] = {}
+    known: dict[str, SweepRow] = {}
     if request.out.exists() and not request.restart:
-        with opened(request.out) as table:
+        with open_table(request.out) as table:
             known = {row.key: row for row in table.rows()}
     return tuple(known.get(cell.key) or row_of(cell) for cell in cells_of(request))
 
 
 def sweep(
     request: SweepRequest, export: Exporter, progress: Progress, *, measure: Measurer | None = None
-) -> tuple[Row, ...]:
+) -> tuple[SweepRow, ...]:
     """Export and measure what an earlier run has not, and return the rows of this sweep.
 
     Args:
@@ -123,7 +130,7 @@ def sweep(
     cells = cells_of(request)
     if request.restart:
         request.out.unlink(missing_ok=True)
-    with opened(request.out, create=True) as table:
+    with open_table(request.out, create=True) as table:
         table.add(cells)
         done = {row.key for row in table.rows() if row.status == "measured"}
         waiting = [cell for cell in cells if cell.key not in done]
@@ -145,13 +152,13 @@ class _Work:
     table: Table
     progress: Progress
 
-    def export(self, cells: Sequence[Cell], export: Exporter) -> list[Cell]:
+    def export(self, cells: Sequence[SweepCell], export: Exporter) -> list[SweepCell]:
         """Make the artifacts that are not there; return the cells that can be measured."""
         wanted = dict.fromkeys(cell.export for cell in cells)
         missing = [item for item in wanted if self.request.restart or not self._holds(item)]
-        failed: dict[Export, Outcome[Export, None]] = {}
+        failed: dict[PlannedArtifact, TaskResult[PlannedArtifact, None]] = {}
         task = partial(_export, export, self.request.artifacts)
-        for number, outcome in enumerate(self.engine.everywhere(task, missing), start=1):
+        for number, outcome in enumerate(self.engine.map_tasks(task, missing), start=1):
             self.progress(
                 f"{number}/{len(missing)} export {outcome.task.name}"
                 + (f": {outcome.message}" if outcome.message else "")
@@ -164,20 +171,20 @@ class _Work:
                 self.table.settle(cell.key, status, message=f"export: {outcome.message}")
         return [cell for cell in cells if cell.export not in failed]
 
-    def _holds(self, item: Export) -> bool:
+    def _holds(self, item: PlannedArtifact) -> bool:
         try:
             read_manifest(self.request.artifacts / item.name)
         except BadArtifact:
             return False
         return True
 
-    def measure(self, cells: Sequence[Cell], measure: Measurer) -> None:
+    def measure(self, cells: Sequence[SweepCell], measure: Measurer) -> None:
         """Measure cells and write down what came of each."""
-        groups: dict[str, list[Cell]] = {}
+        groups: dict[str, list[SweepCell]] = {}
         for cell in cells:
             groups.setdefault(cell.export.network.name, []).append(cell)
         task = partial(_measure, measure, self.request.artifacts)
-        outcomes = self.engine.one_a_host(task, list(groups.values()))
+        outcomes = self.engine.map_one_per_host(task, list(groups.values()))
         for number, outcome in enumerate(outcomes, start=1):
             status, message = _verdict(outcome)
             self.table.settle(
@@ -191,7 +198,7 @@ class _Work:
             self.progress(f"{number}/{len(cells)} {status} {outcome.task.label}{said}")
 
 
-def _verdict(outcome: Outcome[Cell, bytes]) -> tuple[Status, str]:
+def _verdict(outcome: TaskResult[SweepCell, bytes]) -> tuple[Status, str]:
     """Return what became of a cell, and why it was not measured."""
     if outcome.killed or outcome.value is None:
         return "killed" if outcome.killed else "failed", outcome.message
@@ -201,19 +208,19 @@ def _verdict(outcome: Outcome[Cell, bytes]) -> tuple[Status, str]:
     return "failed", f"{cells[0].status}: {cells[0].message}"
 
 
-def _export(export: Exporter, artifacts: Path, item: Export) -> None:
+def _export(export: Exporter, artifacts: Path, item: PlannedArtifact) -> None:
     with host_lock(alone=False):
         export(item, artifacts / item.name)
 
 
-def _measure(measure: Measurer, artifacts: Path, cell: Cell) -> bytes:
+def _measure(measure: Measurer, artifacts: Path, cell: SweepCell) -> bytes:
     for name in UNWANTED:
         os.environ.pop(name, None)
     with host_lock(alone=True):
         return measure(cell, artifacts / cell.export.name)
 
 
-def measured(cell: Cell, artifact: Path) -> bytes:
+def measured(cell: SweepCell, artifact: Path) -> bytes:
     """Return the latency report of a cell, as `bench` makes it."""
     from styleexport.runtime_bench.bench import BenchRequest, bench
     from styleexport.runtime_bench.contract.job import PlanFact

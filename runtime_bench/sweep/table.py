@@ -13,7 +13,7 @@ import msgspec
 
 from styleexport.core.errors import BadArtifact, DeviceError
 from styleexport.runtime_bench.contract.latency import LatencyReport, report_from_json
-from styleexport.runtime_bench.sweep.plan import Cell
+from styleexport.runtime_bench.sweep.plan import SweepCell
 
 VERSION = 1
 # ``killed``: the process that worked on it died twice.
@@ -37,7 +37,7 @@ PRAGMA user_version = {VERSION};
 """
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class SweepRow(msgspec.Struct, frozen=True, kw_only=True):
     """One row; the columns as `SCHEMA` describes them, the report left out."""
 
     key: str
@@ -53,13 +53,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     finished: str = ""
 
 
-COLUMNS = ", ".join(Row.__struct_fields__)
+COLUMNS = ", ".join(SweepRow.__struct_fields__)
 
 
-def row_of(cell: Cell) -> Row:
+def row_of(cell: SweepCell) -> SweepRow:
     """Return the row of a cell that waits to be measured."""
     recipe = cell.export.recipe
-    return Row(
+    return SweepRow(
         key=cell.key,
         network=cell.export.network.name,
         target=recipe.target,
@@ -81,7 +81,7 @@ class Table:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def add(self, cells: Iterable[Cell]) -> None:
+    def add(self, cells: Iterable[SweepCell]) -> None:
         """Add the cells that are not in the table yet."""
         with self._connection as connection:
             for cell in cells:
@@ -102,11 +102,11 @@ class Table:
                 (status, message, host, finished, text, key),
             )
 
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[SweepRow, ...]:
         """Return all rows, in the order that they were added."""
         found = self._connection.execute(f"SELECT {COLUMNS} FROM cells ORDER BY rowid").fetchall()
-        names = Row.__struct_fields__
-        return tuple(msgspec.convert(dict(zip(names, row, strict=True)), Row) for row in found)
+        names = SweepRow.__struct_fields__
+        return tuple(msgspec.convert(dict(zip(names, row, strict=True)), SweepRow) for row in found)
 
     def reports(self, source: str) -> tuple[LatencyReport, ...]:
         """Return the report of every measured cell, in the order of the rows.
@@ -122,7 +122,7 @@ class Table:
 
 
 @contextlib.contextmanager
-def opened(path: Path, *, create: bool = False) -> Generator[Table]:
+def open_table(path: Path, *, create: bool = False) -> Generator[Table]:
     """Return the table in a file, closed when the block ends.
 
     Args:
@@ -177,5 +177,5 @@ def reports(path: Path) -> tuple[LatencyReport, ...]:
     Raises:
         BadArtifact: the file is not such a table, or a report in it is damaged.
     """
-    with opened(path) as table:
+    with open_table(path) as table:
         return table.reports(str(path))

@@ -67,6 +67,7 @@ def slim(cli: Cli, weights: Path, pictures: Path, *others: object):
     )
 
 
+@pytest.mark.slow
 def test_a_pruned_network_is_a_network_like_any_other(cli, weights, pictures):
     done = slim(cli, weights, pictures)
     assert done.code == 0, done.err
@@ -95,10 +96,6 @@ def test_a_pruned_network_is_a_network_like_any_other(cli, weights, pictures):
     manifest = json.loads(Path("art/manifest.json").read_text())
     code = next(f for f in manifest["files"] if f["role"] == "encode")["outputs"][0]
     assert code["shape"] == [1, 58]
-
-
-def test_pruning_again_adds_to_the_history(cli, weights, pictures):
-    slim(cli, weights, pictures)
     first = Path("slim/weights.safetensors").rename("first.safetensors")
     module = open_network("adain-cd16x", [first]).module
     assert module.encoder.widths == (29,)
@@ -182,9 +179,8 @@ def test_a_missing_folder_and_a_size_that_is_none(cli, weights):
     nothing_half_written(Path())
 
 
-def test_a_compressed_file_of_another_network(cli, weights, pictures):
-    slim(cli, weights, pictures)
-    cli("prune", "adain-vgg16", "--checkpoint", "slim/weights.safetensors").refused(
+def test_a_compressed_file_of_another_network(cli, weights):
+    cli("prune", "adain-vgg16", "--checkpoint", weights).refused(
         2, "a compressed adain-cd16x, not adain-vgg16"
     )
 
@@ -195,6 +191,7 @@ def test_pictures_too_small_for_the_network(cli, weights, pictures):
     ).refused(2, "size 8x8 is too small for adain-cd16x", "32")
 
 
+@pytest.mark.slow
 def test_symmetric_pruning_cuts_to_a_layout(cli, weights, pictures):
     common = (
         "prune",

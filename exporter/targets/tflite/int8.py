@@ -94,7 +94,7 @@ def body(graph: TfliteGraph, islands: Collection[str] = ()) -> list[TfliteOperat
         passes_on = _passes_on(graph, item) and after and found.issuperset(after)
         if passes_on or (item.name in CONVOLUTIONS and _name(graph, item) not in islands):
             found.add(item)
-    makers = graph.makers()
+    makers = graph.producers()
     kept = {x for x in found if x.name != "RELU" or makers.get(x.inputs[0]) in found}
     return [item for item in graph.operations if item in kept]
 
