@@ -111,6 +111,7 @@ def test_the_page_is_whole_and_needs_nothing_else(found):
     text = page([found])
     parser = Balanced()
     parser.feed(text)
+    assert text.startswith("<!DOCTYPE html>\n")
     assert parser.open == []
     # Four rows of five, and six crops.
     assert len(parser.images) == 26
