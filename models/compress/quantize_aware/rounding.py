@@ -15,7 +15,7 @@ from torch.ao.quantization import (
 from torch.nn import functional as F
 
 from styleexport.core.errors import UsageError
-from styleexport.core.recipe import Int8Recipe, Island
+from styleexport.core.recipe import FloatLayer, Int8Recipe
 from styleexport.core.types import Role
 from styleexport.models.compress.quantize_aware.trace import (
     CONV,
@@ -115,10 +115,10 @@ def island_steps(recipe: Int8Recipe, passes: Sequence[Traced]) -> set[Step]:
     """
     every = (step for traced in passes for step in traced.convolutions)
     steps = [step for step in every if not folds_away(step)]
-    return {found for island in recipe.islands for found in _found(island, steps, recipe.role)}
+    return {found for island in recipe.float_layers for found in _found(island, steps, recipe.role)}
 
 
-def _found(island: Island, steps: Sequence[Step], role: Role) -> list[Step]:
+def _found(island: FloatLayer, steps: Sequence[Step], role: Role) -> list[Step]:
     # A captured graph numbers its convolutions as they are called: conv2d, conv2d_1, ...
     operation, _, number = island.layer.rpartition("_")
     if island.layer.startswith("conv_transpose2d"):
