@@ -13,8 +13,8 @@ from styleexport.cli._types import SIZE
 
 if TYPE_CHECKING:
     from styleexport.core.types import Size
-    from styleexport.models.compress.distill.distill import DistillRequest
     from styleexport.models.compress.distill.report import DistillReport
+    from styleexport.models.compress.distill.request import DistillRequest
     from styleexport.models.training.plan import TrainingPlan
 
 SCRATCH_RATE, TUNING_RATE = 1e-3, 1e-4
@@ -140,8 +140,8 @@ def distill(as_json: bool, **options: Unpack[Options]) -> None:
 
 def _request(options: Options) -> DistillRequest:
     """Return the request that the options describe."""
-    from styleexport.models.compress.distill.distill import DistillRequest
     from styleexport.models.compress.distill.levels import parse_levels, parse_matches
+    from styleexport.models.compress.distill.request import DistillRequest
 
     return DistillRequest(
         teacher=options["teacher"],
