@@ -6,7 +6,7 @@ extension JobFact: ContractDocument {
     public static let currentVersion = 1
 }
 
-/// All that a device is told, as JSON.
+/// Measuring job: everything a device is sent, as JSON.
 public struct JobFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case schemaVersion = "schema_version"
@@ -18,19 +18,19 @@ public struct JobFact: Codable, Hashable, Sendable {
         case cells
     }
 
-    /// Of the report that is wanted.
+    /// Schema version of the job and of the report to send back.
     public var schemaVersion: Int
-    /// Of styleexport.
+    /// Version of styleexport.
     public var version: String
-    /// Of it; nil where nobody knows.
+    /// Commit of styleexport; nil where it is unknown.
     public var commit: String?
-    /// That the report must bear; every job has a new one.
+    /// One-time token; the report must carry it.
     public var nonce: String
-    /// That was typed; the report repeats it.
+    /// Command line that was typed; the report repeats it.
     public var command: String
-    /// How to measure.
+    /// Measuring plan.
     public var plan: PlanFact
-    /// What to measure.
+    /// Cells to measure.
     public var cells: [JobCell]
 
     public init(
@@ -75,7 +75,7 @@ public struct JobFact: Codable, Hashable, Sendable {
     }
 }
 
-/// One file at one size: what it is, what it takes and gives, and the probe that proves it.
+/// Cell to measure: one file at one size, its inputs and outputs, and the probe to pass first.
 public struct JobCell: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case subject
@@ -88,21 +88,21 @@ public struct JobCell: Codable, Hashable, Sendable {
         case allowedDb = "allowed_db"
     }
 
-    /// The file, as the report must name it.
+    /// Identity of the file; the report repeats it.
     public var subject: SubjectFact
-    /// That the report must name; "" is that of the device.
+    /// Runner name that the report must state; "" is the device's own.
     public var runner: String
-    /// Settings of it, such as a delegate; the report repeats them.
+    /// Requested runner settings, such as a delegate; the report repeats them.
     public var requested: [String: String]
-    /// Of the picture.
+    /// Picture size.
     public var size: SizeFact
-    /// Below the artifact directory; it holds inputs and outputs by name.
+    /// Path of the probe below the artifact directory; a file of tensors by name.
     public var probe: String
-    /// In order.
+    /// Inputs, in order.
     public var inputs: [TensorFact]
-    /// In order.
+    /// Outputs, in order.
     public var outputs: [TensorFact]
-    /// The least PSNR on the probe; a file below it gets no samples.
+    /// Minimum PSNR on the probe; a file below it is not timed.
     public var allowedDb: Double
 
     public init(
@@ -149,7 +149,7 @@ public struct JobCell: Codable, Hashable, Sendable {
     }
 }
 
-/// How a device measures: by the rules of the desktop bench.
+/// Measuring plan: how every cell is warmed up and sampled, the same in every harness.
 public struct PlanFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case rounds
@@ -164,25 +164,26 @@ public struct PlanFact: Codable, Hashable, Sendable {
         case threads
     }
 
-    /// Turns of every file.
+    /// Number of rounds; every cell gets one turn per round.
     public var rounds: Int
-    /// That a turn lasts at least.
+    /// Minimum length of a turn.
     public var seconds: Double
-    /// That a turn takes at least.
+    /// Minimum number of samples per turn.
     public var minSamples: Int
-    /// At the start of a turn, not kept.
+    /// Untimed inferences at the start of a turn.
     public var settlingRuns: Int
-    /// Inferences whose median must agree with that of as many before.
+    /// Inferences per window of the warm-up; the medians of the last two windows are compared.
     public var window: Int
-    /// By which they may differ.
+    /// Relative difference of these medians below which a cell counts as warm.
     public var tolerance: Double
-    /// That warming up takes at least.
+    /// Minimum length of the warm-up.
     public var warmUpLeastSeconds: Double
-    /// After which it ends, stable or not; two windows are run in any case.
+    /// Time after which the warm-up ends, stable or not; at least two inferences are run in any
+    /// case.
     public var warmUpSeconds: Double
-    /// Of the order in each round.
+    /// Seed of the order of turns in each round.
     public var seed: Int
-    /// Of the runtime; nil leaves it to the device.
+    /// Number of threads of the runtime; nil leaves it to the device.
     public var threads: Int?
 
     public init(

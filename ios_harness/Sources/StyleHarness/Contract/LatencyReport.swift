@@ -6,7 +6,7 @@ extension LatencyReport: ContractDocument {
     public static let currentVersion = 1
 }
 
-/// Everything that one run of a harness measured.
+/// Latency report: everything that one run of a harness measured.
 public struct LatencyReport: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case schemaVersion = "schema_version"
@@ -22,27 +22,27 @@ public struct LatencyReport: Codable, Hashable, Sendable {
         case cells
     }
 
-    /// Of this file.
+    /// Schema version of the report.
     public var schemaVersion: Int
-    /// What measured.
+    /// Harness that measured.
     public var harness: HarnessFact
-    /// When it began, UTC, ISO 8601.
+    /// Start of the run, UTC, ISO 8601.
     public var created: String
-    /// That the host asked with, for reports that a device sends.
+    /// One-time token of the job, in reports that a device sends.
     public var nonce: String?
-    /// That was typed.
+    /// Command line that was typed.
     public var command: String
-    /// What it was measured on.
+    /// Machine that was measured.
     public var machine: MachineFact
-    /// State of the machine.
+    /// Machine state before the run.
     public var before: StateFact
-    /// The same, at the end.
+    /// Machine state after the run.
     public var after: StateFact
-    /// How it was measured.
+    /// Measuring protocol.
     public var `protocol`: ProtocolFact
-    /// What the machine could do at best; nil where it was not measured.
+    /// Peak throughput of the machine; nil where it was not measured.
     public var peak: PeakFact?
-    /// In the order of the request.
+    /// Measured cells, in the order of the request.
     public var cells: [CellFact]
 
     public init(
@@ -90,7 +90,7 @@ public struct LatencyReport: Codable, Hashable, Sendable {
     }
 }
 
-/// What may disturb a measurement, before or after it; nil is what the system does not tell.
+/// Machine state before or after measuring; nil where the system does not report a value.
 public struct StateFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case loadAverage = "load_average"
@@ -104,23 +104,23 @@ public struct StateFact: Codable, Hashable, Sendable {
         case freeMemoryBytes = "free_memory_bytes"
     }
 
-    /// Of the last minute.
+    /// Load average of the last minute.
     public var loadAverage: Double?
-    /// How hot.
+    /// Thermal state.
     public var thermal: ThermalFact?
-    /// By sensor.
+    /// Temperature of each sensor.
     public var temperaturesCelsius: [String: Double]
-    /// Of the CPU, now.
+    /// Current CPU frequency.
     public var frequencyMhz: Double?
-    /// Of its frequency.
+    /// CPU frequency governor.
     public var governor: String?
-    /// 0..100.
+    /// Battery level, 0..100.
     public var batteryPercent: Double?
-    /// Whether on mains.
+    /// Whether the device is on external power.
     public var charging: Bool?
-    /// Whether the system saves power.
+    /// Whether the system is in low-power mode.
     public var lowPower: Bool?
-    /// That could be allocated.
+    /// Memory that could be allocated.
     public var freeMemoryBytes: Int?
 
     public init(
@@ -166,7 +166,7 @@ public struct StateFact: Codable, Hashable, Sendable {
     }
 }
 
-/// One file on one runner at one size: what was asked, what was got, and every sample.
+/// Measured cell: one file on one runner at one size, with settings and every sample.
 public struct CellFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case subject
@@ -193,50 +193,50 @@ public struct CellFact: Codable, Hashable, Sendable {
         case picture
     }
 
-    /// The file.
+    /// The measured file.
     public var subject: SubjectFact
-    /// That ran it.
+    /// Name of the runner.
     public var runner: String
-    /// Settings that were asked for.
+    /// Requested runner settings.
     public var requested: [String: String]
-    /// Settings as the runtime reports them, which may be others.
+    /// Settings as the runtime reports them; they may differ from the requested ones.
     public var effective: [String: String]
-    /// Of the picture.
+    /// Picture size.
     public var size: SizeFact
-    /// Pictures at once.
+    /// Number of pictures per inference.
     public var batch: Int
     /// `measured` alone has samples; `wrong` failed the artifact's probes, `unavailable` cannot run
     /// here, `failed` broke, `out-of-memory` ran out of it.
     public var status: CellStatus
-    /// Why it was not measured, in one line.
+    /// Reason for the status, in one line.
     public var message: String
-    /// On the artifact's probes.
+    /// Parity on the artifact's probes.
     public var parity: ParityFact?
-    /// Of loading, from reading the file to being ready; the first is cold.
+    /// Load times, from reading the file until it is ready to run; the first is cold.
     public var loadsNs: [Int]
-    /// Of building for the device, where the runtime does so apart from loading.
+    /// Time of compiling for the device, where the runtime does so apart from loading.
     public var compileNs: Int?
-    /// The first inference after loading.
+    /// First inference after loading.
     public var firstNs: Int?
-    /// Inferences until it was warm, the first left out.
+    /// Warm-up inferences, without the first.
     public var warmUpNs: [Int]
-    /// Inference, the samples of each round.
+    /// Inference times of each round.
     public var roundsNs: [[Int]]
-    /// From pictures in float32 [N, 3, H, W] to what the runtime takes, per sample.
+    /// Time per sample to convert float32 pictures [N, 3, H, W] to the runtime's inputs.
     public var preNs: [Int]
-    /// From what the runtime gives to float32 [N, 3, H, W], per sample.
+    /// Time per sample to convert the runtime's outputs to float32 [N, 3, H, W].
     public var postNs: [Int]
-    /// The most memory that the process held.
+    /// Peak resident memory of the process.
     public var peakRssBytes: Int?
-    /// That it held before the file was loaded.
+    /// Resident memory of the process before the file was loaded.
     public var idleRssBytes: Int?
-    /// Of the machine over all rounds of this cell; nil where it is not told.
+    /// Energy of the machine over all rounds of this cell; nil where the system does not report it.
     public var energyJoules: Double?
-    /// Share of the work by compute unit or delegate, 0..1, where the system tells.
+    /// Share of the work per compute unit or delegate, 0..1, where the system reports it.
     public var placement: [String: Double]
-    /// Of a profiled run.
+    /// Operations of a profiled run.
     public var operations: [OperationFact]
-    /// What it painted of the probe, at most 256 pixels wide.
+    /// Output on the probe, at most 256 pixels wide.
     public var picture: String?
 
     public init(
@@ -364,7 +364,7 @@ public struct CellFact: Codable, Hashable, Sendable {
     }
 }
 
-/// What measured.
+/// Harness that measured.
 public struct HarnessFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case name
@@ -372,11 +372,11 @@ public struct HarnessFact: Codable, Hashable, Sendable {
         case commit
     }
 
-    /// Of the harness.
+    /// Kind of harness.
     public var name: HarnessName
-    /// Of it.
+    /// Version of the harness.
     public var version: String
-    /// That it was built from; nil where nobody knows.
+    /// Commit it was built from; nil where it is unknown.
     public var commit: String?
 
     public init(
@@ -397,7 +397,7 @@ public struct HarnessFact: Codable, Hashable, Sendable {
     }
 }
 
-/// What it was measured on; two reports are of one machine when `identity` is the same.
+/// Machine that was measured; reports with equal `identity` come from the same machine.
 public struct MachineFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case device
@@ -410,21 +410,21 @@ public struct MachineFact: Codable, Hashable, Sendable {
         case versions
     }
 
-    /// Model of the computer or phone, or what of it is known.
+    /// Model of the computer or phone, as far as it is known.
     public var device: String
-    /// Name and version.
+    /// Name and version of the operating system.
     public var os: String
     /// Model of the CPU or system on a chip.
     public var processor: String
-    /// Logical processors that the harness may use.
+    /// Number of logical processors available to the harness.
     public var cores: Int
-    /// Of the machine, or of the container it is confined to.
+    /// Memory of the machine, or of the container it is confined to.
     public var memoryBytes: Int
-    /// GPUs and neural engines that were found.
+    /// GPUs and neural engines that were detected.
     public var accelerators: [String]
-    /// Of the instruction set that runtimes choose kernels by, and of the browser.
+    /// Instruction-set features that runtimes choose kernels by, and browser features.
     public var features: [String]
-    /// Of the runtimes, the system and the driver.
+    /// Versions of the runtimes, the system and the drivers.
     public var versions: [String: String]
 
     public init(
@@ -478,7 +478,7 @@ public struct MachineFact: Codable, Hashable, Sendable {
     }
 }
 
-/// What the machine could do at best, measured in the same run, in GMAC/s.
+/// Peak throughput of the machine, measured in the same run, in GMAC/s.
 public struct PeakFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case threads
@@ -487,11 +487,11 @@ public struct PeakFact: Codable, Hashable, Sendable {
         case method
     }
 
-    /// That were used.
+    /// Number of threads.
     public var threads: Int
-    /// Of a large float product or convolution; nil where it was not measured.
+    /// Rate of a large float32 product or convolution; nil where it was not measured.
     public var fp32Gmacs: Double?
-    /// Of the same in int8.
+    /// Rate of the same in int8.
     public var int8Gmacs: Double?
     /// How it was measured.
     public var method: String
@@ -525,7 +525,7 @@ public struct PeakFact: Codable, Hashable, Sendable {
     }
 }
 
-/// How it was measured.
+/// Measuring protocol.
 public struct ProtocolFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case rounds
@@ -538,21 +538,21 @@ public struct ProtocolFact: Codable, Hashable, Sendable {
         case clockResolutionNs = "clock_resolution_ns"
     }
 
-    /// How often every cell had its turn; a turn of each makes one round.
+    /// Number of rounds; every cell had one turn per round.
     public var rounds: Int
-    /// That a turn lasts at least.
+    /// Minimum length of a turn.
     public var seconds: Double
-    /// That a turn takes at least.
+    /// Minimum number of samples per turn.
     public var minSamples: Int
-    /// When a cell counts as warm, in words.
+    /// Warm-up rule, in words.
     public var warmUp: String
     /// Whether cells took turns, in a new order each round.
     public var interleaved: Bool
     /// Whether each cell ran in a process of its own.
     public var ownProcess: Bool
-    /// That was read.
+    /// Name of the clock.
     public var clock: String
-    /// Of it.
+    /// Resolution of the clock.
     public var clockResolutionNs: Double
 
     public init(
@@ -588,7 +588,7 @@ public struct ProtocolFact: Codable, Hashable, Sendable {
     }
 }
 
-/// How hot the device says it is, on a scale of its own.
+/// Thermal state, on the scale of the operating system.
 public struct ThermalFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case scale
@@ -596,9 +596,9 @@ public struct ThermalFact: Codable, Hashable, Sendable {
     }
 
     /// `android` is 0 (none) to 6 (shutdown), `apple` 0 (nominal) to 3 (critical), `celsius` the
-    /// hottest sensor.
+    /// temperature of the hottest sensor.
     public var scale: ThermalScale
-    /// On that scale.
+    /// Value on that scale.
     public var value: Double
 
     public init(
@@ -626,15 +626,15 @@ public struct OperationFact: Codable, Hashable, Sendable {
         case delegate
     }
 
-    /// Of the captured network that it computes; the runtime's own name where none is known.
+    /// Layer of the captured network that it computes; the runtime's own name where none is known.
     public var layer: String
-    /// As the runtime names the kernel.
+    /// Name of the kernel in the runtime.
     public var op: String
-    /// Median over the profiled runs.
+    /// Median time over the profiled runs.
     public var timeNs: Int
     /// Multiply-accumulates; 0 where it has none.
     public var macs: Int
-    /// Which part of the runtime ran it.
+    /// Part of the runtime that ran it.
     public var delegate: String
 
     public init(
@@ -668,7 +668,7 @@ public struct OperationFact: Codable, Hashable, Sendable {
     }
 }
 
-/// The file that was measured, as the manifest of its artifact describes it.
+/// Measured file, as the manifest of its artifact describes it.
 public struct SubjectFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case network
@@ -686,31 +686,31 @@ public struct SubjectFact: Codable, Hashable, Sendable {
         case styleChange = "style_change"
     }
 
-    /// Name.
+    /// Name of the network.
     public var network: String
-    /// Of the weights.
+    /// Sha256 of the weights.
     public var sourceSha256: String
-    /// Below the artifact directory.
+    /// Path below the artifact directory.
     public var path: String
-    /// Of the file.
+    /// Sha256 of the file.
     public var sha256: String
-    /// Its format.
+    /// File format.
     public var target: String
-    /// How it computes convolutions.
+    /// Precision of the convolutions.
     public var precision: Precision
-    /// What it computes.
+    /// Role of the graph.
     public var role: Role
-    /// Of the file.
+    /// Size of the file.
     public var sizeBytes: Int
-    /// Weights and biases.
+    /// Number of weights and biases.
     public var parameters: Int
-    /// Of one picture at the cell's size; 0 where it is not known.
+    /// Multiply-accumulates per picture at the cell's size; 0 where unknown.
     public var macs: Int
-    /// Of those, in integers, 0..1.
+    /// Share of the MACs computed in integers, 0..1.
     public var int8MacShare: Double
-    /// PSNR to the float network over the quality probes; nil where it was not judged.
+    /// PSNR against the float network on the quality pictures; nil where it was not judged.
     public var qualityDb: Double?
-    /// Relative change of the distance to the style, from the same judgement.
+    /// Relative change of the style distance, from the same comparison.
     public var styleChange: Double?
 
     public init(
@@ -780,7 +780,7 @@ public enum CellStatus: String, Codable, CaseIterable, Hashable, Sendable {
     case wrong
 }
 
-/// Of the harness.
+/// Kind of harness.
 public enum HarnessName: String, Codable, CaseIterable, Hashable, Sendable {
     case android
     case browser
@@ -789,7 +789,7 @@ public enum HarnessName: String, Codable, CaseIterable, Hashable, Sendable {
 }
 
 /// `android` is 0 (none) to 6 (shutdown), `apple` 0 (nominal) to 3 (critical), `celsius` the
-/// hottest sensor.
+/// temperature of the hottest sensor.
 public enum ThermalScale: String, Codable, CaseIterable, Hashable, Sendable {
     case android
     case apple

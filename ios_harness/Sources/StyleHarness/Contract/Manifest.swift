@@ -6,7 +6,7 @@ extension Manifest: ContractDocument {
     public static let currentVersion = 4
 }
 
-/// All facts of one artifact directory.
+/// Description of all files of an artifact directory.
 public struct Manifest: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case schemaVersion = "schema_version"
@@ -20,23 +20,23 @@ public struct Manifest: Codable, Hashable, Sendable {
         case tools
     }
 
-    /// Of this file.
+    /// Version of this schema.
     public var schemaVersion: Int
-    /// Where the files came from.
+    /// Network that the files were exported from.
     public var network: NetworkFact
-    /// The exported graphs.
+    /// Exported graphs.
     public var files: [FileFact]
-    /// The float graphs they are checked against.
+    /// Float graphs that the files are checked against.
     public var programs: [ProgramFact]
     /// Golden inputs and outputs.
     public var probes: [ProbeFact]
-    /// How int8 files were made.
+    /// Recipes of the int8 files.
     public var recipes: [RecipeFact]
-    /// Of int8 files of several targets.
+    /// Agreement between int8 files of several targets.
     public var agreements: [AgreementFact]
-    /// Packed style codes.
+    /// Packs of style codes.
     public var styles: [StylePackFact]
-    /// Name → version of what made the files.
+    /// Name → version of the libraries that wrote the files.
     public var tools: [String: String]
 
     public init(
@@ -75,9 +75,10 @@ public struct Manifest: Codable, Hashable, Sendable {
     }
 }
 
-/// Two files of one role, size and int8 precision, of two targets, on the probes.
+/// Agreement of two targets: files of one role, size and int8 precision, on the probes.
 ///
-/// Both are near the float network, each in its own way; this says how near they are to each other.
+/// Both files are close to the float network, with different errors; this is how close they are to
+/// each other.
 public struct AgreementFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case a
@@ -85,9 +86,9 @@ public struct AgreementFact: Codable, Hashable, Sendable {
         case measuredDb = "measured_db"
     }
 
-    /// Below the artifact directory.
+    /// Path of the first file below the artifact directory.
     public var a: String
-    /// The same.
+    /// Path of the second file.
     public var b: String
     /// PSNR of B's output against A's on the worst probe.
     public var measuredDb: Double
@@ -122,7 +123,7 @@ public struct AgreementFact: Codable, Hashable, Sendable {
     }
 }
 
-/// One exported file.
+/// Exported file.
 public struct FileFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case path
@@ -153,60 +154,61 @@ public struct FileFact: Codable, Hashable, Sendable {
         case sha256
     }
 
-    /// Below the artifact directory.
+    /// Path below the artifact directory.
     public var path: String
-    /// What it computes.
+    /// Role of the graph.
     public var role: Role
-    /// Its format.
+    /// File format.
     public var target: String
-    /// How it stores and computes convolutions.
+    /// Storage and arithmetic of the convolutions.
     public var precision: Precision
-    /// Of what it computes in float.
+    /// Type of the operations in float.
     public var floatDtype: FloatType
-    /// Of the format, and the least system that loads it.
+    /// Version of the format, and the oldest system that loads the file.
     public var version: String
-    /// Of the content (or style) image; nil when it takes several or any.
+    /// Size of the content (or style) image; nil where it takes several sizes or any.
     public var size: SizeFact?
-    /// The sizes it takes when they are several; empty for one, or for any.
+    /// Sizes that it takes, where they are several; empty for one size, or for any.
     public var sizes: [SizeFact]
-    /// In order.
+    /// Inputs, in order.
     public var inputs: [TensorFact]
-    /// In order.
+    /// Outputs, in order.
     public var outputs: [TensorFact]
-    /// Weights and biases of the network.
+    /// Number of weights and biases of the network.
     public var parameters: Int
     /// Multiply-accumulates of convolutions and matrix products at `size`; 0 when open.
     public var macs: Int
-    /// Of those, the share that the runtime computes in integers, 0..1.
+    /// Share of the MACs that the runtime computes in integers, 0..1.
     public var int8MacShare: Double
-    /// Nil for float files.
+    /// Quantization of the file; nil for float files.
     public var quantization: QuantizationFact?
-    /// Of `recipes`, that the file follows; nil for float files.
+    /// Path of its int8 recipe, one of `recipes`; nil for float files.
     public var recipe: String?
-    /// Of files computed in int8; nil for others.
+    /// Quality of a file computed in int8; nil for others.
     public var quality: QualityFact?
-    /// Of files computed in int8, where the runtime tells; nil for others.
+    /// Operations that the runtime executes for a file computed in int8, where the runtime reports
+    /// them; nil for others.
     public var execution: ExecutionFact?
-    /// Rewrites, in order.
+    /// Rewrites of the graph, in order.
     public var passes: [PassFact]
     /// Operation → count.
     public var ops: [String: Int]
-    /// Layer of the captured network → the tensor of the file that holds its output, in the order
-    /// of the network.
+    /// Layer of the captured network → tensor of the file that holds its output, in the order of
+    /// the network.
     public var layers: [String: String]
-    /// Of `layers`, those whose channels the file holds multiplied by gains.
+    /// Layers of `layers` whose channels are multiplied by gains in the file.
     public var scaledLayers: [String]
-    /// The most that activations take at once when each is freed after its last reader, an
-    /// estimate; nil when sizes are open.
+    /// Estimated peak memory of the activations, each freed after its last use; nil when sizes are
+    /// open.
     public var peakActivationBytes: Int?
-    /// What is known to fail or to be slow on some devices.
+    /// Properties known to fail or to be slow on some devices.
     public var risks: [RiskFact]
-    /// Against the float network, once a runner.
+    /// Parity with the float network, one entry per runner.
     public var parity: [ParityFact]
-    /// Of the file, or of all files of a package.
+    /// Size of the file, or of all files of a package.
     public var sizeBytes: Int
-    /// Of the file; of a package, over the lines `sha256 path` of its files, sorted by path, each
-    /// ending in a newline.
+    /// Sha256 of the file; for a package, over the lines `sha256 path` of its files, sorted by
+    /// path, each ending in a newline.
     public var sha256: String
 
     public init(
@@ -338,7 +340,7 @@ public struct FileFact: Codable, Hashable, Sendable {
     }
 }
 
-/// The network that the files came from.
+/// Network that the files were exported from.
 public struct NetworkFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case name
@@ -351,21 +353,21 @@ public struct NetworkFact: Codable, Hashable, Sendable {
         case roles
     }
 
-    /// As typed on the command line.
+    /// Name on the command line.
     public var name: String
-    /// One line.
+    /// Description in one line.
     public var summary: String
-    /// Where it was published.
+    /// Publication.
     public var paper: String
-    /// Of the weights.
+    /// Licence of the weights.
     public var licence: String
     /// Names of the checkpoint files.
     public var source: [String]
-    /// Over their contents.
+    /// Sha256 over the contents of the checkpoint files.
     public var sourceSha256: String
-    /// The smallest side in pixels.
+    /// Smallest side of a picture in pixels.
     public var minSide: Int
-    /// That the network has, exported or not.
+    /// Roles of the network, exported or not.
     public var roles: [Role]
 
     public init(
@@ -444,7 +446,7 @@ public struct ProbeFact: Codable, Hashable, Sendable {
     }
 }
 
-/// The captured float network of one role and size: a `torch.export` archive.
+/// Captured float network of one role and size: a `torch.export` archive.
 public struct ProgramFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case path
@@ -485,7 +487,7 @@ public struct ProgramFact: Codable, Hashable, Sendable {
     }
 }
 
-/// The int8 recipe that files of one role, size and precision follow, as JSON.
+/// Int8 recipe of the files of one role, size and precision, as JSON.
 public struct RecipeFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case path
@@ -578,7 +580,7 @@ public struct StylePackFact: Codable, Hashable, Sendable {
     }
 }
 
-/// What a runtime executes of a file, which is not always what the file asks for.
+/// Operations that a runtime executes for a file, which may differ from those in the file.
 public struct ExecutionFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case runtime
@@ -592,23 +594,23 @@ public struct ExecutionFact: Codable, Hashable, Sendable {
         case bytesByDtype = "bytes_by_dtype"
     }
 
-    /// Name and version.
+    /// Name and version of the runtime.
     public var runtime: String
-    /// Operation → count as executed, most frequent first.
+    /// Operation → number of executions, most frequent first.
     public var nodes: [String: Int]
-    /// The share of the MACs that is computed in integers, 0..1.
+    /// Share of the MACs that is computed in integers, 0..1.
     public var integerMacShare: Double
-    /// In order.
+    /// Convolutions and matrix products, in order.
     public var convolutions: [ConvolutionFact]
-    /// How often values are dequantized, only moved, and quantized again.
+    /// Number of times that values are dequantized, moved without arithmetic, and quantized again.
     public var floatRoundTrips: Int
-    /// How many maps are copied from one layout to another.
+    /// Number of activations that are copied from one layout to another.
     public var transposes: Int
-    /// How many float activations are quantized.
+    /// Number of float activations that are quantized.
     public var quantizes: Int
-    /// How many integer activations are dequantized.
+    /// Number of integer activations that are dequantized.
     public var dequantizes: Int
-    /// Constants of the file, by how they are stored.
+    /// Stored type → bytes of constants in the file.
     public var bytesByDtype: [String: Int]
 
     public init(
@@ -647,7 +649,7 @@ public struct ExecutionFact: Codable, Hashable, Sendable {
     }
 }
 
-/// One input or output of a file.
+/// Input or output of a file.
 public struct TensorFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case name
@@ -659,19 +661,19 @@ public struct TensorFact: Codable, Hashable, Sendable {
         case colourOrder = "colour_order"
     }
 
-    /// As the file names it.
+    /// Name in the file.
     public var name: String
     /// An image, a style code, or the strength (0 keeps the content, 1 is the full style).
     public var kind: TensorKind
     /// Axis lengths; a string names an axis of any length.
     public var shape: [Axis]
-    /// Of the elements; `uint8` images are pixel buffers of the platform.
+    /// Element type; `uint8` images are pixel buffers of the platform.
     public var dtype: ElementType
-    /// The order of the axes; `pixels` is that of a pixel buffer of the platform.
+    /// Order of the axes; `pixels` is the order of a pixel buffer of the platform.
     public var layout: TensorLayout
     /// Lowest and highest pixel value; images only.
     public var pixelRange: PixelRange?
-    /// Of the channels; images only.
+    /// Order of the channels; images only.
     public var colourOrder: ColourOrder?
 
     public init(
@@ -705,7 +707,7 @@ public struct TensorFact: Codable, Hashable, Sendable {
     }
 }
 
-/// A file against the float network it came from, on the probes of its role and sizes.
+/// Parity of a file with its float network, on the probes of its role and sizes.
 public struct ParityFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case runner
@@ -717,21 +719,21 @@ public struct ParityFact: Codable, Hashable, Sendable {
         case float32Db = "float32_db"
     }
 
-    /// What ran the file.
+    /// Runner that computed the file's outputs.
     public var runner: String
-    /// Peak signal-to-noise ratio; the peak is 1 for images and the reference's largest absolute
-    /// value for style codes.
+    /// Peak signal-to-noise ratio; the peak is 1 for images and the largest absolute value of the
+    /// reference for style codes.
     public var metric: ParityMetric
-    /// On the worst probe.
+    /// PSNR on the worst probe.
     public var measuredDb: Double
-    /// The least that passes.
+    /// Lowest PSNR that passes.
     public var allowedDb: Double
-    /// The largest difference of one element.
+    /// Largest absolute difference of an element.
     public var maxAbsError: Double
-    /// How many were run.
+    /// Number of probes.
     public var probes: Int
-    /// The same with every tensor kept in float32, for files that declare float16 and a runner that
-    /// can ignore it: what the file means, apart from its rounding.
+    /// PSNR with every tensor kept in float32, for files that declare float16 and a runner that can
+    /// ignore it: the error apart from rounding.
     public var float32Db: Double?
 
     public init(
@@ -764,7 +766,7 @@ public struct ParityFact: Codable, Hashable, Sendable {
     }
 }
 
-/// One rewrite of the graph: how often it applied, and what it refused and why.
+/// Rewrite of the graph: how often it was applied, and the reasons where it was refused.
 public struct PassFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case name
@@ -794,7 +796,7 @@ public struct PassFact: Codable, Hashable, Sendable {
     }
 }
 
-/// What a file loses against the float network over the fixed quality probes.
+/// Quality of a file against the float network, on the fixed quality probes.
 public struct QualityFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case runner
@@ -811,31 +813,30 @@ public struct QualityFact: Codable, Hashable, Sendable {
         case failures
     }
 
-    /// What ran the file.
+    /// Runner that computed the file's outputs.
     public var runner: String
-    /// In whose features style is measured.
+    /// Network whose features measure style.
     public var lossNetwork: String
-    /// How many.
+    /// Number of pictures.
     public var pictures: Int
-    /// Of the squared error pooled over the stable pictures: those on which the float network
-    /// itself does not tell an invisible change of its input (half a step of 8 bits) by more than
-    /// 45 dB. The budget's `psnr`.
+    /// PSNR of the squared error pooled over the stable pictures: pictures whose float output
+    /// changes by less than −45 dB when the input is dithered by ±½ LSB. The `psnr` of a budget.
     public var psnrDb: Double
-    /// Pooled over all pictures.
+    /// PSNR of the squared error pooled over all pictures.
     public var allPsnrDb: Double
-    /// Of the picture, of all, that loses most.
+    /// PSNR of the worst of all pictures.
     public var worstPsnrDb: Double
-    /// Mean over the pictures; nil for style codes, as all that follow.
+    /// Mean SSIM over the pictures; nil for style codes, as are all fields below.
     public var ssim: Double?
-    /// Relative change of the distance to the style, 0.05 is 5 % more.
+    /// Relative change of the style distance; 0.05 is 5 % more.
     public var styleChange: Double?
-    /// The same in Gram matrices.
+    /// Relative change of the distance between Gram matrices.
     public var gramChange: Double?
-    /// Relative change of what flickers in a slow pan.
+    /// Relative change of the flicker in a slow pan.
     public var flickerChange: Double?
-    /// What the file may lose.
+    /// Limits of the quality.
     public var budget: String
-    /// Limits of the budget that do not hold: the file is degraded.
+    /// Limits that the file misses; with any, the file is degraded.
     public var failures: [String]
 
     public init(
@@ -899,7 +900,7 @@ public struct QualityFact: Codable, Hashable, Sendable {
     }
 }
 
-/// How a file is quantized.
+/// Quantization of a file.
 public struct QuantizationFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case scheme
@@ -910,19 +911,19 @@ public struct QuantizationFact: Codable, Hashable, Sendable {
         case floatIslands = "float_islands"
     }
 
-    /// `qdq-static` (ONNX) and `static` (TFLite) compute in integers, with ranges fixed beforehand;
-    /// `dynamic-range` takes the ranges at run time; `weights-only` and `palette` store integers
-    /// and compute in float.
+    /// `qdq-static` (ONNX) and `static` (TFLite) compute in integers with calibrated ranges;
+    /// `dynamic-range` determines the ranges at run time; `weights-only` and `palette` store
+    /// integers and compute in float.
     public var scheme: QuantizationScheme
-    /// Of the stored weights; of a palette, the index.
+    /// Type of the stored weights, or of a palette's indices.
     public var weightDtype: WeightType
-    /// Of the activations between integer operations; nil for weights-only.
+    /// Type of the activations between integer operations; nil for weights-only.
     public var activationDtype: ActivationType?
     /// Whether each output channel has its own weight scale.
     public var perChannel: Bool
-    /// Nil for weights-only.
+    /// Source of the activation ranges; nil for weights-only.
     public var calibration: CalibrationFact?
-    /// What stays in float.
+    /// Operations that stay in float.
     public var floatIslands: [FloatIslandFact]
 
     public init(
@@ -962,7 +963,7 @@ public struct QuantizationFact: Codable, Hashable, Sendable {
     }
 }
 
-/// Something in a file that is known to fail or to run slowly on some devices.
+/// Property of a file that is known to fail or to run slowly on some devices.
 public struct RiskFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case `where`
@@ -970,11 +971,11 @@ public struct RiskFact: Codable, Hashable, Sendable {
         case remedy
     }
 
-    /// The layer, or what it is about.
+    /// Layer or subject.
     public var `where`: String
-    /// What happens, and where.
+    /// Effect, and the devices that show it.
     public var reason: String
-    /// What to type or to change.
+    /// Option to type or change to make.
     public var remedy: String
 
     public init(
@@ -1020,7 +1021,7 @@ public struct SizeFact: Codable, Hashable, Sendable {
     }
 }
 
-/// One convolution, or matrix product, as the runtime computes it.
+/// Convolution or matrix product, as the runtime computes it.
 public struct ConvolutionFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case layer
@@ -1028,7 +1029,7 @@ public struct ConvolutionFact: Codable, Hashable, Sendable {
         case macs
     }
 
-    /// As the file names it.
+    /// Name in the file.
     public var layer: String
     /// Whether activations and weights are multiplied as integers.
     public var integer: Bool
@@ -1053,7 +1054,7 @@ public struct ConvolutionFact: Codable, Hashable, Sendable {
     }
 }
 
-/// Where activation ranges came from.
+/// Calibration: source of the activation ranges.
 public struct CalibrationFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case method
@@ -1062,13 +1063,13 @@ public struct CalibrationFact: Codable, Hashable, Sendable {
         case sha256
     }
 
-    /// How a range was taken from the activations seen.
+    /// Method that derives a range from the observed activations.
     public var method: String
-    /// How many content images were run.
+    /// Number of content images.
     public var images: Int
-    /// How many styles each was run with; 0 for a fixed-style network.
+    /// Number of styles per content image; 0 for a fixed-style network.
     public var styles: Int
-    /// Over the pixels of the images, in order.
+    /// Sha256 over the pixels of the images, in order.
     public var sha256: String
 
     public init(
@@ -1092,7 +1093,7 @@ public struct CalibrationFact: Codable, Hashable, Sendable {
     }
 }
 
-/// Operations of an int8 file that stay in float, by type or by node name, and why.
+/// Operations of an int8 file that stay in float, by type or node name, with the reason.
 public struct FloatIslandFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case ops
@@ -1117,7 +1118,7 @@ public struct FloatIslandFact: Codable, Hashable, Sendable {
     }
 }
 
-/// Of what it computes in float.
+/// Type of the operations in float.
 public enum FloatType: String, Codable, CaseIterable, Hashable, Sendable {
     case float16
     case float32
@@ -1130,14 +1131,14 @@ public enum TensorKind: String, Codable, CaseIterable, Hashable, Sendable {
     case styleCode = "style_code"
 }
 
-/// Of the elements; `uint8` images are pixel buffers of the platform.
+/// Element type; `uint8` images are pixel buffers of the platform.
 public enum ElementType: String, Codable, CaseIterable, Hashable, Sendable {
     case float16
     case float32
     case uint8
 }
 
-/// The order of the axes; `pixels` is that of a pixel buffer of the platform.
+/// Order of the axes; `pixels` is the order of a pixel buffer of the platform.
 public enum TensorLayout: String, Codable, CaseIterable, Hashable, Sendable {
     case n = "N"
     case nchw = "NCHW"
@@ -1146,13 +1147,13 @@ public enum TensorLayout: String, Codable, CaseIterable, Hashable, Sendable {
     case pixels
 }
 
-/// Of the channels; images only.
+/// Order of the channels; images only.
 public enum ColourOrder: String, Codable, CaseIterable, Hashable, Sendable {
     case rgb = "RGB"
 }
 
-/// Peak signal-to-noise ratio; the peak is 1 for images and the reference's largest absolute value
-/// for style codes.
+/// Peak signal-to-noise ratio; the peak is 1 for images and the largest absolute value of the
+/// reference for style codes.
 public enum ParityMetric: String, Codable, CaseIterable, Hashable, Sendable {
     case psnr
 }
@@ -1173,8 +1174,8 @@ public enum Precision: String, Codable, CaseIterable, Hashable, Sendable {
     case palette8
 }
 
-/// `qdq-static` (ONNX) and `static` (TFLite) compute in integers, with ranges fixed beforehand;
-/// `dynamic-range` takes the ranges at run time; `weights-only` and `palette` store integers and
+/// `qdq-static` (ONNX) and `static` (TFLite) compute in integers with calibrated ranges; `dynamic-
+/// range` determines the ranges at run time; `weights-only` and `palette` store integers and
 /// compute in float.
 public enum QuantizationScheme: String, Codable, CaseIterable, Hashable, Sendable {
     case dynamicRange = "dynamic-range"
@@ -1184,7 +1185,7 @@ public enum QuantizationScheme: String, Codable, CaseIterable, Hashable, Sendabl
     case weightsOnly = "weights-only"
 }
 
-/// Of the stored weights; of a palette, the index.
+/// Type of the stored weights, or of a palette's indices.
 public enum WeightType: String, Codable, CaseIterable, Hashable, Sendable {
     case int8
     case uint4
@@ -1192,7 +1193,7 @@ public enum WeightType: String, Codable, CaseIterable, Hashable, Sendable {
     case uint8
 }
 
-/// Of the activations between integer operations; nil for weights-only.
+/// Type of the activations between integer operations; nil for weights-only.
 public enum ActivationType: String, Codable, CaseIterable, Hashable, Sendable {
     case int8
     case uint8
