@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,9 +13,11 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from styleexport.core.errors import UnsupportedOp, first_line
+from styleexport.core.macs import MULTIPLYING, macs_of
 from styleexport.core.manifest import TensorFact
 from styleexport.core.quiet import quiet
 from styleexport.core.types import MAX_SIDE, Role, Size
+from styleexport.exporter.graph.proof import in_float64, run_exactly
 from styleexport.exporter.graph.sample import Sample, samples_of
 
 CHECKS = ("_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range")
@@ -65,7 +66,7 @@ class Graph:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of convolutions and matrix products; 0 when sizes are open."""
-        return 0 if self.dynamic else sum(map(_macs, self.program.graph.nodes))
+        return 0 if self.dynamic else sum(map(node_macs, self.program.graph.nodes))
 
     def digest(self) -> str:
         """Return the sha256 over its operations and weights."""
@@ -91,6 +92,12 @@ class Graph:
         inputs = example_inputs(self.inputs, self.size)
         return samples_of(self.reading, set(self.layer_names()), inputs)
 
+    @cached_property
+    def exact_output(self) -> Tensor:
+        """The output in float64 on seeded random inputs, by which rewrites are proven."""
+        inputs = tuple(x.double() for x in example_inputs(self.inputs, self.size))
+        return run_exactly(in_float64(self.module()), inputs)
+
     def module(self) -> torch.fx.GraphModule:
         """Return the program as a module to be rewritten; its weights are copies.
 
@@ -111,22 +118,22 @@ class Graph:
         return replace(self, program=program)
 
 
-def _macs(node: torch.fx.Node) -> int:
-    """Return the multiply-accumulates of one operation.
-
-    They are in·kh·kw for each output element of a convolution, out·kh·kw for each input element of
-    a transposed one, and the inner length for each output element of a matrix product.
-    """
-    name = str(node.target)
-    if not any(word in name for word in ("aten.conv", "aten.linear", "aten.mm", "aten.matmul")):
+def node_macs(node: torch.fx.Node) -> int:
+    """Return the multiply-accumulates of one operation of a captured program."""
+    name = operation_of(node)
+    if name not in MULTIPLYING:
         return 0
-    data, weight = (argument.meta["val"].shape for argument in node.args[:2])  # pyright: ignore
-    out = node.meta["val"].shape
-    if "transpose" in name:
-        return math.prod(data) * math.prod(weight[1:])
-    if "conv" in name or "linear" in name:
-        return math.prod(out) * math.prod(weight[1:])
-    return math.prod(out) * weight[-2]
+    operands = [x for x in node.args if isinstance(x, torch.fx.Node)][name == "addmm" :]
+    data, weight = (x.meta["val"].shape for x in operands[:2])
+    return macs_of(name, data, weight, node.meta["val"].shape)
+
+
+def operation_of(node: object) -> str:
+    """Return the operation of a node without namespace and overload, for example ``conv2d``."""
+    if not isinstance(node, torch.fx.Node) or node.op != "call_function":
+        return ""
+    parts = str(node.target).split(".")
+    return parts[1] if parts[0] == "aten" and len(parts) > 1 else str(node.target)
 
 
 def copied(module: nn.Module) -> nn.Module:
