@@ -13,8 +13,8 @@ from styleexport.core.assets import DEMO_CONTENT, DEMO_STYLE, folder
 from styleexport.core.file_names import FileName
 from styleexport.core.images import array_from_image, read_image
 from styleexport.core.manifest import ProbeFact, SizeFact, sha256_of_file
+from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Role, Size
-from styleexport.exporter.quantize.calibration import fit
 from styleexport.models.network import LoadedNetwork
 
 # Full colours, then greys: a swapped channel, a wrong range or a clipped end shows at once. All are
@@ -38,7 +38,7 @@ def probe_image(name: str, size: Size) -> NDArray[np.float32]:
     Neither a flip nor a transposition maps the picture to itself, so a runner that swaps axes,
     channels or rows fails.
     """
-    image = array_from_image(fit(read_image(folder() / name), size))
+    image = array_from_image(centre_crop(read_image(folder() / name), size))
     height, width = max(1, size.height // 10), max(1, size.width * 6 // 10 // len(BAR))
     for index, colour in enumerate(BAR):
         left = index * width

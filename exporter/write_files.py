@@ -24,7 +24,7 @@ from styleexport.exporter.graph_job import GraphJob
 from styleexport.exporter.int8_export import ChosenPlan, budget_of, plan_for
 from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
 from styleexport.exporter.targets.onnx import TARGET as ONNX
-from styleexport.runtime_bench.execution import executed
+from styleexport.runtime_bench.execution import describe_execution
 from styleexport.runtime_bench.formats._format import format_of
 from styleexport.runtime_bench.parity import check_file
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
@@ -149,7 +149,7 @@ def _fact(
         int8_mac_share=written.int8_mac_share,
         quantization=written.quantization,
         recipe=planned.chosen.recipe.path if planned.chosen else None,
-        execution=executed(file) if planned.chosen else None,
+        execution=describe_execution(file) if planned.chosen else None,
         passes=(*job.passes, *written.passes),
         ops=description.ops,
         layers=written.layers,

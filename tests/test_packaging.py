@@ -47,13 +47,18 @@ def test_wheel_holds_every_room_and_the_shipped_files(wheel):
         "styleexport/models/weights/adain-lite.safetensors",
         "styleexport/models/weights/adain-lite.md",
         "styleexport/runtime_bench/runners/onnxruntime.py",
+        "styleexport/runtime_bench/quality/templates/page.html.j2",
+        "styleexport/runtime_bench/report/templates/page.html.j2",
+        "styleexport/runtime_bench/report/templates/page.css",
         "styleexport/runtime_bench/runners/browser/page/app.js",
         "styleexport/runtime_bench/runners/browser/page/package-lock.json",
         "styleexport/assets/content_lake.jpg",
         "styleexport/py.typed",
     ):
         assert name in names
-    assert not [name for name in names if name.startswith(("models/", "exporter/", "tests/"))]
+    outside = ("models/", "exporter/", "tests/", "tools/")
+    assert not [name for name in names if name.startswith(outside)]
+    assert not [name for name in names if name.startswith("styleexport/assets/_")]
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from styleexport.core.errors import UnsupportedOp, first_line
-from styleexport.core.macs import MULTIPLYING, macs_of
+from styleexport.core.macs import operation_macs
 from styleexport.core.manifest import TensorFact
 from styleexport.core.quiet import quiet
 from styleexport.core.types import MAX_SIDE, Role, Size
@@ -119,13 +119,12 @@ class Graph:
 
 
 def node_macs(node: torch.fx.Node) -> int:
-    """Return the multiply-accumulates of one operation of a captured program."""
-    name = operation_of(node)
-    if name not in MULTIPLYING:
+    """Return the multiply-accumulates of one operation; 0 for what is no ATen operation."""
+    value, name = node.meta.get("val"), str(node.target)
+    if not name.startswith("aten.") or not isinstance(value, Tensor):
         return 0
-    operands = [x for x in node.args if isinstance(x, torch.fx.Node)][name == "addmm" :]
-    data, weight = (x.meta["val"].shape for x in operands[:2])
-    return macs_of(name, data, weight, node.meta["val"].shape)
+    values = (x.meta.get("val") for x in node.args if isinstance(x, torch.fx.Node))
+    return operation_macs(name, [x.shape for x in values if isinstance(x, Tensor)], value.shape)
 
 
 def operation_of(node: object) -> str:

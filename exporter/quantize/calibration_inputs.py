@@ -10,9 +10,10 @@ import torch
 from styleexport.core.arrays import Array
 from styleexport.core.images import array_from_image
 from styleexport.core.manifest import CalibrationFact
+from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Role, Size
 from styleexport.exporter.graph.graph import Graph
-from styleexport.exporter.quantize.calibration import CalibrationSet, fit
+from styleexport.exporter.quantize.calibration import CalibrationSet
 from styleexport.models.network import LoadedNetwork
 
 
@@ -48,7 +49,7 @@ def _inputs(
     network: LoadedNetwork, images: CalibrationSet, names: list[str], size: Size
 ) -> list[dict[str, Array]]:
     contents, styles = (
-        [array_from_image(fit(image, size)) for image in pictures] if used else []
+        [array_from_image(centre_crop(image, size)) for image in pictures] if used else []
         for used, pictures in (
             ("content" in names, images.content),
             ("style" in names or "style_code" in names, images.style),

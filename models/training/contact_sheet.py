@@ -1,4 +1,4 @@
-"""Pictures of fixed size from folders, and contact sheets of a network on them."""
+"""Square pictures from folders, and contact sheets of a network's paintings of them."""
 
 from __future__ import annotations
 
@@ -9,30 +9,29 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from styleexport.core.contact_sheet import contact_sheet
 from styleexport.core.errors import BadImage
 from styleexport.core.images import array_from_image, image_from_array, read_image
+from styleexport.core.pictures import centre_crop, evenly_spread
+from styleexport.core.types import Size
 from styleexport.models.network import TwoImageModule
 
 
 def squares(files: Sequence[Path], size: int, most: int | None = None) -> Tensor:
-    """Return the middles of pictures, [N, 3, size, size] in 0..1; ``most`` of them, spread.
+    """Return centre crops of pictures, [N, 3, size, size] in 0..1; at most ``most``, evenly spread.
 
     Files that cannot be read are left out.
 
     Raises:
         BadImage: not one could be read.
     """
-    if most is not None and len(files) > most:
-        files = [files[i * len(files) // most] for i in range(most)]
     arrays: list[NDArray[np.float32]] = []
-    for file in files:
+    for file in evenly_spread(files, len(files) if most is None else most):
         with contextlib.suppress(BadImage):
-            middle = ImageOps.fit(read_image(file), (size, size), Image.Resampling.LANCZOS)
-            arrays.append(array_from_image(middle))
+            arrays.append(array_from_image(centre_crop(read_image(file), Size(size, size))))
     if not arrays:
         raise BadImage(f"none of {len(files)} pictures can be read, the first is {files[0]}")
     return torch.from_numpy(np.concatenate(arrays))
@@ -55,7 +54,13 @@ def sheet_of(contents: Tensor, styles: Tensor, outputs: Tensor, cell: int = 128)
 
 @torch.inference_mode()
 def paint_all(network: TwoImageModule, contents: Tensor, styles: Tensor) -> Tensor:
-    """Return every content in every style, [A, B, 3, H, W] in 0..1."""
+    """Return every content in every style, [A, B, 3, H, W] in 0..1.
+
+    Args:
+        network: network with images in 0..1, in inference mode.
+        contents: [A, 3, H, W] in 0..1.
+        styles: [B, 3, H, W] in 0..1.
+    """
     one = torch.ones(1, device=contents.device)
     codes = [network.encode(style[None]) for style in styles]
     rows = [

@@ -1,27 +1,23 @@
-"""The gate before the clock: only what computes the artifact's probes right may be timed."""
+"""Probe check before timing: batches of probes, the allowed PSNR, and the painted picture."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 from PIL import Image
-from safetensors.numpy import load_file
 
-from styleexport.core.arrays import Array
-from styleexport.core.errors import BadArtifact
+from styleexport.core.arrays import Array, Arrays
 from styleexport.core.images import image_from_array
-from styleexport.core.manifest import ParityFact
-from styleexport.core.psnr import EQUAL_DB, psnr_db
+from styleexport.core.psnr import EQUAL_DB
 from styleexport.core.thresholds import ALLOWED_DB, ROUNDED_DB
 from styleexport.core.types import Precision
-from styleexport.runtime_bench.bench.messages import Job
+from styleexport.runtime_bench.contract.cell import Cell
 
-# What runtimes call the types that they round to instead of float32. TF32 keeps the 11 significant
-# bits of fp16; bf16 keeps 8, and three bits fewer are 18 dB.
+# Names that runtimes give to the types they round to instead of float32. TF32 keeps the 11
+# significant bits of fp16; bf16 keeps 8, and three bits fewer are 18 dB.
 REDUCED_DB = {
     **dict.fromkeys(("fp16", "f16", "tf32"), ALLOWED_DB[Precision.FP16]),
     **dict.fromkeys(("bf16",), ALLOWED_DB[Precision.FP16] - 18),
@@ -29,80 +25,37 @@ REDUCED_DB = {
 PICTURE_WIDTH = 256
 
 
-def read_probes(job: Job) -> tuple[dict[str, Array], ...]:
-    """Return the tensors of each probe, pictures and style codes repeated to the batch.
+def repeated(tensors: Arrays, batch: int) -> dict[str, Array]:
+    """Return tensors with pictures [1, 3, H, W] and style codes [1, K] repeated to a batch.
 
-    Raises:
-        BadArtifact: a probe is damaged or lacks a tensor.
+    The strength [1] is one for all pictures.
     """
-    found: list[dict[str, Array]] = []
-    for path in map(Path, job.probes):
-        try:
-            tensors = load_file(path)
-        except Exception as error:
-            raise BadArtifact(
-                f"probe {path} cannot be read: {error}; export the network again"
-            ) from error
-        missing = [name for name in (*job.inputs, job.output) if name not in tensors]
-        if missing:
-            raise BadArtifact(f"probe {path} holds no {missing[0]}: export the network again")
-        found.append({name: _repeated(value, job.batch) for name, value in tensors.items()})
-    return tuple(found)
+    return {
+        name: np.repeat(value, batch, axis=0) if value.ndim > 1 else value
+        for name, value in tensors.items()
+    }
 
 
-def _repeated(value: Array, batch: int) -> Array:
-    return np.repeat(value, batch, axis=0) if value.ndim > 1 else value
-
-
-def measure_parity(
-    run: Callable[[Mapping[str, Array]], Array],
-    job: Job,
-    probes: tuple[dict[str, Array], ...],
-    effective: Mapping[str, str],
-) -> tuple[ParityFact, str | None]:
-    """Return the parity on the probes, and what was painted of the first as a JPEG in base64.
+def allowed_db(cell: Cell, effective: Mapping[str, str], *, rounds_pictures: bool) -> float:
+    """Return the minimum PSNR in dB for timing: that of the file's precision or of the runtime's.
 
     Args:
-        run: takes inputs, returns the output.
-        job: what is measured.
-        probes: from `read_probes`.
+        cell: cell to be timed.
         effective: settings as the runtime reports them.
-
-    Raises:
-        BadArtifact: the output is of another shape.
+        rounds_pictures: whether the runner rounds 8-bit pictures.
     """
-    worst, largest, picture = EQUAL_DB, 0.0, None
-    for number, tensors in enumerate(probes):
-        output = run({name: tensors[name] for name in job.inputs})
-        reference = tensors[job.output]
-        if output.shape != reference.shape:
-            raise BadArtifact(
-                f"{Path(job.file).name} returned {list(output.shape)}, expected "
-                f"{list(reference.shape)}"
-            )
-        worst = min(worst, psnr_db(output, reference, 1.0 if job.image else None))
-        largest = max(largest, float(np.abs(np.nan_to_num(output) - reference).max()))
-        picture = encoded_picture(output) if job.image and number == 0 else picture
-    fact = ParityFact(
-        runner=job.runner,
-        metric="psnr",
-        measured_db=round(worst, 2),
-        allowed_db=allowed_db(job, effective),
-        max_abs_error=float(f"{largest:.3g}"),
-        probes=len(probes),
-    )
-    return fact, picture
-
-
-def allowed_db(job: Job, effective: Mapping[str, str]) -> float:
-    """Return the least PSNR that may be timed: of the file's precision, or the runtime's own."""
     rounding = REDUCED_DB.get(effective.get("dtype") or effective.get("precision", ""), EQUAL_DB)
-    eight_bits = ROUNDED_DB if job.rounded else EQUAL_DB
-    return min(ALLOWED_DB[job.precision], rounding, eight_bits)
+    is_rounded = rounds_pictures and cell.file.outputs[0].dtype == "uint8"
+    eight_bits = ROUNDED_DB if is_rounded else EQUAL_DB
+    return min(ALLOWED_DB[cell.subject.precision], rounding, eight_bits)
 
 
 def encoded_picture(output: Array) -> str:
-    """Return the first picture of a batch as a JPEG in base64, at most 256 pixels wide."""
+    """Return the first picture of a batch as a JPEG in base64, at most 256 pixels wide.
+
+    Args:
+        output: [N, 3, H, W], RGB in 0..1.
+    """
     image = image_from_array(np.nan_to_num(output[:1]))
     if image.width > PICTURE_WIDTH:
         height = max(1, round(image.height * PICTURE_WIDTH / image.width))

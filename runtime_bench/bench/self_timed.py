@@ -1,7 +1,7 @@
-"""Cells of runners that keep their own clock: they are told the protocol and send their samples.
+"""Cells of self-timed runners: they get the plan and send their samples.
 
-They take no turns with other runners: a browser's cells are measured after those of the desktop,
-those of a phone before them, and among themselves in rounds.
+They take no turns with other runners: a browser's cells are measured after the desktop's, a phone's
+before them, each in rounds among themselves.
 """
 
 from __future__ import annotations
@@ -15,20 +15,19 @@ import msgspec
 from styleexport.core.errors import DeviceError, StyleExportError
 from styleexport.core.manifest import SizeFact
 from styleexport.core.types import Progress
-from styleexport.runtime_bench.bench import messages as say
-from styleexport.runtime_bench.bench.cells import Cell
+from styleexport.runtime_bench.bench import messages
 from styleexport.runtime_bench.bench.protocol import one_line
 from styleexport.runtime_bench.bench.request import BenchRequest
 from styleexport.runtime_bench.bench.worker import refusal
-from styleexport.runtime_bench.contract.job import PlanFact
+from styleexport.runtime_bench.contract.cell import Cell, cell_key
 from styleexport.runtime_bench.contract.latency import CellFact, LatencyReport
-from styleexport.runtime_bench.contract.remote import Ask, AskedCell, joined
-from styleexport.runtime_bench.runners._runner import find_runner
+from styleexport.runtime_bench.contract.remote import MeasureRequest, joined
+from styleexport.runtime_bench.runners._runner import RemoteRunner, any_runner
 
 
 @dataclass(frozen=True)
 class _Group:
-    """The cells of one artifact on one runner, by their number in the request."""
+    """Cells of one artifact on one runner, by their number in the request."""
 
     runner: str
     artifact: Path
@@ -36,127 +35,110 @@ class _Group:
 
     @property
     def single(self) -> list[Cell]:
-        """Those of one picture at once: no more is asked of such a runner."""
-        return [cell for cell in self.cells.values() if cell.job.batch == 1]
+        """Cells of one picture per inference; such runners support no others."""
+        return [cell for cell in self.cells.values() if cell.batch == 1]
 
 
-def measure_by_own_clock(
+def measure_self_timed(
     cells: Sequence[Cell], request: BenchRequest, progress: Progress
 ) -> tuple[CellFact, ...]:
-    """Return what each cell's runner measured of it, on this machine, in the order of the cells.
+    """Return the cells that self-timed runners measured on this machine, in their order.
 
     Args:
-        cells: of runners with a clock of their own.
+        cells: cells of self-timed runners.
         request: how to measure.
-        progress: is told how far the work is.
+        progress: receives lines of progress.
     """
-    found: dict[int, CellFact] = {}
+    facts: dict[int, CellFact] = {}
     for group in _groups(cells):
         try:
-            found |= _placed(group, _sent(group, request, progress))
+            facts |= _facts(group, _report(group, request, progress))
         except StyleExportError as error:
             refused = refusal(error)
-            found |= {number: _missing(cell, refused) for number, cell in group.cells.items()}
-    return tuple(found[number] for number in range(len(cells)))
+            facts |= {number: _missing(cell, refused) for number, cell in group.cells.items()}
+    return tuple(facts[number] for number in range(len(cells)))
 
 
-def reports_of_devices(
+def device_reports(
     cells: Sequence[Cell], request: BenchRequest, progress: Progress
 ) -> Generator[LatencyReport]:
-    """Yield the report of each device that cells are to be measured on.
+    """Yield the report of each device on which cells are to be measured.
 
     Args:
-        cells: of runners that are elsewhere.
+        cells: cells of runners on another machine.
         request: how to measure.
-        progress: is told how far the work is.
+        progress: receives lines of progress.
 
     Raises:
-        DeviceError: a device cannot be reached: there is nothing to be said of it.
+        DeviceError: a device cannot be reached, or supports none of the cells.
     """
     groups = _groups(cells)
     for runner in dict.fromkeys(group.runner for group in groups):
-        found: list[LatencyReport] = []
+        reports: list[LatencyReport] = []
         for group in groups:
             if group.runner == runner:
-                sent = _sent(group, request, progress)
-                if sent is None:
+                report = _report(group, request, progress)
+                if report is None:
                     raise DeviceError(_one_picture(runner))
-                placed = tuple(_placed(group, sent).values())
-                found.append(msgspec.structs.replace(sent, cells=placed))
-        yield joined(found)
+                facts = tuple(_facts(group, report).values())
+                reports.append(msgspec.structs.replace(report, cells=facts))
+        yield joined(reports)
 
 
 def _groups(cells: Sequence[Cell]) -> list[_Group]:
-    found: dict[tuple[str, Path], dict[int, Cell]] = {}
+    groups: dict[tuple[str, Path], dict[int, Cell]] = {}
     for number, cell in enumerate(cells):
-        found.setdefault((cell.choice.name, cell.artifact), {})[number] = cell
-    return [_Group(runner, artifact, members) for (runner, artifact), members in found.items()]
+        groups.setdefault((cell.choice.name, cell.artifact), {})[number] = cell
+    return [_Group(runner, artifact, members) for (runner, artifact), members in groups.items()]
 
 
-def _sent(group: _Group, request: BenchRequest, progress: Progress) -> LatencyReport | None:
-    """Return what a runner measured of one artifact; None where it can take none of the cells.
+def _report(group: _Group, request: BenchRequest, progress: Progress) -> LatencyReport | None:
+    """Return the report of a group; None where the runner supports none of its cells.
 
     Raises:
-        DeviceError: it cannot be reached, or did not do its part.
+        DeviceError: the device cannot be reached, or did not do its part.
     """
-    runner = find_runner(group.runner)
-    asked = [_asked(cell) for cell in group.single]
-    for cell in asked:
-        if reason := runner.unavailable(cell.settings):
+    runner = any_runner(group.runner)
+    assert isinstance(runner, RemoteRunner), f"{group.runner} does not time itself"
+    for cell in group.single:
+        if reason := runner.unavailable(cell.choice.settings):
             raise DeviceError(reason)
-    if not asked:
+    if not group.single:
         return None
-    ask = Ask(group.artifact, asked, plan_of(request), request.command, request.device)
-    return runner.measure(ask, progress)
-
-
-def plan_of(request: BenchRequest) -> PlanFact:
-    """Return how a request is measured by who keeps a clock of its own."""
-    return PlanFact(
-        rounds=request.rounds,
-        seconds=request.seconds,
-        min_samples=request.min_samples,
-        window=request.warm_up.window,
-        tolerance=request.warm_up.tolerance,
-        warm_up_least_seconds=request.warm_up.least_seconds,
-        warm_up_seconds=request.warm_up.limit_seconds,
-        seed=request.seed,
-        threads=request.threads,
+    asked = MeasureRequest(
+        group.artifact, group.single, request.plan, request.command, request.device
     )
+    return runner.measure(asked, progress)
 
 
-def _asked(cell: Cell) -> AskedCell:
-    return AskedCell(cell.subject.path, cell.size, cell.choice.settings)
-
-
-def _placed(group: _Group, sent: LatencyReport | None) -> dict[int, CellFact]:
-    """Return the fact of each cell of a group: what was sent, or why there is none."""
-    facts = {
-        AskedCell(fact.subject.path, fact.size.size(), fact.requested).key: fact
-        for fact in (sent.cells if sent else ())
+def _facts(group: _Group, report: LatencyReport | None) -> dict[int, CellFact]:
+    """Return the fact of each cell of a group: as reported, or with the reason that it is not."""
+    reported = {
+        cell_key(fact.subject, fact.size.size(), fact.requested): fact
+        for fact in (report.cells if report else ())
     }
-    nothing = say.Refused(status="failed", message=f"{group.runner} sent nothing of it")
-    several = say.Refused(status="unavailable", message=_one_picture(group.runner))
-    found: dict[int, CellFact] = {}
+    nothing = messages.Refused(status="failed", message=f"{group.runner} sent nothing of it")
+    several = messages.Refused(status="unavailable", message=_one_picture(group.runner))
+    facts: dict[int, CellFact] = {}
     for number, cell in group.cells.items():
-        if cell.job.batch > 1:
-            found[number] = _missing(cell, several)
+        if cell.batch > 1:
+            facts[number] = _missing(cell, several)
         else:
-            found[number] = facts.get(_asked(cell).key) or _missing(cell, nothing)
-    return found
+            facts[number] = reported.get(cell.key) or _missing(cell, nothing)
+    return facts
 
 
 def _one_picture(runner: str) -> str:
     return f"{runner} takes one picture at a time; type --batch 1"
 
 
-def _missing(cell: Cell, refused: say.Refused) -> CellFact:
+def _missing(cell: Cell, refused: messages.Refused) -> CellFact:
     return CellFact(
         subject=cell.subject,
         runner=cell.choice.name,
         requested=dict(cell.choice.settings),
         size=SizeFact.of(cell.size),
-        batch=cell.job.batch,
+        batch=cell.batch,
         status=refused.status,
         message=one_line(refused.message),
     )

@@ -1,1 +1,1 @@
-"""Documents exchanged with devices: job, latency report, and their schemas."""
+"""Documents exchanged with devices: job, latency report and their JSON Schemas."""

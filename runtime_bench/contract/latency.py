@@ -1,8 +1,8 @@
-"""The latency report: what a machine, a browser or a phone measured, as raw samples in one JSON.
+"""Latency report: raw samples measured by a desktop, a browser or a phone, in one JSON document.
 
 The structs are the schema: `docs/latency.schema.json` is generated from them, every harness writes
-it, and reading validates against it. A harness sends samples and computes no statistic of them;
-`stats.py` does.
+it, and reading validates against it. A harness sends samples and no statistics; `stats.py` computes
+those.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from styleexport.core.documents import DocumentKind, read_document
 from styleexport.core.errors import BadArtifact
 from styleexport.core.files import replace_file
 from styleexport.core.manifest import FileFact, Manifest, ParityFact, Sha256, SizeFact
 from styleexport.core.schema import schema_of
 from styleexport.core.types import MAX_SIDE, Precision, Role
+from styleexport.runtime_bench.contract.runner_choice import RunnerChoice
 
 SCHEMA_VERSION = 1
 
@@ -25,7 +27,7 @@ Nanoseconds = Annotated[int, Meta(ge=0, le=10**15, description="monotonic nanose
 # Below what a signed integer of 64 bits holds, in every language.
 Count = Annotated[int, Meta(ge=0, le=2**62)]
 Samples = Annotated[tuple[Nanoseconds, ...], Meta(max_length=1_000_000)]
-# A few words, never a page: reports also come from the network.
+# Short texts only: reports also come from the network.
 Text = Annotated[str, Meta(max_length=400)]
 Facts = Annotated[dict[Text, Text], Meta(max_length=100)]
 Picture = Annotated[
@@ -36,16 +38,16 @@ Status = Literal["measured", "wrong", "unavailable", "failed", "out-of-memory"]
 
 
 class _Fact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What all structs of the report have in common."""
+    """Base of all structs of the report."""
 
 
 class HarnessFact(_Fact, frozen=True, kw_only=True):
-    """What measured.
+    """Harness that measured.
 
     Attributes:
-        name: of the harness.
-        version: of it.
-        commit: that it was built from; None where nobody knows.
+        name: kind of harness.
+        version: version of the harness.
+        commit: commit it was built from; None where it is unknown.
     """
 
     name: Literal["desktop", "browser", "android", "ios"]
@@ -54,17 +56,17 @@ class HarnessFact(_Fact, frozen=True, kw_only=True):
 
 
 class MachineFact(_Fact, frozen=True, kw_only=True):
-    """What it was measured on; two reports are of one machine when `identity` is the same.
+    """Machine that was measured; reports with equal `identity` come from the same machine.
 
     Attributes:
-        device: model of the computer or phone, or what of it is known.
-        os: name and version.
+        device: model of the computer or phone, as far as it is known.
+        os: name and version of the operating system.
         processor: model of the CPU or system on a chip.
-        cores: logical processors that the harness may use.
-        memory_bytes: of the machine, or of the container it is confined to.
-        accelerators: GPUs and neural engines that were found.
-        features: of the instruction set that runtimes choose kernels by, and of the browser.
-        versions: of the runtimes, the system and the driver.
+        cores: number of logical processors available to the harness.
+        memory_bytes: memory of the machine, or of the container it is confined to.
+        accelerators: GPUs and neural engines that were detected.
+        features: instruction-set features that runtimes choose kernels by, and browser features.
+        versions: versions of the runtimes, the system and the drivers.
     """
 
     device: Text
@@ -78,17 +80,17 @@ class MachineFact(_Fact, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> tuple[str, str, str, int]:
-        """What must agree for two reports to be compared."""
+        """Facts that must be equal for two reports to be compared."""
         return (self.device, self.os.partition(" ")[0], self.processor, self.cores)
 
 
 class ThermalFact(_Fact, frozen=True, kw_only=True):
-    """How hot the device says it is, on a scale of its own.
+    """Thermal state, on the scale of the operating system.
 
     Attributes:
         scale: ``android`` is 0 (none) to 6 (shutdown), ``apple`` 0 (nominal) to 3 (critical),
-            ``celsius`` the hottest sensor.
-        value: on that scale.
+            ``celsius`` the temperature of the hottest sensor.
+        value: value on that scale.
     """
 
     scale: Literal["android", "apple", "celsius"]
@@ -96,18 +98,18 @@ class ThermalFact(_Fact, frozen=True, kw_only=True):
 
 
 class StateFact(_Fact, frozen=True, kw_only=True):
-    """What may disturb a measurement, before or after it; None is what the system does not tell.
+    """Machine state before or after measuring; None where the system does not report a value.
 
     Attributes:
-        load_average: of the last minute.
-        thermal: how hot.
-        temperatures_celsius: by sensor.
-        frequency_mhz: of the CPU, now.
-        governor: of its frequency.
-        battery_percent: 0..100.
-        charging: whether on mains.
-        low_power: whether the system saves power.
-        free_memory_bytes: that could be allocated.
+        load_average: load average of the last minute.
+        thermal: thermal state.
+        temperatures_celsius: temperature of each sensor.
+        frequency_mhz: current CPU frequency.
+        governor: CPU frequency governor.
+        battery_percent: battery level, 0..100.
+        charging: whether the device is on external power.
+        low_power: whether the system is in low-power mode.
+        free_memory_bytes: memory that could be allocated.
     """
 
     load_average: float | None = None
@@ -122,17 +124,17 @@ class StateFact(_Fact, frozen=True, kw_only=True):
 
 
 class ProtocolFact(_Fact, frozen=True, kw_only=True):
-    """How it was measured.
+    """Measuring protocol.
 
     Attributes:
-        rounds: how often every cell had its turn; a turn of each makes one round.
-        seconds: that a turn lasts at least.
-        min_samples: that a turn takes at least.
-        warm_up: when a cell counts as warm, in words.
+        rounds: number of rounds; every cell had one turn per round.
+        seconds: minimum length of a turn.
+        min_samples: minimum number of samples per turn.
+        warm_up: warm-up rule, in words.
         interleaved: whether cells took turns, in a new order each round.
         own_process: whether each cell ran in a process of its own.
-        clock: that was read.
-        clock_resolution_ns: of it.
+        clock: name of the clock.
+        clock_resolution_ns: resolution of the clock.
     """
 
     rounds: Annotated[int, Meta(ge=1)]
@@ -146,12 +148,12 @@ class ProtocolFact(_Fact, frozen=True, kw_only=True):
 
 
 class PeakFact(_Fact, frozen=True, kw_only=True):
-    """What the machine could do at best, measured in the same run, in GMAC/s.
+    """Peak throughput of the machine, measured in the same run, in GMAC/s.
 
     Attributes:
-        threads: that were used.
-        fp32_gmacs: of a large float product or convolution; None where it was not measured.
-        int8_gmacs: of the same in int8.
+        threads: number of threads.
+        fp32_gmacs: rate of a large float32 product or convolution; None where it was not measured.
+        int8_gmacs: rate of the same in int8.
         method: how it was measured.
     """
 
@@ -162,22 +164,23 @@ class PeakFact(_Fact, frozen=True, kw_only=True):
 
 
 class SubjectFact(_Fact, frozen=True, kw_only=True):
-    """The file that was measured, as the manifest of its artifact describes it.
+    """Measured file, as the manifest of its artifact describes it.
 
     Attributes:
-        network: name.
-        source_sha256: of the weights.
-        path: below the artifact directory.
-        sha256: of the file.
-        target: its format.
-        precision: how it computes convolutions.
-        role: what it computes.
-        size_bytes: of the file.
-        parameters: weights and biases.
-        macs: of one picture at the cell's size; 0 where it is not known.
-        int8_mac_share: of those, in integers, 0..1.
-        quality_db: PSNR to the float network over the quality probes; None where it was not judged.
-        style_change: relative change of the distance to the style, from the same judgement.
+        network: name of the network.
+        source_sha256: sha256 of the weights.
+        path: path below the artifact directory.
+        sha256: sha256 of the file.
+        target: file format.
+        precision: precision of the convolutions.
+        role: role of the graph.
+        size_bytes: size of the file.
+        parameters: number of weights and biases.
+        macs: multiply-accumulates per picture at the cell's size; 0 where unknown.
+        int8_mac_share: share of the MACs computed in integers, 0..1.
+        quality_db: PSNR against the float network on the quality pictures; None where it was not
+            judged.
+        style_change: relative change of the style distance, from the same comparison.
     """
 
     network: Text
@@ -196,7 +199,7 @@ class SubjectFact(_Fact, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, manifest: Manifest, fact: FileFact) -> SubjectFact:
-        """Return an exported file as a report names it."""
+        """Return an exported file as a report describes it."""
         quality = fact.quality
         return cls(
             network=manifest.network.name,
@@ -219,11 +222,12 @@ class OperationFact(_Fact, frozen=True, kw_only=True):
     """One operation of a profiled run.
 
     Attributes:
-        layer: of the captured network that it computes; the runtime's own name where none is known.
-        op: as the runtime names the kernel.
-        time_ns: median over the profiled runs.
+        layer: layer of the captured network that it computes; the runtime's own name where none is
+            known.
+        op: name of the kernel in the runtime.
+        time_ns: median time over the profiled runs.
         macs: multiply-accumulates; 0 where it has none.
-        delegate: which part of the runtime ran it.
+        delegate: part of the runtime that ran it.
     """
 
     layer: Text
@@ -234,32 +238,34 @@ class OperationFact(_Fact, frozen=True, kw_only=True):
 
 
 class CellFact(_Fact, frozen=True, kw_only=True):
-    """One file on one runner at one size: what was asked, what was got, and every sample.
+    """Measured cell: one file on one runner at one size, with settings and every sample.
 
     Attributes:
-        subject: the file.
-        runner: that ran it.
-        requested: settings that were asked for.
-        effective: settings as the runtime reports them, which may be others.
-        size: of the picture.
-        batch: pictures at once.
+        subject: the measured file.
+        runner: name of the runner.
+        requested: requested runner settings.
+        effective: settings as the runtime reports them; they may differ from the requested ones.
+        size: picture size.
+        batch: number of pictures per inference.
         status: ``measured`` alone has samples; ``wrong`` failed the artifact's probes,
             ``unavailable`` cannot run here, ``failed`` broke, ``out-of-memory`` ran out of it.
-        message: why it was not measured, in one line.
-        parity: on the artifact's probes.
-        loads_ns: of loading, from reading the file to being ready; the first is cold.
-        compile_ns: of building for the device, where the runtime does so apart from loading.
-        first_ns: the first inference after loading.
-        warm_up_ns: inferences until it was warm, the first left out.
-        rounds_ns: inference, the samples of each round.
-        pre_ns: from pictures in float32 [N, 3, H, W] to what the runtime takes, per sample.
-        post_ns: from what the runtime gives to float32 [N, 3, H, W], per sample.
-        peak_rss_bytes: the most memory that the process held.
-        idle_rss_bytes: that it held before the file was loaded.
-        energy_joules: of the machine over all rounds of this cell; None where it is not told.
-        placement: share of the work by compute unit or delegate, 0..1, where the system tells.
-        operations: of a profiled run.
-        picture: what it painted of the probe, at most 256 pixels wide.
+        message: reason for the status, in one line.
+        parity: parity on the artifact's probes.
+        loads_ns: load times, from reading the file until it is ready to run; the first is cold.
+        compile_ns: time of compiling for the device, where the runtime does so apart from loading.
+        first_ns: first inference after loading.
+        warm_up_ns: warm-up inferences, without the first.
+        rounds_ns: inference times of each round.
+        pre_ns: time per sample to convert float32 pictures [N, 3, H, W] to the runtime's inputs.
+        post_ns: time per sample to convert the runtime's outputs to float32 [N, 3, H, W].
+        peak_rss_bytes: peak resident memory of the process.
+        idle_rss_bytes: resident memory of the process before the file was loaded.
+        energy_joules: energy of the machine over all rounds of this cell; None where the system
+            does not report it.
+        placement: share of the work per compute unit or delegate, 0..1, where the system reports
+            it.
+        operations: operations of a profiled run.
+        picture: output on the probe, at most 256 pixels wide.
     """
 
     subject: SubjectFact
@@ -293,18 +299,17 @@ class CellFact(_Fact, frozen=True, kw_only=True):
 
     @property
     def samples_ns(self) -> tuple[int, ...]:
-        """All samples, in the order they were taken."""
+        """All inference times, in the order they were taken."""
         return tuple(sample for samples in self.rounds_ns for sample in samples)
 
     @property
     def runner_label(self) -> str:
-        """The runner with what was asked of it: ``onnxruntime:provider=xnnpack``."""
-        asked = ",".join(f"{key}={value}" for key, value in sorted(self.requested.items()))
-        return f"{self.runner}:{asked}" if asked else self.runner
+        """Runner with its requested settings: ``onnxruntime:provider=xnnpack``."""
+        return str(RunnerChoice(self.runner, self.requested))
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What a cell of another report must share with this one to be compared with it."""
+        """Key by which cells of two reports are compared."""
         subject = self.subject
         return (
             subject.network,
@@ -318,20 +323,20 @@ class CellFact(_Fact, frozen=True, kw_only=True):
 
 
 class LatencyReport(_Fact, frozen=True, kw_only=True):
-    """Everything that one run of a harness measured.
+    """Latency report: everything that one run of a harness measured.
 
     Attributes:
-        schema_version: of this file.
-        harness: what measured.
-        created: when it began, UTC, ISO 8601.
-        nonce: that the host asked with, for reports that a device sends.
-        command: that was typed.
-        machine: what it was measured on.
-        before: state of the machine.
-        after: the same, at the end.
-        protocol: how it was measured.
-        peak: what the machine could do at best; None where it was not measured.
-        cells: in the order of the request.
+        schema_version: schema version of the report.
+        harness: harness that measured.
+        created: start of the run, UTC, ISO 8601.
+        nonce: one-time token of the job, in reports that a device sends.
+        command: command line that was typed.
+        machine: machine that was measured.
+        before: machine state before the run.
+        after: machine state after the run.
+        protocol: measuring protocol.
+        peak: peak throughput of the machine; None where it was not measured.
+        cells: measured cells, in the order of the request.
     """
 
     schema_version: Literal[1]
@@ -351,35 +356,34 @@ class LatencyReport(_Fact, frozen=True, kw_only=True):
         return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
 
 
+REPORT = DocumentKind(
+    struct=LatencyReport,
+    version=SCHEMA_VERSION,
+    name="a latency report",
+    version_name="report schema version",
+    if_outdated="measure again with this version of styleexport",
+    if_damaged="make one with `styleexport bench`",
+)
+
+
 def report_from_json(raw: bytes, source: str) -> LatencyReport:
-    """Return the report that some bytes hold.
+    """Return a report from JSON.
 
     Args:
         raw: the JSON.
-        source: where it came from, for messages.
+        source: where the bytes came from, for messages.
 
     Raises:
         BadArtifact: it is not a report, or one of another schema version.
     """
-    try:
-        version = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get("schema_version")
-        if version is not None and bytes(version) != str(SCHEMA_VERSION).encode():
-            raise BadArtifact(
-                f"{source} has report schema version {bytes(version).decode(errors='replace')}, "
-                f"expected {SCHEMA_VERSION}: measure again with this version of styleexport"
-            )
-        return msgspec.json.decode(raw, type=LatencyReport)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadArtifact(
-            f"{source} is not a latency report: {error}; make one with `styleexport bench`"
-        ) from error
+    return read_document(raw, REPORT, source)
 
 
 def read_report(path: Path) -> LatencyReport:
     """Return a report from a file.
 
     Raises:
-        BadArtifact: there is no such file, or `report_from_json` refuses it.
+        BadArtifact: the file cannot be read, or is not a report.
     """
     try:
         raw = path.read_bytes()
@@ -391,7 +395,7 @@ def read_report(path: Path) -> LatencyReport:
 
 
 def write_report(report: LatencyReport, path: Path) -> None:
-    """Write a report, whole or not at all."""
+    """Write a report atomically."""
     with replace_file(path) as part:
         part.write_bytes(report.encoded())
 

@@ -1,29 +1,28 @@
-"""What a runner with a clock of its own is asked to measure: it answers with a latency report."""
+"""Request to a runner that times itself; it answers with a latency report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from styleexport.core.types import Size
-
 if TYPE_CHECKING:
+    from styleexport.runtime_bench.contract.cell import Cell
     from styleexport.runtime_bench.contract.job import PlanFact
     from styleexport.runtime_bench.contract.latency import LatencyReport
 
 
 @dataclass(frozen=True)
 class DeviceOptions:
-    """Which device, and how to use it.
+    """Choice of a device, and its use.
 
     Attributes:
-        serial: of the device; None takes the only one that is there.
-        allow_hot: whether a device that already slows itself down is measured.
-        binary: a benchmark program of a runtime for the device, to be run instead of the app.
+        serial: serial number of the device; None takes the only one that is connected.
+        allow_hot: whether a device that already throttles is measured.
+        binary: benchmark program of a runtime, run on the device in place of the app.
     """
 
     serial: str | None = None
@@ -32,46 +31,26 @@ class DeviceOptions:
 
 
 @dataclass(frozen=True)
-class AskedCell:
-    """One file at one size with settings.
+class MeasureRequest:
+    """Cells of one artifact to measure, and how.
 
     Attributes:
-        path: of the file, below the artifact.
-        size: of the picture.
-        settings: of the runner that were typed; the report repeats them.
-    """
-
-    path: str
-    size: Size
-    settings: Mapping[str, str] = field(default_factory=dict[str, str])
-
-    @property
-    def key(self) -> tuple[str, Size, frozenset[tuple[str, str]]]:
-        """What tells it from the other cells of one artifact."""
-        return self.path, self.size, frozenset(self.settings.items())
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What to measure, and how.
-
-    Attributes:
-        artifact: its folder.
-        cells: of it.
-        plan: how.
-        command: that was typed.
-        device: where.
+        artifact: folder of the artifact.
+        cells: cells of one picture per inference, all on the runner that is asked.
+        plan: how to measure.
+        command: command line that was typed.
+        device: device to measure on.
     """
 
     artifact: Path
-    cells: Sequence[AskedCell]
+    cells: Sequence[Cell]
     plan: PlanFact
     command: str = ""
     device: DeviceOptions = field(default_factory=DeviceOptions)
 
 
 def joined(reports: Sequence[LatencyReport]) -> LatencyReport:
-    """Return the reports of one device, one after the other, as one; it bears no nonce."""
+    """Return consecutive reports of one device as a single report without a nonce."""
     first, *others = reports
     if not others:
         return first

@@ -1,4 +1,4 @@
-"""`styleexport bench compare`: did a file, a runtime or a network become slower?"""
+"""`styleexport bench compare`: changes of latency, size and parity between two reports."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._types import SHARE
 from styleexport.core.errors import Regression, UsageError
 
 if TYPE_CHECKING:
@@ -18,39 +19,24 @@ if TYPE_CHECKING:
 HEADER = ("cell", "before", "after", "change", "95 % interval", "p", "verdict")
 
 
-def _share(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
-    """Return ``10%`` and ``0.1`` as 0.1."""
-    if text is None:
-        return None
-    number, per_cent = text.strip().removesuffix("%"), text.strip().endswith("%")
-    try:
-        value = float(number) / (100 if per_cent else 1)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 10:
-        raise UsageError(
-            f"--fail-above {text!r} is not a share: expected 0 % to 1000 %, written 10% or 0.1; "
-            "type --fail-above 10%"
-        )
-    return value
-
-
-@click.command(epilog="Example: styleexport bench compare before.json after.json --fail-above 10%")
+@click.command(
+    short_help="Compare two latency reports.",
+    epilog="Example: styleexport bench compare before.json after.json --fail-above 10%",
+)
 @click.argument("before", type=PATH)
 @click.argument("after", type=PATH, required=False)
 @click.option(
     "--by",
     type=click.Choice(("precision", "runner")),
-    help="Compare cells of BEFORE alone, which differ in this only.",
+    help="Compare cells within BEFORE that differ in this alone.",
 )
 @click.option(
     "--fail-above",
-    metavar="SHARE",
-    callback=_share,
-    help="Exit 5 where a cell became slower (beyond noise), larger or further from the "
-    "float network by more, or can no longer be measured: 10%.",
+    type=SHARE,
+    help="Exit 5 if a cell became slower (beyond noise), larger or less accurate by more than "
+    "this, such as 10%, or can no longer be measured.",
 )
-@click.option("--across-machines", is_flag=True, help="Compare reports of different machines.")
+@click.option("--across-machines", is_flag=True, help="Allow reports of different machines.")
 @json_option
 def compare(
     before: Path,
@@ -60,10 +46,10 @@ def compare(
     across_machines: bool,
     as_json: bool,
 ) -> None:
-    """Compare the report AFTER with the report BEFORE, cell by cell; or the cells of one, --by.
+    """Compare the report AFTER with the report BEFORE, cell by cell, or the cells of one with --by.
 
-    Cells are told apart by a permutation test of their rounds and a bootstrap interval; of 20 equal
-    ones chance parts about one, so look at how far, and measure again.
+    Differences are judged by a permutation test over the rounds and a bootstrap interval. Of 20
+    equal cells about one differs by chance: look at the size of the change, and measure again.
     """
     if after is not None and by is None:
         _compare_two(before, after, fail_above, across_machines, as_json)
@@ -81,7 +67,8 @@ def _compare_two(
     before: Path, after: Path, fail_above: float | None, across_machines: bool, as_json: bool
 ) -> None:
     from styleexport.runtime_bench.contract.latency import read_report
-    from styleexport.runtime_bench.report.comparison import compare_reports, notes, regressions
+    from styleexport.runtime_bench.report.comparison import compare_reports, regressions
+    from styleexport.runtime_bench.report.conditions import notes
     from styleexport.runtime_bench.report.number_format import printable
 
     first, second = read_report(before), read_report(after)
@@ -116,8 +103,7 @@ def _print(found: Mapping[str, CellComparison]) -> None:
 
 
 def _figures(cell: CellComparison) -> tuple[str, ...]:
-    from styleexport.runtime_bench.report.comparison import percent
-    from styleexport.runtime_bench.report.number_format import milliseconds
+    from styleexport.runtime_bench.report.number_format import change, milliseconds
 
     latency = cell.latency
     if latency is None:
@@ -125,8 +111,8 @@ def _figures(cell: CellComparison) -> tuple[str, ...]:
     return (
         milliseconds(latency.before_ns),
         milliseconds(latency.after_ns),
-        percent(latency.ratio),
-        f"{percent(latency.low)} to {percent(latency.high)}",
+        change(latency.ratio - 1),
+        f"{change(latency.low - 1)} to {change(latency.high - 1)}",
         f"{latency.p_value:.3f}",
         "REGRESSION" if cell.regressions else latency.verdict,
     )

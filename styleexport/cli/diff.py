@@ -1,4 +1,4 @@
-"""`styleexport diff`: where two files of one artifact part."""
+"""`styleexport diff`: numerical differences between two files of one artifact."""
 
 from __future__ import annotations
 
@@ -8,53 +8,59 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._types import SIZE
 from styleexport.core.errors import ParityFailure, UsageError
 
 if TYPE_CHECKING:
-    from styleexport.runtime_bench.diff.diff import Diff, DiffReport, TensorDiff
+    from styleexport.core.types import Size
+    from styleexport.runtime_bench.diff.diff import Diff
+    from styleexport.runtime_bench.diff.report import DiffReport, TensorDiff
 
 
 @click.command(
+    short_help="Compare the outputs of two files, layer by layer.",
     epilog="Example: styleexport diff artifact/adain-lite_transform_512x512_fp32.onnx "
-    "artifact/adain-lite_transform_512x512_fp16.mlpackage --layers"
+    "artifact/adain-lite_transform_512x512_fp16.mlpackage --layers",
 )
 @click.argument("a", type=PATH)
 @click.argument("b", type=PATH)
-@click.option("--layers", is_flag=True, help="Compare layer by layer; name the first that parts.")
+@click.option(
+    "--layers", is_flag=True, help="Compare layer by layer, and name the first that differs."
+)
 @click.option(
     "--threshold-db",
     type=float,
     default=40.0,
     show_default=True,
-    help="Layers part below this peak signal-to-noise ratio.",
+    help="Layers differ below this PSNR in dB.",
 )
-@click.option("--size", metavar="HxW", help="Of the probe.  [default: the first that both take]")
-@click.option("--fail-below", type=float, metavar="DB", help="Exit 3 when the output is below.")
-@click.option("-o", "--out", type=PATH, help="Heat map of pictures.  [default: A-vs-B.png]")
+@click.option("--size", type=SIZE, help="Probe size.  [default: the first that both files take]")
+@click.option(
+    "--fail-below", type=float, metavar="DB", help="Exit 3 if the PSNR of the output is below."
+)
+@click.option("-o", "--out", type=PATH, help="Write the heat map here.  [default: A-vs-B.png]")
 @json_option
 def diff(
     a: Path,
     b: Path,
     layers: bool,
     threshold_db: float,
-    size: str | None,
+    size: Size | None,
     fail_below: float | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare what A and B, two files of one artifact, compute of a probe.
+    """Compare the outputs of A and B, two files of one artifact, on a probe.
 
-    Any two targets or precisions of one role. A is the reference. Of pictures, a heat map of the
-    difference is written.
+    The files may differ in target and precision, but not in role. A is the reference. Where the
+    output is a picture, a heat map of the differences is written.
     """
-    from styleexport.cli._parse import parse_sizes
     from styleexport.core.images import check_suffix
     from styleexport.runtime_bench.diff.diff import diff_files
 
     if out is not None:
         check_suffix(out)
-    sizes = parse_sizes((size,) if size else ())
-    found = diff_files(a, b, size=next(iter(sizes), None), layers=layers, threshold_db=threshold_db)
+    found = diff_files(a, b, size=size, layers=layers, threshold_db=threshold_db)
     written = _write_heat_map(found, out)
     if as_json:
         print_json(found.report)
@@ -71,7 +77,7 @@ def diff(
 
 
 def _write_heat_map(found: Diff, out: Path | None) -> Path | None:
-    """Return where the heat map was written; None for style codes."""
+    """Write the heat map and return its path; None for style codes."""
     if not found.is_picture:
         if out is not None:
             raise UsageError(
@@ -91,7 +97,7 @@ def _write_heat_map(found: Diff, out: Path | None) -> Path | None:
 
 
 def _in_words(tensor: TensorDiff) -> str:
-    """Return how far a tensor is off, and where most."""
+    """Return the largest difference of a tensor in words, and its position."""
     if tensor.worst is None and not any(tensor.not_finite):
         return "equal to the last bit"
     names = ("image", "channel", "row", "column") if len(tensor.shape) == 4 else ("row", "element")
@@ -134,4 +140,5 @@ def _print(report: DiffReport) -> None:
     )
 
 
+SECTION = "check"
 COMMAND = diff

@@ -1,4 +1,4 @@
-"""`styleexport evaluate`: how well a network paints, in figures and as a contact sheet."""
+"""`styleexport evaluate`: style distance and LPIPS of a network on folders of pictures."""
 
 from __future__ import annotations
 
@@ -11,18 +11,33 @@ from styleexport.core.errors import UsageError
 
 
 @click.command(
+    short_help="Measure style distance and LPIPS of a network.",
     epilog="Example: styleexport evaluate adain-lite --content photos/ --style paintings/ "
-    "--loss-weights vgg16.pth --lpips-heads lin.npz --sheet sheet.png"
+    "--loss-weights vgg16.pth --lpips-heads lin.npz --sheet sheet.png",
 )
 @click.argument("network", default="adain-lite")
-@click.option("--checkpoint", "checkpoints", type=PATH, multiple=True)
+@click.option("--checkpoint", "checkpoints", type=PATH, multiple=True, help="Weights; repeatable.")
 @click.option("--content", type=PATH, required=True, help="Folder of photographs.")
 @click.option("--style", type=PATH, required=True, help="Folder of paintings.")
-@click.option("--loss-weights", type=PATH, required=True, help="ImageNet VGG-16.")
-@click.option("--lpips-heads", type=PATH, help="LPIPS heads for VGG-16; without them no LPIPS.")
-@click.option("--size", type=click.IntRange(32), default=256, show_default=True)
-@click.option("--alpha", type=click.FloatRange(0, 1), default=1.0, show_default=True)
-@click.option("--sheet", type=PATH, help="Write the contact sheet of all pairs here.")
+@click.option("--loss-weights", type=PATH, required=True, help="ImageNet VGG-16 weights.")
+@click.option(
+    "--lpips-heads", type=PATH, help="LPIPS heads for VGG-16; LPIPS is left out without them."
+)
+@click.option(
+    "--size",
+    type=click.IntRange(32),
+    default=256,
+    show_default=True,
+    help="Side of the square pictures in pixels.",
+)
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Strength of the style.",
+)
+@click.option("--sheet", type=PATH, help="Write a contact sheet of all pairs here.")
 @json_option
 def evaluate(
     network: str,
@@ -70,4 +85,5 @@ def evaluate(
         click.echo(f"LPIPS to the content {figures.lpips:.4f}")
 
 
+SECTION = "measure"
 COMMAND = evaluate

@@ -16,25 +16,31 @@ if TYPE_CHECKING:
 FORMATS: tuple[Format, ...] = ("html", "md", "csv", "json-table")
 
 
-@click.command(epilog="Example: styleexport report desktop.json phone.json -o latency.html")
+@click.command(
+    short_help="Turn latency reports into a page or a table.",
+    epilog="Example: styleexport report desktop.json phone.json -o latency.html",
+)
 @click.argument("reports", nargs=-1, required=True, type=PATH, metavar="REPORT…")
-@click.option("-o", "--out", type=PATH, help="Write to this file.  [default: print]")
+@click.option("-o", "--out", type=PATH, help="File to write.  [default: print]")
 @click.option(
-    "--format", "kind", type=click.Choice(FORMATS), help="[default: that of -o's suffix, or md]"
+    "--format",
+    "kind",
+    type=click.Choice(FORMATS),
+    help="Output format.  [default: by the suffix of -o, or md]",
 )
 @click.option(
     "--base",
     metavar="RUNNER",
-    help="Speed-ups are relative to fp32 on this runner.  [default: on each file's own]",
+    help="Compute speed-ups against fp32 on this runner.  [default: each file's own runner]",
 )
 @json_option
 def report(
     reports: tuple[Path, ...], out: Path | None, kind: str | None, base: str | None, as_json: bool
 ) -> None:
-    """Show latency reports of one machine or of several, and tables of `styleexport sweep`.
+    """Show latency reports of one or several machines, and tables of `styleexport sweep`.
 
-    Cells of different machines stand beside each other and are never compared. --json is
-    --format json-table: one object a cell, times in ns.
+    Measurements of different machines are shown side by side and never compared. --json is
+    --format json-table: one object per measurement, times in ns.
     """
     from styleexport.core.files import replace_file
     from styleexport.runtime_bench.report.formats import read_reports, render
@@ -66,4 +72,5 @@ def _format(kind: str | None, out: Path | None) -> Format:
     return found
 
 
+SECTION = "measure"
 COMMAND = report

@@ -1,4 +1,4 @@
-"""`styleexport sensitivity`: what each layer loses in int8, and what it saves."""
+"""`styleexport sensitivity`: quality loss and time saved of each layer in int8."""
 
 from __future__ import annotations
 
@@ -7,47 +7,52 @@ from pathlib import Path
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._types import ROLE, SIZE
+from styleexport.core.types import Role, Size
 
 
 @click.command(
+    short_help="Measure the effect of int8 on each layer.",
     epilog="Example: styleexport sensitivity adain-cd16x --checkpoint e4.pth --checkpoint d4.pth "
-    "--size 256 -o layers.png"
+    "--size 256 -o layers.png",
 )
 @click.argument("network", default="adain-lite")
 @click.option("--checkpoint", "checkpoints", type=PATH, multiple=True, help="Weights; repeatable.")
-@click.option("--role", help="encode, transform or stylize.  [default: the one that paints]")
-@click.option("--size", default="256", show_default=True, metavar="HxW", help="Of the pictures.")
-@click.option("--calibration", type=PATH, help="Folder of photographs.")
-@click.option("-o", "--out", type=PATH, help="A PNG to plot into.")
-@click.option("--trust", is_flag=True, help="Read a .pt2 that can run code.")
+@click.option(
+    "--role", type=ROLE, help="encode, transform or stylize.  [default: the one that paints]"
+)
+@click.option(
+    "--size", type=SIZE, default="256", show_default=True, help="Size of the pictures in pixels."
+)
+@click.option("--calibration", type=PATH, help="Folder of photographs for the ranges.")
+@click.option("-o", "--out", type=PATH, help="Write a plot to this PNG file.")
+@click.option("--trust", is_flag=True, help="Load a .pt2 that could run code.")
 @json_option
 def sensitivity(
     network: str,
     checkpoints: tuple[Path, ...],
-    role: str | None,
-    size: str,
+    role: Role | None,
+    size: Size,
     calibration: Path | None,
     out: Path | None,
     trust: bool,
     as_json: bool,
 ) -> None:
-    """Measure each layer of NETWORK (default: adain-lite) in int8, in ONNX Runtime.
+    """Measure the effect of int8 on each layer of NETWORK (default: adain-lite) in ONNX Runtime.
 
-    Every layer is computed in int8 alone, and all the others without it: what the picture loses by
-    one, and what one saves.
+    Each layer is quantized alone, and then left in float while all others are quantized: the
+    quality that it costs, and the time that it saves.
     """
-    from styleexport.cli._parse import parse_roles
-    from styleexport.core.types import Size
     from styleexport.exporter.int8_export import sensitivity_of
     from styleexport.models.networks._open import open_network
 
     loaded = open_network(network, checkpoints, trusted=trust)
-    wanted = (parse_roles((role,) if role else ()) or loaded.default_roles)[-1]
-    found = sensitivity_of(loaded, wanted, Size.parse(size), calibration, talk)
+    role = role or loaded.default_roles[-1]
+    found = sensitivity_of(loaded, role, size, calibration, talk)
     if out is not None:
         from styleexport.exporter.search.sensitivity import plot
 
-        plot(found, f"{loaded.network.name} {wanted} {size}", out)
+        plot(found, f"{loaded.network.name} {role} {size}", out)
         talk(f"plot: {out}")
     if as_json:
         print_json(found)
@@ -70,4 +75,5 @@ def sensitivity(
         talk(f"{layer} stays in float: {reason}")
 
 
+SECTION = "measure"
 COMMAND = sensitivity

@@ -1,4 +1,4 @@
-"""`styleexport verify`: is an artifact whole, and does it still compute what it should here?"""
+"""`styleexport verify`: check the files of an artifact and their outputs on this machine."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from styleexport.cli._common import PATH, json_option, print_json, print_table
 from styleexport.core.errors import ParityFailure
 
 
-@click.command(epilog="Example: styleexport verify adain-lite-onnx-int8")
+@click.command(
+    short_help="Check the files of an artifact on this machine.",
+    epilog="Example: styleexport verify adain-lite-onnx-int8",
+)
 @click.argument("artifact", type=PATH)
 @json_option
 def verify(artifact: Path, as_json: bool) -> None:
-    """Check every file of ARTIFACT: its sha256, then its output on the probes, on this machine."""
+    """Check every file of ARTIFACT on this machine: its sha256, then its output on the probes."""
     from styleexport.core.manifest import read_manifest
     from styleexport.runtime_bench.parity import check_artifact
 
@@ -45,4 +48,5 @@ def verify(artifact: Path, as_json: bool) -> None:
         )
 
 
+SECTION = "check"
 COMMAND = verify

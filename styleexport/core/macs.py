@@ -1,36 +1,33 @@
-"""Multiply-accumulates of convolutions and matrix products, from shapes alone."""
+"""Multiply-accumulates of a torch operation: the one count of the package."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "convolution")
-TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
-PRODUCTS = ("mm", "addmm", "bmm", "matmul")
-MULTIPLYING = frozenset((*CONVOLUTIONS, *TRANSPOSED, "linear", *PRODUCTS))
+Shape = Sequence[int]
 
 
-def macs_of(
-    operation: str, data: Sequence[int], weight: Sequence[int], output: Sequence[int]
+def operation_macs(
+    name: str, shapes: Sequence[Shape], output: Shape, *, transposed: bool = False
 ) -> int:
-    """Return the multiply-accumulates of one torch operation; 0 for all others.
+    """Return the multiply-accumulates of one operation; 0 where it is no convolution or product.
 
-    A convolution multiplies each output element by in·kh·kw weights, a transposed one each input
-    element by out·kh·kw, a matrix product each output element by the inner length.
+    They are in·kh·kw for each output element of a convolution, out·kh·kw for each input element of
+    a transposed one, and the inner length for each output element of a matrix product.
 
     Args:
-        operation: name in aten, without namespace and overload; a transposed ``convolution`` is
-            ``conv_transpose2d``.
-        data: shape of the input, [N, C, H, W] or [..., K].
-        weight: shape of the weight, [M, C/groups, kh, kw], of a transposed convolution
-            [C, M/groups, kh, kw], of ``linear`` [M, K], of a product [K, M].
-        output: shape of the output.
+        name: ATen name, ``aten.conv2d.default`` or ``aten::mm``.
+        shapes: shapes of the tensors that it takes, in order.
+        output: shape of the result.
+        transposed: whether ``convolution`` is a transposed one; other names say so.
     """
-    if operation in TRANSPOSED:
-        return math.prod(data) * math.prod(weight[1:])
-    if operation in CONVOLUTIONS or operation == "linear":
-        return math.prod(output) * math.prod(weight[1:])
-    if operation in PRODUCTS:
-        return math.prod(output) * data[-1]
+    operation = name.replace("::", ".").partition(".")[2].partition(".")[0]
+    if operation.startswith("conv"):
+        transposed = transposed or operation.startswith("conv_transpose")
+        return math.prod(shapes[0] if transposed else output) * math.prod(shapes[1][1:])
+    if operation in ("linear", "mm", "matmul", "bmm"):
+        return math.prod(output) * shapes[0][-1]
+    if operation == "addmm":
+        return math.prod(output) * shapes[1][-1]
     return 0

@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +23,7 @@ EXTRA_OF_LIBRARY = {
     "openvino": "bench",
     "distributed": "sweep",
     "dask": "sweep",
+    "pynvml": "gpu",
 }
 
 
@@ -75,14 +76,15 @@ def load(package: str, name: str, constant: str) -> object:
         kind = constant.lower()
         raise UsageError(
             f"unknown {kind} {name!r}: expected one of {', '.join(names(package))}"
-            + _suggestion(name, names(package))
+            + suggestion(name, names(package))
         )
     with needs(name):
         module = importlib.import_module(f"{package}.{name.replace('-', '_')}")
     return getattr(module, constant)
 
 
-def _suggestion(name: str, known: tuple[str, ...]) -> str:
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """Return ``; did you mean …?`` with the closest of the known names, or ""."""
     import difflib
 
     close = difflib.get_close_matches(re.sub(r"[_\s]+", "-", name.lower()), known, n=1)

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
+from styleexport.core.documents import DocumentKind, read_document
 from styleexport.core.errors import UsageError
 from styleexport.core.files import replace_file
 from styleexport.core.manifest import CalibrationFact, SizeFact
@@ -128,6 +129,14 @@ class Int8Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
 
 
+RECIPE = DocumentKind(
+    struct=Int8Recipe,
+    name="a recipe",
+    if_damaged="recipes lie in an artifact's recipes/",
+    error=UsageError,
+)
+
+
 def read_recipe(path: Path) -> Int8Recipe:
     """Return the recipe of a file.
 
@@ -135,16 +144,13 @@ def read_recipe(path: Path) -> Int8Recipe:
         UsageError: missing, or not a recipe.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Int8Recipe)
+        raw = path.read_bytes()
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error.strerror}; type the path of a recipe, which lies in "
             "an artifact's recipes/"
         ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path} is not a recipe: {error}; recipes lie in an artifact's recipes/"
-        ) from error
+    return read_document(raw, RECIPE, str(path))
 
 
 def write_recipe(recipe: Int8Recipe, path: Path) -> None:

@@ -133,8 +133,7 @@ def test_nothing_that_could_run_leaves_no_report(cli, artifact, tmp_path):
 
 def test_what_differs_from_its_network_is_reported_and_fails(cli, artifact, monkeypatch):
     from styleexport.core.manifest import ParityFact
-    from styleexport.runtime_bench.bench import messages as say
-    from styleexport.runtime_bench.bench import run
+    from styleexport.runtime_bench.bench import messages, run
 
     wrong = ParityFact(
         runner="onnxruntime",
@@ -145,8 +144,8 @@ def test_what_differs_from_its_network_is_reported_and_fails(cli, artifact, monk
         probes=1,
     )
     answers = {
-        say.Load: say.Loaded(idle_rss_bytes=1, loads_ns=(2, 1), effective={}),
-        say.Probe: say.Probed(first_ns=3, parity=wrong, picture=None),
+        messages.Load: messages.Loaded(idle_rss_bytes=1, loads_ns=(2, 1), effective={}),
+        messages.CheckProbes: messages.Checked(first_ns=3, parity=wrong, picture=None),
     }
 
     class Worker:
@@ -159,7 +158,7 @@ def test_what_differs_from_its_network_is_reported_and_fails(cli, artifact, monk
     whole = run.bench_everywhere
     monkeypatch.setattr(
         "styleexport.runtime_bench.bench.bench_everywhere",
-        lambda request, report: whole(request, report, hire=lambda cell: Worker()),
+        lambda request, report: whole(request, report, spawn=lambda cell: Worker()),
     )
     done = cli("bench", artifact, "--runner", "onnxruntime", "--role", "encode", *QUICK)
     assert done.code == 3

@@ -14,8 +14,8 @@ from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.manifest import FileFact, SizeFact, read_manifest, sha256_of_file
 from styleexport.core.psnr import psnr_db
 from styleexport.core.types import Size
-from styleexport.runtime_bench.bench.request import WarmUp
 from styleexport.runtime_bench.bench.timing import is_stable
+from styleexport.runtime_bench.contract.job import PlanFact
 from styleexport.runtime_bench.stylize import tiling
 from styleexport.runtime_bench.stylize.framing import Frame, best_size
 from styleexport.runtime_bench.stylize.stylizer import blend_codes
@@ -139,12 +139,12 @@ def stable() -> Iterable[Case]:
         ([1, 100, 102, 200, 104, 98], 3, 0.01),
         ([0, 0, 0, 0], 2, 0.0),
     ):
-        rule = WarmUp(window=window, tolerance=tolerance)
+        plan = PlanFact(window=window, tolerance=tolerance)
         yield {
             "samples": samples,
             "window": window,
             "tolerance": tolerance,
-            "expected": is_stable(samples, rule),
+            "expected": is_stable(samples, plan),
         }
 
 

@@ -22,7 +22,7 @@ from safetensors.numpy import load_file
 from styleexport.core.errors import BadArtifact
 from styleexport.core.manifest import Manifest, ProbeFact, SizeFact, read_manifest
 from styleexport.core.types import Role
-from styleexport.runtime_bench.contract.job import PlanFact, job_from_json, new_job, wishes
+from styleexport.runtime_bench.contract.job import PlanFact, job_cells, job_from_json, new_job
 from styleexport.runtime_bench.contract.latency import report_from_json
 from styleexport.runtime_bench.parity import read_probe
 from tests.contract.arithmetic import ARTIFACT, arithmetic
@@ -155,7 +155,7 @@ def _write_jobs() -> None:
     asked = [
         msgspec.structs.replace(wish, runner="android", requested=requested)
         for wish, requested in zip(
-            wishes(manifest, (".onnx", ".tflite")),
+            job_cells(manifest, (".onnx", ".tflite")),
             ({}, {"delegate": "gpu"}, {"delegate": "cpu"}, {"delegate": "nnapi"}),
             strict=True,
         )

@@ -1,25 +1,35 @@
-"""One count of multiply-accumulates for torch's operations."""
+"""Multiply-accumulates of torch operations, under the names that graphs and dispatchers use."""
 
 from __future__ import annotations
 
 import pytest
 
-from styleexport.core.macs import macs_of
+from styleexport.core.macs import operation_macs
+
+DATA, WEIGHT = (2, 3, 8, 8), (5, 3, 3, 3)
 
 
 @pytest.mark.parametrize(
-    ("operation", "data", "weight", "output", "expected"),
+    ("name", "shapes", "output", "macs"),
     [
-        ("conv2d", (1, 3, 8, 8), (16, 3, 3, 3), (1, 16, 8, 8), 16 * 64 * 27),
-        ("convolution", (1, 16, 8, 8), (16, 1, 3, 3), (1, 16, 4, 4), 16 * 16 * 9),
-        ("conv_transpose2d", (1, 16, 4, 4), (16, 8, 2, 2), (1, 8, 8, 8), 16 * 16 * 8 * 4),
-        ("linear", (2, 5), (7, 5), (2, 7), 2 * 7 * 5),
-        ("addmm", (2, 5), (5, 7), (2, 7), 2 * 7 * 5),
-        ("mm", (2, 5), (5, 7), (2, 7), 2 * 7 * 5),
-        ("bmm", (3, 2, 5), (3, 5, 7), (3, 2, 7), 3 * 2 * 7 * 5),
-        ("matmul", (1, 4, 6), (1, 6, 4), (1, 4, 4), 4 * 4 * 6),
-        ("relu", (1, 3, 8, 8), (), (1, 3, 8, 8), 0),
+        ("aten.conv2d.default", [DATA, WEIGHT], (2, 5, 8, 8), 2 * 5 * 64 * 27),
+        ("aten.conv2d.padding", [DATA, (3, 1, 3, 3)], (2, 3, 8, 8), 2 * 3 * 64 * 9),
+        ("aten::convolution", [DATA, WEIGHT, (5,)], (2, 5, 4, 4), 2 * 5 * 16 * 27),
+        ("aten.conv_transpose2d.input", [DATA, (3, 4, 2, 2)], (2, 4, 16, 16), 2 * 3 * 64 * 16),
+        ("aten.linear.default", [(2, 6), (4, 6)], (2, 4), 2 * 4 * 6),
+        ("aten::mm", [(2, 6), (6, 4)], (2, 4), 2 * 4 * 6),
+        ("aten.addmm", [(4,), (2, 6), (6, 4)], (2, 4), 2 * 4 * 6),
+        ("aten.matmul.default", [(7, 2, 6), (7, 6, 4)], (7, 2, 4), 7 * 2 * 4 * 6),
+        ("aten.bmm.default", [(7, 2, 6), (7, 6, 4)], (7, 2, 4), 7 * 2 * 4 * 6),
+        ("aten.relu.default", [DATA], DATA, 0),
+        ("getitem", [DATA], DATA, 0),
+        ("aten.batch_norm.default", [DATA, (3,)], DATA, 0),
     ],
 )
-def test_each_operation_counts_what_it_multiplies(operation, data, weight, output, expected):
-    assert macs_of(operation, data, weight, output) == expected
+def test_each_operation_by_hand(name, shapes, output, macs):
+    assert operation_macs(name, shapes, output) == macs
+
+
+def test_a_convolution_says_apart_from_its_name_that_it_is_transposed():
+    shapes, output = [DATA, (3, 4, 2, 2)], (2, 4, 16, 16)
+    assert operation_macs("aten::convolution", shapes, output, transposed=True) == 2 * 3 * 64 * 16

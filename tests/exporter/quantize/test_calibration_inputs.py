@@ -10,10 +10,11 @@ from PIL import Image
 from styleexport.core.errors import UsageError
 from styleexport.core.file_names import FileName
 from styleexport.core.images import array_from_image
+from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Role, Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph_job import ExportRun, GraphJob
-from styleexport.exporter.quantize.calibration import STYLES_EACH, fit, read_calibration
+from styleexport.exporter.quantize.calibration import STYLES_EACH, read_calibration
 from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
 from styleexport.exporter.quantize.synthetic import drawn_pictures
 from styleexport.exporter.request import ExportRequest
@@ -46,12 +47,12 @@ def test_each_content_meets_two_styles_as_codes(network, pictures):
         2 + DRAWN
     )
     assert STYLES_EACH == 2
-    content = array_from_image(fit(images.content[1], SIZE))
+    content = array_from_image(centre_crop(images.content[1], SIZE))
     np.testing.assert_array_equal(made[2]["content"], content)
     np.testing.assert_array_equal(made[3]["content"], content)
     encode = network.role_module(Role.ENCODE)
     codes = [
-        encode(torch.from_numpy(array_from_image(fit(image, SIZE)))).numpy()
+        encode(torch.from_numpy(array_from_image(centre_crop(image, SIZE)))).numpy()
         for image in images.style
     ]
     for feed, style in zip(made[:4], (0, 1, 2, 0), strict=True):
@@ -74,7 +75,7 @@ def test_a_network_of_one_style_gets_the_contents(pictures):
     graph = capture(network, Role.STYLIZE, SIZE)
     made = calibration_inputs(network, read_calibration(pictures), graph).inputs
     assert [list(feed) for feed in made] == [["content"]] * (2 + DRAWN)
-    drawn = array_from_image(fit(drawn_pictures()[0], SIZE))
+    drawn = array_from_image(centre_crop(drawn_pictures()[0], SIZE))
     np.testing.assert_array_equal(made[2]["content"], drawn)
 
 

@@ -4,51 +4,27 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
-from safetensors.numpy import save_file
 
-from styleexport.core.errors import BadArtifact
-from styleexport.core.types import Precision
-from styleexport.runtime_bench.bench.messages import Job
-from styleexport.runtime_bench.bench.probe_check import (
-    allowed_db,
-    encoded_picture,
-    measure_parity,
-    read_probes,
-)
-
-
-def job(tmp_path, **changes) -> Job:
-    fields = {
-        "file": str(tmp_path / "a.onnx"),
-        "runner": "fake",
-        "settings": {},
-        "threads": 1,
-        "batch": 1,
-        "affinity": (),
-        "precision": Precision.FP32,
-        "inputs": ("content", "strength"),
-        "output": "image",
-        "image": True,
-        "rounded": False,
-        "probes": (str(tmp_path / "probe.safetensors"),),
-        **changes,
-    }
-    return Job(**fields)
+from styleexport.core.types import Precision, Role, Size
+from styleexport.runtime_bench.bench.cells import cells_of
+from styleexport.runtime_bench.bench.probe_check import allowed_db, encoded_picture, repeated
+from styleexport.runtime_bench.bench.request import BenchRequest
+from styleexport.runtime_bench.contract.cell import Cell
+from styleexport.runtime_bench.contract.runner_choice import RunnerChoice
 
 
 @pytest.fixture
-def probe(tmp_path) -> dict[str, np.ndarray]:
-    tensors = {
-        "content": np.full((1, 3, 4, 6), 0.25, np.float32),
-        "strength": np.ones(1, np.float32),
-        "image": np.full((1, 3, 4, 6), 0.5, np.float32),
-    }
-    save_file(tensors, tmp_path / "probe.safetensors")
-    return tensors
+def cell(artifact) -> Cell:
+    request = BenchRequest(
+        (artifact,), (RunnerChoice("onnxruntime"),), (Size(64, 96),), (Role.TRANSFORM,)
+    )
+    return cells_of(request, lambda _: None)[0]
 
 
 @pytest.mark.parametrize(
@@ -67,57 +43,20 @@ def probe(tmp_path) -> dict[str, np.ndarray]:
         (Precision.FP16, {}, True, 48.0),
     ],
 )
-def test_what_is_asked(tmp_path, precision, effective, rounded, expected):
-    assert allowed_db(job(tmp_path, precision=precision, rounded=rounded), effective) == expected
+def test_what_is_asked(cell, precision, effective, rounded, expected):
+    pixels = tuple(msgspec.structs.replace(t, dtype="uint8") for t in cell.file.outputs)
+    file = msgspec.structs.replace(cell.file, outputs=pixels)
+    subject = msgspec.structs.replace(cell.subject, precision=precision)
+    of = replace(cell, file=file, subject=subject)
+    assert allowed_db(of, effective, rounds_pictures=rounded) == expected
+    assert allowed_db(replace(of, file=cell.file), effective, rounds_pictures=rounded) >= expected
 
 
-def test_a_batch_repeats_pictures_and_not_the_strength(tmp_path, probe):
-    (found,) = read_probes(job(tmp_path, batch=3))
-    assert found["content"].shape == found["image"].shape == (3, 3, 4, 6)
-    assert found["strength"].shape == (1,)
-
-
-def test_every_picture_of_a_batch_counts(tmp_path, probe):
-    wanted = job(tmp_path, batch=2)
-
-    def run(inputs):
-        assert list(inputs) == ["content", "strength"]
-        output = np.repeat(probe["image"], 2, axis=0)
-        output[1] += 0.1
-        return output
-
-    parity, _ = measure_parity(run, wanted, read_probes(wanted), {})
-    assert parity.measured_db == pytest.approx(23.01, abs=0.01)
-    assert not parity.passed
-    assert parity.max_abs_error == pytest.approx(0.1)
-
-
-def test_what_is_not_finite_does_not_pass(tmp_path, probe):
-    wanted = job(tmp_path, precision=Precision.INT8)
-    nothing = np.full((1, 3, 4, 6), np.nan, np.float32)
-    parity, picture = measure_parity(lambda _: nothing, wanted, read_probes(wanted), {})
-    assert (parity.measured_db, parity.passed) == (0.0, False)
-    assert picture is not None
-
-
-def test_another_shape_is_named(tmp_path, probe):
-    wanted = job(tmp_path)
-    turned = np.zeros((1, 3, 6, 4), np.float32)
-    with pytest.raises(
-        BadArtifact, match=r"a\.onnx returned \[1, 3, 6, 4\], expected \[1, 3, 4, 6\]"
-    ):
-        measure_parity(lambda _: turned, wanted, read_probes(wanted), {})
-
-
-def test_a_damaged_probe_is_named(tmp_path, probe):
-    (tmp_path / "probe.safetensors").write_bytes(b"no")
-    with pytest.raises(BadArtifact, match=r"probe\.safetensors cannot be read"):
-        read_probes(job(tmp_path))
-
-
-def test_a_probe_without_a_tensor_is_named(tmp_path, probe):
-    with pytest.raises(BadArtifact, match="holds no style_code"):
-        read_probes(job(tmp_path, inputs=("content", "style_code")))
+def test_a_batch_repeats_pictures_and_not_the_strength():
+    tensors = {"content": np.zeros((1, 3, 4, 6), np.float32), "strength": np.ones(1, np.float32)}
+    batch = repeated({**tensors, "image": tensors["content"]}, 3)
+    assert batch["content"].shape == batch["image"].shape == (3, 3, 4, 6)
+    assert batch["strength"].shape == (1,)
 
 
 def test_wide_pictures_are_scaled_down():

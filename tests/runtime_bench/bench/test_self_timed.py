@@ -7,7 +7,7 @@ import pytest
 
 from styleexport.core.errors import DeviceError
 from styleexport.core.types import Role
-from styleexport.runtime_bench.runners._choice import RunnerChoice
+from styleexport.runtime_bench.contract.runner_choice import RunnerChoice
 from styleexport.runtime_bench.runners.browser import RUNNER, _drive
 
 BOTH = (RunnerChoice("fake"), RunnerChoice("browser", {"backend": "webgpu"}))

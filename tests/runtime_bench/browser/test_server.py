@@ -315,7 +315,7 @@ def test_more_connections_than_are_served_are_closed(client, monkeypatch):
 
 def test_the_page_may_say_that_it_cannot_begin(client):
     assert client.post("trouble", {"message": "no WebAssembly"}).status == 201
-    assert client.server.inbox.trouble == "no WebAssembly"
+    assert client.server.inbox.error == "no WebAssembly"
     assert client.post("trouble", {"text": "x"}).status == 400
 
 

@@ -13,7 +13,7 @@ from styleexport.core.errors import BadArtifact, UsageError
 from styleexport.core.manifest import ProbeFact, SizeFact, read_manifest
 from styleexport.core.psnr import psnr_db
 from styleexport.core.types import Role, Size
-from styleexport.runtime_bench.contract.job import job_from_json, json_schema, wishes
+from styleexport.runtime_bench.contract.job import job_cells, job_from_json, json_schema
 from styleexport.runtime_bench.parity import check_artifact, read_probe
 from styleexport.runtime_bench.stylize import tiling
 from tests.contract import arithmetic, make
@@ -72,7 +72,7 @@ def test_the_artifact_computes_what_its_probes_hold():
 
 def test_pixel_buffers_are_held_to_what_8_bits_allow():
     manifest = read_manifest(HERE / "artifacts" / "colour-transfer")
-    allowed = {w.subject.role.value: w.allowed_db for w in wishes(manifest, (".mlpackage",))}
+    allowed = {w.subject.role.value: w.allowed_db for w in job_cells(manifest, (".mlpackage",))}
     assert allowed == {"encode": 90.0, "transform": 48.0}
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from styleexport.core.errors import StyleExportError
 from styleexport.core.manifest import ParityFact, read_manifest
-from styleexport.runtime_bench.contract.job import CellWish, JobFact, job_from_json
+from styleexport.runtime_bench.contract.job import JobCell, JobFact, job_from_json
 from styleexport.runtime_bench.contract.latency import (
     CellFact,
     HarnessFact,
@@ -108,7 +108,7 @@ class App:
             report = msgspec.structs.replace(report, harness=harness)
         return report.encoded()
 
-    def _cell(self, wish: CellWish) -> CellFact:
+    def _cell(self, wish: JobCell) -> CellFact:
         if wish.requested.get("delegate") == "nnapi":
             return CellFact(
                 subject=wish.subject,

@@ -10,23 +10,24 @@ import pytest
 
 from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
-from styleexport.core.types import Size
 from styleexport.runtime_bench.contract.job import PlanFact
-from styleexport.runtime_bench.contract.remote import Ask, AskedCell, DeviceOptions
+from styleexport.runtime_bench.contract.remote import DeviceOptions, MeasureRequest
 from styleexport.runtime_bench.phones import adb as adb_program
 from styleexport.runtime_bench.phones.android_phone import properties_from, state_from
 from styleexport.runtime_bench.runners.android import RUNNER
+from tests.runtime_bench.cells import cell_of
 from tests.runtime_bench.phones.adb_server import SHARED
 
 TFLITE = "colour-transfer_transform_8x12_fp32.tflite"
 ONNX = "colour-transfer_encode_8x12_fp32.onnx"
 PLAN = PlanFact(rounds=3, seconds=0.01, warm_up_seconds=0.1)
-CELLS = (AskedCell(TFLITE, Size(8, 12), {"delegate": "gpu"}), AskedCell(ONNX, Size(8, 12)))
+CELLS = ((TFLITE, {"delegate": "gpu"}), (ONNX, {}))
 
 
 def measure(artifact, *, cells=CELLS, said=None, **device):
-    ask = Ask(artifact, cells, PLAN, "styleexport bench", DeviceOptions(**device))
-    return RUNNER.measure(ask, (said if said is not None else []).append)
+    asked = [cell_of(artifact, path, "android", **settings) for path, settings in cells]
+    request = MeasureRequest(artifact, asked, PLAN, "styleexport bench", DeviceOptions(**device))
+    return RUNNER.measure(request, (said if said is not None else []).append)
 
 
 def test_a_phone_measures_what_was_asked(colour, plug):
@@ -187,7 +188,7 @@ def test_a_file_that_the_app_does_not_run(colour, plug):
     plug()
     path = "colour-transfer_encode_8x12_fp32.mlpackage"
     with pytest.raises(UsageError, match=r"the app runs \.tflite and \.onnx: type `styleexport"):
-        measure(colour, cells=(AskedCell(path, Size(8, 12)),))
+        measure(colour, cells=((path, {}),))
 
 
 def test_cells_that_a_phone_leaves_out_are_not_in_its_report(colour, plug):

@@ -10,13 +10,13 @@ import pytest
 from styleexport.core import cache
 from styleexport.core.errors import DeviceError
 from styleexport.core.manifest import read_manifest
-from styleexport.core.types import Size
 from styleexport.runtime_bench.contract.job import PlanFact
-from styleexport.runtime_bench.contract.remote import Ask, AskedCell
+from styleexport.runtime_bench.contract.remote import MeasureRequest
 from styleexport.runtime_bench.parity import read_probe
 from styleexport.runtime_bench.runners.emulated_aarch64 import INSTRUCTIONS, RUNNER, machine
 from tests.cli.conftest import Cli, cli
 from tests.contract.arithmetic import ARTIFACT
+from tests.runtime_bench.cells import cell_of
 
 __all__ = ["cli"]
 
@@ -26,8 +26,8 @@ ENCODE = "colour-transfer_encode_8x12_fp32.onnx"
 
 
 def measure(artifact, path):
-    ask = Ask(artifact, (AskedCell(path, Size(8, 12)),), PlanFact())
-    (cell,) = RUNNER.measure(ask, [].append).cells
+    request = MeasureRequest(artifact, (cell_of(artifact, path),), PlanFact())
+    (cell,) = RUNNER.measure(request, [].append).cells
     return cell
 
 
@@ -41,7 +41,7 @@ def emulated(monkeypatch):
             probe = next(p for p in manifest.probes if p.role.value in model.name)
             tensors = read_probe(ARTIFACT, probe)
             outputs = {k: v + np.float32(error) for k, v in tensors.items() if k not in inputs}
-            return machine.Ran(outputs, 5_000_000, (1_500_000, 1_200_001, 1_200_000))
+            return machine.GuestRun(outputs, 5_000_000, (1_500_000, 1_200_001, 1_200_000))
 
         monkeypatch.setattr(machine, "run", run)
         monkeypatch.setattr(machine, "missing", lambda: None)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from styleexport.core.budget import BYTE_COUNT, CHANGE, DECIBELS, SHARE
 from styleexport.core.errors import QualityBudgetExceeded, UsageError
 from styleexport.core.types import Role
 from styleexport.models.compress.cost import Change, Costs, RoleCost
-from styleexport.models.compress.prune.budget import Limit, PruneBudget, check_budget
+from styleexport.models.compress.prune.budget import PruneBudget, check_budget
 from styleexport.models.compress.prune.files import with_failures
 from styleexport.models.compress.prune.report import PruneReport
 from styleexport.models.compress.style_quality import StyleChange
@@ -45,22 +46,22 @@ def report(**changes) -> PruneReport:
     [
         (
             "macs<=50%, style<=+5%",
-            (Limit("macs", 0.5), Limit("style", 0.05)),
+            (("macs", 0.5, SHARE), ("style", 0.05, CHANGE)),
             "macs<=50%, style<=+5%",
         ),
         (
             "Parameters <= 12.5 %,psnr>=30dB",
-            (Limit("parameters", 0.125), Limit("psnr", 30.0)),
+            (("parameters", 0.125, SHARE), ("psnr", 30.0, DECIBELS)),
             "parameters<=12.5%, psnr>=30",
         ),
-        ("bytes<=2MB", (Limit("bytes", 2e6, absolute=True),), "bytes<=2000000B"),
-        ("bytes<=350kB", (Limit("bytes", 350e3, absolute=True),), "bytes<=350000B"),
-        ("bytes<=40%", (Limit("bytes", 0.4),), "bytes<=40%"),
+        ("bytes<=2MB", (("bytes", 2e6, BYTE_COUNT),), "bytes<=2000000B"),
+        ("bytes<=350kB", (("bytes", 350e3, BYTE_COUNT),), "bytes<=350000B"),
+        ("bytes<=40%", (("bytes", 0.4, SHARE),), "bytes<=40%"),
     ],
 )
 def test_budgets_are_read(text, limits, again):
     budget = PruneBudget.parse(text)
-    assert budget.limits == limits
+    assert tuple((x.term.name, x.value, x.unit) for x in budget.limits) == limits
     assert str(budget) == again
     assert PruneBudget.parse(again) == budget
 

@@ -1,0 +1,1 @@
+"""Programs for developing styleexport that are not part of the package."""
