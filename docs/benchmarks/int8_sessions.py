@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from styleexport.core.arrays import Arrays
 from styleexport.runtime_bench.execution import executed
 from styleexport.runtime_bench.formats._onnx_macs import macs_by_node, sources
-from styleexport.runtime_bench.formats._tflite import TfliteTensor, read_graph
+from styleexport.runtime_bench.formats._tflite import read_graph
+from styleexport.runtime_bench.formats._tflite_graph import TfliteTensor
 from styleexport.runtime_bench.runners._litert import load
 from styleexport.runtime_bench.runners._litert_tensors import from_file
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for

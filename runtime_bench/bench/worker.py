@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 from styleexport.core.arrays import Array, Arrays
@@ -147,7 +148,7 @@ class WorkerState:
                 run,
                 cell.file,
                 loaded.probes,
-                label=cell.path.name,
+                path=Path(cell.path.name),
                 runner=cell.choice.name,
                 allowed_db=allowed_db(cell, loaded.effective, rounds_pictures=rounds),
             )

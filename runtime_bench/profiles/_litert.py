@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from styleexport.core.arrays import Arrays
-from styleexport.runtime_bench.formats._tflite import TfliteGraph, read_graph
+from styleexport.runtime_bench.formats._tflite import read_graph
+from styleexport.runtime_bench.formats._tflite_graph import TfliteGraph
 from styleexport.runtime_bench.profiles._litert_library import (
     DELEGATED,
     OPERATION,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from styleexport.runtime_bench.formats._tflite import TfliteGraph
+from styleexport.runtime_bench.formats._tflite_graph import TfliteGraph
 
 # XNNPACK's name of an operator in a profile → operations of a file that it implements.
 KINDS: dict[str, frozenset[str]] = {

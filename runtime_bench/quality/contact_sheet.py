@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from styleexport.core.errors import UsageError
 from styleexport.core.images import image_from_array
 from styleexport.runtime_bench.diff.heat_map import INK, PAPER
-from styleexport.runtime_bench.quality import number_format as words
+from styleexport.runtime_bench.quality import columns
 from styleexport.runtime_bench.quality.closeups import (
     PLACE_SIDE,
     PLACE_ZOOM,
@@ -21,7 +21,7 @@ from styleexport.runtime_bench.quality.closeups import (
     shown_pictures,
     worst_places,
 )
-from styleexport.runtime_bench.quality.compare import Compared, Comparison
+from styleexport.runtime_bench.quality.compare import Compared, QualityComparison
 
 CELL = PLACE_SIDE * PLACE_ZOOM
 COLUMNS = 6
@@ -87,26 +87,26 @@ def sheet(compared: Compared) -> Image.Image:
     return result
 
 
-def _head(comparison: Comparison, scale: DifferenceScale) -> list[str]:
+def _head(comparison: QualityComparison, scale: DifferenceScale) -> list[str]:
     quality = comparison.quality
-    pairs = zip(words.HEADER, words.cells(comparison), strict=True)
+    pairs = zip(columns.HEADER, columns.cells(comparison), strict=True)
     figures = "    ".join(f"{name} {value}" for name, value in pairs if value != "-")
     return [
         f"{Path(comparison.candidate).name}  against  {Path(comparison.reference).name}",
         figures,
         f"{quality.size.height}x{quality.size.width}, {len(quality.pictures)} pictures; style in "
         f"{quality.loss_network}'s features; {scale.words}",
-        *textwrap.wrap(words.NOTE, 230),
+        *textwrap.wrap(columns.NOTE, 230),
     ]
 
 
 def _picture_row(compared: Compared, index: int, scale: DifferenceScale) -> _Row:
     probe = compared.probes[index]
     reference, candidate = compared.reference[index], compared.candidate[index]
-    row = words.picture_cells(compared.comparison.quality.pictures[index])
+    row = columns.picture_cells(compared.comparison.quality.pictures[index])
     figures = tuple(
         f"{name} {value}"
-        for name, value in zip(words.PICTURE_HEADER, row, strict=True)
+        for name, value in zip(columns.PICTURE_HEADER, row, strict=True)
         if value != "-" and name not in ("picture", "kind")
     )
     shown: list[Image.Image | tuple[str, ...]] = []

@@ -16,11 +16,8 @@ from numpy.typing import NDArray
 from styleexport.core.arrays import Arrays
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError, first_line
 from styleexport.core.plugins import needs
-from styleexport.runtime_bench.formats._tflite import (
-    MOST_UNFOLDED,
-    TfliteGraph,
-    read_graph,
-)
+from styleexport.runtime_bench.formats._tflite import read_graph
+from styleexport.runtime_bench.formats._tflite_graph import MAX_IM2COL_VALUES, TfliteGraph
 from styleexport.runtime_bench.runners._litert_tensors import (
     batched,
     from_file,
@@ -105,11 +102,12 @@ class LitertRunner(Runner):
         Raises:
             DeviceError: a convolution would unfold too many values.
         """
-        largest = max(map(graph.unfolded, graph.operations), default=0)
-        if not self.delegate and largest > MOST_UNFOLDED:
+        largest = max(map(graph.im2col_values, graph.operations), default=0)
+        if not self.delegate and largest > MAX_IM2COL_VALUES:
             raise DeviceError(
-                f"LiteRT's own kernels cannot load {path.name}: they would unfold {largest} values in "
-                f"one convolution, at most {MOST_UNFOLDED}; type --runner litert, which has XNNPACK"
+                f"LiteRT's own kernels cannot load {path.name}: they would unfold {largest} values "
+                f"in one convolution, at most {MAX_IM2COL_VALUES}; type --runner litert, which has "
+                "XNNPACK"
             )
 
     def _interpreter(self, path: Path, graph: TfliteGraph, options: RunOptions) -> Interpreter:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from styleexport.core.arrays import Arrays
 from styleexport.core.errors import DeviceError, UsageError, first_line
 from styleexport.core.plugins import needs
-from styleexport.runtime_bench.formats._tflite import TfliteGraph
+from styleexport.runtime_bench.formats._tflite_graph import TfliteGraph
 from styleexport.runtime_bench.runners._litert_tensors import from_file, native_quiet, to_file
 from styleexport.runtime_bench.runners._runner import Session
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from styleexport.core.arrays import Arrays
 from styleexport.core.errors import UsageError
-from styleexport.runtime_bench.formats._tflite import TfliteTensor
+from styleexport.runtime_bench.formats._tflite_graph import TfliteTensor
 
 
 def to_file(

@@ -1,6 +1,6 @@
-"""Compressed constants, unpacked once when the package is opened.
+"""Decompression of constants, run once when a package is opened.
 
-Two generations share their names. Until iOS 17 indices and masks are packed bytes beside a shape;
+Two generations share the names: until iOS 17 indices and masks are packed bytes beside a shape,
 from iOS 18 they are tensors of narrow types.
 """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
@@ -116,7 +117,7 @@ def _check(cell: Cell) -> tuple[ParityFact, dict[str, str]]:
         run,
         file,
         [read_probe(cell.artifact, cell.probes[0])],
-        label=cell.path.name,
+        path=Path(cell.path.name),
         runner="emulated-aarch64",
         allowed_db=allowed_on_device(file),
     )

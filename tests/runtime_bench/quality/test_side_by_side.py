@@ -19,7 +19,7 @@ from styleexport.runtime_bench.quality.closeups import (
 from styleexport.runtime_bench.quality.compare import compare
 from styleexport.runtime_bench.quality.contact_sheet import CELL, COLUMNS, GAP, sheet
 from styleexport.runtime_bench.quality.page import page
-from styleexport.runtime_bench.quality.pairs import Choice, pairs_of
+from styleexport.runtime_bench.quality.pairs import FileFilter, pairs_of
 
 VOID = {"meta", "img"}
 
@@ -44,9 +44,9 @@ class Balanced(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def found(int8_artifact, jury):
-    pairs = pairs_of([str(int8_artifact)], Choice(role=Role.TRANSFORM))
-    return compare(pairs, jury)[0]
+def found(int8_artifact, settings):
+    pairs = pairs_of([str(int8_artifact)], FileFilter(role=Role.TRANSFORM))
+    return compare(pairs, settings)[0]
 
 
 def with_spot(found, picture: int, top: int, left: int, value: float):
@@ -130,12 +130,16 @@ def test_a_page_of_many_files_shows_the_worst_picture_of_each(found):
 
 def test_failures_and_names_are_shown_and_escaped(found):
     comparison = msgspec.structs.replace(
-        found.comparison, candidate="<b>.onnx", budget="psnr>=90", failures=("psnr <low>",)
+        found.comparison,
+        candidate="\"'><script>alert(1)</script><b>.onnx",
+        budget="psnr>=90",
+        failures=("psnr <low>",),
     )
     text = page([replace(found, comparison=comparison)])
     assert '<p class="bad">psnr &lt;low&gt;</p>' in text
     assert '<td class="bad">FAIL</td>' in text
     assert "<b>" not in text
+    Balanced().feed(text)
 
 
 def test_style_codes_have_figures_and_no_pictures(found):
