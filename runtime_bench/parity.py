@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from safetensors.numpy import load_file
 
-from styleexport.core.arrays import Array
+from styleexport.core.arrays import Array, Arrays
 from styleexport.core.errors import BadArtifact, DeviceError, StyleExportError, first_line
 from styleexport.core.manifest import AgreementFact, FileFact, Manifest, ParityFact, ProbeFact
 from styleexport.core.psnr import EQUAL_DB, psnr_db
@@ -35,7 +35,7 @@ def read_probe(folder: Path, probe: ProbeFact) -> ProbeTensors:
         probe: entry of the manifest.
 
     Raises:
-        BadArtifact: the file is damaged, or holds other elements than float32.
+        BadArtifact: the file is damaged, or holds elements other than float32.
     """
     try:
         tensors = load_file(folder / probe.path)
@@ -52,7 +52,7 @@ def read_probe(folder: Path, probe: ProbeFact) -> ProbeTensors:
     return tensors
 
 
-def probe_inputs(tensors: ProbeTensors, fact: FileFact, path: Path) -> ProbeTensors:
+def probe_inputs(tensors: Arrays, fact: FileFact, path: Path | str) -> ProbeTensors:
     """Return name → tensor of the inputs that a file takes.
 
     Args:
@@ -63,10 +63,60 @@ def probe_inputs(tensors: ProbeTensors, fact: FileFact, path: Path) -> ProbeTens
     Raises:
         BadArtifact: the probe lacks an input.
     """
-    for item in fact.inputs:
-        if item.name not in tensors:
-            raise _missing_tensor(item.name, tensors, path)
-    return {item.name: tensors[item.name] for item in fact.inputs}
+    return {item.name: _tensor(tensors, item.name, path) for item in fact.inputs}
+
+
+def _tensor(tensors: Arrays, name: str, path: Path | str) -> Array:
+    if name not in tensors:
+        raise BadArtifact(
+            f"the probe of {path} holds no {name}, found {sorted(tensors)}; export the network "
+            "again"
+        )
+    return tensors[name]
+
+
+def measure_parity(
+    run: Callable[[ProbeTensors], Array],
+    fact: FileFact,
+    probes: Sequence[Arrays],
+    *,
+    label: str,
+    runner: str,
+    allowed_db: float,
+) -> ParityFact:
+    """Return the parity of a file: the worst PSNR and the largest error over some probes.
+
+    Args:
+        run: returns the first output of the file for inputs by name.
+        fact: entry of the file.
+        probes: tensors of each probe, from `read_probe`; images [N, 3, H, W] in 0..1.
+        label: name of the file, for messages.
+        runner: name of the runner, for the fact.
+        allowed_db: minimum PSNR in dB.
+
+    Raises:
+        BadArtifact: a probe lacks a tensor, or the output has another shape than the reference.
+    """
+    worst, largest = EQUAL_DB, 0.0
+    for tensors in probes:
+        inputs = probe_inputs(tensors, fact, label)
+        expected = _tensor(tensors, fact.outputs[0].name, label)
+        output = run(inputs)
+        if output.shape != expected.shape:
+            raise BadArtifact(
+                f"{label} returned {list(output.shape)}, expected {list(expected.shape)}: "
+                "height and width are swapped or the size is wrong"
+            )
+        worst = min(worst, psnr_db(output, expected, _peak(fact)))
+        largest = max(largest, float(np.abs(np.nan_to_num(output) - expected).max()))
+    return ParityFact(
+        runner=runner,
+        metric="psnr",
+        measured_db=round(worst, 2),
+        allowed_db=allowed_db,
+        max_abs_error=float(f"{largest:.3g}"),
+        probes=len(probes),
+    )
 
 
 @contextlib.contextmanager
@@ -87,51 +137,8 @@ def runtime_errors_of(path: Path, probe: str = " on its probe") -> Generator[Non
         ) from error
 
 
-def measure_parity(
-    run: Callable[[ProbeTensors], Array],
-    fact: FileFact,
-    probes: Sequence[ProbeTensors],
-    *,
-    path: Path,
-    runner: str,
-    allowed_db: float,
-) -> ParityFact:
-    """Return the parity of a file: its worst PSNR and largest error over some probes.
-
-    Args:
-        run: returns the file's first output for inputs by name.
-        fact: entry of the file.
-        probes: tensors of each probe; images [N, 3, H, W] in 0..1.
-        path: path of the file, for messages.
-        runner: name of the runner.
-        allowed_db: minimum PSNR in dB.
-
-    Raises:
-        BadArtifact: a probe lacks a tensor, or the output has another shape than expected.
-    """
-    worst, largest = EQUAL_DB, 0.0
-    for tensors in probes:
-        inputs, expected = probe_inputs(tensors, fact, path), _expected(tensors, fact, path)
-        output = run(inputs)
-        if output.shape != expected.shape:
-            raise BadArtifact(
-                f"{path} returned {list(output.shape)}, expected {list(expected.shape)}: "
-                "height and width are swapped or the size is wrong"
-            )
-        worst = min(worst, psnr_db(output, expected, _peak(fact)))
-        largest = max(largest, float(np.abs(np.nan_to_num(output) - expected).max()))
-    return ParityFact(
-        runner=runner,
-        metric="psnr",
-        measured_db=round(worst, 2),
-        allowed_db=allowed_db,
-        max_abs_error=float(f"{largest:.3g}"),
-        probes=len(probes),
-    )
-
-
 def check_file(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> tuple[ParityFact, ...]:
-    """Return the parity of a file on each runner, over the probes that fit it.
+    """Return the parity of a file on the probes that it takes, one fact per available runner.
 
     Args:
         folder: artifact directory.
@@ -149,14 +156,14 @@ def check_file(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> tup
     parities, unavailable = list[ParityFact](), list[str]()
     for runner in runners_for(path):
         try:
-            parity = _measure(runner, path, fact, tensors)
+            parity = _run_probes(runner, path, fact, tensors)
         except DeviceError as error:
             unavailable.append(str(error))
             continue
         in_float32 = runner.in_float32() if fact.float_dtype == "float16" else None
         if in_float32 is not None:
-            float32_db = _measure(in_float32, path, fact, tensors).measured_db
-            parity = msgspec.structs.replace(parity, float32_db=float32_db)
+            measured_db = _run_probes(in_float32, path, fact, tensors).measured_db
+            parity = msgspec.structs.replace(parity, float32_db=measured_db)
         parities.append(parity)
     if not parities:
         raise DeviceError("; ".join(unavailable))
@@ -192,7 +199,7 @@ def agreements(
 
 
 def check_artifact(folder: Path, manifest: Manifest) -> dict[str, tuple[ParityFact, ...]]:
-    """Return path → parity on each runner for every file of an artifact.
+    """Return path → parity of every file of an artifact, one fact per available runner.
 
     Raises:
         BadArtifact: a file cannot be loaded, or no probe fits it.
@@ -210,46 +217,33 @@ def _peak(fact: FileFact) -> float | None:
     return 1.0 if fact.outputs[0].kind == "image" else None
 
 
-def _expected(tensors: ProbeTensors, fact: FileFact, path: Path) -> Array:
-    """Return a probe's expected output."""
-    name = fact.outputs[0].name
-    if name not in tensors:
-        raise _missing_tensor(name, tensors, path)
-    return tensors[name]
-
-
-def _measure(
+def _run_probes(
     runner: Runner, path: Path, fact: FileFact, probes: Sequence[ProbeTensors]
 ) -> ParityFact:
-    """Return the parity of a file on one runner."""
-    rounds = runner.rounds_pictures
+    """Return the parity of a file with one runner."""
+    rounded = runner.rounds_pictures
     with runner.open(path, RunOptions()) as session:
         return measure_parity(
             lambda inputs: _run(session, fact, inputs, path),
             fact,
             probes,
-            path=path,
+            label=str(path),
             runner=runner.name,
-            allowed_db=allowed_on_device(fact) if rounds else ALLOWED_DB[fact.precision],
+            allowed_db=allowed_on_device(fact) if rounded else ALLOWED_DB[fact.precision],
         )
 
 
 def _run(session: Session, fact: FileFact, inputs: ProbeTensors, path: Path) -> Array:
+    """Return the first output of a file for the inputs of its probe."""
     with runtime_errors_of(path):
         return session(inputs)[fact.outputs[0].name]
 
 
 def _outputs(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> list[Array]:
-    """Return a file's outputs on the probes that fit it, on its first runner here."""
+    """Return a file's outputs on the probes that fit it, with its first available runner."""
     path = folder / fact.path
     with runner_for(path).open(path, RunOptions()) as session:
         return [
             _run(session, fact, probe_inputs(read_probe(folder, probe), fact, path), path)
             for probe in _fitting(fact, probes)
         ]
-
-
-def _missing_tensor(name: str, tensors: ProbeTensors, path: Path) -> BadArtifact:
-    return BadArtifact(
-        f"the probe of {path} holds no {name}, found {sorted(tensors)}; export the network again"
-    )

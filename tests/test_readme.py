@@ -30,6 +30,7 @@ def run(arguments: list[str], monkeypatch) -> int:
     return int(end.value.code or 0)
 
 
+@pytest.mark.slow
 def test_the_five_lines_run_as_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copy(folder() / DEMO_CONTENT, "photo.jpg")

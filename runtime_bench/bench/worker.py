@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 from styleexport.core.arrays import Array, Arrays
@@ -148,7 +147,7 @@ class WorkerState:
                 run,
                 cell.file,
                 loaded.probes,
-                path=Path(cell.path.name),
+                label=cell.path.name,
                 runner=cell.choice.name,
                 allowed_db=allowed_db(cell, loaded.effective, rounds_pictures=rounds),
             )

@@ -85,10 +85,10 @@ def _find_model(path: Path) -> Path:
         item = content["itemInfoEntries"][content["rootModelIdentifier"]]["path"]
         file = path / "Data" / item
         inside = file.resolve().is_relative_to((path / "Data").resolve())
-        found = inside and file.is_file()
+        exists = inside and file.is_file()
     except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise BadArtifact(f"{manifest} names no model: {first_line(error)}; {AGAIN}") from error
-    if not found:
+    if not exists:
         raise BadArtifact(
             f"{path} has no {item!r}, which its manifest names: copy the whole folder or export "
             "the network again"
@@ -164,9 +164,9 @@ class _Reader:
 
     def block(self, function: Proto) -> Proto:
         if function.opset not in function.block_specializations:
-            found = sorted(function.block_specializations)
+            blocks = sorted(function.block_specializations)
             raise BadArtifact(
-                f"{self.path} has blocks {found}, expected {function.opset!r}; {AGAIN}"
+                f"{self.path} has blocks {blocks}, expected {function.opset!r}; {AGAIN}"
             )
         return function.block_specializations[function.opset]
 

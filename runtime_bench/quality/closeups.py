@@ -13,15 +13,15 @@ from styleexport.core.images import image_from_array
 from styleexport.runtime_bench.diff.heat_map import CYAN, colour_ramp, scale_top
 from styleexport.runtime_bench.quality.compare import Compared
 
-PLACES = 3
-PLACE_SIDE = 64
-PLACE_ZOOM = 4
+MAX_REGIONS = 3
+REGION_SIDE = 64
+REGION_ZOOM = 4
 # Percentile of a picture's differences at the lightest colour; larger ones look the same.
 TOP_PERCENTILE = 99
 
 
 @dataclass(frozen=True)
-class Place:
+class Region:
     """A square region of one picture.
 
     Attributes:
@@ -41,7 +41,7 @@ class Place:
         rows = slice(self.top, self.top + self.side)
         columns = slice(self.left, self.left + self.side)
         crop = image_from_array(np.nan_to_num(array[..., rows, columns]))
-        size = (crop.width * PLACE_ZOOM, crop.height * PLACE_ZOOM)
+        size = (crop.width * REGION_ZOOM, crop.height * REGION_ZOOM)
         return crop.resize(size, Image.Resampling.NEAREST)
 
 
@@ -68,7 +68,7 @@ class DifferenceScale:
         return 255 / self.top
 
     @property
-    def words(self) -> str:
+    def caption(self) -> str:
         """Caption of the map."""
         return f"difference x{self.factor:.3g}, lightest: {self.top:g}/255 and more"
 
@@ -107,17 +107,17 @@ def shown_pictures(compared: Compared, most: int | None = None) -> tuple[int, ..
     return tuple(worst.values())[:most]
 
 
-def worst_places(compared: Compared) -> tuple[Place, ...]:
+def worst_regions(compared: Compared) -> tuple[Region, ...]:
     """Return the regions of the largest squared error, one of each picture, worst first."""
-    regions: list[tuple[float, Place]] = []
+    regions: list[tuple[float, Region]] = []
     pairs = zip(compared.reference, compared.candidate, strict=True)
     for index, (reference, candidate) in enumerate(pairs):
         error = np.square(np.nan_to_num(candidate).astype(np.float64) - reference).mean(axis=(0, 1))
-        side = min(PLACE_SIDE, *error.shape)
+        side = min(REGION_SIDE, *error.shape)
         sums = np.pad(error, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
         windows = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side]
         windows = windows + sums[:-side, :-side]
         top, left = np.unravel_index(int(windows.argmax()), windows.shape)
-        regions.append((float(windows.max()), Place(index, int(top), int(left), side)))
+        regions.append((float(windows.max()), Region(index, int(top), int(left), side)))
     regions.sort(key=lambda item: -item[0])
-    return tuple(place for _, place in regions[:PLACES])
+    return tuple(region for _, region in regions[:MAX_REGIONS])

@@ -66,8 +66,8 @@ def compare(
 
     _check_suffixes(out, png)
     settings = _settings(budget, loss_weights, lpips_heads)
-    selected = pairs_of(names, FileFilter(size=size, role=role, target=target))
-    found = judge(selected, settings, progress=talk)
+    choice = FileFilter(size=size, role=role, target=target)
+    found = judge(pairs_of(names, choice), settings, progress=talk)
     _write(found, out, png)
     comparisons = [item.comparison for item in found]
     print_json(comparisons) if as_json else _print(comparisons)

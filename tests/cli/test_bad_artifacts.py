@@ -31,6 +31,7 @@ from tests.cli.conftest import (
     nothing_half_written,
     picture,
 )
+from tests.zoo import Zoo
 
 Model_pb2 = pytest.importorskip("coremltools.proto.Model_pb2")
 pytest.importorskip("litert_torch")
@@ -46,12 +47,10 @@ COPY = "copy the whole"
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(zoo: Zoo) -> Path:
     """The shipped network for every target at 40x56; never changed."""
-    out = tmp_path_factory.mktemp("whole") / "lite"
-    sizes = (Size(40, 56),)
-    export(ExportRequest(open_network("adain-lite"), out, plugins.names(TARGETS), sizes=sizes))
-    return out
+    sizes, targets = (Size(40, 56),), plugins.names(TARGETS)
+    return zoo.artifact("whole-lite", open_network("adain-lite"), targets=targets, sizes=sizes)
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ from tests.cli.conftest import (
     nothing_half_written,
     picture,
 )
+from tests.zoo import load_own
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,13 +69,9 @@ def artifact(lite: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def fixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An artifact of a network with one style; never changed."""
-    from styleexport.models.networks._open import _described
-
     torch.manual_seed(0)
-    module = torch.nn.Conv2d(3, 3, 3, padding=1).eval().requires_grad_(False)
-    described = _described("fixed", "mine:build", lambda: module, lambda _: module)
+    network = load_own(torch.nn.Conv2d(3, 3, 3, padding=1))
     out = tmp_path_factory.mktemp("fixed") / "fixed"
-    network = LoadedNetwork(described, module, (), "0" * 64)
     export(ExportRequest(network, out, sizes=(Size(64, 64),)))
     return out
 

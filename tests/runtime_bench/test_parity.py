@@ -3,7 +3,6 @@ from __future__ import annotations
 import contextlib
 import platform
 import shutil
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -39,7 +38,7 @@ def transform(artifact):
 
 
 def parity_of(run, fact, *probes):
-    return measure_parity(run, fact, probes, path=Path("a.onnx"), runner="fake", allowed_db=30.0)
+    return measure_parity(run, fact, probes, label="a.onnx", runner="fake", allowed_db=30.0)
 
 
 def test_every_picture_of_a_batch_counts(transform):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
@@ -117,7 +116,7 @@ def _check(cell: Cell) -> tuple[ParityFact, dict[str, str]]:
         run,
         file,
         [read_probe(cell.artifact, cell.probes[0])],
-        path=Path(cell.path.name),
+        label=cell.path.name,
         runner="emulated-aarch64",
         allowed_db=allowed_on_device(file),
     )

@@ -9,13 +9,7 @@ from styleexport.core.types import Role, Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import example_inputs
 from styleexport.exporter.graph.rewrite import apply_passes
-from styleexport.models.network import LoadedNetwork, StyleNetwork
-from styleexport.models.networks._open import _described
-
-
-def wrap(module: nn.Module) -> LoadedNetwork:
-    network: StyleNetwork = _described("mine", "mine", lambda: module, lambda _: module)
-    return LoadedNetwork(network, module.eval(), (), "0" * 64)
+from tests.conftest import load_own
 
 
 class Lambda(nn.Module):
@@ -60,7 +54,7 @@ def test_a_dynamic_graph_takes_any_size(random_network):
 )
 def test_a_network_that_cannot_be_exported_says_why(function, message):
     with pytest.raises(UnsupportedOp, match=message):
-        capture(wrap(Lambda(function)), Role.STYLIZE, Size(40, 40))
+        capture(load_own(Lambda(function)), Role.STYLIZE, Size(40, 40))
 
 
 def test_a_size_below_the_networks_smallest_is_refused(random_network):
@@ -93,7 +87,7 @@ class TwoImage(nn.Module):
 )
 def test_an_encode_that_gives_no_code_says_why(encode, message):
     with pytest.raises(UnsupportedOp, match=message):
-        capture(wrap(TwoImage(encode)), Role.TRANSFORM, Size(40, 40))
+        capture(load_own(TwoImage(encode)), Role.TRANSFORM, Size(40, 40))
 
 
 class HoldsAPlainTensor(nn.Module):
@@ -106,7 +100,7 @@ class HoldsAPlainTensor(nn.Module):
 
 
 def test_a_plain_tensor_of_the_users_follows_the_type_of_the_module():
-    graph = capture(wrap(HoldsAPlainTensor()), Role.STYLIZE, Size(40, 56))
+    graph = capture(load_own(HoldsAPlainTensor()), Role.STYLIZE, Size(40, 56))
     rewritten, _ = apply_passes(graph)
     picture = torch.rand(1, 3, 40, 56)
     expected = picture * HoldsAPlainTensor().gain

@@ -129,23 +129,11 @@ def test_webgpu_computes_the_same(browser, artifact):
 
 
 @pytest.mark.slow
-def test_litert_runs_tflite_files(browser, tmp_path, random_network):
+def test_litert_runs_tflite_files(browser, zoo):
     pytest.importorskip("litert_torch")
-    from styleexport.core.types import Precision, Role
-    from styleexport.exporter.pipeline import ExportRequest, export
-
-    out = tmp_path / "tflite"
-    export(
-        ExportRequest(
-            random_network("adain-lite"),
-            out,
-            sizes=(SIZE,),
-            targets=("tflite",),
-            precisions=(Precision.FP32,),
-            roles=(Role.TRANSFORM,),
-        )
-    )
-    (cell,) = bench_in_browser(out, None, PLAN, timeout_seconds=SECONDS).cells
+    out, size = zoo.exported("adain-lite", "tflite"), zoo.size("adain-lite")
+    path = f"adain-lite_transform_{size}_fp32.tflite"
+    (cell,) = bench_in_browser(out, [(path, size)], PLAN, timeout_seconds=SECONDS).cells
     assert (cell.status, cell.message) == ("measured", "")
     assert cell.effective["runtime"] == "@litertjs/core 2.5.3"
     assert cell.picture is not None
