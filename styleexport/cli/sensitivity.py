@@ -71,7 +71,7 @@ def sensitivity(
             for row in found.layers
         ],
     )
-    for layer, reason in found.islands.items():
+    for layer, reason in found.float_layers.items():
         talk(f"{layer} stays in float: {reason}")
 
 
