@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Atomic writes: files and folders that appear complete or not at all."""
 
 from __future__ import annotations
 
