@@ -13,7 +13,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # Tests of a group, by default those of a file, run in one process; see tests/conftest.py.
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
+# A process a core: threads of BLAS and OpenMP would wait for one another.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest \
+	-n auto --dist loadgroup --no-loadscope-reorder
 ASSETS := styleexport/assets
 
 .PHONY: demo test tests quick browser swift ios-check android-check lint schema clean

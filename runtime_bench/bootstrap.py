@@ -41,7 +41,7 @@ def ratio_interval(
 
     Args:
         before: samples of each round, [N] each; one round or more.
-        after: the same of the other cell.
+        after: samples of each round of the other cell, [N] each.
         paired: whether round i of both belongs together; then the same rounds are drawn of both.
     """
     medians = [

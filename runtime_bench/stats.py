@@ -205,7 +205,7 @@ def _test(before: Floats, after: Floats, *, paired: bool) -> tuple[float, Test]:
 
     Args:
         before: logarithm of each round's median, [N].
-        after: the same of the other cell.
+        after: logarithm of each round's median of the other cell, [M].
         paired: whether round i of both belongs together.
     """
     from scipy import stats

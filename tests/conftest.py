@@ -18,9 +18,10 @@ from tests.zoo import SMALL_BUDGET, Zoo, load_own, load_random, shared_folder
 
 __all__ = ["SMALL_BUDGET", "load_own", "load_random"]
 
-ROOT = Path(__file__).parents[1]
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
 # Their tests wait for what `make android-check` and `make ios-check` build beside the tests.
-LAST = ("android", "ios")
+LAST = ("android", "ios", "tools")
 # One process a core under pytest-xdist.
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
@@ -34,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     weights: Counter[str] = Counter()
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem.removeprefix("test_")))
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(TESTS))))
         weights[_group(item)] += 20 if item.get_closest_marker("slow") else 1
     items.sort(key=lambda item: (_is_last(item), -weights[_group(item)], _group(item)))
 
@@ -46,7 +47,7 @@ def _group(item: pytest.Item) -> str:
 
 
 def _is_last(item: pytest.Item) -> bool:
-    return item.path.relative_to(ROOT).parts[1].startswith(LAST)
+    return item.path.relative_to(TESTS).parts[0].startswith(LAST)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import resource
 import time
-from collections import Counter
-from collections.abc import Generator, Iterator
+from collections import defaultdict
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import pytest
@@ -21,7 +21,7 @@ PROPERTY = "cpu_seconds"
 SHARED = "cpu_shared"
 FILES, TESTS = 20, 40
 
-_shared: Counter[str] = Counter()
+_shared: dict[str, float] = defaultdict(float)
 
 
 def cpu_seconds() -> float:
@@ -31,13 +31,13 @@ def cpu_seconds() -> float:
 
 
 @contextmanager
-def shared_work(name: str) -> Iterator[None]:
+def shared_work(name: str) -> Generator[None]:
     """Charge what is done inside to a name in place of the test that runs."""
-    start = cpu_seconds() - _shared.total()
+    start = cpu_seconds() - sum(_shared.values())
     try:
         yield
     finally:
-        _shared[name] += cpu_seconds() - _shared.total() - start
+        _shared[name] += cpu_seconds() - sum(_shared.values()) - start
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -69,7 +69,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     finally:
         limit = float(item.config.getini(LIMIT))
-        spent = cpu_seconds() - item.stash[_START] - _shared.total()
+        spent = cpu_seconds() - item.stash[_START] - sum(_shared.values())
         item.user_properties.append((PROPERTY, round(spent, 2)))
         item.user_properties += [
             (SHARED, f"{seconds:.2f} {name}")
@@ -85,8 +85,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    tests: Counter[str] = Counter()
-    shared: Counter[str] = Counter()
+    tests: dict[str, float] = {}
+    shared: dict[str, float] = defaultdict(float)
     for reports in terminalreporter.stats.values():
         for report in reports:
             if getattr(report, "when", None) != "teardown":
@@ -97,10 +97,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 elif name == SHARED:
                     seconds, what = value.split(" ", 1)
                     shared[what] += float(seconds)
-    files: Counter[str] = Counter()
+    files: dict[str, float] = defaultdict(float)
     for test, seconds in tests.items():
         files[test.partition("::")[0]] += seconds
-    total = tests.total() + shared.total()
+    total = sum(tests.values()) + sum(shared.values())
     limit = float(terminalreporter.config.getini(LIMIT))
     if total < limit:
         return
@@ -110,8 +110,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         ("tests", tests, TESTS),
         ("shared", shared, TESTS),
     ):
-        terminalreporter.write_line(f"{title}: {counts.total():.0f}")
-        for name, seconds in counts.most_common(most):
+        terminalreporter.write_line(f"{title}: {sum(counts.values()):.0f}")
+        for name, seconds in sorted(counts.items(), key=lambda item: -item[1])[:most]:
             if seconds < limit / 20:
                 break
             terminalreporter.write_line(f"{seconds:8.1f}  {name}")

@@ -26,7 +26,7 @@ class Diff:
     Attributes:
         report: figures of the comparison.
         output_a: picture [1, 3, H, W] in 0..1, or style code [1, K].
-        output_b: the same of B.
+        output_b: output of B, of the same shape.
         is_picture: whether the outputs are pictures.
     """
 

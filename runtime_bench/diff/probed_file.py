@@ -1,4 +1,4 @@
-"""Exported files with a probe that they run on: found by path, run for outputs and layers."""
+"""Exported files with a probe that they run on: selected by path, run for outputs and layers."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ class ProbedFile:
         """
         inputs = probe_inputs(self.probe, self.fact, self.path)
         tensor_of = {name: self.fact.layers[name] for name in names}
-        wanted = list(dict.fromkeys(tensor_of.values()))
+        requested = list(dict.fromkeys(tensor_of.values()))
         for runner in runners_for(self.path):
             with runtime_errors_of(self.path):
-                values = runner.layers(self.path, inputs, wanted)
+                values = runner.layers(self.path, inputs, requested)
             if values:
                 return runner.name, {n: values[t] for n, t in tensor_of.items() if t in values}
         return "none", {}

@@ -20,7 +20,8 @@ from styleexport.runtime_bench.execution.runtime_op import (
     reorders,
 )
 from styleexport.runtime_bench.formats._format import describe
-from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation, read_graph
+from styleexport.runtime_bench.formats._tflite import read_graph
+from styleexport.runtime_bench.formats._tflite_graph import TfliteGraph, TfliteOperation
 
 DATA_MOVEMENT = frozenset({
     "PAD", "PADV2", "MIRROR_PAD", "RELU", "RELU6", "RELU_0_TO_1", "MAX_POOL_2D", "CONCATENATION",

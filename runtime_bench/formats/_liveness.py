@@ -1,4 +1,4 @@
-"""An estimate of the memory that activations take: each is freed after its last reader."""
+"""Liveness analysis: estimated peak memory of activations, freed after their last reader."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class GraphStep:
-    """One operation: the activations it reads, and those it writes with their bytes."""
+    """One operation of a graph.
+
+    Attributes:
+        reads: names of the activations read.
+        writes: name → bytes of the activations written.
+    """
 
     reads: tuple[str, ...]
     writes: Mapping[str, int]
@@ -17,23 +22,23 @@ class GraphStep:
 def peak_bytes(
     steps: Sequence[GraphStep], inputs: Mapping[str, int], outputs: Sequence[str]
 ) -> int:
-    """Return the most bytes that are alive at once.
+    """Return the peak of the bytes that are alive at once.
 
-    While a step runs, what it reads and what it writes are both alive; inputs live until their last
-    reader, outputs to the end. A runtime that computes in place needs less, one that copies between
-    layouts or tiles convolutions needs more.
+    During a step both its inputs and its outputs are alive; graph inputs live until their last
+    reader, graph outputs to the end. A runtime that computes in place needs less, one that copies
+    between layouts or tiles convolutions needs more.
 
     Args:
-        steps: in the order they run.
-        inputs: name → bytes.
-        outputs: names.
+        steps: operations in execution order.
+        inputs: name → bytes of the graph's inputs.
+        outputs: names of the graph's outputs.
     """
     last = {name: index for index, step in enumerate(steps) for name in step.reads}
     last |= dict.fromkeys(outputs, len(steps))
     alive = dict(inputs)
-    most = sum(alive.values())
+    peak = sum(alive.values())
     for index, step in enumerate(steps):
         alive |= step.writes
-        most = max(most, sum(alive.values()))
+        peak = max(peak, sum(alive.values()))
         alive = {name: size for name, size in alive.items() if last.get(name, -1) > index}
-    return most
+    return peak

@@ -1,4 +1,4 @@
-"""Any two files of artifacts, judged on the fixed probes."""
+"""Quality comparison of files on the fixed probe pictures."""
 
 from __future__ import annotations
 
@@ -24,18 +24,17 @@ from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 
 
 class QualityComparison(Struct, frozen=True, kw_only=True):
-    """Two files, and what the second loses.
+    """The quality of a candidate file relative to a reference.
 
     Attributes:
-        reference: path in its artifact.
-        candidate: path in its artifact.
-        role: of both.
-        runners: of both.
-        judged_through: the float program that paints with the style codes of two encoders; None
-            elsewhere.
-        quality: what the candidate loses.
-        budget: what it may lose; None without one.
-        failures: limits of the budget that do not hold.
+        reference: path of the reference in its artifact.
+        candidate: path of the candidate in its artifact.
+        role: role of both.
+        runners: runners of reference and candidate.
+        judged_through: float program that stylizes with encoders' codes; None for other files.
+        quality: metrics of the candidate.
+        budget: quality budget; None without one.
+        failures: exceeded limits of the budget, one sentence each.
     """
 
     reference: str
@@ -50,13 +49,13 @@ class QualityComparison(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Compared:
-    """A comparison and the pictures that it speaks of.
+    """A comparison and the outputs behind it.
 
     Attributes:
-        comparison: the figures.
-        probes: the stills, in the order of the outputs.
-        reference: outputs of the stills.
-        candidate: outputs of the stills.
+        comparison: metrics of the candidate.
+        probes: still probes, in the order of the outputs.
+        reference: reference outputs of the stills, [1, 3, H, W] in 0..1 or style codes [1, K].
+        candidate: candidate outputs of the stills.
     """
 
     comparison: QualityComparison
@@ -67,12 +66,12 @@ class Compared:
 
 @dataclass(frozen=True)
 class JudgeSettings:
-    """What all comparisons are judged with.
+    """Settings of a quality comparison.
 
     Attributes:
-        loss_network: in whose features style is measured.
-        lpips: None leaves LPIPS out.
-        budget: None allows all.
+        loss_network: network in whose features style is measured.
+        lpips: LPIPS metric; None omits it.
+        budget: quality budget; None allows everything.
     """
 
     loss_network: LossNetwork
@@ -86,15 +85,21 @@ def compare(
     options: RunOptions | None = None,
     progress: Progress = lambda _: None,
 ) -> tuple[Compared, ...]:
-    """Return what each candidate loses against its reference, in the order of the pairs.
+    """Return the comparison of each candidate with its reference, in the order of the pairs.
+
+    Args:
+        pairs: pairs of files; those of one reference and size should be neighbours.
+        settings: metrics and budget.
+        options: options of the runtimes; None for the defaults.
+        progress: receives progress messages.
 
     Raises:
-        UsageError: the budget limits what was not measured.
+        UsageError: the budget limits a metric that was not measured.
         BadArtifact: a file cannot be loaded or run.
         DeviceError: no runner for a file can run here.
     """
     encoders = StyleEncoders(options or RunOptions())
-    found: list[Compared] = []
+    results: list[Compared] = []
     for (reference, size), group in groupby(pairs, lambda pair: (pair.reference, pair.size)):
         same = list(group)
         judge = Judge(settings.loss_network, quality_probes(size, _inputs(same)), settings.lpips)
@@ -107,26 +112,26 @@ def compare(
                 outputs = judge.outputs(session)
             comparison = _comparison(pair, judge.report(outputs), settings.budget)
             count = len(judge.stills)
-            found.append(Compared(comparison, judge.stills, expected[:count], outputs[:count]))
-    return tuple(found)
+            results.append(Compared(comparison, judge.stills, expected[:count], outputs[:count]))
+    return tuple(results)
 
 
 def _inputs(pairs: Sequence[FilePair]) -> tuple[str, ...]:
-    """Return what the probes of some pairs must hold."""
+    """Return the inputs that the probes of some pairs need."""
     sides = [side for pair in pairs for side in (pair.reference, pair.candidate)]
     if sides[0].role is Role.ENCODE:
-        painted = all(_through(side, pairs[0].size) for side in sides)
-        return ("content", "style", "strength") if painted else ("style",)
+        stylized = all(_through(side, pairs[0].size) for side in sides)
+        return ("content", "style", "strength") if stylized else ("style",)
     if not any(side.takes_style for side in sides):
         return ("content",)
-    coded = sides[0].role is Role.TRANSFORM
-    if coded and any(partner(side, Role.ENCODE, pairs[0].size) is None for side in sides):
+    takes_code = sides[0].role is Role.TRANSFORM
+    if takes_code and any(partner(side, Role.ENCODE, pairs[0].size) is None for side in sides):
         return ("content", "strength")
     return ("content", "style", "strength")
 
 
 def _through(side: ModelFile, size: Size) -> str | None:
-    """Return the program that paints with the codes of an encoder."""
+    """Return the float program that stylizes with an encoder's codes; None for other files."""
     program = partner(side, Role.TRANSFORM, size) if side.role is Role.ENCODE else None
     return None if program is None else program.path
 

@@ -15,7 +15,7 @@ from styleexport.runtime_bench.quality import columns
 from styleexport.runtime_bench.quality.closeups import (
     DifferenceScale,
     shown_pictures,
-    worst_places,
+    worst_regions,
 )
 from styleexport.runtime_bench.quality.compare import Compared, QualityComparison
 from styleexport.runtime_bench.report.number_format import unit_interval
@@ -130,8 +130,8 @@ def _picture_row(compared: Compared, index: int, scale: DifferenceScale) -> tupl
 
 def _regions(compared: Compared) -> tuple[PageImage, ...]:
     images: list[PageImage] = []
-    for place in worst_places(compared):
-        where = f"{compared.probes[place.picture].name}, column {place.left}, row {place.top}"
+    for region in worst_regions(compared):
+        where = f"{compared.probes[region.picture].name}, column {region.left}, row {region.top}"
         for side, outputs in (("reference", compared.reference), ("candidate", compared.candidate)):
-            images.append(PageImage.of(f"{side}: {where}", place.cut(outputs[place.picture])))
+            images.append(PageImage.of(f"{side}: {where}", region.cut(outputs[region.picture])))
     return tuple(images)

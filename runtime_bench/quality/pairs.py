@@ -1,4 +1,4 @@
-"""Which files of which artifacts are held against each other, from what a user types."""
+"""Selection of the files to compare, from names that a user types."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ FLOAT = "float"
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A file or float program of an artifact.
+    """An exported file or float program of an artifact.
 
     Attributes:
-        folder: of the artifact.
-        manifest: of the artifact.
-        path: below the folder.
-        role: what it computes.
-        sizes: that it takes; () for any.
-        target: its format; None for a program.
-        precision: None for a program.
+        folder: artifact directory.
+        manifest: manifest of the artifact.
+        path: path below the folder.
+        role: role of the file.
+        sizes: accepted sizes; () for any.
+        target: format of the file; None for a program.
+        precision: precision of the file; None for a program.
     """
 
     folder: Path
@@ -45,17 +45,17 @@ class ModelFile:
 
     @property
     def file(self) -> Path:
-        """Where it lies."""
+        """Path of the file."""
         return self.folder / self.path
 
     @property
-    def is_file(self) -> bool:
-        """Whether it is an exported file; otherwise it is a program."""
+    def is_exported(self) -> bool:
+        """Whether it is an exported file and not a program."""
         return self.target is not None
 
     @property
     def takes_style(self) -> bool:
-        """Whether a style comes in with the content."""
+        """Whether it takes a style besides the content."""
         return any(
             item.kind == "style_code" or item.name == "style"
             for fact in self.manifest.files
@@ -64,13 +64,19 @@ class ModelFile:
         )
 
     def takes(self, size: Size) -> bool:
-        """Whether it runs pictures of a size."""
+        """Whether it accepts a size."""
         return not self.sizes or size in self.sizes
 
 
 @dataclass(frozen=True)
 class FilePair:
-    """A candidate, what it is held against, and the size of the pictures."""
+    """A candidate and its reference.
+
+    Attributes:
+        reference: file or program to compare with.
+        candidate: file or program to judge.
+        size: size of the pictures.
+    """
 
     reference: ModelFile
     candidate: ModelFile
@@ -79,12 +85,12 @@ class FilePair:
 
 @dataclass(frozen=True)
 class FileFilter:
-    """What of an artifact is compared; None is all.
+    """The files of an artifact to compare; None is all.
 
     Attributes:
-        size: of the pictures.
-        role: of the files.
-        target: their format.
+        size: size of the pictures.
+        role: role of the files.
+        target: format of the files.
     """
 
     size: Size | None = None
@@ -92,12 +98,12 @@ class FileFilter:
     target: str | None = None
 
 
-def sides_of(folder: Path, manifest: Manifest | None = None) -> tuple[ModelFile, ...]:
+def model_files_of(folder: Path, manifest: Manifest | None = None) -> tuple[ModelFile, ...]:
     """Return the float programs of an artifact, then its files.
 
     Args:
-        folder: of the artifact.
-        manifest: None reads it, and checks every file.
+        folder: artifact directory.
+        manifest: manifest; None reads it and checks every file.
 
     Raises:
         BadArtifact: the folder is not an artifact, or a file of it was altered.
@@ -120,7 +126,7 @@ def _file_sizes(fact: FileFact) -> tuple[Size, ...]:
 
 
 def _program_sizes(manifest: Manifest, program: ProgramFact) -> tuple[Size, ...]:
-    """Return the size of a program; () where the files made of it take several or any."""
+    """Return the size of a program; () where the files exported from it take several or any."""
     own: tuple[SizeFact | None, ...] = tuple(
         fact.size for fact in manifest.files if fact.role is program.role
     )
@@ -128,16 +134,16 @@ def _program_sizes(manifest: Manifest, program: ProgramFact) -> tuple[Size, ...]
 
 
 def pairs_of(names: Sequence[str], choice: FileFilter) -> tuple[FilePair, ...]:
-    """Return what is compared with what.
+    """Return the pairs that names stand for.
 
     Args:
-        names: an artifact folder, which compares every file of it with its float program; one and a
-            candidate; one, a reference and a candidate; or two files of two artifacts. Files are
+        names: an artifact folder, whose files are all compared with the float program; a folder and
+            a candidate; a folder, a reference and a candidate; or files of two artifacts. Files are
             named by path or by precision; ``float`` is the float program.
-        choice: narrows what a precision or a folder means.
+        choice: restricts the files that a precision or a folder stands for.
 
     Raises:
-        UsageError: a name fits nothing, or the files have no role and size in common.
+        UsageError: a name stands for no file, or the files have no role and size in common.
         BadArtifact: an artifact is damaged, or a file lies in none.
     """
     if Path(names[0]).is_dir() and (Path(names[0]) / FILE_NAME).is_file() and len(names) <= 3:
@@ -148,56 +154,56 @@ def pairs_of(names: Sequence[str], choice: FileFilter) -> tuple[FilePair, ...]:
             "[CANDIDATE]`, or two files of two artifacts"
         )
     reference, candidate = (_at(Path(name)) for name in names)
-    found = tuple(_matched([reference], [candidate], choice))
-    if not found:
+    pairs = tuple(_matched([reference], [candidate], choice))
+    if not pairs:
         raise _nothing_in_common([reference], [candidate], choice)
-    return found
+    return pairs
 
 
 def _within(folder: Path, names: Sequence[str], choice: FileFilter) -> tuple[FilePair, ...]:
     """Return the pairs of one artifact."""
-    sides = sides_of(folder)
+    sides = model_files_of(folder)
     references = _named(folder, sides, names[0] if len(names) == 2 else FLOAT, choice)
     if names:
         candidates = _named(folder, sides, names[-1], choice)
     else:
         candidates = [
-            side for side in sides if side.is_file and choice.target in (None, side.target)
+            side for side in sides if side.is_exported and choice.target in (None, side.target)
         ]
-    found = tuple(_matched(references, candidates, choice))
-    if not found:
+    pairs = tuple(_matched(references, candidates, choice))
+    if not pairs:
         raise _nothing_in_common(references, candidates, choice)
-    return found
+    return pairs
 
 
 def _named(
     folder: Path, sides: Sequence[ModelFile], name: str, choice: FileFilter
 ) -> list[ModelFile]:
-    """Return the sides that a precision, a path, or ``float`` means."""
+    """Return the files that a precision, a path, or ``float`` stands for."""
     if name == FLOAT:
-        programs = [side for side in sides if not side.is_file]
+        programs = [side for side in sides if not side.is_exported]
         return programs or [side for side in sides if side.precision is Precision.FP32]
-    found = [
+    matches = [
         side
         for side in sides
         if (side.precision == name and choice.target in (None, side.target))
         or side.path == name
         or side.file.resolve() == Path(name).resolve()
     ]
-    if not found:
+    if not matches:
         held = dict.fromkeys(s.precision.value for s in sides if s.precision is not None)
         target = f" for {choice.target}" if choice.target is not None else ""
         raise UsageError(
             f"{folder} holds no {name!r}{target}: expected {FLOAT}, {', '.join(held)} or the path "
             f"of a file; `styleexport inspect {folder}` lists them"
         )
-    return found
+    return matches
 
 
 def _matched(
     references: Sequence[ModelFile], candidates: Sequence[ModelFile], choice: FileFilter
 ) -> Iterator[FilePair]:
-    """Yield each candidate with its reference: of its role and size, of its target if it can be."""
+    """Yield each candidate with a reference of its role and size, preferably of its target."""
     for candidate in candidates:
         if choice.role not in (None, candidate.role):
             continue
@@ -215,7 +221,7 @@ def _matched(
 
 
 def _sizes(references: Sequence[ModelFile], candidate: ModelFile) -> tuple[Size, ...]:
-    """Return the sizes of a candidate; for one of any size those of its references and probes."""
+    """Return the sizes of a candidate; for any size those of its references or probes."""
     sizes = candidate.sizes or tuple(size for side in references for size in side.sizes)
     probes = (p.size.size() for p in candidate.manifest.probes if p.role is candidate.role)
     return tuple(dict.fromkeys(sizes)) or tuple(probes)[:1]
@@ -224,23 +230,23 @@ def _sizes(references: Sequence[ModelFile], candidate: ModelFile) -> tuple[Size,
 def _nothing_in_common(
     references: Sequence[ModelFile], candidates: Sequence[ModelFile], choice: FileFilter
 ) -> UsageError:
-    def words(sides: Sequence[ModelFile]) -> str:
+    def names(sides: Sequence[ModelFile]) -> str:
         known = [f"{s.role} {' '.join(map(str, s.sizes)) or 'any size'}" for s in sides]
         return ", ".join(dict.fromkeys(known)) or "none"
 
-    asked = " ".join(str(x) for x in (choice.role, choice.size, choice.target) if x is not None)
+    requested = " ".join(str(x) for x in (choice.role, choice.size, choice.target) if x is not None)
     return UsageError(
-        f"nothing to compare{' at ' + asked if asked else ''}: the reference computes "
-        f"{words(references)} and the candidate {words(candidates)}; name two files of one role "
+        f"nothing to compare{' at ' + requested if requested else ''}: the reference computes "
+        f"{names(references)} and the candidate {names(candidates)}; name two files of one role "
         "and size"
     )
 
 
 def _at(path: Path) -> ModelFile:
-    """Return the side of a file, found by the manifest above it."""
+    """Return a file by its path, from the manifest of its artifact."""
     folder = artifact_of(path)
     name = path.resolve().relative_to(folder).as_posix()
-    for side in sides_of(folder):
+    for side in model_files_of(folder):
         if side.path == name:
             return side
     raise UsageError(

@@ -1,9 +1,9 @@
-"""Any side of a comparison as a session that takes pictures: content, and style as a picture.
+"""Sessions that take content and style as pictures, whatever the file behind them takes.
 
-So two files can be compared that take the style in different ways, or whose style codes are not
-alike (a pruned or distilled network has an encoder of its own). A transform gets its codes from the
-float encode program of its own artifact; an encoder is judged by what the float transform program
-of its artifact paints with its codes.
+So files compare that take the style in different forms, or whose style codes differ (a pruned or
+distilled network has its own encoder). A transform gets its codes from the float encode program of
+its own artifact; an encoder is judged by the pictures that the float transform program of its
+artifact computes with its codes.
 """
 
 from __future__ import annotations
@@ -21,38 +21,38 @@ from styleexport.core.errors import BadArtifact
 from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.types import Role, Size
 from styleexport.runtime_bench.parity import runtime_errors_of
-from styleexport.runtime_bench.quality.pairs import ModelFile, sides_of
+from styleexport.runtime_bench.quality.pairs import ModelFile, model_files_of
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 
-# The order in which the programs, which have no names, take their inputs.
+# Order of a program's inputs, which have no names.
 ORDER = ("content", "style", "style_code", "strength")
 NO_STYLE = np.zeros((1, 3, 1, 1), np.float32)
 
 
 class CachedStyleEncoder:
-    """Style picture → style code, each picture encoded once.
+    """A style encoder that encodes each picture once.
 
     Args:
-        encode: style [1, 3, H, W] → code [1, K].
+        encode: style [1, 3, H, W] in 0..1 → code [1, K].
     """
 
     def __init__(self, encode: Callable[[Array], Array]) -> None:
         self.encode = encode
-        # A picture is kept with its code: the identity of the array stays its own.
-        self.known: dict[int, tuple[Array, Array]] = {}
+        # The picture is kept with its code, so that no other array gets its id.
+        self.codes: dict[int, tuple[Array, Array]] = {}
 
     def __call__(self, style: Array) -> Array:
-        """Return the code of a picture."""
-        if id(style) not in self.known:
-            self.known[id(style)] = (style, self.encode(style))
-        return self.known[id(style)][1]
+        """Return the code [1, K] of a picture [1, 3, H, W] in 0..1."""
+        if id(style) not in self.codes:
+            self.codes[id(style)] = (style, self.encode(style))
+        return self.codes[id(style)][1]
 
 
 class StyleEncoders:
     """The float encode programs of some artifacts: a picture is encoded once for all sessions.
 
     Args:
-        options: of the runtime.
+        options: options of the runtimes.
     """
 
     def __init__(self, options: RunOptions) -> None:
@@ -60,7 +60,7 @@ class StyleEncoders:
         self.opened: dict[Path, CachedStyleEncoder] = {}
 
     def of(self, program: ModelFile) -> CachedStyleEncoder:
-        """Return the codes that a program gives."""
+        """Return the encoder of a program."""
 
         def encode(style: Array) -> Array:
             with _opened(program, self.options) as session:
@@ -72,13 +72,13 @@ class StyleEncoders:
 
 @dataclass(frozen=True)
 class _PictureSession:
-    """A session of pictures in, picture (or style code) out.
+    """A session from pictures to a picture or style code.
 
     Attributes:
-        run: the file.
-        names: its inputs.
-        code: style picture → style code; None where none is needed.
-        transform: paints with the codes of an encode file; None elsewhere.
+        run: session of the file.
+        names: input names of the file.
+        code: style picture → style code; None where the file takes none.
+        transform: session that stylizes with an encode file's codes; None for other files.
     """
 
     run: Run
@@ -88,18 +88,23 @@ class _PictureSession:
 
     def __call__(self, inputs: Arrays) -> dict[str, Array]:
         """Return the output of a probe."""
-        given = dict(inputs)
+        tensors = dict(inputs)
         if self.code is not None:
-            given["style_code"] = self.code(given.get("style", NO_STYLE))
-        if self.transform is not None and "content" in given:
+            tensors["style_code"] = self.code(tensors.get("style", NO_STYLE))
+        if self.transform is not None and "content" in tensors:
             names = ("content", "style_code", "strength")
-            return self.transform({name: given[name] for name in names})
-        return self.run({name: given[name] for name in self.names})
+            return self.transform({name: tensors[name] for name in names})
+        return self.run({name: tensors[name] for name in self.names})
 
 
 @contextlib.contextmanager
 def open_picture_session(side: ModelFile, size: Size, encoders: StyleEncoders) -> Generator[Run]:
-    """Return a session that takes ``content``, ``style`` and ``strength`` as pictures and number.
+    """Return a session that takes ``content`` and ``style`` as pictures, and ``strength``.
+
+    Args:
+        side: file or program to run.
+        size: size of the pictures.
+        encoders: style encoders, shared by sessions.
 
     Raises:
         BadArtifact: a file cannot be loaded or run.
@@ -122,9 +127,9 @@ def open_picture_session(side: ModelFile, size: Size, encoders: StyleEncoders) -
 
 
 def partner(side: ModelFile, role: Role, size: Size) -> ModelFile | None:
-    """Return the float program of another role in the same artifact, at a size if it can be."""
-    siblings = sides_of(side.folder, side.manifest)
-    programs = [other for other in siblings if not other.is_file and other.role is role]
+    """Return the artifact's float program of another role, preferably one of a size."""
+    siblings = model_files_of(side.folder, side.manifest)
+    programs = [other for other in siblings if not other.is_exported and other.role is role]
     programs.sort(key=lambda program: not program.takes(size))
     return next(iter(programs), None)
 
@@ -134,12 +139,12 @@ def _resized(style: Array, program: ModelFile) -> Array:
     size = Size(style.shape[2], style.shape[3])
     if program.takes(size):
         return style
-    wanted = program.sizes[0]
-    return array_from_image(image_from_array(style).resize((wanted.width, wanted.height)))
+    own = program.sizes[0]
+    return array_from_image(image_from_array(style).resize((own.width, own.height)))
 
 
 def _golden(side: ModelFile) -> Callable[[Array], Array]:
-    """Return the code of the golden probe for any picture: of an artifact that has no encoder."""
+    """Return an encoder that always gives the golden probe's code: for lack of an encoder."""
     for probe in side.manifest.probes:
         tensors = load_file(side.folder / probe.path) if probe.role is side.role else {}
         if "style_code" in tensors:
@@ -159,7 +164,7 @@ def _input_names(side: ModelFile) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def _opened(side: ModelFile, options: RunOptions) -> Generator[Run]:
-    """Return a session on a side; what its runtime raises becomes one line."""
+    """Return a session whose runtime errors are one line."""
     with runner_for(side.file).open(side.file, options) as session:
 
         def run(inputs: Arrays) -> dict[str, Array]:

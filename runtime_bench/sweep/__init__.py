@@ -1,4 +1,4 @@
-"""Networks × recipes × sizes × runners, exported and measured as one table that can be resumed."""
+"""Sweeps: networks × recipes × sizes × runners, exported and measured into one resumable table."""
 
 from __future__ import annotations
 

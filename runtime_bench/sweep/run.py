@@ -1,7 +1,7 @@
-"""From a plan to a table: everything is exported in parallel, then measured, one cell a host.
+"""The two phases of a sweep: export in parallel, then measure one cell at a time per host.
 
-Nothing is exported on a host while it measures: the two are phases, and a lock of the host holds
-them apart between sweeps too. Cells of one network stay on one host, as long as it lives.
+Nothing is exported on a host while it measures; a host-wide lock ensures that between sweeps too.
+Cells of one network stay on one host while it lives.
 """
 
 from __future__ import annotations
@@ -29,10 +29,15 @@ from styleexport.runtime_bench.sweep.plan import (
 )
 from styleexport.runtime_bench.sweep.table import Status, SweepRow, Table, open_table, row_of
 
-# What dask sets for its workers, and what would change how fast their children are.
-UNWANTED = ("MALLOC_TRIM_THRESHOLD_", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# Variables that dask sets for its workers, which would change the speed of measured processes.
+REMOVED_VARIABLES = (
+    "MALLOC_TRIM_THRESHOLD_",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+)
 
-# Writes the artifact of an export into a folder. It is sent to other processes.
+# Exports an artifact into a folder. It is pickled for other processes.
 Exporter = Callable[[PlannedArtifact, Path], None]
 # Returns the latency report of a cell as JSON, given the artifact's folder.
 Measurer = Callable[[SweepCell, Path], bytes]
@@ -40,16 +45,17 @@ Measurer = Callable[[SweepCell, Path], bytes]
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What to sweep, and where.
+    """Settings of a sweep.
 
     Attributes:
-        plan: the sweep.
-        folder: that the files it names lie below.
-        out: the table.
-        suffixes: target → what its files end in.
-        restart: whether to forget what an earlier run found.
-        workers: processes of a cluster on this machine.
-        scheduler: of another cluster; its hosts must see the folders of this one.
+        plan: contents of the sweep file.
+        folder: folder that its paths are relative to.
+        out: path of the table.
+        suffixes: target → suffix of its files.
+        restart: whether to discard the results of an earlier run.
+        workers: number of processes of a local cluster.
+        scheduler: address of another cluster, whose hosts share this file system; None for a local
+            one.
     """
 
     plan: SweepPlan
@@ -66,42 +72,40 @@ class SweepRequest:
 
     @property
     def artifacts(self) -> Path:
-        """Where the artifacts are kept."""
+        """Folder of the exported artifacts."""
         return self.out.resolve().with_name(f"{self.out.stem}-artifacts")
 
 
 def cells_of(request: SweepRequest) -> tuple[SweepCell, ...]:
-    """Return the cells of a sweep, each once.
+    """Return the unique cells of a sweep.
 
     Raises:
-        BadCheckpoint: a file that the plan names is not there.
-        UsageError: an unknown target, or a runner that reads none of the files.
+        BadCheckpoint: a file that the sweep names is missing.
+        UsageError: a target is unknown, or a runner reads none of the files.
     """
     for recipe in request.plan.recipes:
         if recipe.target not in request.suffixes:
             known = ", ".join(sorted(request.suffixes))
             raise UsageError(f"unknown target {recipe.target!r}: expected one of {known}")
-    found = [
+    cells = [
         SweepCell(export, runner, request.plan)
         for export in exports_of(request.plan, request.folder)
         for runner in runners_of(request.plan, export, request.suffixes)
     ]
-    idle = set(request.plan.runners) - {cell.runner for cell in found}
+    idle = set(request.plan.runners) - {cell.runner for cell in cells}
     if idle:
         raise UsageError(
             f"runner {min(idle)} reads no file of this sweep: add a recipe with a target that it "
             "reads, or leave it out"
         )
-    return tuple({cell.key: cell for cell in found}.values())
+    return tuple({cell.key: cell for cell in cells}.values())
 
 
 def current_rows(request: SweepRequest) -> tuple[SweepRow, ...]:
-    """Return the rows of a sweep as they are now: what an earlier run found, and what waits.
-
-    Nothing is written.
+    """Return the rows of a sweep as they are now, without writing: measured or waiting.
 
     Raises:
-        BadArtifact: what is at ``out`` is not the table of a sweep.
+        BadArtifact: the file at ``out`` is not the table of a sweep.
         UsageError: see `cells_of`.
     """
     known: dict[str, SweepRow] = {}
@@ -114,16 +118,16 @@ def current_rows(request: SweepRequest) -> tuple[SweepRow, ...]:
 def sweep(
     request: SweepRequest, export: Exporter, progress: Progress, *, measure: Measurer | None = None
 ) -> tuple[SweepRow, ...]:
-    """Export and measure what an earlier run has not, and return the rows of this sweep.
+    """Export and measure the cells that an earlier run has not, and return all rows.
 
     Args:
-        request: what to sweep.
-        export: makes an artifact.
-        progress: is told how far the work is.
+        request: settings of the sweep.
+        export: exports an artifact into a folder.
+        progress: receives progress messages.
         measure: measures a cell; None for `bench`.
 
     Raises:
-        BadArtifact: what is at ``out`` is not the table of a sweep.
+        BadArtifact: the file at ``out`` is not the table of a sweep.
         DeviceError: the table cannot be written, or there is no cluster.
         UsageError: see `cells_of`.
     """
@@ -137,14 +141,14 @@ def sweep(
         progress(f"{len(waiting)} of {len(cells)} cells to measure")
         if waiting:
             with cluster(request.workers, request.scheduler) as engine:
-                work = _Work(request, engine, table, progress)
-                work.measure(work.export(waiting, export), measure or measured)
+                phases = _Phases(request, engine, table, progress)
+                phases.measure(phases.export(waiting, export), measure or measure_cell)
         keys = {cell.key for cell in cells}
         return tuple(row for row in table.rows() if row.key in keys)
 
 
 @dataclass(frozen=True)
-class _Work:
+class _Phases:
     """The two phases of a sweep."""
 
     request: SweepRequest
@@ -153,22 +157,22 @@ class _Work:
     progress: Progress
 
     def export(self, cells: Sequence[SweepCell], export: Exporter) -> list[SweepCell]:
-        """Make the artifacts that are not there; return the cells that can be measured."""
-        wanted = dict.fromkeys(cell.export for cell in cells)
-        missing = [item for item in wanted if self.request.restart or not self._holds(item)]
+        """Export the missing artifacts; return the cells that can be measured."""
+        artifacts = dict.fromkeys(cell.export for cell in cells)
+        missing = [item for item in artifacts if self.request.restart or not self._holds(item)]
         failed: dict[PlannedArtifact, TaskResult[PlannedArtifact, None]] = {}
         task = partial(_export, export, self.request.artifacts)
-        for number, outcome in enumerate(self.engine.map_tasks(task, missing), start=1):
+        for number, result in enumerate(self.engine.map_tasks(task, missing), start=1):
             self.progress(
-                f"{number}/{len(missing)} export {outcome.task.name}"
-                + (f": {outcome.message}" if outcome.message else "")
+                f"{number}/{len(missing)} export {result.task.name}"
+                + (f": {result.message}" if result.message else "")
             )
-            if outcome.message:
-                failed[outcome.task] = outcome
+            if result.message:
+                failed[result.task] = result
         for cell in cells:
-            if (outcome := failed.get(cell.export)) is not None:
-                status = "killed" if outcome.killed else "failed"
-                self.table.settle(cell.key, status, message=f"export: {outcome.message}")
+            if (result := failed.get(cell.export)) is not None:
+                status = "killed" if result.killed else "failed"
+                self.table.settle(cell.key, status, message=f"export: {result.message}")
         return [cell for cell in cells if cell.export not in failed]
 
     def _holds(self, item: PlannedArtifact) -> bool:
@@ -179,49 +183,49 @@ class _Work:
         return True
 
     def measure(self, cells: Sequence[SweepCell], measure: Measurer) -> None:
-        """Measure cells and write down what came of each."""
+        """Measure cells and store the results."""
         groups: dict[str, list[SweepCell]] = {}
         for cell in cells:
             groups.setdefault(cell.export.network.name, []).append(cell)
         task = partial(_measure, measure, self.request.artifacts)
-        outcomes = self.engine.map_one_per_host(task, list(groups.values()))
-        for number, outcome in enumerate(outcomes, start=1):
-            status, message = _verdict(outcome)
+        results = self.engine.map_one_per_host(task, list(groups.values()))
+        for number, result in enumerate(results, start=1):
+            status, message = _status_of(result)
             self.table.settle(
-                outcome.task.key,
+                result.task.key,
                 status,
                 message=message,
-                host=outcome.host,
-                report=outcome.value or b"",
+                host=result.host,
+                report=result.value or b"",
             )
-            said = f": {message}" if message else ""
-            self.progress(f"{number}/{len(cells)} {status} {outcome.task.label}{said}")
+            reason = f": {message}" if message else ""
+            self.progress(f"{number}/{len(cells)} {status} {result.task.label}{reason}")
 
 
-def _verdict(outcome: TaskResult[SweepCell, bytes]) -> tuple[Status, str]:
-    """Return what became of a cell, and why it was not measured."""
-    if outcome.killed or outcome.value is None:
-        return "killed" if outcome.killed else "failed", outcome.message
-    cells = report_from_json(outcome.value, outcome.task.label).cells
+def _status_of(result: TaskResult[SweepCell, bytes]) -> tuple[Status, str]:
+    """Return the status of a cell, and the reason where it was not measured."""
+    if result.killed or result.value is None:
+        return "killed" if result.killed else "failed", result.message
+    cells = report_from_json(result.value, result.task.label).cells
     if any(cell.status == "measured" for cell in cells):
         return "measured", ""
     return "failed", f"{cells[0].status}: {cells[0].message}"
 
 
 def _export(export: Exporter, artifacts: Path, item: PlannedArtifact) -> None:
-    with host_lock(alone=False):
+    with host_lock(exclusive=False):
         export(item, artifacts / item.name)
 
 
 def _measure(measure: Measurer, artifacts: Path, cell: SweepCell) -> bytes:
-    for name in UNWANTED:
+    for name in REMOVED_VARIABLES:
         os.environ.pop(name, None)
-    with host_lock(alone=True):
+    with host_lock(exclusive=True):
         return measure(cell, artifacts / cell.export.name)
 
 
-def measured(cell: SweepCell, artifact: Path) -> bytes:
-    """Return the latency report of a cell, as `bench` makes it."""
+def measure_cell(cell: SweepCell, artifact: Path) -> bytes:
+    """Return the latency report of a cell by `bench`, as JSON."""
     from styleexport.runtime_bench.bench import BenchRequest, bench
     from styleexport.runtime_bench.contract.job import PlanFact
 
@@ -236,8 +240,8 @@ def measured(cell: SweepCell, artifact: Path) -> bytes:
         profile=plan.profile,
         command=f"styleexport sweep: {cell.label}",
     )
-    return bench(request, _unheard).encoded()
+    return bench(request, _ignore).encoded()
 
 
-def _unheard(_: str) -> None:
-    """Say nothing: a worker has no terminal."""
+def _ignore(_: str) -> None:
+    """Drop a progress message: a worker has no terminal."""

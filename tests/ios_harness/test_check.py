@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from styleexport.runtime_bench.job import PlanFact, new_job
 
 from styleexport.core.manifest import read_manifest
+from styleexport.runtime_bench.contract.job import PlanFact, job_cells, new_job
 from styleexport.runtime_bench.contract.latency import report_from_json
 from styleexport.runtime_bench.phones import answer
 from styleexport.runtime_bench.runners.coreml import UNITS

@@ -18,7 +18,8 @@ from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import PassFact
 from styleexport.core.recipe import Int8Recipe, Range
 from styleexport.exporter.targets.tflite.aeq import STATIC, STATIC_PER_TENSOR, quantize
-from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation, read_graph
+from styleexport.runtime_bench.formats._tflite import read_graph
+from styleexport.runtime_bench.formats._tflite_graph import TfliteGraph, TfliteOperation
 from styleexport.runtime_bench.runners._litert import feed, invoke, load
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")

@@ -11,7 +11,11 @@ from styleexport.core.errors import BadArtifact
 from styleexport.runtime_bench.execution import describe_execution
 from styleexport.runtime_bench.execution.runtime_op import RuntimeOp, float_round_trips, reorders
 from styleexport.runtime_bench.formats._onnx_macs import sources
-from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation, TfliteTensor
+from styleexport.runtime_bench.formats._tflite_graph import (
+    TfliteGraph,
+    TfliteOperation,
+    TfliteTensor,
+)
 
 FLOAT = onnx.TensorProto.FLOAT
 

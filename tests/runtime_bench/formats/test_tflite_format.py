@@ -20,7 +20,11 @@ from ai_edge_litert.tools import flatbuffer_utils
 from styleexport.exporter.targets._target import Recipe
 from styleexport.exporter.targets.tflite import TARGET
 from styleexport.runtime_bench.formats._format import describe
-from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation, TfliteTensor
+from styleexport.runtime_bench.formats._tflite_graph import (
+    TfliteGraph,
+    TfliteOperation,
+    TfliteTensor,
+)
 from styleexport.runtime_bench.formats.tflite import _risks
 
 SIZE = Size(12, 16)

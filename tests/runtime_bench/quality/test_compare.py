@@ -8,7 +8,7 @@ from styleexport.core.errors import BadArtifact
 from styleexport.core.types import Role, Size
 from styleexport.runtime_bench.quality.budget import Budget
 from styleexport.runtime_bench.quality.compare import JudgeSettings, compare
-from styleexport.runtime_bench.quality.pairs import FileFilter, FilePair, pairs_of, sides_of
+from styleexport.runtime_bench.quality.pairs import FileFilter, FilePair, model_files_of, pairs_of
 from styleexport.runtime_bench.quality.picture_session import StyleEncoders, open_picture_session
 from styleexport.runtime_bench.quality.probes import quality_probes
 from styleexport.runtime_bench.runners._runner import RunOptions
@@ -84,7 +84,7 @@ def test_two_networks_each_get_codes_of_their_own_encoder(artifact, int8_artifac
 
 
 def test_one_reference_is_run_once_for_all_its_candidates(int8_artifact, settings):
-    program, _, *files = [s for s in sides_of(int8_artifact) if s.role is Role.TRANSFORM] * 2
+    program, _, *files = [s for s in model_files_of(int8_artifact) if s.role is Role.TRANSFORM] * 2
     lines: list[str] = []
     pairs = [FilePair(program, side, SIZE) for side in files]
     assert len(compare(pairs, settings, progress=lines.append)) == 2
@@ -92,14 +92,14 @@ def test_one_reference_is_run_once_for_all_its_candidates(int8_artifact, setting
 
 
 def test_each_style_is_encoded_once_for_all_files_of_an_artifact(int8_artifact):
-    sides = [s for s in sides_of(int8_artifact) if s.role is Role.TRANSFORM]
+    sides = [s for s in model_files_of(int8_artifact) if s.role is Role.TRANSFORM]
     probes = quality_probes(SIZE, ("content", "style", "strength"))
     encoders, outputs = StyleEncoders(RunOptions()), []
     for side in sides:
         with open_picture_session(side, SIZE, encoders) as session:
             outputs += [session(probe.inputs)["image"] for probe in probes[:3]]
     (codes,) = encoders.opened.values()
-    assert len(codes.known) == 2
+    assert len(codes.codes) == 2
     assert not np.array_equal(outputs[0], outputs[1])
 
 

@@ -8,7 +8,7 @@ import pytest
 from styleexport.core.psnr import EQUAL_DB, pooled_psnr, psnr_db
 from styleexport.models.losses.loss_network import shipped_loss_network
 from styleexport.runtime_bench.quality.fidelity import relative_squared_error, ssim
-from styleexport.runtime_bench.quality.flicker import LEAST, flicker, flicker_change
+from styleexport.runtime_bench.quality.flicker import MIN_FLICKER, flicker, flicker_change
 from styleexport.runtime_bench.quality.style import StyleFeatures
 
 
@@ -53,7 +53,7 @@ def test_flicker_is_what_a_pan_changes_besides_moving():
 
 def test_flicker_that_cannot_be_shown_is_no_measure():
     assert flicker_change(0.03, 0.02) == pytest.approx(0.5)
-    assert flicker_change(LEAST / 2, 0.0) == pytest.approx(0.5)
+    assert flicker_change(MIN_FLICKER / 2, 0.0) == pytest.approx(0.5)
 
 
 def test_style_distance_sees_statistics_and_not_places():

@@ -24,7 +24,7 @@ from styleexport.runtime_bench.runners._runner import RunOptions, find_runner, r
 pytest.importorskip("litert_torch")
 
 from styleexport.exporter.targets.tflite import TARGET
-from styleexport.runtime_bench.formats._tflite import TfliteTensor
+from styleexport.runtime_bench.formats._tflite_graph import TfliteTensor
 
 SIZE = Size(12, 16)
 RUNNERS = ("litert", "litert-builtin")

@@ -215,25 +215,25 @@ def test_a_host_is_held_by_one_who_measures_or_many_who_export(
     monkeypatch.setattr(host_lock, "WAIT_SECONDS", 0.001)
     got: list[str] = []
 
-    def take(name: str, alone: bool) -> threading.Thread:
+    def take(name: str, exclusive: bool) -> threading.Thread:
         def hold() -> None:
-            with host_lock.host_lock(alone=alone):
+            with host_lock.host_lock(exclusive=exclusive):
                 got.append(name)
 
         thread = threading.Thread(target=hold)
         thread.start()
         return thread
 
-    with host_lock.host_lock(alone=False):
-        take("export", alone=False).join(10)
+    with host_lock.host_lock(exclusive=False):
+        take("export", exclusive=False).join(10)
         assert got == ["export"]
-        waiting = take("measure", alone=True)
+        waiting = take("measure", exclusive=True)
         waiting.join(0.05)
         assert got == ["export"]
     waiting.join(10)
     assert got == ["export", "measure"]
-    with host_lock.host_lock(alone=True):
-        others = [take("export", alone=False), take("measure", alone=True)]
+    with host_lock.host_lock(exclusive=True):
+        others = [take("export", exclusive=False), take("measure", exclusive=True)]
         others[0].join(0.05)
         assert len(got) == 2
     for thread in others:

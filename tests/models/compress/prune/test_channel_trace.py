@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from styleexport.models.architecture import keep_channels, layers
-from styleexport.models.compress.prune.coupling import couple
-from styleexport.models.compress.prune.zero_channel import network_passes
+from styleexport.models.compress.prune.channel_trace import trace_dependencies
+from styleexport.models.compress.prune.channels import paint_in_own_style
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, **options) -> nn.Conv2d:
@@ -142,19 +142,19 @@ class Upwards(nn.Module):
 
 def empty_sets(net: nn.Module, pictures: Tensor):
     """The sets that are empty on pictures, by hooks rather than by the code that is tested."""
-    coupling = couple(net, pictures[:1], network_passes)
+    dependencies = trace_dependencies(net, pictures[:1], paint_in_own_style)
     alive, read = set(), set()
-    for name in coupling.read:
+    for name in dependencies.mixing:
         seen: list[Tensor] = []
         module = dict(layers(net))[name]
         hook = module.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs[0]))
         net(pictures)
         hook.remove()
         peak = torch.cat([s.abs().transpose(0, 1).flatten(1) for s in seen], 1).amax(1)
-        labels = coupling.inputs[name]
+        labels = dependencies.inputs[name]
         read.update(labels)
         alive.update(label for label, value in zip(labels, peak.tolist(), strict=True) if value)
-    return coupling, read - alive - coupling.pinned
+    return dependencies, read - alive - dependencies.pinned
 
 
 EXPECTED = {
@@ -173,8 +173,8 @@ def test_empty_channels_go_with_all_that_is_joined_to_them(kind):
     torch.manual_seed(1)
     net = kind().eval().requires_grad_(False)
     pictures = torch.rand(3, 3, 16, 16)
-    coupling, gone = empty_sets(net, pictures)
-    kept = coupling.kept_without(gone)
+    dependencies, gone = empty_sets(net, pictures)
+    kept = dependencies.kept_without(gone)
     widths = {name: (len(k.inputs), len(k.outputs)) for name, k in kept.items()}
     assert widths == EXPECTED[kind]
     slim = copy.deepcopy(net)
@@ -246,17 +246,19 @@ class Averaged(Softly):
 def test_what_is_not_understood_stays(kind):
     torch.manual_seed(0)
     net = kind().eval().requires_grad_(False)
-    coupling = couple(net, torch.rand(1, 3, 16, 16), network_passes)
-    removable = {label for name in coupling.read for label in coupling.inputs[name]}
-    assert not (removable - coupling.pinned) & set(coupling.outputs["a"])
+    dependencies = trace_dependencies(net, torch.rand(1, 3, 16, 16), paint_in_own_style)
+    removable = {label for name in dependencies.mixing for label in dependencies.inputs[name]}
+    assert not (removable - dependencies.pinned) & set(dependencies.outputs["a"])
 
 
 @torch.no_grad()
 def test_pixel_shuffle_joins_the_channels_it_mixes():
     net = nn.Sequential(conv(3, 8), nn.PixelShuffle(2), conv(2, 3)).eval().requires_grad_(False)
-    coupling = couple(net, torch.rand(1, 3, 8, 8), network_passes)
-    assert len(set(coupling.outputs["0"][:4])) == 1
-    assert coupling.outputs["0"][0] == coupling.inputs["2"][0] != coupling.inputs["2"][1]
+    dependencies = trace_dependencies(net, torch.rand(1, 3, 8, 8), paint_in_own_style)
+    assert len(set(dependencies.outputs["0"][:4])) == 1
+    assert (
+        dependencies.outputs["0"][0] == dependencies.inputs["2"][0] != dependencies.inputs["2"][1]
+    )
 
 
 @torch.no_grad()
@@ -269,5 +271,8 @@ def test_a_channel_that_scales_all_others_stays():
             return self.b(x * x[:, :1])
 
     net = Gated().eval().requires_grad_(False)
-    coupling = couple(net, torch.rand(1, 3, 8, 8), network_passes)
-    assert [label in coupling.pinned for label in coupling.outputs["a"]] == [True, *[False] * 3]
+    dependencies = trace_dependencies(net, torch.rand(1, 3, 8, 8), paint_in_own_style)
+    assert [label in dependencies.pinned for label in dependencies.outputs["a"]] == [
+        True,
+        *[False] * 3,
+    ]

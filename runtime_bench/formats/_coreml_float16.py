@@ -1,4 +1,4 @@
-"""What float16 and float32 do to a Core ML program: sums that overflow, and layers left behind."""
+"""Precision risks of a Core ML program: float16 sums that overflow, layers left in float32."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from styleexport.core.manifest import RiskFact
 from styleexport.runtime_bench.coreml_program.program import Operation
-from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph, name_all
+from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph, location_of
 
-LARGEST_HALF = 65504
+LARGEST_FLOAT16 = 65504
 # Trained features reach 4 deviations of about 4: squares of 16 on average.
-TYPICAL = 16.0
-# Operation → the largest magnitude that it makes.
+TYPICAL_SQUARE = 16.0
+# Operation → largest magnitude of its output.
 BOUNDED = {"sigmoid": 1.0, "sigmoid_hard": 1.0, "tanh": 1.0, "softmax": 1.0, "relu6": 6.0}
 SUMS = frozenset(
     {
@@ -29,8 +29,8 @@ NORMS = frozenset({"instance_norm", "layer_norm"})
 SCALINGS = frozenset({"add", "cast", "clip", "mul", "real_div", "sub"})
 
 
-def find_half_risks(graph: CoremlGraph) -> Iterator[RiskFact]:
-    """Yield what is in the wrong precision: sums in float16, other layers in float32."""
+def float16_risks(graph: CoremlGraph) -> Iterator[RiskFact]:
+    """Yield the risks of layers in the wrong precision: sums in float16, others in float32."""
     counts = graph.precisions
     if counts["fp32"] > counts["fp16"]:
         yield RiskFact(
@@ -39,23 +39,23 @@ def find_half_risks(graph: CoremlGraph) -> Iterator[RiskFact]:
             remedy="export with --precision fp16",
         )
     else:
-        yield from _of_float32(graph)
-    yield from _of_sums(graph)
+        yield from _float32_risks(graph)
+    yield from _sum_risks(graph)
 
 
-def _of_float32(graph: CoremlGraph) -> Iterator[RiskFact]:
-    border = _before_casts(graph) | _after_casts(graph)
+def _float32_risks(graph: CoremlGraph) -> Iterator[RiskFact]:
+    boundary = _before_casts(graph) | _after_casts(graph)
     left = [
         item
         for item in graph.steps
         if any(graph.types[out.name].dtype == "fp32" for out in item.outputs)
-        # Every picture is scaled where it comes in and where it goes out; a cast computes nothing.
+        # Pictures are scaled at the inputs and outputs; a cast computes nothing.
         and item.kind != "cast"
-        and not (item.kind in SCALINGS and border.issuperset(out.name for out in item.outputs))
+        and not (item.kind in SCALINGS and boundary.issuperset(out.name for out in item.outputs))
     ]
     if left:
         yield RiskFact(
-            where=name_all(left),
+            where=location_of(left),
             reason="computes in float32 in a program of float16: the Neural Engine does not, and "
             "the program is cut there with a copy each way",
             remedy="keep it in float16 where its values allow that, for sums as means over the "
@@ -64,49 +64,49 @@ def _of_float32(graph: CoremlGraph) -> Iterator[RiskFact]:
 
 
 def _before_casts(graph: CoremlGraph) -> set[str]:
-    """Return the inputs and what is scaled from them alone."""
-    found = {feature.name for feature in graph.package.inputs}
+    """Return the inputs and the variables that are scaled from them alone."""
+    names = {feature.name for feature in graph.package.inputs}
     for item in graph.steps:
         reads = set(item.reads()) - graph.weights
-        if item.kind in SCALINGS and reads <= found and len(reads) == 1:
-            found.update(out.name for out in item.outputs)
-    return found
+        if item.kind in SCALINGS and reads <= names and len(reads) == 1:
+            names.update(out.name for out in item.outputs)
+    return names
 
 
 def _after_casts(graph: CoremlGraph) -> set[str]:
-    """Return the outputs and what they are scaled from."""
-    found = {feature.name for feature in graph.package.outputs}
+    """Return the outputs and the variables that they are scaled from."""
+    names = {feature.name for feature in graph.package.outputs}
     for item in reversed(graph.steps):
         reads = set(item.reads()) - graph.weights
         if item.kind in SCALINGS and len(reads) == 1:
-            found |= reads if found.issuperset(out.name for out in item.outputs) else set()
-    return found
+            names |= reads if names.issuperset(out.name for out in item.outputs) else set()
+    return names
 
 
-def _of_sums(graph: CoremlGraph) -> Iterator[RiskFact]:
+def _sum_risks(graph: CoremlGraph) -> Iterator[RiskFact]:
     large = [item for item in graph.steps if _may_overflow(graph, item)]
     if not large:
         return
     first = max(large, key=lambda item: _summed(graph, item))
     large.remove(first)
     yield RiskFact(
-        where=name_all([first, *large]),
+        where=location_of([first, *large]),
         reason=f"adds {_summed(graph, first)} values a channel in float16, whose largest is "
-        f"{LARGEST_HALF}: it overflows where hardware keeps the sum in float16",
+        f"{LARGEST_FLOAT16}: it overflows where hardware keeps the sum in float16",
         remedy="export with styleexport coreml, which scales statistics and takes them over the "
         "width, then over the height; or keep the operation in float32",
     )
 
 
 def _may_overflow(graph: CoremlGraph, operation: Operation) -> bool:
-    """Whether the sum inside an operation passes float16 for features of common size."""
+    """Whether a sum inside an operation exceeds float16 for features of typical magnitude."""
     x = graph.type_of(operation, "x")
     if x is None or x.dtype != "fp16" or operation.kind not in SUMS | NORMS:
         return False
-    # A mean over one row or column is what remains when a mean over a map is made safe.
+    # Means over rows, then over columns, are the safe form of a mean over a map.
     if operation.kind == "reduce_mean" and len(x.shape) == 4 and len(_axes(graph, operation)) == 1:
         return False
-    return _summed(graph, operation) * _magnitude(graph, operation) > LARGEST_HALF
+    return _summed(graph, operation) * _magnitude(graph, operation) > LARGEST_FLOAT16
 
 
 def _axes(graph: CoremlGraph, operation: Operation) -> tuple[int, ...]:
@@ -119,13 +119,13 @@ def _axes(graph: CoremlGraph, operation: Operation) -> tuple[int, ...]:
 
 
 def _summed(graph: CoremlGraph, operation: Operation) -> int:
-    """Return how many values an operation adds for one result; 0 where sides are open."""
+    """Return the number of values that an operation sums for each result; 0 if dynamic."""
     x = graph.type_of(operation, "x")
     return math.prod(x.shape[axis] or 0 for axis in _axes(graph, operation)) if x else 0
 
 
 def _magnitude(graph: CoremlGraph, operation: Operation) -> float:
-    """Return how large the values are that an operation adds."""
+    """Return the typical magnitude of the values that an operation sums."""
     source = operation.inputs["x"][0]
-    maker = graph.producers.get(source) if isinstance(source, str) else None
-    return BOUNDED.get(maker.kind, TYPICAL) if maker else TYPICAL
+    producer = graph.producers.get(source) if isinstance(source, str) else None
+    return BOUNDED.get(producer.kind, TYPICAL_SQUARE) if producer else TYPICAL_SQUARE
