@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
-from styleexport.cli._types import ROLE, SIZE
+from styleexport.cli._types import NETWORK, ROLE, SIZE
 from styleexport.core.types import Role, Size
+
+if TYPE_CHECKING:
+    from styleexport.models.network_spec import NetworkSpec
 
 
 @click.command(
@@ -16,7 +20,7 @@ from styleexport.core.types import Role, Size
     epilog="Example: styleexport sensitivity adain-cd16x --checkpoint e4.pth --checkpoint d4.pth "
     "--size 256 -o layers.png",
 )
-@click.argument("network", default="adain-lite")
+@click.argument("network", type=NETWORK, default="adain-lite")
 @click.option("--checkpoint", "checkpoints", type=PATH, multiple=True, help="Weights; repeatable.")
 @click.option(
     "--role", type=ROLE, help="encode, transform or stylize.  [default: the one that paints]"
@@ -29,7 +33,7 @@ from styleexport.core.types import Role, Size
 @click.option("--trust", is_flag=True, help="Load a .pt2 that could run code.")
 @json_option
 def sensitivity(
-    network: str,
+    network: NetworkSpec,
     checkpoints: tuple[Path, ...],
     role: Role | None,
     size: Size,
