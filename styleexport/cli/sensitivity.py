@@ -52,16 +52,16 @@ def sensitivity(
 
     loaded = open_network(network, checkpoints, trusted=trust)
     role = role or loaded.default_roles[-1]
-    found = sensitivity_of(loaded, role, size, calibration, talk)
+    result = sensitivity_of(loaded, role, size, calibration, talk)
     if out is not None:
         from styleexport.exporter.search.sensitivity import plot
 
-        plot(found, f"{loaded.network.name} {role} {size}", out)
+        plot(result, f"{loaded.network.name} {role} {size}", out)
         talk(f"plot: {out}")
     if as_json:
-        print_json(found)
+        print_json(result)
         return
-    click.echo(f"all in int8: {found.all_db:.1f} dB, {found.time_share:.0%} of float32's time")
+    click.echo(f"all in int8: {result.all_db:.1f} dB, {result.time_share:.0%} of float32's time")
     print_table(
         ("layer", "MMAC", "alone", "without it", "time saved"),
         [
@@ -69,13 +69,13 @@ def sensitivity(
                 row.layer,
                 f"{row.macs / 1e6:.0f}",
                 f"{row.alone_db:.1f} dB",
-                f"{row.without_db - found.all_db:+.2f} dB",
+                f"{row.without_db - result.all_db:+.2f} dB",
                 f"{row.saved_share:+.1%}",
             )
-            for row in found.layers
+            for row in result.layers
         ],
     )
-    for layer, reason in found.islands.items():
+    for layer, reason in result.islands.items():
         talk(f"{layer} stays in float: {reason}")
 
 
