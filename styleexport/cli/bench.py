@@ -263,7 +263,7 @@ def _print_cells(report: LatencyReport) -> None:
         print_table(HEADER, [_row(cell) for cell in report.cells if cell.size.size() == size])
     for cell in report.cells:
         if cell.message:
-            click.echo(_story(cell))
+            click.echo(_error_line(cell))
 
 
 def _row(cell: CellFact) -> tuple[str, ...]:
@@ -298,7 +298,7 @@ def _check_any_ran(report: LatencyReport) -> None:
         DeviceError: none could run.
     """
     if all(cell.parity is None and cell.status != "measured" for cell in report.cells):
-        raise DeviceError(f"nothing was measured: {_story(report.cells[0])}")
+        raise DeviceError(f"nothing was measured: {_error_line(report.cells[0])}")
 
 
 def _check_any_right(report: LatencyReport) -> None:
@@ -311,7 +311,7 @@ def _check_any_right(report: LatencyReport) -> None:
     if not any(cell.status == "measured" or _is_proven(cell) for cell in report.cells):
         wrong = [cell for cell in report.cells if cell.status == "wrong"]
         kind = ParityFailure if wrong else DeviceError
-        raise kind(f"nothing was measured: {_story((wrong or report.cells)[0])}")
+        raise kind(f"nothing was measured: {_error_line((wrong or report.cells)[0])}")
 
 
 def _is_proven(cell: CellFact) -> bool:
@@ -322,7 +322,7 @@ def _is_proven(cell: CellFact) -> bool:
     return proven and not any_runner(cell.runner).timed
 
 
-def _story(cell: CellFact) -> str:
+def _error_line(cell: CellFact) -> str:
     return f"{cell.subject.path} on {cell.runner_label}: {cell.message}"
 
 

@@ -71,7 +71,7 @@ def compare(
     _write(compared, out, png)
     comparisons = [item.comparison for item in compared]
     print_json(comparisons) if as_json else _print(comparisons)
-    _hold_to_budget(comparisons)
+    _check_budgets(comparisons)
 
 
 def _check_suffixes(out: Path | None, png: Path | None) -> None:
@@ -127,7 +127,7 @@ def _print(comparisons: Sequence[QualityComparison]) -> None:
     print_table(("file", *HEADER), [(item.candidate, *cells(item)) for item in comparisons])
 
 
-def _hold_to_budget(comparisons: Sequence[QualityComparison]) -> None:
+def _check_budgets(comparisons: Sequence[QualityComparison]) -> None:
     failed = [item for item in comparisons if item.failures]
     if failed:
         others = f"; so are {len(failed) - 1} more" if len(failed) > 1 else ""

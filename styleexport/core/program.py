@@ -75,7 +75,7 @@ def load_program(path: Path, *, trusted: bool = False) -> ExportedProgram:
 
     if not path.is_file():
         raise BadCheckpoint(f"program {path} does not exist; type the path of a .pt2 file")
-    with _kept_quiet() as causes:
+    with _logged_errors() as causes:
         try:
             return torch.export.load(path if trusted else _without_code(path))
         except BadCheckpoint:
@@ -90,7 +90,7 @@ def load_program(path: Path, *, trusted: bool = False) -> ExportedProgram:
 
 
 @contextlib.contextmanager
-def _kept_quiet() -> Generator[list[BaseException]]:
+def _logged_errors() -> Generator[list[BaseException]]:
     """Collect the errors that torch logs with tracebacks before it raises one without a cause."""
     causes: list[BaseException] = []
 
