@@ -1,243 +1,221 @@
-"""What an export needs for its int8 files: plans, one a graph, and a judge of what they lose."""
+"""int8 plans of an export: given, fixed or searched; chosen before any int8 file is written."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
-import torch
 
-from styleexport.core.arrays import Array, Arrays
 from styleexport.core.errors import UsageError
-from styleexport.core.manifest import FileFact, PassFact, QualityFact, RecipeFact, sha256_of_file
+from styleexport.core.manifest import PassFact, RecipeFact, sha256_of_file
 from styleexport.core.recipe import Int8Recipe, write_recipe
 from styleexport.core.types import Precision, Progress, Role, Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.rewrite import apply_passes
-from styleexport.exporter.quantize.blocks import default_islands, find_units
-from styleexport.exporter.quantize.calibration_inputs import Feeds, GraphFeeds
-from styleexport.exporter.quantize.plan import DEFAULT, Int8Plan, make_plan
-from styleexport.exporter.request import ExportRequest
-from styleexport.exporter.search.candidates import Candidates
+from styleexport.exporter.graph_job import GraphJob, judge_of
+from styleexport.exporter.quantize.blocks import default_float_layers, find_blocks
+from styleexport.exporter.quantize.calibration import read_calibration
+from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
+from styleexport.exporter.quantize.plan import AppliedPlan, Int8Plan, make_plan
+from styleexport.exporter.recipes import DEFAULTS, OVER_BUDGET
+from styleexport.exporter.request import QUANTIZED
 from styleexport.exporter.search.search import SearchRequest, search
 from styleexport.exporter.search.sensitivity import Sensitivity, measure
-from styleexport.models.losses.loss_network import shipped_loss_network
+from styleexport.exporter.targets._target import Model, Recipe, Target
+from styleexport.exporter.targets.onnx import TARGET as ONNX
 from styleexport.models.network import LoadedNetwork
 from styleexport.runtime_bench.quality.budget import Budget
-from styleexport.runtime_bench.quality.judge import Judge
-from styleexport.runtime_bench.quality.probes import quality_probes
+from styleexport.runtime_bench.quality.report import QualityReport
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
-
-BUDGETS = {Precision.INT8: "psnr>=35, style<=+5%", Precision.AUTO: "psnr>=38, style<=+5%"}
 
 # The search measures in ONNX Runtime; other targets round here and there in another way.
 SEVERAL_TARGETS_DB = 0.3
-# What is tried where the fixed recipe is over budget.
-SECOND = msgspec.structs.replace(DEFAULT, ranges="mse")
 
 
-def judge_of(network: LoadedNetwork, graph: Graph) -> Judge:
-    """Return a judge that knows what the float graph makes of the quality probes."""
+@dataclass(frozen=True)
+class MeasuredPlan:
+    """A plan and its ONNX file, judged in ONNX Runtime.
 
-    def encode(style: Array) -> Array:
-        with torch.inference_mode():
-            return network.role_module(Role.ENCODE)(torch.from_numpy(style)).numpy()
-
-    module, result = graph.module(), graph.outputs[0].name
-    names = [fact.name for fact in graph.inputs]
-    size = graph.sizes[0] if graph.sizes else graph.size
-
-    def reference(inputs: Arrays) -> dict[str, Array]:
-        with torch.inference_mode():
-            output = module(*(torch.from_numpy(np.asarray(inputs[name])) for name in names))
-        return {result: (output[0] if isinstance(output, (tuple, list)) else output).numpy()}
-
-    judge = Judge(shipped_loss_network(), quality_probes(size, names, encode))
-    judge.reference(reference)
-    return judge
-
-
-class Quantizer:
-    """Plans and judges the int8 files of one export.
-
-    Args:
-        request: settings, budget, recipe.
-        folder: of the artifact, where recipes are written.
-        progress: progress, a line at a time.
+    Attributes:
+        plan: plan of the graph.
+        applied: plan as the graph of the file.
+        model: lowered model that the file was stored from.
+        sha256: digest of the file.
+        report: what the file loses.
     """
 
-    def __init__(self, request: ExportRequest, folder: Path, progress: Progress) -> None:
-        self.request = request
-        self.folder = folder
-        self.progress = progress
-        self.recipes: list[RecipeFact] = []
-        self._plans: dict[tuple[Role, Size, Precision], tuple[Int8Plan, RecipeFact]] = {}
-        self._judges: dict[tuple[Role, Size], Judge] = {}
-
-    def budget(self, precision: Precision) -> Budget:
-        """Return what files of a precision may lose."""
-        return Budget.parse(self.request.budget or BUDGETS[precision])
-
-    def judge(self, graph: Graph) -> Judge:
-        """Return the judge of a graph's files."""
-        key = (graph.role, graph.size)
-        if key not in self._judges:
-            self._judges[key] = judge_of(self.request.network, graph)
-        return self._judges[key]
-
-    def plan(
-        self, graph: Graph, feeds: GraphFeeds, precision: Precision, label: str
-    ) -> tuple[Int8Plan, RecipeFact]:
-        """Return how a graph is computed in int8, found once for all targets.
-
-        Raises:
-            QualityBudgetExceeded: no recipe stays inside the budget.
-        """
-        key = (graph.role, graph.size, precision)
-        if key not in self._plans:
-            plan = self._made(graph, feeds, precision, label)
-            self._plans[key] = plan, self._saved(plan.recipe, precision, label)
-        return self._plans[key]
-
-    def other_ranges(self, graph: Graph, feeds: GraphFeeds, label: str) -> bool:
-        """Follow the second fixed recipe from now on, if it loses less in ONNX Runtime.
-
-        The first takes in all that calibration saw. Where an activation has a long tail, that makes
-        its steps so wide that the picture suffers; ranges of the least squared error cut the tail.
-
-        Args:
-            graph: whose files are over budget.
-            feeds: calibration inputs.
-            label: of the graph, for progress.
-        """
-        key = (graph.role, graph.size, Precision.INT8)
-        first, fact = self._plans[key]
-        # A graph of several sizes has no ONNX file in int8 to compare recipes by.
-        given = self.request.recipe is not None or graph.sizes
-        if given or first.recipe.settings != DEFAULT:
-            return False
-        self.progress(f"{label}: ranges of the least squared error, as the first are over budget")
-        plan = make_plan(graph, feeds(), first.recipe.calibration, SECOND)
-        if self._psnr_db(plan, graph, feeds) <= self._psnr_db(first, graph, feeds):
-            return False
-        self.recipes.remove(fact)
-        self._plans[key] = plan, self._saved(plan.recipe, Precision.INT8, label)
-        return True
-
-    def _psnr_db(self, plan: Int8Plan, graph: Graph, feeds: GraphFeeds) -> float:
-        candidates = Candidates(plan, feeds()[0])
-        with candidates.session(candidates.units) as session:
-            return self.judge(graph).psnr(session)
-
-    def without_gains(self, graph: Graph, feeds: GraphFeeds, plan: Int8Plan) -> Int8Plan:
-        """Return a plan with the same islands for targets that do not round results.
-
-        There is nothing to gain from gains there, and they make weights harder to round. What was
-        not followed is said among the passes.
-        """
-        recipe = plan.recipe
-        settings = msgspec.structs.replace(recipe.settings, equalize=0.0)
-        lifted = self._lifted(graph, recipe)
-        plain = make_plan(
-            graph, feeds(), recipe.calibration, settings, recipe.islands, lifted=lifted
-        )
-        reason = f"equalize {recipe.settings.equalize:g}: results are not rounded here, 0 is taken"
-        fact = PassFact(name="equalize", applied=0, refused=(reason,))
-        return dataclasses.replace(plain, facts=(fact,))
-
-    def _lifted(self, graph: Graph, recipe: Int8Recipe) -> tuple[str, ...]:
-        """Return the units that a recipe computes in int8 although they are in float by default."""
-        module = graph.module()
-        kept = {island.layer for island in recipe.islands}
-        default = default_islands(module, find_units(module))
-        return tuple(island.layer for island in default if island.layer not in kept)
-
-    def _made(self, graph: Graph, feeds: GraphFeeds, precision: Precision, label: str) -> Int8Plan:
-        calibration = feeds.feeds.images.fact([fact.name for fact in graph.inputs])
-        given = self.request.recipe
-        if given is not None and given.role == graph.role:
-            self.progress(f"{label}: recipe {given.settings.name}")
-            _check_islands(given, graph)
-            lifted = self._lifted(graph, given)
-            return make_plan(
-                graph, feeds(), calibration, given.settings, given.islands, lifted=lifted
-            )
-        if precision is Precision.INT8:
-            self.progress(f"{label}: ranges of {len(feeds())} calibration inputs")
-            return make_plan(graph, feeds(), calibration)
-        margin = SEVERAL_TARGETS_DB if len(self.request.targets) > 1 else 0.0
-        state = self.request.out.with_name(f"{self.request.out.name}.search")
-        return search(
-            SearchRequest(
-                graph=graph,
-                feeds=feeds(),
-                calibration=calibration,
-                judge=self.judge(graph),
-                budget=self.budget(precision).stricter(margin),
-                state=state / f"{label}.json",
-                label=label,
-            ),
-            self.progress,
-        )
-
-    def _saved(self, recipe: Int8Recipe, precision: Precision, label: str) -> RecipeFact:
-        path = f"recipes/{label}_{precision}.json"
-        (self.folder / "recipes").mkdir(exist_ok=True)
-        write_recipe(recipe, self.folder / path)
-        fact = RecipeFact(
-            path=path,
-            role=recipe.role,
-            size=recipe.size,
-            precision=precision,
-            sha256=sha256_of_file(self.folder / path),
-        )
-        self.recipes.append(fact)
-        return fact
-
-    def quality(self, graph: Graph, fact: FileFact) -> QualityFact:
-        """Return what a file loses, measured with the first runner of its format here."""
-        file, judge = self.folder / fact.path, self.judge(graph)
-        runner, budget = runner_for(file), self.budget(fact.precision)
-        with runner.open(file, RunOptions()) as session:
-            report = judge(session)
-        return QualityFact(
-            runner=runner.name,
-            loss_network=report.loss_network,
-            pictures=len(report.pictures),
-            psnr_db=report.measured("psnr") or 0.0,
-            all_psnr_db=report.psnr_db,
-            worst_psnr_db=report.worst_psnr_db,
-            ssim=report.ssim,
-            style_change=report.style_change,
-            gram_change=report.gram_change,
-            flicker_change=report.flicker_change,
-            budget=str(budget),
-            failures=budget.failures(report),
-        )
+    plan: Int8Plan
+    applied: AppliedPlan
+    model: Model
+    sha256: str
+    report: QualityReport
 
 
-def _check_islands(recipe: Int8Recipe, graph: Graph) -> None:
-    """Refuse a recipe whose islands the graph does not have: it is another network's.
+@dataclass(frozen=True)
+class ChosenPlan:
+    """Plan of all int8 files of one graph and precision.
+
+    Attributes:
+        plan: ranges, float layers, rounded weights.
+        recipe: fact of the recipe's file.
+        measured: the plan's ONNX file, where it was measured for the choice.
+    """
+
+    plan: Int8Plan
+    recipe: RecipeFact
+    measured: MeasuredPlan | None = None
+
+
+def budget_of(job: GraphJob, precision: Precision) -> Budget:
+    """Return what files of a precision may lose."""
+    return Budget.parse(job.run.request.budget or DEFAULTS.budgets[precision])
+
+
+def choose_plans(job: GraphJob) -> dict[Precision, ChosenPlan]:
+    """Return how a graph is computed in int8, by precision, and write the recipes.
 
     Raises:
-        UsageError: which islands.
+        QualityBudgetExceeded: no searched recipe stays inside the budget.
+        UsageError: the recipe that was asked for is another network's.
     """
-    known = {unit.layer for unit in find_units(graph.module())}
-    unknown = [island.layer for island in recipe.islands if island.layer not in known]
+    asked = dict.fromkeys(p for _, precisions in job.run.targets for p in precisions)
+    return {precision: _chosen(job, precision) for precision in asked if precision in QUANTIZED}
+
+
+def _chosen(job: GraphJob, precision: Precision) -> ChosenPlan:
+    given, measured = job.run.request.recipe, None
+    if given is not None and given.role == job.graph.role:
+        plan = _given_plan(job, given)
+    elif precision is Precision.AUTO:
+        plan = _searched_plan(job)
+    else:
+        count = len(job.calibration.inputs)
+        job.run.progress(f"{job.name}: ranges of {count} calibration inputs")
+        plan = make_plan(job.graph, job.calibration)
+        # A graph of several sizes has no ONNX file in int8 to compare recipes by.
+        if given is None and not job.graph.sizes:
+            measured = with_best_ranges(job, plan)
+            plan = measured.plan
+    return ChosenPlan(plan, _save_recipe(job, plan.recipe, precision), measured)
+
+
+def _given_plan(job: GraphJob, recipe: Int8Recipe) -> Int8Plan:
+    """Return the plan of the recipe that was asked for."""
+    job.run.progress(f"{job.name}: recipe {recipe.settings.name}")
+    _check_float_layers(recipe, job.graph)
+    return make_plan(
+        job.graph,
+        job.calibration,
+        recipe.settings,
+        recipe.float_layers,
+        forced_int8=_forced_int8(job.graph, recipe),
+    )
+
+
+def _searched_plan(job: GraphJob) -> Int8Plan:
+    request = job.run.request
+    margin = SEVERAL_TARGETS_DB if len(request.targets) > 1 else 0.0
+    state = request.out.with_name(f"{request.out.name}.search")
+    return search(
+        SearchRequest(
+            graph=job.graph,
+            calibration=job.calibration,
+            judge=job.judge,
+            budget=budget_of(job, Precision.AUTO).stricter(margin),
+            state=state / f"{job.name}.json",
+            label=str(job.name),
+        ),
+        job.run.progress,
+    )
+
+
+def with_best_ranges(job: GraphJob, first: Int8Plan) -> MeasuredPlan:
+    """Return the first plan, or one with other ranges if that loses less and the first too much.
+
+    The first takes in all that calibration saw. Where an activation has a long tail, that makes its
+    steps so wide that the picture suffers; ranges of the least squared error cut the tail. Both are
+    measured in ONNX Runtime, whatever the targets are.
+    """
+    measured = measure_plan(job, first)
+    if not budget_of(job, Precision.INT8).failures(measured.report):
+        return measured
+    job.run.progress(f"{job.name}: ranges of the least squared error, as the first are over budget")
+    other = measure_plan(job, make_plan(job.graph, job.calibration, OVER_BUDGET))
+    return other if other.report.psnr_db > measured.report.psnr_db else measured
+
+
+def measure_plan(job: GraphJob, plan: Int8Plan) -> MeasuredPlan:
+    """Return a plan with what its ONNX file loses."""
+    applied = plan.applied()
+    recipe = Recipe(Precision.INT8, job.run.network, applied.recipe)
+    model = ONNX.lower(job.source_of(applied.graph), recipe)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "plan.onnx"
+        model.store(recipe, path)
+        with runner_for(path).open(path, RunOptions()) as session:
+            report = job.judge(session)
+        return MeasuredPlan(plan, applied, model, sha256_of_file(path), report)
+
+
+def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:
+    """Return the plan that a target follows: without equalization where results are not rounded.
+
+    There is nothing to gain from it there, and it makes weights harder to round. What was not
+    applied is said among the passes.
+    """
+    if target.rounds_results:
+        return chosen.plan
+    recipe = chosen.plan.recipe
+    plain = make_plan(
+        job.graph,
+        job.calibration,
+        msgspec.structs.replace(recipe.settings, equalize=0.0),
+        recipe.float_layers,
+        forced_int8=_forced_int8(job.graph, recipe),
+    )
+    reason = f"equalize {recipe.settings.equalize:g}: results are not rounded here, 0 is taken"
+    fact = PassFact(name="equalize", applied=0, refused=(reason,))
+    return dataclasses.replace(plain, facts=(fact,))
+
+
+def _forced_int8(graph: Graph, recipe: Int8Recipe) -> tuple[str, ...]:
+    """Return the recipe's int8 blocks that are in float by default."""
+    kept = {item.layer for item in recipe.float_layers}
+    default = default_float_layers(graph.reading, find_blocks(graph.reading))
+    return tuple(item.layer for item in default if item.layer not in kept)
+
+
+def _save_recipe(job: GraphJob, recipe: Int8Recipe, precision: Precision) -> RecipeFact:
+    name = dataclasses.replace(job.name, precision=precision, suffix=".json")
+    file = job.run.folder / "recipes" / str(name)
+    file.parent.mkdir(exist_ok=True)
+    write_recipe(recipe, file)
+    return RecipeFact(
+        path=f"recipes/{name}",
+        role=recipe.role,
+        size=recipe.size,
+        precision=precision,
+        sha256=sha256_of_file(file),
+    )
+
+
+def _check_float_layers(recipe: Int8Recipe, graph: Graph) -> None:
+    """Refuse a recipe whose float layers the graph does not have: it is another network's.
+
+    Raises:
+        UsageError: which layers.
+    """
+    known = {block.layer for block in find_blocks(graph.reading)}
+    unknown = [item.layer for item in recipe.float_layers if item.layer not in known]
     if unknown:
         raise UsageError(
             f"--recipe keeps {', '.join(unknown)} in float, which the network does not have: it "
             "is of another network; leave out --recipe"
         )
-
-
-def composed(paired: Mapping[str, str], written: Mapping[str, str]) -> dict[str, str]:
-    """Return layer → tensor, through the layers of a rewritten graph."""
-    return {layer: written[name] for layer, name in paired.items() if name in written}
 
 
 def sensitivity_of(
@@ -251,8 +229,7 @@ def sensitivity_of(
     """
     progress(f"{network.network.name} {role} {size}: capture")
     graph, _ = apply_passes(capture(network, role, size))
-    feeds = Feeds(network, calibration).of(graph)
-    fact = feeds.feeds.images.fact([item.name for item in graph.inputs])
-    progress(f"ranges of {len(feeds())} calibration inputs")
-    plan = make_plan(graph, feeds(), fact)
-    return measure(plan, feeds()[0], judge_of(network, graph), progress)
+    inputs = calibration_inputs(network, read_calibration(calibration), graph)
+    progress(f"ranges of {len(inputs.inputs)} calibration inputs")
+    plan = make_plan(graph, inputs)
+    return measure(plan, inputs.inputs[0], judge_of(network, graph), progress)

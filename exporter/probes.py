@@ -1,4 +1,4 @@
-"""Golden inputs and outputs: what every runner must reproduce before anything else counts."""
+"""Probes: golden inputs and outputs that every runner must reproduce first."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from styleexport.core.assets import DEMO_CONTENT, DEMO_STYLE, folder
+from styleexport.core.file_names import FileName
 from styleexport.core.images import array_from_image, read_image
 from styleexport.core.manifest import ProbeFact, SizeFact, sha256_of_file
 from styleexport.core.pictures import centre_crop
@@ -70,7 +71,7 @@ def write_probe(network: LoadedNetwork, role: Role, size: Size, artifact: Path) 
     inputs = probe_inputs(network, role, size)
     with torch.inference_mode():
         output = module(*(torch.from_numpy(value) for value in inputs.values()))
-    path = f"probes/{network.network.name}_{role}_{size}.safetensors"
+    path = f"probes/{FileName(network.network.name, role, size, suffix='.safetensors')}"
     (artifact / path).parent.mkdir(exist_ok=True)
     (artifact / path).write_bytes(save({**inputs, module.output_name: output.numpy()}))
     return ProbeFact(

@@ -1,11 +1,13 @@
-"""What becomes of files that may not be handed over: an error, and figures that are kept."""
+"""Rejected artifacts: an error is raised, and the measured figures are kept beside the folder."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from styleexport.core.errors import ParityFailure, QualityBudgetExceeded
+from styleexport.core.file_names import FileName
 from styleexport.core.files import replace_file
 from styleexport.core.manifest import FileFact, Manifest
 from styleexport.core.types import Precision
@@ -19,34 +21,34 @@ REMEDIES = {
 
 
 def _keep_figures(out: Path, manifest: Manifest) -> Path:
-    """Write the figures of files that are not handed over; return where."""
+    """Write ``<out>.rejected.json`` and return its path."""
     path = out.with_name(f"{out.name}.rejected.json")
     with replace_file(path) as part:
         part.write_bytes(manifest.encoded())
     return path
 
 
-def refuse(out: Path, manifest: Manifest, lossy: Sequence[FileFact]) -> None:
-    """Keep the figures of an artifact whose files lose more than their budget.
+def raise_over_budget(out: Path, manifest: Manifest, lossy: Sequence[FileFact]) -> None:
+    """Write measured quality to ``<out>.rejected.json`` and raise QualityBudgetExceeded.
 
     Raises:
         QualityBudgetExceeded: always.
     """
     path = _keep_figures(out, manifest)
-    told = [
-        f"{f.path.replace('-degraded.', '.')}: {'; '.join(f.quality.failures)}"
+    reasons = [
+        f"{replace(FileName.parse(f.path), degraded=False)}: {'; '.join(f.quality.failures)}"
         for f in lossy
         if f.quality
     ]
-    more = f" (and {len(told) - 1} more files)" if len(told) > 1 else ""
+    more = f" (and {len(reasons) - 1} more files)" if len(reasons) > 1 else ""
     raise QualityBudgetExceeded(
-        f"{told[0]}{more}; figures in {path}; type --quantize auto to let the costly layers stay "
-        "in float, --budget for another budget, or --allow-degraded to have the file as it is"
+        f"{reasons[0]}{more}; figures in {path}; type --quantize auto to let the costly layers "
+        "stay in float, --budget for another budget, or --allow-degraded to have the file as it is"
     )
 
 
-def reject(out: Path, manifest: Manifest, failed: Sequence[FileFact]) -> None:
-    """Keep the figures of an artifact of which files differ from the network.
+def raise_parity_failure(out: Path, manifest: Manifest, failed: Sequence[FileFact]) -> None:
+    """Write measured parity to ``<out>.rejected.json`` and raise ParityFailure.
 
     Raises:
         ParityFailure: always.

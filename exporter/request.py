@@ -37,7 +37,7 @@ class ExportRequest:
         overwrite: whether a folder with other files in it may be replaced.
         budget: what int8 files may lose, such as ``psnr>=38, style<=+5%``; None takes the
             precision's own.
-        recipe: settings and islands of the int8 files of its role; None, and other roles, take
+        recipe: settings and float layers of the int8 files of its role; None, and other roles, take
             the fixed ones or search (auto).
         allow_degraded: whether files over budget are written all the same, and named so.
         skip_missing: whether to go on without targets whose library is not installed.

@@ -1,10 +1,11 @@
-"""The one intermediate representation: a captured program with the facts of its inputs."""
+"""Graph, the one intermediate representation: a captured program and the facts of its inputs."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from styleexport.core.macs import operation_macs
 from styleexport.core.manifest import TensorFact
 from styleexport.core.quiet import quiet
 from styleexport.core.types import MAX_SIDE, Role, Size
+from styleexport.exporter.graph.sample import Sample, samples_of
 
 CHECKS = ("_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range")
 
@@ -25,14 +27,14 @@ class Graph:
     """One role of a network at one size, as a `torch.export` program.
 
     Attributes:
-        program: the captured program, float32.
-        role: what it computes.
-        size: of the image it was captured with.
+        program: captured program, float32.
+        role: role that it computes.
+        size: height and width of the image it was captured with.
         dynamic: whether it takes images of any size.
-        min_side: the smallest side it takes when dynamic.
-        inputs: in order.
-        outputs: in order.
-        sizes: the sizes it is to take, when they are several but not any.
+        min_side: smallest side it takes when dynamic, in pixels.
+        inputs: facts of the inputs, in order.
+        outputs: facts of the outputs, in order.
+        sizes: sizes it is to take, when they are several but not any.
     """
 
     program: ExportedProgram
@@ -74,9 +76,20 @@ class Graph:
                 found.update(value.detach().contiguous().numpy().tobytes())
         return found.hexdigest()
 
-    def taking(self, sizes: tuple[Size, ...]) -> Graph:
+    def with_sizes(self, sizes: tuple[Size, ...]) -> Graph:
         """Return the graph, captured with open sizes, as one that takes these."""
         return replace(self, sizes=sizes)
+
+    @cached_property
+    def reading(self) -> torch.fx.GraphModule:
+        """The program as a module to look at and to run, never to be changed; see `module`."""
+        return self.module()
+
+    @cached_property
+    def samples(self) -> dict[str, Sample]:
+        """Layer → sample, of one run on seeded random inputs."""
+        inputs = example_inputs(self.inputs, self.size)
+        return samples_of(self.reading, set(self.layer_names()), inputs)
 
     def module(self) -> torch.fx.GraphModule:
         """Return the program as a module to be rewritten; its weights are copies.
@@ -178,7 +191,7 @@ def without_checks(program: ExportedProgram) -> ExportedProgram:
     """Drop what torch.export asserts of open sizes.
 
     Traced at sides that no stride divides, a program asserts that its output is larger than the
-    picture before the cut, and would refuse the sizes at which it is not.
+    picture before the cut, and would raise_over_budget the sizes at which it is not.
     """
     nodes = program.graph_module.graph
     for node in list(nodes.nodes):

@@ -1,4 +1,4 @@
-"""Which layer of a rewritten graph or file is which layer of the network, found by running both.
+"""Layer maps: layers of the network matched to those of a rewritten graph or file, by running both.
 
 Names and order do not tell: converters rename, merge and reorder, and a rewrite may scale a tensor.
 The values do: a layer is the tensor of its shape that agrees with it on seeded random inputs. One
@@ -10,79 +10,15 @@ a layer is itself up to a gain a channel.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.fx import Interpreter, Node
-
-from styleexport.core.gains import with_least_squares_gains
-from styleexport.exporter.graph.graph import Graph, example_inputs
+from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.sample import Sample
 
 Key = TypeVar("Key", str, int)
 
 # Of a layer's largest value. Two float32 programs part by 1e-6, two layers of one shape by 1e-1.
 TOLERANCE = 1e-3
-# Of each layer, so many values are compared and kept.
-SAMPLES = 4096
-# Of a channel, to tell whether it is another times a gain.
-LEAST_VALUES = 8
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What identifies a tensor: its NCHW shape and some of its values, a row a channel."""
-
-    shape: tuple[int, ...]
-    values: NDArray[np.float32]
-
-    @classmethod
-    def of(cls, array: NDArray[np.float32]) -> Sample:
-        """Return the sample of an array, its values taken evenly."""
-        channels = array.shape[1] if array.ndim == 4 and array.shape[0] == 1 else 1
-        rows = np.ascontiguousarray(array).reshape(channels, -1)
-        step = max(1, array.size // SAMPLES)
-        return cls(tuple(array.shape), rows[:, ::step].astype(np.float32))
-
-    def error(self, other: Sample) -> float:
-        """Return the largest difference, of the largest value; infinite for other shapes."""
-        if self.shape != other.shape:
-            return float("inf")
-        top = max(float(np.abs(other.values).max()), 1e-30)
-        return float(np.abs(self.values - other.values).max()) / top
-
-    def without_gains(self, other: Sample) -> Sample:
-        """Return this sample, its channels multiplied to come as near to the other's as they can.
-
-        Channels of a few values would come near to anything: they are left as they are.
-        """
-        if self.shape != other.shape or self.values.shape[-1] < LEAST_VALUES:
-            return self
-        return Sample(
-            self.shape, with_least_squares_gains(self.values[None], other.values[None])[0]
-        )
-
-
-def samples_of(graph: Graph) -> dict[str, Sample]:
-    """Return layer → sample, of one run on seeded random inputs."""
-    names = set(graph.layer_names())
-    found: dict[str, Sample] = {}
-
-    class Keep(Interpreter):
-        """Keeps a sample of every layer."""
-
-        def run_node(self, n: Node) -> object:
-            value = super().run_node(n)
-            if n.name in names and isinstance(value, Tensor):
-                found[n.name] = Sample.of(value.numpy())
-            return value
-
-    with torch.inference_mode():
-        Keep(graph.module()).run(*example_inputs(graph.inputs, graph.size))
-    return found
 
 
 def pair(layers: Mapping[str, Sample], tensors: Mapping[Key, Sample]) -> dict[str, Key]:
@@ -106,7 +42,7 @@ def paired_layers(graph: Graph, rewritten: Graph) -> tuple[dict[str, str], tuple
     """
     if rewritten is graph:
         return {name: name for name in graph.layer_names()}, ()
-    layers, tensors = samples_of(graph), samples_of(rewritten)
+    layers, tensors = graph.samples, rewritten.samples
     found = pair(layers, tensors)
     scaled = tuple(
         name
@@ -116,3 +52,8 @@ def paired_layers(graph: Graph, rewritten: Graph) -> tuple[dict[str, str], tuple
     )
     found |= {name: name for name in scaled}
     return {name: found[name] for name in layers if name in found}, scaled
+
+
+def compose_layer_maps(first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, str]:
+    """Return layer → tensor, through the layers of a rewritten graph."""
+    return {layer: second[name] for layer, name in first.items() if name in second}

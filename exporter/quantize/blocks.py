@@ -1,9 +1,9 @@
 """What of a graph can be computed in int8: its convolutions, and what passes values on to them.
 
-A *unit* is a convolution with the ReLU or clamp behind it, if nothing else reads the convolution.
-Between two units lie operations that only move values (padding, pooling, nearest upsampling): they
+A *block* is a convolution with the ReLU or clamp behind it, if nothing else reads the convolution.
+Between two blocks lie operations that only move values (padding, pooling, nearest upsampling): they
 keep the scale of what they read. The tensor at which a range is needed is therefore the *source* of
-a unit, what it reads apart from those operations, and its *output*.
+a block, what it reads apart from those operations, and its *output*.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.fx import Graph as Nodes
 from torch.fx import GraphModule, Node
 
 from styleexport.core.macs import operation_macs
-from styleexport.core.recipe import Island
+from styleexport.core.recipe import FloatLayer
 from styleexport.exporter.graph.rewrite import argument
 
 CONV, TRANSPOSED = "conv2d", "conv_transpose2d"
@@ -27,17 +27,17 @@ NORMS = ("instance_norm", "batch_norm", "group_norm", "layer_norm")
 SQUASHING = ("tanh", "sigmoid")
 TO_THE_PICTURE = (*NORMS, *SQUASHING, "clamp", "slice", "mul", "add", "sub", "div")
 
-STRETCHED = "what follows multiplies its rounding error on the way to the picture"
+AMPLIFIED = "what follows multiplies its rounding error on the way to the picture"
 NO_KERNEL = "ONNX Runtime has no integer kernel for transposed convolutions; LiteRT's costs 5 dB"
 
 
 @dataclass(frozen=True)
-class Unit:
+class QuantizedBlock:
     """One convolution that may be computed in int8.
 
     Attributes:
         layer: the convolution's node.
-        output: the node whose values leave the unit: the activation's, or the convolution's.
+        output: the node whose values leave the block: the activation's, or the convolution's.
         source: the node whose values it reads, before any padding, pooling or upsampling.
         weight: the weight's name in the module.
         bias: the bias', if it has one.
@@ -75,12 +75,12 @@ def source_of(node: Node) -> Node:
     return node
 
 
-def find_units(module: GraphModule) -> tuple[Unit, ...]:
-    """Return the units of a captured module, in order.
+def find_blocks(module: GraphModule) -> tuple[QuantizedBlock, ...]:
+    """Return the blocks of a captured module, in order.
 
     A convolution whose weight is computed by the network is none.
     """
-    found: list[Unit] = []
+    found: list[QuantizedBlock] = []
     for node in module.graph.nodes:
         if kind(node) not in (CONV, TRANSPOSED):
             continue
@@ -91,7 +91,7 @@ def find_units(module: GraphModule) -> tuple[Unit, ...]:
         readers = list(node.users)
         fused = len(readers) == 1 and kind(readers[0]) in ACTIVATIONS
         found.append(
-            Unit(
+            QuantizedBlock(
                 layer=node.name,
                 output=readers[0].name if fused else node.name,
                 source=source_of(data).name,
@@ -109,35 +109,37 @@ def _macs(node: Node, data: Node, weight: Node) -> int:
     return operation_macs(str(node.target), shapes, node.meta["val"].shape)
 
 
-def default_islands(module: GraphModule, units: Sequence[Unit]) -> tuple[Island, ...]:
-    """Return the units that stay in float unless a recipe says otherwise, and why."""
-    stretched = _stretched(module.graph)
+def default_float_layers(
+    module: GraphModule, blocks: Sequence[QuantizedBlock]
+) -> tuple[FloatLayer, ...]:
+    """Return the blocks that stay in float unless a recipe says otherwise, and why."""
+    amplified = _amplified(module.graph)
     return tuple(
-        island(unit, STRETCHED if unit.layer in stretched else NO_KERNEL)
-        for unit in units
-        if unit.layer in stretched or unit.transposed
+        float_layer(block, AMPLIFIED if block.layer in amplified else NO_KERNEL)
+        for block in blocks
+        if block.layer in amplified or block.transposed
     )
 
 
-def island(unit: Unit, reason: str) -> Island:
-    """Return a unit as one that stays in float.
+def float_layer(block: QuantizedBlock, reason: str) -> FloatLayer:
+    """Return a block as one that stays in float.
 
     The capture puts its own modules around a network, and folded weights are not the network's.
     """
-    name = re.sub(r"^(network\.)+", "", unit.weight)
-    return Island(layer=unit.layer, reason=reason, weight="" if "folded_" in name else name)
+    name = re.sub(r"^(network\.)+", "", block.weight)
+    return FloatLayer(layer=block.layer, reason=reason, weight="" if "folded_" in name else name)
 
 
-def _stretched(nodes: Nodes) -> set[str]:
+def _amplified(nodes: Nodes) -> set[str]:
     """Return convolutions that reach the output through a normalisation, tanh or sigmoid."""
     found: set[str] = set()
     for result in nodes.output_node().all_input_nodes:
-        node, stretched = result, False
+        node, amplified = result, False
         while kind(node) in TO_THE_PICTURE:
             centres = kind(node) == "sub" and any(kind(x) == "mean" for x in node.all_input_nodes)
-            stretched = stretched or kind(node) in (*NORMS, *SQUASHING) or centres
+            amplified = amplified or kind(node) in (*NORMS, *SQUASHING) or centres
             node = max(node.all_input_nodes, key=elements)
-        if kind(node) == CONV and stretched:
+        if kind(node) == CONV and amplified:
             found.add(node.name)
     return found
 
@@ -148,15 +150,17 @@ def elements(node: Node) -> int:
     return value.numel() if isinstance(value, torch.Tensor) else 0
 
 
-def quantized_units(units: Sequence[Unit], islands: Sequence[Island]) -> tuple[Unit, ...]:
-    """Return the units outside the islands."""
-    kept = {island.layer for island in islands}
-    return tuple(unit for unit in units if unit.layer not in kept)
+def quantized_blocks(
+    blocks: Sequence[QuantizedBlock], float_layers: Sequence[FloatLayer]
+) -> tuple[QuantizedBlock, ...]:
+    """Return the blocks outside the float layers."""
+    kept = {item.layer for item in float_layers}
+    return tuple(block for block in blocks if block.layer not in kept)
 
 
-def ranged_layers(units: Sequence[Unit]) -> tuple[str, ...]:
-    """Return the layers whose values a quantized unit reads or gives, each once, in order."""
-    return tuple(dict.fromkeys(name for unit in units for name in (unit.source, unit.output)))
+def ranged_layers(blocks: Sequence[QuantizedBlock]) -> tuple[str, ...]:
+    """Return the layers whose values a quantized block reads or gives, each once, in order."""
+    return tuple(dict.fromkeys(name for block in blocks for name in (block.source, block.output)))
 
 
 def nodes_by_name(module: GraphModule) -> Mapping[str, Node]:

@@ -53,7 +53,7 @@ LEAST_SHARE = 1 / 16
 Gains = Mapping[str, Tensor]
 
 
-def gains_from_ranges(low: Tensor, high: Tensor, strength: float) -> Tensor:
+def equalization_scales(low: Tensor, high: Tensor, strength: float) -> Tensor:
     """Return the gain of each channel, ≥ 1, that brings its range towards the tensor's.
 
     Args:

@@ -30,7 +30,7 @@ ENOUGH = 1 / 16
 
 
 @dataclass
-class Seen:
+class LayerStatistics:
     """What was seen of one layer.
 
     Attributes:
@@ -76,7 +76,7 @@ def watch(
 
 def observe(
     module: GraphModule, feeds: Sequence[Arrays], layers: Sequence[str], *, samples: bool = False
-) -> dict[str, Seen]:
+) -> dict[str, LayerStatistics]:
     """Return layer → what was seen of it over all inputs.
 
     Args:
@@ -85,13 +85,13 @@ def observe(
         layers: names of nodes; placeholders too.
         samples: whether values are kept, beside the extremes.
     """
-    seen: dict[str, Seen] = {}
+    seen: dict[str, LayerStatistics] = {}
 
     def show(name: str, value: Tensor) -> None:
         flat = value.transpose(0, 1).flatten(1) if value.dim() > 1 else value[None]
         low, high = flat.amin(1).clamp_max(0), flat.amax(1).clamp_min(0)
         if name not in seen:
-            seen[name] = Seen(low, high, [])
+            seen[name] = LayerStatistics(low, high, [])
         else:
             seen[name].low = torch.minimum(seen[name].low, low)
             seen[name].high = torch.maximum(seen[name].high, high)
@@ -103,13 +103,13 @@ def observe(
     return seen
 
 
-def seen_with_gains(
-    seen: Mapping[str, Seen],
+def equalized_statistics(
+    seen: Mapping[str, LayerStatistics],
     plain: GraphModule,
     equal: GraphModule,
     names: Mapping[str, str],
     feeds: Sequence[Arrays],
-) -> dict[str, Seen]:
+) -> dict[str, LayerStatistics]:
     """Return what all inputs would show of an equalized module, from what they showed of the plain.
 
     Each channel of a layer is multiplied by a constant, which the first input tells that makes it
@@ -135,19 +135,19 @@ def seen_with_gains(
         if not any(bool((g.isnan() & (_sizes(seen[n]) > 0)).any()) for n, g in gains.items()):
             break
     return {
-        names[name]: Seen(item.low * gain, item.high * gain, [])
+        names[name]: LayerStatistics(item.low * gain, item.high * gain, [])
         for name, item in seen.items()
         for gain in (gains[name].nan_to_num(1.0),)
     }
 
 
-def _sizes(seen: Seen) -> Tensor:
+def _sizes(seen: LayerStatistics) -> Tensor:
     """Return the largest absolute value of each channel."""
     return torch.maximum(seen.high, -seen.low)
 
 
 def ranges_of(
-    module: GraphModule, seen: Mapping[str, Seen], method: RangeMethod
+    module: GraphModule, seen: Mapping[str, LayerStatistics], method: RangeMethod
 ) -> dict[str, Range]:
     """Return layer → range; every range holds 0, and a clamp's is what it clamps to."""
     by_name = nodes_by_name(module)
@@ -169,14 +169,14 @@ def _clamped(node: Node, low: float, high: float) -> tuple[float, float]:
     return (low if least is None else float(least), high if most is None else float(most))
 
 
-def _min_max(seen: Seen, low: float, high: float) -> tuple[float, float]:
+def _min_max(seen: LayerStatistics, low: float, high: float) -> tuple[float, float]:
     return low, high
 
 
-def _histogram(name: str) -> Callable[[Seen, float, float], tuple[float, float]]:
+def _histogram(name: str) -> Callable[[LayerStatistics, float, float], tuple[float, float]]:
     """Return a method of ONNX Runtime's calibration histograms."""
 
-    def method(seen: Seen, low: float, high: float) -> tuple[float, float]:
+    def method(seen: LayerStatistics, low: float, high: float) -> tuple[float, float]:
         from onnxruntime.quantization.calibrate import HistogramCollector
 
         collector = HistogramCollector(
@@ -196,7 +196,7 @@ def _histogram(name: str) -> Callable[[Seen, float, float], tuple[float, float]]
     return method
 
 
-def _mse(seen: Seen, low: float, high: float) -> tuple[float, float]:
+def _mse(seen: LayerStatistics, low: float, high: float) -> tuple[float, float]:
     from torch.ao.quantization import HistogramObserver
 
     with quiet():
@@ -207,7 +207,7 @@ def _mse(seen: Seen, low: float, high: float) -> tuple[float, float]:
     return max(low, least), min(high, most)
 
 
-METHODS: dict[RangeMethod, Callable[[Seen, float, float], tuple[float, float]]] = {
+METHODS: dict[RangeMethod, Callable[[LayerStatistics, float, float], tuple[float, float]]] = {
     "min-max": _min_max,
     "percentile": _histogram("percentile"),
     "entropy": _histogram("entropy"),

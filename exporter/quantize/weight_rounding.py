@@ -11,7 +11,7 @@ Bias. What rounding adds to the mean of each channel, (W - W')·E[x], goes into 
 al. 2019, section 4.2).
 
 Patches come from one run of the network with everything rounded to the nearest, so that a
-convolution is repaired for the inputs that it will meet.
+convolution's weights are rounded for the inputs that it will meet.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from torch.nn import functional
 from styleexport.core.arrays import Arrays
 from styleexport.core.recipe import Settings
 from styleexport.exporter.graph.rewrite import argument, tensor_of
-from styleexport.exporter.quantize.blocks import Unit, nodes_by_name
+from styleexport.exporter.quantize.blocks import QuantizedBlock, nodes_by_name
 from styleexport.exporter.quantize.simulate import (
     WEIGHT_LEVELS,
     rounded_weight,
@@ -43,7 +43,7 @@ BLOCK = 128
 
 
 @dataclass(frozen=True)
-class Repaired:
+class RoundedWeights:
     """A convolution's weight, all of whose values are on the int8 grid, and its bias."""
 
     weight: Tensor
@@ -64,7 +64,7 @@ class _Collector(Interpreter):
     """Runs a simulated module and collects the patches of some of its convolutions."""
 
     simulated: GraphModule
-    units: dict[str, Unit]
+    blocks: dict[str, QuantizedBlock]
     found: dict[str, _Patches] = field(default_factory=dict[str, _Patches])
 
     def __post_init__(self) -> None:
@@ -72,7 +72,7 @@ class _Collector(Interpreter):
 
     def run_node(self, n: Node) -> object:
         """Collect before a convolution is run."""
-        if n.name in self.units:
+        if n.name in self.blocks:
             data, weight = (self.env[node] for node in n.all_input_nodes[:2])
             self._collect(n, data, weight)
         return super().run_node(n)
@@ -135,21 +135,21 @@ def _pair(value: int | Sequence[int]) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else (value[0], value[-1])
 
 
-def repaired(
+def round_weights(
     module: GraphModule,
     simulated: GraphModule,
-    units: Sequence[Unit],
+    blocks: Sequence[QuantizedBlock],
     feeds: Sequence[Arrays],
     settings: Settings,
-) -> dict[str, Repaired]:
-    """Return convolution → repaired weight and bias, for all that the settings ask for.
+) -> dict[str, RoundedWeights]:
+    """Return convolution → rounded weight and bias, for all that the settings ask for.
 
     Grouped and transposed convolutions are left as they are.
 
     Args:
         module: float32.
         simulated: the same with weights and activations rounded.
-        units: those computed in int8.
+        blocks: those computed in int8.
         feeds: calibration inputs, of which a few are used.
         settings: which repairs.
     """
@@ -158,9 +158,9 @@ def repaired(
         return {}
     by_name = nodes_by_name(module)
     plain = {
-        unit.layer: unit
-        for unit in units
-        if not unit.transposed and argument(by_name[unit.layer], 6, "groups", 1) == 1
+        block.layer: block
+        for block in blocks
+        if not block.transposed and argument(by_name[block.layer], 6, "groups", 1) == 1
     }
     collector = _Collector(simulated, plain)
     chosen = feeds[:: max(1, len(feeds) // PICTURES)][:PICTURES]
@@ -168,14 +168,14 @@ def repaired(
         for inputs in chosen:
             collector.run(*(torch.from_numpy(x) for x in inputs.values()))
         return {
-            layer: _repair(module, by_name[layer], unit, collector.found[layer], settings)
-            for layer, unit in plain.items()
+            layer: _round_block(module, by_name[layer], block, collector.found[layer], settings)
+            for layer, block in plain.items()
         }
 
 
-def _repair(
-    module: GraphModule, node: Node, unit: Unit, patches: _Patches, settings: Settings
-) -> Repaired:
+def _round_block(
+    module: GraphModule, node: Node, block: QuantizedBlock, patches: _Patches, settings: Settings
+) -> RoundedWeights:
     weight = tensor_of(module, node.args[1])
     assert weight is not None
     per_channel = settings.weights == "per-channel"
@@ -188,7 +188,7 @@ def _repair(
     bias = tensor_of(module, node.args[2]) if len(node.args) > 2 else None
     if bias is not None and settings.bias_correction:
         bias = bias + (weight - result).flatten(1) @ (patches.total / patches.count)
-    return Repaired(result.clone(), bias)
+    return RoundedWeights(result.clone(), bias)
 
 
 def reconstructed(weight: Tensor, scales: Tensor, products: Tensor) -> Tensor:

@@ -21,8 +21,7 @@ the network only where a channel's σ is below 0.2 % of its usual largest value.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -39,25 +38,19 @@ LARGEST_ROW = 32768.0
 SMALLEST_NORMAL = 2.0**-14
 # √2⁻¹⁴ over this is the smallest normal float16 again.
 LARGEST_SCALE = 2.0**7
-MOST_FEEDS = 8
+MOST_INPUTS = 8
 ROOTS = (aten.sqrt.default, aten.rsqrt.default)
 
 
-@lru_cache(maxsize=2)
-def within_half_range(
-    graph: Graph, feeds: Callable[[], Sequence[Arrays]]
-) -> tuple[Graph, tuple[PassFact, ...]]:
+def within_half_range(graph: Graph, inputs: Sequence[Arrays]) -> tuple[Graph, tuple[PassFact, ...]]:
     """Return the graph with float16-safe statistics, and what was rewritten.
-
-    The last results are kept: every precision of every target asks for the same one.
 
     Args:
         graph: float32.
-        feeds: gives inputs by name that show how large its activations become.
+        inputs: inputs by name that show how large its activations become.
     """
     expanded, facts = apply_passes(graph, (Pass("expand-norms", 0, expand_norms),))
-    inputs = feeds()
-    largest = _largest_by_channel(expanded, inputs[:: max(1, len(inputs) // MOST_FEEDS)])
+    largest = _largest_by_channel(expanded, inputs[:: max(1, len(inputs) // MOST_INPUTS)])
     width = max((size.width for size in expanded.sizes), default=expanded.size.width)
     top = math.sqrt(LARGEST_ROW / width) / 2
     scales = {name: _power_of_two(top, value) for name, value in largest.items()}
@@ -73,9 +66,9 @@ def _power_of_two(top: float, largest: Tensor) -> Tensor:
     return torch.exp2(exponent).clamp_max(LARGEST_SCALE)
 
 
-def _largest_by_channel(graph: Graph, feeds: Sequence[Arrays]) -> dict[str, Tensor]:
+def _largest_by_channel(graph: Graph, inputs: Sequence[Arrays]) -> dict[str, Tensor]:
     """Return, for the input of each spatial mean, the largest |x| of each channel, [1, C, 1, 1]."""
-    module = graph.module()
+    module = graph.reading
     wanted = {n.args[0] for n in module.graph.nodes if is_spatial_mean(n)}
     found: dict[str, Tensor] = {}
 
@@ -90,8 +83,8 @@ def _largest_by_channel(graph: Graph, feeds: Sequence[Arrays]) -> dict[str, Tens
             return value
 
     with torch.inference_mode():
-        for feed in feeds:
-            Measure(module).run(*(torch.from_numpy(value) for value in feed.values()))
+        for values in inputs:
+            Measure(module).run(*(torch.from_numpy(value) for value in values.values()))
     return found
 
 

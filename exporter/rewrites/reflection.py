@@ -8,8 +8,6 @@ the same numbers bit for bit. Core ML fails to load a reflection pad whose input
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from torch.fx import GraphModule, Node
 
@@ -20,12 +18,8 @@ from styleexport.exporter.graph.rewrite import Outcome, Pass, apply_passes, argu
 aten = torch.ops.aten
 
 
-@lru_cache(maxsize=2)
 def without_reflection_pads(graph: Graph) -> tuple[Graph, tuple[PassFact, ...]]:
-    """Return the graph without reflection pads, and what was rewritten.
-
-    The last results are kept: every precision asks for the same one.
-    """
+    """Return the graph without reflection pads, and what was rewritten."""
     return apply_passes(graph, (Pass("slice-reflection-pads", 0, rewrite),))
 
 

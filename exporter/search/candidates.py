@@ -1,4 +1,4 @@
-"""Candidates of one graph as real files in ONNX Runtime: what each loses, how long it takes."""
+"""Candidates: int8 files of one plan, written and timed in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import onnx
 from onnx import numpy_helper
 
 from styleexport.core.arrays import Arrays
-from styleexport.exporter.quantize.blocks import Unit, find_units, quantized_units
+from styleexport.exporter.quantize.blocks import QuantizedBlock, find_blocks, quantized_blocks
 from styleexport.exporter.quantize.plan import Int8Plan
 from styleexport.exporter.targets.onnx import model_from_graph, tensor_names
-from styleexport.exporter.targets.onnx.int8 import quantize_units
+from styleexport.exporter.targets.onnx.int8 import quantize_blocks
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, find_runner
 from styleexport.runtime_bench.stats import median
 
@@ -29,40 +29,41 @@ class Candidates:
     """Writes and runs the int8 files that one plan allows.
 
     Args:
-        plan: ranges, gains and repaired weights; its islands stay in float in every candidate.
+        plan: ranges, scales and rounded weights; its float layers stay in float in every candidate.
         inputs: that time is taken on.
     """
 
     def __init__(self, plan: Int8Plan, inputs: Arrays) -> None:
         self.plan = plan
         self.inputs = inputs
-        graph, self.recipe = plan.followed(repair=False)
-        module = graph.module()
-        self.units = quantized_units(find_units(module), plan.recipe.islands)
+        graph = plan.equalized
+        self.recipe = plan.recipe_for(graph)
+        module = graph.reading
+        self.blocks = quantized_blocks(find_blocks(module), plan.recipe.float_layers)
         self.names = tensor_names(graph, module)
         self.model = model_from_graph(graph)
 
-    def written(self, units: Collection[Unit]) -> onnx.ModelProto:
-        """Return the model with these units in int8 and all others in float."""
+    def written(self, blocks: Collection[QuantizedBlock]) -> onnx.ModelProto:
+        """Return the model with these blocks in int8 and all others in float."""
         model = onnx.ModelProto()
         model.CopyFrom(self.model)
         convolutions = {node.output[0]: node for node in model.graph.node}
         stored = {item.name: item for item in model.graph.initializer}
-        for unit in units:
-            node, repaired = convolutions[unit.layer], self.plan.weights.get(unit.layer)
+        for block in blocks:
+            node, rounded = convolutions[block.layer], self.plan.weights.get(block.layer)
             for name, value in zip(
-                node.input[1:], (repaired.weight, repaired.bias) if repaired else (), strict=False
+                node.input[1:], (rounded.weight, rounded.bias) if rounded else (), strict=False
             ):
                 if value is not None:
                     array = value.float().numpy()
                     stored[name].CopyFrom(numpy_helper.from_array(array, name))
-        quantize_units(model, list(units), self.recipe, self.names)
+        quantize_blocks(model, list(blocks), self.recipe, self.names)
         return model
 
     @contextlib.contextmanager
-    def session(self, units: Collection[Unit]) -> Generator[Session]:
-        """Yield a session on a candidate; of no units, on the float file."""
-        model = self.written(units) if units else self.model
+    def session(self, blocks: Collection[QuantizedBlock]) -> Generator[Session]:
+        """Yield a session on a candidate; of no blocks, on the float file."""
+        model = self.written(blocks) if blocks else self.model
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "candidate.onnx"
             path.write_bytes(model.SerializeToString())

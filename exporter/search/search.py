@@ -1,9 +1,9 @@
 """The fastest int8 file inside a quality budget, found by writing, running and judging candidates.
 
 First the settings: the fixed recipe, and others only if it is over budget; the best goes on. If it
-is still over budget, units go back to float one at a time, that first which wins most quality for
+is still over budget, blocks go back to float one at a time, that first which wins most quality for
 the time that it costs, and then every one is tried without again. If it is inside from the start,
-units that stay in float by default are tried in int8. Nothing is estimated: each step is a real
+blocks that stay in float by default are tried in int8. Nothing is estimated: each step is a real
 file in ONNX Runtime, against the float32 file in turns.
 
 Every trial is kept as soon as it is known, so that an interrupted search goes on where it was.
@@ -12,68 +12,57 @@ Every trial is kept as soon as it is known, so that an interrupted search goes o
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from styleexport.core.arrays import Arrays
 from styleexport.core.errors import QualityBudgetExceeded
 from styleexport.core.files import replace_file
-from styleexport.core.manifest import CalibrationFact
-from styleexport.core.recipe import Island, Settings, Trial
+from styleexport.core.recipe import FloatLayer, Settings, Trial
 from styleexport.core.types import Progress
 from styleexport.exporter.graph.graph import Graph
-from styleexport.exporter.quantize.blocks import STRETCHED, Unit, island
-from styleexport.exporter.quantize.plan import DEFAULT, Int8Plan, make_plan
+from styleexport.exporter.quantize.blocks import AMPLIFIED, QuantizedBlock, float_layer
+from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs
+from styleexport.exporter.quantize.plan import Int8Plan, make_plan
+from styleexport.exporter.recipes import FASTER, FIRST, SEARCHED
 from styleexport.exporter.search.candidates import Candidates
 from styleexport.runtime_bench.quality.budget import Budget
 from styleexport.runtime_bench.quality.judge import Judge
 
-# What is tried after the fixed recipe, if that is over budget.
-OTHERS = (
-    msgspec.structs.replace(DEFAULT, ranges="mse"),
-    msgspec.structs.replace(DEFAULT, ranges="percentile"),
-    msgspec.structs.replace(DEFAULT, equalize=0.5),
-    msgspec.structs.replace(DEFAULT, equalize=1.0),
-)
-PER_TENSOR = msgspec.structs.replace(DEFAULT, weights="per-tensor")
 # A trial is faster if it takes less than this share of the other's time: below is noise.
-FASTER = 0.97
-# Of the float time: what a unit in float costs at least, below which nothing can be measured.
+FASTER_SHARE = 0.97
+# Of the float time: what a block in float costs at least, below which nothing can be measured.
 LEAST_COST = 0.005
-# A first look at each unit runs every so many-th picture.
-GLANCE_EVERY = 3
+# A first look at each block runs every so many-th picture.
+QUICK_EVERY = 3
 FOR_BUDGET = "the quality budget asks for it: {gain:.2f} dB for {cost:.1%} of the float time"
 
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """What is searched for.
+    """Graph and limits of a search.
 
     Attributes:
         graph: float32, one size.
-        feeds: calibration inputs.
-        calibration: where they came from.
-        judge: of the graph's files.
-        budget: to stay inside of.
+        calibration: inputs that ranges are taken from; the first is what time is measured on.
+        judge: judge of the graph's files.
+        budget: budget to stay inside of.
         state: file that keeps the trials of an interrupted search.
-        label: of the graph, for progress.
+        label: name of the graph, for progress.
     """
 
     graph: Graph
-    feeds: Sequence[Arrays]
-    calibration: CalibrationFact
+    calibration: CalibrationInputs
     judge: Judge
     budget: Budget
     state: Path
     label: str
 
 
-class _Glance(msgspec.Struct, frozen=True):
-    """A file with one unit in float, judged on a few pictures."""
+class QuickScore(msgspec.Struct, frozen=True):
+    """A file with one block in float, judged on a few pictures."""
 
     layer: str
     psnr_db: float
@@ -85,14 +74,14 @@ class _State(msgspec.Struct, frozen=True):
 
     digest: str
     trials: tuple[Trial, ...]
-    glances: tuple[_Glance, ...]
+    quick_scores: tuple[QuickScore, ...] = msgspec.field(name="glances")
 
 
 def search(request: SearchRequest, progress: Progress) -> Int8Plan:
     """Return the plan of the fastest trial inside the budget.
 
     Raises:
-        QualityBudgetExceeded: not even a file with a single unit in int8 stays inside.
+        QualityBudgetExceeded: not even a file with a single block in int8 stays inside.
     """
     return _Search(request, progress).run()
 
@@ -102,7 +91,7 @@ class _Search:
     request: SearchRequest
     progress: Progress
     trials: list[Trial] = field(default_factory=list[Trial])
-    glances: list[_Glance] = field(default_factory=list[_Glance])
+    quick_scores: list[QuickScore] = field(default_factory=list[QuickScore])
     plans: dict[tuple[str, tuple[str, ...]], Candidates] = field(default_factory=dict[Any, Any])
     digest: str = ""
 
@@ -118,28 +107,28 @@ class _Search:
 
     def _settled(self) -> Trial:
         """Return the trial of the fixed recipe, or of the best settings if that is over budget."""
-        first = self._tried(DEFAULT, ())
+        first = self._tried(FIRST, ())
         if first.inside:
-            cheaper = self._tried(PER_TENSOR, ())
-            worth = cheaper.inside and cheaper.time_share < FASTER * first.time_share
+            cheaper = self._tried(FASTER, ())
+            worth = cheaper.inside and cheaper.time_share < FASTER_SHARE * first.time_share
             return cheaper if worth else first
-        tried = [first, *(self._tried(settings, ()) for settings in OTHERS)]
+        tried = [first, *(self._tried(settings, ()) for settings in SEARCHED)]
         inside = [trial for trial in tried if trial.inside]
         if inside:
             return min(inside, key=lambda trial: trial.time_share)
         return max(tried, key=lambda trial: trial.psnr_db)
 
     def _with_islands(self, start: Trial) -> Trial:
-        """Return the best trial that more units in float bring inside the budget."""
-        units = self._candidates(start.settings, ()).units
-        base = self._glance(start.settings, "")
+        """Return the best trial that more blocks in float bring inside the budget."""
+        blocks = self._candidates(start.settings, ()).blocks
+        base = self._quick_score(start.settings, "")
 
         def worth(layer: str) -> float:
-            glance = self._glance(start.settings, layer)
-            won = 10 ** (-base.psnr_db / 10) - 10 ** (-glance.psnr_db / 10)
-            return won / max(glance.time_share - base.time_share, LEAST_COST)
+            score = self._quick_score(start.settings, layer)
+            won = 10 ** (-base.psnr_db / 10) - 10 ** (-score.psnr_db / 10)
+            return won / max(score.time_share - base.time_share, LEAST_COST)
 
-        order = sorted((unit.layer for unit in units), key=worth, reverse=True)
+        order = sorted((block.layer for block in blocks), key=worth, reverse=True)
         kept: tuple[str, ...] = ()
         trial = start
         for layer in order[:-1]:
@@ -154,23 +143,23 @@ class _Search:
                 "wider --budget"
             )
         for layer in reversed(kept[:-1]):
-            fewer = tuple(name for name in trial.islands if name != layer)
+            fewer = tuple(name for name in trial.float_layers if name != layer)
             without = self._tried(start.settings, fewer)
             if without.inside and without.time_share <= trial.time_share:
                 trial = without
         return trial
 
-    def _glance(self, settings: Settings, layer: str) -> _Glance:
-        """Return a quick look at the file with one more unit in float, or with none ("")."""
-        known = {glance.layer: glance for glance in self.glances}
+    def _quick_score(self, settings: Settings, layer: str) -> QuickScore:
+        """Return a quick look at the file with one more block in float, or with none ("")."""
+        known = {score.layer: score for score in self.quick_scores}
         if layer not in known:
             candidates = self._candidates(settings, ())
-            units = [unit for unit in candidates.units if unit.layer != layer]
-            with candidates.session(units) as session, candidates.session(()) as baseline:
+            blocks = [block for block in candidates.blocks if block.layer != layer]
+            with candidates.session(blocks) as session, candidates.session(()) as baseline:
                 share = candidates.time_share(session, baseline)
-                decibels = self.request.judge.psnr(session, every=GLANCE_EVERY)
-            known[layer] = _Glance(layer=layer, psnr_db=decibels, time_share=share)
-            self.glances.append(known[layer])
+                decibels = self.request.judge.psnr(session, every=QUICK_EVERY)
+            known[layer] = QuickScore(layer=layer, psnr_db=decibels, time_share=share)
+            self.quick_scores.append(known[layer])
             self._keep()
             self.progress(
                 f"{self.request.label}: {layer or 'all'} {'in float' if layer else 'in int8'}: "
@@ -179,32 +168,36 @@ class _Search:
         return known[layer]
 
     def _with_less_float(self, start: Trial) -> Trial:
-        """Return the trial with units in int8 that stay in float by default, where that pays."""
-        islands = self._candidates(start.settings, ()).plan.recipe.islands
-        lifted = tuple(x.layer for x in islands if x.reason == STRETCHED)
-        if not lifted:
+        """Return the trial with blocks in int8 that stay in float by default, where that pays."""
+        float_layers = self._candidates(start.settings, ()).plan.recipe.float_layers
+        forced_int8 = tuple(x.layer for x in float_layers if x.reason == AMPLIFIED)
+        if not forced_int8:
             return start
-        trial = self._tried(start.settings, (), lifted)
-        worth = trial.inside and trial.time_share < FASTER * start.time_share
+        trial = self._tried(start.settings, (), forced_int8)
+        worth = trial.inside and trial.time_share < FASTER_SHARE * start.time_share
         return trial if worth else start
 
     def _tried(
-        self, settings: Settings, islands: tuple[str, ...], lifted: tuple[str, ...] = ()
+        self, settings: Settings, float_layers: tuple[str, ...], forced_int8: tuple[str, ...] = ()
     ) -> Trial:
-        """Return the trial of settings and islands, made if it is new."""
-        islands = tuple(sorted(islands))
+        """Return the trial of settings and float layers, made if it is new."""
+        float_layers = tuple(sorted(float_layers))
         for trial in self.trials:
-            if (trial.settings, trial.islands, trial.lifted) == (settings, islands, lifted):
+            if (trial.settings, trial.float_layers, trial.forced_int8) == (
+                settings,
+                float_layers,
+                forced_int8,
+            ):
                 return trial
-        candidates = self._candidates(settings, lifted)
-        units = [unit for unit in candidates.units if unit.layer not in islands]
-        with candidates.session(units) as session, candidates.session(()) as baseline:
+        candidates = self._candidates(settings, forced_int8)
+        blocks = [block for block in candidates.blocks if block.layer not in float_layers]
+        with candidates.session(blocks) as session, candidates.session(()) as baseline:
             quality = self.request.judge(session)
             share = candidates.time_share(session, baseline)
         trial = Trial(
             settings=settings,
-            islands=islands,
-            lifted=lifted,
+            float_layers=float_layers,
+            forced_int8=forced_int8,
             psnr_db=quality.measured("psnr") or 0.0,
             style_change=quality.style_change,
             time_share=round(share, 4),
@@ -213,28 +206,26 @@ class _Search:
         self.trials.append(trial)
         self._keep()
         self.progress(
-            f"{self.request.label}: {settings.name}, {len(islands)} more in float: "
+            f"{self.request.label}: {settings.name}, {len(float_layers)} more in float: "
             f"{trial.psnr_db:.2f} dB, {trial.time_share:.0%} of float32's time"
             f"{'' if trial.inside else ', over budget'}"
         )
         return trial
 
-    def _candidates(self, settings: Settings, lifted: tuple[str, ...]) -> Candidates:
-        key = (settings.name, lifted)
+    def _candidates(self, settings: Settings, forced_int8: tuple[str, ...]) -> Candidates:
+        key = (settings.name, forced_int8)
         if key not in self.plans:
             request = self.request
-            plan = make_plan(
-                request.graph, request.feeds, request.calibration, settings, lifted=lifted
-            )
-            self.plans[key] = Candidates(plan, request.feeds[0])
+            plan = make_plan(request.graph, request.calibration, settings, forced_int8=forced_int8)
+            self.plans[key] = Candidates(plan, request.calibration.inputs[0])
         return self.plans[key]
 
     def _plan(self, best: Trial) -> Int8Plan:
         """Return the plan of a trial, with the record of all of them."""
-        candidates = self._candidates(best.settings, best.lifted)
+        candidates = self._candidates(best.settings, best.forced_int8)
         plan = candidates.plan
-        units = {unit.layer: unit for unit in candidates.units}
-        islands = tuple(self._island(units[layer], best) for layer in best.islands)
+        blocks = {block.layer: block for block in candidates.blocks}
+        float_layers = tuple(self._float_layer(blocks[layer], best) for layer in best.float_layers)
         front = [
             msgspec.structs.replace(
                 trial, on_front=not any(_beats(other, trial) for other in self.trials)
@@ -242,29 +233,29 @@ class _Search:
             for trial in self.trials
         ]
         recipe = msgspec.structs.replace(
-            plan.recipe, islands=(*plan.recipe.islands, *islands), trials=tuple(front)
+            plan.recipe,
+            float_layers=(*plan.recipe.float_layers, *float_layers),
+            trials=tuple(front),
         )
-        weights = {k: v for k, v in plan.weights.items() if k not in best.islands}
-        found = Int8Plan(recipe, plan.source, plan.gains, weights, plan.facts)
-        found.equal.update(plan.equal)
-        return found
+        weights = {k: v for k, v in plan.weights.items() if k not in best.float_layers}
+        return replace(plan, recipe=recipe, weights=weights)
 
-    def _island(self, unit: Unit, best: Trial) -> Island:
-        base, alone = (self._glance(best.settings, layer) for layer in ("", unit.layer))
+    def _float_layer(self, block: QuantizedBlock, best: Trial) -> FloatLayer:
+        base, alone = (self._quick_score(best.settings, layer) for layer in ("", block.layer))
         gain, cost = alone.psnr_db - base.psnr_db, alone.time_share - base.time_share
-        return island(unit, FOR_BUDGET.format(gain=gain, cost=cost))
+        return float_layer(block, FOR_BUDGET.format(gain=gain, cost=cost))
 
     def _resume(self) -> None:
         request = self.request
         self.digest = " ".join(
-            (request.graph.digest(), request.calibration.sha256, str(request.budget))
+            (request.graph.digest(), request.calibration.fact.sha256, str(request.budget))
         )
         try:
             state = msgspec.json.decode(request.state.read_bytes(), type=_State)
         except (OSError, msgspec.DecodeError):
             return
         if state.digest == self.digest:
-            self.trials, self.glances = list(state.trials), list(state.glances)
+            self.trials, self.quick_scores = list(state.trials), list(state.quick_scores)
             self.progress(
                 f"{request.label}: {len(self.trials)} trials of an earlier search are kept"
             )
@@ -273,7 +264,9 @@ class _Search:
         self.request.state.parent.mkdir(parents=True, exist_ok=True)
         with replace_file(self.request.state) as part:
             part.write_bytes(
-                msgspec.json.encode(_State(self.digest, tuple(self.trials), tuple(self.glances)))
+                msgspec.json.encode(
+                    _State(self.digest, tuple(self.trials), tuple(self.quick_scores))
+                )
             )
 
 

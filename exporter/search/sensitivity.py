@@ -20,14 +20,14 @@ INK, PALE, LOSS, SAVED = (32, 34, 40), (150, 154, 164), (196, 72, 60), (52, 122,
 
 
 class LayerSensitivity(Struct, frozen=True, kw_only=True):
-    """One unit of a graph.
+    """One block of a graph.
 
     Attributes:
         layer: the convolution.
         macs: multiply-accumulates.
-        alone_db: PSNR of the file with this unit alone in int8.
-        without_db: PSNR of the file with all units in int8 but this one.
-        saved_share: of the float32 file's time, what int8 saves in this unit: the time of the file
+        alone_db: PSNR of the file with this block alone in int8.
+        without_db: PSNR of the file with all blocks in int8 but this one.
+        saved_share: of the float32 file's time, what int8 saves in this block: the time of the file
             without it in int8, less that of the file with all; below noise it may be negative.
     """
 
@@ -39,15 +39,15 @@ class LayerSensitivity(Struct, frozen=True, kw_only=True):
 
 
 class Sensitivity(Struct, frozen=True, kw_only=True):
-    """All units of a graph, in order.
+    """All blocks of a graph, in order.
 
     Attributes:
         name: of the settings.
         pictures: that PSNR is pooled over.
-        all_db: PSNR with all units in int8.
-        time_share: of the float32 file's time, with all units in int8.
+        all_db: PSNR with all blocks in int8.
+        time_share: of the float32 file's time, with all blocks in int8.
         layers: one by one.
-        islands: units that stay in float by default: layer → reason.
+        float_layers: blocks that stay in float by default: layer → reason.
     """
 
     name: str
@@ -55,48 +55,48 @@ class Sensitivity(Struct, frozen=True, kw_only=True):
     all_db: float
     time_share: float
     layers: tuple[LayerSensitivity, ...]
-    islands: dict[str, str]
+    float_layers: dict[str, str]
 
 
 def measure(plan: Int8Plan, inputs: Arrays, judge: Judge, progress: Progress) -> Sensitivity:
-    """Return what each unit of a plan loses and saves.
+    """Return what each block of a plan loses and saves.
 
     Args:
-        plan: ranges and repaired weights.
+        plan: ranges and rounded weights.
         inputs: that time is taken on.
         judge: of the graph's files.
         progress: progress, a line a layer.
     """
     candidates = Candidates(plan, inputs)
-    units = candidates.units
+    blocks = candidates.blocks
     rows: list[LayerSensitivity] = []
     with candidates.session(()) as baseline:
-        with candidates.session(units) as session:
+        with candidates.session(blocks) as session:
             all_db = judge.psnr(session)
             all_share = candidates.time_share(session, baseline)
-        for unit in units:
-            with candidates.session([unit]) as session:
+        for block in blocks:
+            with candidates.session([block]) as session:
                 alone = judge.psnr(session)
-            others = [other for other in units if other is not unit]
+            others = [other for other in blocks if other is not block]
             with candidates.session(others) as session:
                 without = judge.psnr(session)
                 share = candidates.time_share(session, baseline)
             row = LayerSensitivity(
-                layer=unit.layer,
-                macs=unit.macs,
+                layer=block.layer,
+                macs=block.macs,
                 alone_db=round(alone, 2),
                 without_db=round(without, 2),
                 saved_share=round(share - all_share, 4),
             )
             rows.append(row)
-            progress(f"{unit.layer}: {alone:.1f} dB alone, {without - all_db:+.2f} dB without")
+            progress(f"{block.layer}: {alone:.1f} dB alone, {without - all_db:+.2f} dB without")
     return Sensitivity(
         name=plan.recipe.settings.name,
         pictures=len(judge.stills),
         all_db=round(all_db, 2),
         time_share=round(all_share, 4),
         layers=tuple(rows),
-        islands={island.layer: island.reason for island in plan.recipe.islands},
+        float_layers={item.layer: item.reason for item in plan.recipe.float_layers},
     )
 
 

@@ -21,6 +21,20 @@ from styleexport.runtime_bench.coreml_program.program import (
 
 FAMILIES = "styleexport.runtime_bench.coreml_program.ops"
 FOLDER = "runtime_bench/coreml_program/ops"
+# Operations whose values are among those that they read, or 0: float16 in, float16 out.
+MOVING = frozenset(
+    {
+        "concat",
+        "expand_dims",
+        "max_pool",
+        "relu",
+        "reshape",
+        "slice_by_index",
+        "squeeze",
+        "transpose",
+        "upsample_nearest_neighbor",
+    }
+)
 
 
 @cache
@@ -49,6 +63,7 @@ class Interpreter:
     def __init__(self, package: Package, *, rounding: bool) -> None:
         self._package = package
         self._rounding = rounding
+        self._exact = _exact_outputs(package)
         values: dict[str, Value] = {}
         steps: list[tuple[Operation, Op]] = []
         for operation in package.operations:
@@ -116,7 +131,7 @@ class Interpreter:
             ) from error
         self._check(operation, results)
         return {
-            item.name: self._held(result, item.type.dtype)
+            item.name: result if item.name in self._exact else self._held(result, item.type.dtype)
             for item, result in zip(operation.outputs, results, strict=True)
         }
 
@@ -133,6 +148,25 @@ class Interpreter:
                 f"{self._package.path}: {operation.kind} {operation.name} makes {shapes}, declared "
                 f"{declared}; export the network again"
             )
+
+
+def _exact_outputs(package: Package) -> frozenset[str]:
+    """Return the fp16 tensors that hold fp16 values as they are computed: rounding changes none."""
+    half = {feature.name for feature in package.inputs if feature.type.dtype == "fp16"}
+    half |= {
+        item.name
+        for operation in package.operations
+        for item in operation.outputs
+        if item.type.dtype == "fp16"
+    }
+    return frozenset(
+        item.name
+        for operation in package.operations
+        if operation.kind in MOVING
+        and half.issuperset(operation.inputs["values" if operation.kind == "concat" else "x"])
+        for item in operation.outputs
+        if item.name in half
+    )
 
 
 def _fits(item: Variable, result: Tensor) -> bool:

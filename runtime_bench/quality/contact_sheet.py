@@ -100,7 +100,7 @@ def _head(comparison: QualityComparison, scale: DifferenceScale) -> list[str]:
         f"{Path(comparison.candidate).name}  against  {Path(comparison.reference).name}",
         figures,
         f"{quality.size.height}x{quality.size.width}, {len(quality.pictures)} pictures; style in "
-        f"{quality.loss_network}'s features; {scale.words}",
+        f"{quality.loss_network}'s features; {scale.caption}",
         *textwrap.wrap(columns.NOTE, 230),
     ]
 

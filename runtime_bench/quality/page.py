@@ -125,7 +125,7 @@ def _picture_row(compared: Compared, index: int, scale: DifferenceScale) -> tupl
         (f"candidate: {figure.psnr_db:.1f} dB, SSIM {unit_interval(figure.ssim)}", candidate),
     )
     images = [PageImage.of(c, image_from_array(array)) for c, array in arrays if array is not None]
-    return (*images, PageImage.of(scale.words, scale.map(reference, candidate)))
+    return (*images, PageImage.of(scale.caption, scale.map(reference, candidate)))
 
 
 def _regions(compared: Compared) -> tuple[PageImage, ...]:

@@ -75,7 +75,7 @@ def sensitivity(
             for row in result.layers
         ],
     )
-    for layer, reason in result.islands.items():
+    for layer, reason in result.float_layers.items():
         talk(f"{layer} stays in float: {reason}")
 
 

@@ -1,8 +1,8 @@
 """An int8 recipe: what is quantized and how, as data that every target follows.
 
-A recipe speaks of the layers of a captured graph, by name. A *unit* is a convolution with the
-activation behind it, which every runtime computes as one operation; it bears the name of its
-convolution.
+A recipe speaks of the layers of a captured graph, by name. A *block* is a convolution with
+the activation behind it, which every runtime computes as one operation; it bears the name of its
+convolution. In the file, blocks that stay in float are its ``islands``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from styleexport.core.documents import DocumentKind, read_document
 from styleexport.core.errors import UsageError
@@ -63,8 +63,8 @@ class Range(Struct, frozen=True, array_like=True):
     high: float
 
 
-class Island(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A unit that stays in float, and why.
+class FloatLayer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A block that stays in float, and why.
 
     Attributes:
         layer: the convolution's name in the captured graph.
@@ -82,8 +82,8 @@ class Trial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         settings: the choices.
-        islands: units in float, beside those that are by default.
-        lifted: units in int8 that are in float by default.
+        float_layers: blocks in float, beside those that are by default.
+        forced_int8: blocks in int8 that are in float by default.
         psnr_db: over the quality probes.
         style_change: relative; None for style codes.
         time_share: of the float32 file's time, both in ONNX Runtime here, in turns.
@@ -92,8 +92,8 @@ class Trial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     settings: Settings
-    islands: tuple[str, ...]
-    lifted: tuple[str, ...]
+    float_layers: tuple[str, ...] = field(name="islands")
+    forced_int8: tuple[str, ...] = field(name="lifted")
     psnr_db: float
     style_change: float | None
     time_share: float
@@ -109,7 +109,7 @@ class Int8Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         role: of the graph.
         size: of the graph.
         settings: the choices.
-        islands: units that stay in float.
+        float_layers: blocks that stay in float.
         ranges: layer or input → range of its values, for all that may be quantized.
         calibration: where the ranges came from.
         trials: of the search that found it; () for a fixed recipe.
@@ -119,7 +119,7 @@ class Int8Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     role: Role
     size: SizeFact
     settings: Settings
-    islands: tuple[Island, ...]
+    float_layers: tuple[FloatLayer, ...] = field(name="islands")
     ranges: dict[str, Range]
     calibration: CalibrationFact
     trials: tuple[Trial, ...] = ()

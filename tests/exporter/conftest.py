@@ -11,7 +11,11 @@ from styleexport.core.types import Role, Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import Graph, example_inputs
 from styleexport.exporter.graph.rewrite import apply_passes
-from styleexport.exporter.quantize.calibration_inputs import Feeds
+from styleexport.exporter.quantize.calibration import read_calibration
+from styleexport.exporter.quantize.calibration_inputs import (
+    CalibrationInputs,
+    calibration_inputs,
+)
 from styleexport.exporter.quantize.plan import Int8Plan, make_plan
 from styleexport.models.networks._open import open_network
 from tests.conftest import load_own
@@ -21,7 +25,7 @@ CALIBRATION = CalibrationFact(method="min-max", images=3, styles=0, sha256="0" *
 
 
 class Painter(nn.Module):
-    """A fused ReLU, a convolution read twice, a norm, a transposed convolution, a stretched one."""
+    """A fused ReLU, a convolution read twice, a norm, a transposed convolution, a amplified one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,6 +61,11 @@ def feeds_of(graph: Graph, count: int = 3) -> list[dict[str, np.ndarray]]:
     return made
 
 
+def shown(graph: Graph, count: int = 3) -> CalibrationInputs:
+    """Seeded random inputs as calibration inputs."""
+    return CalibrationInputs(tuple(feeds_of(graph, count)), CALIBRATION)
+
+
 @pytest.fixture(scope="session")
 def painter() -> Graph:
     return graph_of(Painter())
@@ -67,8 +76,8 @@ def lite():
     """The shipped network's transform at 64x96, with six calibration inputs; never changed."""
     network = open_network("adain-lite")
     graph = apply_passes(capture(network, Role.TRANSFORM, Size(64, 96)))[0]
-    feeds = Feeds(network, None)
-    return graph, feeds.of(graph)()[::5], feeds.images.fact([fact.name for fact in graph.inputs])
+    whole = calibration_inputs(network, read_calibration(None), graph)
+    return graph, CalibrationInputs(whole.inputs[::5], whole.fact)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -13,7 +14,10 @@ from styleexport.core.errors import QualityBudgetExceeded
 from styleexport.core.manifest import read_manifest, sha256_of_file
 from styleexport.core.recipe import read_recipe
 from styleexport.core.types import Precision, Role, Size
-from styleexport.exporter.int8_export import Quantizer, composed
+from styleexport.exporter import int8_export
+from styleexport.exporter.graph.layer_map import compose_layer_maps
+from styleexport.exporter.graph_job import ExportRun, GraphJob
+from styleexport.exporter.int8_export import budget_of
 from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.models.networks._open import open_network
 from styleexport.runtime_bench.diff.diff import diff_files
@@ -123,7 +127,7 @@ def test_a_searched_file_stays_inside_its_budget_and_its_recipe_gives_it_again(t
     assert fact.quality.psnr_db >= 30
     recipe = read_recipe(tmp_path / "a" / fact.recipe)
     assert [trial for trial in recipe.trials if trial.on_front]
-    assert all(item.reason for item in recipe.islands)
+    assert all(item.reason for item in recipe.float_layers)
     assert any("of float32's time" in line for line in said)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a"]
     again = ExportRequest(
@@ -158,15 +162,20 @@ def test_a_search_that_nothing_satisfies_ends_with_code_3(tmp_path):
 
 
 def test_each_precision_has_a_budget_and_a_request_its_own(shipped, tmp_path):
-    quantizer = Quantizer(ExportRequest(shipped, tmp_path / "a"), tmp_path, print)
-    assert str(quantizer.budget(Precision.INT8)) == "psnr>=35, style<=+5%"
-    assert str(quantizer.budget(Precision.AUTO)) == "psnr>=38, style<=+5%"
-    own = ExportRequest(shipped, tmp_path / "a", budget="ssim>=0.9")
-    assert str(Quantizer(own, tmp_path, print).budget(Precision.AUTO)) == "ssim>=0.9"
+    def budget(precision, **options):
+        request = ExportRequest(shipped, tmp_path / "a", **options)
+        run = ExportRun(request, None, (), tmp_path, print)
+        return str(budget_of(GraphJob(run, None, None, (), ()), precision))
+
+    assert budget(Precision.INT8) == "psnr>=35, style<=+5%"
+    assert budget(Precision.AUTO) == "psnr>=38, style<=+5%"
+    assert budget(Precision.AUTO, budget="ssim>=0.9") == "ssim>=0.9"
 
 
 def test_layers_are_followed_through_a_rewritten_graph():
-    found = composed({"conv2d": "conv2d", "relu": "relu_7"}, {"relu_7": "t7", "conv2d_1": "c1"})
+    found = compose_layer_maps(
+        {"conv2d": "conv2d", "relu": "relu_7"}, {"relu_7": "t7", "conv2d_1": "c1"}
+    )
     assert found == {"relu": "t7"}
 
 
@@ -191,10 +200,14 @@ def test_layers_of_an_int8_file_are_compared_with_their_gains_undone(int8_artifa
 
 @pytest.mark.parametrize("better", ["min-max", "mse"])
 def test_a_file_over_budget_is_tried_with_other_ranges(shipped, tmp_path, monkeypatch, better):
-    def psnr_db(self, plan, graph, feeds):
-        return 50.0 if plan.recipe.settings.ranges == better else 40.0
+    real = int8_export.measure_plan
 
-    monkeypatch.setattr(Quantizer, "_psnr_db", psnr_db)
+    def measured(job, plan):
+        found = real(job, plan)
+        psnr = 50.0 if plan.recipe.settings.ranges == better else 40.0
+        return replace(found, report=msgspec.structs.replace(found.report, psnr_db=psnr))
+
+    monkeypatch.setattr(int8_export, "measure_plan", measured)
     out, said = tmp_path / "a", []
     export(
         ExportRequest(shipped, out, budget="psnr>=90", allow_degraded=True, **OPTIONS), said.append

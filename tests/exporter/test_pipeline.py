@@ -307,7 +307,7 @@ def test_the_worst_file_is_named_with_its_float32_figure(own, tmp_path, monkeypa
     bad = msgspec.structs.replace(coreml, parity=(low,))
     manifest = msgspec.structs.replace(exported.manifest, files=(bad,))
     with pytest.raises(ParityFailure, match=r"psnr 20.0 dB .*\(99.5 dB with all in float32\)"):
-        gates.reject(tmp_path / "a", manifest, [bad])
+        gates.raise_parity_failure(tmp_path / "a", manifest, [bad])
     report = json.loads((tmp_path / "a.rejected.json").read_bytes())
     assert report["files"][0]["parity"][0]["float32_db"] == 99.5
 

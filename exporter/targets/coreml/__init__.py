@@ -6,7 +6,6 @@ program. Style codes and strengths are multi-arrays of float32.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,18 +14,15 @@ import msgspec
 import numpy as np
 from torch import Tensor, nn
 
-from styleexport.core.arrays import Arrays
 from styleexport.core.errors import UnsupportedOp, UsageError, first_line
 from styleexport.core.manifest import PassFact, TensorFact
 from styleexport.core.quiet import quiet
 from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph.graph import Graph, without_checks
 from styleexport.exporter.graph.layer_map import paired_layers
-from styleexport.exporter.rewrites.half_range import within_half_range
-from styleexport.exporter.rewrites.reflection import without_reflection_pads
-from styleexport.exporter.targets._target import Recipe, Target, Written
+from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
 from styleexport.exporter.targets.coreml.int8 import quantize_body
-from styleexport.exporter.targets.coreml.package import describe_model, save
+from styleexport.exporter.targets.coreml.package import copied, describe_model, save
 from styleexport.exporter.targets.coreml.palettes import compress
 from styleexport.runtime_bench.coreml_program.package import read_package
 from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph
@@ -69,13 +65,29 @@ class _Pixels(nn.Module):
 
 
 @dataclass(frozen=True)
-class CoremlTarget(Target):
-    """Writes graphs as ML programs.
+class Conversion:
+    """Settings of the converter that differ from file to file.
 
     Attributes:
-        ios: the oldest system that is to load them: 16, 17 or 18; None takes the oldest that can,
-            17 for int8 and 16 for all others.
-        arithmetic: of what is not in int8, and of programs with compressed weights: fp16 or fp32.
+        half: whether it is to compute in float16.
+        system: oldest iOS that is to load the file.
+        whole_scales: whether a convolution's weights are to keep one scale in all.
+    """
+
+    half: bool
+    system: int
+    whole_scales: bool
+
+
+@dataclass(frozen=True)
+class CoremlTarget(Target):
+    """ML programs.
+
+    Attributes:
+        ios: oldest system that is to load them: 16, 17 or 18; None takes the oldest that can, 17
+            for int8 and 16 for all others.
+        arithmetic: arithmetic of what is not in int8, and of programs with compressed weights: fp16
+            or fp32.
         images: whether pictures are pixel buffers; multi-arrays [1, 3, H, W] in 0..1 otherwise.
     """
 
@@ -124,46 +136,33 @@ class CoremlTarget(Target):
 
         return tuple(map(fact, graph.inputs)), tuple(map(fact, graph.outputs))
 
-    def write(
-        self, graph: Graph, recipe: Recipe, path: Path, feeds: Callable[[], Sequence[Arrays]]
-    ) -> Written:
-        """Write the package; see `Target.write`.
+    def lowering(self, recipe: Recipe) -> Conversion:
+        """Return how a file is converted; see `Target.lowering`.
 
         Raises:
             UsageError: int8 is asked for, and iOS 16 is to load it.
         """
         precision = recipe.precision
-        arithmetic = precision if precision in FLOATS else self.arithmetic
-        half = arithmetic is Precision.FP16
-        safe, facts = graph, tuple[PassFact, ...]()
-        if graph.sizes:
-            safe, facts = without_reflection_pads(graph)
-        if half:
-            safe, more = within_half_range(safe, feeds)
-            facts = (*facts, *more)
-        safe = self._lowered(safe)
-        model = self._convert(safe, half, self._system(precision), self._without(safe, recipe))
-        layers, scaled = self._layers(model, graph, safe)
-        quantization = None
-        if precision is Precision.INT8:
-            if recipe.int8 is None:
-                raise ValueError("int8 needs a recipe")
-            model, quantization, followed = quantize_body(model, graph, recipe.int8, feeds)
-            facts = (*facts, followed)
-        elif precision not in FLOATS:
-            model, quantization = compress(model, precision)
-        if recipe.network is not None:
-            describe_model(model, graph, recipe.network)
-        save(model, path)
-        share = CoremlGraph.of(read_package(path)).int8_mac_share()
-        return Written(
-            float_dtype="float16" if half else "float32",
-            quantization=quantization,
-            int8_mac_share=share,
-            layers=layers,
-            scaled_layers=scaled,
-            passes=facts,
+        return Conversion(
+            half=(precision if precision in FLOATS else self.arithmetic) is Precision.FP16,
+            system=self._system(precision),
+            whole_scales=recipe.int8 is not None and recipe.int8.settings.weights == "per-tensor",
         )
+
+    def lower(self, source: Source, recipe: Recipe) -> CoremlModel:
+        """Return a converted program; see `Target.lower`."""
+        how, rewritten, passes = self.lowering(recipe), source, tuple[PassFact, ...]()
+        if source.graph.sizes:
+            graph, passes = source.sliced_pads
+            rewritten = Source(graph, lambda: source.inputs)
+        graph = rewritten.graph
+        if how.half:
+            graph, more = rewritten.half_range
+            passes = (*passes, *more)
+        graph = self._core_operations(graph)
+        program = self._convert(graph, how)
+        layers, scaled = _layers(program, source.graph, graph)
+        return CoremlModel(source, program, how.half, layers, scaled, passes)
 
     def _system(self, precision: Precision) -> int:
         """Return the oldest system that is to load a file.
@@ -179,13 +178,7 @@ class CoremlTarget(Target):
             )
         return self.ios or oldest
 
-    def _without(self, graph: Graph, recipe: Recipe) -> set[str]:
-        """Return the converter's passes that a file is made without."""
-        reflection = REFLECTION_PASS if graph.sizes else set[str]()
-        per_tensor = recipe.int8 is not None and recipe.int8.settings.weights == "per-tensor"
-        return BROKEN_PASSES | reflection | (SCALE_PASS if per_tensor else set[str]())
-
-    def _lowered(self, graph: Graph) -> Graph:
+    def _core_operations(self, graph: Graph) -> Graph:
         """Return the graph as the converter takes it: pixels out, core operations alone.
 
         Both trace it again, which names its nodes anew.
@@ -194,11 +187,13 @@ class CoremlTarget(Target):
             graph = graph.with_module(_Pixels(graph.module()))
         return replace(graph, program=without_checks(graph.program.run_decompositions({})))
 
-    def _convert(
-        self, graph: Graph, half: bool, system: int, without: set[str]
-    ) -> ct.models.MLModel:
+    def _convert(self, graph: Graph, how: Conversion) -> ct.models.MLModel:
         pipeline = ct.PassPipeline()
-        pipeline.remove_passes(without)
+        pipeline.remove_passes(
+            BROKEN_PASSES
+            | (REFLECTION_PASS if graph.sizes else set[str]())
+            | (SCALE_PASS if how.whole_scales else set[str]())
+        )
         keep = ct.transform.FP16ComputePrecision(lambda op: op.op_type not in FLOAT32_OPS)
         try:
             with quiet():
@@ -207,8 +202,8 @@ class CoremlTarget(Target):
                     convert_to="mlprogram",
                     inputs=[self._type(fact, graph) for fact in graph.inputs],
                     outputs=[self._output(fact) for fact in graph.outputs],
-                    compute_precision=keep if half else ct.precision.FLOAT32,
-                    minimum_deployment_target=SYSTEMS[system],
+                    compute_precision=keep if how.half else ct.precision.FLOAT32,
+                    minimum_deployment_target=SYSTEMS[how.system],
                     pass_pipeline=pipeline,
                     skip_model_load=True,
                 )
@@ -236,25 +231,71 @@ class CoremlTarget(Target):
             return ct.ImageType(name=fact.name, color_layout=ct.colorlayout.RGB)
         return ct.TensorType(name=fact.name, dtype=np.float32)
 
-    def _layers(
-        self, model: ct.models.MLModel, graph: Graph, safe: Graph
-    ) -> tuple[dict[str, str], tuple[str, ...]]:
-        """Return layer → variable, and which are scaled; coremltools names one after its node."""
-        held = {
-            name
-            for function in model.get_spec().mlProgram.functions.values()
-            for block in function.block_specializations.values()
-            for operation in block.operations
-            for name in (output.name for output in operation.outputs)
-        }
-        found: dict[str, str] = {}
-        paired, scaled = paired_layers(graph, safe)
-        for layer, name in paired.items():
-            for candidate in (f"{name}_cast_fp16", name):
-                if candidate in held:
-                    found[layer] = candidate
-                    break
-        return found, tuple(layer for layer in scaled if layer in found)
+
+@dataclass(frozen=True)
+class CoremlModel(Model):
+    """A converted program, its weights in float.
+
+    Attributes:
+        source: graph and calibration inputs.
+        program: as the converter made it.
+        half: whether it computes in float16.
+        layers: layer of the graph → variable of the program.
+        scaled: those of ``layers`` whose channels the program holds multiplied by gains.
+        passes: rewrites of the graph before it was converted.
+    """
+
+    source: Source
+    program: ct.models.MLModel
+    half: bool
+    layers: dict[str, str]
+    scaled: tuple[str, ...]
+    passes: tuple[PassFact, ...]
+
+    def store(self, recipe: Recipe, path: Path) -> Written:
+        """Write the package; see `Model.store`."""
+        model, quantization, passes = self.program, None, self.passes
+        if recipe.precision is Precision.INT8:
+            if recipe.int8 is None:
+                raise ValueError("int8 needs a recipe")
+            model, quantization, applied = quantize_body(model, self.source, recipe.int8)
+            passes = (*passes, applied)
+        elif recipe.precision in FLOATS:
+            model = copied(model)
+        else:
+            model, quantization = compress(model, recipe.precision)
+        if recipe.network is not None:
+            describe_model(model, self.source.graph, recipe.network)
+        save(model, path)
+        return Written(
+            float_dtype="float16" if self.half else "float32",
+            quantization=quantization,
+            int8_mac_share=CoremlGraph.of(read_package(path)).int8_mac_share(),
+            layers=self.layers,
+            scaled_layers=self.scaled,
+            passes=passes,
+        )
+
+
+def _layers(
+    model: ct.models.MLModel, graph: Graph, safe: Graph
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return layer → variable, and which are scaled; coremltools names one after its node."""
+    held = {
+        name
+        for function in model.get_spec().mlProgram.functions.values()
+        for block in function.block_specializations.values()
+        for operation in block.operations
+        for name in (output.name for output in operation.outputs)
+    }
+    found: dict[str, str] = {}
+    paired, scaled = paired_layers(graph, safe)
+    for layer, name in paired.items():
+        for candidate in (f"{name}_cast_fp16", name):
+            if candidate in held:
+                found[layer] = candidate
+                break
+    return found, tuple(layer for layer in scaled if layer in found)
 
 
 TARGET = CoremlTarget()

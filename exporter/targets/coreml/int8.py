@@ -3,10 +3,10 @@
 Convolutions read int8 weights and activations that a quantize and a dequantize hold in eight bits;
 what lies between two of them (padding, nearest upsampling, max pooling) stands between such pairs
 of one scale too, the form in which Core ML's own tools write an operation that only moves integers.
-Statistics and transposed convolutions stay in float, and so do the recipe's islands. What computes
-in float reads the results of convolutions unrounded: the published networks keep up to 6 dB more
-than with a pair there, as coremltools' own pass would write it and ONNX Runtime needs it. Only a
-device can tell whether that costs speed.
+Statistics and transposed convolutions stay in float, and so do the recipe's float layers. What
+computes in float reads the results of convolutions unrounded: the published networks keep up to
+6 dB more than with a pair there, as coremltools' own pass would write it and ONNX Runtime needs it.
+Only a device can tell whether that costs speed.
 
 Zero points are 0 where that costs little, as coremltools states that they perform better. It costs
 nothing where no value is negative, as behind a ReLU: such a tensor is held in uint8. One whose
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import coremltools as ct
@@ -30,7 +30,7 @@ from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import PassFact, QuantizationFact
 from styleexport.core.quiet import quiet
 from styleexport.core.recipe import Int8Recipe, Range
-from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.targets._target import Source
 from styleexport.exporter.targets.coreml.int8_region import Body
 from styleexport.exporter.targets.coreml.int8_weights import store_integers
 from styleexport.exporter.targets.coreml.qdq import Pair, add_pairs
@@ -46,18 +46,15 @@ WORTH_A_ZERO_POINT = 0.75
 
 
 def quantize_body(
-    model: ct.models.MLModel,
-    graph: Graph,
-    recipe: Int8Recipe,
-    feeds: Callable[[], Sequence[Arrays]],
+    model: ct.models.MLModel, source: Source, recipe: Int8Recipe
 ) -> tuple[ct.models.MLModel, QuantizationFact, PassFact]:
-    """Return a float program with its body in int8, how, and what of the recipe was not followed.
+    """Return a float program with its body in int8, how, and what of the recipe was not applied.
 
     Args:
-        model: of iOS 17 or later.
-        graph: that it was made from.
-        recipe: of the graph.
-        feeds: calibration inputs, for ranges that the recipe does not have.
+        model: float program for iOS 17 or later; it stays as it is.
+        source: graph that it was made from; its calibration inputs give the ranges that the recipe
+            does not have.
+        recipe: recipe in the names of the graph.
 
     Raises:
         UnsupportedOp: no convolution could be computed in int8.
@@ -66,7 +63,7 @@ def quantize_body(
         path = Path(folder) / "float.mlpackage"
         with quiet():
             model.save(str(path))
-        body = Body(CoremlGraph.of(read_package(path)), graph, recipe)
+        body = Body(CoremlGraph.of(read_package(path)), source.graph, recipe)
         if not body.convolutions:
             raise UnsupportedOp(
                 "int8 would leave every convolution of the network in float: "
@@ -74,7 +71,7 @@ def quantize_body(
             )
         ranges, missing = _known_ranges(body, recipe)
         if missing:
-            ranges |= _measured(path, missing, feeds())
+            ranges |= _measured(path, missing, source.inputs)
     pairs, refused = _pairs(body, ranges)
     per_channel = recipe.settings.weights == "per-channel"
     integer = _integers(model, body, pairs, per_channel=per_channel)
@@ -84,11 +81,11 @@ def quantize_body(
         activation_dtype="int8",
         per_channel=per_channel,
         calibration=recipe.calibration,
-        float_islands=tuple(body.islands()),
+        float_islands=tuple(body.float_layers()),
     )
     why = "not in the recipe, ranges taken from calibration (min-max)"
     reasons = (
-        *body.not_followed(),
+        *body.not_applied(),
         *_in_words(body, missing, why),
         *refused,
         *_unused(body, recipe),
@@ -111,26 +108,26 @@ def _known_ranges(body: Body, recipe: Int8Recipe) -> tuple[dict[str, Range], tup
 def _unused(body: Body, recipe: Int8Recipe) -> Iterator[str]:
     """Yield whose ranges a recipe has in vain."""
     held = {layer for name in body.origins for layer in body.called(name)}
-    units = (body.units.get(body.layers.get(x.outputs[0].name, "")) for x in body.convolutions)
-    outputs = [unit.output for unit in units if unit is not None]
+    blocks = (body.blocks.get(body.layers.get(x.outputs[0].name, "")) for x in body.convolutions)
+    outputs = [block.output for block in blocks if block is not None]
     names = [name for name in outputs if name in recipe.ranges and name not in held]
     if names:
         yield f"{', '.join(names)}: what computes in float reads it unrounded"
 
 
-def _measured(path: Path, names: Sequence[str], feeds: Sequence[Arrays]) -> dict[str, Range]:
-    """Return tensor → the least and largest value of each over all feeds."""
+def _measured(path: Path, names: Sequence[str], inputs: Sequence[Arrays]) -> dict[str, Range]:
+    """Return tensor → the least and largest value of each over all inputs."""
     session = ReferencePackage(path, rounding=False)
     low, high = dict.fromkeys(names, math.inf), dict.fromkeys(names, -math.inf)
-    for inputs in feeds:
-        for name, value in session.layers(inputs, names).items():
+    for values in inputs:
+        for name, value in session.layers(values, names).items():
             low[name] = min(low[name], float(value.min()))
             high[name] = max(high[name], float(value.max()))
     return {name: Range(low[name], high[name]) for name in names}
 
 
 def _pairs(body: Body, ranges: Mapping[str, Range]) -> tuple[dict[str, Pair], tuple[str, ...]]:
-    """Return tensor → how it is held, and what of the ranges could not be followed."""
+    """Return tensor → how it is held, and what of the ranges could not be applied."""
     pairs: dict[str, Pair] = {}
     for name in body.reads:
         half = body.program.types[name].dtype == "fp16"

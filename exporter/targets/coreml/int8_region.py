@@ -12,7 +12,7 @@ from styleexport.core.manifest import FloatIslandFact
 from styleexport.core.recipe import Int8Recipe
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.rewrite import tensor_of
-from styleexport.exporter.quantize.blocks import Unit, find_units, nodes_by_name
+from styleexport.exporter.quantize.blocks import QuantizedBlock, find_blocks, nodes_by_name
 from styleexport.runtime_bench.coreml_program.program import Operation
 from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph
 
@@ -27,8 +27,8 @@ TOLERANCE = 4e-3
 class Body:
     """The part of a float program that is to be computed in int8.
 
-    A convolution belongs to it if its weight is stored and it is no island of the recipe, and an
-    operation that only moves values if everything that reads it does.
+    A convolution belongs to it if its weight is stored and it is no float layer of the recipe, and
+    an operation that only moves values if everything that reads it does.
 
     Args:
         program: read from disk.
@@ -37,18 +37,18 @@ class Body:
     """
 
     def __init__(self, program: CoremlGraph, graph: Graph, recipe: Int8Recipe) -> None:
-        module = graph.module()
+        module = graph.reading
         self.program = program
         self.recipe = recipe
-        self.units = {unit.layer: unit for unit in find_units(module)}
-        self.layers = _layers(program, graph, self.units)
+        self.blocks = {block.layer: block for block in find_blocks(module)}
+        self.layers = _layers(program, graph, self.blocks)
         places = (node.name for node in module.graph.nodes if node.op == "placeholder")
         self.inputs = dict(zip(places, (fact.name for fact in graph.inputs), strict=True))
 
     @cached_property
     def convolutions(self) -> tuple[Operation, ...]:
         """The convolutions, in order."""
-        floats = {island.layer for island in self.recipe.islands}
+        floats = {item.layer for item in self.recipe.float_layers}
         return tuple(
             item
             for item in self.program.steps
@@ -111,21 +111,21 @@ class Body:
         return next(self._origins(self.moving[name], self.moving))
 
     @cached_property
-    def origins(self) -> dict[str, Unit | None]:
-        """Tensor that needs a range → a unit that reads it, if the program tells which."""
-        found: dict[str, Unit | None] = {}
+    def origins(self) -> dict[str, QuantizedBlock | None]:
+        """Tensor that needs a range → a block that reads it, if the program tells which."""
+        found: dict[str, QuantizedBlock | None] = {}
         for item in self.convolutions:
             (name,) = self.activations(item)
-            unit = self.units.get(self.layers.get(item.outputs[0].name, ""))
-            found[self.origin(name)] = found.get(self.origin(name)) or unit
+            block = self.blocks.get(self.layers.get(item.outputs[0].name, ""))
+            found[self.origin(name)] = found.get(self.origin(name)) or block
         return found
 
     def called(self, name: str) -> tuple[str, ...]:
         """Return the names that a recipe may have for a tensor that needs a range."""
-        unit = self.origins[name]
-        if unit is None:
+        block = self.origins[name]
+        if block is None:
             return ()
-        return (unit.source, *([self.inputs[unit.source]] if unit.source in self.inputs else []))
+        return (block.source, *([self.inputs[block.source]] if block.source in self.inputs else []))
 
     @cached_property
     def reads(self) -> dict[str, frozenset[str]]:
@@ -140,12 +140,12 @@ class Body:
                     found.setdefault(name, set()).add(item.outputs[0].name)
         return {name: frozenset(outputs) for name, outputs in found.items()}
 
-    def islands(self) -> Iterator[FloatIslandFact]:
+    def float_layers(self) -> Iterator[FloatIslandFact]:
         """Yield what stays in float, and why."""
-        transposed = tuple(unit.layer for unit in self.units.values() if unit.transposed)
-        for island in self.recipe.islands:
-            if island.layer not in transposed:
-                yield FloatIslandFact(ops=(island.layer,), reason=island.reason)
+        transposed = tuple(block.layer for block in self.blocks.values() if block.transposed)
+        for float_layer in self.recipe.float_layers:
+            if float_layer.layer not in transposed:
+                yield FloatIslandFact(ops=(float_layer.layer,), reason=float_layer.reason)
         found = dict.fromkeys(item.kind for item in self.program.steps)
         computed = tuple(
             item.name
@@ -164,31 +164,33 @@ class Body:
             if ops:
                 yield FloatIslandFact(ops=ops, reason=reason)
 
-    def not_followed(self) -> Iterator[str]:
-        """Yield which of the recipe's islands and units the program cannot have, and why."""
-        named = {island.layer for island in self.recipe.islands}
-        for layer, unit in self.units.items():
-            if unit.transposed and layer not in named:
+    def not_applied(self) -> Iterator[str]:
+        """Yield which of the recipe's float layers and blocks the program cannot have, and why."""
+        named = {item.layer for item in self.recipe.float_layers}
+        for layer, block in self.blocks.items():
+            if block.transposed and layer not in named:
                 yield f"{layer} stays in float: {TRANSPOSED}"
         for layer in named:
-            if layer not in self.units:
+            if layer not in self.blocks:
                 yield f"{layer}, an island, is no convolution of the graph"
-            elif not self.units[layer].transposed and layer not in self.layers.values():
+            elif not self.blocks[layer].transposed and layer not in self.layers.values():
                 yield f"{layer}, an island, was merged by the converter: computed in int8"
 
 
-def _layers(program: CoremlGraph, graph: Graph, units: dict[str, Unit]) -> dict[str, str]:
+def _layers(
+    program: CoremlGraph, graph: Graph, blocks: dict[str, QuantizedBlock]
+) -> dict[str, str]:
     """Return output of each convolution of a program → convolution of the graph.
 
     Weights tell which is which. Names and values do not: the converter multiplies the scale that
     follows a convolution into its weights, and names it after the product. Convolutions of equal
     weights are taken in order.
     """
-    module = graph.module()
+    module = graph.reading
     nodes, weights = nodes_by_name(module), dict[str, NDArray[np.float64]]()
-    for layer, unit in units.items():
+    for layer, block in blocks.items():
         weight = tensor_of(module, nodes[layer].args[1])
-        if weight is not None and not unit.transposed:
+        if weight is not None and not block.transposed:
             weights[layer] = _normalised(weight.detach().numpy())
     found: dict[str, str] = {}
     for item in program.steps:

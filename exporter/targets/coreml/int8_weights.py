@@ -2,7 +2,7 @@
 
 Symmetric, one scale an output channel or one a convolution: scale = max|w| / 127. coremltools does
 the same (`linear_quantize_weights`), but runs all of its passes on the program again, some of which
-change or refuse a program that has been converted to float16.
+change or raise_over_budget a program that has been converted to float16.
 """
 
 from __future__ import annotations

@@ -26,6 +26,13 @@ KINDS = {
 }
 
 
+def copied(model: ct.models.MLModel) -> ct.models.MLModel:
+    """Return a model that may be changed without changing the original."""
+    with quiet():
+        weights = str(model.weights_dir) if model.weights_dir else None
+        return ct.models.MLModel(model.get_spec(), weights_dir=weights, skip_model_load=True)
+
+
 def describe_model(model: ct.models.MLModel, graph: Graph, network: NetworkFact) -> None:
     """Give a model what Xcode shows of it: author, licence, version, roles and tensors.
 

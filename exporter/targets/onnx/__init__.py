@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
 import torch
 
-from styleexport.core.arrays import Arrays
 from styleexport.core.errors import UnsupportedOp, first_line
 from styleexport.core.quiet import quiet
 from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph.graph import Graph
-from styleexport.exporter.quantize.blocks import find_units, quantized_units
+from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks
 from styleexport.exporter.quantize.plan import quantization_fact
-from styleexport.exporter.targets._target import Recipe, Target, Written
+from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
 from styleexport.exporter.targets.onnx.fp16 import half_precision
-from styleexport.exporter.targets.onnx.int8 import quantize_units
+from styleexport.exporter.targets.onnx.int8 import quantize_blocks
 from styleexport.exporter.targets.onnx.int8_weights import quantize_weights
 from styleexport.runtime_bench.execution.onnx_profile import integer_mac_share
 
@@ -104,28 +102,28 @@ def tensor_names(graph: Graph, module: torch.fx.GraphModule) -> dict[str, str]:
     return dict(zip(inner, (fact.name for fact in (*graph.inputs, *graph.outputs)), strict=True))
 
 
-class OnnxTarget(Target):
-    """Writes graphs as ONNX, opset 18."""
+@dataclass(frozen=True)
+class OnnxModel(Model):
+    """A graph as a float32 ONNX model.
 
-    name = "onnx"
-    suffix = ".onnx"
-    precisions = (Precision.FP32, Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS)
-    default_precision = Precision.FP32
-    sizings = (Sizing.FIXED, Sizing.ANY)
-    tools = ("onnx", "onnxruntime", "onnxscript")
+    Attributes:
+        source: graph and calibration inputs.
+        proto: float32 model.
+    """
 
-    def write(
-        self, graph: Graph, recipe: Recipe, path: Path, feeds: Callable[[], Sequence[Arrays]]
-    ) -> Written:
-        """Write the file; see `Target.write`."""
-        model = model_from_graph(graph)
-        written = Written()
+    source: Source
+    proto: onnx.ModelProto
+
+    def store(self, recipe: Recipe, path: Path) -> Written:
+        """Write the file; see `Model.store`."""
+        graph, model, written = self.source.graph, onnx.ModelProto(), Written()
+        model.CopyFrom(self.proto)
         if recipe.precision is Precision.INT8:
             assert recipe.int8 is not None
-            module = graph.module()
-            units = quantized_units(find_units(module), recipe.int8.islands)
-            quantize_units(model, units, recipe.int8, tensor_names(graph, module))
-            share = integer_mac_share(model, feeds()[0])
+            module = graph.reading
+            blocks = quantized_blocks(find_blocks(module), recipe.int8.float_layers)
+            quantize_blocks(model, blocks, recipe.int8, tensor_names(graph, module))
+            share = integer_mac_share(model, self.source.inputs[0])
             fact = quantization_fact(module, recipe.int8, "qdq-static", "uint8")
             written = Written(quantization=fact, int8_mac_share=round(share, 4))
         elif recipe.precision is Precision.INT8_WEIGHTS:
@@ -136,6 +134,21 @@ class OnnxTarget(Target):
         onnx.checker.check_model(model, full_check=True)
         path.write_bytes(model.SerializeToString(deterministic=True))
         return replace(written, layers=layers_of(model, graph))
+
+
+class OnnxTarget(Target):
+    """ONNX, opset 18."""
+
+    name = "onnx"
+    suffix = ".onnx"
+    precisions = (Precision.FP32, Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS)
+    default_precision = Precision.FP32
+    sizings = (Sizing.FIXED, Sizing.ANY)
+    tools = ("onnx", "onnxruntime", "onnxscript")
+
+    def lower(self, source: Source, recipe: Recipe) -> OnnxModel:
+        """Return the float32 model of a graph, from which every precision starts."""
+        return OnnxModel(source, model_from_graph(source.graph))
 
 
 TARGET = OnnxTarget()

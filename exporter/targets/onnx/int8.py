@@ -1,6 +1,6 @@
 """int8 ONNX files: integer convolutions between QuantizeLinear and DequantizeLinear.
 
-A unit reads uint8 and gives uint8; its weights are int8, its bias int32. Between two units the
+A block reads uint8 and gives uint8; its weights are int8, its bias int32. Between two blocks the
 values stay uint8: padding, pooling and upsampling stand directly behind the QuantizeLinear and
 before the DequantizeLinear of the next convolution. With a pair around each of them, as quantizers
 write it, ONNX Runtime computes the padding in float. A ReLU or clamp behind a convolution is the
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from styleexport.core.recipe import Int8Recipe, Range
-from styleexport.exporter.quantize.blocks import Unit
+from styleexport.exporter.quantize.blocks import QuantizedBlock
 from styleexport.exporter.quantize.simulate import scale_and_zero_point, weight_scales
 from styleexport.exporter.targets.onnx.int8_layout import faster_layout
 
@@ -39,18 +39,21 @@ class Stored:
     zero_point: int
 
 
-def quantize_units(
-    model: onnx.ModelProto, units: Sequence[Unit], recipe: Int8Recipe, names: Mapping[str, str]
+def quantize_blocks(
+    model: onnx.ModelProto,
+    blocks: Sequence[QuantizedBlock],
+    recipe: Int8Recipe,
+    names: Mapping[str, str],
 ) -> None:
-    """Compute units of a float32 model in int8, in place.
+    """Compute blocks of a float32 model in int8, in place.
 
     Args:
         model: whose tensors bear the names of the graph's layers.
-        units: those outside the recipe's islands.
+        blocks: those outside the recipe's float layers.
         recipe: ranges and granularity.
         names: layer → tensor where the two differ: inputs and outputs.
     """
-    writer = _Writer(model, units, recipe, names)
+    writer = _Writer(model, blocks, recipe, names)
     for value in model.graph.input:
         if value.name in writer.ranges:
             writer.quantize(value.name, value.name)
@@ -74,7 +77,7 @@ class _Writer:
     def __init__(
         self,
         model: onnx.ModelProto,
-        units: Sequence[Unit],
+        blocks: Sequence[QuantizedBlock],
         recipe: Int8Recipe,
         names: Mapping[str, str],
     ) -> None:
@@ -87,13 +90,13 @@ class _Writer:
                 self.readers.setdefault(name, []).append(node)
         present = {node.output[0] for node in self.graph.node}
         self.results = {value.name for value in self.graph.output}
-        named = {layer: names.get(layer, layer) for u in units for layer in (u.source, u.output)}
-        self.units = {u.layer: named[u.output] for u in units if u.layer in present}
-        self.units |= {named[u.layer]: named[u.output] for u in units if u.layer in named}
+        named = {layer: names.get(layer, layer) for u in blocks for layer in (u.source, u.output)}
+        self.blocks = {u.layer: named[u.output] for u in blocks if u.layer in present}
+        self.blocks |= {named[u.layer]: named[u.output] for u in blocks if u.layer in named}
         self.ranges: dict[str, Range] = {
             tensor: recipe.ranges[layer] for layer, tensor in named.items()
         }
-        self.merged = {tensor for conv, tensor in self.units.items() if conv != tensor}
+        self.merged = {tensor for conv, tensor in self.blocks.items() if conv != tensor}
         self.stored: dict[str, Stored] = {}
         self.floats: dict[str, str] = {}
         self.nodes: list[onnx.NodeProto] = []
@@ -104,9 +107,9 @@ class _Writer:
         if name in self.merged:  # the quantization's clamp does it
             return
         data = node.input[0] if node.input else ""
-        if name in self.units and data in self.stored:
+        if name in self.blocks and data in self.stored:
             self._convolution(node)
-        elif self._moves(node) and data in self.stored and self._reaches_unit(node):
+        elif self._moves(node) and data in self.stored and self._reaches_block(node):
             self._move(node)
         elif node.op_type == "Mul" and self._is_gain(node):
             self._dequantize_by_channel(node)
@@ -119,7 +122,7 @@ class _Writer:
             del node.input[:]
             node.input.extend(inputs)
             self.nodes.append(node)
-            if name in self.ranges and name not in self.units.values():
+            if name in self.ranges and name not in self.blocks.values():
                 self.quantize(name, name)
 
     def quantize(self, tensor: str, source: str) -> None:
@@ -132,7 +135,7 @@ class _Writer:
 
     def as_float(self, tensor: str) -> str:
         """Return the float form of a tensor, dequantized where it has no other."""
-        made_in_float = tensor not in self.merged and tensor not in self.units.values()
+        made_in_float = tensor not in self.merged and tensor not in self.blocks.values()
         if tensor not in self.stored or (made_in_float and not self._moved(tensor)):
             return tensor
         if tensor not in self.floats:
@@ -151,10 +154,10 @@ class _Writer:
         """Whether a node only moves values; one whose result has a range of its own does not."""
         return node.op_type in MOVES and node.output[0] not in self.ranges
 
-    def _reaches_unit(self, node: onnx.NodeProto) -> bool:
+    def _reaches_block(self, node: onnx.NodeProto) -> bool:
         """Whether an integer convolution reads what a node moves."""
         return any(
-            reader.output[0] in self.units or (self._moves(reader) and self._reaches_unit(reader))
+            reader.output[0] in self.blocks or (self._moves(reader) and self._reaches_block(reader))
             for reader in self.readers.get(node.output[0], ())
         )
 
@@ -184,7 +187,7 @@ class _Writer:
         weight = self._integer_weight(node, stored.scale)
         del node.input[:]
         node.input.extend([data, *weight])
-        tensor = self.units[node.output[0]]
+        tensor = self.blocks[node.output[0]]
         made = f"{tensor}_float" if tensor == node.output[0] else node.output[0]
         node.output[0] = made
         self.nodes.append(node)
@@ -218,10 +221,10 @@ class _Writer:
         return result
 
     def _is_gain(self, node: onnx.NodeProto) -> bool:
-        """Whether a node multiplies the channels of a unit's output by constants."""
+        """Whether a node multiplies the channels of a block's output by constants."""
         tensor, factor = node.input[:2]
         shape = list(self.weights[factor].dims) if factor in self.weights else []
-        whole = tensor in self.units.values() and tensor in self.stored
+        whole = tensor in self.blocks.values() and tensor in self.stored
         return whole and len(shape) == 4 and shape[0] == shape[2] == shape[3] == 1
 
     def _dequantize_by_channel(self, node: onnx.NodeProto) -> None:

@@ -9,16 +9,14 @@ with fp16 weights keep it.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 from torch.fx import GraphModule, Node
 
-from styleexport.core.arrays import Arrays
-from styleexport.core.manifest import QuantizationFact, TensorFact
+from styleexport.core.manifest import PassFact, QuantizationFact, TensorFact
 from styleexport.core.recipe import Int8Recipe
 from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph.graph import Graph
@@ -26,15 +24,13 @@ from styleexport.exporter.quantize.blocks import (
     CONV,
     PASSED_ON,
     TRANSPOSED,
-    Unit,
-    find_units,
+    QuantizedBlock,
+    find_blocks,
     kind,
     nodes_by_name,
 )
 from styleexport.exporter.quantize.plan import quantization_fact
-from styleexport.exporter.rewrites.half_range import within_half_range
-from styleexport.exporter.rewrites.reflection import without_reflection_pads
-from styleexport.exporter.targets._target import Recipe, Target, Written
+from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
 from styleexport.exporter.targets.tflite.converters._converter import find_converter
 from styleexport.exporter.targets.tflite.converters._layers import match_layers
 from styleexport.exporter.targets.tflite.converters._naming import name_tensors
@@ -48,32 +44,11 @@ APART = (CONV, TRANSPOSED, *PASSED_ON)
 
 
 @dataclass(frozen=True)
-class _FloatFile:
-    """A converted graph: its bytes, and layer → the name of its tensor."""
-
-    content: bytes
-    layers: dict[str, str]
-
-
-@lru_cache(maxsize=2)
-def _float_file(converter: str, graph: Graph, rewritten: Graph) -> _FloatFile:
-    """Return a rewritten graph as a float32 file whose tensors are named after the graph's layers.
-
-    The last ones are kept for the graph's other precisions.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "float.tflite"
-        find_converter(converter).convert(rewritten, path)
-        layers = name_tensors(graph, path, match_layers(graph, path))
-        return _FloatFile(path.read_bytes(), layers)
-
-
-@dataclass(frozen=True)
 class TfliteTarget(Target):
-    """Writes graphs as TFLite.
+    """TFLite, channels-last.
 
     Attributes:
-        converter: what makes the float32 file that all others are made of.
+        converter: name of the converter that makes the float32 file, of which all others are made.
     """
 
     converter: str = "litert-torch"
@@ -97,44 +72,74 @@ class TfliteTarget(Target):
         """Return the facts of inputs and outputs, images [1, H, W, 3]."""
         return tuple(map(_channels_last, graph.inputs)), tuple(map(_channels_last, graph.outputs))
 
-    def write(
-        self, graph: Graph, recipe: Recipe, path: Path, feeds: Callable[[], Sequence[Arrays]]
-    ) -> Written:
-        """Write the file; see `Target.write`."""
-        if recipe.precision is Precision.FP16:  # the GPU computes these files in float16
-            rewritten, facts = within_half_range(graph, feeds)
-        else:
-            rewritten, facts = without_reflection_pads(graph)
-        source = _float_file(self.converter, graph, rewritten)
-        quantization: QuantizationFact | None = None
+    def lowering(self, recipe: Recipe) -> bool:
+        """Return whether statistics are kept inside float16, in which GPUs compute fp16 files."""
+        return recipe.precision is Precision.FP16
+
+    def lower(self, source: Source, recipe: Recipe) -> TfliteModel:
+        """Return the float32 file of a graph, its tensors named after the graph's layers."""
+        rewritten, passes = source.half_range if self.lowering(recipe) else source.sliced_pads
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "float.tflite"
+            find_converter(self.converter).convert(rewritten, path)
+            layers = name_tensors(source.graph, path, match_layers(source.graph, path))
+            return TfliteModel(source, path.read_bytes(), layers, passes)
+
+
+@dataclass(frozen=True)
+class TfliteModel(Model):
+    """A graph as a float32 file.
+
+    Attributes:
+        source: graph and calibration inputs.
+        content: bytes of the float32 file.
+        layers: layer of the graph → name of its tensor.
+        passes: rewrites of the graph before it was converted.
+    """
+
+    source: Source
+    content: bytes
+    layers: dict[str, str]
+    passes: tuple[PassFact, ...]
+
+    def store(self, recipe: Recipe, path: Path) -> Written:
+        """Write the file; see `Model.store`."""
+        quantization, passes = None, self.passes
         with tempfile.TemporaryDirectory() as folder:
             exact = Path(folder) / "float.tflite"
-            exact.write_bytes(source.content)
+            exact.write_bytes(self.content)
             if recipe.precision is Precision.FP32:
-                path.write_bytes(source.content)
+                path.write_bytes(self.content)
             elif recipe.precision is Precision.FP16:
                 half_weights(exact, path)
             elif recipe.precision is Precision.INT8_WEIGHTS:
-                quantization = int8_weights(exact, path, feeds)
+                quantization = int8_weights(exact, path, self.source.inputs)
             else:
                 assert recipe.int8 is not None
-                module, file = graph.module(), read_graph(exact)
-                layers = {**source.layers, **_unit_tensors(graph, module, file, source.layers)}
-                whole = _with_unclamped(recipe.int8, find_units(module))
-                fact = quantize_body(exact, path, feeds(), whole, layers)
-                quantization = quantization_fact(module, recipe.int8, "static", "int8")
-                facts = (*facts, fact)
+                quantization, applied = self._store_int8(exact, path, recipe.int8)
+                passes = (*passes, applied)
         written = read_graph(path)
         present = {tensor.name for tensor in written.tensors}
         return Written(
             quantization=quantization,
             int8_mac_share=written.int8_mac_share(),
-            layers={layer: name for layer, name in source.layers.items() if name in present},
-            passes=facts,
+            layers={layer: name for layer, name in self.layers.items() if name in present},
+            passes=passes,
         )
 
+    def _store_int8(
+        self, exact: Path, path: Path, recipe: Int8Recipe
+    ) -> tuple[QuantizationFact, PassFact]:
+        """Write the float32 file with its body in int8; return how, and what was applied."""
+        graph = self.source.graph
+        module = graph.reading
+        layers = {**self.layers, **_block_tensors(graph, module, read_graph(exact), self.layers)}
+        whole = _with_unclamped(recipe, find_blocks(module))
+        applied = quantize_body(exact, path, self.source.inputs, whole, layers)
+        return quantization_fact(module, recipe, "static", "int8"), applied
 
-def _unit_tensors(
+
+def _block_tensors(
     graph: Graph, module: GraphModule, file: TfliteGraph, layers: Mapping[str, str]
 ) -> dict[str, str]:
     """Return node → tensor of the inputs, and of convolutions that the file merges with others."""
@@ -142,19 +147,19 @@ def _unit_tensors(
     found = dict(zip(inputs, (fact.name for fact in graph.inputs), strict=True))
     made = {file.tensors[item.outputs[0]].name for item in file.operations if file.macs(item)}
     nodes = nodes_by_name(module)
-    for unit in find_units(module):
-        merged = (layers.get(name) for name in _followers(nodes[unit.layer]))
+    for block in find_blocks(module):
+        merged = (layers.get(name) for name in _followers(nodes[block.layer]))
         if tensor := next((name for name in merged if name in made), None):
-            found[unit.layer] = tensor
+            found[block.layer] = tensor
     return found
 
 
-def _with_unclamped(recipe: Int8Recipe, units: Sequence[Unit]) -> Int8Recipe:
+def _with_unclamped(recipe: Int8Recipe, blocks: Sequence[QuantizedBlock]) -> Int8Recipe:
     """Return a recipe that knows a convolution's range from the activation behind it.
 
     The file may hold the two apart; to clip to the activation's range is what it does anyway.
     """
-    outputs = {unit.layer: unit.output for unit in units if unit.output in recipe.ranges}
+    outputs = {block.layer: block.output for block in blocks if block.output in recipe.ranges}
     ranges = {layer: recipe.ranges[output] for layer, output in outputs.items()}
     return msgspec.structs.replace(recipe, ranges={**ranges, **recipe.ranges})
 

@@ -60,8 +60,8 @@ def quantize_body(
         UnsupportedOp: no convolution could be computed in int8.
     """
     graph = read_graph(source)
-    islands = _islands(graph, recipe, layers)
-    inside = body(graph, islands.values())
+    float_layers = _float_layers(graph, recipe, layers)
+    inside = body(graph, float_layers.values())
     if not any(item.name in CONVOLUTIONS for item in inside):
         raise UnsupportedOp(
             "int8 would leave every convolution of the network in float, as what follows them "
@@ -74,16 +74,16 @@ def quantize_body(
         ranges = _spread(graph, inside, {**activation_ranges(source, feeds), **named})
     per_channel = recipe.settings.weights == "per-channel"
     quantize(source, target, graph, inside, STATIC if per_channel else STATIC_PER_TENSOR, ranges)
-    refused = _refused(graph, recipe, islands, missing if recipe.ranges else ())
+    refused = _refused(graph, recipe, float_layers, missing if recipe.ranges else ())
     return PassFact(name="int8_recipe", applied=len(inside), refused=tuple(refused))
 
 
-def body(graph: TfliteGraph, islands: Collection[str] = ()) -> list[TfliteOperation]:
+def body(graph: TfliteGraph, float_layers: Collection[str] = ()) -> list[TfliteOperation]:
     """Return the operations to be computed in int8, in order.
 
-    A convolution is one unless the tensor it makes is named among the islands; what only passes
-    values on is one if all that read it are. A ReLU is one behind another alone: behind a float
-    operation it is cheap in float, and rounding what it cuts off would make the steps wider.
+    A convolution is one unless the tensor it makes is named among the float layers; what only
+    passes values on is one if all that read it are. A ReLU is one behind another alone: behind a
+    float operation it is cheap in float, and rounding what it cuts off would make the steps wider.
     """
     readers: dict[int, list[TfliteOperation]] = {}
     for item in graph.operations:
@@ -93,7 +93,7 @@ def body(graph: TfliteGraph, islands: Collection[str] = ()) -> list[TfliteOperat
     for item in reversed(graph.operations):
         after = readers.get(item.outputs[0], [])
         passes_on = _passes_on(graph, item) and after and found.issuperset(after)
-        if passes_on or (item.name in CONVOLUTIONS and _name(graph, item) not in islands):
+        if passes_on or (item.name in CONVOLUTIONS and _name(graph, item) not in float_layers):
             found.add(item)
     makers = graph.producers()
     kept = {x for x in found if x.name != "RELU" or makers.get(x.inputs[0]) in found}
@@ -112,12 +112,14 @@ def _name(graph: TfliteGraph, item: TfliteOperation) -> str:
     return graph.tensors[item.outputs[0]].name
 
 
-def _islands(graph: TfliteGraph, recipe: Int8Recipe, layers: Mapping[str, str]) -> dict[str, str]:
-    """Return island → the tensor that its convolution makes, for those that the file has."""
+def _float_layers(
+    graph: TfliteGraph, recipe: Int8Recipe, layers: Mapping[str, str]
+) -> dict[str, str]:
+    """Return float layer → the tensor that its convolution makes, for those that the file has."""
     made = {
         _name(graph, item) for item in graph.operations if item.name in (*CONVOLUTIONS, TRANSPOSED)
     }
-    tensors = {item.layer: layers.get(item.layer, item.layer) for item in recipe.islands}
+    tensors = {item.layer: layers.get(item.layer, item.layer) for item in recipe.float_layers}
     return {layer: tensor for layer, tensor in tensors.items() if tensor in made}
 
 
@@ -142,24 +144,28 @@ def _spread(
     return found
 
 
-def _others_transposed(graph: TfliteGraph, islands: Mapping[str, str]) -> list[str]:
+def _others_transposed(graph: TfliteGraph, float_layers: Mapping[str, str]) -> list[str]:
     """Return the tensors of transposed convolutions that the recipe would have in int8."""
     made = [_name(graph, item) for item in graph.operations if item.name == TRANSPOSED]
-    return [name for name in made if name not in islands.values()]
+    return [name for name in made if name not in float_layers.values()]
 
 
 def _refused(
     graph: TfliteGraph,
     recipe: Int8Recipe,
-    islands: Mapping[str, str],
+    float_layers: Mapping[str, str],
     missing: Sequence[str],
 ) -> list[str]:
     """Return what of the recipe the file does not follow, and why, a line each."""
-    lost = [island.layer for island in recipe.islands if island.layer not in islands]
+    lost = [
+        float_layer.layer
+        for float_layer in recipe.float_layers
+        if float_layer.layer not in float_layers
+    ]
     return [
         *(
             f"{name} stays in float: int8 costs transposed convolutions 5 dB in LiteRT"
-            for name in _others_transposed(graph, islands)
+            for name in _others_transposed(graph, float_layers)
         ),
         *(f"{layer} is to stay in float, but the file has no such convolution" for layer in lost),
         *(f"{name} has no range in the recipe: its own, min-max, is taken" for name in missing),

@@ -9,7 +9,7 @@ it stays close to the float file on calibration pictures, else the second.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from styleexport.core.arrays import Arrays
@@ -36,19 +36,17 @@ def half_weights(source: Path, target: Path) -> None:
     quantize(source, target, graph, weighted(graph), STORED_HALF)
 
 
-def int8_weights(
-    source: Path, target: Path, feeds: Callable[[], Sequence[Arrays]]
-) -> QuantizationFact:
+def int8_weights(source: Path, target: Path, inputs: Sequence[Arrays]) -> QuantizationFact:
     """Write a float32 file with its weights in int8 and return how it uses them.
 
     Args:
         source: a float32 file.
         target: the file to write.
-        feeds: calibration inputs, the first two of which decide between the two ways.
+        inputs: calibration inputs, the first two of which decide between the two ways.
     """
     graph = read_graph(source)
     quantize(source, target, graph, weighted(graph), DYNAMIC)
-    dynamic = _closeness_db(source, target, feeds()[:PICTURES]) >= LEAST_DYNAMIC_DB
+    dynamic = _closeness_db(source, target, inputs[:PICTURES]) >= LEAST_DYNAMIC_DB
     if not dynamic:
         quantize(source, target, graph, weighted(graph), STORED_INT8)
     names = tuple(dict.fromkeys(item.name for item in weighted(graph)))
@@ -67,13 +65,13 @@ def int8_weights(
     )
 
 
-def _closeness_db(source: Path, target: Path, feeds: Sequence[Arrays]) -> float:
+def _closeness_db(source: Path, target: Path, inputs: Sequence[Arrays]) -> float:
     """Return the worst PSNR of one file against another, over a few inputs."""
     runner, options = find_runner("litert"), RunOptions()
     worst: list[float] = []
     with runner.open(source, options) as reference, runner.open(target, options) as quantized:
-        for inputs in feeds:
-            for name, expected in reference(inputs).items():
+        for values in inputs:
+            for name, expected in reference(values).items():
                 peak = 1.0 if expected.ndim == 4 else None
-                worst.append(psnr_db(quantized(inputs)[name], expected, peak))
+                worst.append(psnr_db(quantized(values)[name], expected, peak))
     return min(worst)

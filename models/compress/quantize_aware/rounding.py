@@ -15,7 +15,7 @@ from torch.ao.quantization import (
 from torch.nn import functional as F
 
 from styleexport.core.errors import UsageError
-from styleexport.core.recipe import Int8Recipe, Island
+from styleexport.core.recipe import FloatLayer, Int8Recipe
 from styleexport.core.types import Role
 from styleexport.models.compress.quantize_aware.trace import (
     CONV,
@@ -115,24 +115,24 @@ def float_convolutions(recipe: Int8Recipe, passes: Sequence[TracedPass]) -> set[
     """
     every = (call for traced in passes for call in traced.convolutions)
     calls = [call for call in every if not is_folded(call)]
-    return {call for island in recipe.islands for call in _calls_of(island, calls, recipe.role)}
+    return {call for layer in recipe.float_layers for call in _calls_of(layer, calls, recipe.role)}
 
 
-def _calls_of(island: Island, calls: Sequence[TracedCall], role: Role) -> list[TracedCall]:
+def _calls_of(layer: FloatLayer, calls: Sequence[TracedCall], role: Role) -> list[TracedCall]:
     """Return the calls of one float layer of a recipe."""
     # A captured graph numbers its convolutions as they are called: conv2d, conv2d_1, ...
-    operation, _, number = island.layer.rpartition("_")
-    if island.layer.startswith("conv_transpose2d"):
+    operation, _, number = layer.layer.rpartition("_")
+    if layer.layer.startswith("conv_transpose2d"):
         return []
     at = int(number) if operation == CONV and number.isdigit() else 0
-    numbered = [calls[at]] if CONV in (operation, island.layer) and at < len(calls) else []
-    if not island.weight and numbered:
+    numbered = [calls[at]] if CONV in (operation, layer.layer) and at < len(calls) else []
+    if not layer.weight and numbered:
         return numbered
-    weight = f".{island.weight}"
+    weight = f".{layer.weight}"
     named = [call for call in calls if call.weight and weight.endswith(f".{call.weight}")]
     if not named:
         raise UsageError(
-            f"the recipe keeps {island.layer} ({island.weight or 'no weight of its own'}) in "
+            f"the recipe keeps {layer.layer} ({layer.weight or 'no weight of its own'}) in "
             f"float, and {role.value} of this network has no such convolution: type a recipe that "
             "was made for this network"
         )

@@ -15,9 +15,9 @@ from styleexport.exporter.graph.layer_map import (
     Sample,
     pair,
     paired_layers,
-    samples_of,
 )
-from styleexport.exporter.quantize.calibration_inputs import Feeds
+from styleexport.exporter.quantize.calibration import read_calibration
+from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
 from styleexport.exporter.rewrites.half_range import within_half_range
 from tests.conftest import load_own
 
@@ -97,18 +97,20 @@ def test_a_layer_whose_channels_were_multiplied_is_told():
 def test_a_graph_is_its_own_twin():
     graph = capture(load_own(Norm()), Role.STYLIZE, SIZE)
     assert paired_layers(graph, graph) == ({name: name for name in graph.layer_names()}, ())
-    assert set(samples_of(graph)) == set(graph.layer_names())
+    assert set(graph.samples) == set(graph.layer_names())
 
 
 def test_layers_of_a_rewritten_graph_agree():
     network = load_own(Norm())
     graph = capture(network, Role.STYLIZE, SIZE)
-    safe, _ = within_half_range(graph, Feeds(network, None).of(graph))
+    safe, _ = within_half_range(
+        graph, calibration_inputs(network, read_calibration(None), graph).inputs
+    )
     pairs, scaled = paired_layers(graph, safe)
     assert scaled == ()
     # The norm became several operations, the last of which has its values.
     assert set(pairs) == set(graph.layer_names())
-    before, after = samples_of(graph), samples_of(safe)
+    before, after = graph.samples, safe.samples
     for layer, name in pairs.items():
         assert after[name].error(before[layer]) < TOLERANCE, layer
     assert pairs["instance_norm"] != "instance_norm"

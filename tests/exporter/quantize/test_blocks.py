@@ -7,15 +7,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from styleexport.core.recipe import Island
+from styleexport.core.recipe import FloatLayer
 from styleexport.exporter.quantize.blocks import (
+    AMPLIFIED,
     NO_KERNEL,
-    STRETCHED,
-    default_islands,
-    find_units,
-    island,
+    default_float_layers,
+    find_blocks,
+    float_layer,
     nodes_by_name,
-    quantized_units,
+    quantized_blocks,
     ranged_layers,
     source_of,
 )
@@ -38,31 +38,31 @@ class Head(nn.Module):
 
 
 def test_a_unit_is_a_convolution_with_its_activation(painter):
-    units = find_units(painter.module())
-    assert [(u.layer, u.output, u.source) for u in units] == [
+    blocks = find_blocks(painter.module())
+    assert [(u.layer, u.output, u.source) for u in blocks] == [
         ("conv2d", "relu", "inputs_0"),  # through a reflection pad
         ("conv2d_1", "conv2d_1", "relu"),  # through a max pool; read twice, so not fused
         ("conv2d_2", "conv2d_2", "add"),  # through upsampling and a pad
         ("conv_transpose2d", "conv_transpose2d", "avg_pool2d"),  # averages are new values
         ("conv2d_3", "conv2d_3", "conv_transpose2d"),
     ]
-    assert [u.transposed for u in units] == [False, False, False, True, False]
-    assert [u.macs for u in units] == [
+    assert [u.transposed for u in blocks] == [False, False, False, True, False]
+    assert [u.macs for u in blocks] == [
         32 * 48 * 8 * 27,
         16 * 24 * 8 * 72,
         32 * 48 * 8 * 72,
         16 * 24 * 8 * 8 * 4,
         32 * 48 * 3 * 72,
     ]
-    assert painter.macs == sum(u.macs for u in units)
-    assert units[0].weight.endswith("first.weight")
-    assert str(units[0].bias).endswith("first.bias")
+    assert painter.macs == sum(u.macs for u in blocks)
+    assert blocks[0].weight.endswith("first.weight")
+    assert str(blocks[0].bias).endswith("first.bias")
 
 
 def test_a_clamp_is_fused_as_a_relu_is(lite):
-    units = {unit.layer: unit for unit in find_units(lite[0].module())}
-    assert units["conv2d_11"].output == "clamp"
-    assert units["conv2d_3"].output == "relu_3"
+    blocks = {block.layer: block for block in find_blocks(lite[0].module())}
+    assert blocks["conv2d_11"].output == "clamp"
+    assert blocks["conv2d_3"].output == "relu_3"
 
 
 def test_a_convolution_whose_weight_is_computed_is_none():
@@ -77,12 +77,12 @@ def test_a_convolution_whose_weight_is_computed_is_none():
             kernel = self.kernel * content.mean()
             return F.conv2d(self.plain(content), kernel, padding=1).clamp(0, 1)
 
-    assert [u.layer for u in find_units(graph_of(Hyper()).module())] == ["conv2d"]
+    assert [u.layer for u in find_blocks(graph_of(Hyper()).module())] == ["conv2d"]
 
 
 def test_ranges_are_needed_at_sources_and_outputs_once_each(painter):
-    units = find_units(painter.module())
-    assert ranged_layers(units[:3]) == ("inputs_0", "relu", "conv2d_1", "add", "conv2d_2")
+    blocks = find_blocks(painter.module())
+    assert ranged_layers(blocks[:3]) == ("inputs_0", "relu", "conv2d_1", "add", "conv2d_2")
     nodes = nodes_by_name(painter.module())
     assert source_of(nodes["pad_1"]).name == "add"
     assert source_of(nodes["avg_pool2d"]).name == "avg_pool2d"
@@ -90,13 +90,13 @@ def test_ranges_are_needed_at_sources_and_outputs_once_each(painter):
 
 def test_the_painter_keeps_two_layers_in_float_and_says_why(painter):
     module = painter.module()
-    units = find_units(module)
-    islands = default_islands(module, units)
-    assert islands == (
-        Island(layer="conv_transpose2d", reason=NO_KERNEL, weight="up.weight"),
-        Island(layer="conv2d_3", reason=STRETCHED, weight="last.weight"),
+    blocks = find_blocks(module)
+    float_layers = default_float_layers(module, blocks)
+    assert float_layers == (
+        FloatLayer(layer="conv_transpose2d", reason=NO_KERNEL, weight="up.weight"),
+        FloatLayer(layer="conv2d_3", reason=AMPLIFIED, weight="last.weight"),
     )
-    kept = quantized_units(units, islands)
+    kept = quantized_blocks(blocks, float_layers)
     assert [u.layer for u in kept] == ["conv2d", "conv2d_1", "conv2d_2"]
 
 
@@ -115,15 +115,15 @@ def test_the_painter_keeps_two_layers_in_float_and_says_why(painter):
 )
 def test_a_convolution_stretched_into_the_picture_stays_float(finish, kept):
     module = graph_of(Head(finish)).module()
-    islands = default_islands(module, find_units(module))
-    assert [item.layer for item in islands] == kept
-    assert {item.reason for item in islands} <= {STRETCHED}
+    float_layers = default_float_layers(module, find_blocks(module))
+    assert [item.layer for item in float_layers] == kept
+    assert {item.reason for item in float_layers} <= {AMPLIFIED}
 
 
 def test_a_folded_weight_is_not_the_networks(lite):
-    units = {unit.layer: unit for unit in find_units(lite[0].module())}
-    assert island(units["conv2d"], "why").weight == ""
-    named = island(units["conv2d_4"], "why")
+    blocks = {block.layer: block for block in find_blocks(lite[0].module())}
+    assert float_layer(blocks["conv2d"], "why").weight == ""
+    named = float_layer(blocks["conv2d_4"], "why")
     assert (named.layer, named.reason, named.weight) == ("conv2d_4", "why", "encoder.deep.weight")
 
 

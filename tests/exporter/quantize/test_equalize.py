@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from styleexport.exporter.graph.graph import example_inputs
-from styleexport.exporter.quantize.blocks import find_units, kind, nodes_by_name
-from styleexport.exporter.quantize.equalize import LEAST_SHARE, equalized, gains_from_ranges
+from styleexport.exporter.quantize.blocks import find_blocks, kind, nodes_by_name
+from styleexport.exporter.quantize.equalize import LEAST_SHARE, equalization_scales, equalized
 from tests.exporter.conftest import SIZE, graph_of
 
 GAIN = torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0, 1.5, 3.0, 1.0])
@@ -59,26 +59,26 @@ def per_channel(value: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
 def test_gains_bring_channels_to_one_range():
     low = torch.tensor([-4.0, -2.0, 0.0, -0.001])
     high = torch.tensor([8.0, 1.0, 2.0, 0.001])
-    whole = gains_from_ranges(low, high, 1.0)
+    whole = equalization_scales(low, high, 1.0)
     torch.testing.assert_close(whole, torch.tensor([1.0, 2.0, 4.0, 1 / LEAST_SHARE]))
-    half = gains_from_ranges(low, high, 0.5)
+    half = equalization_scales(low, high, 0.5)
     torch.testing.assert_close(half, whole.sqrt())
-    assert torch.equal(gains_from_ranges(low, high, 0.0), torch.ones(4))
+    assert torch.equal(equalization_scales(low, high, 0.0), torch.ones(4))
     # The largest channel of either sign keeps its gain, so that no range grows.
     assert float((high * whole).max()) == 8
     assert float((low * whole).min()) == -4
 
 
 def test_a_channel_that_was_never_seen_gets_no_gain_beyond_the_limit():
-    gains = gains_from_ranges(torch.zeros(3), torch.tensor([1.0, 0.0, 0.5]), 1.0)
+    gains = equalization_scales(torch.zeros(3), torch.tensor([1.0, 0.0, 0.5]), 1.0)
     assert gains.tolist() == [1.0, 1 / LEAST_SHARE, 2.0]
-    nothing = gains_from_ranges(torch.zeros(3), torch.zeros(3), 1.0)
+    nothing = equalization_scales(torch.zeros(3), torch.zeros(3), 1.0)
     assert torch.isfinite(nothing).all()
 
 
 @pytest.mark.parametrize("expand", [False, True])
 def test_the_network_computes_the_same(painter, expand):
-    layers = [unit.layer for unit in find_units(painter.module())][:-1]
+    layers = [block.layer for block in find_blocks(painter.module())][:-1]
     result, fact = equalized(painter, dict.fromkeys(layers, GAIN), expand_norms=expand)
     assert (fact.name, fact.applied, fact.refused) == ("equalize", 4, ())
     inputs = inputs_of(painter)
@@ -102,14 +102,14 @@ def test_a_relu_pool_and_the_next_convolution_take_a_gain_without_an_operation(p
 
 
 def test_nothing_of_full_size_is_multiplied_for_adain(lite):
-    graph, feeds, _ = lite
-    units = find_units(graph.module())
+    graph, feeds = lite[0], lite[1].inputs
+    blocks = find_blocks(graph.module())
     nodes = nodes_by_name(graph.module())
     torch.manual_seed(0)
     gains = {
-        unit.layer: 1 + 7 * torch.rand(nodes[unit.layer].meta["val"].shape[1])
-        for unit in units
-        if unit.output != "clamp"
+        block.layer: 1 + 7 * torch.rand(nodes[block.layer].meta["val"].shape[1])
+        for block in blocks
+        if block.output != "clamp"
     }
     result, fact = equalized(graph, gains)
     assert (fact.applied, fact.refused) == (len(gains), ())

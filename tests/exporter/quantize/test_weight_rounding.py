@@ -9,10 +9,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from styleexport.core.recipe import Settings
-from styleexport.exporter.quantize.blocks import find_units, ranged_layers
+from styleexport.exporter.quantize.blocks import find_blocks, ranged_layers
 from styleexport.exporter.quantize.ranges import observe, ranges_of
 from styleexport.exporter.quantize.simulate import rounded_weight, simulate, weight_scales
-from styleexport.exporter.quantize.weight_rounding import reconstructed, repaired, some_patches
+from styleexport.exporter.quantize.weight_rounding import reconstructed, round_weights, some_patches
 from tests.exporter.conftest import feeds_of, graph_of
 
 BOTH = Settings(bias_correction=True, rounding="reconstructed")
@@ -84,16 +84,16 @@ def prepared():
     graph = graph_of(Plain())
     feeds = feeds_of(graph)
     module = graph.module()
-    units = find_units(module)
-    ranges = ranges_of(module, observe(module, feeds, ranged_layers(units)), "min-max")
-    return graph, units, ranges, feeds
+    blocks = find_blocks(module)
+    ranges = ranges_of(module, observe(module, feeds, ranged_layers(blocks)), "min-max")
+    return graph, blocks, ranges, feeds
 
 
 def repair(prepared, settings):
-    graph, units, ranges, feeds = prepared
+    graph, blocks, ranges, feeds = prepared
     module, simulated = graph.module(), graph.module()
-    simulate(simulated, units, ranges)
-    return module, simulated, repaired(module, simulated, units, feeds, settings)
+    simulate(simulated, blocks, ranges)
+    return module, simulated, round_weights(module, simulated, blocks, feeds, settings)
 
 
 def test_grouped_and_transposed_convolutions_are_left(prepared):
@@ -104,7 +104,7 @@ def test_grouped_and_transposed_convolutions_are_left(prepared):
 
 
 def test_the_bias_takes_back_the_mean_error_of_each_channel(prepared):
-    graph, units, ranges, feeds = prepared
+    graph, blocks, ranges, feeds = prepared
     settings = msgspec.structs.replace(BOTH, rounding="nearest")
     _, _, found = repair(prepared, settings)
     torch.manual_seed(0)
@@ -118,7 +118,7 @@ def test_the_bias_takes_back_the_mean_error_of_each_channel(prepared):
 
     # The first convolution's inputs rounded as the file rounds them; only its weights differ.
     maps_only, nearest, mended = graph.module(), graph.module(), graph.module()
-    first = [unit for unit in units if unit.layer == "conv2d"]
+    first = [block for block in blocks if block.layer == "conv2d"]
     simulate(maps_only, first, ranges, weights=False)
     simulate(nearest, first, ranges)
     node = next(n for n in mended.graph.nodes if n.name == "conv2d")
@@ -136,12 +136,12 @@ def test_the_bias_takes_back_the_mean_error_of_each_channel(prepared):
 def test_a_repaired_network_is_closer_to_the_float_one(prepared):
     from styleexport.exporter.quantize.plan import with_weights
 
-    graph, units, ranges, feeds = prepared
+    graph, blocks, ranges, feeds = prepared
     _, _, found = repair(prepared, BOTH)
 
     def error(source) -> float:
         module, exact = source.module(), graph.module()
-        simulate(module, units, ranges, activations=False)
+        simulate(module, blocks, ranges, activations=False)
         with torch.inference_mode():
             pairs = [
                 (module(x)[0], exact(x)[0])

@@ -14,7 +14,8 @@ from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import example_inputs
 from styleexport.exporter.graph.rewrite import Pass, apply_passes
-from styleexport.exporter.quantize.calibration_inputs import Feeds
+from styleexport.exporter.quantize.calibration import read_calibration
+from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
 from styleexport.exporter.rewrites.half_range import SMALLEST_NORMAL, within_half_range
 from styleexport.exporter.rewrites.spatial_means import expand_norms
 from styleexport.models.networks._open import PACKAGE
@@ -89,7 +90,7 @@ class Own(nn.Module):
 def graph_of(module: nn.Module, size: Size = SIZE):
     network = load_own(module)
     graph, _ = apply_passes(capture(network, Role.STYLIZE, size))
-    return graph, Feeds(network, None).of(graph)
+    return graph, calibration_inputs(network, read_calibration(None), graph).inputs
 
 
 class Device(torch.fx.Interpreter):
@@ -122,7 +123,7 @@ class Bounds(torch.fx.Interpreter):
 
 def bounds(graph, feeds):
     values, sums = {}, {}
-    for feed in feeds():
+    for feed in feeds:
         run = Bounds(graph.module())
         with torch.inference_mode():
             run.run(*(torch.from_numpy(value) for value in feed.values()))
@@ -183,11 +184,10 @@ def cases():
 def test_it_is_exact_on_every_network(name, role):
     network = load_thin(name) if "vgg" in name else load_random(name)
     graph, _ = apply_passes(capture(network, role, SIZE))
-    feeds = Feeds(network, None).of(graph)
+    feeds = calibration_inputs(network, read_calibration(None), graph).inputs
     safe, facts = within_half_range(graph, feeds)
     assert [fact.refused for fact in facts] == [(), ()]
     assert facts[1].applied > 0
-    assert within_half_range(graph, feeds)[0] is safe
     values, sums = bounds(safe, feeds)
     assert max(values.values()) < LARGEST
     assert max(sums.values()) < LARGEST
@@ -202,21 +202,21 @@ def test_a_square_of_something_else_is_named():
 
 def test_a_package_overflows_without_it_and_is_right_with_it(tmp_path, monkeypatch):
     pytest.importorskip("coremltools")
-    from styleexport.exporter.targets import coreml
+    from styleexport.exporter.targets import _target, coreml
     from styleexport.exporter.targets._target import Recipe
     from styleexport.runtime_bench.runners.coreml_reference import RUNNER
 
     graph, feeds = graph_of(Own(NORMS["var"], gain=8000))
-    feed = feeds()[0]
+    feed = feeds[0]
     with torch.inference_mode():
         expected = graph.module()(torch.from_numpy(feed["content"])).numpy()
 
     def decibels(name):
         path = tmp_path / name
-        coreml.TARGET.write(graph, Recipe(Precision.FP16), path, feeds)
+        coreml.TARGET.write(graph, Recipe(Precision.FP16), path, lambda: feeds)
         with RUNNER.open(path, RunOptions(threads=1)) as session:
             return psnr_db(session(feed)["image"], expected.astype(np.float32), 1.0)
 
     assert decibels("safe.mlpackage") >= 50
-    monkeypatch.setattr(coreml, "within_half_range", lambda graph, feeds: (graph, ()))
+    monkeypatch.setattr(_target, "within_half_range", lambda graph, inputs: (graph, ()))
     assert decibels("plain.mlpackage") < 20

@@ -13,36 +13,38 @@ import torch
 
 from styleexport.core.errors import QualityBudgetExceeded
 from styleexport.core.manifest import CalibrationFact, SizeFact
-from styleexport.core.recipe import Int8Recipe, Island
+from styleexport.core.recipe import FloatLayer, Int8Recipe
 from styleexport.core.types import Role
-from styleexport.exporter.quantize.blocks import STRETCHED, Unit
-from styleexport.exporter.quantize.plan import DEFAULT, Int8Plan
-from styleexport.exporter.quantize.weight_rounding import Repaired
+from styleexport.exporter.quantize.blocks import AMPLIFIED, QuantizedBlock
+from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs
+from styleexport.exporter.quantize.plan import Int8Plan
+from styleexport.exporter.quantize.weight_rounding import RoundedWeights
+from styleexport.exporter.recipes import FASTER, FIRST, SEARCHED
 from styleexport.exporter.search import search as module
-from styleexport.exporter.search.search import OTHERS, PER_TENSOR, SearchRequest, search
+from styleexport.exporter.search.search import SearchRequest, search
 from styleexport.runtime_bench.quality.budget import Budget
 from styleexport.runtime_bench.quality.report import PictureQuality, QualityReport
 
 SIZE = SizeFact(height=64, width=96)
 CALIBRATION = CalibrationFact(method="min-max", images=1, styles=0, sha256="c" * 64)
-OUTER = Island(layer="outer", reason=STRETCHED, weight="outer.weight")
+OUTER = FloatLayer(layer="outer", reason=AMPLIFIED, weight="outer.weight")
 
 
-def unit(name: str) -> Unit:
-    return Unit(name, name, "x", f"network.{name}.weight", None, 10, False)
+def block(name: str) -> QuantizedBlock:
+    return QuantizedBlock(name, name, "x", f"network.{name}.weight", None, 10, False)
 
 
 @dataclass
 class World:
-    """What each unit costs in int8 and saves in time, and how settings change it.
+    """What each block costs in int8 and saves in time, and how settings change it.
 
     Attributes:
-        errors: unit → squared error in int8.
-        savings: unit → share of the float time that int8 saves.
+        errors: block → squared error in int8.
+        savings: block → share of the float time that int8 saves.
         factors: name of settings → factor of all errors; 1 for others.
         speeds: name of settings → factor of the time; 1 for others.
-        dies_after: an interrupt comes once so many files were judged, in full or at a glance.
-        judged: settings and int8 units of the files judged in full.
+        dies_after: an interrupt comes once so many files were judged, in full or quickly.
+        judged: settings and int8 blocks of the files judged in full.
         glanced: of those looked at quickly.
     """
 
@@ -55,18 +57,18 @@ class World:
     judged: list[tuple[str, frozenset[str]]] = field(default_factory=list)
     glanced: list[tuple[str, frozenset[str]]] = field(default_factory=list)
 
-    def make_plan(self, graph, feeds, calibration, settings, islands=(), *, lifted=()):
-        every = (OUTER,) if self.outer and OUTER.layer not in lifted else ()
+    def make_plan(self, graph, calibration, settings, float_layers=(), *, forced_int8=()):
+        every = (OUTER,) if self.outer and OUTER.layer not in forced_int8 else ()
         recipe = Int8Recipe(
             role=Role.STYLIZE,
             size=SIZE,
             settings=settings,
-            islands=every,
+            float_layers=every,
             ranges={},
-            calibration=calibration,
+            calibration=calibration.fact,
         )
-        weights = {name: Repaired(torch.zeros(1), None) for name in self.errors}
-        return Int8Plan(recipe, graph, {}, weights, ())
+        weights = {name: RoundedWeights(torch.zeros(1), None) for name in self.errors}
+        return Int8Plan(recipe, graph, graph, {}, weights, ())
 
     def decibels(self, session) -> float:
         if len(self.judged) + len(self.glanced) >= self.dies_after:
@@ -76,7 +78,7 @@ class World:
         return -10 * math.log10(max(error, 1e-12))
 
     def psnr(self, session, every: int = 1) -> float:
-        assert every > 1, "a glance runs few pictures"
+        assert every > 1, "a quick score runs few pictures"
         found = self.decibels(session)
         self.glanced.append(session)
         return found
@@ -109,12 +111,12 @@ class World:
 class FakeCandidates:
     def __init__(self, plan, world: World) -> None:
         self.plan, self.world = plan, world
-        kept = {item.layer for item in plan.recipe.islands}
-        self.units = tuple(unit(name) for name in world.errors if name not in kept)
+        kept = {item.layer for item in plan.recipe.float_layers}
+        self.blocks = tuple(block(name) for name in world.errors if name not in kept)
 
     @contextlib.contextmanager
-    def session(self, units):
-        yield self.plan.recipe.settings.name, frozenset(u.layer for u in units)
+    def session(self, blocks):
+        yield self.plan.recipe.settings.name, frozenset(u.layer for u in blocks)
 
     def time_share(self, session, baseline) -> float:
         assert not baseline[1], "time is taken against the float file"
@@ -132,8 +134,7 @@ def run(monkeypatch, tmp_path):
         monkeypatch.setattr(module, "Candidates", world.candidates)
         request = SearchRequest(
             graph=SimpleNamespace(digest=lambda: "g" * 64, size="64x96"),
-            feeds=[{}],
-            calibration=CALIBRATION,
+            calibration=CalibrationInputs(({},), CALIBRATION),
             judge=world,
             budget=Budget.parse(budget),
             state=tmp_path / "a.search" / "net.json",
@@ -160,47 +161,47 @@ def hard(**changes) -> World:
 def test_the_fixed_recipe_is_taken_where_it_is_inside(run, tmp_path):
     world = easy()
     plan, said = run(world)
-    assert plan.recipe.settings == DEFAULT
-    assert plan.recipe.islands == ()
-    assert [t.settings for t in plan.recipe.trials] == [DEFAULT, PER_TENSOR]
+    assert plan.recipe.settings == FIRST
+    assert plan.recipe.float_layers == ()
+    assert [t.settings for t in plan.recipe.trials] == [FIRST, FASTER]
     assert all(trial.inside for trial in plan.recipe.trials)
-    assert said[0] == f"net: {DEFAULT.name}, 0 more in float: 43.98 dB, 60% of float32's time"
+    assert said[0] == f"net: {FIRST.name}, 0 more in float: 43.98 dB, 60% of float32's time"
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("speed", "taken"), [(0.9, PER_TENSOR), (0.98, DEFAULT)])
+@pytest.mark.parametrize(("speed", "taken"), [(0.9, FASTER), (0.98, FIRST)])
 def test_one_scale_a_weight_is_taken_where_it_is_faster_than_noise(run, speed, taken):
-    plan, _ = run(easy(speeds={PER_TENSOR.name: speed}))
+    plan, _ = run(easy(speeds={FASTER.name: speed}))
     assert plan.recipe.settings == taken
 
 
 def test_one_scale_a_weight_is_not_taken_where_it_leaves_the_budget(run):
-    world = easy(speeds={PER_TENSOR.name: 0.5}, factors={PER_TENSOR.name: 10})
+    world = easy(speeds={FASTER.name: 0.5}, factors={FASTER.name: 10})
     plan, said = run(world)
-    assert plan.recipe.settings == DEFAULT
+    assert plan.recipe.settings == FIRST
     assert said[1].endswith(", over budget")
 
 
 def test_other_settings_are_tried_before_any_layer_goes_back_to_float(run):
-    names = {settings.name for settings in OTHERS}
-    assert len(names) == len(OTHERS) == 4
-    better = OTHERS[1].name
+    names = {settings.name for settings in SEARCHED}
+    assert len(names) == len(SEARCHED) == 4
+    better = SEARCHED[1].name
     plan, _ = run(hard(factors={better: 0.5}))
     assert plan.recipe.settings.name == better
-    assert plan.recipe.islands == ()
-    assert {trial.settings.name for trial in plan.recipe.trials} == {DEFAULT.name, *names}
+    assert plan.recipe.float_layers == ()
+    assert {trial.settings.name for trial in plan.recipe.trials} == {FIRST.name, *names}
 
 
 def test_layers_that_win_most_for_their_time_go_back_to_float(run):
     world = hard()
     plan, said = run(world)
-    (kept,) = plan.recipe.islands
+    (kept,) = plan.recipe.float_layers
     assert kept.layer == "b"
     assert kept.weight == "b.weight"
     assert kept.reason == "the quality budget asks for it: 3.52 dB for 5.0% of the float time"
     assert "b" not in plan.weights  # its weights are its own again
     assert set(plan.weights) == {"a", "c", "d"}
-    best = next(t for t in plan.recipe.trials if t.islands == ("b",) and t.settings == DEFAULT)
+    best = next(t for t in plan.recipe.trials if t.float_layers == ("b",) and t.settings == FIRST)
     assert best.inside
     assert best.psnr_db >= 38
     assert any("1 more in float" in line for line in said)
@@ -211,8 +212,8 @@ def test_what_turns_out_not_to_be_needed_is_taken_back(run):
     errors = {"a": 3e-5, "b": 1.7e-4, "c": 1e-6}
     world = World(errors, {"a": 0.01, "b": 0.3, "c": 0.2})
     plan, _ = run(world)
-    assert [item.layer for item in plan.recipe.islands] == ["b"]
-    tried = {trial.islands for trial in plan.recipe.trials}
+    assert [item.layer for item in plan.recipe.float_layers] == ["b"]
+    tried = {trial.float_layers for trial in plan.recipe.trials}
     assert ("a", "b") in tried
 
 
@@ -249,16 +250,16 @@ def test_a_layer_in_float_by_default_is_tried_in_int8_where_there_is_room(run):
     world = easy(outer=True)
     world.errors["outer"], world.savings["outer"] = 1e-5, 0.2
     plan, _ = run(world)
-    assert plan.recipe.islands == ()
-    assert [t.lifted for t in plan.recipe.trials] == [(), (), ("outer",)]
+    assert plan.recipe.float_layers == ()
+    assert [t.forced_int8 for t in plan.recipe.trials] == [(), (), ("outer",)]
     dear = easy(outer=True)
     dear.errors["outer"], dear.savings["outer"] = 1e-2, 0.2
     plan, _ = run(dear)
-    assert plan.recipe.islands == (OUTER,)
+    assert plan.recipe.float_layers == (OUTER,)
     slow = easy(outer=True)
     slow.errors["outer"], slow.savings["outer"] = 1e-6, 0.001
     plan, _ = run(slow)
-    assert plan.recipe.islands == (OUTER,)
+    assert plan.recipe.float_layers == (OUTER,)
 
 
 def test_an_interrupted_search_goes_on_where_it_was(run, tmp_path):

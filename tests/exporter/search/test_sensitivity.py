@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleexport.core.recipe import Island
-from styleexport.exporter.quantize.blocks import Unit
+from styleexport.core.recipe import FloatLayer
+from styleexport.exporter.quantize.blocks import QuantizedBlock
 from styleexport.exporter.search import sensitivity as module
 from styleexport.exporter.search.sensitivity import LOSS, SAVED, Sensitivity, measure, plot
 
@@ -23,11 +23,11 @@ class Candidates:
     """Files whose loss and time are sums over their layers in int8."""
 
     def __init__(self, plan, inputs) -> None:
-        self.units = [Unit(n, n, "x", n, None, 1_000_000, False) for n in ERRORS]
+        self.blocks = [QuantizedBlock(n, n, "x", n, None, 1_000_000, False) for n in ERRORS]
 
     @contextlib.contextmanager
-    def session(self, units):
-        yield frozenset(unit.layer for unit in units)
+    def session(self, blocks):
+        yield frozenset(block.layer for block in blocks)
 
     def time_share(self, session, baseline):
         assert baseline == frozenset()
@@ -37,8 +37,8 @@ class Candidates:
 @pytest.fixture
 def found(monkeypatch) -> Sensitivity:
     monkeypatch.setattr(module, "Candidates", Candidates)
-    islands = (Island(layer="last", reason="it is stretched"),)
-    recipe = SimpleNamespace(settings=SimpleNamespace(name="w8c"), islands=islands)
+    float_layers = (FloatLayer(layer="last", reason="it is amplified"),)
+    recipe = SimpleNamespace(settings=SimpleNamespace(name="w8c"), float_layers=float_layers)
     judge = SimpleNamespace(
         stills=range(7), psnr=lambda session: -10 * math.log10(sum(ERRORS[x] for x in session))
     )
@@ -54,7 +54,7 @@ def test_every_layer_is_taken_alone_and_left_out(found):
     assert found.all_db == pytest.approx(-10 * math.log10(5.1e-4), abs=0.01)
     assert found.time_share == pytest.approx(0.61)
     assert (found.name, found.pictures) == ("w8c", 7)
-    assert found.islands == {"last": "it is stretched"}
+    assert found.float_layers == {"last": "it is amplified"}
 
 
 def test_the_plot_shows_shares_of_the_largest(found, tmp_path):
@@ -74,7 +74,7 @@ def test_a_real_network_is_measured(lite, lite_plan):
     from styleexport.exporter.int8_export import judge_of
     from styleexport.models.networks._open import open_network
 
-    graph, feeds, _ = lite
+    graph, feeds = lite[0], lite[1].inputs
     judge = judge_of(open_network("adain-lite"), graph)
     real = measure(lite_plan, feeds[0], judge, lambda _: None)
     assert len(real.layers) > 8

@@ -1,4 +1,4 @@
-"""Which tensor of a float32 ``.tflite`` file holds which layer of the network, found by values."""
+"""Layer map of a float32 ``.tflite`` file, found by values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from styleexport.exporter.graph.graph import Graph, example_inputs
-from styleexport.exporter.graph.layer_map import Sample, pair, samples_of
+from styleexport.exporter.graph.layer_map import pair
+from styleexport.exporter.graph.sample import Sample
 from styleexport.runtime_bench.formats._tflite import read_graph
 from styleexport.runtime_bench.runners._litert import feed, invoke, load
 from styleexport.runtime_bench.runners._litert_tensors import from_file
@@ -30,5 +31,5 @@ def match_layers(graph: Graph, path: Path) -> dict[str, int]:
         index: Sample.of(from_file(interpreter.get_tensor(index), file.tensors[index]))
         for index in indices
     }
-    layers = {name: s for name, s in samples_of(graph).items() if len(s.shape) in (2, 4)}
+    layers = {name: s for name, s in graph.samples.items() if len(s.shape) in (2, 4)}
     return pair(layers, tensors)

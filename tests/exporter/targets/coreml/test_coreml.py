@@ -19,9 +19,10 @@ from styleexport.core.psnr import psnr_db
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import example_inputs
-from styleexport.exporter.graph.layer_map import SAMPLES, Sample, samples_of
 from styleexport.exporter.graph.rewrite import apply_passes
-from styleexport.exporter.quantize.calibration_inputs import Feeds
+from styleexport.exporter.graph.sample import SAMPLES, Sample
+from styleexport.exporter.quantize.calibration import read_calibration
+from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
 from styleexport.runtime_bench.formats._format import describe
 from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.runners.coreml_reference import RUNNER
@@ -85,7 +86,8 @@ def graph():
 
 @pytest.fixture(scope="module")
 def feeds(graph):
-    return Feeds(NETWORK, None).of(graph)
+    inputs = calibration_inputs(NETWORK, read_calibration(None), graph).inputs
+    return lambda: inputs
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +239,7 @@ def test_layers_are_in_the_package_with_their_values(packages, graph, precision)
     inputs = dict(zip(("content", "style_code", "strength"), _examples(graph), strict=True))
     found = RUNNER.in_float32().layers(path, inputs, tuple(written.layers.values()))
     assert set(found) == set(written.layers.values())
-    samples = samples_of(graph)
+    samples = graph.samples
     # The example picture is rounded to the 8 bits of a pixel buffer.
     allowed = {"fp32": 0.05, "fp16": 0.05, "int8-weights": 0.1}[precision]
     for layer, name in written.layers.items():
@@ -310,10 +312,10 @@ from pathlib import Path
 sys.path.insert(0, {root!r})
 from tests.exporter.targets.coreml.test_coreml import *
 graph = graph_of(NETWORK)
-feeds = Feeds(NETWORK, None).of(graph)
+inputs = calibration_inputs(NETWORK, read_calibration(None), graph).inputs
 for precision in (Precision.FP16, Precision.INT8_WEIGHTS, Precision.PALETTE4):
     path = Path(sys.argv[1]) / f"{{precision}}.mlpackage"
-    CoremlTarget().write(graph, Recipe(precision, FACT), path, feeds)
+    CoremlTarget().write(graph, Recipe(precision, FACT), path, lambda: inputs)
 """
 
 

@@ -12,7 +12,7 @@ from styleexport.core.errors import UnsupportedOp, UsageError
 from styleexport.core.manifest import CalibrationFact, SizeFact, sha256_of_file
 from styleexport.core.psnr import psnr_db
 from styleexport.core.quiet import quiet
-from styleexport.core.recipe import Int8Recipe, Island, Range, Settings
+from styleexport.core.recipe import FloatLayer, Int8Recipe, Range, Settings
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import example_inputs
@@ -36,7 +36,7 @@ from styleexport.exporter.targets.coreml.qdq import Pair
 
 SIZE = Size(32, 48)
 CALIBRATION = CalibrationFact(method="min-max", images=2, styles=0, sha256="0" * 64)
-OUTPUTS = Island(layer="conv2d_3", reason="its rounding shows")
+OUTPUTS = FloatLayer(layer="conv2d_3", reason="its rounding shows")
 
 
 class Small(nn.Module):
@@ -61,12 +61,12 @@ def graph_of(module, role=Role.STYLIZE):
     return apply_passes(capture(load_own(module), role, SIZE))[0]
 
 
-def recipe_of(graph, islands=(OUTPUTS,), ranges=None, **settings):
+def recipe_of(graph, float_layers=(OUTPUTS,), ranges=None, **settings):
     return Int8Recipe(
         role=graph.role,
         size=SizeFact.of(graph.size),
         settings=Settings(**settings),
-        islands=islands,
+        float_layers=float_layers,
         ranges=ranges or {},
         calibration=CALIBRATION,
     )
@@ -137,14 +137,14 @@ def test_the_file_means_what_the_network_means(graph, written):
 def test_convolutions_read_integers_but_for_the_islands(written):
     path, facts = written
     program = Program(path)
-    inside, island = program.convolutions[:-1], program.convolutions[-1]
+    inside, float_layer = program.convolutions[:-1], program.convolutions[-1]
     for operation in inside:
         weight = program.maker(operation, "weight")
         assert weight.kind == "constexpr_affine_dequantize"
         assert program.graph.type_of(weight, "quantized_data").dtype == "int8"
         assert program.pair(operation)[2] in ("int8", "uint8")
-    assert program.maker(island).kind == "pad"
-    assert program.graph.type_of(island, "weight").dtype == "fp16"
+    assert program.maker(float_layer).kind == "pad"
+    assert program.graph.type_of(float_layer, "weight").dtype == "fp16"
     macs = [16 * 3 * 9 * 4, 16 * 16 * 9, 16 * 16 * 9 * 4, 3 * 16 * 9 * 4]
     assert facts.int8_mac_share == pytest.approx(sum(macs[:3]) / sum(macs), abs=1e-4)
     assert describe(path).int8_mac_share == facts.int8_mac_share
@@ -155,7 +155,7 @@ def test_the_facts_say_how_it_was_quantized(written):
     fact = facts.quantization
     assert (fact.scheme, fact.weight_dtype, fact.activation_dtype) == ("static", "int8", "int8")
     assert (fact.per_channel, fact.calibration, facts.float_dtype) == (True, CALIBRATION, "float16")
-    reasons = {island.ops: island.reason for island in fact.float_islands}
+    reasons = {item.ops: item.reason for item in fact.float_islands}
     assert reasons.pop((OUTPUTS.layer,)) == OUTPUTS.reason
     ((statistics, why),) = reasons.items()
     assert {"reduce_mean", "sqrt"} <= set(statistics)
@@ -171,9 +171,9 @@ def test_ranges_are_the_recipes(written):
 
 def test_ranges_that_the_recipe_lacks_are_measured_and_said(graph, written):
     path, facts = written
-    (followed,) = [fact for fact in facts.passes if fact.name == "int8-recipe"]
-    assert followed.applied == 3
-    assert followed.refused == (
+    (applied,) = [fact for fact in facts.passes if fact.name == "int8-recipe"]
+    assert applied.applied == 3
+    assert applied.refused == (
         "content, relu_1: not in the recipe, ranges taken from calibration (min-max)",
     )
     largest = 0.0
@@ -285,11 +285,11 @@ def test_signed_ranges(tmp_path, low, dtype, zero):
 def test_an_island_is_found_where_the_converter_merged_a_scale_into_it(tmp_path):
     network = load_random("adain-lite")
     graph = apply_passes(capture(network, Role.TRANSFORM, Size(64, 96)))[0]
-    island = Island(layer="conv2d_6", reason="sensitive")
+    float_layer = FloatLayer(layer="conv2d_6", reason="sensitive")
     ranges = {f"relu_{i}": Range(0.0, 4.0) for i in range(1, 11)}
     ranges |= {"relu": Range(0.0, 4.0), "content": Range(0.0, 1.0)}
     path = tmp_path / "x.mlpackage"
-    facts = write(graph, path, recipe_of(graph, (island,), ranges))
+    facts = write(graph, path, recipe_of(graph, (float_layer,), ranges))
     program = Program(path)
     floats = [x for x in program.convolutions if program.maker(x).kind != "dequantize"]
     assert [x.name for x in floats] == ["mul_22_cast_fp16"]
@@ -298,9 +298,9 @@ def test_an_island_is_found_where_the_converter_merged_a_scale_into_it(tmp_path)
 
 
 def test_what_the_program_cannot_follow_is_said(graph, tmp_path):
-    islands = (OUTPUTS, Island(layer="relu", reason="a mistake"))
+    float_layers = (OUTPUTS, FloatLayer(layer="relu", reason="a mistake"))
     ranges = dict.fromkeys(("content", "relu", "relu_1", "conv2d_2", "conv2d_3"), Range(0.0, 1.0))
-    facts = write(graph, tmp_path / "x.mlpackage", recipe_of(graph, islands, ranges))
+    facts = write(graph, tmp_path / "x.mlpackage", recipe_of(graph, float_layers, ranges))
     assert facts.passes[-1].refused == (
         "relu, an island, is no convolution of the graph",
         "conv2d_2: what computes in float reads it unrounded",
@@ -323,8 +323,10 @@ class Transposed(nn.Module):
 @pytest.mark.parametrize("named", [True, False])
 def test_transposed_convolutions_stay_float(tmp_path, named):
     graph = graph_of(Transposed())
-    islands = (Island(layer="conv_transpose2d", reason="of other runtimes"),) if named else ()
-    facts = write(graph, tmp_path / "x.mlpackage", recipe_of(graph, islands))
+    float_layers = (
+        (FloatLayer(layer="conv_transpose2d", reason="of other runtimes"),) if named else ()
+    )
+    facts = write(graph, tmp_path / "x.mlpackage", recipe_of(graph, float_layers))
     program = Program(tmp_path / "x.mlpackage")
     (up,) = [x for x in program.graph.steps if x.kind == "conv_transpose"]
     assert program.maker(up).kind == "relu"
@@ -350,7 +352,7 @@ def test_a_concat_of_two_tensors_has_a_range_of_its_own(tmp_path):
 
 def test_a_network_of_islands_is_refused(tmp_path):
     graph = graph_of(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.Sigmoid()))
-    recipe = recipe_of(graph, (Island(layer="conv2d", reason="all"),))
+    recipe = recipe_of(graph, (FloatLayer(layer="conv2d", reason="all"),))
     with pytest.raises(UnsupportedOp, match=r"every convolution.*: type --quantize int8-weights"):
         write(graph, tmp_path / "x.mlpackage", recipe)
 
@@ -416,7 +418,7 @@ def test_float32_and_multi_arrays(tmp_path):
 def test_several_sizes(tmp_path):
     network = load_own(Small())
     graph = apply_passes(capture(network, Role.STYLIZE, Size(61, 67), dynamic=True))[0]
-    graph = graph.taking((SIZE, Size(48, 32)))
+    graph = graph.with_sizes((SIZE, Size(48, 32)))
     path = tmp_path / "x.mlpackage"
     ranges = dict.fromkeys(("content", "relu", "relu_1"), Range(0.0, 2.0))
     facts = write(graph, path, recipe_of(graph, ranges=ranges))

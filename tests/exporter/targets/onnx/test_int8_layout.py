@@ -14,8 +14,8 @@ from onnx import helper, numpy_helper
 from styleexport.core.manifest import CalibrationFact, SizeFact
 from styleexport.core.recipe import Int8Recipe, Range, Settings
 from styleexport.core.types import Role
-from styleexport.exporter.quantize.blocks import Unit
-from styleexport.exporter.targets.onnx.int8 import quantize_units
+from styleexport.exporter.quantize.blocks import QuantizedBlock
+from styleexport.exporter.targets.onnx.int8 import quantize_blocks
 from styleexport.exporter.targets.onnx.int8_layout import faster_layout
 from styleexport.runtime_bench.execution import describe_execution
 from styleexport.runtime_bench.execution.onnx_profile import integer_mac_share
@@ -330,15 +330,15 @@ def test_the_writer_of_int8_files_lays_them_out():
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
     model.ir_version = 10
-    unit = Unit("conv2d", "conv2d", "x", "w", None, 0, transposed=False)
+    block = QuantizedBlock("conv2d", "conv2d", "x", "w", None, 0, transposed=False)
     recipe = Int8Recipe(
         role=Role.STYLIZE,
         size=SizeFact(height=8, width=10),
         settings=Settings(),
-        islands=(),
+        float_layers=(),
         ranges={"x": Range(0, 1), "conv2d": Range(0, 27)},
         calibration=CalibrationFact(method="min-max", images=1, styles=0, sha256="0" * 64),
     )
-    quantize_units(model, [unit], recipe, {})
+    quantize_blocks(model, [block], recipe, {})
     onnx.checker.check_model(model, full_check=True)
     assert columns(model) == [4]

@@ -11,35 +11,38 @@ import torch
 from onnx import numpy_helper
 
 from styleexport.core.psnr import psnr_db
-from styleexport.core.recipe import Island, Settings
-from styleexport.exporter.quantize.blocks import find_units, quantized_units
+from styleexport.core.recipe import FloatLayer, Settings
+from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks
 from styleexport.exporter.quantize.plan import make_plan
 from styleexport.exporter.quantize.simulate import scale_and_zero_point, simulate
 from styleexport.exporter.targets.onnx import model_from_graph, tensor_names
-from styleexport.exporter.targets.onnx.int8 import quantize_units
+from styleexport.exporter.targets.onnx.int8 import quantize_blocks
 from styleexport.runtime_bench.execution.onnx_profile import integer_mac_share
-from tests.exporter.conftest import CALIBRATION, feeds_of, graph_of
+from tests.exporter.conftest import feeds_of, graph_of, shown
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 
 
 @pytest.fixture(scope="module")
 def plan(painter):
-    return make_plan(painter, feeds_of(painter), CALIBRATION, Settings())
+    return make_plan(painter, shown(painter), Settings())
 
 
-def written(plan, *islands: str, **settings) -> onnx.ModelProto:
-    """The model of a plan, with more islands or other settings."""
-    graph, recipe = plan.followed()
+def written(plan, *float_layers: str, **settings) -> onnx.ModelProto:
+    """The model of a plan, with more float layers or other settings."""
+    applied = plan.applied()
+    graph, recipe = applied.graph, applied.recipe
     recipe = msgspec.structs.replace(
         recipe,
         settings=msgspec.structs.replace(recipe.settings, **settings),
-        islands=(*recipe.islands, *(Island(layer=name, reason="mine") for name in islands)),
+        float_layers=(
+            *recipe.float_layers,
+            *(FloatLayer(layer=name, reason="mine") for name in float_layers),
+        ),
     )
-    graph, _ = plan.followed()
     module, model = graph.module(), model_from_graph(graph)
-    units = quantized_units(find_units(module), recipe.islands)
-    quantize_units(model, units, recipe, tensor_names(graph, module))
+    blocks = quantized_blocks(find_blocks(module), recipe.float_layers)
+    quantize_blocks(model, blocks, recipe, tensor_names(graph, module))
     onnx.checker.check_model(model, full_check=True)
     return model
 
@@ -75,8 +78,8 @@ def test_units_read_and_give_integers_and_islands_do_not(plan):
 
 def test_onnx_runtime_computes_them_in_integers(painter, plan):
     share = integer_mac_share(written(plan), feeds_of(painter)[0])
-    units = find_units(painter.module())
-    assert share == pytest.approx(sum(u.macs for u in units[:3]) / painter.macs, abs=1e-3)
+    blocks = find_blocks(painter.module())
+    assert share == pytest.approx(sum(u.macs for u in blocks[:3]) / painter.macs, abs=1e-3)
 
 
 def test_what_only_moves_values_moves_integers(plan):
@@ -104,8 +107,8 @@ def test_integers_are_those_of_ranges_and_weights(painter, plan):
     scale, zero = scale_and_zero_point(plan.recipe.ranges["relu"])
     assert float(values[data.input[1]]) == pytest.approx(scale)
     assert int(values[data.input[2]]) == zero
-    unit = find_units(painter.module())[1]
-    exact = state[unit.weight].detach().numpy()
+    block = find_blocks(painter.module())[1]
+    exact = state[block.weight].detach().numpy()
     stored, scales = values[weight.input[0]], values[weight.input[1]]
     assert (stored.dtype, scales.shape) == (np.int8, (8,))
     np.testing.assert_allclose(scales, np.abs(exact).max((1, 2, 3)) / 127, rtol=1e-6)
@@ -114,7 +117,7 @@ def test_integers_are_those_of_ranges_and_weights(painter, plan):
     whole, steps = values[bias.input[0]], values[bias.input[1]]
     assert whole.dtype == np.int32
     np.testing.assert_allclose(steps, scales * np.float32(scale), rtol=1e-6)
-    np.testing.assert_allclose(whole * steps, state[str(unit.bias)].detach(), atol=steps.max())
+    np.testing.assert_allclose(whole * steps, state[str(block.bias)].detach(), atol=steps.max())
 
 
 def test_one_scale_a_weight(plan):
@@ -135,13 +138,13 @@ def test_nothing_is_stored_that_nothing_reads(plan):
 
 
 @pytest.mark.parametrize("settings", [{}, {"weights": "per-tensor"}])
-@pytest.mark.parametrize("islands", [(), ("conv2d_1",), ("conv2d", "conv2d_2")])
-def test_the_file_computes_what_the_recipe_says(painter, plan, islands, settings):
-    model = written(plan, *islands, **settings)
+@pytest.mark.parametrize("float_layers", [(), ("conv2d_1",), ("conv2d", "conv2d_2")])
+def test_the_file_computes_what_the_recipe_says(painter, plan, float_layers, settings):
+    model = written(plan, *float_layers, **settings)
     module = painter.module()
-    kept = {item.layer for item in plan.recipe.islands} | set(islands)
-    units = [unit for unit in find_units(module) if unit.layer not in kept]
-    simulate(module, units, plan.recipe.ranges, per_channel=not settings)
+    kept = {item.layer for item in plan.recipe.float_layers} | set(float_layers)
+    blocks = [block for block in find_blocks(module) if block.layer not in kept]
+    simulate(module, blocks, plan.recipe.ranges, per_channel=not settings)
     session = ort.InferenceSession(model.SerializeToString())
     for inputs in feeds_of(painter, 2):
         (file,) = session.run(None, inputs)
@@ -177,7 +180,7 @@ def test_zeros_that_are_padded_are_the_zero_point():
 
     graph = graph_of(Padded())
     feeds = feeds_of(graph)
-    made = make_plan(graph, feeds, CALIBRATION, Settings())
+    made = make_plan(graph, shown(graph), Settings())
     model = written(made)
     exact = graph.module()
     session = ort.InferenceSession(model.SerializeToString())
@@ -215,7 +218,7 @@ class Ringed(torch.nn.Module):
 def test_what_changes_values_has_a_range_of_its_own(between):
     graph = graph_of(Ringed(between))
     feeds = feeds_of(graph)
-    plan = make_plan(graph, feeds, CALIBRATION, Settings())
+    plan = make_plan(graph, shown(graph), Settings())
     (found,) = ort.InferenceSession(written(plan).SerializeToString()).run(None, feeds[0])
     with torch.inference_mode():
         expected = graph.module()(torch.from_numpy(feeds[0]["content"]))

@@ -1,4 +1,4 @@
-"""An int8 recipe as a TFLite file follows it: ranges, islands, granularity."""
+"""An int8 recipe as a TFLite file follows it: ranges, float layers, granularity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import CalibrationFact, SizeFact, TensorFact
-from styleexport.core.recipe import Int8Recipe, Island, Range, Settings
+from styleexport.core.recipe import FloatLayer, Int8Recipe, Range, Settings
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.graph.graph import Graph, example_inputs, trace
 
@@ -46,7 +46,7 @@ class Clamped(nn.Module):
 
 
 class Painter(nn.Module):
-    """A merged ReLU, a shared convolution, a transposed one, and a last one that is stretched."""
+    """A merged ReLU, a shared convolution, a transposed one, and a last one that is amplified."""
 
     def __init__(self):
         super().__init__()
@@ -76,12 +76,12 @@ def graph() -> Graph:
     return captured(Painter().eval().requires_grad_(False))
 
 
-def recipe(*islands: str, ranges=RANGES, **settings) -> Int8Recipe:
+def recipe(*float_layers: str, ranges=RANGES, **settings) -> Int8Recipe:
     return Int8Recipe(
         role=Role.STYLIZE,
         size=SizeFact.of(SIZE),
         settings=Settings(**settings),
-        islands=tuple(Island(layer=name, reason="stretched") for name in islands),
+        float_layers=tuple(FloatLayer(layer=name, reason="amplified") for name in float_layers),
         ranges=ranges,
         calibration=CalibrationFact(method="mse", images=3, styles=0, sha256="1" * 64),
     )
@@ -133,8 +133,11 @@ def test_islands_stay_in_float_also_where_a_relu_is_merged(write):
     assert not found["relu"]  # holds conv2d and its ReLU
     assert sum(found.values()) == 1
     assert facts.int8_mac_share < 0.5
-    island = facts.quantization.float_islands[0]
-    assert (island.ops, island.reason) == (("conv_transpose2d", "conv2d_2", "conv2d"), "stretched")
+    float_layer = facts.quantization.float_islands[0]
+    assert (float_layer.ops, float_layer.reason) == (
+        ("conv_transpose2d", "conv2d_2", "conv2d"),
+        "amplified",
+    )
 
 
 def test_a_scale_a_tensor_or_a_channel(write):
@@ -142,9 +145,9 @@ def test_a_scale_a_tensor_or_a_channel(write):
         tensors = read_graph(path).tensors
         return {len(t.scales) for t in tensors if t.dtype == "int8" and t.stored is not None}
 
-    islands = ("conv_transpose2d", "conv2d_2")
-    assert counts(write(recipe(*islands))[0]) == {8}
-    path, facts, _ = write(recipe(*islands, weights="per-tensor"))
+    float_layers = ("conv_transpose2d", "conv2d_2")
+    assert counts(write(recipe(*float_layers))[0]) == {8}
+    path, facts, _ = write(recipe(*float_layers, weights="per-tensor"))
     assert counts(path) == {1}
     assert not facts.quantization.per_channel
 

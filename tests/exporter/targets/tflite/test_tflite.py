@@ -6,6 +6,7 @@ import hashlib
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,11 @@ from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import Graph, example_inputs, trace
 from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.exporter.probes import probe_inputs
-from styleexport.exporter.quantize.calibration_inputs import Feeds
+from styleexport.exporter.quantize.calibration import read_calibration
+from styleexport.exporter.quantize.calibration_inputs import (
+    CalibrationInputs,
+    calibration_inputs,
+)
 from styleexport.exporter.quantize.plan import make_plan
 from styleexport.exporter.targets._target import Recipe
 from styleexport.models.network import LoadedNetwork
@@ -51,18 +56,20 @@ def load(name: str, random_network) -> LoadedNetwork:
 
 def write(network, role, size, precision, path: Path):
     graph = apply_passes(capture(network, role, size))[0]
-    graph, recipe = prepared(graph, precision, feeds := Feeds(network, None))
-    return graph, TARGET.write(graph, recipe, path, feeds.of(graph))
+    calibration = calibration_inputs(network, read_calibration(None), graph)
+    graph, recipe = prepared(graph, precision, calibration)
+    return graph, TARGET.write(graph, recipe, path, lambda: calibration.inputs)
 
 
-def prepared(graph: Graph, precision: Precision, feeds: Feeds) -> tuple[Graph, Recipe]:
+def prepared(
+    graph: Graph, precision: Precision, calibration: CalibrationInputs
+) -> tuple[Graph, Recipe]:
     """The graph and the recipe that a file of a precision is made of."""
     if precision is not Precision.INT8:
         return graph, Recipe(precision)
-    inputs = feeds.of(graph)()
-    plan = make_plan(graph, inputs[:4], feeds.images.fact(inputs[0]), Settings())
-    source, recipe = plan.followed(expand_norms=True)
-    return source, Recipe(precision, int8=recipe)
+    few = replace(calibration, inputs=calibration.inputs[:4])
+    plan = make_plan(graph, few, Settings()).applied(expand_norms=True)
+    return plan.graph, Recipe(precision, int8=plan.recipe)
 
 
 def worst_db(network, role, size, path: Path) -> float:
@@ -179,11 +186,11 @@ def files(lite, tmp_path_factory):
     """The shipped encoder in every precision: path and what the target said of it."""
     folder = tmp_path_factory.mktemp("tflite")
     graph = apply_passes(capture(lite, Role.ENCODE, SIZE))[0]
-    feeds, made = Feeds(lite, None), {}
+    calibration, made = calibration_inputs(lite, read_calibration(None), graph), {}
     for precision in TARGET.precisions:
         path = folder / f"{precision}.tflite"
-        source, recipe = prepared(graph, precision, feeds)
-        made[precision] = path, TARGET.write(source, recipe, path, feeds.of(graph))
+        source, recipe = prepared(graph, precision, calibration)
+        made[precision] = path, TARGET.write(source, recipe, path, lambda: calibration.inputs)
     return made
 
 
@@ -234,16 +241,18 @@ def test_what_the_quantized_files_say_of_themselves(files):
     assert (fact.scheme, fact.activation_dtype, fact.per_channel) == ("static", "int8", True)
     assert fact.calibration.images > 0
     assert fact.calibration.styles == 0
-    (island,) = fact.float_islands
-    assert "mean" in island.ops
-    assert "5 to 13 dB" in island.reason
+    (float_layer,) = fact.float_islands
+    assert "mean" in float_layer.ops
+    assert "5 to 13 dB" in float_layer.reason
 
 
 def test_weights_alone_where_a_dynamic_range_is_too_coarse(lite, files, tmp_path, monkeypatch):
     monkeypatch.setattr(tflite_weights, "LEAST_DYNAMIC_DB", 150.0)
     graph = apply_passes(capture(lite, Role.ENCODE, SIZE))[0]
     source, path = files[Precision.FP32][0], tmp_path / "x.tflite"
-    fact = tflite_weights.int8_weights(source, path, Feeds(lite, None).of(graph))
+    fact = tflite_weights.int8_weights(
+        source, path, calibration_inputs(lite, read_calibration(None), graph).inputs
+    )
     assert (fact.scheme, fact.activation_dtype) == ("weights-only", None)
     assert worst_db(lite, Role.ENCODE, SIZE, path) >= 40
     assert "DEQUANTIZE" in {item.name for item in read_graph(path).operations}
@@ -280,7 +289,8 @@ from pathlib import Path
 from styleexport.core.recipe import Settings
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.graph.capture import capture
-from styleexport.exporter.quantize.calibration_inputs import Feeds
+from styleexport.exporter.quantize.calibration import read_calibration
+from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs, calibration_inputs
 from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.exporter.quantize.plan import make_plan
 from styleexport.exporter.targets._target import Recipe
@@ -288,14 +298,14 @@ from styleexport.exporter.targets.tflite import TARGET
 from styleexport.models.networks._open import open_network
 network, path = open_network("adain-lite"), Path(sys.argv[1])
 graph = apply_passes(capture(network, Role.ENCODE, Size(40, 56)))[0]
-feeds = Feeds(network, None)
-inputs = feeds.of(graph)()
-plan = make_plan(graph, inputs[:4], feeds.images.fact(inputs[0]), Settings())
+whole = calibration_inputs(network, read_calibration(None), graph)
+few = CalibrationInputs(whole.inputs[:4], whole.fact)
+plan = make_plan(graph, few, Settings())
 for precision in TARGET.precisions:
     int8 = precision is Precision.INT8
     recipe = Recipe(precision, int8=plan.recipe if int8 else None)
-    source = plan.followed(expand_norms=True)[0] if int8 else graph
-    TARGET.write(source, recipe, path, feeds.of(graph))
+    source = plan.applied(expand_norms=True).graph if int8 else graph
+    TARGET.write(source, recipe, path, lambda: whole.inputs)
     print(hashlib.sha256(path.read_bytes()).hexdigest())
 """
 

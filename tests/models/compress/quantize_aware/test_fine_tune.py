@@ -16,11 +16,11 @@ from torch.nn import functional as F
 
 from styleexport.core.errors import BadCheckpoint, UsageError
 from styleexport.core.manifest import CalibrationFact, SizeFact
-from styleexport.core.recipe import Int8Recipe, Island, Settings, write_recipe
+from styleexport.core.recipe import FloatLayer, Int8Recipe, Settings, write_recipe
 from styleexport.core.types import Role, Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.rewrite import apply_passes
-from styleexport.exporter.quantize.blocks import find_units
+from styleexport.exporter.quantize.blocks import find_blocks
 from styleexport.models.compress.quantize_aware.fake_int8 import fake_int8, traced_passes
 from styleexport.models.compress.quantize_aware.fine_tune import (
     QuantizeAware,
@@ -45,19 +45,19 @@ from styleexport.models.training.run import train_network
 from tests.conftest import load_own
 
 
-def recipe(role: Role = Role.STYLIZE, *islands: Island, **settings) -> Int8Recipe:
+def recipe(role: Role = Role.STYLIZE, *float_layers: FloatLayer, **settings) -> Int8Recipe:
     return Int8Recipe(
         role=role,
         size=SizeFact(height=64, width=96),
         settings=Settings(**settings),
-        islands=islands,
+        float_layers=float_layers,
         ranges={},
         calibration=CalibrationFact(method="min-max", images=1, styles=0, sha256="0" * 64),
     )
 
 
-def island(layer: str, weight: str = "") -> Island:
-    return Island(layer=layer, reason="a test", weight=weight)
+def float_layer(layer: str, weight: str = "") -> FloatLayer:
+    return FloatLayer(layer=layer, reason="a test", weight=weight)
 
 
 class Chain(nn.Module):
@@ -151,21 +151,21 @@ def test_the_exporter_finds_the_same_units_and_numbers_them_alike(random_network
     role = network.default_roles[-1]
     *_, traced = traced_passes(network.module, network.network.pixel_range).values()
     module = apply_passes(capture(network, role, Size(32, 48)))[0].module()
-    units = [unit for unit in find_units(module) if not unit.transposed]
+    blocks = [block for block in find_blocks(module) if not block.transposed]
     steps = [step for step in traced.convolutions if not is_folded(step)]
     nodes = {node.name: node for node in module.graph.nodes}
-    for unit, step in zip(units, steps, strict=True):
-        assert unit.weight.endswith(step.weight) or "folded_" in unit.weight
+    for block, step in zip(blocks, steps, strict=True):
+        assert block.weight.endswith(step.weight) or "folded_" in block.weight
         output, activation = output_of(step)
         if output is not traced.result:
-            assert (unit.output != unit.layer) == (activation is not None), unit
-        pictured = nodes[unit.source].op == "placeholder"
-        assert is_picture(source_of(step), traced.picture) == pictured, unit
+            assert (block.output != block.layer) == (activation is not None), block
+        pictured = nodes[block.source].op == "placeholder"
+        assert is_picture(source_of(step), traced.picture) == pictured, block
 
 
 def test_rounding_stands_where_the_files_round():
     network, pictures = observed(Chain(), recipe())
-    first, second, last = network.units
+    first, second, last = network.blocks
     assert first.source is None  # a picture
     assert float(first.result(torch.tensor([-1.0]))) == 0  # the ReLU is in it
     assert second.source is None  # what first gave, moved
@@ -181,45 +181,45 @@ def test_rounding_stands_where_the_files_round():
 @pytest.mark.parametrize(
     ("kept", "left"),
     [
-        (island("conv2d", ""), 2),  # the folded convolution does not count
-        (island("conv2d_1", "second.weight"), 2),
-        (island("conv2d_9", "network.network.last.weight"), 2),
-        (island("conv_transpose2d", "gone.weight"), 3),
+        (float_layer("conv2d", ""), 2),  # the folded convolution does not count
+        (float_layer("conv2d_1", "second.weight"), 2),
+        (float_layer("conv2d_9", "network.network.last.weight"), 2),
+        (float_layer("conv_transpose2d", "gone.weight"), 3),
     ],
 )
 def test_islands_stay_in_float(kept, left):
     network, _ = observed(Chain(), recipe(Role.STYLIZE, kept))
-    assert len(network.units) == left
+    assert len(network.blocks) == left
 
 
 def test_an_island_in_front_leaves_its_reader_to_round():
-    network, _ = observed(Chain(), recipe(Role.STYLIZE, island("conv2d", "first.weight")))
-    assert network.units[0].source is not None
+    network, _ = observed(Chain(), recipe(Role.STYLIZE, float_layer("conv2d", "first.weight")))
+    assert network.blocks[0].source is not None
 
 
 def test_granularity_and_ranges_are_the_recipes():
     fine, pictures = observed(Chain(), recipe())
     coarse, _ = observed(Chain(), recipe(weights="per-tensor"))
-    assert fine.units[0].kernel.scale.shape == (4,)
-    assert coarse.units[0].kernel.scale.shape == (1,)
+    assert fine.blocks[0].kernel.scale.shape == (4,)
+    assert coarse.blocks[0].kernel.scale.shape == (1,)
     mild, _ = observed(Chain(), recipe(ranges="percentile"))
     for network in (fine, mild):
         network.train()
         network(pictures * 4)
-    assert float(mild.units[1].result.scale) < float(fine.units[1].result.scale)
+    assert float(mild.blocks[1].result.scale) < float(fine.blocks[1].result.scale)
 
 
 def test_ranges_stand_still_when_frozen_and_weights_do_not():
     network, pictures = observed(Chain(), recipe())
     network.freeze()
     network.train()
-    before = [unit.result.scale.clone() for unit in network.units]
+    before = [block.result.scale.clone() for block in network.blocks]
     with torch.no_grad():
         network.network.first.weight *= 4
     network(pictures * 4)
-    assert [unit.result.scale for unit in network.units] == before
+    assert [block.result.scale for block in network.blocks] == before
     scales = network.network.first.weight.abs().amax((1, 2, 3)) / 127
-    assert torch.allclose(network.units[0].kernel.scale, scales, rtol=1e-3)
+    assert torch.allclose(network.blocks[0].kernel.scale, scales, rtol=1e-3)
 
 
 def test_gradients_pass_through_to_the_networks_own_weights():
@@ -252,13 +252,17 @@ def test_a_role_without_a_recipe_stays_in_float(random_network, role):
     ("recipes", "message"),
     [
         (
-            [recipe(Role.TRANSFORM, island("conv2d_30", "decoder.gone.weight"))],
+            [recipe(Role.TRANSFORM, float_layer("conv2d_30", "decoder.gone.weight"))],
             r"keeps conv2d_30 \(decoder.gone.weight\) in float, and transform of this network has "
             "no such convolution",
         ),
         ([recipe(Role.ENCODE), recipe(Role.STYLIZE)], "type one --quantize-aware per role"),
         (
-            [recipe(Role.ENCODE, *(island(f"conv2d_{i}" if i else "conv2d") for i in range(5)))],
+            [
+                recipe(
+                    Role.ENCODE, *(float_layer(f"conv2d_{i}" if i else "conv2d") for i in range(5))
+                )
+            ],
             "leaves no convolution in int8",
         ),
     ],
@@ -337,11 +341,11 @@ def test_a_resumed_tuning_keeps_its_ranges_its_teacher_and_where_it_started(plac
     later = torch.load(tmp_path / "a" / "last.pt", weights_only=True)["objective"]
     assert lines[0] == "resumed at step 2"
     assert gone_on.first_db == whole.first_db
-    assert saved["units"].keys() == later["units"].keys()
+    assert saved["blocks"].keys() == later["blocks"].keys()
     assert saved["frozen"] is True
-    for key, value in saved["units"].items():
+    for key, value in saved["blocks"].items():
         if "result" in key and key.endswith("scale"):
-            assert torch.equal(value, later["units"][key]), key
+            assert torch.equal(value, later["blocks"][key]), key
     shipped = open_network("adain-lite").module.state_dict()
     assert all(torch.equal(shipped[key], value) for key, value in later["teacher"].items())
 
@@ -448,6 +452,6 @@ def test_the_command_line_says_what_is_missing(
 
 
 def test_a_recipe_survives_its_file(tmp_path):
-    write_recipe(recipe(Role.TRANSFORM, island("conv2d_1", "a.weight")), tmp_path / "r.json")
+    write_recipe(recipe(Role.TRANSFORM, float_layer("conv2d_1", "a.weight")), tmp_path / "r.json")
     (read,) = quantize_aware([tmp_path / "r.json"]).recipes
     assert msgspec.to_builtins(read)["islands"][0]["weight"] == "a.weight"
