@@ -50,10 +50,10 @@ browser: $(VENV)/base.stamp
 	$(BIN)/styleexport serve --install
 
 swift: $(VENV)/dev.stamp
-	$(BIN)/python -m ios_harness.check.debian_swift
+	$(BIN)/python -m tools.ios_check.debian_swift
 
 ios-check: $(VENV)/dev.stamp
-	$(BIN)/python -m ios_harness.check
+	$(BIN)/python -m tools.ios_check
 
 android-check: $(VENV)/dev.stamp
 	$(BIN)/python -m android_harness.check --with-d8

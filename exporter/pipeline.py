@@ -46,7 +46,7 @@ from styleexport.exporter.request import (
 )
 from styleexport.exporter.targets._target import Recipe, Target, Written
 from styleexport.models.network import LoadedNetwork
-from styleexport.runtime_bench.execution import executed
+from styleexport.runtime_bench.execution import describe_execution
 from styleexport.runtime_bench.formats._format import format_of
 from styleexport.runtime_bench.parity import agreements, check_file
 
@@ -243,7 +243,7 @@ class _Builder:
             int8_mac_share=written.int8_mac_share,
             quantization=written.quantization,
             recipe=recipe,
-            execution=executed(file) if recipe else None,
+            execution=describe_execution(file) if recipe else None,
             passes=(*passes, *written.passes),
             ops=description.ops,
             layers=written.layers,

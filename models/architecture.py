@@ -1,7 +1,7 @@
-"""A compressed network as data: which network it is, how wide each layer, and how it came to be.
+"""Architecture record of a compressed network: its name, layer widths and history, as data.
 
 A weights file (safetensors) carries it in its metadata; code is never stored. The network is built
-as its description says, its layers are cut to the widths recorded, and the weights are loaded.
+as its description says, its layers are cut to the recorded widths, and the weights are loaded.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ Settings = Mapping[str, str | int]
 
 
 class LayerWidths(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many channels a layer reads and makes."""
+    """Number of input and output channels of a layer."""
 
     inputs: int
     outputs: int
 
 
 class KeptChannels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The channels that a layer kept, numbered as in the parent."""
+    """Indices of the input and output channels that a layer kept, counted in the parent."""
 
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -60,9 +60,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Attributes:
         method: ``zero-channel``, ``symmetric-l2``, ``train`` …
-        parent_sha256: over the checkpoint files that it started from.
-        kept: of the layers that lost channels, those that they kept.
-        schedule: the settings that decided it.
+        parent_sha256: sha256 over the checkpoint files that it started from.
+        kept: channels kept by each layer that lost some.
+        schedule: settings that decided the result.
     """
 
     method: str
@@ -72,14 +72,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Architecture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a weights file says of its network.
+    """Architecture record in the metadata of a weights file.
 
     Attributes:
-        format: of this record.
+        format: version of the record's format.
         network: name of the network that was compressed.
-        settings: that its ``build`` takes.
-        widths: of every layer, by its name in the state dict.
-        history: what was done to it, first to last.
+        settings: keywords of the network's ``build``.
+        widths: widths of every layer, by its name in the state dict.
+        history: steps that led to the weights, first to last.
     """
 
     format: int = FORMAT
@@ -97,7 +97,7 @@ def layers(module: nn.Module) -> Iterator[tuple[str, Layer]]:
 
 
 def widths_of(layer: Layer) -> LayerWidths:
-    """Return how many channels a layer reads and makes."""
+    """Return the number of input and output channels of a layer."""
     if isinstance(layer, nn.Linear):
         return LayerWidths(layer.in_features, layer.out_features)
     if isinstance(layer, Convolution):
@@ -106,12 +106,12 @@ def widths_of(layer: Layer) -> LayerWidths:
 
 
 def has_kernel(layer: Layer) -> bool:
-    """Whether a layer makes channels by weights of its own; a norm does not."""
+    """Whether a layer computes channels with a kernel; a norm does not."""
     return not isinstance(layer, Normalisation)
 
 
 def is_depthwise(layer: Layer) -> bool:
-    """Whether each channel is convolved alone."""
+    """Whether a layer convolves each channel alone."""
     return isinstance(layer, Convolution) and layer.groups == layer.in_channels > 1
 
 
@@ -153,7 +153,7 @@ def _set(layer: nn.Module, name: str, indices: Sequence[int], dim: int) -> None:
 def architecture_of(
     network: StyleNetwork, module: nn.Module, history: Sequence[Event]
 ) -> Architecture:
-    """Return the record of a module of a network."""
+    """Return the architecture record of a module of a network."""
     return Architecture(
         network=network.name,
         settings=dict(network.settings(module)),
@@ -163,10 +163,10 @@ def architecture_of(
 
 
 def read_architecture(path: Path) -> Architecture | None:
-    """Return what a weights file says of its network; None if it says nothing.
+    """Return the architecture record of a weights file; None if it has none.
 
     Raises:
-        BadCheckpoint: it says something that cannot be read.
+        BadCheckpoint: the record cannot be read, or is of another format.
     """
     if path.suffix.lower() != ".safetensors" or not path.is_file():
         return None
@@ -178,18 +178,28 @@ def read_architecture(path: Path) -> Architecture | None:
     if text is None:
         return None
     try:
-        found = msgspec.json.decode(text, type=Architecture)
+        record = msgspec.json.decode(text, type=Architecture)
     except msgspec.DecodeError as error:
         raise BadCheckpoint(
             f"checkpoint {path} holds an architecture that cannot be read ({error}); expected one "
             "that `styleexport prune` wrote: prune again, or update styleexport"
         ) from error
-    if found.format != FORMAT:
+    if record.format != FORMAT:
         raise BadCheckpoint(
-            f"checkpoint {path} holds an architecture of format {found.format}, expected {FORMAT}: "
-            "update styleexport"
+            f"checkpoint {path} holds an architecture of format {record.format}, expected "
+            f"{FORMAT}: update styleexport"
         )
-    return found
+    return record
+
+
+def read_history(paths: Sequence[Path]) -> tuple[Event, ...]:
+    """Return the history of a network's weights; () where its files record none.
+
+    Raises:
+        BadCheckpoint: the record cannot be read, or is of another format.
+    """
+    record = read_architecture(paths[0]) if len(paths) == 1 else None
+    return () if record is None else record.history
 
 
 def record_after(
@@ -199,29 +209,32 @@ def record_after(
     method: str,
     schedule: Mapping[str, str | int | float],
 ) -> Architecture | None:
-    """Return the record of a network after one more step; None if a plain file says all of it.
+    """Return the record of a network after one more step; None where a plain file is enough.
 
-    A plain file does where the network was not compressed and is of the only variant.
+    It is enough where the network was not compressed and has no variants.
 
     Args:
-        network: its description.
-        module: as it is now.
-        parents: files that the step started from; () for weights drawn anew.
-        method: of the step.
-        schedule: its settings.
+        network: description of the network.
+        module: network after the step.
+        parents: files that the step started from; () for random weights.
+        method: method of the step.
+        schedule: settings of the step.
+
+    Raises:
+        BadCheckpoint: a parent's record cannot be read.
     """
-    found = read_architecture(parents[0]) if len(parents) == 1 else None
-    if found is None and not network.settings(module):
+    recorded = len(parents) == 1 and read_architecture(parents[0]) is not None
+    if not recorded and not network.settings(module):
         return None
     digest = sha256_of(parents) if parents else ""
     event = Event(method=method, parent_sha256=digest, schedule=dict(schedule))
-    return architecture_of(network, module, [*(found.history if found else ()), event])
+    return architecture_of(network, module, [*read_history(parents), event])
 
 
 def write_weights(
     path: Path, state: Mapping[str, Tensor], architecture: Architecture | None
 ) -> None:
-    """Write a weights file whole or not at all, with its architecture if it has one.
+    """Write a weights file whole or not at all, with its architecture record if it has one.
 
     Raises:
         DeviceError: the folder is not writable or the disk is full.
@@ -232,36 +245,36 @@ def write_weights(
         part.write_bytes(save(tensors, None if text is None else {KEY: text}))
 
 
-def build_compressed(network: StyleNetwork, found: Architecture, path: Path) -> nn.Module:
+def build_compressed(network: StyleNetwork, record: Architecture, path: Path) -> nn.Module:
     """Return the module that a weights file describes, with its weights.
 
     Args:
-        network: that the user named.
-        found: the file's record.
-        path: of the file.
+        network: description of the network that the user named.
+        record: the file's architecture record.
+        path: weights file.
 
     Raises:
-        BadCheckpoint: it is of another network, or its widths do not fit.
+        BadCheckpoint: the record is of another network, or its widths do not fit.
     """
-    if found.network != network.name:
+    if record.network != network.name:
         raise BadCheckpoint(
-            f"checkpoint {path} is a compressed {found.network}, not {network.name}: type "
-            f"{found.network} instead, or another --checkpoint"
+            f"checkpoint {path} is a compressed {record.network}, not {network.name}: type "
+            f"{record.network} instead, or another --checkpoint"
         )
     try:
-        module = network.build(**found.settings)
+        module = network.build(**record.settings)
     except (TypeError, ValueError, KeyError) as error:
         raise BadCheckpoint(
-            f"checkpoint {path}: {network.name} has no settings {found.settings} "
+            f"checkpoint {path}: {network.name} has no settings {record.settings} "
             f"({first_line(error)}); expected a file that `styleexport prune` wrote"
         ) from error
-    _resize(module, found.widths, path)
+    _resize(module, record.widths, path)
     load_into(module, read_tensors(path), path)
     return module
 
 
 def _resize(module: nn.Module, widths: Mapping[str, LayerWidths], path: Path) -> None:
-    """Cut a module's layers to widths; the values are loaded later."""
+    """Cut a module's layers to widths, keeping the first channels; the weights are loaded later."""
     present = dict(layers(module))
     for name in present.keys() ^ widths.keys():
         raise BadCheckpoint(

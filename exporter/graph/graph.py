@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from styleexport.core.errors import UnsupportedOp, first_line
+from styleexport.core.macs import operation_macs
 from styleexport.core.manifest import TensorFact
 from styleexport.core.quiet import quiet
 from styleexport.core.types import MAX_SIDE, Role, Size
@@ -99,21 +99,12 @@ class Graph:
 
 
 def _macs(node: torch.fx.Node) -> int:
-    """Return the multiply-accumulates of one operation.
-
-    They are in·kh·kw for each output element of a convolution, out·kh·kw for each input element of
-    a transposed one, and the inner length for each output element of a matrix product.
-    """
-    name = str(node.target)
-    if not any(word in name for word in ("aten.conv", "aten.linear", "aten.mm", "aten.matmul")):
+    """Return the multiply-accumulates of one operation; 0 for what is no ATen operation."""
+    value, name = node.meta.get("val"), str(node.target)
+    if not name.startswith("aten.") or not isinstance(value, Tensor):
         return 0
-    data, weight = (argument.meta["val"].shape for argument in node.args[:2])  # pyright: ignore
-    out = node.meta["val"].shape
-    if "transpose" in name:
-        return math.prod(data) * math.prod(weight[1:])
-    if "conv" in name or "linear" in name:
-        return math.prod(out) * math.prod(weight[1:])
-    return math.prod(out) * weight[-2]
+    values = (x.meta.get("val") for x in node.args if isinstance(x, torch.fx.Node))
+    return operation_macs(name, [x.shape for x in values if isinstance(x, Tensor)], value.shape)
 
 
 def copied(module: nn.Module) -> nn.Module:

@@ -8,7 +8,6 @@ a unit, what it reads apart from those operations, and its *output*.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import torch
 from torch.fx import Graph as Nodes
 from torch.fx import GraphModule, Node
 
+from styleexport.core.macs import operation_macs
 from styleexport.core.recipe import Island
 from styleexport.exporter.graph.rewrite import argument
 
@@ -105,9 +105,8 @@ def find_units(module: GraphModule) -> tuple[Unit, ...]:
 
 
 def _macs(node: Node, data: Node, weight: Node) -> int:
-    window = math.prod(weight.meta["val"].shape[1:])
-    mapped = data if kind(node) == TRANSPOSED else node
-    return math.prod(mapped.meta["val"].shape) * window
+    shapes = [x.meta["val"].shape for x in (data, weight)]
+    return operation_macs(str(node.target), shapes, node.meta["val"].shape)
 
 
 def default_islands(module: GraphModule, units: Sequence[Unit]) -> tuple[Island, ...]:

@@ -1,4 +1,4 @@
-"""The pictures that channels are watched on, and those that prove what was removed."""
+"""Calibration and held-out pictures for pruning, and variations of them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ MOST = 64
 
 @dataclass(frozen=True)
 class PictureSet:
-    """Pictures in two parts that share none.
+    """Pictures in two disjoint parts.
 
     Attributes:
-        calibration: channels are called empty on these.
-        held_out: and proven to be empty on these.
-        sha256: over the pixels of both, in order.
+        calibration: pictures that decide what is removed.
+        held_out: pictures that the result is measured on.
+        sha256: sha256 over the pixels of all, in order.
     """
 
     calibration: tuple[Image.Image, ...]
@@ -40,10 +40,10 @@ class PictureSet:
 def read_pictures(folders: Sequence[Path]) -> PictureSet:
     """Return the pictures of folders, or those that ship with the package; every fourth held out.
 
-    At most 64 are taken, evenly spread by name.
+    At most 64 are read, evenly spaced in the order of their names.
 
     Raises:
-        UsageError: a folder does not exist, or there are too few to call a channel empty.
+        UsageError: a folder does not exist, or there are fewer than 16 pictures.
         BadImage: a picture cannot be read.
     """
     files = image_files(folders) if folders else [*bundled("content"), *bundled("style")]
@@ -65,16 +65,20 @@ def at_size(picture: Image.Image, size: Size) -> Tensor:
 
 
 def variants(picture: Tensor) -> list[Tensor]:
-    """Return a picture [1, 3, H, W] in 0..1 as it is, as a negative, in other colours, faint, hard.
+    """Return six variants of a picture [1, 3, H, W] in 0..1, of the same shape and range.
 
-    A channel that is empty on few pictures need not be empty on all; each picture says more so.
+    The picture itself, its negative, two permutations of its colour channels, a faint one and one
+    of extreme contrast: few pictures then show more of what a channel responds to.
     """
     hard = (picture - 0.5).sign() / 2 + 0.5
     return [picture, 1 - picture, picture.roll(1, 1), picture.roll(2, 1), picture / 4, hard]
 
 
 def extremes(size: Size) -> list[Tensor]:
-    """Return what photographs seldom show, [1, 3, H, W] each: flat colours, noise, checkers."""
+    """Return inputs that photographs seldom have: flat colours, noise, checkerboards.
+
+    Each is [1, 3, H, W] in 0..1.
+    """
     shape = (1, 3, size.height, size.width)
     corners = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 3)
     flat = [corner.reshape(1, 3, 1, 1).expand(shape).clone() for corner in corners]

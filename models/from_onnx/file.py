@@ -1,4 +1,4 @@
-"""An ONNX file on disk: read as data, its references kept inside its folder, its kind checked."""
+"""Reading of ONNX files: as data only, with external weights from the file's own folder only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from onnx.external_data_helper import load_external_data_for_model
 from styleexport.core.errors import BadCheckpoint, UnsupportedOp, UsageError, first_line
 
 # protobuf's own limit; a style network has a hundredth of it.
-MOST_BYTES = 2**31 - 1
+MAX_BYTES = 2**31 - 1
 OLDEST_OPSET = 7
 QUANTIZED = ("Quantize", "Dequantize", "QLinear", "ConvInteger", "MatMulInteger", "DynamicQuant")
 HALF = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
@@ -21,11 +21,11 @@ HALF = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """A model that was read.
+    """An ONNX model and the files that it was read from.
 
     Attributes:
-        model: its weights in memory.
-        files: it and those beside it that hold weights of it.
+        model: model with its weights in memory.
+        files: the model's file, and the files beside it that hold weights.
     """
 
     model: ModelProto
@@ -36,21 +36,22 @@ def read_model(path: Path) -> OnnxFile:
     """Return the model of a file, checked to be a plain float network.
 
     Raises:
-        BadCheckpoint: missing, damaged, not ONNX, too large, or with weights outside its folder.
-        UsageError: quantized or in half precision already.
-        UnsupportedOp: of an opset, domain or kind that is not read.
+        BadCheckpoint: the file is missing, damaged, not ONNX or too large, or has weights outside
+            its folder.
+        UsageError: the network is quantized or in half precision.
+        UnsupportedOp: the opset, a function or a sparse weight is not supported.
     """
     if not path.is_file():
         raise BadCheckpoint(f"network {path} does not exist; type the path of a .onnx file")
-    if not 0 < path.stat().st_size <= MOST_BYTES:
-        raise _damaged(path, f"it has {path.stat().st_size} bytes, expected 1 to {MOST_BYTES}")
+    if not 0 < path.stat().st_size <= MAX_BYTES:
+        raise _damaged(path, f"it has {path.stat().st_size} bytes, expected 1 to {MAX_BYTES}")
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:  # what damaged bytes make a reader raise is not a closed list
         raise _damaged(path, first_line(error)) from error
     external = _external_files(model, path)
-    if sum(file.stat().st_size for file in external) > MOST_BYTES:
-        raise _damaged(path, f"its weights have more than {MOST_BYTES} bytes")
+    if sum(file.stat().st_size for file in external) > MAX_BYTES:
+        raise _damaged(path, f"its weights have more than {MAX_BYTES} bytes")
     try:
         load_external_data_for_model(model, str(path.parent))
         _check_kind(model, path)
@@ -63,13 +64,13 @@ def read_model(path: Path) -> OnnxFile:
 
 
 def _external_files(model: ModelProto, path: Path) -> tuple[Path, ...]:
-    """Return the files beside a model that hold weights of it, sorted.
+    """Return the files beside a model that hold weights, sorted.
 
     Raises:
-        BadCheckpoint: one is missing or would be read from outside the model's folder.
+        BadCheckpoint: one is missing or outside the model's folder.
     """
     folder = path.parent.resolve()
-    found: set[Path] = set()
+    files: set[Path] = set()
     for tensor in _tensors(model):
         if tensor.data_location != TensorProto.EXTERNAL:
             continue
@@ -84,8 +85,8 @@ def _external_files(model: ModelProto, path: Path) -> tuple[Path, ...]:
             raise BadCheckpoint(
                 f"network {path} has weights in {name!r}, which is not beside it; put it there"
             )
-        found.add(file)
-    return tuple(sorted(found))
+        files.add(file)
+    return tuple(sorted(files))
 
 
 def _tensors(model: ModelProto) -> Iterator[TensorProto]:

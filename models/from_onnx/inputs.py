@@ -1,4 +1,4 @@
-"""Which inputs of an ONNX file are pictures, style codes and strengths, and their layouts."""
+"""Inputs of an ONNX file: pictures, style codes and strengths, and their layouts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ TO_FIRST, TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 STYLE_WORDS = ("style", "reference", "ref")
 
 
-class Kind(enum.Enum):
-    """What an input is."""
+class InputKind(enum.Enum):
+    """Kind of an input, with its shape."""
 
     NCHW = "picture [N, 3, H, W]"
     NHWC = "picture [N, H, W, 3]"
@@ -28,46 +28,46 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True)
 class Input:
-    """One input.
+    """An input of an ONNX file.
 
     Attributes:
-        name: in the file.
-        kind: what it is.
-        shape: with None for axes of any length.
+        name: name in the file.
+        kind: kind of input.
+        shape: length of each axis; None for any length.
     """
 
     name: str
-    kind: Kind
+    kind: InputKind
     shape: tuple[int | None, ...]
 
     @property
     def sides(self) -> tuple[int, int] | None:
-        """Height and width of a picture, None where they are open."""
-        if self.kind not in (Kind.NCHW, Kind.NHWC):
+        """Height and width of a picture; None where they are open."""
+        if self.kind not in (InputKind.NCHW, InputKind.NHWC):
             return None
-        height, width = self.shape[2:] if self.kind is Kind.NCHW else self.shape[1:3]
+        height, width = self.shape[2:] if self.kind is InputKind.NCHW else self.shape[1:3]
         return (height, width) if height and width else None
 
     def shape_at(self, size: tuple[int, int]) -> tuple[int, ...]:
-        """Return the shape with open axes filled in: one picture, its sides those of ``size``."""
-        if self.kind is Kind.NCHW:
+        """Return the shape with open axes filled in: one picture of ``size``, height and width."""
+        if self.kind is InputKind.NCHW:
             return (1, 3, *(self.sides or size))
-        if self.kind is Kind.NHWC:
+        if self.kind is InputKind.NHWC:
             return (1, *(self.sides or size), 3)
         return tuple(axis or 1 for axis in self.shape)
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The inputs of a file by what they are.
+    """The inputs of an ONNX file, by kind.
 
     Attributes:
-        all: in the file's order.
-        content: the photograph.
-        style: the style's picture.
-        code: the style code.
-        strength: of the style.
-        named: whether the user said which picture is which.
+        all: inputs in the file's order.
+        content: photograph.
+        style: picture of the style; None without one.
+        code: style code; None without one.
+        strength: strength of the style; None without one.
+        named: whether the user named content or style.
     """
 
     all: tuple[Input, ...]
@@ -79,83 +79,89 @@ class Inputs:
     named: bool = False
 
     def swapped(self) -> Inputs:
-        """Return them with the two pictures the other way round."""
+        """Return the inputs with content and style exchanged."""
         assert self.style is not None
         return replace(self, content=self.style, style=self.content)
 
     @property
     def sides(self) -> tuple[int, int] | None:
-        """The one size that the file takes, None where it takes any."""
+        """Height and width that the file takes; None where it takes any."""
         return self.content.sides
 
 
 class Picture(nn.Module):
-    """A graph of one picture, fed [1, 3, H, W] however the file has it."""
+    """A graph of one picture, called with [1, 3, H, W] in whatever layout the file has.
 
-    def __init__(self, graph: OnnxGraph, fact: Input) -> None:
+    Args:
+        graph: graph of one input.
+        picture: input that the picture is fed to.
+    """
+
+    def __init__(self, graph: OnnxGraph, picture: Input) -> None:
         super().__init__()
         self.graph = graph
-        self.fact = fact
-        self.fixed_size = fact.sides
+        self.picture = picture
+        self.fixed_size = picture.sides
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the graph's output."""
-        return self.graph(to_layout(image, self.fact))[0]
+        """Return the graph's output for an image [1, 3, H, W]."""
+        return self.graph(to_layout(image, self.picture))[0]
 
 
-def to_layout(image: Tensor, fact: Input) -> Tensor:
-    """Return a picture [1, 3, H, W] as an input has it."""
-    return image.permute(0, 2, 3, 1) if fact.kind is Kind.NHWC else image
+def to_layout(image: Tensor, picture: Input) -> Tensor:
+    """Return an image [1, 3, H, W] in the layout of an input."""
+    return image.permute(0, 2, 3, 1) if picture.kind is InputKind.NHWC else image
 
 
 def to_channels_first(image: Tensor) -> Tensor:
-    """Return a painting as [1, 3, H, W]."""
+    """Return a painting [1, 3, H, W] or [1, H, W, 3] as [1, 3, H, W]."""
     return image.permute(0, 3, 1, 2) if image.shape[-1] == 3 != image.shape[1] else image
 
 
 def inputs_of(model: ModelProto, path: Path, content: str | None, style: str | None) -> Inputs:
-    """Return the inputs of a model by what they are.
+    """Return the inputs of a model, by kind.
 
     Args:
-        model: of the file.
-        path: for messages.
-        content: name of the input that is the photograph, where it was named.
-        style: name of the input that is the style's picture, where it was named.
+        model: model of the file.
+        path: path of the file, for messages.
+        content: name of the content input; None to infer it.
+        style: name of the style input; None to infer it.
 
     Raises:
-        UsageError: inputs that are not those of a style network, or a name that none has.
+        UsageError: the inputs are not those of a style network, or have no such name.
     """
     weights = {tensor.name for tensor in model.graph.initializer}
-    found = tuple(_input(v, path) for v in model.graph.input if v.name not in weights)
+    inputs = tuple(_input(v, path) for v in model.graph.input if v.name not in weights)
     for name in (content, style):
-        if name is not None and name not in [item.name for item in found]:
+        if name is not None and name not in [item.name for item in inputs]:
             raise UsageError(
                 f"network {path} has no input {name!r}: expected one of "
-                f"{', '.join(item.name for item in found)}; type --content {found[0].name}"
+                f"{', '.join(item.name for item in inputs)}; type --content {inputs[0].name}"
             )
-    pictures = [item for item in found if item.kind in (Kind.NCHW, Kind.NHWC)]
-    first, second = _ordered(pictures, content, style) if len(pictures) == 2 else (pictures, None)
-    codes = [item for item in found if item.kind is Kind.CODE]
-    strengths = [item for item in found if item.kind is Kind.STRENGTH]
+    pictures = [item for item in inputs if item.kind in (InputKind.NCHW, InputKind.NHWC)]
+    codes = [item for item in inputs if item.kind is InputKind.CODE]
+    strengths = [item for item in inputs if item.kind is InputKind.STRENGTH]
     if not 1 <= len(pictures) <= 2 or len(codes) > 2 - len(pictures) or len(strengths) > 1:
-        listed = ", ".join(f"{item.name!r} {list(item.shape)}" for item in found)
+        listed = ", ".join(f"{item.name!r} {list(item.shape)}" for item in inputs)
         raise UsageError(
             f"network {path} takes {listed or 'no inputs'}; expected one picture, two pictures, or "
             "a picture and a style code: export the network with those"
         )
-    one = first if isinstance(first, Input) else first[0]
-    if second is not None and second.sides != one.sides:
-        raise UsageError(
-            f"network {path} takes pictures of two sizes, {one.sides} and {second.sides}: export "
-            "it with one"
-        )
+    first, second = pictures[0], None
+    if len(pictures) == 2:
+        first, second = _ordered(pictures, content, style)
+        if second.sides != first.sides:
+            raise UsageError(
+                f"network {path} takes pictures of two sizes, {first.sides} and {second.sides}: "
+                "export it with one"
+            )
     return Inputs(
-        found,
-        one,
+        inputs,
+        first,
         second,
-        next(iter(codes), None),
-        next(iter(strengths), None),
-        content is not None or style is not None,
+        code=next(iter(codes), None),
+        strength=next(iter(strengths), None),
+        named=content is not None or style is not None,
     )
 
 
@@ -190,17 +196,17 @@ def _input(value: ValueInfoProto, path: Path) -> Input:
     return Input(value.name, _kind(value.name, shape, path), shape)
 
 
-def _kind(name: str, shape: tuple[int | None, ...], path: Path) -> Kind:
+def _kind(name: str, shape: tuple[int | None, ...], path: Path) -> InputKind:
     batch = shape[0] if shape else 1
     if batch in (1, None) and len(shape) == 4:
         if shape[1] == 3 or (shape[1] is None and shape[3] != 3):
-            return Kind.NCHW
+            return InputKind.NCHW
         if shape[3] == 3:
-            return Kind.NHWC
+            return InputKind.NHWC
     if batch in (1, None) and len(shape) == 2 and (shape[1] or 0) > 1:
-        return Kind.CODE
+        return InputKind.CODE
     if all(axis in (1, None) for axis in shape) and len(shape) <= 2:
-        return Kind.STRENGTH
+        return InputKind.STRENGTH
     raise UsageError(
         f"network {path} takes {name!r} as {list(shape)}; expected a picture [1, 3, H, W] or "
         "[1, H, W, 3], a style code [1, K] or a strength [1]: export it for one picture"
@@ -211,8 +217,8 @@ def channels_first(model: ModelProto) -> ModelProto:
     """Return a model whose pictures are [N, 3, H, W] where it only transposed them to that.
 
     Converters from channels-last frameworks put a ``Transpose`` behind each input and before the
-    output. Dropping both changes no value, and lets a scaling of the pixels meet the convolution
-    behind.
+    output. Dropping both changes no value, and lets a pixel scaling be folded into the convolution
+    behind it.
     """
     changed = ModelProto()
     changed.CopyFrom(model)

@@ -1,4 +1,4 @@
-"""One node of an ONNX graph and what it is called with."""
+"""Nodes of an ONNX graph, and calls of a node with its inputs."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from torch import Tensor
 
 from styleexport.core.errors import UnsupportedOp
 
-Known = NDArray[Any]
-Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | Known
+# A value that does not depend on the picture's pixels.
+Constant = NDArray[Any]
+Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | Constant
 # 4 GB of float32: more than any layer of a style network at the largest size that fits a phone.
-MOST_ELEMENTS = 2**30
+MAX_ELEMENTS = 2**30
 
 
 @dataclass(frozen=True)
 class Node:
-    """One operation.
+    """A node of an ONNX graph.
 
     Attributes:
-        name: its own, or that of its first output.
-        op: what it computes.
-        inputs: names of values; "" for one that is left out.
-        outputs: names of values.
-        attributes: by name.
-        proto: as the file has it.
+        name: name of the node, or of its first output.
+        op: type of the operation, such as ``Conv``.
+        inputs: names of the input values; "" for an omitted one.
+        outputs: names of the output values.
+        attributes: plain attributes, by name.
+        proto: node as in the file.
     """
 
     name: str
@@ -44,7 +45,7 @@ class Node:
 
     @classmethod
     def of(cls, proto: NodeProto) -> Node:
-        """Return the node that a file describes."""
+        """Return a node of a file."""
         return cls(
             proto.name or next(iter(proto.output), proto.op_type),
             proto.op_type,
@@ -55,7 +56,11 @@ class Node:
         )
 
     def unsupported(self, what: str) -> UnsupportedOp:
-        """Return the error that says what this node has that is not read."""
+        """Return the error of a node that is not supported.
+
+        Args:
+            what: reason, as the message continues after the node's name.
+        """
         return UnsupportedOp(
             f"node {self.name!r} ({self.op}) {what}; export the network from PyTorch instead: "
             "styleexport onnx package.module:factory, or a .pt2 file of torch.export"
@@ -83,20 +88,20 @@ def _attribute(proto: onnx.AttributeProto) -> Attribute:
 
 @dataclass(frozen=True)
 class Call:
-    """A node with its inputs.
+    """A call of a node: its inputs and how they are read.
 
     Attributes:
-        node: what is to be computed.
+        node: node to compute.
         tensors: inputs that depend on the picture, and weights; None for others.
-        known: inputs that are known without the picture's pixels; None for others.
-        opset: of the file.
-        border: rows and columns of zeros that a ``Pad`` puts round the first input, for a
-            convolution to put there itself.
+        constants: inputs that do not depend on the picture's pixels; None for others.
+        opset: opset version of the file.
+        border: rows and columns of zeros that a ``Pad`` adds around the first input, which the
+            convolution is to add itself.
     """
 
     node: Node
     tensors: Sequence[Tensor | None]
-    known: Sequence[Known | None]
+    constants: Sequence[Constant | None]
     opset: int
     border: tuple[int, int] = (0, 0)
 
@@ -109,7 +114,7 @@ class Call:
         tensor = self.tensors[index]
         if tensor is not None:
             return tensor
-        value = self.known[index]
+        value = self.constants[index]
         assert value is not None, (self.node.name, index)
         return torch.from_numpy(np.ascontiguousarray(value))
 
@@ -118,48 +123,64 @@ class Call:
         return [self.tensor(index) for index in range(len(self.node.inputs))]
 
     def optional(self, index: int) -> Tensor | None:
-        """Return an input as a tensor, None where it is left out."""
+        """Return an input as a tensor; None where it is omitted."""
         return self.tensor(index) if self.has(index) else None
 
     def operand(self, index: int) -> Tensor | float:
-        """Return an input, a single known float as a number."""
-        value = self.known[index]
+        """Return an input as a tensor, or a constant of one float as a number."""
+        value = self.constants[index]
         if value is not None and value.size == 1 and value.dtype.kind == "f":
             others = [t.dim() for t in self.tensors if t is not None and t.numel() > 1]
             if value.ndim <= max(others, default=0):
                 return float(value.reshape(()))
         return self.tensor(index)
 
-    def value(self, index: int) -> Known:
-        """Return an input that must be known without the picture's pixels."""
-        value = self.known[index]
+    def value(self, index: int) -> Constant:
+        """Return an input that must be a constant.
+
+        Raises:
+            UnsupportedOp: the input depends on the picture's pixels.
+        """
+        value = self.constants[index]
         if value is None:
             raise self.node.unsupported(f"takes input {index} from the picture's values")
         return value
 
     def integers(self, name: str, index: int | None = None) -> tuple[int, ...] | None:
-        """Return whole numbers given as an attribute or, in later opsets, as an input."""
+        """Return integers given as an attribute or, in later opsets, as an input; None for neither.
+
+        Args:
+            name: name of the attribute.
+            index: index of the input; None where there is none.
+
+        Raises:
+            UnsupportedOp: the input depends on the picture's pixels.
+        """
         if index is not None and self.has(index):
             return tuple(int(item) for item in self.value(index).reshape(-1))
         given = self.node.attributes.get(name)
         return tuple(int(item) for item in given) if isinstance(given, tuple) else None
 
     def integer(self, name: str, default: int) -> int:
-        """Return an attribute that is a whole number."""
+        """Return an integer attribute."""
         value = self.node.attributes.get(name, default)
         return value if isinstance(value, int) else default
 
     def number(self, name: str, default: float) -> float:
-        """Return an attribute that is a number."""
+        """Return an attribute that is an integer or a float."""
         value = self.node.attributes.get(name, default)
         return float(value) if isinstance(value, int | float) else default
 
     def text(self, name: str, default: str) -> str:
-        """Return an attribute that is a word."""
+        """Return a string attribute."""
         return str(self.node.attributes.get(name, default))
 
     def bounded(self, shape: Sequence[int]) -> Sequence[int]:
-        """Return a shape that an operation may make."""
-        if math.prod(shape) > MOST_ELEMENTS:
+        """Return the shape of a result, checked against a limit of 2**30 elements.
+
+        Raises:
+            UnsupportedOp: the result has more elements.
+        """
+        if math.prod(shape) > MAX_ELEMENTS:
             raise self.node.unsupported(f"makes a tensor of {list(shape)}, too large to be meant")
         return shape

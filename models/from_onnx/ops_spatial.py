@@ -1,4 +1,4 @@
-"""ONNX operations on pictures: convolution, normalisation, padding, resizing, pooling.
+"""ONNX operations on feature maps: convolution, normalisation, padding, pooling, resizing.
 
 After the operator specification of onnx.ai, opsets 7 and later.
 """
@@ -6,15 +6,15 @@ After the operator specification of onnx.ai, opsets 7 and later.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from styleexport.models.from_onnx.node import Call
+from styleexport.models.from_onnx.ops_resize import resize, upsample
 
+# Of rows and columns.
 Pair = tuple[int, int]
 
 
@@ -66,8 +66,8 @@ def _batch_norm(call: Call) -> Tensor:
     return functional.batch_norm(call.tensor(0), mean, variance, scale, shift, eps=epsilon)
 
 
-def _sides(call: Call) -> list[int]:
-    """Return what a pad adds, as torch has it: the last axis first, each before and after."""
+def _pad_amounts(call: Call) -> list[int]:
+    """Return the elements that a pad adds, in torch's order: last axis first, before and after."""
     data, given = call.tensor(0), call.integers("pads", 1) or ()
     axes = call.integers("axes", 3) or tuple(range(data.dim()))
     before, after = [0] * data.dim(), [0] * data.dim()
@@ -77,27 +77,31 @@ def _sides(call: Call) -> list[int]:
     return [side for pair in zip(reversed(before), reversed(after), strict=True) for side in pair]
 
 
-def _filling(call: Call) -> float:
+def _pad_value(call: Call) -> float:
     return float(call.value(2).reshape(())) if call.has(2) else call.number("value", 0.0)
 
 
 def border(call: Call) -> Pair | None:
-    """Return the rows and columns that a pad puts on both sides alike, if they are of zeros."""
-    flat = _sides(call)
+    """Return the rows and columns of zeros of a pad that is equal on both sides; None for others.
+
+    Raises:
+        UnsupportedOp: the amounts depend on pixels, or the result is too large.
+    """
+    flat = _pad_amounts(call)
     even = len(flat) == 8 and flat[0] == flat[1] and flat[2] == flat[3] and not any(flat[4:])
-    if call.text("mode", "constant") != "constant" or not even or min(flat) < 0 or _filling(call):
+    if call.text("mode", "constant") != "constant" or not even or min(flat) < 0 or _pad_value(call):
         return None
     return flat[2], flat[0]
 
 
 def _pad(call: Call) -> Tensor:
-    data, mode, flat = call.tensor(0), call.text("mode", "constant"), _sides(call)
+    data, mode, flat = call.tensor(0), call.text("mode", "constant"), _pad_amounts(call)
     if not any(flat):
         return data
     if mode == "constant":
         while len(flat) > 2 and not any(flat[-2:]):
             flat = flat[:-2]
-        return functional.pad(data, flat, value=_filling(call))
+        return functional.pad(data, flat, value=_pad_value(call))
     modes = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}
     if mode not in modes or data.dim() != 4 or any(flat[4:]):
         raise call.node.unsupported(f"pads {list(data.shape)} by {flat} in mode {mode}")
@@ -142,105 +146,6 @@ def _global_max(call: Call) -> Tensor:
     return data.amax(tuple(range(2, data.dim())), keepdim=True)
 
 
-def _upsample(call: Call) -> Tensor:
-    given = call.node.attributes.get("scales", ())
-    scales = call.value(1).reshape(-1).tolist() if call.has(1) else given
-    if not isinstance(scales, list | tuple):
-        raise call.node.unsupported("has no scales")
-    return _resized(call, tuple(map(float, scales)), None, "asymmetric", "floor")
-
-
-def _resize(call: Call) -> Tensor:
-    data = call.tensor(0)
-    old = len(call.node.inputs) == 2
-    scales_at = 1 if old else 2
-    scales = call.value(scales_at).reshape(-1) if call.has(scales_at) else np.empty(0)
-    sizes = call.integers("", 3)
-    axes = call.integers("axes") or tuple(range(data.dim()))
-    if (
-        call.integer("antialias", 0)
-        or call.text("keep_aspect_ratio_policy", "stretch") != "stretch"
-    ):
-        raise call.node.unsupported("smooths or keeps proportions")
-    by: list[float] = [1.0] * data.dim()
-    to: list[int] = list(data.shape)
-    for position, axis in enumerate(axes):
-        if sizes:
-            to[axis] = sizes[position]
-            by[axis] = to[axis] / data.shape[axis]
-        elif len(scales):
-            by[axis] = float(scales[position])
-    where = call.text("coordinate_transformation_mode", "asymmetric" if old else "half_pixel")
-    rounding = call.text("nearest_mode", "floor" if old else "round_prefer_floor")
-    return _resized(call, tuple(by), tuple(to) if sizes else None, where, rounding)
-
-
-def _resized(
-    call: Call, scales: Sequence[float], sizes: Sequence[int] | None, where: str, rounding: str
-) -> Tensor:
-    data, mode = call.tensor(0), call.text("mode", "nearest")
-    if data.dim() != 4 or tuple(scales[:2]) != (1.0, 1.0):
-        raise call.node.unsupported(f"scales {list(data.shape)} by {list(scales)}")
-    if sizes is None:
-        sizes = [math.floor(side * by) for side, by in zip(data.shape, scales, strict=True)]
-    call.bounded(sizes)
-    to: Pair = (sizes[2], sizes[3])
-    if to == tuple(data.shape[2:]):
-        return data
-    if mode == "nearest":
-        return _nearest(call, data, to, tuple(scales[2:]), where, rounding)
-    names = {"linear": "bilinear", "cubic": "bicubic"}
-    corners = where == "align_corners"
-    if mode not in names or where not in ("align_corners", "half_pixel", "pytorch_half_pixel"):
-        raise call.node.unsupported(f"resizes in mode {mode}, {where}")
-    return functional.interpolate(data, to, mode=names[mode], align_corners=corners)
-
-
-def _nearest(
-    call: Call, data: Tensor, to: Pair, scales: Sequence[float], where: str, rounding: str
-) -> Tensor:
-    """Return the resized picture by the rule of torch that picks the pixels that ONNX's does."""
-    if all(_repeats(scale, where, rounding) for scale in scales):
-        return functional.interpolate(data, scale_factor=[float(scale) for scale in scales])
-    sides = list(zip(data.shape[2:], to, scales, strict=True))
-    wanted = [_picked(call, n, m, scale, where, rounding) for n, m, scale in sides]
-    for mode, offset in (("nearest", 0.0), ("nearest-exact", 0.5)):
-        ours = [np.floor((np.arange(m) + offset) * (n / m)) for n, m, _ in sides]
-        if all(np.array_equal(*pair) for pair in zip(ours, wanted, strict=True)):
-            return functional.interpolate(data, to, mode=mode)
-    raise call.node.unsupported(f"picks pixels by {where}, {rounding} at scales {list(scales)}")
-
-
-def _repeats(scale: float, where: str, rounding: str) -> bool:
-    """Return whether a rule writes each pixel ``scale`` times."""
-    if scale < 1 or scale != int(scale):
-        return False
-    if where == "asymmetric":
-        return rounding == "floor" or (scale == 2 and rounding == "round_prefer_floor")
-    return where in HALF_PIXEL and rounding.startswith("round")
-
-
-def _picked(
-    call: Call, length: int, out: int, scale: float, where: str, rounding: str
-) -> NDArray[np.float64]:
-    """Return which of ``length`` rows each of ``out`` rows copies."""
-    rows = np.arange(out, dtype=np.float64)
-    if where == "align_corners":
-        source = rows * (length - 1) / max(1, out - 1)
-    elif where in HALF_PIXEL:
-        source = (rows + 0.5) / scale - 0.5
-    elif where == "asymmetric":
-        source = rows / scale
-    else:
-        raise call.node.unsupported(f"picks pixels by {where}")
-    if rounding.startswith("round"):
-        up = rounding == "round_prefer_ceil"
-        source = np.floor(source + 0.5) if up else np.ceil(source - 0.5)
-    else:
-        source = np.ceil(source) if rounding == "ceil" else np.floor(source)
-    return np.clip(source, 0, length - 1)
-
-
 def _depth_to_space(call: Call) -> Tensor:
     data, side = call.tensor(0), call.integer("blocksize", 1)
     if call.text("mode", "DCR") == "CRD":
@@ -270,7 +175,7 @@ def _check_plane(call: Call, data: Tensor) -> None:
 def _pads(
     call: Call, data: Tensor, kernel: Pair, stride: Pair, dilation: Pair
 ) -> tuple[int, int, int, int]:
-    """Return (top, left, bottom, right), named or by the rule that ``auto_pad`` is."""
+    """Return (top, left, bottom, right), as given or by the ``auto_pad`` rule."""
     rule = call.text("auto_pad", "NOTSET")
     if rule == "NOTSET":
         given = call.integers("pads") or (0, 0, 0, 0)
@@ -285,10 +190,9 @@ def _pads(
     return sides[0][0], sides[1][0], sides[0][1], sides[1][1]
 
 
-HALF_PIXEL = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric")
 POOL = ("kernel_shape", "strides", "dilations")
 
-LAYERS: Mapping[str, Callable[[Call], Tensor]] = {
+SPATIAL_OPS: Mapping[str, Callable[[Call], Tensor]] = {
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_norm,
     "Conv": _conv,
@@ -299,7 +203,7 @@ LAYERS: Mapping[str, Callable[[Call], Tensor]] = {
     "InstanceNormalization": _instance_norm,
     "MaxPool": _max_pool,
     "Pad": _pad,
-    "Resize": _resize,
+    "Resize": resize,
     "SpaceToDepth": _space_to_depth,
-    "Upsample": _upsample,
+    "Upsample": upsample,
 }

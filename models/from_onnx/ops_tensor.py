@@ -1,4 +1,4 @@
-"""ONNX operations on tensors of any rank: arithmetic, activations, reductions, shapes.
+"""ONNX operations on tensors of any rank: arithmetic, activations, reductions, shape changes.
 
 After the operator specification of onnx.ai, opsets 7 and later.
 """
@@ -190,7 +190,7 @@ def _cast(call: Call) -> Tensor:
     return call.tensor(0)
 
 
-MATHS: Mapping[str, Callable[[Call], Result]] = {
+TENSOR_OPS: Mapping[str, Callable[[Call], Result]] = {
     "Abs": _unary(torch.abs),
     "Add": _binary(lambda a, b: a + b),
     "Cast": _cast,

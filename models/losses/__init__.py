@@ -1,1 +1,1 @@
-"""Training losses and their networks."""
+"""Training losses, and the networks in whose features they are measured."""

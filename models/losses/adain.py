@@ -1,4 +1,4 @@
-"""The AdaIN objective in the features of a loss network that is not the network's own encoder.
+"""AdaIN objective in the features of a loss network that is not the network's own encoder.
 
 Content (Huang and Belongie 2017, equation 12): the output's deepest features against AdaIN of the
 content's. Style (equation 13): mean and standard deviation of the output's features against the
@@ -36,7 +36,14 @@ def loss_network(path: Path) -> VggEncoder:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """The weight of each term; all terms are of order one."""
+    """Weights of the loss terms; all terms are of order one.
+
+    Attributes:
+        content: weight of the content distance (equation 12).
+        style: weight of the style distance (equation 13).
+        identity: weight of the error of a picture painted in its own style.
+        variation: weight of the total variation.
+    """
 
     content: float = 1.0
     style: float = 1.0
@@ -45,7 +52,13 @@ class LossWeights:
 
 
 def content_target(features: Tensor, own: Tensor, style: Tensor) -> Tensor:
-    """Return AdaIN of features [N, C, h, w] from their own to the style's statistics [N, 2C]."""
+    """Return AdaIN of features, [N, C, h, w] (Huang and Belongie 2017, equation 8).
+
+    Args:
+        features: [N, C, h, w].
+        own: channel means and deviations of the features, [N, 2C].
+        style: channel means and deviations of the style's features, [N, 2C].
+    """
     channels = features.shape[1]
     shape = (-1, channels, 1, 1)
     mean, deviation = own[:, :channels].reshape(shape), own[:, channels:].reshape(shape)
@@ -56,27 +69,27 @@ def content_target(features: Tensor, own: Tensor, style: Tensor) -> Tensor:
     return (features - mean) / deviation * style_deviation + style_mean
 
 
-def content_distance(features: Sequence[Tensor], described: Tensor, style: Tensor) -> Tensor:
+def content_distance(features: Sequence[Tensor], content: Tensor, style: Tensor) -> Tensor:
     """Return the distance [N] of the output's deepest features to AdaIN of the content's.
 
     Args:
-        features: the output's, one [N, C, h, w] a level.
-        described: the content's features of the same levels, flattened and joined, [N, ΣC·h·w].
-        style: the style's statistics, ending in those of the same levels.
+        features: features of the output, one [N, C, h, w] per level.
+        content: features of the content, the same levels flattened and joined, [N, ΣC·h·w].
+        style: statistics of the style, [N, 2·ΣC] of all levels, the deepest last.
     """
     widths = [level.shape[1] for level in features]
-    rows = described.float().split([level[0].numel() for level in features], 1)
+    rows = content.float().split([level[0].numel() for level in features], 1)
     styles = style[:, -2 * sum(widths) :].split([2 * width for width in widths], 1)
     distances: list[Tensor] = []
     for level, row, code in zip(features, rows, styles, strict=True):
-        content = row.reshape(level.shape)
-        target = content_target(content, style_statistics([content]), code)
+        reference = row.reshape(level.shape)
+        target = content_target(reference, style_statistics([reference]), code)
         distances.append(relative_distance(level.float(), target))
     return torch.stack(distances).mean(0)
 
 
 def total_variation(image: Tensor) -> Tensor:
-    """Return the mean absolute difference of neighbouring pixels."""
+    """Return the mean absolute difference of neighbouring pixels, for images [N, C, H, W]."""
     return (image[..., 1:, :] - image[..., :-1, :]).abs().mean() + (
         image[..., :, 1:] - image[..., :, :-1]
     ).abs().mean()

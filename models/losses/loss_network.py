@@ -1,4 +1,4 @@
-"""The loss networks that pictures are judged with: one that ships, and VGG-16 from a file."""
+"""Loss networks in whose features pictures are compared: the shipped encoder, VGG-16, LPIPS."""
 
 from __future__ import annotations
 
@@ -24,18 +24,23 @@ LPIPS_WIDTHS = (64, 128, 256, 512, 512)
 
 @dataclass(frozen=True)
 class EncoderFeatures:
-    """An encoder as a loss network, under a name; see `LossNetwork`."""
+    """An encoder as a `LossNetwork`.
+
+    Attributes:
+        name: name of the loss network, for reports.
+        encoder: encoder whose taps are compared.
+    """
 
     name: str
     encoder: VggEncoder | LiteEncoder
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Channels of each layer."""
+        """Number of channels of each layer."""
         return self.encoder.widths
 
     def __call__(self, image: Tensor) -> Sequence[Tensor]:
-        """Return the features of [N, 3, H, W] RGB in 0..1, one [N, C, h, w] a layer."""
+        """Return the features of [N, 3, H, W] RGB in 0..1, one [N, C, h, w] per layer."""
         return self.encoder(image)
 
 
@@ -57,25 +62,26 @@ def vgg16_loss_network(path: Path) -> LossNetwork:
 
 
 def read_lpips(backbone: Path, heads: Path) -> Lpips:
-    """Return LPIPS with VGG-16.
+    """Return LPIPS with VGG-16 (Zhang et al., CVPR 2018).
 
     Args:
         backbone: ImageNet VGG-16 weights.
-        heads: the linear heads, ``lin0`` to ``lin4`` (or the release's ``lin0.model.1.weight``).
+        heads: weights of the linear heads, ``lin0`` to ``lin4`` (or the release's
+            ``lin0.model.1.weight``).
 
     Raises:
         BadCheckpoint: a file is of another network.
     """
     # LPIPS scales -1..1 by its own shift and scale, which are ImageNet's mean and deviation.
     features = load_backbone(vgg16.build(LPIPS_TAPS), backbone).requires_grad_(False).eval()
-    found = {key.split(".")[0]: value for key, value in read_tensors(heads).items()}
+    tensors = {key.split(".")[0]: value for key, value in read_tensors(heads).items()}
     for index, width in enumerate(LPIPS_WIDTHS):
-        head = found.get(f"lin{index}")
+        head = tensors.get(f"lin{index}")
         if head is None or head.numel() != width:
-            held = ", ".join(sorted(found)[:6])
+            held = ", ".join(sorted(tensors)[:6])
             raise BadCheckpoint(
                 f"checkpoint {heads} has no lin{index} of {width} values, it holds {held}; "
                 "expected the linear heads of LPIPS for VGG-16, lin0 to lin4"
             )
-    rows = [found[f"lin{index}"].reshape(1, -1, 1, 1) for index in range(len(LPIPS_TAPS))]
-    return Lpips(features, rows)
+    weights = [tensors[f"lin{index}"].reshape(1, -1, 1, 1) for index in range(len(LPIPS_TAPS))]
+    return Lpips(features, weights)

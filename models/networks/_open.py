@@ -1,4 +1,4 @@
-"""From what a user types to a network with weights."""
+"""Opening networks: from a `NetworkSpec` and checkpoint files to a network with weights."""
 
 from __future__ import annotations
 
@@ -16,61 +16,78 @@ from styleexport.core.program import load_program
 from styleexport.models.architecture import build_compressed, read_architecture
 from styleexport.models.checkpoint import load_into, read_tensors, sha256_of
 from styleexport.models.network import LoadedNetwork, StyleNetwork
+from styleexport.models.network_spec import NetworkSource, NetworkSpec
 
 PACKAGE = "styleexport.models.networks"
 DEFAULT = "adain-lite"
 
 
 def find(name: str) -> StyleNetwork:
-    """Return the description of a network by name.
+    """Return the description of a network by its name in `styleexport networks`.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: no such name; the nearest one is suggested.
     """
     network = plugins.load(PACKAGE, name, "NETWORK")
     assert isinstance(network, StyleNetwork)
     return network
 
 
+def describe(spec: str | NetworkSpec, purpose: str = "") -> StyleNetwork:
+    """Return the description of a network that is a module: by name or by factory.
+
+    Args:
+        spec: network specification.
+        purpose: what the network is for, as messages call it: ``student``.
+
+    Raises:
+        UsageError: a graph, no such name, or no such factory.
+    """
+    spec = NetworkSpec.parse(spec) if isinstance(spec, str) else spec
+    spec.require_module("which has no weights file to write", purpose)
+    return _describe_factory(spec.name) if spec.source is NetworkSource.FACTORY else find(spec.name)
+
+
 def open_network(
-    spec: str = DEFAULT, checkpoints: Sequence[Path] = (), *, trusted: bool = False
+    spec: str | NetworkSpec = DEFAULT, checkpoints: Sequence[Path] = (), *, trusted: bool = False
 ) -> LoadedNetwork:
-    """Return a network ready to capture.
+    """Return a network with its weights, ready to capture.
 
     Args:
         spec: a name of `styleexport networks`, ``package.module:factory``, or a ``.pt2`` or
-            ``.onnx`` file.
+            ``.onnx`` file; see `NetworkSpec`.
         checkpoints: weights files, as the network takes them; for an .onnx file that takes a style
-            code, the .onnx file that makes it.
+            code, the .onnx file that computes it.
         trusted: whether a .pt2 that can run code may be read.
 
     Raises:
-        UsageError: nothing of that name, or a factory that does not return a usable module.
+        UsageError: no such network, or a factory that does not return a usable module.
         BadCheckpoint: the weights are missing, damaged or of another network.
     """
-    if spec.endswith(".pt2"):
-        return _from_program(Path(spec), trusted)
-    if spec.endswith(".onnx") or ".onnx," in spec:
-        from styleexport.models.from_onnx import OnnxSpec, read_onnx_network
+    spec = NetworkSpec.parse(spec) if isinstance(spec, str) else spec
+    if spec.source is NetworkSource.PROGRAM:
+        return _from_program(spec.path, trusted)
+    if spec.source is NetworkSource.ONNX:
+        from styleexport.models.from_onnx import read_onnx_network
 
-        return read_onnx_network(OnnxSpec.parse(spec), checkpoints)
-    if ":" in spec:
-        return _from_factory(spec, checkpoints)
-    network = find(spec)
-    paths = list(checkpoints) or ([network.weights] if network.weights else [])
+        return read_onnx_network(spec, checkpoints)
+    if spec.source is NetworkSource.FACTORY:
+        return _from_factory(spec.name, checkpoints)
+    network = find(spec.name)
+    paths = list(checkpoints) or network.shipped
     if not paths:
         raise BadCheckpoint(
             f"{spec} has no weights of its own: type --checkpoint PATH with {network.checkpoints}"
         )
     module = read_module(network, paths).eval().requires_grad_(False)
-    files = [file for path in paths for file in _weight_files(path)]
+    files = weight_files(paths)
     return LoadedNetwork(network, module, tuple(f.name for f in files), sha256_of(files))
 
 
 def read_module(network: StyleNetwork, paths: Sequence[Path]) -> nn.Module:
     """Return a network's module with the weights of checkpoint files.
 
-    A file that records an architecture gives the layers their widths.
+    A file with an architecture record decides the widths of the layers.
 
     Raises:
         BadCheckpoint: a file is missing, damaged or of another network.
@@ -80,21 +97,35 @@ def read_module(network: StyleNetwork, paths: Sequence[Path]) -> nn.Module:
             raise BadCheckpoint(
                 f"checkpoint {path} does not exist; type a path to {network.checkpoints}"
             )
-    if len(paths) == 1 and (found := read_architecture(paths[0])) is not None:
-        return build_compressed(network, found, paths[0])
+    if len(paths) == 1 and (record := read_architecture(paths[0])) is not None:
+        return build_compressed(network, record, paths[0])
     return network.read(paths)
 
 
-def _weight_files(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+def weight_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files of checkpoint paths in order, a folder's sorted by name."""
+    return [
+        file
+        for path in paths
+        for file in (sorted(path.iterdir()) if path.is_dir() else [path])
+        if file.is_file()
+    ]
 
 
-def _described(
+def user_network(
     name: str,
     origin: str,
     build: Callable[[], nn.Module],
     read: Callable[[Sequence[Path]], nn.Module],
 ) -> StyleNetwork:
+    """Return the description of a network of the user's.
+
+    Args:
+        name: name of the network.
+        origin: where it came from, in place of the paper.
+        build: returns the module with fresh weights.
+        read: returns the module with the weights of checkpoint files.
+    """
     return StyleNetwork(
         name=name,
         summary="a network of yours",
@@ -106,16 +137,11 @@ def _described(
     )
 
 
-def describe_factory(spec: str) -> StyleNetwork:
+def _describe_factory(spec: str) -> StyleNetwork:
     """Return the description of a network that ``package.module:factory`` builds.
 
-    Modules are looked for in the present folder first, as ``python -m`` does.
-
-    Raises:
-        UsageError: there is no such function, or it does not return a usable module.
+    Modules are looked up in the present folder first, as ``python -m`` does.
     """
-    if not plugins.is_function_path(spec):
-        raise UsageError(f"network {spec!r} is not a factory: type package.module:factory")
     factory = plugins.users_function("network", spec)
 
     def build() -> nn.Module:
@@ -140,11 +166,11 @@ def describe_factory(spec: str) -> StyleNetwork:
         load_into(module, read_tensors(paths[0]), paths[0])
         return module
 
-    return _described(spec.partition(":")[2].lower().replace("_", "-"), spec, build, read)
+    return user_network(spec.partition(":")[2].lower().replace("_", "-"), spec, build, read)
 
 
 def _from_factory(spec: str, checkpoints: Sequence[Path]) -> LoadedNetwork:
-    network = describe_factory(spec)
+    network = _describe_factory(spec)
     module = read_module(network, checkpoints) if checkpoints else network.build()
     module.eval().requires_grad_(False)
     digest = sha256_of(list(checkpoints)) if checkpoints else _state_sha256(module)
@@ -176,7 +202,7 @@ def _state_sha256(module: nn.Module) -> str:
 
 
 class ProgramModule(nn.Module):
-    """A fixed-style network that came as a captured program."""
+    """A fixed-style network captured as a program of torch.export."""
 
     def __init__(self, program: nn.Module, size: tuple[int, int] | None) -> None:
         super().__init__()
@@ -184,7 +210,7 @@ class ProgramModule(nn.Module):
         self.fixed_size = size
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the program's output, [N, 3, H, W]."""
+        """Return the program's output for an image [N, 3, H, W], of the same shape."""
         return self.program(image)
 
     def train(self, mode: bool = True) -> ProgramModule:
@@ -201,14 +227,14 @@ def _from_program(path: Path, trusted: bool) -> LoadedNetwork:
         if node.op == "placeholder" and node.name in names
     ]
     if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][1] != 3:
-        found = ", ".join(str(list(shape)) for shape in shapes)
+        got = ", ".join(str(list(shape)) for shape in shapes)
         raise UsageError(
-            f"program {path} takes inputs {found}; expected one image [1, 3, H, W]: capture each "
+            f"program {path} takes inputs {got}; expected one image [1, 3, H, W]: capture each "
             "role of a two-image network by package.module:factory instead"
         )
     height, width = shapes[0][2:]
     fixed = (height, width) if isinstance(height, int) and isinstance(width, int) else None
     module = ProgramModule(program.module(), fixed)
     name = path.stem.lower().replace("_", "-").replace(".", "-")
-    described = _described(name, path.name, lambda: module, lambda _: module)
+    described = user_network(name, path.name, lambda: module, lambda _: module)
     return LoadedNetwork(described, module, (path.name,), sha256_of([path]))

@@ -1,4 +1,4 @@
-"""Pictures of fixed size from folders, and contact sheets of a network on them."""
+"""Square pictures from folders, and contact sheets of a network's paintings of them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,13 @@ def sheet_of(contents: Tensor, styles: Tensor, outputs: Tensor, cell: int = 128)
 
 @torch.inference_mode()
 def paint_all(network: TwoImageModule, contents: Tensor, styles: Tensor) -> Tensor:
-    """Return every content in every style, [A, B, 3, H, W] in 0..1."""
+    """Return every content in every style, [A, B, 3, H, W] in 0..1.
+
+    Args:
+        network: network with images in 0..1, in inference mode.
+        contents: [A, 3, H, W] in 0..1.
+        styles: [B, 3, H, W] in 0..1.
+    """
     one = torch.ones(1, device=contents.device)
     codes = [network.encode(style[None]) for style in styles]
     rows = [

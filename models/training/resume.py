@@ -1,4 +1,4 @@
-"""What a training in a folder was begun with: it goes on with the same, or not at all."""
+"""Resume check: settings recorded at the start of a run must match when it is resumed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from styleexport.core.files import replace_file
 from styleexport.models.training.data import image_files
 
 
-def begin(path: Path, state: msgspec.Struct, *, resume: bool) -> None:
-    """Note what a training is of, or check that the one in the folder is of the same.
+def check_resumable(path: Path, state: msgspec.Struct, *, resume: bool) -> None:
+    """Record the settings of a new run, or check that those of a resumed run match the record.
 
     Args:
-        path: of the note.
-        state: what decides the training, a field each; its names are shown to the user.
-        resume: whether the training goes on.
+        path: JSON file of the record.
+        state: settings that decide the run; their JSON names are shown to the user.
+        resume: whether the run is resumed.
 
     Raises:
-        UsageError: the folder holds another training, none, or a damaged note.
+        UsageError: the folder holds another run, none to resume, or a damaged record.
     """
     if path.exists() and not resume:
         raise UsageError(f"{path} exists: add --resume to go on with it, or choose another -o")
@@ -33,19 +33,19 @@ def begin(path: Path, state: msgspec.Struct, *, resume: bool) -> None:
             part.write_bytes(msgspec.json.encode(state))
         return
     try:
-        before = msgspec.json.decode(path.read_bytes(), type=type(state))
+        recorded = msgspec.json.decode(path.read_bytes(), type=type(state))
     except msgspec.DecodeError as error:
         raise UsageError(f"{path} is damaged ({error}): remove it, or choose another -o") from error
-    for name, now in msgspec.structs.asdict(state).items():
-        if getattr(before, name) != now:
+    for field in msgspec.structs.fields(state):
+        if getattr(recorded, field.name) != getattr(state, field.name):
             raise UsageError(
-                f"{path} was begun with another {name.replace('_', ' ')}: give the same as then, "
-                "or leave out --resume and choose another -o"
+                f"{path} was begun with another {field.encode_name.replace('_', ' ')}: give the "
+                "same as then, or leave out --resume and choose another -o"
             )
 
 
 def pictures_sha256(folders: Sequence[Path]) -> str:
-    """Return a digest over the names and sizes of all pictures in folders.
+    """Return the sha256 over names and sizes in bytes of all pictures in folders.
 
     Raises:
         UsageError: a folder does not exist, or none holds an image.

@@ -1,4 +1,4 @@
-"""One training from a network's name to its weights file, logged as it goes."""
+"""Training of a network, from its specification to its weights file, with a log."""
 
 from __future__ import annotations
 
@@ -9,40 +9,42 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from styleexport.core.errors import UsageError
 from styleexport.core.images import write_image
 from styleexport.models.architecture import (
     SYMMETRIC_L2,
     TRAIN,
-    read_architecture,
+    read_history,
     record_after,
     write_weights,
 )
 from styleexport.models.network import StyleNetwork, TwoImageModule
-from styleexport.models.networks._open import describe_factory, find, read_module
+from styleexport.models.networks._open import describe
 from styleexport.models.training.contact_sheet import paint_all, sheet_of, squares
 from styleexport.models.training.data import image_files
 from styleexport.models.training.loop import Trainer, TrainingProgress
 from styleexport.models.training.objective import AdainObjective
 from styleexport.models.training.plan import TrainingPlan
+from styleexport.models.training.start import StartingPoint
 
 SHEET_SIDE = 256
 SHEET_EACH = 5
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What a training left.
+class TrainingResult:
+    """Result of a training.
 
     Attributes:
-        weights: the averaged weights, safetensors.
-        step: the last one done.
-        losses: means over the last report.
-        first_db: of a fine-tuning for int8: PSNR of int8's paintings to those of the float network
-            it started from, on a few whole pictures, before the first step. Otherwise None.
-        final_db: the same with the weights it left.
+        weights: path of the averaged weights, safetensors.
+        step: last step done.
+        losses: terms of the loss, means over the last progress report.
+        first_db: fine-tuning for int8: PSNR in dB of the int8 paintings to those of the float
+            network that it started from, on a few whole pictures, before the first step. None in
+            other trainings.
+        final_db: the same PSNR with the final weights.
     """
 
     weights: Path
@@ -52,34 +54,9 @@ class Trained:
     final_db: float | None = None
 
 
-def starting_module(
-    network: StyleNetwork, checkpoints: Sequence[Path], backbone: Path | None, seed: int
-) -> nn.Module:
-    """Return the module a training starts from.
-
-    Raises:
-        UsageError: a backbone is missing or not taken.
-        BadCheckpoint: weights of another network.
-    """
-    if checkpoints:
-        return read_module(network, checkpoints)
-    torch.manual_seed(seed)
-    if network.start is not None:
-        if backbone is None:
-            raise UsageError(
-                f"{network.name} trains a decoder for a frozen encoder: type --backbone PATH with "
-                f"{network.backbone}"
-            )
-        return network.start(backbone)
-    if backbone is not None:
-        raise UsageError(f"{network.name} trains its own encoder: leave out --backbone")
-    return network.build()
-
-
 def trained_parts(network: StyleNetwork, checkpoints: Sequence[Path]) -> tuple[str, ...]:
-    """Return which parameters are trained; an encoder that lost channels learns again."""
-    found = read_architecture(checkpoints[0]) if len(checkpoints) == 1 else None
-    if found is not None and any(event.method == SYMMETRIC_L2 for event in found.history):
+    """Return name prefixes of the trained parameters: all of a network pruned symmetrically."""
+    if any(event.method == SYMMETRIC_L2 for event in read_history(checkpoints)):
         return ("",)
     return network.trains or ("",)
 
@@ -92,14 +69,14 @@ def train_network(
     backbone: Path | None = None,
     resume: bool = False,
     progress: Callable[[str], None] = lambda _: None,
-) -> Trained:
-    """Train a network with the AdaIN objective and return where its weights are.
+) -> TrainingResult:
+    """Train a network with the AdaIN objective and return the result.
 
     Args:
         name: network name, or ``package.module:factory``.
         plan: training settings.
-        checkpoints: weights to start from.
-        backbone: weights of a frozen encoder.
+        checkpoints: weights files to start from; the backbone is ignored then.
+        backbone: weights file of a frozen encoder.
         resume: whether to continue from ``out/last.pt``.
         progress: receives progress lines.
 
@@ -107,17 +84,17 @@ def train_network(
         UsageError: folders, backbone or network do not fit, or ``out`` holds another training.
         BadCheckpoint: weights cannot be read, or the loss became NaN.
     """
-    network = described(name)
-    module = starting_module(network, checkpoints, backbone, plan.seed)
+    network = describe(name)
+    if network.start is not None and not checkpoints and backbone is None:
+        raise UsageError(
+            f"{network.name} trains a decoder for a frozen encoder: type --backbone PATH with "
+            f"{network.backbone}"
+        )
+    start = StartingPoint(checkpoints, None if checkpoints else backbone, plan.seed)
+    module = start.open(network).module
     plan = replace(plan, trains=trained_parts(network, checkpoints))
     trainer = Trainer(module, plan, AdainObjective(module, plan))
-    parents = checkpoints or ([] if backbone is None else [backbone])
-    return run_training(network, trainer, parents, TRAIN, resume=resume, progress=progress)
-
-
-def described(name: str) -> StyleNetwork:
-    """Return the description of a network by name or ``package.module:factory``."""
-    return describe_factory(name) if ":" in name else find(name)
+    return run_training(network, trainer, start.files, TRAIN, resume=resume, progress=progress)
 
 
 def run_training(
@@ -128,7 +105,7 @@ def run_training(
     *,
     resume: bool,
     progress: Callable[[str], None],
-) -> Trained:
+) -> TrainingResult:
     """Run a prepared trainer to its last step and write the averaged weights with their history.
 
     Args:
@@ -158,7 +135,7 @@ def run_training(
     def sheet() -> Image.Image | None:
         if styles is None:
             return None
-        painter = objective.shown()
+        painter = objective.sheet_network()
         assert isinstance(painter, TwoImageModule)
         return sheet_of(contents, styles, paint_all(painter, contents, styles))
 
@@ -174,7 +151,7 @@ def run_training(
         )
     weights = plan.out / "weights.safetensors"
     write_weights(weights, trainer.averaged_state(), architecture)
-    return Trained(weights, trainer.step, losses, first, final)
+    return TrainingResult(weights, trainer.step, losses, first, final)
 
 
 def run_logged(
@@ -182,12 +159,15 @@ def run_logged(
     sheet: Callable[[], Image.Image | None],
     progress: Callable[[str], None],
 ) -> dict[str, float]:
-    """Train to the plan's last step and return the last losses; ``log.jsonl`` and sheets are kept.
+    """Train to the plan's last step, write ``log.jsonl`` and contact sheets, return the losses.
 
     Args:
-        trainer: its objective has been opened.
-        sheet: draws a contact sheet of the network as it is, if there is one.
-        progress: takes lines of progress.
+        trainer: trainer whose objective has been opened.
+        sheet: draws a contact sheet of the network's present state; returns None without one.
+        progress: receives progress lines.
+
+    Raises:
+        BadCheckpoint: the loss became NaN.
     """
     plan = trainer.plan
     losses: dict[str, float] = {}

@@ -1,8 +1,8 @@
-"""The weights of a package: element types, and blobs read from ``weight.bin``.
+"""Element types and the weights file of a Core ML package, ``weight.bin``.
 
 A blob file starts with a 64-byte header (count, version 2). A constant names the offset of a
 64-byte record: a sentinel, the element type, the size and the offset of the data. Types narrower
-than a byte are packed one after the other, lowest bit first, across byte borders.
+than a byte are packed without gaps, lowest bit first, across byte boundaries.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ AGAIN = "the file was cut or edited: export the network again"
 
 @dataclass(frozen=True)
 class Element:
-    """How one number is stored.
+    """An element type.
 
     Attributes:
-        bits: of one number.
-        dtype: the narrowest numpy type that holds it.
-        blob_code: its number in a blob record; None where blobs do not hold the type.
+        bits: number of bits of an element.
+        dtype: narrowest numpy type that holds it.
+        blob_code: code of the type in a blob record; None where blobs do not hold it.
     """
 
     bits: int
@@ -61,20 +61,26 @@ ELEMENTS = {
 
 
 def packed_bytes(dtype: str, count: int) -> int:
-    """Return the bytes that ``count`` numbers of a type take when packed."""
+    """Return the size in bytes of ``count`` packed elements of a type."""
     return math.ceil(count * ELEMENTS[dtype].bits / 8)
 
 
 def unpack(raw: bytes | memoryview, dtype: str, count: int) -> NDArray[np.generic]:
-    """Return ``count`` numbers from their packed bytes, which are as many as they need."""
+    """Return ``count`` elements from their packed bytes, [count].
+
+    Args:
+        raw: `packed_bytes` of data.
+        dtype: element type as MIL names it; narrow types become uint8 or int8.
+        count: number of elements.
+    """
     element = ELEMENTS[dtype]
     if element.bits >= 8:
         return np.frombuffer(raw, element.dtype, count)
     bits = np.unpackbits(
         np.frombuffer(raw, np.uint8), bitorder="little", count=count * element.bits
     )
-    places = (1 << np.arange(element.bits)).astype(np.uint8)
-    values = (bits.reshape(count, element.bits) * places).sum(1, dtype=np.uint8)
+    bit_values = (1 << np.arange(element.bits)).astype(np.uint8)
+    values = (bits.reshape(count, element.bits) * bit_values).sum(1, dtype=np.uint8)
     if dtype.startswith("int"):
         top = 1 << (element.bits - 1)
         return (values.astype(np.int16) - 2 * top * (values >= top)).astype(element.dtype)
@@ -83,17 +89,22 @@ def unpack(raw: bytes | memoryview, dtype: str, count: int) -> NDArray[np.generi
 
 @dataclass(frozen=True)
 class BlobFile:
-    """One weights file, read whole."""
+    """A weights file, read into memory.
+
+    Attributes:
+        path: path of the file.
+        data: its contents.
+    """
 
     path: Path
     data: bytes
 
     @classmethod
     def open(cls, path: Path) -> BlobFile:
-        """Return the file, its header checked.
+        """Return a weights file with its header checked.
 
         Raises:
-            BadArtifact: it is missing, too short, or of another format.
+            BadArtifact: the file is missing, too short, or of another format.
         """
         try:
             data = path.read_bytes()
@@ -110,10 +121,10 @@ class BlobFile:
         return cls(path, data)
 
     def read(self, offset: int, dtype: str, count: int) -> NDArray[np.generic]:
-        """Return the numbers of the blob whose record is at ``offset``.
+        """Return the elements of the blob whose record is at byte ``offset``, [count].
 
         Raises:
-            BadArtifact: there is no record, or it does not hold ``count`` numbers of ``dtype``.
+            BadArtifact: there is no record, or it does not hold ``count`` elements of ``dtype``.
         """
         if offset + 64 > len(self.data):
             raise BadArtifact(

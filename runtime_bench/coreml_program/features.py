@@ -1,4 +1,4 @@
-"""Inputs and outputs of a package as its description declares them to an app."""
+"""Inputs and outputs of a package as its description declares them to apps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ def read_features(
     inputs: Sequence[Variable],
     outputs: Sequence[Variable],
 ) -> tuple[tuple[Feature, ...], tuple[Feature, ...]]:
-    """Return inputs and outputs, in the order of the description.
+    """Return the inputs and outputs, in the order of the description.
+
+    Args:
+        path: package, for messages.
+        description: description of the model.
+        function: name of the function that is read.
+        inputs: inputs of the program.
+        outputs: outputs of the program.
 
     Raises:
         BadArtifact: the description and the program name different tensors.
@@ -91,7 +98,7 @@ def _image(path: Path, image: Proto, variable: Variable, optional: bool) -> Feat
 
 def _array(array: Proto, variable: Variable, optional: bool) -> Feature:
     bounds: Bounds = ()
-    # An output's description may leave its shape out; the program then says it.
+    # An output's description may omit its shape; then the program has it.
     shapes = [tuple(map(int, array.shape))] if array.shape else []
     if array.WhichOneof("ShapeFlexibility") == "enumeratedShapes":
         shapes += [tuple(map(int, item.shape)) for item in array.enumeratedShapes.shapes]

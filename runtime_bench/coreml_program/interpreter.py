@@ -1,4 +1,4 @@
-"""The evaluation of a package's program with torch, one operation after the other."""
+"""Reference interpreter: evaluates a Core ML program with torch, one operation at a time."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from styleexport.runtime_bench.coreml_program.program import (
 )
 
 FAMILIES = "styleexport.runtime_bench.coreml_program.ops"
-FOLDER = "runtime_bench/runners/coreml_reference/ops"
+FOLDER = "runtime_bench/coreml_program/ops"
 
 
 @cache
 def known_operations() -> Mapping[str, Op]:
-    """Return every operation that the reference computes, by the name that MIL gives it."""
-    found: dict[str, Op] = {}
+    """Return MIL name → operation for every operation that the interpreter computes."""
+    known: dict[str, Op] = {}
     for family in plugins.names(FAMILIES):
         operations: dict[str, Op] = plugins.load(FAMILIES, family, "OPS")  # pyright: ignore[reportAssignmentType]
-        found |= operations
-    return found
+        known |= operations
+    return known
 
 
 class Interpreter:
-    """One program, its constants unpacked, ready to run.
+    """A program with its constants unpacked.
 
     Args:
-        package: read from disk.
-        rounding: whether a tensor that the program declares fp16 is rounded to fp16 after the
-            operation that makes it. Within an operation all arithmetic is float32.
+        package: package that holds the program.
+        rounding: whether tensors that the program declares fp16 are rounded to fp16 after the
+            operation that computes them. Within an operation all arithmetic is float32.
 
     Raises:
-        UnsupportedOp: the program holds an operation that has no function here.
+        UnsupportedOp: the program holds an unknown operation.
         BadArtifact: a compressed constant cannot be unpacked.
     """
 
@@ -73,18 +73,18 @@ class Interpreter:
         }
 
     def run(self, inputs: Mapping[str, Tensor], keep: Collection[str] = ()) -> dict[str, Tensor]:
-        """Return the outputs, and the tensors in ``keep``, by name.
+        """Return name → tensor of the outputs and of the tensors in ``keep``.
 
-        A tensor is dropped after the last operation that reads it.
+        A tensor is freed after its last reader.
 
         Args:
-            inputs: every input of the program, floats as float32.
-            keep: names of further tensors to return; those that the program lacks are left out.
+            inputs: name → tensor of every input of the program, floats as float32.
+            keep: names of further tensors to return; unknown ones are ignored.
 
         Raises:
-            BadArtifact: an operation fails, or makes another shape than the program declares.
+            BadArtifact: an operation fails, or returns another shape than the program declares.
         """
-        wanted = {feature.name for feature in self._package.outputs} | set(keep)
+        returned = {feature.name for feature in self._package.outputs} | set(keep)
         values: dict[str, Value] = dict(self._constants)
         for feature in self._package.inputs:
             values[feature.name] = self._held(inputs[feature.name], feature.type.dtype)
@@ -92,12 +92,12 @@ class Interpreter:
             for index, (operation, op) in enumerate(self._steps):
                 values |= self._evaluate(operation, op, values)
                 for name in {*operation.reads(), *(item.name for item in operation.outputs)}:
-                    if self._last_read.get(name, -1) <= index and name not in wanted:
+                    if self._last_read.get(name, -1) <= index and name not in returned:
                         values.pop(name, None)
         return {
             name: value
             for name, value in values.items()
-            if name in wanted and isinstance(value, Tensor)
+            if name in returned and isinstance(value, Tensor)
         }
 
     def _evaluate(
@@ -121,16 +121,16 @@ class Interpreter:
         }
 
     def _held(self, value: Tensor, dtype: str) -> Tensor:
-        """Return a tensor as its declared type holds it."""
+        """Return a tensor in the storage of its declared type."""
         held = value.to(STORAGE[dtype])
         return held.half().float() if self._rounding and dtype == "fp16" else held
 
     def _check(self, operation: Operation, results: Sequence[Tensor]) -> None:
-        found = [list(result.shape) for result in results]
-        if len(found) != len(operation.outputs) or not all(map(_fits, operation.outputs, results)):
+        shapes = [list(result.shape) for result in results]
+        if len(shapes) != len(operation.outputs) or not all(map(_fits, operation.outputs, results)):
             declared = ", ".join(str(item.type) for item in operation.outputs)
             raise BadArtifact(
-                f"{self._package.path}: {operation.kind} {operation.name} makes {found}, declared "
+                f"{self._package.path}: {operation.kind} {operation.name} makes {shapes}, declared "
                 f"{declared}; export the network again"
             )
 
@@ -144,10 +144,10 @@ def _fits(item: Variable, result: Tensor) -> bool:
 
 
 def _value(constant: Constant) -> Value:
-    """Return a constant as operations take it."""
+    """Return a constant as an argument of operations."""
     if isinstance(constant.value, str):
         return constant.value
-    # Types that torch lacks are widened by numpy first.
+    # numpy widens types that torch lacks.
     wide = constant.value.astype(np.dtype(str(STORAGE[constant.type.dtype]).split(".")[1]))
     return torch.from_numpy(wide)
 
@@ -162,7 +162,7 @@ def _unknown(package: Package, operation: Operation) -> StyleExportError:
 
 
 def _family(kind: str) -> str | None:
-    """Return the module of coremltools that defines an operation; None where none does."""
+    """Return the coremltools module that defines an operation; None for an unknown one."""
     from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
 
     versions: Iterable[type] = SSAOpRegistry.core_ops.get(kind, {}).values()

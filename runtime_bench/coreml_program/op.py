@@ -1,8 +1,8 @@
-"""What an operation is here: a torch function whose parameters are the inputs that MIL names.
+"""Operations as torch functions, whose parameters are named like MIL's inputs.
 
-The annotation of a parameter says how it arrives: ``Tensor`` as it is, ``int``, ``float``, ``bool``
-and ``str`` as one value, ``Ints`` and ``Bools`` as a tuple, ``Tensors`` as all the tensors of an
-input that takes several. A new operation is one more function in a file of ``ops``.
+The annotation of a parameter chooses its conversion: ``Tensor`` is passed as it is, ``int``,
+``float``, ``bool`` and ``str`` as one value, ``Ints`` and ``Bools`` as a tuple, ``Tensors`` as all
+tensors of an input that takes several. A new operation is one more function in a file of ``ops``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Tensors = tuple[Tensor, ...]
 Value = Tensor | str
 Function = Callable[..., Tensor | Sequence[Tensor]]
 
-# How a tensor of a declared type is held. Floats are float32; what torch lacks is held wider.
+# Declared type → torch type that stores it. Floats are float32; types that torch lacks are wider.
 STORAGE = {
     "fp16": torch.float32,
     "fp32": torch.float32,
@@ -54,7 +54,7 @@ def _all(value: Value) -> list[typing.Any]:
     return _one(value).flatten().tolist()
 
 
-ARRIVES: Mapping[object, Callable[[Value], object]] = {
+CONVERSIONS: Mapping[object, Callable[[Value], object]] = {
     Tensor: _one,
     str: str,
     int: lambda value: int(_one(value).item()),
@@ -71,7 +71,7 @@ class Op:
 
     Attributes:
         function: its arithmetic.
-        kinds: annotation of each parameter, without None.
+        kinds: parameter → annotation, without None.
     """
 
     function: Function
@@ -79,7 +79,7 @@ class Op:
 
     @classmethod
     def of(cls, function: Function) -> Op:
-        """Return the operation that a function computes."""
+        """Return the operation of a function."""
         hints = typing.get_type_hints(function)
         names = inspect.signature(function).parameters
         return cls(function, {name: _without_none(hints[name]) for name in names})
@@ -87,8 +87,11 @@ class Op:
     def __call__(self, inputs: Mapping[str, Sequence[Value]]) -> tuple[Tensor, ...]:
         """Return the outputs.
 
+        Args:
+            inputs: parameter → its values, more than one for parameters that take a list.
+
         Raises:
-            TypeError: an input has no parameter here, or one that is needed is not there.
+            TypeError: an input is unknown, or a required one is missing.
         """
         arguments: dict[str, object] = {}
         for name, values in inputs.items():
@@ -98,7 +101,7 @@ class Op:
             if kind == Tensors:
                 arguments[name] = tuple(map(_one, values))
             else:
-                arguments[name] = ARRIVES[kind](values[0])
+                arguments[name] = CONVERSIONS[kind](values[0])
         outputs = self.function(**arguments)
         return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
 
@@ -110,7 +113,7 @@ def _without_none(kind: object) -> object:
 
 
 def operations(namespace: Mapping[str, object]) -> dict[str, Op]:
-    """Return the public functions that a module defines, by name.
+    """Return name → operation of the public functions that a module defines.
 
     Args:
         namespace: the module's ``globals()``.

@@ -1,4 +1,4 @@
-"""A ``.mlpackage`` folder, read from disk as a device would: manifest, program, weights."""
+"""Reader of ``.mlpackage`` folders: manifest, program and weights."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from styleexport.runtime_bench.coreml_program.program import (
 )
 
 MODEL = "model.mlmodel"
-# Where the program says @model_path, it means the folder of the .mlmodel file.
+# Stands for the folder of the .mlmodel file in paths of weights files.
 ROOT = "@model_path"
 SHORT_NAMES = {"float16": "fp16", "float32": "fp32", "float64": "fp64"}
 
 
 def read_package(path: Path) -> Package:
-    """Return the default function of the package, its constants read.
+    """Return the default function of a package with its constants.
 
     Raises:
-        BadArtifact: a piece is missing, cut or edited, or the model is no ML program.
+        BadArtifact: a part is missing, truncated or altered, or the model is no ML program.
         UnsupportedOp: the program holds values that are not tensors, or keeps state.
         MissingExtra: coremltools is not installed.
     """
@@ -57,13 +57,15 @@ def read_package(path: Path) -> Package:
     returned = [reader.text(item) for item in block.outputs]
     variables = _check_names(path, inputs, operations, returned)
     outputs = tuple(variables[item] for item in returned)
-    found_inputs, found_outputs = read_features(path, model.description, name, inputs, outputs)
+    described_inputs, described_outputs = read_features(
+        path, model.description, name, inputs, outputs
+    )
     return Package(
         path=path,
         specification_version=model.specificationVersion,
         opset=function.opset,
-        inputs=found_inputs,
-        outputs=found_outputs,
+        inputs=described_inputs,
+        outputs=described_outputs,
         operations=operations,
         metadata=_metadata(model),
         size_bytes=file.stat().st_size + sum(len(blob.data) for blob in reader.blobs.values()),
@@ -83,10 +85,10 @@ def _find_model(path: Path) -> Path:
         item = content["itemInfoEntries"][content["rootModelIdentifier"]]["path"]
         file = path / "Data" / item
         inside = file.resolve().is_relative_to((path / "Data").resolve())
-        found = inside and file.is_file()
+        exists = inside and file.is_file()
     except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise BadArtifact(f"{manifest} names no model: {first_line(error)}; {AGAIN}") from error
-    if not found:
+    if not exists:
         raise BadArtifact(
             f"{path} has no {item!r}, which its manifest names: copy the whole folder or export "
             "the network again"
@@ -114,20 +116,20 @@ def _parse(file: Path) -> Proto:
 
 
 def _metadata(model: Proto) -> dict[str, str]:
-    found = model.description.metadata
-    named = {
-        "author": found.author,
-        "licence": found.license,
-        "version": found.versionString,
-        "description": found.shortDescription,
+    stored = model.description.metadata
+    standard = {
+        "author": stored.author,
+        "licence": stored.license,
+        "version": stored.versionString,
+        "description": stored.shortDescription,
     }
-    return {k: v for k, v in named.items() if v} | dict(found.userDefined)
+    return {k: v for k, v in standard.items() if v} | dict(stored.userDefined)
 
 
 def _check_names(
     path: Path, inputs: Iterable[Variable], operations: Iterable[Operation], outputs: Iterable[str]
 ) -> dict[str, Variable]:
-    """Return every variable by name; each is defined once, before it is read."""
+    """Return name → variable, checked to be defined once and before it is read."""
     known = {item.name: item for item in inputs}
     for operation in operations:
         for name in operation.reads():
@@ -148,7 +150,13 @@ def _check_names(
 
 @dataclass
 class _Reader:
-    """Turns the messages of one program into what `_program` names."""
+    """Converter of one program's protobuf messages.
+
+    Attributes:
+        path: package, for messages.
+        folder: folder of the ``.mlmodel`` file.
+        blobs: weights files read so far.
+    """
 
     path: Path
     folder: Path
@@ -156,9 +164,9 @@ class _Reader:
 
     def block(self, function: Proto) -> Proto:
         if function.opset not in function.block_specializations:
-            found = sorted(function.block_specializations)
+            blocks = sorted(function.block_specializations)
             raise BadArtifact(
-                f"{self.path} has blocks {found}, expected {function.opset!r}; {AGAIN}"
+                f"{self.path} has blocks {blocks}, expected {function.opset!r}; {AGAIN}"
             )
         return function.block_specializations[function.opset]
 
@@ -167,7 +175,7 @@ class _Reader:
         return Variable(name, self.tensor_type(message.type, name))
 
     def text(self, name: str) -> str:
-        """Return a name that can be printed."""
+        """Return a name, checked to be printable."""
         if not name.isprintable():
             raise BadArtifact(f"{self.path} names something {name!r}; {AGAIN}")
         return name
@@ -199,7 +207,7 @@ class _Reader:
         return TensorType(dtype, tuple(sides))
 
     def operation(self, message: Proto) -> Operation:
-        """Return one operation; parameters kept as attributes become inputs like the others."""
+        """Return one operation; attributes become inputs too."""
         outputs = tuple(self.variable(item) for item in message.outputs)
         kind = self.text(message.type)
         fallback = outputs[0].name if outputs else kind
@@ -223,45 +231,49 @@ class _Reader:
         return Operation(kind, layer, attributes | inputs, outputs)
 
     def constant(self, message: Proto, owner: str) -> Constant:
-        found = self.tensor_type(message.type, owner)
-        count = found.count
+        declared = self.tensor_type(message.type, owner)
+        count = declared.count
         if count is None:
-            raise BadArtifact(f"{self.path}: {owner} has the open shape {found}; {AGAIN}")
+            raise BadArtifact(f"{self.path}: {owner} has the open shape {declared}; {AGAIN}")
         if message.WhichOneof("value") == "blobFileValue":
-            if found.dtype not in ELEMENTS:
+            if declared.dtype not in ELEMENTS:
                 raise BadArtifact(f"{self.path}: {owner} is text in the weights file; {AGAIN}")
             blob = self.blob(message.blobFileValue.fileName)
-            values = blob.read(message.blobFileValue.offset, found.dtype, count)
-            return Constant(found, _shaped(values, found), in_blob=True)
+            values = blob.read(message.blobFileValue.offset, declared.dtype, count)
+            return Constant(declared, _shaped(values, declared), in_blob=True)
         tensor = message.immediateValue.tensor
         kind = tensor.WhichOneof("value")
         if kind is None:
-            raise BadArtifact(f"{self.path}: {owner} holds no value, expected {found}; {AGAIN}")
+            raise BadArtifact(f"{self.path}: {owner} holds no value, expected {declared}; {AGAIN}")
         stored = getattr(tensor, kind).values
-        return Constant(found, self._immediate(stored, found, count, owner), in_blob=False)
+        return Constant(declared, self._immediate(stored, declared, count, owner), in_blob=False)
 
     def _immediate(
-        self, stored: Iterable[object] | bytes, found: TensorType, count: int, owner: str
+        self, stored: Iterable[object] | bytes, declared: TensorType, count: int, owner: str
     ) -> NDArray[np.generic] | str:
         if isinstance(stored, bytes):
-            dtype, length = found.dtype, len(stored)
+            dtype, length = declared.dtype, len(stored)
             if dtype not in ELEMENTS or length != packed_bytes(dtype, count):
-                raise BadArtifact(f"{self.path}: {owner} has {length} bytes for {found}; {AGAIN}")
-            return _shaped(unpack(stored, dtype, count), found)
+                raise BadArtifact(
+                    f"{self.path}: {owner} has {length} bytes for {declared}; {AGAIN}"
+                )
+            return _shaped(unpack(stored, dtype, count), declared)
         values = list(stored)
         if len(values) != count:
             raise BadArtifact(
                 f"{self.path}: {owner} has {len(values)} values, expected {count}; {AGAIN}"
             )
-        if found.dtype == "string":
-            return str(values[0]) if found.shape == () else _shaped(np.array(values, str), found)
+        if declared.dtype == "string":
+            return (
+                str(values[0]) if declared.shape == () else _shaped(np.array(values, str), declared)
+            )
         try:
-            return _shaped(np.array(values, ELEMENTS[found.dtype].dtype), found)
+            return _shaped(np.array(values, ELEMENTS[declared.dtype].dtype), declared)
         except (ValueError, OverflowError, TypeError) as error:
             raise BadArtifact(f"{self.path}: {owner}: {first_line(error)}; {AGAIN}") from error
 
     def blob(self, name: str) -> BlobFile:
-        """Return the weights file of that name, read once."""
+        """Return a weights file by name, read once."""
         file = self.folder / self.text(name).removeprefix(ROOT).lstrip("/")
         if not file.resolve().is_relative_to(self.folder.resolve()):
             raise BadArtifact(f"{self.path} reads weights outside itself, {name!r}; {AGAIN}")
@@ -270,5 +282,5 @@ class _Reader:
         return self.blobs[file]
 
 
-def _shaped(values: NDArray[np.generic], found: TensorType) -> NDArray[np.generic]:
-    return values.reshape([side or 0 for side in found.shape])
+def _shaped(values: NDArray[np.generic], declared: TensorType) -> NDArray[np.generic]:
+    return values.reshape([side or 0 for side in declared.shape])

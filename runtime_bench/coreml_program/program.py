@@ -1,4 +1,4 @@
-"""What a Core ML package says: its operations, constants, inputs and outputs."""
+"""A Core ML package in memory: operations, constants, inputs and outputs."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class TensorType:
     """Element type and shape, as the program declares them.
 
     Attributes:
-        dtype: as MIL writes it: fp16, fp32, int32, uint4, bool, string ...
-        shape: None where a side is known only when the program runs.
+        dtype: element type in MIL's spelling: fp16, fp32, int32, uint4, bool, string ...
+        shape: axis lengths; None for a length that is known at run time only.
     """
 
     dtype: str
@@ -27,13 +27,13 @@ class TensorType:
 
     @property
     def count(self) -> int | None:
-        """Numbers in the tensor; None where a side is open."""
+        """Number of elements; None where an axis is dynamic."""
         sides = [side for side in self.shape if side is not None]
         return math.prod(sides) if len(sides) == len(self.shape) else None
 
     @property
     def size_bytes(self) -> int | None:
-        """Bytes of the tensor when packed; None where a side is open and for strings."""
+        """Packed size in bytes; None where an axis is dynamic, and for strings."""
         count = self.count
         if count is None or self.dtype == "string":
             return None
@@ -45,7 +45,12 @@ class TensorType:
 
 @dataclass(frozen=True)
 class Variable:
-    """A named tensor of the program."""
+    """A named tensor of the program.
+
+    Attributes:
+        name: unique name.
+        type: element type and shape.
+    """
 
     name: str
     type: TensorType
@@ -53,12 +58,12 @@ class Variable:
 
 @dataclass(frozen=True)
 class Constant:
-    """A value that the package stores.
+    """A stored value.
 
     Attributes:
-        type: its element type and shape.
-        value: the numbers in that shape, types narrower than a byte widened to one; or the text.
-        in_blob: whether it lies in the weights file rather than in the program.
+        type: element type and shape.
+        value: elements in that shape, types narrower than a byte as a byte each; or a text.
+        in_blob: whether it is stored in the weights file rather than in the program.
     """
 
     type: TensorType
@@ -67,20 +72,20 @@ class Constant:
 
     @property
     def stored_bytes(self) -> int:
-        """Bytes that it takes in the package."""
+        """Stored size in bytes."""
         return self.type.size_bytes or len(str(self.value))
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One step of the program.
+    """One operation of the program.
 
     Attributes:
-        kind: the MIL operation, for example ``conv``.
-        name: of the layer; converters derive it from the source node.
-        inputs: by parameter; each holds names of variables or constants written in place, more than
-            one for parameters that take a list (``values`` of ``concat``).
-        outputs: the variables it defines.
+        kind: MIL operation, for example ``conv``.
+        name: layer name, which converters derive from the source node.
+        inputs: parameter → names of variables or inline constants, more than one for parameters
+            that take a list (``values`` of ``concat``).
+        outputs: variables that it defines.
     """
 
     kind: str
@@ -89,24 +94,24 @@ class Operation:
     outputs: tuple[Variable, ...]
 
     def reads(self) -> tuple[str, ...]:
-        """Return the names of the variables it reads."""
+        """Return the names of the variables that it reads."""
         return tuple(item for items in self.inputs.values() for item in items if type(item) is str)
 
 
 @dataclass(frozen=True)
 class Feature:
-    """An input or output of the package, as an app sees it.
+    """An input or output of the package, as declared to apps.
 
     Attributes:
-        name: in the description and in the program.
-        type: of the program's variable.
+        name: name in the description and in the program.
+        type: type of the program's variable.
         image: ``RGB``, ``BGR``, ``GRAYSCALE`` or ``GRAYSCALE_FLOAT16`` pixel buffers; None for a
             multi-array.
-        shapes: that it takes, the default first; images as [1, channels, height, width].
-        bounds: smallest and largest side by axis where any size between is taken (None: unbounded);
-            empty otherwise.
-        default: of an input that may be left out.
-        optional: whether it may be left out.
+        shapes: accepted shapes, the default first; images as [1, channels, height, width].
+        bounds: smallest and largest length of each axis (None: unbounded) where any size between is
+            accepted; () otherwise.
+        default: value of an omitted optional input.
+        optional: whether it may be omitted.
     """
 
     name: str
@@ -120,17 +125,17 @@ class Feature:
 
 @dataclass(frozen=True)
 class Package:
-    """The main function of an ML program, with its constants.
+    """The default function of an ML program, with its constants.
 
     Attributes:
-        path: the ``.mlpackage`` folder.
+        path: ``.mlpackage`` folder.
         specification_version: 7 for iOS 16, 8 for iOS 17, 9 for iOS 18.
-        opset: the MIL operator set of the function, for example ``CoreML7``.
-        inputs: of the package.
-        outputs: of the package.
-        operations: in order, constants among them.
-        metadata: author, licence, version, description and the writer's own entries.
-        size_bytes: of the program and the weights on disk.
+        opset: MIL operator set of the function, for example ``CoreML7``.
+        inputs: inputs, in the order of the description.
+        outputs: outputs, in the order of the description.
+        operations: operations in execution order, constants included.
+        metadata: author, licence, version, description and user-defined entries.
+        size_bytes: size of the program and the weights files.
     """
 
     path: Path
@@ -143,7 +148,7 @@ class Package:
     size_bytes: int = 0
 
     def constants(self) -> dict[str, Constant]:
-        """Return the plain constants (``const``) by name of variable."""
+        """Return variable → value of the plain constants (``const``)."""
         return {
             operation.outputs[0].name: item
             for operation in self.operations
@@ -153,6 +158,6 @@ class Package:
         }
 
     def variables(self) -> dict[str, Variable]:
-        """Return every variable of the program by name, its inputs among them."""
+        """Return name → variable of the program, its inputs included."""
         inputs = {item.name: Variable(item.name, item.type) for item in self.inputs}
         return inputs | {v.name: v for operation in self.operations for v in operation.outputs}

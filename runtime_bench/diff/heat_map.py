@@ -1,4 +1,4 @@
-"""Two pictures side by side and a heat map of their difference, with its scale in numbers."""
+"""Two pictures side by side with a heat map of their difference and its scale."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from styleexport.core.images import image_from_array
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 PAPER, INK = (255, 255, 255), (32, 32, 32)
-# Of values that are not finite: no colour of the ramp.
+# Colour of values that are not finite; not in the ramp.
 CYAN = (0, 255, 255)
-LEAST_WIDTH = 320
+MIN_WIDTH = 320
 # Oklab → linear sRGB, B. Ottosson, "A perceptual color space for image processing", 2020.
 LMS_FROM_LAB = np.array(
     [
@@ -38,8 +38,7 @@ RGB_FROM_LMS = np.array(
 def colour_ramp(steps: int = 256) -> NDArray[np.uint8]:
     """Return colours [steps, 3] from near black over violet, red and orange to pale yellow.
 
-    Lightness rises evenly in Oklab: equal steps of the value look like equal steps of the colour,
-    and the map reads the same in grey.
+    Lightness is linear in Oklab: the map is perceptually uniform, in grey too.
     """
     share = np.linspace(0.0, 1.0, steps)
     lightness = 0.14 + 0.84 * share
@@ -61,14 +60,14 @@ def scale_top(largest: float) -> float:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where things go, in pixels.
+    """The layout of the sheet, in pixels.
 
     Attributes:
-        zoom: whole pixels a side that one pixel of a small picture is drawn with.
-        width: of one panel.
-        height: of one panel.
-        gap: between things.
-        line: of text.
+        zoom: integer magnification of small pictures.
+        width: width of a panel.
+        height: height of a panel.
+        gap: distance between elements, and size of the text.
+        line: height of a line of text.
     """
 
     zoom: int
@@ -80,7 +79,7 @@ class _Layout:
     @classmethod
     def of(cls, height: int, width: int) -> _Layout:
         """Return the layout for pictures of a size."""
-        zoom = max(1, math.ceil(LEAST_WIDTH / width))
+        zoom = max(1, math.ceil(MIN_WIDTH / width))
         text = max(13, zoom * width // 40)
         return cls(zoom, zoom * width, zoom * height, text, round(text * 1.5))
 
@@ -89,7 +88,7 @@ class _Layout:
         return ImageFont.load_default(self.gap)
 
     def left(self, panel: int) -> int:
-        """Return where a panel begins."""
+        """Return the first column of a panel."""
         return self.gap + panel * (self.width + self.gap)
 
     @property
@@ -98,7 +97,7 @@ class _Layout:
 
     @property
     def bar(self) -> tuple[int, int, int, int]:
-        """The box of the legend's bar."""
+        """Box of the legend's bar: left, top, right, bottom."""
         left = self.left(3)
         return left, self.top, left + round(1.5 * self.gap), self.top + self.height
 
@@ -110,15 +109,15 @@ class _Layout:
 def heat_map(a: Array, b: Array, title_a: str, title_b: str, note: str = "") -> Image.Image:
     """Return A, B and the heat map of |A - B| in one picture.
 
-    The map shows the worst of the three channels in steps of 1/255, the worst pixel in a box, and
-    cyan where a picture is not finite. Small pictures are drawn with large pixels.
+    The map shows the worst of the three channels in steps of 1/255, boxes the worst pixel, and is
+    cyan where a picture is not finite. Small pictures are magnified.
 
     Args:
         a: [1, 3, H, W] in 0..1.
-        b: of the same shape.
-        title_a: above A.
-        title_b: above B.
-        note: added to the line below, which says what the map shows.
+        b: picture of the same shape.
+        title_a: title of A.
+        title_b: title of B.
+        note: addition to the caption.
     """
     largest_a, largest_b = (np.abs(x).max(axis=(0, 1)) for x in (a, b))
     finite = np.isfinite(largest_a) & np.isfinite(largest_b)
@@ -139,8 +138,8 @@ def heat_map(a: Array, b: Array, title_a: str, title_b: str, note: str = "") -> 
         row, column = np.unravel_index(int(difference.argmax()), difference.shape)
         _mark(draw, layout, int(row), int(column))
     _legend(sheet, layout, top)
-    words = "map: the worst of R, G and B, in steps of 1/255" + (f"; {note}" if note else "")
-    text = _fitted(words, layout.font, layout.size[0] - 2 * layout.gap)
+    caption = "map: the worst of R, G and B, in steps of 1/255" + (f"; {note}" if note else "")
+    text = _fitted(caption, layout.font, layout.size[0] - 2 * layout.gap)
     draw.text((layout.gap, layout.top + layout.height + layout.gap // 2), text, INK, layout.font)
     return sheet
 
@@ -153,7 +152,7 @@ def _map(share: NDArray[np.float64], finite: NDArray[np.bool_]) -> Image.Image:
 
 
 def _mark(draw: ImageDraw.ImageDraw, layout: _Layout, row: int, column: int) -> None:
-    """Draw a box round the worst pixel."""
+    """Draw a box around the worst pixel."""
     left = layout.left(2) + column * layout.zoom
     top = layout.top + row * layout.zoom
     reach = layout.gap // 3
@@ -162,7 +161,7 @@ def _mark(draw: ImageDraw.ImageDraw, layout: _Layout, row: int, column: int) -> 
 
 
 def _legend(sheet: Image.Image, layout: _Layout, top: float) -> None:
-    """Draw the ramp beside the map, with the values at its ticks."""
+    """Draw the colour ramp beside the map, with values at its ticks."""
     left, upper, right, lower = layout.bar
     ramp = Image.fromarray(colour_ramp()[::-1, None])
     bar = ramp.resize((right - left, lower - upper), Image.Resampling.BILINEAR)
@@ -177,7 +176,7 @@ def _legend(sheet: Image.Image, layout: _Layout, top: float) -> None:
 
 
 def _fitted(text: str, font: Font, width: int) -> str:
-    """Return the text, its middle left out as far as it is too long."""
+    """Return the text, with its middle elided where it is too long."""
     kept = len(text)
     short = text
     while font.getlength(short) > width and kept > 2:

@@ -1,4 +1,4 @@
-"""Profiled runs of an ONNX model: the graph that ONNX Runtime made of it, node by node."""
+"""Profiled runs of an ONNX model: ONNX Runtime's optimized graph, node by node."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from styleexport.runtime_bench.formats._onnx_macs import INTEGER_OPS, macs_by_no
 
 KERNEL = "_kernel_time"
 RUN = "model_run"
-# For axes that a file leaves open: enough for four halvings and a reflection.
+# Length of axes that a file leaves open: enough for four halvings and a reflection.
 OPEN_AXIS = 64
 
 
 class _Arguments(msgspec.Struct, frozen=True):
-    """What the profile says of a node."""
+    """Arguments of a profile event: the node's type, provider and input shapes."""
 
     op_name: str = ""
     provider: str = ""
@@ -31,7 +31,7 @@ class _Arguments(msgspec.Struct, frozen=True):
 
 
 class _Event(msgspec.Struct, frozen=True):
-    """One line of the profile; of the session's own lines only the name is wanted."""
+    """One event of the profile; session events have a name only."""
 
     name: str
     dur: int = 0
@@ -39,49 +39,49 @@ class _Event(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class ExecutedNode:
-    """One node that was executed.
+class ProfiledNode:
+    """One executed node, with its times.
 
     Attributes:
-        name: in the optimized graph.
-        op: the operation.
-        read: shapes of its inputs, as they were.
-        provider: the execution provider that ran it.
-        samples_ns: how long it took, one a run; whole microseconds.
+        name: node name in the optimized graph.
+        op: operation type.
+        input_shapes: shapes of its inputs in this run.
+        provider: execution provider that ran it.
+        samples_ns: kernel time of each measured run, in ns; resolution 1 µs.
     """
 
     name: str
     op: str
-    read: tuple[tuple[int, ...], ...]
+    input_shapes: tuple[tuple[int, ...], ...]
     provider: str = ""
     samples_ns: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
-class Profile:
-    """What a run executed.
+class OnnxProfile:
+    """The executed nodes of a model.
 
     Attributes:
-        nodes: in the order they ran.
-        graph: the optimized graph, whose nodes have the same names.
-        runs_ns: whole runs.
+        nodes: nodes in execution order.
+        graph: optimized graph, with the same node names.
+        runs_ns: duration of each measured run, in ns.
     """
 
-    nodes: tuple[ExecutedNode, ...]
+    nodes: tuple[ProfiledNode, ...]
     graph: onnx.GraphProto
     runs_ns: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
-class Profiling:
-    """How to profile: by default one run.
+class ProfileSettings:
+    """Settings of a profile; by default one run.
 
     Attributes:
-        threads: of the runtime; None leaves it to the runtime.
+        threads: number of intra-op threads; None is the runtime's default.
         providers: execution providers, in order of preference.
-        warm_up: runs before those that count.
-        seconds: to go on running.
-        runs: the least and the most that count.
+        warm_up: number of runs that are not measured.
+        seconds: minimum total time of the measured runs.
+        runs: minimum and maximum number of measured runs.
     """
 
     threads: int | None = None
@@ -91,69 +91,76 @@ class Profiling:
     runs: tuple[int, int] = (1, 1)
 
 
-ONE_RUN = Profiling()
+ONE_RUN = ProfileSettings()
 
 
-def profile(model: onnx.ModelProto, inputs: Arrays, how: Profiling = ONE_RUN) -> Profile:
-    """Return what ONNX Runtime executes of a model, read from its own profile.
+def profile_model(
+    model: onnx.ModelProto, inputs: Arrays, settings: ProfileSettings = ONE_RUN
+) -> OnnxProfile:
+    """Return the nodes that ONNX Runtime executes of a model, read from its own profile.
+
+    Args:
+        model: model to run.
+        inputs: input name → array, of the shapes and types that the model declares.
+        settings: threads, providers and number of runs.
 
     Raises:
         BadArtifact: the runtime cannot load or run it.
     """
     with tempfile.TemporaryDirectory() as folder:
         optimized = Path(folder) / "optimized.onnx"
-        settings = ort.SessionOptions()
-        settings.log_severity_level = 4  # it warns that an optimized graph fits this machine only
-        settings.enable_profiling = True
-        settings.profile_file_prefix = str(Path(folder) / "profile")
-        settings.optimized_model_filepath = str(optimized)
-        if how.threads is not None:
-            settings.intra_op_num_threads = how.threads
+        options = ort.SessionOptions()
+        options.log_severity_level = 4  # it warns that an optimized graph fits this machine only
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(folder) / "profile")
+        options.optimized_model_filepath = str(optimized)
+        if settings.threads is not None:
+            options.intra_op_num_threads = settings.threads
         try:
             session = ort.InferenceSession(
-                model.SerializeToString(), settings, providers=list(how.providers)
+                model.SerializeToString(), options, providers=list(settings.providers)
             )
-            _run(session, inputs, how)
+            _run(session, inputs, settings)
         except Exception as error:
             raise BadArtifact(
                 f"ONNX Runtime cannot run the file: {first_line(error)}; export the network again"
             ) from error
         events = msgspec.json.decode(Path(session.end_profiling()).read_bytes(), type=list[_Event])
-        return Profile(
-            nodes=_nodes(events, how.warm_up),
+        return OnnxProfile(
+            nodes=_nodes(events, settings.warm_up),
             graph=onnx.load(optimized).graph,
-            runs_ns=tuple(e.dur * 1000 for e in events if e.name == RUN)[how.warm_up :],
+            runs_ns=tuple(e.dur * 1000 for e in events if e.name == RUN)[settings.warm_up :],
         )
 
 
-def _run(session: ort.InferenceSession, inputs: Arrays, how: Profiling) -> None:
-    """Run the warm-up and what counts."""
+def _run(session: ort.InferenceSession, inputs: Arrays, settings: ProfileSettings) -> None:
+    """Run the warm-up runs, then the measured ones."""
     feed = dict(inputs)
-    for _ in range(how.warm_up):
+    for _ in range(settings.warm_up):
         session.run(None, feed)
-    least, most = how.runs
+    least, most = settings.runs
     begin, count = time.monotonic(), 0
-    while count < least or (count < most and time.monotonic() - begin < how.seconds):
+    while count < least or (count < most and time.monotonic() - begin < settings.seconds):
         session.run(None, feed)
         count += 1
 
 
-def _nodes(events: list[_Event], skipped: int) -> tuple[ExecutedNode, ...]:
-    """Return the nodes in the order of the first run that counts, with the times of all runs."""
+def _nodes(events: list[_Event], warm_up: int) -> tuple[ProfiledNode, ...]:
+    """Return the nodes in execution order, with their times in all measured runs."""
     runs: list[list[_Event]] = [[]]
     for event in events:
         if event.name == RUN:
             runs.append([])
         elif event.name.endswith(KERNEL):
             runs[-1].append(event)
-    counted = [run for run in runs if run][skipped:]
-    first = counted[0] if counted else []
-    alike = [run for run in counted if [e.name for e in run] == [e.name for e in first]]
+    measured = [run for run in runs if run][warm_up:]
+    first = measured[0] if measured else []
+    alike = [run for run in measured if [e.name for e in run] == [e.name for e in first]]
     return tuple(
-        ExecutedNode(
+        ProfiledNode(
             name=event.name.removesuffix(KERNEL),
             op=event.args.op_name,
-            read=tuple(s for item in event.args.input_type_shape for s in item.values()),
+            input_shapes=tuple(s for item in event.args.input_type_shape for s in item.values()),
             provider=event.args.provider,
             samples_ns=tuple(run[number].dur * 1000 for run in alike),
         )
@@ -162,19 +169,19 @@ def _nodes(events: list[_Event], skipped: int) -> tuple[ExecutedNode, ...]:
 
 
 def integer_mac_share(model: onnx.ModelProto, inputs: Arrays) -> float:
-    """Return the share (0..1) of a model's MACs that ONNX Runtime computes in integers.
+    """Return the share of a model's MACs that ONNX Runtime computes in integers, 0..1.
 
-    It is read from the runtime's own profile of one run: what was executed, not what was asked for.
+    Read from the runtime's own profile of one run: the executed operations, not the requested ones.
     """
     macs = macs_by_node(model)
-    executed = profile(model, inputs).nodes
-    integer = sources((node.name for node in executed if node.op in INTEGER_OPS), macs)
+    nodes = profile_model(model, inputs).nodes
+    integer = sources((node.name for node in nodes if node.op in INTEGER_OPS), macs)
     total = sum(macs.values())
     return sum(macs[name] for name in integer) / total if total else 0.0
 
 
 def blank_inputs(model: onnx.ModelProto) -> Arrays:
-    """Return zeros for every input of a model; the first axis of open ones is 1, others 64."""
+    """Return input name → zeros; an axis of open length is 1 where it comes first, else 64."""
     return {
         value.name: np.zeros(
             [

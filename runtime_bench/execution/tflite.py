@@ -1,7 +1,7 @@
-"""What LiteRT executes of a ``.tflite`` file: the file as it is written.
+"""Execution of a ``.tflite`` file by LiteRT, which runs the graph exactly as stored.
 
-LiteRT rewrites nothing. XNNPACK takes whole runs of operations and computes those in integers whose
-tensors are integers.
+LiteRT rewrites no operation. XNNPACK takes over whole runs of operations, and computes in integers
+where their tensors are integers.
 """
 
 from __future__ import annotations
@@ -13,18 +13,24 @@ from pathlib import Path
 import numpy as np
 
 from styleexport.core.manifest import ConvolutionFact, ExecutionFact
-from styleexport.runtime_bench.execution.steps import Kind, Step, float_round_trips, reorders
+from styleexport.runtime_bench.execution.runtime_op import (
+    OpKind,
+    RuntimeOp,
+    float_round_trips,
+    reorders,
+)
 from styleexport.runtime_bench.formats._format import describe
-from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation, read_graph
+from styleexport.runtime_bench.formats._tflite import read_graph
+from styleexport.runtime_bench.formats._tflite_graph import TfliteGraph, TfliteOperation
 
-MOVES = frozenset({
+DATA_MOVEMENT = frozenset({
     "PAD", "PADV2", "MIRROR_PAD", "RELU", "RELU6", "RELU_0_TO_1", "MAX_POOL_2D", "CONCATENATION",
     "TRANSPOSE", "SLICE", "STRIDED_SLICE", "SPLIT", "RESHAPE", "RESIZE_NEAREST_NEIGHBOR", "GATHER",
     "TILE", "BROADCAST_TO", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "MINIMUM", "MAXIMUM",
 })  # fmt: skip
 
 
-def executed(path: Path) -> ExecutionFact:
+def describe_tflite_execution(path: Path) -> ExecutionFact:
     """Return what LiteRT executes.
 
     Raises:
@@ -32,8 +38,8 @@ def executed(path: Path) -> ExecutionFact:
         MissingExtra: the library that reads it is not installed.
     """
     graph = read_graph(path)
-    steps = tuple(_step(graph, item) for item in graph.operations if graph.activations(item))
-    kinds = Counter(step.kind for step in steps)
+    ops = tuple(_op(graph, item) for item in graph.operations if graph.activations(item))
+    kinds = Counter(op.kind for op in ops)
     return ExecutionFact(
         runtime=f"litert {importlib.metadata.version('ai-edge-litert')}",
         nodes=dict(Counter(item.name for item in graph.operations).most_common()),
@@ -41,23 +47,23 @@ def executed(path: Path) -> ExecutionFact:
         convolutions=tuple(
             ConvolutionFact(
                 layer=graph.tensors[item.outputs[0]].name,
-                integer=graph.in_integers(item),
+                integer=graph.is_int8(item),
                 macs=macs,
             )
             for item in graph.operations
             if (macs := graph.macs(item))
         ),
-        float_round_trips=float_round_trips(steps),
-        transposes=sum(step.transposes for step in steps),
+        float_round_trips=float_round_trips(ops),
+        transposes=sum(op.transposes for op in ops),
         quantizes=kinds["quantize"],
         dequantizes=kinds["dequantize"],
         bytes_by_dtype=describe(path).bytes_by_dtype,
     )
 
 
-def _step(graph: TfliteGraph, item: TfliteOperation) -> Step:
+def _op(graph: TfliteGraph, item: TfliteOperation) -> RuntimeOp:
     reads = graph.activations(item)
-    return Step(
+    return RuntimeOp(
         op=item.name,
         kind=_kind(graph, item),
         reads=tuple(map(str, reads)),
@@ -67,16 +73,16 @@ def _step(graph: TfliteGraph, item: TfliteOperation) -> Step:
     )
 
 
-def _kind(graph: TfliteGraph, item: TfliteOperation) -> Kind:
+def _kind(graph: TfliteGraph, item: TfliteOperation) -> OpKind:
     if item.name == "QUANTIZE" and graph.tensors[item.inputs[0]].dtype == "float32":
-        return "quantize"  # one that reads integers only changes their scale
+        return "quantize"  # of integers it is a rescaling
     if item.name == "DEQUANTIZE":
         return "dequantize"
-    return "move" if item.name in MOVES else "other"
+    return "data movement" if item.name in DATA_MOVEMENT else "other"
 
 
 def _permutation(graph: TfliteGraph, item: TfliteOperation) -> tuple[int, ...]:
-    """Return the order of axes that a TRANSPOSE asks for; reversed where it is computed."""
+    """Return the axis order of a TRANSPOSE; reversed where it is computed at run time."""
     stored = graph.tensors[item.inputs[1]].stored
     if stored is None:
         return tuple(range(len(graph.tensors[item.inputs[0]].shape)))[::-1]

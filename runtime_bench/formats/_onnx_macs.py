@@ -1,4 +1,4 @@
-"""Multiply-accumulates of an ONNX file, node by node, and where the runtime computes them."""
+"""Multiply-accumulates of an ONNX model by node, and the file's nodes behind executed ones."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import onnx
 from onnx import shape_inference
 
 INTEGER_OPS = ("QLinearConv", "ConvInteger", "QLinearMatMul", "MatMulInteger", "QGemm")
-# A convolution's own entry in its metadata: how many columns of the picture it gives at once.
+# Metadata key of a convolution that computes several picture columns at once: their number.
 COLUMNS = "styleexport.columns"
 
 
 def macs_by_node(model: onnx.ModelProto) -> dict[str, int]:
-    """Return node name → MACs of convolutions and matrix products; 0 where sizes are open.
+    """Return node name → MACs of convolutions and matrix products; 0 for dynamic sizes.
 
     A convolution multiplies each output element by in·kh·kw weights, a transposed one each input
-    element by out·kh·kw. Weights that are zero only because a convolution gives several columns at
-    once do not count.
+    element by out·kh·kw. Weights that are zero only because a convolution computes several columns
+    at once do not count.
     """
     graph = shape_inference.infer_shapes(model).graph
     shapes = {
@@ -40,20 +40,24 @@ def macs_by_node(model: onnx.ModelProto) -> dict[str, int]:
 
 
 def _columns(node: onnx.NodeProto) -> int:
-    """Return how many columns a node computes at once, each by its own part of the weight."""
+    """Return the number of columns a node computes at once, each with its part of the weight."""
     return next((int(item.value) for item in node.metadata_props if item.key == COLUMNS), 1)
 
 
 def sources(executed: Iterable[str], known: Iterable[str]) -> set[str]:
-    """Return the file's nodes behind executed ones: the runtime appends its own suffixes.
+    """Return the names of the file's nodes behind executed ones: runtimes append suffixes.
 
-    A suffix never begins with a number: those tell the file's own nodes apart.
+    A suffix never begins with a number: numbers distinguish the file's own nodes.
+
+    Args:
+        executed: names of executed nodes.
+        known: names of the file's nodes.
     """
-    names, found = set(known), set[str]()
+    names, result = set(known), set[str]()
     for name in executed:
         source = name
         while source not in names and "_" in source:
             source = source.rpartition("_")[0]
         if source in names and not re.match(r"_\d+(_|$)", name.removeprefix(source)):
-            found.add(source)
-    return found
+            result.add(source)
+    return result

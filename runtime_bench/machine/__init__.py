@@ -1,1 +1,1 @@
-"""Facts about this machine: environment, energy, peak throughput, memory."""
+"""Facts about this machine: environment, energy, peak arithmetic rate, memory."""

@@ -1,39 +1,37 @@
-"""Joules that the machine has used: counters of the CPU (RAPL) and of NVIDIA's GPUs (NVML).
+"""Energy counters in hardware: RAPL for CPUs and NVML for NVIDIA's GPUs.
 
-Both count in hardware, so that reading them costs nothing while something is measured. RAPL is
-Linux's powercap interface (Documentation/power/powercap), readable by root alone on most systems;
-NVML is the library behind ``nvidia-smi``.
+Reading them costs nothing while something is measured. RAPL is Linux's powercap interface
+(Documentation/power/powercap), readable by root alone on most systems; NVML is the library behind
+``nvidia-smi``, and needs the extra ``gpu``.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 POWERCAP = Path("/sys/class/powercap")
-NVML = "libnvidia-ml.so.1"
 
 
-class Meter(Protocol):
-    """Something that counts joules."""
+class EnergyMeter(Protocol):
+    """A monotonic counter of joules."""
 
     def joules(self) -> float:
-        """Return what was used since the meter was made; it never falls."""
+        """Return the energy used since the meter was created."""
         ...
 
 
 @dataclass(frozen=True)
-class Counter:
+class EnergyCounter:
     """One counter of the hardware.
 
     Attributes:
-        read: returns its value.
-        joules: of one step of it.
-        range: after which it begins at 0 again; None where it never does.
+        read: returns the counter's value; raises `OSError` or `ValueError` where it cannot.
+        joules: energy of one step of the counter.
+        range: number of steps after which the counter wraps around to 0; None where it never does.
     """
 
     read: Callable[[], int]
@@ -42,19 +40,19 @@ class Counter:
 
 
 class CounterMeter:
-    """Sums counters. To be read more often than the fastest of them wraps around: minutes.
+    """The sum of several counters, read more often than the fastest wraps around: every minute.
 
     Args:
-        counters: at least one.
+        counters: one counter or more.
     """
 
-    def __init__(self, counters: tuple[Counter, ...]) -> None:
+    def __init__(self, counters: tuple[EnergyCounter, ...]) -> None:
         self._counters = counters
         self._last = [counter.read() for counter in counters]
         self._total = 0.0
 
     def joules(self) -> float:
-        """Return what was used since the meter was made; what cannot be read adds nothing."""
+        """Return the energy used since the meter was created; unreadable counters add nothing."""
         for number, counter in enumerate(self._counters):
             with contextlib.suppress(OSError, ValueError):
                 now = counter.read()
@@ -66,32 +64,39 @@ class CounterMeter:
         return self._total
 
 
-def meter(*, cuda: bool = False) -> Meter | None:
-    """Return a meter of this machine; None where it does not tell.
+def meter(*, cuda: bool = False) -> EnergyMeter | None:
+    """Return an energy meter of this machine; None where it has no readable counter.
 
     Args:
-        cuda: whether the GPUs work too; then they are counted with the CPU.
+        cuda: whether the GPUs work too. Then they are counted with the CPU, and where their
+            counters cannot be read there is no meter: the CPU's share alone would mislead.
     """
-    counters = rapl_counters(POWERCAP) + (nvml_counters() if cuda else ())
+    gpus = nvml_counters() if cuda else ()
+    if cuda and not gpus:
+        return None
+    counters = rapl_counters(POWERCAP) + gpus
     return CounterMeter(counters) if counters else None
 
 
-def rapl_counters(powercap: Path) -> tuple[Counter, ...]:
-    """Return the counters of all packages and their memory; none where they cannot be read.
+def rapl_counters(powercap: Path) -> tuple[EnergyCounter, ...]:
+    """Return the readable counters of all CPU packages and their memory.
 
     The core and uncore counters are parts of a package's, and ``psys`` holds the packages.
+
+    Args:
+        powercap: folder of the powercap interface.
     """
-    wanted = [
+    zones = [
         zone
         for zone in sorted(powercap.glob("intel-rapl:*"))
         if _text(zone / "name").partition("-")[0] in ("package", "dram")
     ]
-    counters: list[Counter] = []
-    for zone in wanted:
+    counters: list[EnergyCounter] = []
+    for zone in zones:
         file, limit = zone / "energy_uj", _text(zone / "max_energy_range_uj")
         if _text(file).isdecimal():
             counters.append(
-                Counter(
+                EnergyCounter(
                     read=lambda file=file: int(file.read_text()),
                     joules=1e-6,
                     range=int(limit) + 1 if limit.isdecimal() else None,
@@ -101,41 +106,41 @@ def rapl_counters(powercap: Path) -> tuple[Counter, ...]:
 
 
 def _text(file: Path) -> str:
-    """Return what a file of the system says, nothing where it cannot be read."""
+    """Return the contents of a system file, stripped; "" where it cannot be read."""
     try:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return ""
 
 
-def nvml_counters(load: Callable[[str], Any] = ctypes.CDLL) -> tuple[Counter, ...]:
-    """Return a counter a GPU, in millijoules since its driver was loaded; Volta and later have one.
+def nvml_counters() -> tuple[EnergyCounter, ...]:
+    """Return a counter for each GPU that has one, which Volta and later do; in mJ.
 
-    Args:
-        load: opens the library.
+    None without nvidia-ml-py or without a driver.
     """
     try:
-        library = load(NVML)
-    except OSError:
+        import pynvml  # pyright: ignore[reportMissingImports] - in the extra gpu
+    except ModuleNotFoundError:
         return ()
-    count = ctypes.c_uint()
-    if library.nvmlInit_v2() or library.nvmlDeviceGetCount_v2(ctypes.byref(count)):
+    try:
+        pynvml.nvmlInit()
+        handles = [
+            pynvml.nvmlDeviceGetHandleByIndex(number)
+            for number in range(pynvml.nvmlDeviceGetCount())
+        ]
+    except pynvml.NVMLError:
         return ()
-    counters: list[Counter] = []
-    for number in range(count.value):
-        device = ctypes.c_void_p()
-        if library.nvmlDeviceGetHandleByIndex_v2(number, ctypes.byref(device)):
-            continue
-        counter = Counter(lambda device=device: _millijoules(library, device), 1e-3)
+
+    def read(handle: object) -> int:
+        try:
+            return int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))
+        except pynvml.NVMLError as error:
+            raise OSError(f"NVML does not read the energy of this GPU: {error}") from error
+
+    counters: list[EnergyCounter] = []
+    for handle in handles:
+        counter = EnergyCounter(lambda handle=handle: read(handle), joules=1e-3)
         with contextlib.suppress(OSError):
             counter.read()
             counters.append(counter)
     return tuple(counters)
-
-
-def _millijoules(library: Any, device: ctypes.c_void_p) -> int:  # noqa: ANN401 - a C library
-    value = ctypes.c_ulonglong()
-    status = library.nvmlDeviceGetTotalEnergyConsumption(device, ctypes.byref(value))
-    if status:
-        raise OSError(status, "NVML does not tell the energy of this GPU")
-    return value.value

@@ -1,4 +1,4 @@
-"""What a measurement was made on, and what may have disturbed it."""
+"""The measured machine, its state, and warnings of what may disturb a measurement."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ RUNTIMES = (
 )
 SCALING = "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
 HOT_CELSIUS = 85.0
-LITTLE_MEMORY = 500_000_000
-TEXT = 400
+LOW_MEMORY_BYTES = 500_000_000
+MAX_TEXT = 400
 
 
 def machine(host: Host | None = None) -> MachineFact:
-    """Return what this machine is; nothing in it names its owner, its user or its network.
+    """Return the facts of this machine; none of them names its owner, its user or its network.
 
     Args:
-        host: None for this one.
+        host: operating system to ask; None for this one.
     """
     host = host or Host()
     gpus, driver = host.nvidia()
@@ -44,9 +44,9 @@ def machine(host: Host | None = None) -> MachineFact:
         gpus = (*gpus, "Apple GPU", "Apple Neural Engine")
     memory = psutil.virtual_memory().total
     return MachineFact(
-        device=host.device()[:TEXT],
-        os=_os(host)[:TEXT],
-        processor=host.processor()[:TEXT],
+        device=host.device()[:MAX_TEXT],
+        os=_os(host)[:MAX_TEXT],
+        processor=host.processor()[:MAX_TEXT],
         cores=host.cores(),
         memory_bytes=min(memory, host.memory_limit() or memory),
         accelerators=gpus,
@@ -66,17 +66,17 @@ def _os(host: Host) -> str:
 
 
 def _installed() -> Iterator[tuple[str, str]]:
-    """Yield name and version of what is installed; nothing is imported."""
+    """Yield name and version of the installed runtimes; nothing is imported."""
     for name in RUNTIMES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             yield name, importlib.metadata.version(name)
 
 
 def state(host: Host | None = None) -> StateFact:
-    """Return how busy and how hot this machine is now.
+    """Return this machine's load, temperature, power and free memory now.
 
     Args:
-        host: None for this one.
+        host: operating system to ask; None for this one.
     """
     host = host or Host()
     temperatures = dict(_temperatures(host))
@@ -90,7 +90,7 @@ def state(host: Host | None = None) -> StateFact:
         thermal=None if hottest is None else ThermalFact(scale="celsius", value=hottest),
         temperatures_celsius=temperatures,
         frequency_mhz=_frequency(),
-        governor=host.text(SCALING),
+        governor=host.read_text(SCALING),
         battery_percent=battery,
         charging=charging,
         low_power=_low_power(host),
@@ -105,7 +105,7 @@ def _load() -> float | None:
 
 
 def _frequency() -> float | None:
-    # psutil raises what the system's file or call does, which differs from system to system.
+    # psutil raises whatever the system call raises, which differs between systems.
     with contextlib.suppress(Exception):
         now = psutil.cpu_freq().current
         return round(now, 1) if now else None
@@ -113,7 +113,7 @@ def _frequency() -> float | None:
 
 
 def _temperatures(host: Host) -> Iterator[tuple[str, float]]:
-    """Yield sensor and °C; sensors of one chip that have no name are numbered."""
+    """Yield sensor and temperature in °C; unnamed sensors of a chip are numbered."""
     read = getattr(psutil, "sensors_temperatures", None)
     if read is None or host.system != "Linux":
         return
@@ -125,7 +125,7 @@ def _temperatures(host: Host) -> Iterator[tuple[str, float]]:
 
 
 def _battery() -> tuple[float | None, bool | None]:
-    """Return what is left of the battery in percent, and whether it is on mains."""
+    """Return the battery's charge in percent, and whether it is plugged in."""
     with contextlib.suppress(Exception):  # as for the frequency
         if (battery := psutil.sensors_battery()) is not None:
             return float(battery.percent), battery.power_plugged
@@ -134,20 +134,20 @@ def _battery() -> tuple[float | None, bool | None]:
 
 def _low_power(host: Host) -> bool | None:
     if host.system == "Darwin":
-        settings = (host.said("pmset", "-g") or "").split()
+        settings = (host.command_output("pmset", "-g") or "").split()
         if "lowpowermode" in settings[:-1]:
             return settings[settings.index("lowpowermode") + 1] == "1"
         return None
-    profile = host.text("sys/firmware/acpi/platform_profile")
+    profile = host.read_text("sys/firmware/acpi/platform_profile")
     return None if profile is None else profile in ("low-power", "quiet")
 
 
 def warnings(now: StateFact, cores: int | None = None) -> tuple[str, ...]:
-    """Return what the user should know before measuring, a sentence each.
+    """Return warnings for the user before a measurement, one sentence each.
 
     Args:
-        now: of the machine.
-        cores: that it has; None for this one.
+        now: state of the machine.
+        cores: number of its logical cores; None for this machine's.
     """
     return tuple(_warnings(now, cores or Host().cores()))
 
@@ -169,8 +169,8 @@ def _warnings(now: StateFact, cores: int) -> Iterator[str]:
         yield "the system saves power: turn that off"
     hottest = max(now.temperatures_celsius.values(), default=0.0)
     if hottest >= HOT_CELSIUS:
-        yield f"a sensor tells {hottest:.0f} °C: let the machine cool down"
-    if now.free_memory_bytes is not None and now.free_memory_bytes < LITTLE_MEMORY:
+        yield f"a sensor reads {hottest:.0f} °C: let the machine cool down"
+    if now.free_memory_bytes is not None and now.free_memory_bytes < LOW_MEMORY_BYTES:
         yield (
             f"{now.free_memory_bytes / 1e6:.0f} MB of memory are free: what is measured may be "
             "swapped out or killed"

@@ -1,7 +1,4 @@
-"""The operating system as it is asked for facts: its files, its programs, its own counters.
-
-Whoever asks gets None where this system does not tell; nothing here fails.
-"""
+"""Queries of the operating system: its files, commands and counters. Unknown facts are None."""
 
 from __future__ import annotations
 
@@ -31,28 +28,28 @@ FEATURES = {
 
 @dataclass(frozen=True)
 class Host:
-    """A system.
+    """An operating system.
 
     Attributes:
         system: ``Linux``, ``Darwin`` or ``Windows``.
-        machine: its instruction set.
-        root: where its files begin.
+        machine: instruction set, such as ``x86_64``.
+        root: root of its file system.
     """
 
     system: str = platform.system()
     machine: str = platform.machine()
     root: Path = Path("/")
 
-    def text(self, path: str) -> str | None:
-        """Return what a file below the root says, without blanks and zeros around it."""
+    def read_text(self, path: str) -> str | None:
+        """Return the contents of a file below the root, stripped of blanks and zeros."""
         try:
-            found = (self.root / path).read_text(encoding="utf-8", errors="replace")
+            text = (self.root / path).read_text(encoding="utf-8", errors="replace")
         except OSError:
             return None
-        return found.strip(" \t\r\n\0") or None
+        return text.strip(" \t\r\n\0") or None
 
-    def said(self, *command: str) -> str | None:
-        """Return what a program prints; None where there is no such program, or it fails."""
+    def command_output(self, *command: str) -> str | None:
+        """Return the output of a command; None where it is missing or fails."""
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=SECONDS, check=True
@@ -64,67 +61,69 @@ class Host:
     def processor(self) -> str:
         """Return the model of the CPU."""
         if self.system == "Darwin":
-            named = self.said("sysctl", "-n", "machdep.cpu.brand_string")
+            named = self.command_output("sysctl", "-n", "machdep.cpu.brand_string")
         else:
-            told = dict(self._cpuinfo())
-            part = told.get("CPU part") and f"{told.get('CPU implementer')} {told['CPU part']}"
-            named = told.get("model name") or told.get("Hardware") or (part and f"ARM {part}")
+            info = dict(self._cpuinfo())
+            part = info.get("CPU part") and f"{info.get('CPU implementer')} {info['CPU part']}"
+            named = info.get("model name") or info.get("Hardware") or (part and f"ARM {part}")
         return named or platform.processor() or self.machine or "unknown"
 
     def device(self) -> str:
         """Return the model of the computer, or the kind of its processor."""
         if self.system == "Darwin":
-            return self.said("sysctl", "-n", "hw.model") or f"Mac {self.machine}"
-        maker = self.text("sys/class/dmi/id/sys_vendor") or ""
-        model = self.text("sys/class/dmi/id/product_name") or self.text("proc/device-tree/model")
+            return self.command_output("sysctl", "-n", "hw.model") or f"Mac {self.machine}"
+        maker = self.read_text("sys/class/dmi/id/sys_vendor") or ""
+        model = self.read_text("sys/class/dmi/id/product_name") or self.read_text(
+            "proc/device-tree/model"
+        )
         return f"{maker} {model}".strip() if model else f"{self.machine} computer"
 
     def features(self) -> tuple[str, ...]:
-        """Return the features of the CPU that runtimes choose kernels by, sorted."""
+        """Return the CPU features by which runtimes choose kernels, sorted."""
         if self.system == "Darwin":
-            lines = (self.said("sysctl", "hw.optional") or "").splitlines()
+            lines = (self.command_output("sysctl", "hw.optional") or "").splitlines()
             flags = {line.partition(":")[0] for line in lines if line.endswith(" 1")}
         else:
-            told = dict(self._cpuinfo())
-            flags = set((told.get("flags") or told.get("Features") or "").split())
+            info = dict(self._cpuinfo())
+            flags = set((info.get("flags") or info.get("Features") or "").split())
         return tuple(sorted({FEATURES[flag] for flag in flags if flag in FEATURES}))
 
     def _cpuinfo(self) -> Iterator[tuple[str, str]]:
-        """Yield what Linux says of the first processor, and what it says of all."""
-        seen = set[str]()
-        for line in (self.text("proc/cpuinfo") or "").splitlines():
+        """Yield the fields of Linux's cpuinfo, each as its first processor has it."""
+        known = set[str]()
+        for line in (self.read_text("proc/cpuinfo") or "").splitlines():
             key, _, value = (part.strip() for part in line.partition(":"))
-            if key not in seen:
-                seen.add(key)
+            if key not in known:
+                known.add(key)
                 yield key, value
 
     def cores(self) -> int:
-        """Return how many logical processors this process may use, its container's share too."""
+        """Return the number of logical processors that this process and its container may use."""
         mine = getattr(os, "sched_getaffinity", None)
         allowed = len(mine(0)) if mine is not None else os.cpu_count() or 1
-        told = self._limit("cpu.max", "cpu", "cpu.cfs_quota_us") or "max"
-        quota, _, period = told.partition(" ")
+        limit = self._limit("cpu.max", "cpu", "cpu.cfs_quota_us") or "max"
+        quota, _, period = limit.partition(" ")
         period = period or self._limit("", "cpu", "cpu.cfs_period_us") or ""
         if quota.isdecimal() and period.isdecimal():
             return max(1, min(allowed, math.ceil(int(quota) / int(period))))
         return allowed
 
     def memory_limit(self) -> int | None:
-        """Return the bytes that the container of this process may take; None without a limit."""
-        found = self._limit("memory.max", "memory", "memory.limit_in_bytes")
-        return int(found) if found and found.isdecimal() else None
+        """Return the memory limit of this process's container in bytes; None without a limit."""
+        limit = self._limit("memory.max", "memory", "memory.limit_in_bytes")
+        return int(limit) if limit and limit.isdecimal() else None
 
     def memory_taken(self) -> int | None:
-        """Return the bytes that the container of this process has taken."""
-        found = self._limit("memory.current", "memory", "memory.usage_in_bytes")
-        return int(found) if found and found.isdecimal() else None
+        """Return the memory in use by this process's container in bytes."""
+        usage = self._limit("memory.current", "memory", "memory.usage_in_bytes")
+        return int(usage) if usage and usage.isdecimal() else None
 
     def _limit(self, name: str, controller: str, old_name: str) -> str | None:
-        """Return a setting of this process' control group, of version 2 or 1.
+        """Return a setting of this process's control group, of version 2 or 1.
 
-        Inside a container the group's path is often not mounted: its root then is the container's.
+        Inside a container the group's path is often not mounted; then the root is the container's.
         """
-        groups = self.text("proc/self/cgroup") or ""
+        groups = self.read_text("proc/self/cgroup") or ""
         for line in groups.splitlines():
             _, names, path = line.split(":", 2)
             unified = not names
@@ -133,14 +132,14 @@ class Host:
             base = "sys/fs/cgroup" if unified else f"sys/fs/cgroup/{controller}"
             file = name if unified else old_name
             for folder in (f"{base}{path.rstrip('/')}", base):
-                if file and (found := self.text(f"{folder}/{file}")):
-                    return found
+                if file and (value := self.read_text(f"{folder}/{file}")):
+                    return value
         return None
 
     def nvidia(self) -> tuple[tuple[str, ...], str | None]:
-        """Return the names of NVIDIA's GPUs, and the version of their driver."""
+        """Return the names of NVIDIA GPUs, and the version of their driver."""
         query = "--query-gpu=name,driver_version"
-        found = self.said("nvidia-smi", query, "--format=csv,noheader") or ""
-        rows = [re.split(r"\s*,\s*", line) for line in found.splitlines()]
+        output = self.command_output("nvidia-smi", query, "--format=csv,noheader") or ""
+        rows = [re.split(r"\s*,\s*", line) for line in output.splitlines()]
         rows = [row for row in rows if len(row) == 2]
         return tuple(name for name, _ in rows), (rows[0][1] if rows else None)

@@ -1,4 +1,4 @@
-"""How much memory this process holds, and held at most."""
+"""Resident memory of this process, now and at its peak."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ STATUS = Path("/proc/self/status")
 
 
 def rss_bytes() -> int:
-    """Return the resident memory of this process."""
+    """Return the resident memory of this process in bytes."""
     import psutil
 
     return psutil.Process().memory_info().rss
 
 
 def peak_rss_bytes(status: Path = STATUS) -> int:
-    """Return the most resident memory that this process held.
+    """Return the peak resident memory of this process in bytes.
 
     Args:
-        status: Linux's account of the process. What `getrusage` says there begins with what the
-            process that started this one held.
+        status: Linux's status file of the process. On Linux `getrusage` starts from the peak of the
+            process that started this one.
     """
-    if status.is_file() and (found := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
-        return int(found[1]) * 1024
+    if status.is_file() and (match := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
+        return int(match[1]) * 1024
     import psutil
 
     memory = psutil.Process().memory_info()

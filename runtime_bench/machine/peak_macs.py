@@ -1,7 +1,7 @@
-"""What this machine multiplies at best: large products and convolutions, in float and in integers.
+"""Peak multiply-accumulate rate of this machine: large products and convolutions, fp32 and int8.
 
-ONNX Runtime computes them, since it is always installed. On a Zen 4 core it reaches 96 % of what
-the instruction set allows in fp32 and 94 % in int8, so the figure is a peak and not a kernel's.
+ONNX Runtime computes them, since it is always installed. On a Zen 4 core it reaches 96 % of the
+instruction set's theoretical peak in fp32 and 94 % in int8.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from styleexport.runtime_bench.contract.latency import PeakFact
 PRODUCTS = (768, 1536)
 CHANNELS, SIDE = 256, 64
 SECONDS = 0.3
-TURNS = 3
-LEAST = 2
+ROUNDS = 3
+MIN_RUNS = 2
 METHOD = (
     f"ONNX Runtime on the CPU, the best run of MatMul {PRODUCTS[0]} and {PRODUCTS[1]} and of a "
     f"3x3 Conv of {CHANNELS} channels at {SIDE}x{SIDE}; int8: MatMulInteger and QLinearConv"
@@ -33,14 +33,14 @@ METHOD = (
 
 
 @dataclass(frozen=True)
-class Probe:
+class MicroBenchmark:
     """One operation to time.
 
     Attributes:
-        operation: of the model's one node.
-        data: what it is fed.
-        constants: its other inputs, in order.
-        output: element type of what it writes.
+        operation: type of the model's one node.
+        data: input array.
+        constants: other inputs, in order.
+        output: ONNX element type of the output.
         macs: multiply-accumulates of one run.
     """
 
@@ -69,35 +69,36 @@ class Probe:
 
 
 def peak(threads: int, *, seconds: float = SECONDS) -> PeakFact:
-    """Return the most multiply-accumulates a second that the CPU was seen to do.
+    """Return the highest measured multiply-accumulate rate of the CPU, in fp32 and in int8.
 
     Args:
-        threads: to use.
-        seconds: for each of six probes, in turns, so that no one of them meets all disturbances.
+        threads: number of threads.
+        seconds: time for each of six benchmarks; they alternate, so that a disturbance does not hit
+            one of them alone.
     """
-    probes = {integer: [*_probes(integer=integer)] for integer in (False, True)}
-    runs = {id(probe): _loaded(probe, threads) for found in probes.values() for probe in found}
+    benchmarks = {integer: [*_benchmarks(integer=integer)] for integer in (False, True)}
+    runs = {id(item): _loaded(item, threads) for items in benchmarks.values() for item in items}
     best = dict.fromkeys(runs, math.inf)
-    for _ in range(TURNS):
+    for _ in range(ROUNDS):
         for key, run in runs.items():
-            taken = fastest_ns(run, seconds / TURNS, time.perf_counter_ns)
+            taken = fastest_ns(run, seconds / ROUNDS, time.perf_counter_ns)
             best[key] = min(best[key], taken)
     gmacs = {
-        integer: max(round(probe.macs / best[id(probe)], 1) for probe in found)
-        for integer, found in probes.items()
+        integer: max(round(item.macs / best[id(item)], 1) for item in items)
+        for integer, items in benchmarks.items()
     }
     return PeakFact(threads=threads, fp32_gmacs=gmacs[False], int8_gmacs=gmacs[True], method=METHOD)
 
 
-def _probes(*, integer: bool) -> Iterator[Probe]:
-    """Yield the probes of one type."""
+def _benchmarks(*, integer: bool) -> Iterator[MicroBenchmark]:
+    """Yield the benchmarks in fp32, or those in int8."""
     for side in PRODUCTS:
         data, weight = _values((side, side), integer), _values((side, side), integer, weight=True)
         if integer:
             output = onnx.TensorProto.INT32
-            yield Probe("MatMulInteger", data, (weight,), output, side**3)
+            yield MicroBenchmark("MatMulInteger", data, (weight,), output, side**3)
         else:
-            yield Probe("MatMul", data, (weight,), onnx.TensorProto.FLOAT, side**3)
+            yield MicroBenchmark("MatMul", data, (weight,), onnx.TensorProto.FLOAT, side**3)
     data = _values((1, CHANNELS, SIDE, SIDE), integer)
     weight = _values((CHANNELS, CHANNELS, 3, 3), integer, weight=True)
     macs = CHANNELS**2 * 9 * SIDE**2
@@ -105,13 +106,13 @@ def _probes(*, integer: bool) -> Iterator[Probe]:
         scale, zero = np.float32(0.02), np.uint8(128)
         quantization = tuple(map(np.asarray, (scale, np.int8(0), scale, zero)))
         constants = (np.asarray(scale), np.asarray(zero), weight, *quantization)
-        yield Probe("QLinearConv", data, constants, onnx.TensorProto.UINT8, macs)
+        yield MicroBenchmark("QLinearConv", data, constants, onnx.TensorProto.UINT8, macs)
     else:
-        yield Probe("Conv", data, (weight,), onnx.TensorProto.FLOAT, macs)
+        yield MicroBenchmark("Conv", data, (weight,), onnx.TensorProto.FLOAT, macs)
 
 
 def _values(shape: tuple[int, ...], integer: bool, *, weight: bool = False) -> NDArray[np.generic]:
-    """Return seeded values; integers are uint8 for data and int8 for weights, as files have it."""
+    """Return seeded values; as in files, integers are uint8 for data and int8 for weights."""
     rng = np.random.default_rng(0)
     if not integer:
         return rng.random(shape, np.float32)
@@ -120,23 +121,29 @@ def _values(shape: tuple[int, ...], integer: bool, *, weight: bool = False) -> N
     )
 
 
-def _loaded(probe: Probe, threads: int) -> Callable[[], object]:
-    """Return what runs a probe once."""
+def _loaded(benchmark: MicroBenchmark, threads: int) -> Callable[[], object]:
+    """Return a function that runs a benchmark once."""
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.log_severity_level = 3
     session = ort.InferenceSession(
-        probe.model().SerializeToString(), settings, providers=["CPUExecutionProvider"]
+        benchmark.model().SerializeToString(), settings, providers=["CPUExecutionProvider"]
     )
-    feed = {"data": probe.data}
+    feed = {"data": benchmark.data}
     return lambda: session.run(None, feed)
 
 
 def fastest_ns(run: Callable[[], object], seconds: float, clock: Callable[[], int]) -> int:
-    """Return the shortest of the runs that fit some seconds, at least two, in nanoseconds."""
+    """Return the duration of the fastest run in ns.
+
+    Args:
+        run: function to time.
+        seconds: time to spend; two runs at least are made.
+        clock: monotonic clock in ns.
+    """
     samples: list[int] = []
     begin = clock()
-    while len(samples) < LEAST or clock() - begin < seconds * 1e9:
+    while len(samples) < MIN_RUNS or clock() - begin < seconds * 1e9:
         before = clock()
         run()
         samples.append(clock() - before)

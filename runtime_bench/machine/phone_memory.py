@@ -1,4 +1,4 @@
-"""Whether a phone has the memory for a file: an estimate, by how much RAM the phone has.
+"""Estimated memory of an app that runs a file, and the phones whose RAM suffices.
 
 **What a file needs.** An app with a runtime, the weights twice (as stored, and as the runtime packs
 them), and a multiple of the activations that are alive at once. On the desktop ONNX Runtime and
@@ -18,7 +18,7 @@ from typing import Literal
 
 from styleexport.core.manifest import FileFact
 
-Verdict = Literal["fits", "tight", "no"]
+MemoryFit = Literal["fits", "tight", "no"]
 
 APP_BYTES = 100_000_000
 ACTIVATION_MULTIPLE = 6.5
@@ -27,18 +27,18 @@ TIGHT_SHARE, LIMIT_SHARE = 0.3, 0.5
 
 @dataclass(frozen=True)
 class DeviceClass:
-    """Phones of so much memory.
+    """Phones of one RAM size.
 
     Attributes:
-        name: as a table heads it.
-        ram_bytes: of the phone.
+        name: column title of a table.
+        ram_bytes: RAM of the phone in bytes.
     """
 
     name: str
     ram_bytes: int
 
-    def verdict(self, needed_bytes: int) -> Verdict:
-        """Return whether an app that needs so much can run."""
+    def fit(self, needed_bytes: int) -> MemoryFit:
+        """Return whether an app that needs this memory can run."""
         if needed_bytes > LIMIT_SHARE * self.ram_bytes:
             return "no"
         return "tight" if needed_bytes > TIGHT_SHARE * self.ram_bytes else "fits"
@@ -48,15 +48,15 @@ DEVICE_CLASSES = tuple(DeviceClass(f"{size} GB", size * 1_000_000_000) for size 
 
 
 def needed_bytes(fact: FileFact) -> int | None:
-    """Return the memory of an app that runs a file, an estimate; None where its size is open."""
+    """Return the estimated memory in bytes of an app that runs a file; None for an open size."""
     if fact.peak_activation_bytes is None:
         return None
     return round(APP_BYTES + 2 * fact.size_bytes + ACTIVATION_MULTIPLE * fact.peak_activation_bytes)
 
 
-def verdicts(fact: FileFact) -> dict[str, Verdict]:
-    """Return class → whether its phones can run a file; {} where its size is open."""
+def verdicts(fact: FileFact) -> dict[str, MemoryFit]:
+    """Return name of a device class → whether its phones can run a file; {} for an open size."""
     needed = needed_bytes(fact)
     if needed is None:
         return {}
-    return {phone.name: phone.verdict(needed) for phone in DEVICE_CLASSES}
+    return {phone.name: phone.fit(needed) for phone in DEVICE_CLASSES}

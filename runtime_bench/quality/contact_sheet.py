@@ -1,4 +1,4 @@
-"""One comparison as one picture: the worst of each kind side by side, and the worst places."""
+"""Contact sheet of a quality comparison: the worst picture of each kind, and the worst regions."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from PIL import Image, ImageDraw, ImageFont
 from styleexport.core.errors import UsageError
 from styleexport.core.images import image_from_array
 from styleexport.runtime_bench.diff.heat_map import INK, PAPER
-from styleexport.runtime_bench.quality import number_format as words
+from styleexport.runtime_bench.quality import columns
 from styleexport.runtime_bench.quality.closeups import (
-    PLACE_SIDE,
-    PLACE_ZOOM,
+    REGION_SIDE,
+    REGION_ZOOM,
     DifferenceScale,
-    Place,
+    Region,
     shown_pictures,
-    worst_places,
+    worst_regions,
 )
-from styleexport.runtime_bench.quality.compare import Compared, Comparison
+from styleexport.runtime_bench.quality.compare import Compared, QualityComparison
 
-CELL = PLACE_SIDE * PLACE_ZOOM
+CELL = REGION_SIDE * REGION_ZOOM
 COLUMNS = 6
 GAP = 16
 TEXT = 15
@@ -33,7 +33,12 @@ FAINT = (112, 112, 112)
 
 @dataclass(frozen=True)
 class _Row:
-    """Cells side by side: a title above each, and a picture or lines of text below it."""
+    """Cells side by side.
+
+    Attributes:
+        titles: title above each cell.
+        cells: picture or lines of text of each cell.
+    """
 
     titles: tuple[str, ...]
     cells: tuple[Image.Image | tuple[str, ...], ...]
@@ -44,7 +49,7 @@ class _Row:
         return LINE + max(pictures) + GAP
 
     def draw(self, sheet: Image.Image, top: int) -> None:
-        """Put the row onto a sheet."""
+        """Draw the row on a sheet, from a pixel row down."""
         pen = ImageDraw.Draw(sheet)
         font = ImageFont.load_default(TEXT)
         for column, (title, cell) in enumerate(zip(self.titles, self.cells, strict=True)):
@@ -60,10 +65,10 @@ class _Row:
 def sheet(compared: Compared) -> Image.Image:
     """Return content, style, reference, candidate and difference of the worst pictures.
 
-    Below them lie the three worst places, 64x64 pixels enlarged four times.
+    The three worst regions follow, 64x64 pixels enlarged four times.
 
     Raises:
-        UsageError: what was compared are style codes.
+        UsageError: style codes were compared.
     """
     if compared.reference[0].ndim != 4:
         raise UsageError(
@@ -72,7 +77,7 @@ def sheet(compared: Compared) -> Image.Image:
         )
     scale = DifferenceScale.of(compared)
     rows = [_picture_row(compared, index, scale) for index in shown_pictures(compared)]
-    rows.append(_place_row(compared, worst_places(compared)))
+    rows.append(_region_row(compared, worst_regions(compared)))
     head = _head(compared.comparison, scale)
     height = GAP + LINE * len(head) + GAP + sum(row.height for row in rows)
     result = Image.new("RGB", (GAP + COLUMNS * (CELL + GAP), height), PAPER)
@@ -87,26 +92,26 @@ def sheet(compared: Compared) -> Image.Image:
     return result
 
 
-def _head(comparison: Comparison, scale: DifferenceScale) -> list[str]:
+def _head(comparison: QualityComparison, scale: DifferenceScale) -> list[str]:
     quality = comparison.quality
-    pairs = zip(words.HEADER, words.cells(comparison), strict=True)
+    pairs = zip(columns.HEADER, columns.cells(comparison), strict=True)
     figures = "    ".join(f"{name} {value}" for name, value in pairs if value != "-")
     return [
         f"{Path(comparison.candidate).name}  against  {Path(comparison.reference).name}",
         figures,
         f"{quality.size.height}x{quality.size.width}, {len(quality.pictures)} pictures; style in "
         f"{quality.loss_network}'s features; {scale.words}",
-        *textwrap.wrap(words.NOTE, 230),
+        *textwrap.wrap(columns.NOTE, 230),
     ]
 
 
 def _picture_row(compared: Compared, index: int, scale: DifferenceScale) -> _Row:
     probe = compared.probes[index]
     reference, candidate = compared.reference[index], compared.candidate[index]
-    row = words.picture_cells(compared.comparison.quality.pictures[index])
+    row = columns.picture_cells(compared.comparison.quality.pictures[index])
     figures = tuple(
         f"{name} {value}"
-        for name, value in zip(words.PICTURE_HEADER, row, strict=True)
+        for name, value in zip(columns.PICTURE_HEADER, row, strict=True)
         if value != "-" and name not in ("picture", "kind")
     )
     shown: list[Image.Image | tuple[str, ...]] = []
@@ -118,19 +123,19 @@ def _picture_row(compared: Compared, index: int, scale: DifferenceScale) -> _Row
     return _Row(titles, (*shown, difference, figures))
 
 
-def _place_row(compared: Compared, places: Sequence[Place]) -> _Row:
+def _region_row(compared: Compared, regions: Sequence[Region]) -> _Row:
     titles: list[str] = []
     cells: list[Image.Image] = []
-    for place in places:
-        name = compared.probes[place.picture].name
+    for region in regions:
+        name = compared.probes[region.picture].name
         for side, outputs in (("ref.", compared.reference), ("cand.", compared.candidate)):
-            titles.append(f"{side} {name} at {place.left}, {place.top}")
-            cells.append(place.cut(outputs[place.picture]))
+            titles.append(f"{side} {name} at {region.left}, {region.top}")
+            cells.append(region.cut(outputs[region.picture]))
     return _Row(tuple(titles), tuple(cells))
 
 
 def _fitted(image: Image.Image) -> Image.Image:
-    """Return the picture as wide as a cell."""
+    """Return the picture at the width of a cell."""
     size = (CELL, max(1, round(image.height * CELL / image.width)))
     smaller = image.width > CELL
     return image.resize(size, Image.Resampling.LANCZOS if smaller else Image.Resampling.NEAREST)

@@ -1,4 +1,4 @@
-"""Two latency reports against each other, cell by cell: what became slower, larger or wrong."""
+"""Comparison of latency reports cell by cell: of two reports, or of the cells within one."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from typing import Literal, get_args
 
 from styleexport.core.errors import UsageError
 from styleexport.runtime_bench.contract.latency import CellFact, LatencyReport, Status
-from styleexport.runtime_bench.stats import Comparison, compare
+from styleexport.runtime_bench.report.conditions import check_same_machine
+from styleexport.runtime_bench.report.regressions import regressions_of
+from styleexport.runtime_bench.stats import LatencyComparison, compare
 
-# Beyond, an 8-bit picture does not show it.
-SEEN_DB = 60.0
-# What a runtime reports that says how a run went, and not how it was set.
-OF_THE_RUN = ("warm after",)
-MACHINE = ("device", "system", "processor", "cores")
-
+# Settings that runtimes report of the run itself, not of how it was configured.
+RUN_OUTCOMES = ("warm after",)
 
 Attribute = Literal["precision", "runner"]
 COMPARED_BY: tuple[Attribute, ...] = get_args(Attribute)
-# What `CellFact.key` holds, in its order.
+# Names of the parts of `CellFact.key`, in its order.
 ATTRIBUTES = ("network", "target", "precision", "role", "size", "batch", "runner")
 
 
@@ -29,18 +27,18 @@ class CellComparison:
     """One cell of two reports.
 
     Attributes:
-        network: name.
+        network: name of the network.
         target: format of the file.
-        precision: of the file.
-        role: what it computes.
-        size: of the picture.
-        batch: pictures at once.
-        runner: with what was asked of it.
+        precision: precision of the file.
+        role: role of the file.
+        size: size of the picture, ``HEIGHTxWIDTH``.
+        batch: number of pictures per inference.
+        runner: runner with its settings.
         before: status in the first report; None where it has no such cell.
-        after: status in the second.
-        latency: None unless both were measured.
-        differences: what else the two cells differ in, in words.
-        regressions: what became worse by more than is allowed, in words.
+        after: status in the second report; None where it has no such cell.
+        latency: comparison of the samples; None unless both were measured.
+        differences: other differences of the two cells, one sentence each.
+        regressions: figures that became worse by more than is allowed, one sentence each.
     """
 
     network: str
@@ -52,13 +50,13 @@ class CellComparison:
     runner: str
     before: Status | None
     after: Status | None
-    latency: Comparison | None
+    latency: LatencyComparison | None
     differences: tuple[str, ...] = ()
     regressions: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """The cell in words."""
+        """File, size and runner of the cell."""
         batch = f" batch {self.batch}" if self.batch > 1 else ""
         file = f"{self.network} {self.role} {self.size} {self.precision} {self.target}"
         return f"{file}{batch} on {self.runner}"
@@ -66,12 +64,12 @@ class CellComparison:
 
 @dataclass(frozen=True)
 class WithinComparison:
-    """Two cells of one report.
+    """Two cells of one report that differ in one attribute.
 
     Attributes:
-        first: the attribute that they differ in, of the cell that is compared with.
-        second: the same, of the other.
-        cells: what they differ in.
+        first: value of the attribute in the baseline cell.
+        second: value of the attribute in the other cell.
+        cells: comparison of the two.
     """
 
     first: str
@@ -86,50 +84,50 @@ def compare_reports(
     fail_above: float | None = None,
     across_machines: bool = False,
 ) -> tuple[CellComparison, ...]:
-    """Return the cells of two reports, compared; those that only one has come last.
+    """Return the comparisons of all cells of two reports; cells of one report alone come last.
 
     The reports were made one after the other, so rounds are not paired.
 
     Args:
-        before: what was.
-        after: what is.
-        fail_above: how much slower, larger or further from the float network a cell may become,
-            0.1 is 10 %; None allows everything.
+        before: baseline report.
+        after: report to compare with it.
+        fail_above: largest relative growth of time, file size or error that is no regression, 0.1
+            is 10 %; None allows everything.
         across_machines: whether reports of different machines may be compared.
 
     Raises:
         UsageError: they are of different machines, or have no cell in common.
     """
     if not across_machines:
-        _check_machines(before, after)
-    cells_before, cells_after = _numbered(before.cells), _numbered(after.cells)
+        check_same_machine(before, after)
+    cells_before, cells_after = _by_key(before.cells), _by_key(after.cells)
     common = [key for key in cells_before if key in cells_after]
     if not common:
         raise UsageError(
             f"the reports have no cell in common: the first holds {_names(before)}, the second "
             f"{_names(after)}; measure the same files on the same runners at the same sizes"
         )
-    found = [
-        compare_cells(cells_before[key], cells_after[key], fail_above=fail_above) for key in common
-    ]
-    gone = [cell for key, cell in cells_before.items() if key not in cells_after]
-    new = [cell for key, cell in cells_after.items() if key not in cells_before]
+    removed = [cell for key, cell in cells_before.items() if key not in cells_after]
+    added = [cell for key, cell in cells_after.items() if key not in cells_before]
     return (
-        *found,
-        *(_alone(cell, cell.status, None) for cell in gone),
-        *(_alone(cell, None, cell.status) for cell in new),
+        *(
+            compare_cells(cells_before[key], cells_after[key], fail_above=fail_above)
+            for key in common
+        ),
+        *(_unmatched(cell, cell.status, None) for cell in removed),
+        *(_unmatched(cell, None, cell.status) for cell in added),
     )
 
 
 def compare_within(report: LatencyReport, by: Attribute) -> tuple[WithinComparison, ...]:
-    """Return the cells of one report against others that differ from them in one attribute.
+    """Return the comparisons of cells of one report that differ in one attribute.
 
-    The first of each group, in the order of the request, is the one that the others are compared
-    with; cells that took turns, round by round.
+    The first cell of each group, in the order of the request, is the baseline. Cells whose rounds
+    alternated are compared round by round.
 
     Args:
-        report: with cells to compare.
-        by: the attribute.
+        report: report with measured cells.
+        by: attribute in which the cells differ.
 
     Raises:
         UsageError: no two cells differ in that alone.
@@ -141,7 +139,7 @@ def compare_within(report: LatencyReport, by: Attribute) -> tuple[WithinComparis
             rest = (*cell.key[:place], *cell.key[place + 1 :])
             groups.setdefault(rest, []).append(cell)
     paired = report.protocol.interleaved
-    found = tuple(
+    result = tuple(
         WithinComparison(
             first.key[place],
             other.key[place],
@@ -153,117 +151,70 @@ def compare_within(report: LatencyReport, by: Attribute) -> tuple[WithinComparis
         for other in others
         if other.key[place] != first.key[place]
     )
-    if not found:
+    if not result:
         raise UsageError(
             f"no two measured cells of the report differ in their {by} alone: measure several in "
             f"one run, or compare by {' or '.join(a for a in COMPARED_BY if a != by)}"
         )
-    return found
+    return result
 
 
 def compare_cells(
     before: CellFact, after: CellFact, *, paired: bool = False, fail_above: float | None = None
 ) -> CellComparison:
-    """Return what two cells differ in.
+    """Return the comparison of two cells.
 
     Args:
-        before: the one that the other is compared with; it gives the name.
-        after: the other.
-        paired: whether they took turns in the rounds of one report.
+        before: baseline, which gives the name.
+        after: cell to compare with it.
+        paired: whether their rounds alternated within one report.
         fail_above: see `compare_reports`.
     """
     measured = before.status == after.status == "measured"
     latency = compare(before.rounds_ns, after.rounds_ns, paired=paired) if measured else None
-    worse = _regressions(before, after, latency, fail_above) if fail_above is not None else ()
-    told = tuple(_differences(before, after))
-    return _named(before, before.status, after.status, latency, told, tuple(worse))
+    return _comparison(
+        before,
+        (before.status, after.status),
+        latency,
+        tuple(_differences(before, after)),
+        () if fail_above is None else tuple(regressions_of(before, after, latency, fail_above)),
+    )
 
 
-def notes(before: LatencyReport, after: LatencyReport) -> tuple[str, ...]:
-    """Return what may part two reports besides the files, one line each."""
-    pairs = [
-        ("harness version", before.harness.version, after.harness.version),
-        ("number of rounds", before.protocol.rounds, after.protocol.rounds),
-        ("time of a turn", before.protocol.seconds, after.protocol.seconds),
-        ("interleaved", before.protocol.interleaved, after.protocol.interleaved),
-        ("a process for each cell", before.protocol.own_process, after.protocol.own_process),
-        ("clock", before.protocol.clock, after.protocol.clock),
-        ("governor", before.before.governor, after.before.governor),
-        ("charging", before.before.charging, after.before.charging),
-        ("low power mode", before.before.low_power, after.before.low_power),
-        *zip(MACHINE, before.machine.identity, after.machine.identity, strict=True),
-    ]
-    versions, others = before.machine.versions, after.machine.versions
-    for name in sorted({*versions, *others}):
-        pairs.append((name, versions.get(name, "not there"), others.get(name, "not there")))
-    parted = [
-        f"{name} differs: {_told(first)}, then {_told(second)}"
-        for name, first, second in pairs
-        if first != second
-    ]
-    return (*_busy("first", before), *_busy("second", after), *parted)
+def regressions(comparisons: Sequence[CellComparison]) -> tuple[str, ...]:
+    """Return every regression of some comparisons, with the name of its cell."""
+    return tuple(f"{cell.name}: {line}" for cell in comparisons for line in cell.regressions)
 
 
-def _busy(which: str, report: LatencyReport) -> Iterator[str]:
-    load, cores = report.before.load_average, report.machine.cores
-    if load is not None and load > cores / 2:
-        yield (
-            f"the {which} report was measured on a busy machine, load {load:.1f} on {cores} cores: "
-            "trust no difference of it"
-        )
-
-
-def _told(value: object) -> str:
-    return "not told" if value is None else str(value)
-
-
-def regressions(found: Sequence[CellComparison]) -> tuple[str, ...]:
-    """Return every regression of a comparison, with the name of its cell."""
-    return tuple(f"{cell.name}: {words}" for cell in found for words in cell.regressions)
-
-
-def _check_machines(before: LatencyReport, after: LatencyReport) -> None:
-    pairs = zip(MACHINE, before.machine.identity, after.machine.identity, strict=True)
-    parted = [
-        f"{name} {first!r} and {second!r}" for name, first, second in pairs if first != second
-    ]
-    if parted:
-        raise UsageError(
-            f"the reports are of different machines: {', '.join(parted)}; a difference would say "
-            "nothing of the files: measure on one machine, or add --across-machines"
-        )
-
-
-def _numbered(cells: Sequence[CellFact]) -> dict[tuple[str, ...], CellFact]:
-    """Return the cells by key; the second of a key (of another artifact) is matched with a second.
+def _by_key(cells: Sequence[CellFact]) -> dict[tuple[str, ...], CellFact]:
+    """Return the cells by key and, where several have one key, by their number.
 
     A report of two artifacts of one network holds every key twice, in the order of the request.
     """
-    seen: Counter[tuple[str, ...]] = Counter()
-    found: dict[tuple[str, ...], CellFact] = {}
+    counts: Counter[tuple[str, ...]] = Counter()
+    result: dict[tuple[str, ...], CellFact] = {}
     for cell in cells:
-        found[*cell.key, str(seen[cell.key])] = cell
-        seen[cell.key] += 1
-    return found
+        result[*cell.key, str(counts[cell.key])] = cell
+        counts[cell.key] += 1
+    return result
 
 
 def _names(report: LatencyReport) -> str:
-    cells = [_alone(cell, None, None).name for cell in report.cells]
+    cells = [_unmatched(cell, None, None).name for cell in report.cells]
     return cells[0] if len(cells) == 1 else f"{cells[0]} and {len(cells) - 1} more"
 
 
-def _alone(cell: CellFact, before: Status | None, after: Status | None) -> CellComparison:
-    words = f"in the {'first' if after is None else 'second'} report only"
-    return _named(cell, before, after, None, (words,), ())
+def _unmatched(cell: CellFact, before: Status | None, after: Status | None) -> CellComparison:
+    difference = f"in the {'first' if after is None else 'second'} report only"
+    return _comparison(cell, (before, after), None, (difference,), ())
 
 
-def _named(
+def _comparison(
     cell: CellFact,
-    before: Status | None,
-    after: Status | None,
-    latency: Comparison | None,
+    statuses: tuple[Status | None, Status | None],
+    latency: LatencyComparison | None,
     differences: tuple[str, ...],
-    worse: tuple[str, ...],
+    regressions: tuple[str, ...],
 ) -> CellComparison:
     network, target, precision, role, size, batch, runner = cell.key
     return CellComparison(
@@ -274,11 +225,11 @@ def _named(
         size=size,
         batch=int(batch),
         runner=runner,
-        before=before,
-        after=after,
+        before=statuses[0],
+        after=statuses[1],
         latency=latency,
         differences=differences,
-        regressions=worse,
+        regressions=regressions,
     )
 
 
@@ -288,44 +239,10 @@ def _differences(before: CellFact, after: CellFact) -> Iterator[str]:
         yield "other weights"
     elif first.sha256 != second.sha256:
         yield "another file"
-    for name in sorted({*before.effective, *after.effective} - {*OF_THE_RUN}):
-        was, now = before.effective.get(name, "?"), after.effective.get(name, "?")
-        if was != now:
-            yield f"{name} {was}, then {now}"
+    for name in sorted({*before.effective, *after.effective} - {*RUN_OUTCOMES}):
+        old, new = before.effective.get(name, "?"), after.effective.get(name, "?")
+        if old != new:
+            yield f"{name} {old}, then {new}"
     if before.status != after.status:
-        why = f": {after.message}" if after.message else ""
-        yield f"{before.status}, then {after.status}{why}"
-
-
-def _regressions(
-    before: CellFact, after: CellFact, latency: Comparison | None, allowed: float
-) -> Iterator[str]:
-    limit = f"at most {percent(1 + allowed)} allowed"
-    if before.status == "measured" != after.status:
-        yield f"it was measured, now it is {after.status}"
-    if latency is not None and latency.verdict == "slower" and latency.ratio > 1 + allowed:
-        interval = f"{percent(latency.low)} to {percent(latency.high)}"
-        yield f"time {percent(latency.ratio)} ({interval}), {limit}"
-    size = after.subject.size_bytes / max(before.subject.size_bytes, 1)
-    if size > 1 + allowed:
-        yield f"size of the file {percent(size)}, {limit}"
-    yield from _lost_quality(before, after, allowed)
-
-
-def _lost_quality(before: CellFact, after: CellFact, allowed: float) -> Iterator[str]:
-    """Say where the error, or the distance to the style, grew by more than is allowed."""
-    was, now = before.subject.quality_db, after.subject.quality_db
-    if was is not None and now is not None and now < SEEN_DB:
-        error = 10 ** ((min(was, SEEN_DB) - max(now, 0.0)) / 20)
-        if error > 1 + allowed:
-            yield f"quality fell from {was:.1f} to {now:.1f} dB, the error grew {percent(error)}"
-    was, now = before.subject.style_change, after.subject.style_change
-    if was is not None and now is not None and now > -1:
-        style = (1 + now) / max(1 + was, 1e-6)
-        if style > 1 + allowed:
-            yield f"the distance to the style grew {percent(style)}"
-
-
-def percent(ratio: float) -> str:
-    """Return how much more a ratio is than 1, signed: ``+15.0 %``."""
-    return f"{100 * (ratio - 1):+.1f} %"
+        reason = f": {after.message}" if after.message else ""
+        yield f"{before.status}, then {after.status}{reason}"

@@ -1,14 +1,16 @@
-"""Which colour, marker and filling a cell has, the same in all charts of a page."""
+"""Colour, marker and fill of each series, the same in all charts of a page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from styleexport.core.svg import Fill, Style, swatch
 from styleexport.core.types import Precision
 from styleexport.runtime_bench.report.groups import Entry, Machine
-from styleexport.runtime_bench.report.markup import Html, tag
+from styleexport.runtime_bench.report.table import TableCell
 
 FILLS: Mapping[Precision, Fill] = {
     Precision.FP32: "full",
@@ -19,26 +21,29 @@ FILLS: Mapping[Precision, Fill] = {
 
 
 @dataclass(frozen=True)
-class Look:
-    """The runners of a page, each with its number."""
+class SeriesStyles:
+    """Styles of the series of a page.
+
+    Attributes:
+        runners: runner labels; the index of one is its colour and marker.
+    """
 
     runners: tuple[str, ...]
 
     @classmethod
-    def of(cls, machines: Sequence[Machine]) -> Look:
-        """Return the look of some machines' runners, in the order of the reports."""
+    def of(cls, machines: Sequence[Machine]) -> SeriesStyles:
+        """Return the styles of all measured runners, in the order of the reports."""
         labels = (e.cell.runner_label for m in machines for e in m.entries if e.summary)
         return cls(tuple(dict.fromkeys(labels)))
 
     def style(self, entry: Entry) -> Style:
-        """Return how a cell is drawn: coloured by its runner, filled by its precision."""
+        """Return the style of a cell: colour and marker by runner, fill by precision."""
         fill = FILLS.get(entry.cell.subject.precision, "dotted")
         return Style(self.runners.index(entry.cell.runner_label), fill)
 
-    def name(self, entry: Entry) -> Html:
-        """Return the series of a cell with its key; settings of the runner stand below."""
-        cell = entry.cell
-        settings = cell.runner_label.partition(":")[2]
+    def label(self, entry: Entry) -> TableCell:
+        """Return the table cell that names a series, with its legend key and runner settings."""
+        settings = entry.cell.runner_label.partition(":")[2]
         name = entry.series.replace(f":{settings}", "", 1) if settings else entry.series
-        below = tag("small", settings.replace(",", ", ")) if settings else ""
-        return tag("div", Html(swatch(self.style(entry))), tag("span", name, below), kind="name")
+        swatch_svg = Markup(swatch(self.style(entry)))
+        return TableCell(name, settings.replace(",", ", "), swatch=swatch_svg)

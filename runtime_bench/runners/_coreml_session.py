@@ -1,4 +1,4 @@
-"""Inputs and outputs of a package: arrays on this side, pixel buffers and multi-arrays on that."""
+"""Open Core ML packages: conversion between arrays and pixel buffers or multi-arrays."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class ReferencePackage:
     """An open package.
 
     Args:
-        path: the ``.mlpackage`` folder.
+        path: path of the ``.mlpackage`` folder.
         rounding: whether fp16 tensors are rounded to fp16.
 
     Raises:
         BadArtifact: the package cannot be read.
-        UnsupportedOp: it holds what the reference does not compute.
+        UnsupportedOp: it holds an operation that the reference does not compute.
         MissingExtra: coremltools is not installed.
     """
 
@@ -36,19 +36,22 @@ class ReferencePackage:
         self._interpreter = Interpreter(self._package, rounding=rounding)
 
     def __call__(self, inputs: Arrays) -> dict[str, NDArray[np.float32]]:
-        """Return the outputs by name.
+        """Return the outputs by name, float32; images [1, 3, H, W] in 0..1.
+
+        Args:
+            inputs: inputs by name, float32; images [1, 3, H, W] in 0..1.
 
         Raises:
             UsageError: an input is missing, unknown or of a size that the package does not hold.
             BadArtifact: the program fails.
         """
-        found = self._interpreter.run(self._tensors(inputs))
-        return {feature.name: to_array(feature, found[feature.name]) for feature in self._outputs}
+        values = self._interpreter.run(self._tensors(inputs))
+        return {feature.name: to_array(feature, values[feature.name]) for feature in self._outputs}
 
     def layers(self, inputs: Arrays, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """Return tensors of one run by name, as the program holds them."""
-        found = self._interpreter.run(self._tensors(inputs), keep=names)
-        return {name: found[name].float().numpy() for name in names if name in found}
+        """Return inner tensors of one run by name, in the program's layout, float32."""
+        values = self._interpreter.run(self._tensors(inputs), keep=names)
+        return {name: values[name].float().numpy() for name in names if name in values}
 
     @property
     def _outputs(self) -> Sequence[Feature]:
@@ -59,16 +62,16 @@ class ReferencePackage:
         required = {feature.name for feature in features if not feature.optional}
         known = {feature.name for feature in features}
         if required - set(inputs) or set(inputs) - known:
-            wanted, got = ", ".join(sorted(known)), ", ".join(sorted(inputs)) or "none"
-            raise UsageError(f"{path.name} takes the inputs {wanted}; got {got}")
+            expected, got = ", ".join(sorted(known)), ", ".join(sorted(inputs)) or "none"
+            raise UsageError(f"{path.name} takes the inputs {expected}; got {got}")
         return {feature.name: to_tensor(feature, inputs, path) for feature in features}
 
 
 def to_tensor(feature: Feature, inputs: Arrays, path: Path) -> Tensor:
-    """Return an input as the program receives it.
+    """Return an input in the program's type and range.
 
-    Images become the 8-bit pixels of the buffer that an app hands over: round(255·x), in the
-    declared order of colours.
+    Images [1, 3, H, W] in 0..1 become the 8-bit pixels of a pixel buffer: round(255·x), in the
+    declared colour order.
 
     Raises:
         UsageError: the package does not take this shape.
@@ -78,7 +81,7 @@ def to_tensor(feature: Feature, inputs: Arrays, path: Path) -> Tensor:
     array = np.asarray(inputs[feature.name], np.float32)
     if not takes(feature, array.shape):
         raise UsageError(
-            f"{path.name} takes {feature.name} as {_in_words(feature)}; got {_side(array.shape)}"
+            f"{path.name} takes {feature.name} as {_shapes(feature)}; got {_side(array.shape)}"
         )
     if feature.image in ("RGB", "BGR", "GRAYSCALE"):
         array = np.clip(np.rint(array * np.float32(255)), 0, 255)
@@ -88,7 +91,7 @@ def to_tensor(feature: Feature, inputs: Arrays, path: Path) -> Tensor:
 
 
 def to_array(feature: Feature, value: Tensor) -> NDArray[np.float32]:
-    """Return an output; pixels are divided by 255 and clipped, not rounded to 8 bits."""
+    """Return an output in float32; pixels are divided by 255 and clipped, without rounding."""
     array = value.float().numpy()
     if feature.image == "BGR":
         array = array[:, ::-1]
@@ -98,7 +101,7 @@ def to_array(feature: Feature, value: Tensor) -> NDArray[np.float32]:
 
 
 def takes(feature: Feature, shape: Sequence[int]) -> bool:
-    """Return whether an input may have a shape."""
+    """Whether an input may have a shape."""
     if not feature.bounds:
         return tuple(shape) in feature.shapes
     return len(shape) == len(feature.bounds) and all(
@@ -107,13 +110,13 @@ def takes(feature: Feature, shape: Sequence[int]) -> bool:
     )
 
 
-def _in_words(feature: Feature) -> str:
+def _shapes(feature: Feature) -> str:
     if feature.bounds:
         return "x".join(f"{low}..{high or ''}" for low, high in feature.bounds)
     return ", ".join(_side(shape) for shape in feature.shapes)
 
 
 def _side(shape: Sequence[int]) -> str:
-    """Return a shape in words, images by height and width alone."""
+    """Return the text of a shape; of images, height and width alone."""
     sides = shape[2:] if len(shape) == 4 and tuple(shape[:2]) == (1, 3) else shape
     return "x".join(map(str, sides)) or "one number"

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from styleexport.core.arrays import Arrays
 from styleexport.core.errors import UsageError
-from styleexport.runtime_bench.formats._tflite import TfliteTensor
+from styleexport.runtime_bench.formats._tflite_graph import TfliteTensor
 
 
 def to_file(
     name: str, inputs: Arrays, tensor: TfliteTensor, path: Path, batch: int = 1
 ) -> NDArray[np.float32]:
-    """Return an input as the file takes it.
+    """Return an input in the file's layout: images [N, H, W, 3] instead of [N, 3, H, W].
 
     Raises:
-        UsageError: it is missing or of another shape than the file's.
+        UsageError: it is missing, or differs from the file's in shape.
     """
     expected = batched(nchw(tensor.shape), batch)
     if name not in inputs:
@@ -39,17 +39,17 @@ def to_file(
 
 
 def nchw(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a channels-last shape channels-first; one that is not an image's, as it is."""
+    """Return a channels-last image shape channels-first; other shapes unchanged."""
     return (shape[0], shape[3], shape[1], shape[2]) if len(shape) == 4 else shape
 
 
 def batched(shape: tuple[int, ...], batch: int) -> tuple[int, ...]:
-    """Return the shape of so many pictures or style codes; the strength is one for all."""
+    """Return the shape for a batch of pictures or style codes; the strength [1] is shared."""
     return (batch, *shape[1:]) if batch > 1 and len(shape) > 1 else shape
 
 
 def from_file(value: NDArray[np.generic], tensor: TfliteTensor) -> NDArray[np.float32]:
-    """Return a tensor of a file in float32: dequantized, (q - zero point)·scale, images NCHW."""
+    """Return a tensor of a file in float32: dequantized as (q - zero point)·scale, images NCHW."""
     result = np.array(value, np.float32)
     if tensor.scales and tensor.dtype.startswith(("int", "uint")):
         result = (result - np.float32(tensor.zero_points[0])) * np.float32(tensor.scales[0])
@@ -58,7 +58,7 @@ def from_file(value: NDArray[np.generic], tensor: TfliteTensor) -> NDArray[np.fl
 
 @contextlib.contextmanager
 def native_quiet() -> Generator[None]:
-    """Keep what compiled code writes to stderr inside the block off the user's terminal."""
+    """Discard what compiled code writes to stderr inside the block."""
     with tempfile.TemporaryFile() as sink:
         before = os.dup(2)
         os.dup2(sink.fileno(), 2)

@@ -1,4 +1,4 @@
-"""Core ML itself, on a Mac. Nobody on the project has run it yet: there was no Mac to run it on."""
+"""Core ML on a Mac. No Mac has been available to the project: this runner has not been run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.plugins import needs
 from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 
-# As Core ML names the compute units that it may choose from.
+# Core ML's names of the compute units that it may choose from.
 UNITS = {
     "all": "ALL",
     "cpu": "CPU_ONLY",
@@ -30,7 +30,7 @@ UNITS = {
 class Coreml(Runner):
     """Runs ``.mlpackage`` folders on the compute units that Core ML chooses; macOS only.
 
-    Picture outputs are pixel buffers of 8 bits: against a float reference they reach 59 dB at most.
+    Picture outputs are 8-bit pixel buffers: against a float reference they reach at most 59 dB.
     """
 
     name = "coreml"

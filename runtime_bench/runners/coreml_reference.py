@@ -1,18 +1,18 @@
-"""A reference for Core ML on any machine: saved ML programs, evaluated with torch.
+"""Reference for Core ML on any machine: evaluates saved ML programs with torch.
 
 The runner reads the ``.mlpackage`` from disk as a device would, weights file and compressed
 constants included, and computes each operation with torch. It has two modes.
 
 ``RUNNER`` is device-like: arithmetic inside an operation is float32, and every tensor that the
-program declares fp16 is rounded to fp16 after the operation that makes it, as the Neural Engine and
-the GPU keep their tensors. It shows what half precision costs, overflow past 65504 included.
+program declares fp16 is rounded to fp16 after its operation, as the Neural Engine and the GPU store
+tensors. It shows the cost of half precision, including overflow beyond 65504.
 
-``CoremlReference(rounding=False)`` keeps all tensors in float32. It shows whether the program means
-what the network means, whatever types it declares.
+``CoremlReference(rounding=False)`` keeps all tensors in float32. It shows whether the program
+computes what the network computes, whatever types it declares.
 
-Image inputs are made into the 8-bit pixel buffer that an app would hand over. Image outputs are
-divided by 255 and clipped to 0..1, but not rounded to 8 bits as a device would, so that a
-difference below one step of 255 can still be measured.
+Image inputs become 8-bit pixel buffers, as an app passes them. Image outputs are divided by 255 and
+clipped to 0..1, but not rounded to 8 bits as on a device, so that a difference below 1/255 can
+still be measured.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class CoremlReference(Runner):
         self._rounding = rounding
 
     def in_float32(self) -> CoremlReference:
-        """Return the runner that keeps every tensor in float32."""
+        """Return the variant that keeps every tensor in float32."""
         return CoremlReference(rounding=False)
 
     @contextlib.contextmanager
@@ -74,10 +74,7 @@ class CoremlReference(Runner):
     def layers(
         self, path: Path, inputs: Arrays, tensors: Sequence[str]
     ) -> dict[str, NDArray[np.float32]]:
-        """Return tensors of one run by the names that the program gives its variables.
-
-        Names that the program does not hold are left out.
-        """
+        """Return inner tensors by the program's variable names; see `Runner.layers`."""
         from styleexport.runtime_bench.runners._coreml_session import ReferencePackage
 
         return ReferencePackage(path, rounding=self._rounding).layers(inputs, tensors)

@@ -1,10 +1,10 @@
-"""How a picture of any size is laid into the sizes that files take, and cut out again.
+"""Fitting of pictures of any size to the input sizes of files, and back.
 
-A file of fixed size H x W gets the photograph scaled to fit inside H x W, its proportions kept; the
-rest of the frame is filled by mirroring its edges, and cut off again before the result is scaled
-back to the photograph's own size. Of several sizes the one that keeps the most of the photograph's
-pixels is taken, of equals the smaller. A file of any size gets the photograph itself, its longer
-side brought down to ``max_side``.
+A file of a fixed size H x W gets the photograph scaled to fit inside H x W, proportions kept; the
+rest of the frame mirrors its edges, and is cropped before the result is scaled back to the
+photograph's size. Of several sizes the one that keeps most of the photograph's pixels is taken, of
+equal ones the smaller. A file of any size gets the photograph itself, its longer side reduced to
+``max_side``.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from styleexport.core.types import Size
 
 
 def best_size(files: Sequence[FileFact], picture: Image.Image) -> tuple[FileFact, Size | None]:
-    """Return the file and size that keep the most of a picture's pixels; of equals, the smaller.
+    """Return the file and input size that keep most of a picture's pixels; of equals, the smaller.
 
-    The size is None where the file takes any.
+    The size is None for a file of any size.
     """
 
     def key(option: tuple[FileFact, Size | None]) -> tuple[float, int]:
@@ -43,7 +43,13 @@ def best_size(files: Sequence[FileFact], picture: Image.Image) -> tuple[FileFact
 
 
 def open_size(picture: Image.Image, max_side: int, min_side: int) -> Size:
-    """Return the size at which a file of any size runs a picture."""
+    """Return the size at which a file of any size runs a picture.
+
+    Args:
+        picture: picture to run.
+        max_side: largest length in pixels of the longer side.
+        min_side: smallest length in pixels of either side that the network takes.
+    """
     scale = min(1.0, max_side / max(picture.size))
     scale = max(scale, min_side / min(picture.size))
     width = min(max(min_side, round(picture.width * scale)), 4 * max_side)
@@ -53,14 +59,14 @@ def open_size(picture: Image.Image, max_side: int, min_side: int) -> Size:
 
 @dataclass(frozen=True)
 class Frame:
-    """A photograph laid into a file's frame.
+    """A photograph placed inside a file's input.
 
     Attributes:
-        pixels: [1, 3, H, W] in 0..1.
-        top: first row of the photograph in the frame.
-        left: first column.
-        inner: size of the photograph in the frame.
-        picture: size of the photograph itself.
+        pixels: input, [1, 3, H, W] in 0..1.
+        top: first row of the photograph.
+        left: first column of the photograph.
+        inner: scaled size of the photograph.
+        picture: original size of the photograph, (width, height).
     """
 
     pixels: Array
@@ -71,7 +77,14 @@ class Frame:
 
     @classmethod
     def of(cls, picture: Image.Image, outer: Size | None, max_side: int, min_side: int) -> Frame:
-        """Return a picture laid into a file's size; None is that of a file of any size."""
+        """Return a picture placed inside an input of a size.
+
+        Args:
+            picture: RGB picture.
+            outer: input size; None for a file of any size.
+            max_side: see `open_size`.
+            min_side: see `open_size`.
+        """
         if outer is None:
             outer = inner = open_size(picture, max_side, min_side)
         else:
@@ -92,7 +105,7 @@ class Frame:
         return cls(pixels, top, left, inner, picture.size)
 
     def restore(self, painted: Array) -> Image.Image:
-        """Return the photograph's part of a painted frame at the photograph's size."""
+        """Return the photograph's part of an output [1, 3, H, W] in 0..1, at the original size."""
         rows = slice(self.top, self.top + self.inner.height)
         columns = slice(self.left, self.left + self.inner.width)
         image = image_from_array(painted[:, :, rows, columns])

@@ -1,4 +1,4 @@
-"""Style codes of many pictures in one small file beside an artifact."""
+"""Packs of style codes: one small file of an artifact for many style pictures."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from styleexport.runtime_bench.stylize.stylizer import Array, Stylizer
 
 
 def pack_styles(artifact: Path, images: Sequence[Path], name: str = "styles") -> StylePackFact:
-    """Encode pictures into an artifact's ``styles/<name>.safetensors``, and list it.
+    """Encode pictures into ``styles/<name>.safetensors`` and list it in the manifest.
 
     Args:
-        artifact: with an encode file.
+        artifact: artifact directory, with an encode file.
         images: picture files, or folders of them.
-        name: of the pack; one of the same name is replaced.
+        name: name of the pack; a pack of the same name is replaced.
 
     Raises:
         UsageError: a bad name, two pictures of one name, or an artifact without an encoder.

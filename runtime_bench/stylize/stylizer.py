@@ -1,4 +1,4 @@
-"""An artifact at work: photographs of any size become paintings."""
+"""Stylization of photographs of any size with the files of an artifact."""
 
 from __future__ import annotations
 
@@ -14,17 +14,12 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from styleexport.core.arrays import Array
-from styleexport.core.errors import (
-    BadArtifact,
-    ParityFailure,
-    UnsupportedOp,
-    UsageError,
-    first_line,
-)
+from styleexport.core.errors import ParityFailure, UsageError
 from styleexport.core.images import array_from_image
 from styleexport.core.manifest import FileFact, Manifest, read_manifest
 from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Precision, Role, Size
+from styleexport.runtime_bench.parity import runtime_errors_of
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
 from styleexport.runtime_bench.stylize.framing import Frame, best_size, open_size
 
@@ -33,12 +28,12 @@ DEFAULT_MAX_SIDE = 1024
 
 @dataclass(frozen=True)
 class StylizeOptions:
-    """How strongly and with which colours.
+    """Strength, colours and size of a stylization.
 
     Attributes:
-        alpha: strength of the style, 0 (the content) to 1 (full).
-        keep_colour: take only the brightness from the painting, the colours from the photograph.
-        max_side: the longer side at which files of any size run, in pixels.
+        alpha: strength of the style, from 0 (the content) to 1 (full).
+        keep_colour: whether the photograph's colours are kept, and only brightness is stylized.
+        max_side: longer side in pixels at which files of any size run.
     """
 
     alpha: float = 1.0
@@ -51,13 +46,13 @@ class StylizeOptions:
 
 
 class Stylizer:
-    """Runs an artifact on pictures; a context manager that holds its loaded files.
+    """An artifact's files, loaded when first needed; a context manager that closes them.
 
     Args:
-        artifact: its folder.
-        options: of the runtime.
-        target: whose files to run; None takes the first that the artifact lists.
-        precision: of the files to run; None takes the first that the target has.
+        artifact: artifact directory.
+        options: options of the runtime.
+        target: format of the files to run; None takes the first that the artifact lists.
+        precision: precision of the files to run; None takes the first of the target.
 
     Raises:
         BadArtifact: the folder is not an artifact, or a file of it was altered.
@@ -97,18 +92,11 @@ class Stylizer:
         return self._sessions[fact.path]
 
     def _run(self, fact: FileFact, inputs: dict[str, Array]) -> Array:
-        """Return what a file computes."""
+        """Return a file's output, checked to be finite."""
         session = self._session(fact)
         path = self.folder / fact.path
-        try:
+        with runtime_errors_of(path, probe=""):
             output = session(inputs)[fact.outputs[0].name]
-        except (BadArtifact, UnsupportedOp):
-            raise
-        except Exception as error:
-            raise BadArtifact(
-                f"{path} does not run: {first_line(error)}; it is not the file that the manifest "
-                "describes: export the network again"
-            ) from error
         if not np.isfinite(output).all():
             raise ParityFailure(
                 f"{path} computes NaN or infinite values of this picture: type `styleexport "
@@ -121,16 +109,19 @@ class Stylizer:
 
     @property
     def is_fixed_style(self) -> bool:
-        """Whether the artifact holds a network with one style of its own."""
+        """Whether the network has one style of its own."""
         return any(fact.role is Role.STYLIZE and len(fact.inputs) == 1 for fact in self.files)
 
     @property
     def takes_picture_only(self) -> bool:
-        """Whether the one file that paints takes the style as a picture, never as a code."""
+        """Whether the style is always passed as a picture, never as a code."""
         return not self.is_fixed_style and not self._files(Role.TRANSFORM)
 
     def encode(self, style: Image.Image) -> Array:
-        """Return the style code [1, K] of a picture.
+        """Return the style code of a picture, [1, K].
+
+        Args:
+            style: RGB picture of any size.
 
         Raises:
             UsageError: the artifact has no encoder.
@@ -147,14 +138,14 @@ class Stylizer:
         return self._run(fact, {"style": array_from_image(frame)})
 
     def packed_codes(self) -> dict[str, Array]:
-        """Return name → style code of every pack in the artifact."""
+        """Return name → style code [1, K] of every pack in the artifact."""
         codes: dict[str, Array] = {}
         for pack in self.manifest.styles:
             codes |= load_file(self.folder / pack.path)
         return codes
 
     def packed(self, name: str) -> Array:
-        """Return one packed style code.
+        """Return one packed style code, [1, K].
 
         Raises:
             UsageError: no pack holds that name.
@@ -174,13 +165,13 @@ class Stylizer:
         style: Array | Image.Image | None = None,
         options: StylizeOptions | None = None,
     ) -> Image.Image:
-        """Return the photograph as a painting of its own size.
+        """Return the stylized photograph, of the photograph's size.
 
         Args:
-            content: RGB.
-            style: a code from `encode` or `packed`, or a picture; None for a network with a style
-                of its own.
-            options: strength and colours.
+            content: RGB picture of any size.
+            style: style code [1, K] from `encode` or `packed`, or RGB picture; None for a network
+                with one style of its own.
+            options: strength, colours and size; None for the defaults.
 
         Raises:
             UsageError: a style is missing, or of a kind that the artifact does not take.
@@ -225,10 +216,16 @@ class Stylizer:
 
 
 def blend_codes(codes: Sequence[Array], weights: Sequence[float]) -> Array:
-    """Return the weighted mean of style codes; AdaIN is linear in the code, so blending is exact.
+    """Return the weighted mean of style codes, [1, K].
+
+    AdaIN is linear in the code (Huang and Belongie, 2017, equation 15), so blending is exact.
+
+    Args:
+        codes: style codes, [1, K] each.
+        weights: weight of each code, 0 or more; () weights them equally.
 
     Raises:
-        UsageError: a different number of weights, negative ones, or none above zero.
+        UsageError: the number of weights differs, one is negative, or none is above 0.
     """
     weights = list(weights) or [1.0] * len(codes)
     if len(weights) != len(codes):
@@ -247,22 +244,26 @@ def blend_codes(codes: Sequence[Array], weights: Sequence[float]) -> Array:
 def _chosen(
     artifact: Path, files: Sequence[FileFact], target: str | None, precision: Precision | None
 ) -> tuple[FileFact, ...]:
-    """Return the files of one target and precision, by default of those listed first."""
+    """Return the files of a target and precision; by default those of the first file."""
     of_target = [f for f in files if f.target == (target or files[0].target)]
-    wanted = precision or (of_target[0].precision if of_target else None)
-    found = tuple(f for f in of_target if f.precision is wanted)
-    if not found:
+    precision_or_first = precision or (of_target[0].precision if of_target else None)
+    chosen = tuple(f for f in of_target if f.precision is precision_or_first)
+    if not chosen:
         held = ", ".join(dict.fromkeys(f"{f.target} {f.precision}" for f in files))
-        asked = " ".join(filter(None, (target, precision)))
+        requested = " ".join(filter(None, (target, precision)))
         raise UsageError(
-            f"{artifact} holds no {asked} file: it holds {held}; type for example --target "
+            f"{artifact} holds no {requested} file: it holds {held}; type for example --target "
             f"{files[0].target} --precision {files[0].precision}"
         )
-    return found
+    return chosen
 
 
 def _with_colours_of(content: Image.Image, painted: Image.Image) -> Image.Image:
-    """Return the painting's brightness with the photograph's colours (Gatys et al., 2016)."""
+    """Return the painting's luma with the photograph's chroma.
+
+    Luminance-only transfer (Gatys et al., "Preserving color in neural artistic style transfer",
+    2016, section 4).
+    """
     brightness = painted.convert("YCbCr").getchannel(0)
     _, blue, red = content.convert("YCbCr").split()
     return Image.merge("YCbCr", (brightness, blue, red)).convert("RGB")

@@ -1,9 +1,9 @@
-"""How a large picture is cut into tiles that overlap, and how what is painted of them is joined.
+"""Tiled stylization: overlapping tiles of a large picture, blended where they overlap.
 
-The apps follow this for pictures larger than any file takes; the command line does not offer it.
-A network that takes statistics over the whole picture (instance normalization, AdaIN) takes those
-of each tile here, so neighbouring tiles differ in contrast and colour, and the ramp between them
-hides that only in part. Apps tile when the user asks, and say so.
+The apps implement this for pictures larger than any file takes; the command line does not offer it.
+A network with statistics over the whole picture (instance normalization, AdaIN) uses those of each
+tile, so neighbouring tiles differ in contrast and colour, which blending hides only in part. Apps
+tile when the user asks, and say so.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from styleexport.core.types import Size
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile's place in a picture.
+    """A tile of a picture.
 
     Attributes:
-        top: its first row; negative where the picture is smaller than a tile and lies inside it.
-        left: its first column; the same.
-        size: the file's, for every tile.
+        top: first row; negative where the picture is smaller than the tile and centred in it.
+        left: first column; negative likewise.
+        size: input size of the file, the same for every tile.
     """
 
     top: int
@@ -35,14 +35,14 @@ class Tile:
 
 
 def starts(length: int, tile: int, overlap: int) -> tuple[int, ...]:
-    """Return where tiles begin along one side: evenly, the last drawn back to the edge.
+    """Return the first pixel of each tile along one side; the last tile ends at the edge.
 
-    A side that is shorter than a tile lies in the middle of one, which begins before it.
+    A side shorter than a tile is centred in one, which begins before it.
 
     Args:
-        length: of the picture's side, in pixels.
-        tile: of the tile's.
-        overlap: of two neighbours, at least.
+        length: length of the picture's side in pixels.
+        tile: length of the tile's side in pixels.
+        overlap: minimum overlap of neighbouring tiles in pixels.
 
     Raises:
         UsageError: the overlap is negative, or not smaller than a tile.
@@ -58,7 +58,7 @@ def starts(length: int, tile: int, overlap: int) -> tuple[int, ...]:
 
 
 def tiles(picture: Size, tile: Size, overlap: int) -> tuple[Tile, ...]:
-    """Return the tiles that cover a picture, row by row.
+    """Return the tiles that cover a picture, row by row, overlapping by ``overlap`` pixels or more.
 
     Raises:
         UsageError: see `starts`.
@@ -71,10 +71,10 @@ def tiles(picture: Size, tile: Size, overlap: int) -> tuple[Tile, ...]:
 
 
 def weights(length: int, tile: int, overlap: int) -> tuple[Array, ...]:
-    """Return how much each pixel of each tile counts along one side; they sum to 1 at every pixel.
+    """Return the blending weights of each tile along one side, [tile] in 0..1.
 
-    Each tile rises over ``overlap`` pixels at an edge that it shares, in equal steps, and what lies
-    on a pixel is divided by its sum; a tile's pixels outside the picture count 0.
+    A tile's weight rises linearly over ``overlap`` pixels at an edge that it shares, is normalized
+    to a sum of 1 at every pixel of the picture, and is 0 outside.
 
     Raises:
         UsageError: see `starts`.
@@ -100,20 +100,20 @@ def _ramp(begin: int, length: int, tile: int, overlap: int) -> NDArray[np.float6
 
 
 def _spread(total: NDArray[np.float64], begin: int, tile: int) -> NDArray[np.float64]:
-    """Return the sums under one tile; 1 outside the picture."""
+    """Return the sums of weights under one tile; 1 outside the picture."""
     places = np.arange(begin, begin + tile)
     inside = (places >= 0) & (places < len(total))
     return np.where(inside, total[places.clip(0, len(total) - 1)], 1.0)
 
 
 def paint(picture: Array, tile: Size, overlap: int, run: Callable[[Array], Array]) -> Array:
-    """Return a picture painted tile by tile and joined.
+    """Return a picture stylized tile by tile, [1, 3, H, W] in 0..1.
 
     Args:
         picture: [1, 3, H, W] in 0..1.
-        tile: that `run` takes.
-        overlap: of two neighbours, in pixels.
-        run: paints [1, 3, tile height, tile width].
+        tile: input size of ``run``.
+        overlap: minimum overlap of neighbouring tiles in pixels.
+        run: stylizes [1, 3, tile height, tile width] in 0..1.
 
     Raises:
         UsageError: see `starts`.
@@ -124,8 +124,8 @@ def paint(picture: Array, tile: Size, overlap: int, run: Callable[[Array], Array
     pairs = [np.outer(row, column) for row in down for column in across]
     joined = np.zeros_like(picture)
     for place, weight in zip(tiles(size, tile, overlap), pairs, strict=True):
-        rows = _seen(place.top, size.height, tile.height)
-        columns = _seen(place.left, size.width, tile.width)
+        rows = _inside(place.top, size.height, tile.height)
+        columns = _inside(place.left, size.width, tile.width)
         painted = run(_cut(picture, place)) * weight.astype(np.float32)
         joined[:, :, rows, columns] += painted[
             :,
@@ -136,12 +136,12 @@ def paint(picture: Array, tile: Size, overlap: int, run: Callable[[Array], Array
     return joined
 
 
-def _seen(begin: int, length: int, tile: int) -> slice:
+def _inside(begin: int, length: int, tile: int) -> slice:
     return slice(max(0, begin), min(length, begin + tile))
 
 
 def _cut(picture: Array, place: Tile) -> Array:
-    """Return a tile's pixels; what lies outside the picture mirrors its edges."""
+    """Return a tile's pixels; those outside the picture mirror its edges."""
     height, width = picture.shape[2:]
     rows = mirrored(height, place.top, place.size.height)
     columns = mirrored(width, place.left, place.size.width)
@@ -149,6 +149,12 @@ def _cut(picture: Array, place: Tile) -> Array:
 
 
 def mirrored(length: int, begin: int, count: int) -> Sequence[int]:
-    """Return the pixels that a stretch shows, mirrored at the edges as often as it takes."""
+    """Return the pixel indices of a range, mirrored at the edges as often as needed.
+
+    Args:
+        length: length of the side in pixels.
+        begin: first index, which may be negative.
+        count: number of indices.
+    """
     folded = np.arange(begin, begin + count) % (2 * length)
     return np.minimum(folded, 2 * length - 1 - folded).tolist()

@@ -67,7 +67,8 @@ def _compare_two(
     before: Path, after: Path, fail_above: float | None, across_machines: bool, as_json: bool
 ) -> None:
     from styleexport.runtime_bench.contract.latency import read_report
-    from styleexport.runtime_bench.report.comparison import compare_reports, notes, regressions
+    from styleexport.runtime_bench.report.comparison import compare_reports, regressions
+    from styleexport.runtime_bench.report.conditions import notes
     from styleexport.runtime_bench.report.number_format import printable
 
     first, second = read_report(before), read_report(after)
@@ -102,8 +103,7 @@ def _print(found: Mapping[str, CellComparison]) -> None:
 
 
 def _figures(cell: CellComparison) -> tuple[str, ...]:
-    from styleexport.runtime_bench.report.comparison import percent
-    from styleexport.runtime_bench.report.number_format import milliseconds
+    from styleexport.runtime_bench.report.number_format import change, milliseconds
 
     latency = cell.latency
     if latency is None:
@@ -111,8 +111,8 @@ def _figures(cell: CellComparison) -> tuple[str, ...]:
     return (
         milliseconds(latency.before_ns),
         milliseconds(latency.after_ns),
-        percent(latency.ratio),
-        f"{percent(latency.low)} to {percent(latency.high)}",
+        change(latency.ratio - 1),
+        f"{change(latency.low - 1)} to {change(latency.high - 1)}",
         f"{latency.p_value:.3f}",
         "REGRESSION" if cell.regressions else latency.verdict,
     )

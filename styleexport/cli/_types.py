@@ -16,7 +16,7 @@ from styleexport.core.types import Precision, Role, Size
 
 if TYPE_CHECKING:
     from styleexport.models.compress.prune.budget import PruneBudget
-    from styleexport.models.compress.prune.mirrors import Tie
+    from styleexport.models.compress.prune.mirrors import LayerPair
     from styleexport.runtime_bench.quality.budget import Budget
     from styleexport.runtime_bench.runners._choice import RunnerChoice
 
@@ -135,10 +135,10 @@ def _parse_prune_budget(text: str) -> PruneBudget:
     return PruneBudget.parse(text)
 
 
-def _parse_mirror(text: str) -> Tie:
-    from styleexport.models.compress.prune.mirrors import Tie
+def _parse_mirror(text: str) -> LayerPair:
+    from styleexport.models.compress.prune.mirrors import LayerPair
 
-    return Tie.parse(text)
+    return LayerPair.parse(text)
 
 
 SIZE = Parsed("HxW", Size.parse)

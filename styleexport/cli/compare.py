@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from styleexport.core.types import Role, Size
     from styleexport.runtime_bench.quality.budget import Budget
-    from styleexport.runtime_bench.quality.compare import Compared, Comparison, Jury
+    from styleexport.runtime_bench.quality.compare import Compared, JudgeSettings, QualityComparison
 
 
 @click.command(
@@ -62,11 +62,12 @@ def compare(
     before and after pruning.
     """
     from styleexport.runtime_bench.quality.compare import compare as judge
-    from styleexport.runtime_bench.quality.pairs import Choice, pairs_of
+    from styleexport.runtime_bench.quality.pairs import FileFilter, pairs_of
 
     _check_suffixes(out, png)
-    jury = _jury(budget, loss_weights, lpips_heads)
-    found = judge(pairs_of(names, Choice(size=size, role=role, target=target)), jury, progress=talk)
+    settings = _settings(budget, loss_weights, lpips_heads)
+    choice = FileFilter(size=size, role=role, target=target)
+    found = judge(pairs_of(names, choice), settings, progress=talk)
     _write(found, out, png)
     comparisons = [item.comparison for item in found]
     print_json(comparisons) if as_json else _print(comparisons)
@@ -82,20 +83,22 @@ def _check_suffixes(out: Path | None, png: Path | None) -> None:
         check_suffix(png)
 
 
-def _jury(budget: Budget | None, loss_weights: Path | None, lpips_heads: Path | None) -> Jury:
+def _settings(
+    budget: Budget | None, loss_weights: Path | None, lpips_heads: Path | None
+) -> JudgeSettings:
     from styleexport.models.losses.loss_network import (
         read_lpips,
         shipped_loss_network,
         vgg16_loss_network,
     )
-    from styleexport.runtime_bench.quality.compare import Jury
+    from styleexport.runtime_bench.quality.compare import JudgeSettings
 
     if loss_weights is None:
         if lpips_heads is not None:
             raise UsageError("--lpips-heads needs VGG-16 too: add --loss-weights VGG16")
-        return Jury(shipped_loss_network(), budget=budget)
+        return JudgeSettings(shipped_loss_network(), budget=budget)
     lpips = read_lpips(loss_weights, lpips_heads) if lpips_heads is not None else None
-    return Jury(vgg16_loss_network(loss_weights), lpips, budget)
+    return JudgeSettings(vgg16_loss_network(loss_weights), lpips, budget)
 
 
 def _write(found: Sequence[Compared], out: Path | None, png: Path | None) -> None:
@@ -114,8 +117,8 @@ def _write(found: Sequence[Compared], out: Path | None, png: Path | None) -> Non
         talk(f"side by side of {worst.comparison.candidate}: {png}")
 
 
-def _print(comparisons: Sequence[Comparison]) -> None:
-    from styleexport.runtime_bench.quality.number_format import HEADER, cells
+def _print(comparisons: Sequence[QualityComparison]) -> None:
+    from styleexport.runtime_bench.quality.columns import HEADER, cells
 
     quality = comparisons[0].quality
     for name in dict.fromkeys(item.reference for item in comparisons):
@@ -124,7 +127,7 @@ def _print(comparisons: Sequence[Comparison]) -> None:
     print_table(("file", *HEADER), [(item.candidate, *cells(item)) for item in comparisons])
 
 
-def _hold_to_budget(comparisons: Sequence[Comparison]) -> None:
+def _hold_to_budget(comparisons: Sequence[QualityComparison]) -> None:
     failed = [item for item in comparisons if item.failures]
     if failed:
         others = f"; so are {len(failed) - 1} more" if len(failed) > 1 else ""

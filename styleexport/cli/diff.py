@@ -13,7 +13,8 @@ from styleexport.core.errors import ParityFailure, UsageError
 
 if TYPE_CHECKING:
     from styleexport.core.types import Size
-    from styleexport.runtime_bench.diff.diff import Diff, DiffReport, TensorDiff
+    from styleexport.runtime_bench.diff.diff import Diff
+    from styleexport.runtime_bench.diff.report import DiffReport, TensorDiff
 
 
 @click.command(

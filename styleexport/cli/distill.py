@@ -164,16 +164,17 @@ def _request(options: Options) -> DistillRequest:
 def _plan(options: Options) -> TrainingPlan:
     """Return the plan of the student's training."""
     from styleexport.models.losses.adain import LossWeights
+    from styleexport.models.network_spec import NetworkSpec
     from styleexport.models.training.plan import TrainingPlan, pick_device
 
     device = pick_device(options["device"])
     rate = TUNING_RATE if options["student_checkpoint"] else SCRATCH_RATE
-    name = f"{_plain(options['student'])}-of-{_plain(options['teacher'])}"
+    labels = (NetworkSpec.parse(options[role]).label for role in ("student", "teacher"))
     return TrainingPlan(
         content=options["content"],
         style=options["style"],
         loss_weights=options["loss_weights"],
-        out=options["out"] or Path("runs") / name,
+        out=options["out"] or Path("runs") / "-of-".join(labels),
         steps=options["steps"],
         batch=options["batch"],
         crop=options["crop"],
@@ -205,10 +206,6 @@ def print_distilled(report: DistillReport) -> None:
         return
     print_table(("", "teacher", "before", "after"), quality_rows(report.quality))
     click.echo(f"weights: {report.weights} (step {report.steps})")
-
-
-def _plain(spec: str) -> str:
-    return Path(spec.replace(":", "-")).name
 
 
 SECTION = "compress"

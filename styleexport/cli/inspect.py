@@ -68,10 +68,10 @@ def _print_description(path: Path, facts: Description) -> None:
 def _execution(path: Path) -> tuple[ExecutionFact | None, str]:
     """Return what the runtime executes of a file and "", or None and why that is not known."""
     from styleexport.core.errors import BadArtifact, MissingExtra
-    from styleexport.runtime_bench.execution import executed
+    from styleexport.runtime_bench.execution import describe_execution
 
     try:
-        return executed(path), ""
+        return describe_execution(path), ""
     except (BadArtifact, MissingExtra) as error:
         return None, str(error)
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from styleexport.core.types import Size
     from styleexport.models.compress.prune.budget import PruneBudget
     from styleexport.models.compress.prune.iterative import Retraining
-    from styleexport.models.compress.prune.mirrors import Tie
+    from styleexport.models.compress.prune.mirrors import LayerPair
     from styleexport.models.compress.prune.report import PruneReport
-    from styleexport.models.compress.prune.request import PruneRequest
+    from styleexport.models.compress.prune.request import PruneRequest, SymmetricRequest
     from styleexport.models.compress.prune.sensitivity import Sensitivity
 
 SYMMETRIC = "symmetric-l2"
@@ -33,7 +33,7 @@ class Options(TypedDict):
     ratio: float | None
     budget: PruneBudget | None
     sensitivity: bool
-    mirrors: tuple[Tie, ...]
+    mirrors: tuple[LayerPair, ...]
     criterion: str | None
     refit: bool | None
     retrain: tuple[Path, ...]
@@ -180,8 +180,11 @@ def prune(network: str, as_json: bool, **options: Unpack[Options]) -> None:
     from styleexport.models.compress.prune.prune import prune_symmetrically, prune_zero_channels
 
     _check_options(options)
-    run = prune_symmetrically if options["method"] == SYMMETRIC else prune_zero_channels
-    report = run(_request(network, options), talk)
+    request = _request(network, options)
+    if options["method"] == SYMMETRIC:
+        report = prune_symmetrically(request, _symmetric_request(request.out, options), talk)
+    else:
+        report = prune_zero_channels(request, talk)
     print_json(report) if as_json else print_pruned(report)
     check_budget(report)
 
@@ -207,28 +210,36 @@ def _check_options(options: Options) -> None:
 
 def _request(network: str, options: Options) -> PruneRequest:
     """Return the request that the options describe."""
-    from styleexport.models.compress.prune.criteria import DEFAULT
     from styleexport.models.compress.prune.request import DEFAULT_SIZE, PruneRequest
+    from styleexport.models.network_spec import NetworkSpec
 
-    name = Path(network.replace(":", "-")).name
-    out = options["out"] or Path(f"{name}-{options['method']}")
+    label = NetworkSpec.parse(network).label
     return PruneRequest(
         network=network,
         checkpoints=options["checkpoints"],
-        out=out,
-        layout=options["layout"],
-        ratio=options["ratio"],
-        budget=str(options["budget"]) if options["budget"] else None,
-        sensitivity=options["sensitivity"],
-        mirrors=tuple(map(str, options["mirrors"])),
-        criterion=options["criterion"] or DEFAULT,
-        refit=options["refit"] is not False,
-        retrain=_retraining(out, options) if options["retrain"] else None,
+        out=options["out"] or Path(f"{label}-{options['method']}"),
         loss_weights=options["loss_weights"],
         calibration=options["calibration"],
         sizes=options["sizes"] or (DEFAULT_SIZE,),
         overwrite=options["overwrite"],
         dry_run=options["dry_run"],
+    )
+
+
+def _symmetric_request(out: Path, options: Options) -> SymmetricRequest:
+    """Return the settings of symmetric-l2 that the options describe."""
+    from styleexport.models.compress.prune.criteria import DEFAULT
+    from styleexport.models.compress.prune.request import SymmetricRequest
+
+    return SymmetricRequest(
+        layout=options["layout"],
+        ratio=options["ratio"],
+        budget=options["budget"],
+        sensitivity=options["sensitivity"],
+        pairs=options["mirrors"],
+        criterion=options["criterion"] or DEFAULT,
+        reconstruct=options["refit"] is not False,
+        retrain=_retraining(out, options) if options["retrain"] else None,
     )
 
 
@@ -272,10 +283,10 @@ def print_pruned(report: PruneReport) -> None:
         now = (f"{style.before:.4f}", f"{style.after:.4f}", f"{style.share:.0%}")
         rows.append(("style distance", *now))
     print_table(("", "before", "after", "share"), rows)
-    if report.woken:
-        talk(f"{report.woken} channels woke on held-out pictures, and stay")
-    if report.stay:
-        talk(f"{report.stay} empty channels stay: a layer's last, or read by unknown operations")
+    if report.reactivated:
+        talk(f"{report.reactivated} channels woke on held-out pictures, and stay")
+    if count := report.kept_empty:
+        talk(f"{count} empty channels stay: a layer's last, or read by unknown operations")
     if not report.removed:
         click.echo("there is no channel to remove: nothing was written")
     elif report.weights is None:

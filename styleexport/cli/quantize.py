@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Unpack
 
 import click
@@ -46,16 +47,17 @@ def quantize(
     with settings after a comma: styleexport tflite candy.onnx,pixel-range=0..255
     """
     from styleexport.core.errors import UsageError
+    from styleexport.models.network_spec import NetworkSource, NetworkSpec
 
-    network = common["network"]
-    if ".onnx" not in network:
+    spec = NetworkSpec.parse(common["network"])
+    if spec.source is not NetworkSource.ONNX:
         raise UsageError(
-            f"quantize takes a .onnx file, got {network!r}; for a network in PyTorch type "
-            f"styleexport onnx {network} --quantize int8"
+            f"quantize takes a .onnx file, got {str(spec)!r}; for a network in PyTorch type "
+            f"styleexport onnx {spec} --quantize int8"
         )
-    settings = {"pixel-range": pixel_range, "content": content, "style": style}
-    named = [f"{name}={value}" for name, value in settings.items() if value is not None]
-    common["network"] = ",".join([network, *named])
+    settings = {"pixel_range": pixel_range, "content": content, "style": style}
+    named = {name: value for name, value in settings.items() if value is not None}
+    common["network"] = str(replace(spec, **named))
     run_export(
         tuple(dict.fromkeys(targets)) or ("onnx",), precisions or (Precision.INT8,), **common
     )

@@ -13,7 +13,7 @@ from styleexport.core.errors import DeviceError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from styleexport.runtime_bench.sweep import Export, Row, SweepRequest
+    from styleexport.runtime_bench.sweep import PlannedArtifact, SweepRequest, SweepRow
 
 
 @click.command(
@@ -71,7 +71,7 @@ def sweep(
         workers=workers,
         scheduler=scheduler,
     )
-    rows = engine.planned(request) if dry_run else engine.sweep(request, export_one, talk)
+    rows = engine.current_rows(request) if dry_run else engine.sweep(request, export_one, talk)
     print_json(rows) if as_json else _print(rows)
     if not dry_run:
         _hold_to_all(rows, request)
@@ -85,7 +85,7 @@ def _suffixes() -> dict[str, str]:
     return {name: find_target(name).suffix for name in plugins.names(PACKAGE)}
 
 
-def export_one(item: Export, folder: Path) -> None:
+def export_one(item: PlannedArtifact, folder: Path) -> None:
     """Write the artifact of one network, recipe and size; other processes call this."""
     from styleexport.core.recipe import read_recipe
     from styleexport.core.types import Size
@@ -108,14 +108,14 @@ def export_one(item: Export, folder: Path) -> None:
     )
 
 
-def _print(rows: Sequence[Row]) -> None:
+def _print(rows: Sequence[SweepRow]) -> None:
     print_table(
         ("network", "target", "precision", "size", "runner", "status", "why"),
         [(r.network, r.target, r.precision, r.size, r.runner, r.status, r.message) for r in rows],
     )
 
 
-def _hold_to_all(rows: Sequence[Row], request: SweepRequest) -> None:
+def _hold_to_all(rows: Sequence[SweepRow], request: SweepRequest) -> None:
     """Say where the table is, and fail where a cell of it is missing."""
     talk(f"table: {request.out}")
     missing = [row for row in rows if row.status != "measured"]

@@ -23,6 +23,7 @@ EXTRA_OF_LIBRARY = {
     "openvino": "bench",
     "distributed": "sweep",
     "dask": "sweep",
+    "pynvml": "gpu",
 }
 
 

@@ -294,9 +294,9 @@ def test_sensitivity_is_shown_and_drawn_without_a_cut(cli, weights, pictures):
         "report.json",
         "sensitivity.svg",
     ]
-    told = json.loads(done.out)
-    assert told == json.loads(Path("slim/report.json").read_text())
-    found = told["sensitivity"]
+    report = json.loads(done.out)
+    assert report == json.loads(Path("slim/report.json").read_text())
+    found = report["sensitivity"]
     assert (found["size"], found["pairs"], found["refitted"]) == ("64x64", 4, True)
     assert [layer["layer"] for layer in found["layers"]] == ["conv1_1", "conv1_2", "conv2_1"]
     assert [loss["width"] for loss in found["layers"][2]["losses"]] == [28, 24, 16, 8]
@@ -310,19 +310,19 @@ def test_a_budget_finds_a_layout(cli, weights, pictures):
     nothing_at(Path("slim"))
     done = symmetric(cli, weights, pictures, *budget, "--json")
     assert done.code == 0, done.err
-    told, before = json.loads(done.out), json.loads(dry.out)
-    assert told["layout"] == before["layout"]
-    assert (told["failures"], told["budget"]) == ([], budget[1])
-    macs = [role["macs"] for role in told["costs"]["roles"]]
+    report, before = json.loads(done.out), json.loads(dry.out)
+    assert report["layout"] == before["layout"]
+    assert (report["failures"], report["budget"]) == ([], budget[1])
+    macs = [role["macs"] for role in report["costs"]["roles"]]
     assert sum(x["after"] for x in macs) <= 0.6 * sum(x["before"] for x in macs)
-    parameters = told["costs"]["parameters"]
+    parameters = report["costs"]["parameters"]
     assert parameters["after"] <= 0.7 * parameters["before"]
     assert {"sensitivity.svg", "channels.svg"} <= {path.name for path in Path("slim").iterdir()}
     card = Path("slim/card.md").read_text()
     assert f"Budget `{budget[1]}`: met." in card
     assert "style distance of 12 paintings at 64x64 (adain-lite encoder)" in card
-    assert "kernels chosen anew on 12 pictures" in card
-    assert (told["style"]["pairs"], told["criterion"]) == (12, "l2")
+    assert "weights reconstructed on 12 pictures" in card
+    assert (report["style"]["pairs"], report["criterion"]) == (12, "l2")
 
 
 def test_a_budget_that_cannot_be_met_offers_the_nearest(cli, weights, pictures):
@@ -359,8 +359,8 @@ def test_criterion_and_refit_are_remembered(cli, weights, pictures):
     options = ("--layout", "3,16,12,20", "--criterion", "geometric-median", "--no-refit", "--json")
     done = symmetric(cli, weights, pictures, *options)
     assert done.code == 0, done.err
-    told = json.loads(done.out)
-    assert (told["criterion"], told["refitted_on"]) == ("geometric-median", 0)
+    report = json.loads(done.out)
+    assert (report["criterion"], report["refitted_on"]) == ("geometric-median", 0)
     record = read_architecture(Path("slim/weights.safetensors"))
     assert record is not None
     assert record.history[-1].schedule["criterion"] == "geometric-median"
@@ -414,9 +414,9 @@ def test_layers_of_a_users_network_are_tied(cli, pictures):
     )
     done = cli(*common, "--layout", "3,5,4", "--json")
     assert done.code == 0, done.err
-    told = json.loads(done.out)
-    assert (told["layout"], told["removed"]) == ([3, 5, 4], 8)
-    assert told["style"]["pairs"] == 12
+    report = json.loads(done.out)
+    assert (report["layout"], report["removed"]) == ([3, 5, 4], 8)
+    assert report["style"]["pairs"] == 12
     small = [Path("slim/weights.safetensors")]
     module = open_network(spec, small).module
     assert (module.one.out_channels, module.two.in_channels, module.two.out_channels) == (5, 5, 5)

@@ -28,8 +28,8 @@ from styleexport.models.architecture import (
     widths_of,
     write_weights,
 )
-from styleexport.models.compress.prune.coupling import couple
-from styleexport.models.compress.prune.zero_channel import network_passes, without_channels
+from styleexport.models.compress.prune.channel_trace import trace_dependencies
+from styleexport.models.compress.prune.channels import paint_in_own_style, remove_channels
 from styleexport.models.network import LoadedNetwork
 from styleexport.models.networks._open import find, open_network
 from styleexport.models.training.run import trained_parts
@@ -50,10 +50,10 @@ def narrowed(name: str, settings: dict) -> LoadedNetwork:
     network = find(name)
     module = network.build(**settings).eval().requires_grad_(False)
     loaded = LoadedNetwork(network, module, ("random.pth",), "0" * 64)
-    coupling = couple(module, torch.rand(1, 3, 32, 32), network_passes)
-    read = {label for layer in coupling.read for label in coupling.inputs[layer]}
+    coupling = trace_dependencies(module, torch.rand(1, 3, 32, 32), paint_in_own_style)
+    read = {label for layer in coupling.mixing for label in coupling.inputs[layer]}
     gone = sorted(read - coupling.pinned)[::3]
-    return without_channels(loaded, coupling.kept_without(gone))
+    return remove_channels(loaded, coupling.kept_without(gone))
 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)

@@ -40,7 +40,8 @@ from styleexport.exporter.targets.tflite.converters._layers import match_layers
 from styleexport.exporter.targets.tflite.converters._naming import name_tensors
 from styleexport.exporter.targets.tflite.int8 import quantize_body
 from styleexport.exporter.targets.tflite.int8_weights import half_weights, int8_weights
-from styleexport.runtime_bench.formats._tflite import TfliteGraph, read_graph
+from styleexport.runtime_bench.formats._tflite import read_graph
+from styleexport.runtime_bench.formats._tflite_graph import TfliteGraph
 
 # What no converter merges with the convolution in front of it.
 APART = (CONV, TRANSPOSED, *PASSED_ON)

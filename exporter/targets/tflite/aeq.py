@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from styleexport.core.quiet import quiet
 from styleexport.core.recipe import Range
-from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation
+from styleexport.runtime_bench.formats._tflite_graph import TfliteGraph, TfliteOperation
 from styleexport.runtime_bench.runners._litert_tensors import native_quiet
 
 # Operations with weights: as the schema calls them, and as the quantizer does.

@@ -18,7 +18,8 @@ from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import PassFact
 from styleexport.core.recipe import Int8Recipe, Range
 from styleexport.exporter.targets.tflite.aeq import STATIC, STATIC_PER_TENSOR, quantize
-from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation, read_graph
+from styleexport.runtime_bench.formats._tflite import read_graph
+from styleexport.runtime_bench.formats._tflite_graph import TfliteGraph, TfliteOperation
 from styleexport.runtime_bench.runners._litert import feed, invoke, load
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
@@ -94,7 +95,7 @@ def body(graph: TfliteGraph, islands: Collection[str] = ()) -> list[TfliteOperat
         passes_on = _passes_on(graph, item) and after and found.issuperset(after)
         if passes_on or (item.name in CONVOLUTIONS and _name(graph, item) not in islands):
             found.add(item)
-    makers = graph.makers()
+    makers = graph.producers()
     kept = {x for x in found if x.name != "RELU" or makers.get(x.inputs[0]) in found}
     return [item for item in graph.operations if item in kept]
 

@@ -24,34 +24,34 @@ def _sheet(
 
 
 class PairSheet:
-    """Draws contents × styles, the teacher's painting beside the student's in each cell.
+    """Contact sheet of contents × styles with the teacher's painting beside the student's.
 
     The teacher's are painted once.
 
     Args:
-        teacher: on the CPU.
-        pictures: of which at most five of each are shown.
+        teacher: teacher on the CPU.
+        pictures: held-out pictures; the first five of each kind are drawn.
     """
 
     def __init__(self, teacher: LoadedNetwork, pictures: EvaluationSet) -> None:
         self.contents = pictures.contents[:MOST]
         self.styles = pictures.styles[:MOST]
-        self.wanted = self._paintings(teacher)
+        self.references = self._paintings(teacher)
 
     def draw(self, student: LoadedNetwork) -> Image.Image:
-        """Return the sheet for a student as it is, on the CPU."""
+        """Return the sheet for a student on the CPU."""
         columns = max(1, len(self.styles))
         captions = ["content", *["teacher", "student"] * columns]
         rows: list[list[Tensor | None]] = []
         if len(self.styles):
             rows.append([None, *(x for style in self.styles for x in (style, None))])
-        painted = self._paintings(student)
-        for content, a, b in zip(self.contents, self.wanted, painted, strict=True):
+        paintings = self._paintings(student)
+        for content, a, b in zip(self.contents, self.references, paintings, strict=True):
             rows.append([content, *(x for pair in zip(a, b, strict=True) for x in pair)])
         return _sheet(captions, rows)
 
     def _paintings(self, network: LoadedNetwork) -> list[list[Tensor]]:
-        """Return the paintings, a row a content."""
+        """Return the paintings [3, H, W] in 0..1, one row per content."""
         return [
             [
                 paint(network, content[None], self.styles[index : index + 1])[0]
@@ -64,11 +64,11 @@ class PairSheet:
 def before_and_after(
     networks: tuple[LoadedNetwork, LoadedNetwork, LoadedNetwork], pictures: EvaluationSet
 ) -> Image.Image:
-    """Return a sheet, a row a photograph: in one style by the teacher, the student before, after.
+    """Return a sheet with one row per photograph: painted by the teacher, student before, after.
 
     Args:
-        networks: the teacher, the student before, and after; on the CPU.
-        pictures: of which at most five are shown, each in another style.
+        networks: teacher, student before and student after, on the CPU.
+        pictures: held-out pictures; the first five are drawn, each in another style.
     """
     rows: list[list[Tensor | None]] = []
     two_images = len(pictures.styles) > 0

@@ -1,4 +1,4 @@
-"""One distillation, from two networks to a folder: weights, log, sheets, report and card."""
+"""Distillation of a network, from request to files: weights, log, sheets, report and card."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from styleexport.models.architecture import (
 from styleexport.models.checkpoint import sha256_of
 from styleexport.models.compress.cost import Costs, compare_costs, eager_ms
 from styleexport.models.compress.distill.contact_sheets import PairSheet, before_and_after
-from styleexport.models.compress.distill.levels import Kind, Level
+from styleexport.models.compress.distill.levels import Level, OutputKind
 from styleexport.models.compress.distill.objective import DistillObjective
 from styleexport.models.compress.distill.quality import (
     EvaluationSet,
@@ -34,17 +34,17 @@ from styleexport.models.compress.distill.quality import (
 )
 from styleexport.models.compress.distill.report import WEIGHTS, DistillReport, card
 from styleexport.models.compress.distill.setup import (
-    Lesson,
-    lesson_of,
-    open_student,
+    DistillationSetup,
+    distillation_setup,
     open_teacher,
 )
 from styleexport.models.network import LoadedNetwork
-from styleexport.models.networks._open import open_network
+from styleexport.models.networks._open import describe, open_network
 from styleexport.models.training.loop import Trainer
 from styleexport.models.training.plan import TrainingPlan
-from styleexport.models.training.resume import begin, pictures_sha256
+from styleexport.models.training.resume import check_resumable, pictures_sha256
 from styleexport.models.training.run import run_logged
+from styleexport.models.training.start import StartingPoint
 
 STATE = "distill.json"
 LAST = "last.pt"
@@ -53,23 +53,23 @@ DEFAULT_SIZE = Size(256, 256)
 
 @dataclass(frozen=True)
 class DistillRequest:
-    """A distillation.
+    """What a distillation takes.
 
     Attributes:
-        teacher: as `open_network` takes it.
-        teacher_checkpoints: its weights files.
-        student: as `open_network` takes it.
-        student_checkpoints: weights files that it starts from; () to start from scratch.
-        student_backbone: weights of an encoder that it starts from.
-        plan: of the training.
-        levels: with their weights; {} for those that suit the networks.
-        pairs: layers to match, the teacher's first; () for those that are known.
-        temperature: of logits; None for 4.
-        evaluation: folders of pictures to judge on; () for those that ship.
-        evaluation_style: the same of paintings.
-        size: of pictures that are judged, drawn and measured.
-        resume: whether to go on with what is in the folder.
-        dry_run: whether only to say what would be done.
+        teacher: network specification, as `open_network` takes it.
+        teacher_checkpoints: weights files of the teacher.
+        student: network specification of a module; see `describe`.
+        student_checkpoints: weights files that the student starts from; () for random weights.
+        student_backbone: weights file of an encoder that the student starts from.
+        plan: training plan.
+        levels: weight of each level; {} for those that suit the networks.
+        pairs: layers to match, the teacher's first; () for those of known networks.
+        temperature: temperature of the logits; None for 4.
+        evaluation: folders of photographs to evaluate on; () for those that ship.
+        evaluation_style: folders of paintings to evaluate on; () for those that ship.
+        size: size of pictures that are evaluated, drawn and timed; a square.
+        resume: whether to continue the run in the folder.
+        dry_run: whether to report only, without training.
     """
 
     teacher: str
@@ -89,7 +89,7 @@ class DistillRequest:
 
 
 class DistillState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a distillation was begun with; a resumed one must be of the same."""
+    """Settings recorded at the start of a run, ``distill.json``; a resumed run must match them."""
 
     teacher: str
     student: str
@@ -101,21 +101,21 @@ class DistillState(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float
 
 
-class Classified(nn.Module):
-    """A network of logits with a picture's shape, so that it can be counted and timed as others."""
+class LogitsAsImage(nn.Module):
+    """A network of logits whose output has a picture's shape, so that it is timed as others are."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the mean of the logits in every pixel, [N, 3, H, W]."""
+        """Return the mean of the logits in every pixel, for an image [N, 3, H, W] the same."""
         means = self.network(image).flatten(1).mean(1)
         return means[:, None, None, None].expand(image.shape)
 
 
 def distill(request: DistillRequest, progress: Progress = lambda _: None) -> DistillReport:
-    """Train a student to do as its teacher does, and return what became of it.
+    """Train a student to imitate its teacher, and return the report.
 
     Writes ``weights.safetensors`` (what ``--checkpoint`` takes), ``last.pt`` (what resuming takes),
     ``log.jsonl``, contact sheets, ``report.json`` and ``card.md`` into the plan's folder.
@@ -129,25 +129,33 @@ def distill(request: DistillRequest, progress: Progress = lambda _: None) -> Dis
     if plan.out.is_file():
         raise UsageError(f"{plan.out} is a file; type -o with the name of a folder")
     teacher = open_teacher(request.teacher, request.teacher_checkpoints)
-    student = open_student(
-        request.student, request.student_checkpoints, request.student_backbone, plan.seed
+    student = starting_point(request).open(describe(request.student, "student"))
+    setup = distillation_setup(
+        teacher, student, plan, request.levels, request.pairs, request.temperature
     )
-    lesson = lesson_of(teacher, student, plan, request.levels, request.pairs, request.temperature)
     _check_size(request.size, teacher, student)
     pictures = evaluation_set(
-        request.evaluation, request.evaluation_style, lesson.kind, request.size
+        request.evaluation, request.evaluation_style, setup.kind, request.size
     )
-    state = _state(request, lesson)
+    state = _state(request, setup)
     if not request.dry_run:
         if not request.resume and (plan.out / LAST).exists() and not (plan.out / STATE).exists():
             raise UsageError(f"{plan.out / LAST} is of another training: choose another -o")
-        begin(plan.out / STATE, state, resume=request.resume)
-    told = _first_report(request, lesson)
+        check_resumable(plan.out / STATE, state, resume=request.resume)
+    report = _untrained_report(request, setup)
     if request.dry_run:
-        return told
+        return report
     before = replace(student, module=copy.deepcopy(student.module).eval())
-    trainer, losses = _train(request, lesson, pictures, progress)
-    return _write(request, lesson, (teacher, before), pictures, trainer, losses, told, progress)
+    trainer, losses = _train(request, setup, pictures, progress)
+    report = msgspec.structs.replace(report, steps=trainer.step, losses=losses)
+    return _write(request, setup, (teacher, before), pictures, trainer, report, progress)
+
+
+def starting_point(request: DistillRequest) -> StartingPoint:
+    """Return the weights that the student starts from."""
+    return StartingPoint(
+        request.student_checkpoints, request.student_backbone, request.plan.seed, role="student"
+    )
 
 
 def _check_size(size: Size, teacher: LoadedNetwork, student: LoadedNetwork) -> None:
@@ -159,49 +167,49 @@ def _check_size(size: Size, teacher: LoadedNetwork, student: LoadedNetwork) -> N
         )
 
 
-def _state(request: DistillRequest, lesson: Lesson) -> DistillState:
-    plan, student = request.plan, lesson.student.loaded
+def _state(request: DistillRequest, setup: DistillationSetup) -> DistillState:
+    plan, student = request.plan, setup.student.loaded
     return DistillState(
-        teacher=f"{request.teacher} {lesson.teacher.loaded.source_sha256}",
+        teacher=f"{request.teacher} {setup.teacher.loaded.source_sha256}",
         student=f"{request.student} {student.source_sha256 or f'scratch, seed {plan.seed}'}",
         content=pictures_sha256(plan.content),
         style=pictures_sha256(plan.style) if plan.style else "",
         loss_weights=sha256_of([plan.loss_weights]) if plan.loss_weights else "",
-        levels={level.value: weight for level, weight in lesson.weights.items()},
-        match=tuple((match.teacher, match.student) for match in lesson.matches),
-        temperature=lesson.temperature if Level.LOGITS in lesson.weights else 0.0,
+        levels={level.value: weight for level, weight in setup.weights.items()},
+        match=tuple((match.teacher, match.student) for match in setup.matches),
+        temperature=setup.temperature if Level.LOGITS in setup.weights else 0.0,
     )
 
 
-def _first_report(request: DistillRequest, lesson: Lesson) -> DistillReport:
-    teacher, student = lesson.teacher.loaded, lesson.student.loaded
+def _untrained_report(request: DistillRequest, setup: DistillationSetup) -> DistillReport:
+    teacher, student = setup.teacher.loaded, setup.student.loaded
     return DistillReport(
         teacher=teacher.network.name,
         teacher_sha256=teacher.source_sha256,
         student=student.network.name,
         student_sha256=student.source_sha256,
-        kind=lesson.kind.value,
-        levels={level.value: weight for level, weight in lesson.weights.items()},
-        temperature=lesson.temperature if Level.LOGITS in lesson.weights else None,
-        matches=lesson.matches,
-        costs=compare_costs(*_counted(teacher, student, lesson.kind), [request.size], timed=False),
+        kind=setup.kind.value,
+        levels={level.value: weight for level, weight in setup.weights.items()},
+        temperature=setup.temperature if Level.LOGITS in setup.weights else None,
+        matches=setup.matches,
+        costs=compare_costs(*_counted(teacher, student, setup.kind), [request.size], timed=False),
     )
 
 
 def _counted(
-    teacher: LoadedNetwork, student: LoadedNetwork, kind: Kind
+    teacher: LoadedNetwork, student: LoadedNetwork, kind: OutputKind
 ) -> tuple[LoadedNetwork, LoadedNetwork]:
-    """Return the networks as they are counted and timed."""
-    if kind is not Kind.LOGITS:
+    """Return the networks in the form in which they are counted and timed."""
+    if kind is not OutputKind.LOGITS:
         return teacher, student
     return (
-        replace(teacher, module=Classified(teacher.module)),
-        replace(student, module=Classified(student.module)),
+        replace(teacher, module=LogitsAsImage(teacher.module)),
+        replace(student, module=LogitsAsImage(student.module)),
     )
 
 
 def _timed(costs: Costs, teacher: LoadedNetwork, student: LoadedNetwork, size: Size) -> Costs:
-    """Return the costs with measured times."""
+    """Return the costs with measured times of each role."""
     roles = [
         msgspec.structs.replace(cost, eager_ms=eager_ms(teacher, student, cost.role, size))
         for cost in costs.roles
@@ -210,82 +218,91 @@ def _timed(costs: Costs, teacher: LoadedNetwork, student: LoadedNetwork, size: S
 
 
 def _train(
-    request: DistillRequest, lesson: Lesson, pictures: EvaluationSet, progress: Progress
+    request: DistillRequest, setup: DistillationSetup, pictures: EvaluationSet, progress: Progress
 ) -> tuple[Trainer, dict[str, float]]:
     plan = request.plan
-    objective = DistillObjective(lesson, plan)
-    trainer = Trainer(lesson.student.module, plan, objective, objective.maps)
+    objective = DistillObjective(setup, plan)
+    trainer = Trainer(setup.student.module, plan, objective, objective.maps)
     if request.resume and (plan.out / LAST).exists():
         trainer.resume(plan.out / LAST)
         progress(f"resumed at step {trainer.step}")
     objective.open(trainer.step)
-    return trainer, run_logged(trainer, _sheets(lesson, pictures), progress)
+    return trainer, run_logged(trainer, _sheets(setup, pictures), progress)
 
 
-def _sheets(lesson: Lesson, pictures: EvaluationSet) -> Callable[[], Image.Image | None]:
-    """Return what draws the contact sheets of a training; both networks paint on the CPU."""
-    if lesson.kind is Kind.LOGITS:
+def _sheets(setup: DistillationSetup, pictures: EvaluationSet) -> Callable[[], Image.Image | None]:
+    """Return a function that draws a contact sheet; both networks paint on the CPU."""
+    if setup.kind is OutputKind.LOGITS:
         return lambda: None
-    sheet = PairSheet(on_cpu(lesson.teacher.loaded), pictures)
-    return lambda: sheet.draw(on_cpu(lesson.student.loaded))
+    sheet = PairSheet(on_cpu(setup.teacher.loaded), pictures)
+    return lambda: sheet.draw(on_cpu(setup.student.loaded))
 
 
 def on_cpu(network: LoadedNetwork) -> LoadedNetwork:
-    """Return a copy of a network in inference mode on the CPU, in the order that files have."""
+    """Return a copy of a network in inference mode on the CPU, its weights contiguous."""
     module = copy.deepcopy(network.module).eval().cpu()
     return replace(network, module=module.to(memory_format=torch.contiguous_format))  # pyright: ignore
 
 
 def _write(
     request: DistillRequest,
-    lesson: Lesson,
-    others: tuple[LoadedNetwork, LoadedNetwork],
+    setup: DistillationSetup,
+    originals: tuple[LoadedNetwork, LoadedNetwork],
     pictures: EvaluationSet,
     trainer: Trainer,
-    losses: dict[str, float],
-    told: DistillReport,
+    report: DistillReport,
     progress: Progress,
 ) -> DistillReport:
+    """Write all files of a distillation and return its report.
+
+    Args:
+        request: what was asked for.
+        setup: networks and levels.
+        originals: teacher, and student before the training.
+        pictures: held-out pictures.
+        trainer: trainer of the student, at its last step.
+        report: report without costs in time, quality and weights.
+        progress: receives progress lines.
+    """
     out = request.plan.out
     weights = out / WEIGHTS
-    write_weights(weights, trainer.averaged_state(), _architecture(request, lesson, trainer.step))
+    write_weights(weights, trainer.averaged_state(), _architecture(request, setup, trainer.step))
     progress("measuring quality and time")
-    teacher, before = on_cpu(others[0]), others[1]
+    teacher, before = on_cpu(originals[0]), originals[1]
     after = open_network(request.student, [weights])
     networks = (teacher, before, after)
-    told = msgspec.structs.replace(
-        told,
-        costs=_timed(told.costs, *_counted(teacher, after, lesson.kind), request.size),
-        steps=trainer.step,
-        losses=losses,
-        quality=compare_quality(networks, pictures, lesson.kind, request.plan.loss_weights),
+    report = msgspec.structs.replace(
+        report,
+        costs=_timed(report.costs, *_counted(teacher, after, setup.kind), request.size),
+        quality=compare_quality(networks, pictures, setup.kind, request.plan.loss_weights),
         weights=str(weights),
         weights_sha256=sha256_of([weights]),
     )
-    if lesson.kind is not Kind.LOGITS:
+    if setup.kind is not OutputKind.LOGITS:
         write_image(before_and_after(networks, pictures), out / "sheet.png")
     with replace_file(out / "report.json") as part:
-        part.write_bytes(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
+        part.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
     with replace_file(out / "card.md") as part:
-        part.write_text(card(told, lesson.student.loaded.network.licence), encoding="utf-8")
-    return told
+        part.write_text(card(report, setup.student.loaded.network.licence), encoding="utf-8")
+    return report
 
 
-def _architecture(request: DistillRequest, lesson: Lesson, steps: int) -> Architecture | None:
-    """Return the record of a student that is compressed, or of a variant that has settings."""
-    plan, student = request.plan, lesson.student.loaded
+def _architecture(
+    request: DistillRequest, setup: DistillationSetup, steps: int
+) -> Architecture | None:
+    """Return the architecture record of the student; None where a plain file is enough."""
+    plan, student = request.plan, setup.student.loaded
     schedule: dict[str, str | int | float] = {
-        "teacher": lesson.teacher.name,
-        "teacher_sha256": lesson.teacher.loaded.source_sha256,
-        **{f"level {level}": weight for level, weight in lesson.weights.items()},
+        "teacher": setup.teacher.name,
+        "teacher_sha256": setup.teacher.loaded.source_sha256,
+        **{f"level {level}": weight for level, weight in setup.weights.items()},
         "steps": steps,
         "batch": plan.batch,
         "crop": plan.crop,
         "learning_rate": plan.learning_rate,
         "seed": plan.seed,
     }
-    if Level.LOGITS in lesson.weights:
-        schedule["temperature"] = lesson.temperature
-    backbone = request.student_backbone
-    parents = request.student_checkpoints or (() if backbone is None else (backbone,))
+    if Level.LOGITS in setup.weights:
+        schedule["temperature"] = setup.temperature
+    parents = starting_point(request).files
     return record_after(student.network, student.module, parents, DISTILL, schedule)

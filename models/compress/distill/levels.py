@@ -1,8 +1,8 @@
-"""The levels at which a student is held to its teacher, and their weights.
+"""Levels of distillation: the quantities in which a student imitates its teacher, with weights.
 
-``outputs``: the teacher's painting of the same pictures. ``features``: the values of the teacher's
-layers. ``style``: channel statistics of the teacher's painting. ``logits``: the softened answers of
-a classifier or segmenter. ``objective``: no teacher, but the AdaIN objective of `train`.
+``outputs``: the teacher's painting of the same pictures. ``features``: outputs of the teacher's
+layers. ``style``: channel statistics of the teacher's painting. ``logits``: softened logits of a
+classifier or segmenter. ``objective``: no teacher, but the AdaIN objective of `train`.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ class Level(enum.StrEnum):
     OBJECTIVE = "objective"
 
 
-class Kind(enum.StrEnum):
-    """What a network answers: a painting in a given style, one in its own style, or logits."""
+class OutputKind(enum.StrEnum):
+    """Kind of a network's output: a painting in a given style, in a fixed style, or logits."""
 
     TWO_IMAGE = "two-image"
     FIXED_STYLE = "fixed-style"
     LOGITS = "logits"
 
 
-ANSWERS = {
-    Kind.TWO_IMAGE: "paints in the style of a picture",
-    Kind.FIXED_STYLE: "paints in a style of its own",
-    Kind.LOGITS: "returns logits",
+OUTPUTS = {
+    OutputKind.TWO_IMAGE: "paints in the style of a picture",
+    OutputKind.FIXED_STYLE: "paints in a style of its own",
+    OutputKind.LOGITS: "returns logits",
 }
 MEANINGFUL = {
-    Kind.TWO_IMAGE: (Level.OUTPUTS, Level.FEATURES, Level.STYLE, Level.OBJECTIVE),
-    Kind.FIXED_STYLE: (Level.OUTPUTS, Level.FEATURES, Level.STYLE),
-    Kind.LOGITS: (Level.LOGITS, Level.FEATURES),
+    OutputKind.TWO_IMAGE: (Level.OUTPUTS, Level.FEATURES, Level.STYLE, Level.OBJECTIVE),
+    OutputKind.FIXED_STYLE: (Level.OUTPUTS, Level.FEATURES, Level.STYLE),
+    OutputKind.LOGITS: (Level.LOGITS, Level.FEATURES),
 }
 
 
@@ -54,7 +54,7 @@ def parse_levels(texts: Sequence[str]) -> dict[Level, float]:
     Raises:
         UsageError: no such level, one named twice, or a weight that is not above 0.
     """
-    found: dict[Level, float] = {}
+    weights: dict[Level, float] = {}
     names = [level.value for level in Level]
     for text in texts:
         name, equals, weight = (part.strip() for part in text.partition("="))
@@ -64,10 +64,10 @@ def parse_levels(texts: Sequence[str]) -> dict[Level, float]:
                 f"unknown level {name!r}: expected one of {', '.join(names)}; "
                 + (f"did you mean {close[0]}?" if close else "type for example --level outputs=1")
             )
-        if Level(name) in found:
+        if Level(name) in weights:
             raise UsageError(f"level {name} is named twice: type --level {name}=WEIGHT once")
-        found[Level(name)] = _weight(text, name, weight) if equals else 1.0
-    return found
+        weights[Level(name)] = _weight(text, name, weight) if equals else 1.0
+    return weights
 
 
 def _weight(text: str, name: str, weight: str) -> float:
@@ -89,7 +89,7 @@ def parse_matches(texts: Iterable[str]) -> tuple[tuple[str, str], ...]:
     Raises:
         UsageError: not a pair.
     """
-    found: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str]] = []
     for text in texts:
         teacher, equals, student = (part.strip() for part in text.partition("="))
         if not (teacher and equals and student):
@@ -97,15 +97,15 @@ def parse_matches(texts: Iterable[str]) -> tuple[tuple[str, str], ...]:
                 f"--match {text!r} is not a pair of layers: type TEACHER_LAYER=STUDENT_LAYER, such "
                 "as --match encoder.features.17=encoder.deep"
             )
-        found.append((teacher, student))
-    return tuple(found)
+        pairs.append((teacher, student))
+    return tuple(pairs)
 
 
 def temperature_of(value: float | None, levels: Mapping[Level, float]) -> float:
     """Return the temperature of the logits; 4 without one.
 
     Raises:
-        UsageError: there is nothing to soften, or it is not above 0.
+        UsageError: there are no logits, or the temperature is not above 0.
     """
     if value is None:
         return DEFAULT_TEMPERATURE
@@ -116,28 +116,28 @@ def temperature_of(value: float | None, levels: Mapping[Level, float]) -> float:
     return value
 
 
-def default_levels(kind: Kind, *, matched: bool) -> dict[Level, float]:
-    """Return the levels of networks of a kind.
+def default_levels(kind: OutputKind, *, matched: bool) -> dict[Level, float]:
+    """Return the default levels for a kind of networks, with weights.
 
     Args:
-        kind: of both networks.
+        kind: kind of output of both networks.
         matched: whether layers of theirs are matched.
     """
-    if kind is Kind.LOGITS:
+    if kind is OutputKind.LOGITS:
         return {Level.LOGITS: 1.0}
     features = {Level.FEATURES: DEFAULT_FEATURES} if matched else {}
     return {Level.OUTPUTS: 1.0, **features, Level.STYLE: 1.0}
 
 
-def check_levels(levels: Mapping[Level, float], kind: Kind, teacher: str) -> None:
-    """Refuse levels that mean nothing to networks of a kind.
+def check_levels(levels: Mapping[Level, float], kind: OutputKind, teacher: str) -> None:
+    """Check that levels apply to a kind of networks.
 
     Raises:
-        UsageError: there is one.
+        UsageError: one does not.
     """
     for level in levels:
         if level not in MEANINGFUL[kind]:
             raise UsageError(
-                f"level {level} has no meaning for {teacher}, which {ANSWERS[kind]}: choose among "
+                f"level {level} has no meaning for {teacher}, which {OUTPUTS[kind]}: choose among "
                 f"{', '.join(MEANINGFUL[kind])}"
             )

@@ -1,4 +1,4 @@
-"""What is minimised at each level: one figure a batch, each of order one."""
+"""Distillation losses, one per level: scalars of order one, means over a batch."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ RIDGE = 1e-3
 LEAST_SPREAD = 0.01
 
 
-def painting_distance(painted: Tensor, wanted: Tensor) -> Tensor:
-    """Return mean |painted - wanted| relative to how much the wanted pictures vary.
+def painting_distance(painting: Tensor, target: Tensor) -> Tensor:
+    """Return mean |painting - target| relative to the target's mean deviation from its mean colour.
 
-    A picture of its mean colours would be 1 away. The absolute difference leaves fewer artefacts
-    than the squared one (Zhao et al., Loss Functions for Image Restoration with Neural Networks,
-    2017, section III). Where white or black is wanted, whiter than white and blacker than black are
-    as good; elsewhere what is out of range is not clamped, so that it finds its way back.
+    A picture of the target's mean colours is at distance 1. The absolute difference leaves fewer
+    artefacts than the squared one (Zhao et al., Loss Functions for Image Restoration with Neural
+    Networks, 2017, section III). Where the target is white or black, values beyond white or black
+    cost nothing; elsewhere values out of range are not clamped, so that they get a gradient.
 
     Args:
-        painted: [N, 3, H, W], not clamped.
-        wanted: [N, 3, H, W] in 0..1.
+        painting: student's paintings, [N, 3, H, W], not clamped.
+        target: teacher's paintings, [N, 3, H, W] in 0..1.
     """
-    painted = torch.where(wanted >= 1, painted.clamp(max=1), painted)
-    painted = torch.where(wanted <= 0, painted.clamp(min=0), painted)
-    spread = (wanted - wanted.mean((2, 3), keepdim=True)).abs().mean()
-    return (painted - wanted).abs().mean() / spread.clamp(min=LEAST_SPREAD)
+    painting = torch.where(target >= 1, painting.clamp(max=1), painting)
+    painting = torch.where(target <= 0, painting.clamp(min=0), painting)
+    spread = (target - target.mean((2, 3), keepdim=True)).abs().mean()
+    return (painting - target).abs().mean() / spread.clamp(min=LEAST_SPREAD)
 
 
-def perceptual_distance(painted: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+def perceptual_distance(painting: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     """Return the relative distance of two pictures' features (Johnson et al. 2016, equation 2).
 
     Args:
-        painted: what a loss network says of one, [N, C, h, w] a level.
-        wanted: of the other.
+        painting: student's features in a loss network, one [N, C, h, w] per layer.
+        target: teacher's features of the same layers.
     """
-    pairs = zip(painted, wanted, strict=True)
+    pairs = zip(painting, target, strict=True)
     return torch.stack([relative_distance(a.float(), b.float()).mean() for a, b in pairs]).mean()
 
 
 def softened_divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Return T²·KL(teacher ‖ student) of softmax(logits / T), the mean over pictures and places.
+    """Return T²·KL(teacher ‖ student) of softmax(logits / T), the mean over pictures and positions.
 
-    T² keeps gradients of one size for every T (Hinton et al., Distilling the Knowledge in a Neural
-    Network, 2015, section 2). A student's map of logits is brought to the teacher's size by
+    T² keeps gradients of the same size for every T (Hinton et al., Distilling the Knowledge in a
+    Neural Network, 2015, section 2). A student's map of logits is resized to the teacher's by
     bilinear interpolation.
 
     Args:
@@ -58,13 +58,14 @@ def softened_divergence(student: Tensor, teacher: Tensor, temperature: float) ->
     """
     if student.dim() == 4 and student.shape[2:] != teacher.shape[2:]:
         student = F.interpolate(student.float(), teacher.shape[2:], mode="bilinear")
-    said = F.log_softmax(student.float() / temperature, 1)
-    wanted = F.log_softmax(teacher.float() / temperature, 1)
-    return (wanted.exp() * (wanted - said)).sum(1).mean() * temperature**2
+    log_student = F.log_softmax(student.float() / temperature, 1)
+    log_teacher = F.log_softmax(teacher.float() / temperature, 1)
+    divergence = (log_teacher.exp() * (log_teacher - log_student)).sum(1)
+    return divergence.mean() * temperature**2
 
 
 def same_size(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Return two feature maps in float32 at the smaller of their heights and widths, by averaging.
+    """Return two feature maps [N, C, h, w] in float32, average-pooled to the smaller h and w.
 
     [N, K] counts as [N, K, 1, 1].
     """
@@ -75,10 +76,13 @@ def same_size(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class WidthMaps(nn.Module):
-    """A learned 1x1 map for each match, from the student's width to the teacher's.
+    """Learned 1x1 convolutions, one per match, from the student's width to the teacher's.
 
-    The regressors of FitNets (Romero et al., 2015). They learn beside the student and are not part
-    of it.
+    The regressors of FitNets (Romero et al., 2015). They are trained with the student but are not
+    part of it.
+
+    Args:
+        matches: layers whose features are matched.
     """
 
     def __init__(self, matches: Sequence[Match]) -> None:
@@ -88,7 +92,12 @@ class WidthMaps(nn.Module):
         )
 
     def forward(self, students: Sequence[Tensor], teachers: Sequence[Tensor]) -> Tensor:
-        """Return the mean over matches of ‖map(student) - teacher‖₂ / ‖teacher‖₂."""
+        """Return the mean over matches of ‖map(student) - teacher‖₂ / ‖teacher‖₂.
+
+        Args:
+            students: student's features, one [N, C, h, w] or [N, C] per match.
+            teachers: teacher's features, likewise.
+        """
         distances: list[Tensor] = []
         for layer, student, teacher in zip(self.maps, students, teachers, strict=True):
             a, b = same_size(student, teacher)
@@ -97,12 +106,12 @@ class WidthMaps(nn.Module):
 
     @torch.no_grad()
     def fit(self, batches: Iterable[tuple[Sequence[Tensor], Sequence[Tensor]]]) -> None:
-        """Start each map from least squares over batches of features, with a little ridge.
+        """Initialise each map by ridge regression over batches of features.
 
-        A random map would first teach the student to undo it.
+        A random map would first train the student to undo it.
 
         Args:
-            batches: of the student's features and the teacher's.
+            batches: pairs of the student's features and the teacher's, as `forward` takes them.
         """
         sums: list[tuple[Tensor, Tensor]] = []
         for students, teachers in batches:
@@ -119,7 +128,7 @@ class WidthMaps(nn.Module):
 
 
 def _products(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
-    """Return XXᵀ and XYᵀ over all places, X the student's channels and a row of ones below."""
+    """Return XXᵀ and XYᵀ over all positions, X the student's channels and a row of ones below."""
     a, b = same_size(student, teacher)
     x, y = (value.transpose(0, 1).flatten(1).double() for value in (a, b))
     x = torch.cat([x, torch.ones_like(x[:1])])

@@ -1,7 +1,7 @@
-"""Which layers of a student are held to which of its teacher.
+"""Layer matching: pairs of student and teacher layers whose features are compared.
 
-Two networks of the AdaIN family are matched by themselves: the encoder's first features at each
-scale, 1/1, 1/2, 1/4 …, as far as both go. Of others, `--match` says it.
+In two networks of the AdaIN family, the encoder's first features at each scale, 1/1, 1/2, 1/4 …,
+are matched as far as both have them. For other networks `--match` names the layers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 from torch import Tensor, nn
 
 from styleexport.core.errors import UsageError
-from styleexport.models.compress.distill.forward import Tried, Unclamped
+from styleexport.models.compress.distill.forward import TrialRun, UnclampedNetwork
 from styleexport.models.encoders._vgg import VggEncoder
 from styleexport.models.encoders.lite import LiteEncoder
 
@@ -21,13 +21,13 @@ SHOWN = 6
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):
-    """A layer of the student and the teacher's that it is held to.
+    """A student layer and the teacher layer whose features it imitates.
 
     Attributes:
         teacher: name of the teacher's layer.
-        student: name of the student's.
-        channels: of the teacher's and of the student's; a learned 1x1 map is between them.
-        sizes: of their values, height x width, for crops of the training.
+        student: name of the student's layer.
+        channels: number of channels of the teacher's and of the student's layer.
+        sizes: size of their features for crops of the training, height x width.
         encoding: whether both run only while the style is encoded.
     """
 
@@ -46,25 +46,25 @@ def family_layers(module: nn.Module) -> tuple[str, ...]:
         return ("encoder.stem", *inner, "encoder.deep")
     if not isinstance(encoder, VggEncoder):
         return ()
-    found: list[str] = []
-    fresh = True
+    names: list[str] = []
+    first = True
     for index, layer in enumerate(encoder.features):
-        if isinstance(layer, nn.ReLU) and fresh:
-            found.append(f"encoder.features.{index}")
-        fresh = isinstance(layer, nn.MaxPool2d) or (fresh and not isinstance(layer, nn.ReLU))
-    return tuple(found)
+        if isinstance(layer, nn.ReLU) and first:
+            names.append(f"encoder.features.{index}")
+        first = isinstance(layer, nn.MaxPool2d) or (first and not isinstance(layer, nn.ReLU))
+    return tuple(names)
 
 
 def default_pairs(teacher: nn.Module, student: nn.Module) -> tuple[tuple[str, str], ...]:
-    """Return the layers of two networks of the AdaIN family that are at the same scale."""
+    """Return pairs of layers of two AdaIN networks at the same scale; () for other networks."""
     return tuple(zip(family_layers(teacher), family_layers(student), strict=False))
 
 
-def check_names(network: Unclamped, who: str, names: Sequence[str]) -> None:
-    """Refuse names that are of no layer.
+def check_names(network: UnclampedNetwork, who: str, names: Sequence[str]) -> None:
+    """Check that a network has layers of some names.
 
     Raises:
-        UsageError: there is one; layers of like names are listed.
+        UsageError: one is missing; layers of similar names are listed.
     """
     known = [name for name, _ in network.module.named_modules() if name]
     for name in names:
@@ -78,65 +78,65 @@ def check_names(network: Unclamped, who: str, names: Sequence[str]) -> None:
 
 def matches_of(
     pairs: Sequence[tuple[str, str]],
-    teacher: Unclamped,
-    student: Unclamped,
-    seen: tuple[Tried, Tried],
+    networks: tuple[UnclampedNetwork, UnclampedNetwork],
+    runs: tuple[TrialRun, TrialRun],
 ) -> tuple[Match, ...]:
-    """Return the pairs with the widths and sizes that their layers have.
+    """Return pairs of layers with their widths and sizes.
 
     Args:
-        pairs: of the teacher's layer and the student's.
-        teacher: the network.
-        student: the network.
-        seen: what teacher and student did on noise.
+        pairs: names of the teacher's layer and the student's.
+        networks: teacher and student.
+        runs: trial runs of teacher and student.
 
     Raises:
-        UsageError: a layer never runs, gives no feature map, or runs on another picture than its
+        UsageError: a layer never runs, returns no feature map, or runs on another picture than its
             partner.
     """
-    found: list[Match] = []
+    matches: list[Match] = []
     for of_teacher, of_student in pairs:
-        a, first = _values(teacher, "teacher", of_teacher, seen[0])
-        b, second = _values(student, "student", of_student, seen[1])
-        if first != second:
+        a, encodes = _features(networks[0], "teacher", of_teacher, runs[0])
+        b, other_encodes = _features(networks[1], "student", of_student, runs[1])
+        if encodes != other_encodes:
             raise UsageError(
                 f"--match {of_teacher}={of_student}: one of them sees the style alone and the "
                 "other the content; match layers that see the same picture"
             )
-        found.append(
+        matches.append(
             Match(
                 teacher=of_teacher,
                 student=of_student,
                 channels=(a.shape[1], b.shape[1]),
                 sizes=(_size(a), _size(b)),
-                encoding=first,
+                encoding=encodes,
             )
         )
-    return tuple(found)
+    return tuple(matches)
 
 
-def _values(network: Unclamped, who: str, name: str, seen: Tried) -> tuple[Tensor, bool]:
-    """Return what a layer gave, and whether only while the style was encoded."""
-    if name in seen.painting:
-        return _map_of(network, who, name, seen.painting), False
-    if name in seen.encoding:
-        return _map_of(network, who, name, seen.encoding), True
+def _features(network: UnclampedNetwork, who: str, name: str, run: TrialRun) -> tuple[Tensor, bool]:
+    """Return a layer's features, and whether it ran only while the style was encoded."""
+    if name in run.painting:
+        return _feature_map(network, who, name, run.painting), False
+    if name in run.encoding:
+        return _feature_map(network, who, name, run.encoding), True
     raise UsageError(
         f"--match: layer {name} of {who} {network.name} never runs while it paints; match a layer "
         "that does"
     )
 
 
-def _map_of(network: Unclamped, who: str, name: str, values: Mapping[str, object]) -> Tensor:
-    found = values[name]
-    if isinstance(found, Tensor) and found.dim() in (2, 4):
-        return found
-    got = list(found.shape) if isinstance(found, Tensor) else f"a {type(found).__name__}"
+def _feature_map(
+    network: UnclampedNetwork, who: str, name: str, outputs: Mapping[str, object]
+) -> Tensor:
+    output = outputs[name]
+    if isinstance(output, Tensor) and output.dim() in (2, 4):
+        return output
+    got = list(output.shape) if isinstance(output, Tensor) else f"a {type(output).__name__}"
     raise UsageError(
         f"--match: layer {name} of {who} {network.name} gives {got}, expected one feature map "
         "[N, C, H, W]; match a layer inside it"
     )
 
 
-def _size(values: Tensor) -> str:
-    return "x".join(map(str, values.shape[2:])) or "1x1"
+def _size(features: Tensor) -> str:
+    return "x".join(map(str, features.shape[2:])) or "1x1"

@@ -1,4 +1,4 @@
-"""What a distillation did, as data and as a card for whoever finds the file."""
+"""Report and model card of a distillation."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ WEIGHTS = "weights.safetensors"
 
 
 class DistillReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a student learned from its teacher.
+    """Settings and results of a distillation.
 
     Attributes:
-        teacher: its name.
-        teacher_sha256: over its checkpoint files.
-        student: its name.
-        student_sha256: over the files that it started from; empty where it started from scratch.
-        kind: of both: ``two-image``, ``fixed-style`` or ``logits``.
-        levels: the weight of each.
-        temperature: of the logits; None without them.
-        matches: layers that were held to each other.
-        costs: of the teacher (before) and the student (after).
-        steps: done; 0 in a dry run.
-        losses: the terms, means over the last steps that were reported.
-        quality: of the student before and after; None in a dry run.
-        weights: the file written; None in a dry run.
-        weights_sha256: over it.
+        teacher: name of the teacher.
+        teacher_sha256: sha256 over the teacher's checkpoint files.
+        student: name of the student.
+        student_sha256: sha256 over the files that the student started from; "" for random weights.
+        kind: kind of output of both: ``two-image``, ``fixed-style`` or ``logits``.
+        levels: weight of each level.
+        temperature: temperature of the logits; None without them.
+        matches: layers whose features were matched.
+        costs: costs of the teacher (before) and the student (after).
+        steps: steps done; 0 in a dry run.
+        losses: terms of the loss, means over the last progress report.
+        quality: distances of the student to its teacher; None in a dry run.
+        weights: path of the weights file; None in a dry run.
+        weights_sha256: sha256 over the weights file; None in a dry run.
     """
 
     teacher: str
@@ -48,25 +48,29 @@ class DistillReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def quality_rows(quality: Quality) -> list[tuple[str, str, str, str]]:
-    """Return the table of figures: what, of the teacher, of the student before, and after."""
+    """Return rows of a table: figure, teacher's value, student's before, student's after."""
     rows: list[tuple[str, str, str, str]] = []
     if quality.style is not None:
-        of_teacher = f"{quality.teacher_style:.4f}"
-        change = quality.style
-        rows.append(("style distance", of_teacher, f"{change.before:.4f}", f"{change.after:.4f}"))
-    for name, change, show in (
+        teacher, change = f"{quality.teacher_style:.4f}", quality.style
+        rows.append(("style distance", teacher, f"{change.before:.4f}", f"{change.after:.4f}"))
+    for name, change, template in (
         ("style distance to the teacher's", quality.to_teacher, "{:.4f}"),
         ("PSNR to the teacher's", quality.psnr_db, "{:.2f} dB"),
         ("KL from the teacher's classes", quality.divergence, "{:.4f}"),
         ("same class as the teacher", quality.agreement, "{:.0%}"),
     ):
         if change is not None:
-            rows.append((name, "", show.format(change.before), show.format(change.after)))
+            rows.append((name, "", template.format(change.before), template.format(change.after)))
     return rows
 
 
 def card(report: DistillReport, licence: str) -> str:
-    """Return what a distilled network is, for whoever finds the file, in Markdown."""
+    """Return the model card of a distilled network, in Markdown.
+
+    Args:
+        report: report of the distillation.
+        licence: licence of the student, in words.
+    """
     costs = report.costs
     rows = [("parameters", f"{costs.parameters.before:,.0f}", f"{costs.parameters.after:,.0f}")]
     for role in costs.roles:
@@ -82,9 +86,9 @@ def card(report: DistillReport, licence: str) -> str:
         f"| | teacher | student |\n|---|---:|---:|\n{_table(rows)}\n\n"
     )
     if (quality := report.quality) is not None:
-        judge = "" if quality.loss_network is None else f" Loss network: {quality.loss_network}."
+        network = "" if quality.loss_network is None else f" Loss network: {quality.loss_network}."
         text += (
-            f"Over {quality.answers} answers at {quality.size} that taught it nothing:{judge}\n\n"
+            f"On {quality.outputs} held-out outputs at {quality.size}:{network}\n\n"
             f"| | teacher | before | after |\n|---|---:|---:|---:|\n"
             f"{_table(quality_rows(quality))}\n\n"
         )

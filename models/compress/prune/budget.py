@@ -1,7 +1,7 @@
-"""A budget of a pruning: what the network may cost and lose, ``macs<=50%, style<=+5%``.
+"""Budget of a pruning: limits on what a network may cost and lose, ``macs<=50%, style<=+5%``.
 
-Its grammar is that of the quality budget of int8. Terms of size (``macs``, ``parameters``,
-``bytes``) say how far to cut; terms of quality (``style``, ``psnr``) are judged when all is done.
+The grammar is that of the quality budget of int8. Terms of size (``macs``, ``parameters``,
+``bytes``) decide how far to cut; terms of quality (``style``, ``psnr``) are checked at the end.
 """
 
 from __future__ import annotations
@@ -39,7 +39,11 @@ GRAMMAR: Grammar[PruneTerm] = Grammar(
 
 @dataclass(frozen=True)
 class PruneBudget:
-    """Limits that must all hold; one at least is of size."""
+    """Limits that must all hold.
+
+    Attributes:
+        limits: at most one per term; at least one is of size.
+    """
 
     limits: tuple[Limit[PruneTerm], ...]
 
@@ -59,13 +63,13 @@ class PruneBudget:
 
     @property
     def sizes(self) -> tuple[Limit[PruneTerm], ...]:
-        """The limits of size."""
+        """Limits on MACs, parameters and bytes."""
         return tuple(limit for limit in self.limits if limit.term.name in SIZES)
 
     def failures(self, report: PruneReport) -> tuple[str, ...]:
         """Return each limit that does not hold: term, reached, allowed; () inside the budget.
 
-        What was not measured, such as the quality in a dry run, is not looked at.
+        Limits on what was not measured, such as the quality in a dry run, are ignored.
         """
         failures: list[str] = []
         for limit in self.limits:
@@ -80,7 +84,7 @@ class PruneBudget:
 
 
 def check_budget(report: PruneReport) -> None:
-    """Raise where a pruning is outside its budget; what it reached is written all the same.
+    """Raise where a pruning is outside its budget; its files are written all the same.
 
     Raises:
         QualityBudgetExceeded: what was reached, and what to type.
@@ -100,7 +104,7 @@ def check_budget(report: PruneReport) -> None:
 
 
 def size_shares(limit: Limit[PruneTerm], costs: Costs) -> float:
-    """Return what a limit of size bounds, of a network that was cut."""
+    """Return the figure that a limit of size bounds: a share of the original, or bytes at int8."""
     if limit.term.name == "macs":
         return total_macs(costs).share
     return costs.weight_bytes["int8"].after if limit.unit is BYTE_COUNT else costs.parameters.share

@@ -1,4 +1,4 @@
-"""How important each filter of a layer is: by name, or by a function of the user's."""
+"""Importance of filters: L2 norm, L1 norm, distance to the others, or a function of the user's."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Criterion = Callable[[Tensor], Tensor]
 
 
 def l2_norms(weight: Tensor) -> Tensor:
-    """Return the L2 norm of each filter of a kernel [O, I, h, w]."""
+    """Return the L2 norm of each filter of a kernel [O, I, h, w], as [O]."""
     return weight.detach().flatten(1).norm(dim=1)
 
 
 def l1_norms(weight: Tensor) -> Tensor:
-    """Return the L1 norm of each filter of a kernel [O, I, h, w]."""
+    """Return the L1 norm of each filter of a kernel [O, I, h, w], as [O]."""
     return weight.detach().flatten(1).abs().sum(1)
 
 
 def distances(weight: Tensor) -> Tensor:
-    """Return the sum of the distances of each filter to all others.
+    """Return the sum of the distances of each filter of [O, I, h, w] to all others, [O].
 
-    The filter nearest to the geometric median says least that the others do not say too (He et al.,
-    Filter Pruning via Geometric Median, CVPR 2019, equation 6).
+    Filters near the geometric median are the most redundant (He et al., Filter Pruning via
+    Geometric Median, CVPR 2019, equation 6).
     """
     flat = weight.detach().flatten(1)
     return torch.cdist(flat, flat).sum(1)
@@ -42,14 +42,14 @@ CRITERIA: Mapping[str, Criterion] = MappingProxyType(
 
 
 def find_criterion(name: str) -> Criterion:
-    """Return what ranks filters: kernel [O, I, h, w] → one figure a filter, [O].
+    """Return a function that maps a kernel [O, I, h, w] to the importance of its filters, [O].
 
     Args:
-        name: one of `CRITERIA`, or ``package.module:function``, looked for in the present folder
+        name: key of `CRITERIA`, or ``package.module:function``, looked up in the present folder
             first.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: no such criterion.
     """
     if name in CRITERIA:
         return CRITERIA[name]

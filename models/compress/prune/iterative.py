@@ -1,12 +1,12 @@
 """Iterative pruning: cut a little, train, and again, until a layout is reached.
 
-Round r of R brings a layer of width w0 with the target w to w0·(w / w0)^(r / R), so that each round
-takes the same share. The objective is that of `styleexport train`: its loss network is VGG-16,
-apart from the encoder, so that an encoder which says nothing does not win; encoder and decoder
-learn.
+Round r of R cuts a layer of width w0 with the target w to w0·(w / w0)^(r / R), so that each round
+removes the same share. Training uses the objective of `styleexport train`; its loss network is
+VGG-16 and not the encoder under training, which could otherwise lower the loss by losing
+information. Encoder and decoder are trained.
 
 Each round has a folder: ``start.safetensors`` (cut), ``last.pt`` (training),
-``weights.safetensors`` (trained). What is there is not done again.
+``weights.safetensors`` (trained). Files that exist are not computed again.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from styleexport.models.architecture import (
     SYMMETRIC_L2,
     Event,
     architecture_of,
-    read_architecture,
+    read_history,
     write_weights,
 )
 from styleexport.models.compress.prune.budget import PruneBudget
 from styleexport.models.compress.prune.criteria import DEFAULT
-from styleexport.models.compress.prune.symmetric_l2 import Cutter, Cutting, cut_to
+from styleexport.models.compress.prune.symmetric_l2 import ChannelRanking, PruneConfig
 from styleexport.models.network import LoadedNetwork, TwoImageModule
 from styleexport.models.networks._open import open_network
 from styleexport.models.training.data import image_files
 from styleexport.models.training.plan import TrainingPlan
-from styleexport.models.training.resume import begin, pictures_sha256
+from styleexport.models.training.resume import check_resumable, pictures_sha256
 from styleexport.models.training.run import train_network
 
 STATE = "rounds.json"
@@ -42,12 +42,12 @@ STATE = "rounds.json"
 
 @dataclass(frozen=True)
 class Retraining:
-    """How a network is trained between cuts.
+    """Training between cuts.
 
     Attributes:
-        plan: of one round; its ``out`` is the folder of all rounds.
-        rounds: how many cuts.
-        resume: whether to go on with what is in the folder.
+        plan: training plan of one round; its ``out`` is the folder of all rounds.
+        rounds: number of cuts.
+        resume: whether to continue the run in the folder.
     """
 
     plan: TrainingPlan
@@ -55,8 +55,8 @@ class Retraining:
     resume: bool = False
 
 
-class RoundsState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a folder of rounds was begun with; a resumed pruning must be of the same."""
+class IterativeState(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings recorded at the start of a run, ``rounds.json``; a resumed run must match them."""
 
     checkpoint: str
     data: str
@@ -65,7 +65,7 @@ class RoundsState(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     criterion: str = DEFAULT
     mirrors: tuple[str, ...] = ()
-    refit: bool = False
+    reconstruct: bool = msgspec.field(default=False, name="refit")
     budget: str | None = None
 
 
@@ -80,138 +80,136 @@ def layouts(widths: Sequence[int], target: Sequence[int], rounds: int) -> list[t
     ]
 
 
-def prune_in_rounds(
+def prune_iteratively(
     spec: str,
-    network: LoadedNetwork,
+    ranking: ChannelRanking,
     history: Sequence[Event],
     target: Sequence[int],
-    how: Retraining,
-    cutting: Cutting,
+    retraining: Retraining,
     budget: PruneBudget | None,
     progress: Progress,
 ) -> Path:
     """Return the weights file of a network that was cut to a layout and trained, round by round.
 
     Args:
-        spec: the network, as `open_network` takes it.
-        network: with the weights that it starts from.
-        history: what was done to them before.
-        target: widths of the mirrored layers.
-        how: it is trained.
-        cutting: which layers are cut, and by what.
-        budget: that the widths were found for, if they were.
-        progress: takes lines of progress.
+        spec: network specification, as `open_network` takes it.
+        ranking: channel ranking of the network before the first cut.
+        history: history of its weights.
+        target: widths of the mirrored layers at the end.
+        retraining: training of each round.
+        budget: budget that the target was searched for, if it was.
+        progress: receives progress lines.
 
     Raises:
-        UsageError: the folder holds other rounds, or pictures are missing.
+        UsageError: the folder holds another run, or pictures are missing.
         BadCheckpoint: the loss became NaN, or the folder is damaged.
     """
-    state = _state(network, target, how, cutting, budget)
-    begin(how.plan.out / STATE, state, resume=how.resume)
-    widths = Cutter.of(network, cutting).widths
-    weights = Path()
-    for number, layout in enumerate(layouts(widths, target, how.rounds), 1):
-        folder = how.plan.out / f"round_{number:02}"
+    plan, config = retraining.plan, ranking.config
+    state = _state(ranking.network, target, retraining, config, budget)
+    check_resumable(plan.out / STATE, state, resume=retraining.resume)
+    steps = layouts(ranking.widths, target, retraining.rounds)
+    weights, network = Path(), ranking.network
+    for number, layout in enumerate(steps, 1):
+        folder = plan.out / f"round_{number:02}"
         start, trained = folder / "start.safetensors", folder / "weights.safetensors"
-        progress(f"round {number}/{how.rounds}: layout 3,{','.join(map(str, layout))}")
+        progress(f"round {number}/{retraining.rounds}: layout 3,{','.join(map(str, layout))}")
         if not start.exists():
-            settings = {"round": number, "rounds": how.rounds}
-            _cut_to_file(start, network, layout, cutting, history, settings, progress)
+            settings = {"round": number, "rounds": retraining.rounds}
+            ranking = ranking if number == 1 else ChannelRanking.of(network, config)
+            _write_cut(start, ranking, layout, history, settings, progress)
         if not trained.exists():
             train_network(
                 spec,
-                replace(how.plan, out=folder, seed=how.plan.seed + number),
+                replace(plan, out=folder, seed=plan.seed + number),
                 checkpoints=[start],
                 resume=(folder / "last.pt").exists(),
                 progress=progress,
             )
         weights, network = trained, open_network(spec, [trained])
-        history = record_history(trained)
+        history = read_history([trained])
     return weights
 
 
-def _cut_to_file(
+def _write_cut(
     path: Path,
-    network: LoadedNetwork,
+    ranking: ChannelRanking,
     layout: Sequence[int],
-    cutting: Cutting,
     history: Sequence[Event],
     settings: Mapping[str, int],
     progress: Progress,
 ) -> None:
     """Write the weights of a network cut to a layout, with its history."""
-    cut = cut_to(Cutter.of(network, cutting), layout, cutting, progress)
+    pruned, config, parent = ranking.prune(layout, progress), ranking.config, ranking.network
     event = Event(
         method=SYMMETRIC_L2,
-        parent_sha256=network.source_sha256,
-        kept=cut.kept,
+        parent_sha256=parent.source_sha256,
+        kept=pruned.kept,
         schedule={
             **settings,
-            "criterion": cutting.criterion,
-            "refitted_on": len(cutting.calibration.pictures) if cutting.calibration else 0,
+            "criterion": config.criterion,
+            "refitted_on": len(config.calibration.pictures) if config.calibration else 0,
         },
     )
-    record = architecture_of(network.network, cut.network.module, [*history, event])
-    write_weights(path, cut.network.module.state_dict(), record)
+    module = pruned.network.module
+    record = architecture_of(parent.network, module, [*history, event])
+    write_weights(path, module.state_dict(), record)
 
 
-def record_history(weights: Path) -> tuple[Event, ...]:
-    """Return what a weights file says was done to its network."""
-    found = read_architecture(weights)
-    return found.history if found is not None else ()
-
-
-def check_trainable(network: LoadedNetwork, how: Retraining) -> None:
-    """Check that the network can be trained as asked, before anything is measured or written.
+def check_trainable(network: LoadedNetwork, retraining: Retraining) -> None:
+    """Check that a network can be trained as asked, before anything is measured or written.
 
     Raises:
-        UsageError: it paints in one style, or paintings, pictures or the loss network are missing.
+        UsageError: the network has one style, or paintings, pictures or the loss network are
+            missing.
     """
     if not isinstance(network.module, TwoImageModule):
         raise UsageError(
             f"{network.network.name} paints in one style, and --retrain trains two-image networks: "
             "leave it out, and train on in your own code"
         )
-    if not how.plan.style:
+    if not retraining.plan.style:
         raise UsageError("--retrain learns from paintings: add --style FOLDER")
-    if how.plan.loss_weights is None:
+    if retraining.plan.loss_weights is None:
         raise UsageError("--retrain needs ImageNet's VGG-16: add --loss-weights PATH")
-    image_files((*how.plan.content, *how.plan.style))
+    image_files((*retraining.plan.content, *retraining.plan.style))
 
 
-def begun_layout(
-    network: LoadedNetwork, how: Retraining, cutting: Cutting, budget: PruneBudget
+def stored_layout(
+    network: LoadedNetwork, retraining: Retraining, config: PruneConfig, budget: PruneBudget
 ) -> tuple[int, ...] | None:
-    """Return the layout of rounds that go on under a budget, so that it is not sought again.
+    """Return the layout stored by the interrupted run; None for a new run.
 
     Raises:
-        UsageError: the folder holds other rounds, or none to go on with.
+        UsageError: the folder holds another run, or none to resume.
     """
-    path = how.plan.out / STATE
-    if not path.exists() and not how.resume:
+    path = retraining.plan.out / STATE
+    if not path.exists() and not retraining.resume:
         return None
     layout: tuple[int, ...] = ()
-    with contextlib.suppress(OSError, msgspec.DecodeError):  # `begin` says what is wrong with it
-        layout = msgspec.json.decode(path.read_bytes(), type=RoundsState).layout
-    begin(path, _state(network, layout, how, cutting, budget), resume=how.resume)
+    # `check_resumable` says what is wrong with the file.
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        layout = msgspec.json.decode(path.read_bytes(), type=IterativeState).layout
+    state = _state(network, layout, retraining, config, budget)
+    check_resumable(path, state, resume=retraining.resume)
     return layout
 
 
 def _state(
     network: LoadedNetwork,
     target: Sequence[int],
-    how: Retraining,
-    cutting: Cutting,
+    retraining: Retraining,
+    config: PruneConfig,
     budget: PruneBudget | None,
-) -> RoundsState:
-    return RoundsState(
+) -> IterativeState:
+    plan = retraining.plan
+    return IterativeState(
         checkpoint=network.source_sha256,
-        data=pictures_sha256((*how.plan.content, *how.plan.style)),
+        data=pictures_sha256((*plan.content, *plan.style)),
         layout=tuple(target),
-        rounds=how.rounds,
-        steps=how.plan.steps,
-        criterion=cutting.criterion,
-        mirrors=tuple(map(str, cutting.ties)),
-        refit=cutting.calibration is not None,
+        rounds=retraining.rounds,
+        steps=plan.steps,
+        criterion=config.criterion,
+        mirrors=tuple(map(str, config.pairs)),
+        reconstruct=config.calibration is not None,
         budget=None if budget is None else str(budget),
     )

@@ -1,8 +1,8 @@
-"""Which layers of an encoder and a decoder mirror each other, known or as a user ties them.
+"""Mirrored layers: encoder layers and the decoder layers that compute features of the same place.
 
-Layer i of a VGG encoder makes features of some width; the layer of the mirrored decoder that makes
-features of the same place has the same width. In other networks the user names the layers, and what
-else makes the same channels (residual sums, depthwise blocks) is known from `coupling`.
+In a VGG encoder and its mirrored decoder they are known by position and have the same width. In
+other networks the user names the pairs; which other layers compute the same channels (residual
+sums, depthwise blocks) follows from the channel dependencies.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import nn
 
 from styleexport.core.errors import UsageError
 from styleexport.models.architecture import Convolution, layers
-from styleexport.models.compress.prune.channel_sets import Coupling
+from styleexport.models.compress.prune.dependencies import ChannelDependencies
 from styleexport.models.network import LoadedNetwork
 from styleexport.models.networks._adain import AdainNetwork
 
@@ -24,15 +24,16 @@ SHOWN = 6
 
 
 @dataclass(frozen=True)
-class Mirrored:
-    """A layer of the encoder, and the one of the decoder that makes features of the same place.
+class MirroredLayer:
+    """An encoder layer, and the decoder layer that mirrors it.
 
     Attributes:
-        name: of the pair: as VGG's authors call it, ``conv3_1``, or the encoder's layer.
-        encoder: its name in the state dict.
-        decoder: the decoder's layer; None where it has none, or makes the very same channels.
-        width: channels now.
-        late: whether a ratio takes from it.
+        name: name of the pair: VGG's own, such as ``conv3_1``, or the encoder layer's.
+        encoder: encoder layer's name in the state dict.
+        decoder: decoder layer's name; None where there is none, or where both layers compute the
+            same channels.
+        width: present number of channels.
+        late: whether a ratio applies to it.
     """
 
     name: str
@@ -43,28 +44,28 @@ class Mirrored:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Its layers whose filters are ranked."""
+        """Names of the layers whose filters are ranked."""
         return (self.encoder,) if self.decoder is None else (self.encoder, self.decoder)
 
 
 @dataclass(frozen=True)
-class Tie:
-    """Two layers that a user ties: ``encoder.two=decoder.one``, or one alone.
+class LayerPair:
+    """Mirrored layers as a user names them: ``encoder.two=decoder.one``, or one alone.
 
     Attributes:
-        encoder: a name in the state dict.
-        decoder: another; None for a layer that has no mirror, such as the bottleneck.
+        encoder: layer's name in the state dict.
+        decoder: mirrored layer's name; None where there is none, such as at the bottleneck.
     """
 
     encoder: str
     decoder: str | None = None
 
     @classmethod
-    def parse(cls, text: str) -> Tie:
-        """Return the layers that ``ENCODER_LAYER=DECODER_LAYER`` or ``LAYER`` names.
+    def parse(cls, text: str) -> LayerPair:
+        """Return the pair that ``ENCODER_LAYER=DECODER_LAYER`` or ``LAYER`` names.
 
         Raises:
-            UsageError: it is neither.
+            UsageError: the text is neither.
         """
         names = [part.strip().removesuffix(".weight") for part in text.split("=")]
         if len(names) > 2 or not all(names):
@@ -79,15 +80,15 @@ class Tie:
 
 
 def mirrored_layers(
-    network: LoadedNetwork, coupling: Coupling, ties: Sequence[Tie] = ()
-) -> tuple[Mirrored, ...]:
-    """Return the mirrored layers of a network, as they were tied, or first to last of its encoder.
+    network: LoadedNetwork, dependencies: ChannelDependencies, pairs: Sequence[LayerPair] = ()
+) -> tuple[MirroredLayer, ...]:
+    """Return the mirrored layers of a network: the given pairs, or those of an AdaIN network.
 
     Raises:
-        UsageError: its decoder does not mirror its encoder, or a tie does not fit.
+        UsageError: the decoder does not mirror the encoder, or a pair does not fit.
     """
-    if ties:
-        return _tied(network.module, coupling, ties)
+    if pairs:
+        return _from_pairs(network.module, dependencies, pairs)
     module = network.module
     if not isinstance(module, AdainNetwork):
         raise UsageError(
@@ -100,7 +101,7 @@ def mirrored_layers(
     back = list(reversed(module.decoder.conv_indices()))[1:]
     convolutions = enumerate(zip(names, module.encoder.conv_indices(), strict=True))
     return tuple(
-        Mirrored(
+        MirroredLayer(
             name=f"conv{block}_{position}",
             encoder=f"encoder.features.{index}",
             decoder=f"decoder.layers.{back[place]}" if place < len(back) else None,
@@ -111,41 +112,47 @@ def mirrored_layers(
     )
 
 
-def _tied(module: nn.Module, coupling: Coupling, ties: Sequence[Tie]) -> tuple[Mirrored, ...]:
+def _from_pairs(
+    module: nn.Module, dependencies: ChannelDependencies, pairs: Sequence[LayerPair]
+) -> tuple[MirroredLayer, ...]:
     convolutions = {n: layer for n, layer in layers(module) if isinstance(layer, Convolution)}
     owner: dict[int, str] = {}
-    found: list[Mirrored] = []
-    for tie in ties:
-        names = [tie.encoder] if tie.decoder is None else [tie.encoder, tie.decoder]
+    mirrored: list[MirroredLayer] = []
+    for pair in pairs:
+        names = [pair.encoder] if pair.decoder is None else [pair.encoder, pair.decoder]
         for name in names:
-            _check_layer(name, module, convolutions, coupling)
+            _check_layer(name, module, convolutions, dependencies)
         widths = [convolutions[name].out_channels for name in names]
         if len(set(widths)) > 1:
             raise UsageError(
-                f"--mirror {tie.encoder}={tie.decoder}: {tie.encoder} makes {widths[0]} channels "
-                f"and {tie.decoder} {widths[1]}; mirrored layers have the same width, type others"
+                f"--mirror {pair}: {pair.encoder} makes {widths[0]} channels and {pair.decoder} "
+                f"{widths[1]}; mirrored layers have the same width, type others"
             )
-        sets = [frozenset(coupling.outputs[name]) for name in names]
-        if len(sets) == 2 and sets[0] == sets[1]:
-            names, sets = names[:1], sets[:1]
-        for name, labels in zip(names, sets, strict=True):
-            if other := next((owner[label] for label in labels if label in owner), None):
+        groups = [frozenset(dependencies.outputs[name]) for name in names]
+        if len(groups) == 2 and groups[0] == groups[1]:
+            names, groups = names[:1], groups[:1]
+        for name, own in zip(names, groups, strict=True):
+            if other := next((owner[group] for group in own if group in owner), None):
                 raise UsageError(
                     f"--mirror {name}: its channels are those of {other} too, which was named "
                     "before (a sum or a depthwise block joins them); name one of the two"
                 )
-            owner |= dict.fromkeys(labels, name)
-        found.append(Mirrored(names[0], names[0], [*names, None][1], widths[0]))
-    return tuple(found)
+            owner |= dict.fromkeys(own, name)
+        mirrored.append(MirroredLayer(names[0], names[0], [*names, None][1], widths[0]))
+    return tuple(mirrored)
 
 
 def _check_layer(
-    name: str, module: nn.Module, convolutions: dict[str, Convolution], coupling: Coupling
+    name: str,
+    module: nn.Module,
+    convolutions: dict[str, Convolution],
+    dependencies: ChannelDependencies,
 ) -> None:
-    """Check that a layer's channels can be cut one by one.
+    """Check that a layer's channels can be removed one by one.
 
     Raises:
-        UsageError: they cannot.
+        UsageError: the layer is no convolution, is never run, or its channels must be kept or
+            depend on each other.
     """
     if name not in convolutions:
         other = dict(module.named_modules()).get(name)
@@ -155,16 +162,17 @@ def _check_layer(
             f"--mirror: {name} is {what}, expected a convolution by its name in the state dict, "
             f"such as {', '.join(near)}"
         )
-    labels = coupling.outputs[name]
-    if not coupling.pinned.isdisjoint(labels):
+    groups = dependencies.outputs[name]
+    if not dependencies.pinned.isdisjoint(groups):
         raise UsageError(
             f"--mirror: the channels of {name} must stay: they are the picture, or an operation "
             "that is not understood reads them; name another layer"
         )
-    if len(set(labels)) < len(labels):
+    if len(set(groups)) < len(groups):
         raise UsageError(
             f"--mirror: {name} makes channels that are joined with each other (by a sum, a split "
             "or a pixel shuffle), and cannot lose them one by one; name another layer"
         )
-    if not any(not set(labels).isdisjoint(coupling.outputs[layer]) for layer in coupling.read):
+    mixing = (dependencies.outputs[layer] for layer in dependencies.mixing)
+    if all(set(groups).isdisjoint(outputs) for outputs in mixing):
         raise UsageError(f"--mirror: {name} is not run when the network paints; name another layer")

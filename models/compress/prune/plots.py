@@ -1,4 +1,4 @@
-"""What a pruning looks like: paintings before and after, and the importance of every channel."""
+"""Plots of a pruning: paintings before and after, channel importance, layer sensitivity."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ KEPT, REMOVED = "bar c0", "bar c1"
 def before_after(
     before: LoadedNetwork, after: LoadedNetwork, pictures: Sequence[Image.Image], size: Size
 ) -> Image.Image:
-    """Return a sheet, a row a picture: the photograph, its style if any, before, and after.
+    """Return a sheet with one row per picture: photograph, its style if any, before, after.
 
-    Each picture is painted in the style of the next.
+    Each picture is painted in the style of the one before it; at most four are drawn.
     """
     modules = [network.role_module(Role.STYLIZE) for network in (before, after)]
     two_images = len(modules[0].input_names()) > 1
-    shown = list(pictures)[:ROWS]
+    drawn = list(pictures)[:ROWS]
     rows: list[list[Image.Image]] = []
-    for row, picture in enumerate(shown):
-        content, style = at_size(picture, size), at_size(shown[row - 1], size)
+    for row, picture in enumerate(drawn):
+        content, style = at_size(picture, size), at_size(drawn[row - 1], size)
         inputs = (content, style, torch.ones(1)) if two_images else (content,)
         tensors = [*inputs[: 2 if two_images else 1], *(module(*inputs) for module in modules)]
         rows.append([image_from_array(tensor.numpy()) for tensor in tensors])
@@ -54,8 +54,8 @@ def write_importance(
     """Write an SVG: a row per layer with its channels by importance; removed channels are red.
 
     Args:
-        path: of the file.
-        title: written on top.
+        path: SVG file to write.
+        title: heading of the plot.
         importance: importance of each output channel of each layer, 0 or more.
         kept: output channels that each layer keeps; a layer that is not named keeps all.
     """
@@ -92,8 +92,8 @@ def write_sensitivity(
     """Write an SVG: a line per layer, the change of style distance over the channels removed.
 
     Args:
-        path: of the file.
-        title: written on top.
+        path: SVG file to write.
+        title: heading of the plot.
         curves: layer → (share of its channels removed, relative change of style distance).
     """
     points = [point for curve in curves.values() for point in curve]

@@ -1,4 +1,4 @@
-"""What a pruning did, as data and as a card for whoever finds the file."""
+"""Report and model card of a pruning."""
 
 from __future__ import annotations
 
@@ -12,54 +12,63 @@ from styleexport.models.network import LoadedNetwork
 WEIGHTS = "weights.safetensors"
 
 
-class PruneReport(msgspec.Struct, frozen=True, kw_only=True):
+class PruneSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pruning method removed and how it was decided.
+
+    Attributes:
+        method: ``zero-channel`` or ``symmetric-l2``.
+        removed: number of dependency groups removed.
+        layout: symmetric pruning: widths left, the picture's 3 first.
+        criterion: symmetric pruning: importance that ranked the filters.
+        reconstructed_on: symmetric pruning: number of pictures that layers which lost inputs were
+            reconstructed on; 0 where they were not.
+        trained_steps: symmetric pruning: training steps over all rounds; 0 for a cut alone.
+        reactivated: zero-channel: number of groups that were empty on calibration pictures but not
+            on held-out ones, and were kept.
+        kept_empty: zero-channel: number of empty groups that were kept, because an unknown
+            operation reads them or because a layer would have no channel left.
+        calibration: zero-channel: number of calibration pictures.
+        sensitivity: symmetric pruning: sensitivity of each layer, if measured.
+    """
+
+    method: str
+    removed: int = 0
+    layout: tuple[int, ...] | None = None
+    criterion: str | None = None
+    reconstructed_on: int = msgspec.field(default=0, name="refitted_on")
+    trained_steps: int = 0
+    reactivated: int = msgspec.field(default=0, name="woken")
+    kept_empty: int = msgspec.field(default=0, name="stay")
+    calibration: int = 0
+    sensitivity: Sensitivity | None = None
+
+
+class PruneReport(PruneSummary, frozen=True, kw_only=True):
     """What a pruning removed, and what that changed.
 
     Attributes:
-        network: its name.
-        method: ``zero-channel`` or ``symmetric-l2``.
-        parent_sha256: over the checkpoint files.
-        removed: channels that went, joined ones counted once.
-        layout: of symmetric pruning, the widths left, the picture's first.
-        criterion: of symmetric pruning, what ranked the filters.
-        refitted_on: of symmetric pruning, how many pictures kernels that lost inputs were chosen
-            anew on; 0 where they were not.
-        trained_steps: of symmetric pruning, over all rounds; 0 where it was cut and not trained.
-        woken: channels that were empty on calibration pictures and not on held-out ones: they stay.
-        stay: channels that are empty and stay, because an operation that is not understood reads
-            them, or because a layer would have none left.
-        calibration: pictures that channels were called empty on.
-        held_out: pictures that both networks painted.
-        pictures_sha256: over all.
-        costs: before and after.
-        worst_db: PSNR to the original of the worst of the held-out paintings; None in a dry run.
-        pooled_db: of all of them.
+        network: name of the network.
+        parent_sha256: sha256 over the checkpoint files.
+        held_out: number of held-out pictures, which both networks painted.
+        pictures_sha256: sha256 over all calibration and held-out pictures.
+        costs: cost of the network before and after.
+        worst_db: lowest PSNR of a held-out painting to the original's, in dB; None in a dry run.
+        pooled_db: PSNR over all held-out paintings, in dB; None in a dry run.
         style: style distance of held-out paintings before and after; None in a dry run.
-        sensitivity: of symmetric pruning, what the picture loses by each layer, if measured.
-        budget: of symmetric pruning, what was asked for.
+        budget: budget as given.
         failures: limits of the budget that do not hold.
-        weights: the file written; None in a dry run.
-        weights_sha256: over it.
+        weights: path of the weights file; None in a dry run.
+        weights_sha256: sha256 over the weights file; None in a dry run.
     """
 
     network: str
-    method: str
     parent_sha256: str
-    removed: int
-    layout: tuple[int, ...] | None = None
-    criterion: str | None = None
-    refitted_on: int = 0
-    trained_steps: int = 0
-    woken: int = 0
-    stay: int = 0
-    calibration: int
     held_out: int
     pictures_sha256: str
     costs: Costs
     worst_db: float | None = None
     pooled_db: float | None = None
     style: StyleChange | None = None
-    sensitivity: Sensitivity | None = None
     budget: str | None = None
     failures: tuple[str, ...] = ()
     weights: str | None = None
@@ -67,7 +76,12 @@ class PruneReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def card(report: PruneReport, network: LoadedNetwork) -> str:
-    """Return what a pruned network is, for whoever finds the file, in Markdown."""
+    """Return the model card of a pruned network, in Markdown.
+
+    Args:
+        report: report of the pruning.
+        network: network before pruning.
+    """
     costs = report.costs
     rows = [("parameters", f"{costs.parameters.before:,.0f}", f"{costs.parameters.after:,.0f}")]
     if costs.style_code is not None:
@@ -94,12 +108,13 @@ def card(report: PruneReport, network: LoadedNetwork) -> str:
 
 
 def _removed(report: PruneReport) -> str:
-    """Return what the channels were, in words."""
+    """Return which channels were removed, in words."""
     if report.layout is None:
         return "channels that are always empty"
-    refit = f", kernels chosen anew on {report.refitted_on} pictures" if report.refitted_on else ""
+    count = report.reconstructed_on
+    weights = f", weights reconstructed on {count} pictures" if count else ""
     layout = ",".join(map(str, report.layout))
-    return f"channels, down to the layout {layout} (least {report.criterion} first{refit}),"
+    return f"channels, down to the layout {layout} (least {report.criterion} first{weights}),"
 
 
 def _budget(report: PruneReport) -> str:

@@ -1,4 +1,4 @@
-"""What a user asks of a pruning, and the network and pictures that it starts from."""
+"""Pruning requests, and the network and pictures that they start from."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from pathlib import Path
 
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Size
-from styleexport.models.architecture import Event, read_architecture
+from styleexport.models.architecture import SYMMETRIC_L2
 from styleexport.models.compress.pictures import PictureSet, read_pictures
+from styleexport.models.compress.prune.budget import PruneBudget
 from styleexport.models.compress.prune.criteria import DEFAULT
 from styleexport.models.compress.prune.iterative import Retraining
+from styleexport.models.compress.prune.mirrors import LayerPair
 from styleexport.models.network import LoadedNetwork
+from styleexport.models.network_spec import NetworkSpec
 from styleexport.models.networks._open import open_network
 
 DEFAULT_SIZE = Size(256, 256)
@@ -20,38 +23,23 @@ DEFAULT_SIZE = Size(256, 256)
 
 @dataclass(frozen=True)
 class PruneRequest:
-    """A pruning.
+    """What both methods of pruning take.
 
     Attributes:
-        network: as `open_network` takes it.
+        network: network specification, as `open_network` takes it.
         checkpoints: weights files.
-        out: folder for what is written.
-        layout: of symmetric pruning, ``published`` or widths; see `parse_layout`.
-        ratio: of symmetric pruning, the share of channels that each late layer loses.
-        budget: of symmetric pruning, what the network may cost and lose; see `PruneBudget`.
-        sensitivity: of symmetric pruning, whether to measure what each layer can lose.
-        mirrors: of symmetric pruning, the layers that are tied; see `Tie`.
-        criterion: of symmetric pruning, what ranks filters; see `find_criterion`.
-        refit: of symmetric pruning, whether kernels that lost inputs are chosen anew; see `refit`.
-        retrain: of symmetric pruning, how the network is trained between cuts; None to cut once.
-        loss_weights: ImageNet's VGG-16, in which style is measured; None for the shipped encoder.
-        calibration: folders of pictures; () for those that ship.
-        sizes: that channels are watched and time is measured at.
-        overwrite: whether a folder that is there is replaced.
-        dry_run: whether only to say what would go.
+        out: output folder.
+        loss_weights: ImageNet VGG-16 weights, in which style is measured; None for the shipped
+            encoder.
+        calibration: folders of pictures; () for those that ship with the package.
+        sizes: sizes of the pictures that channels are observed and time is measured at.
+        overwrite: whether an existing folder is replaced.
+        dry_run: whether to report only, without writing.
     """
 
     network: str
     checkpoints: tuple[Path, ...]
     out: Path
-    layout: str | None = None
-    ratio: float | None = None
-    budget: str | None = None
-    sensitivity: bool = False
-    mirrors: tuple[str, ...] = ()
-    criterion: str = DEFAULT
-    refit: bool = True
-    retrain: Retraining | None = None
     loss_weights: Path | None = None
     calibration: tuple[Path, ...] = ()
     sizes: tuple[Size, ...] = (DEFAULT_SIZE,)
@@ -59,23 +47,83 @@ class PruneRequest:
     dry_run: bool = False
 
 
-def open_pruning(request: PruneRequest) -> tuple[LoadedNetwork, PictureSet]:
-    """Return the network and the pictures of a pruning.
+@dataclass(frozen=True)
+class SymmetricRequest:
+    """What symmetric pruning takes besides; at most one of layout, ratio and budget.
+
+    Attributes:
+        layout: ``published`` or widths; see `parse_layout`.
+        ratio: share of channels that each late layer loses.
+        budget: limits on what the network may cost and lose.
+        sensitivity: whether to measure the sensitivity of each layer.
+        pairs: mirrored layers; () for those of a known network.
+        criterion: importance of filters; see `find_criterion`.
+        reconstruct: whether layers that lost inputs are reconstructed.
+        retrain: training between cuts; None to cut once.
+    """
+
+    layout: str | None = None
+    ratio: float | None = None
+    budget: PruneBudget | None = None
+    sensitivity: bool = False
+    pairs: tuple[LayerPair, ...] = ()
+    criterion: str = DEFAULT
+    reconstruct: bool = True
+    retrain: Retraining | None = None
+
+    @property
+    def cuts(self) -> bool:
+        """Whether channels are removed, not only the sensitivity measured."""
+        return any(choice is not None for choice in (self.layout, self.ratio, self.budget))
+
+    def check(self) -> None:
+        """Check that one way to choose a layout is given, or sensitivity alone.
+
+        Raises:
+            UsageError: none or several.
+        """
+        choices = (self.layout, self.ratio, self.budget)
+        if sum(choice is not None for choice in choices) > 1 or not (self.cuts or self.sensitivity):
+            raise UsageError(
+                f"{SYMMETRIC_L2} takes either --layout or --ratio or --budget: type for "
+                "example --ratio 0.25, or --sensitivity to see what each layer can lose"
+            )
+        if not self.cuts and self.retrain is not None:
+            raise UsageError(
+                "--retrain needs to know what to cut: add --layout, --ratio or --budget, or leave "
+                "out --retrain"
+            )
+
+
+@dataclass(frozen=True)
+class PruneJob:
+    """A pruning with its network and pictures opened.
+
+    Attributes:
+        request: what was asked for.
+        network: network before pruning.
+        pictures: calibration and held-out pictures.
+    """
+
+    request: PruneRequest
+    network: LoadedNetwork
+    pictures: PictureSet
+
+
+def open_pruning(request: PruneRequest) -> PruneJob:
+    """Return a pruning with its network and pictures.
 
     Raises:
-        UsageError: the network cannot be pruned, there are too few pictures, or the folder is
-            taken.
-        BadCheckpoint: the weights are not of the network.
+        UsageError: the network cannot be pruned, there are too few pictures, or the folder is not
+            empty.
+        BadCheckpoint: the weights are of another network.
     """
     _check_out(request)
-    if request.network.endswith((".pt2", ".onnx")) or ".onnx," in request.network:
-        raise UsageError(
-            f"{request.network} is a graph, whose widths are written into it; prune the network "
-            "that it came from: a name of `styleexport networks`, or package.module:factory"
-        )
-    network = open_network(request.network, request.checkpoints)
+    spec = NetworkSpec.parse(request.network)
+    spec.require_module("whose widths are written into it")
+    network = open_network(spec, request.checkpoints)
     _check_sizes(network, request.sizes)
-    return network, read_pictures(request.calibration)
+    return PruneJob(request, network, read_pictures(request.calibration))
 
 
 def _check_out(request: PruneRequest) -> None:
@@ -94,9 +142,3 @@ def _check_sizes(network: LoadedNetwork, sizes: Sequence[Size]) -> None:
                 f"size {size} is too small for {network.network.name}: each side needs at least "
                 f"{smallest} pixels; type for example --size 256"
             )
-
-
-def history_of(checkpoints: Sequence[Path]) -> tuple[Event, ...]:
-    """Return what was done to the network in the checkpoint files before."""
-    found = read_architecture(checkpoints[0]) if len(checkpoints) == 1 else None
-    return found.history if found is not None else ()

@@ -1,10 +1,10 @@
 """Symmetric pruning: an encoder and the decoder that mirrors it lose the same number of channels.
 
-Mirrored layers (`mirrors`) go to the width that a layout names, and each keeps its own filters of
-the largest importance: by default their L2 norm, ‖W_c‖₂ over inputs and window (Li et al., Pruning
-Filters for Efficient ConvNets, ICLR 2017). Where several layers make the same channel, such as by a
-residual sum, their filters' figures are added up. The picture changes: prune a little, train on,
-and prune again.
+Mirrored layers (`mirrors`) are cut to the widths of a layout, and each keeps its own filters of the
+largest importance: by default their L2 norm, ‖W_c‖₂ over inputs and window (Li et al., Pruning
+Filters for Efficient ConvNets, ICLR 2017). Where several layers compute the same channel, such as
+in a residual sum, the importances of their filters are added. The painting changes: prune a little,
+train, and prune again.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from torch.nn.modules.conv import _ConvTransposeNd  # pyright: ignore[reportPriv
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Progress
 from styleexport.models.architecture import KeptChannels, Layer, layers
-from styleexport.models.compress.prune.channel_sets import Coupling
+from styleexport.models.compress.prune.channels import dependencies_of, remove_channels
 from styleexport.models.compress.prune.criteria import DEFAULT, Criterion, find_criterion
-from styleexport.models.compress.prune.mirrors import Mirrored, Tie, mirrored_layers
-from styleexport.models.compress.prune.reconstruct import Calibration, refit
-from styleexport.models.compress.prune.zero_channel import coupling_of, without_channels
+from styleexport.models.compress.prune.dependencies import ChannelDependencies
+from styleexport.models.compress.prune.mirrors import LayerPair, MirroredLayer, mirrored_layers
+from styleexport.models.compress.prune.reconstruct import Calibration, reconstruct_weights
 from styleexport.models.network import LoadedNetwork
 
 PICTURE_CHANNELS = 3
@@ -44,28 +44,28 @@ PUBLISHED = {
 
 
 @dataclass(frozen=True)
-class Cutting:
-    """Which layers are cut together, and by what.
+class PruneConfig:
+    """Settings of symmetric pruning that do not depend on the layout.
 
     Attributes:
-        ties: the mirrored layers, as a user names them; () for those of a known network.
-        criterion: as `find_criterion` takes it.
-        calibration: pictures that kernels which lost inputs are chosen anew on; None to leave them.
+        pairs: mirrored layers as the user names them; () for those of a known network.
+        criterion: name of the importance of filters, as `find_criterion` takes it.
+        calibration: pictures that layers which lost inputs are reconstructed on; None to skip that.
     """
 
-    ties: tuple[Tie, ...] = ()
+    pairs: tuple[LayerPair, ...] = ()
     criterion: str = DEFAULT
     calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
-class SymmetricCut:
-    """A network that was cut.
+class PrunedNetwork:
+    """A network cut to a layout.
 
     Attributes:
-        network: with the channels that stay.
-        kept: of the layers that lost channels, those that they kept.
-        removed: how many sets of joined channels went.
+        network: network with the channels that were kept.
+        kept: channels kept by each layer that lost some.
+        removed: number of dependency groups removed.
     """
 
     network: LoadedNetwork
@@ -74,93 +74,98 @@ class SymmetricCut:
 
 
 @dataclass(frozen=True)
-class Cutter:
-    """A network whose channels are ranked, to be cut to any layout.
+class ChannelRanking:
+    """A network with its channels ranked, to be cut to any layout.
 
     Attributes:
-        network: whole.
-        layers: those that are cut.
-        coupling: of its channels.
-        importance: of each channel of each of the layers, by its name in the state dict.
+        network: network before the cut.
+        config: settings of the pruning.
+        layers: mirrored layers that are cut.
+        dependencies: groups of the network's channels.
+        importance: importance of each output channel of each of the layers, by layer name.
     """
 
     network: LoadedNetwork
-    layers: tuple[Mirrored, ...]
-    coupling: Coupling
+    config: PruneConfig
+    layers: tuple[MirroredLayer, ...]
+    dependencies: ChannelDependencies
     importance: Mapping[str, list[float]]
 
     @classmethod
-    def of(cls, network: LoadedNetwork, cutting: Cutting) -> Cutter:
-        """Return the cutter of a network.
+    def of(cls, network: LoadedNetwork, config: PruneConfig) -> ChannelRanking:
+        """Return the ranking of a network's channels.
 
         Raises:
-            UsageError: its layers are not mirrored, a tie does not fit, or no such criterion.
+            UsageError: its layers are not mirrored, a pair does not fit, or no such criterion.
         """
-        criterion = find_criterion(cutting.criterion)
-        coupling, _ = coupling_of(network)
-        mirrored = mirrored_layers(network, coupling, cutting.ties)
-        importance = importance_of(network, coupling, mirrored, criterion)
-        return cls(network, mirrored, coupling, importance)
+        criterion = find_criterion(config.criterion)
+        dependencies = dependencies_of(network)
+        mirrored = mirrored_layers(network, dependencies, config.pairs)
+        importance = importance_of(network, dependencies, mirrored, criterion)
+        return cls(network, config, mirrored, dependencies, importance)
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Channels of each layer now."""
+        """Present number of channels of each layer."""
         return tuple(layer.width for layer in self.layers)
 
-    def gone(self, layout: Sequence[int]) -> set[int]:
-        """Return the sets of channels that go so that the layers have the widths of a layout."""
-        gone: set[int] = set()
+    def removed_groups(self, layout: Sequence[int]) -> set[int]:
+        """Return the dependency groups to remove so that the layers get a layout's widths."""
+        removed: set[int] = set()
         for layer, width in zip(self.layers, layout, strict=True):
             for name in layer.names:
                 order = torch.tensor(self.importance[name]).argsort(stable=True)
                 least = order[: layer.width - width].tolist()
-                gone |= {self.coupling.outputs[name][channel] for channel in least}
-        return gone
+                removed |= {self.dependencies.outputs[name][channel] for channel in least}
+        return removed
 
-    def to(self, layout: Sequence[int]) -> SymmetricCut:
-        """Return the network cut to a layout."""
-        gone = self.gone(layout)
-        kept = self.coupling.kept_without(gone)
-        return SymmetricCut(without_channels(self.network, kept), kept, len(gone))
+    def cut(self, layout: Sequence[int]) -> PrunedNetwork:
+        """Return the network cut to a layout, the remaining weights unchanged."""
+        removed = self.removed_groups(layout)
+        kept = self.dependencies.kept_without(removed)
+        return PrunedNetwork(remove_channels(self.network, kept), kept, len(removed))
 
-
-def cut_to(
-    cutter: Cutter, layout: Sequence[int], cutting: Cutting, progress: Progress
-) -> SymmetricCut:
-    """Return a network cut to a layout, its kernels chosen anew if the cutting says so."""
-    cut = cutter.to(layout)
-    if cutting.calibration is None or not cut.kept:
-        return cut
-    fresh = refit(cutter.network, cut.network, cut.kept, cutting.calibration, progress)
-    return replace(cut, network=fresh)
+    def prune(self, layout: Sequence[int], progress: Progress) -> PrunedNetwork:
+        """Return the network cut to a layout, its weights reconstructed if the config says so."""
+        pruned = self.cut(layout)
+        calibration = self.config.calibration
+        if calibration is None or not pruned.kept:
+            return pruned
+        network = reconstruct_weights(
+            self.network, pruned.network, pruned.kept, calibration, progress
+        )
+        return replace(pruned, network=network)
 
 
 def importance_of(
-    network: LoadedNetwork, coupling: Coupling, mirrored: Sequence[Mirrored], criterion: Criterion
+    network: LoadedNetwork,
+    dependencies: ChannelDependencies,
+    mirrored: Sequence[MirroredLayer],
+    criterion: Criterion,
 ) -> dict[str, list[float]]:
-    """Return how important each channel of each mirrored layer is, by its name in the state dict.
+    """Return the importance of each output channel of each mirrored layer, by layer name.
 
     Args:
-        network: with its weights.
-        coupling: of its channels.
-        mirrored: of `mirrored_layers`.
-        criterion: kernel [O, I, h, w] → one figure a filter.
+        network: network with its weights.
+        dependencies: groups of the network's channels.
+        mirrored: layers to rank.
+        criterion: maps a kernel [O, I, h, w] to the importance of its filters, [O].
     """
     present = dict(layers(network.module))
-    found: dict[str, list[float]] = {}
+    importance: dict[str, list[float]] = {}
     for name in (name for layer in mirrored for name in layer.names):
-        labels = coupling.outputs[name]
-        total = dict.fromkeys(labels, 0.0)
-        for maker in sorted(coupling.read):
-            made = coupling.outputs[maker]
-            if total.keys().isdisjoint(made):
+        groups = dependencies.outputs[name]
+        total = dict.fromkeys(groups, 0.0)
+        for other in sorted(dependencies.mixing):
+            outputs = dependencies.outputs[other]
+            if total.keys().isdisjoint(outputs):
                 continue
-            figures = criterion(_kernel(present[maker])).tolist()
-            for label, figure in zip(made, figures, strict=True):
-                if label in total:
-                    total[label] += figure
-        found[name] = [total[label] for label in labels]
-    return found
+            figures = criterion(_kernel(present[other])).tolist()
+            for group, figure in zip(outputs, figures, strict=True):
+                if group in total:
+                    total[group] += figure
+        importance[name] = [total[group] for group in groups]
+    return importance
 
 
 def _kernel(layer: Layer) -> Tensor:
@@ -170,11 +175,11 @@ def _kernel(layer: Layer) -> Tensor:
     return weight.transpose(0, 1) if isinstance(layer, _ConvTransposeNd) else weight
 
 
-def parse_layout(text: str, layers: Sequence[Mirrored]) -> tuple[int, ...]:
-    """Return the width of each layer that a layout names: ``published``, or ``3,64,…`` in full.
+def parse_layout(text: str, layers: Sequence[MirroredLayer]) -> tuple[int, ...]:
+    """Return the width of each layer in a layout: ``published``, or ``3,64,…`` in full.
 
     Raises:
-        UsageError: it is neither, or does not fit the network.
+        UsageError: the text is neither, or does not fit the network.
     """
     now = ",".join(map(str, (PICTURE_CHANNELS, *(layer.width for layer in layers))))
     if text == "published":
@@ -191,7 +196,7 @@ def parse_layout(text: str, layers: Sequence[Mirrored]) -> tuple[int, ...]:
 
 
 def _fitting(
-    text: str, widths: Sequence[int], layers: Sequence[Mirrored], now: str
+    text: str, widths: Sequence[int], layers: Sequence[MirroredLayer], now: str
 ) -> tuple[int, ...]:
     for width, layer in zip(widths, layers, strict=True):
         if not 1 <= width <= layer.width:
@@ -202,11 +207,11 @@ def _fitting(
     return tuple(widths)
 
 
-def layout_of_ratio(ratio: float, layers: Sequence[Mirrored]) -> tuple[int, ...]:
-    """Return the widths that are left when each late layer (of VGG, from block 3 on) loses a share.
+def layout_of_ratio(ratio: float, layers: Sequence[MirroredLayer]) -> tuple[int, ...]:
+    """Return the widths after each late layer (in VGG, from block 3 on) loses a share of channels.
 
     Raises:
-        UsageError: the share is not between 0 and 1, or empties a layer.
+        UsageError: the ratio is not between 0 and 1, or empties a layer.
     """
     if not 0 < ratio < 1:
         raise UsageError(f"--ratio {ratio:g} is out of range: type a share above 0 and below 1")

@@ -1,12 +1,13 @@
-"""A network as its int8 files compute it, in training: it rounds, and gradients pass through.
+"""Simulated int8 inference in training: values are rounded, and gradients pass straight through.
 
-Weights are rounded to int8, symmetric; what a convolution reads and gives to uint8, between limits
-that are observed (Jacob et al., Quantization and Training of Neural Networks for Efficient
+Weights are rounded to int8, symmetric; inputs and outputs of convolutions to uint8, between
+observed limits (Jacob et al., Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference, CVPR 2018, section 3). Rounding happens where the files do it: a
-ReLU or clamp that alone reads a convolution belongs to it, padding, pooling and nearest upsampling
-only move rounded values, a 1x1 convolution in front of another is folded into it. Pictures come in
-8 bits, and are not rounded again. Of a recipe, islands, granularity and the kind of ranges count;
-its equalization and weight repairs are made anew at export, from the fine-tuned weights.
+ReLU or clamp that is the only reader of a convolution belongs to it, padding, pooling and nearest
+upsampling only move rounded values, a 1x1 convolution in front of another is folded into it.
+Pictures have 8 bits and are not rounded again. A recipe decides the float layers, the granularity
+and the kind of ranges; its equalization and weight rounding are recomputed at export, from the
+fine-tuned weights.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from styleexport.core.recipe import Int8Recipe
 from styleexport.core.types import Role
 from styleexport.models.compress.quantize_aware.rounding import (
     RoundedConvolution,
-    island_steps,
+    float_convolutions,
     rounded_convolutions,
 )
-from styleexport.models.compress.quantize_aware.trace import Traced, trace
+from styleexport.models.compress.quantize_aware.trace import TracedPass, trace
 from styleexport.models.network import TwoImageModule
 
 ENCODE, TRANSFER, CALL = "encode", "transfer", "call"
@@ -35,11 +36,11 @@ SAMPLE_SIDE = 64
 
 
 class _Rounding(TorchFunctionMode):
-    """Replaces the convolutions of one pass, known by the order of their calls."""
+    """Replaces convolutions of one pass, by the number of their call."""
 
-    def __init__(self, units: dict[int, RoundedConvolution]) -> None:
+    def __init__(self, rounded: dict[int, RoundedConvolution]) -> None:
         super().__init__()
-        self.units = units
+        self.rounded = rounded
         self.calls = 0
 
     def __torch_function__(
@@ -51,25 +52,25 @@ class _Rounding(TorchFunctionMode):
     ) -> object:
         """Return what the function, or the rounded convolution in its place, returns."""
         if func is torch.conv2d:
-            func = self.units.get(self.calls, func)
+            func = self.rounded.get(self.calls, func)
             self.calls += 1
         return func(*args, **(kwargs or {}))
 
 
 class FakeInt8(nn.Module):
-    """A network under the rounding of its int8 files; as a fixed-style network, it is called.
+    """A fixed-style network under the rounding of its int8 files.
 
     Rounding has three states: ranges are observed and nothing is rounded (after `observe`), ranges
-    are observed and values rounded (`round_values`), ranges stand still (`freeze`, or ``eval()``).
+    are observed and values rounded (`round_values`), ranges are fixed (`freeze`, or ``eval()``).
 
     Args:
-        network: float; its weights are read anew at every call.
-        recipes: one a role; a role without one is computed in float.
-        pixel_range: of the network's pictures.
-        side: of the noise that the network is traced on.
+        network: float network; its present weights are used at every call.
+        recipes: int8 recipes, one per role; a role without one is computed in float.
+        pixel_range: lowest and highest value of the network's images.
+        side: side in pixels of the noise that the network is traced on.
 
     Raises:
-        UsageError: a recipe is of a role that the network lacks, or not of this network.
+        UsageError: a recipe is for a role that the network lacks, or for another network.
     """
 
     def __init__(
@@ -89,23 +90,26 @@ class FakeInt8(nn.Module):
             if self.passes.keys() & set(names):
                 raise UsageError(
                     f"two recipes are for the role {recipe.role.value}: type one --quantize-aware "
-                    "a role"
+                    "per role"
                 )
-            islands = island_steps(recipe, [traced[name] for name in names])
+            floats = float_convolutions(recipe, [traced[name] for name in names])
             for name in names:
-                self.passes[name] = rounded_convolutions(traced[name], islands, recipe, pixel_range)
-        self.units = nn.ModuleList(u for units in self.passes.values() for u in units.values())
-        if not any(unit.kernel for unit in self._units()):
+                self.passes[name] = rounded_convolutions(traced[name], floats, recipe, pixel_range)
+        # `units` is its key in checkpoints of trainings.
+        self.units = nn.ModuleList(
+            convolution for rounded in self.passes.values() for convolution in rounded.values()
+        )
+        if not any(convolution.kernel for convolution in self._convolutions()):
             raise UsageError(
                 "the recipe leaves no convolution in int8: nothing is to be fine-tuned"
             )
         self.to(next(network.parameters()).device)
 
-    def _units(self) -> list[RoundedConvolution]:
-        return [unit for unit in self.units if isinstance(unit, RoundedConvolution)]
+    def _convolutions(self) -> list[RoundedConvolution]:
+        return [each for each in self.units if isinstance(each, RoundedConvolution)]
 
     def observe(self) -> None:
-        """Observe ranges, round nothing."""
+        """Observe ranges without rounding."""
         self._set(rounds=False)
 
     def round_values(self) -> None:
@@ -113,21 +117,21 @@ class FakeInt8(nn.Module):
         self._set(rounds=True)
 
     def freeze(self) -> None:
-        """Round, and leave the ranges as they are."""
+        """Round with fixed ranges."""
         self.frozen = True
         self._set(rounds=True)
 
     def _set(self, *, rounds: bool) -> None:
-        for unit in self._units():
-            for rounding in (*unit.activations(), *filter(None, [unit.kernel])):
+        for convolution in self._convolutions():
+            for rounding in (*convolution.activations(), *filter(None, [convolution.kernel])):
                 rounding.enable_fake_quant(rounds)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> FakeInt8:
         """Return itself, observing or not; the network's own mode is left alone."""
         self.training = mode
-        for unit in self._units():
-            for rounding in unit.activations():
+        for convolution in self._convolutions():
+            for rounding in convolution.activations():
                 rounding.enable_observer(mode and not self.frozen)
         return self
 
@@ -137,7 +141,7 @@ class FakeInt8(nn.Module):
             yield
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the fixed-style network's painting."""
+        """Return the painting of an image [N, 3, H, W] in the network's pixel range."""
         with self._rounded(CALL):
             return self.network(image)
 
@@ -146,13 +150,13 @@ class TwoImageFakeInt8(FakeInt8):
     """A two-image network under the rounding of its int8 files; see `FakeInt8`."""
 
     def encode(self, style: Tensor) -> Tensor:
-        """Return the style code."""
+        """Return the style code [N, K] of images [N, 3, H, W] in the network's pixel range."""
         assert isinstance(self.network, TwoImageModule)
         with self._rounded(ENCODE):
             return self.network.encode(style)
 
     def transfer(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
-        """Return the painting."""
+        """Return the painting of a content [N, 3, H, W], code [N, K] and strength [1]."""
         assert isinstance(self.network, TwoImageModule)
         with self._rounded(TRANSFER):
             return self.network.transfer(content, code, strength)
@@ -171,8 +175,14 @@ def fake_int8(
 
 def traced_passes(
     network: nn.Module, pixel_range: tuple[float, float], side: int = SAMPLE_SIDE
-) -> dict[str, Traced]:
-    """Return pass → what it computes, in the order in which ``stylize`` runs them."""
+) -> dict[str, TracedPass]:
+    """Return the trace of each pass by its name, in the order in which ``stylize`` runs them.
+
+    Args:
+        network: network whose passes are run on noise.
+        pixel_range: lowest and highest value of its images.
+        side: side of the noise in pixels.
+    """
     device = next(network.parameters()).device
     low, high = pixel_range
     noise = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
@@ -185,7 +195,7 @@ def traced_passes(
     return {ENCODE: encode, TRANSFER: transfer}
 
 
-def _passes_of(role: Role, traced: dict[str, Traced]) -> tuple[str, ...]:
+def _passes_of(role: Role, traced: dict[str, TracedPass]) -> tuple[str, ...]:
     of_role = {Role.ENCODE: (ENCODE,), Role.TRANSFORM: (TRANSFER,), Role.STYLIZE: tuple(traced)}
     if not set(of_role[role]) <= traced.keys():
         raise UsageError(

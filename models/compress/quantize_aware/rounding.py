@@ -1,4 +1,4 @@
-"""The convolutions of a pass that a recipe computes in int8, each with its rounding."""
+"""Simulated int8 rounding of the convolutions of a pass, as a recipe asks for it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from styleexport.core.types import Role
 from styleexport.models.compress.quantize_aware.trace import (
     CONV,
     Activation,
-    Step,
-    Traced,
-    folds_away,
+    TracedCall,
+    TracedPass,
+    is_folded,
     is_picture,
     output_of,
     source_of,
@@ -30,14 +30,14 @@ from styleexport.models.compress.quantize_aware.trace import (
 
 
 def _activation_rounding(recipe: Int8Recipe) -> FakeQuantize:
-    """Return uint8 rounding whose range is taken as the recipe's files take theirs."""
+    """Return uint8 rounding with the range observer that corresponds to the recipe's."""
     extremes = recipe.settings.ranges == "min-max"
     observer = MinMaxObserver if extremes else MovingAverageMinMaxObserver
     return FakeQuantize(observer=observer, quant_min=0, quant_max=255, dtype=torch.quint8)
 
 
 def _weight_rounding(recipe: Int8Recipe) -> FakeQuantize:
-    """Return int8 rounding that follows the weights of the moment."""
+    """Return int8 rounding whose scales follow the present weights."""
     if recipe.settings.weights == "per-channel":
         return FakeQuantize(
             observer=MovingAveragePerChannelMinMaxObserver,
@@ -59,14 +59,14 @@ def _weight_rounding(recipe: Int8Recipe) -> FakeQuantize:
 
 
 class RoundedConvolution(nn.Module):
-    """One convolution of a pass with its rounding.
+    """A convolution with simulated int8 rounding.
 
     Args:
-        source: rounds what it reads, if nothing has yet.
-        kernel: rounds its weight.
-        result: rounds what it gives.
-        activation: what belongs to it. It is computed before the rounding here, and a second time
-            by the network, which changes nothing.
+        source: rounding of its input; None where that is rounded already.
+        kernel: rounding of its weight.
+        result: rounding of its output.
+        activation: activation that the output is rounded behind. It is computed here before the
+            rounding, and a second time by the network, which changes nothing.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class RoundedConvolution(nn.Module):
         self.activation = activation
 
     def activations(self) -> tuple[FakeQuantize, ...]:
-        """Return the rounding of activations."""
+        """Return the rounding of input and output."""
         return tuple(x for x in (self.source, self.result) if x is not None)
 
     def forward(
@@ -96,7 +96,7 @@ class RoundedConvolution(nn.Module):
         dilation: int | tuple[int, ...] = 1,
         groups: int = 1,
     ) -> Tensor:
-        """Return ``torch.conv2d`` of the same arguments, rounded."""
+        """Return ``torch.conv2d`` of the same arguments, rounded, [N, O, H', W']."""
         if self.source is not None:
             input = self.source(input)
         if self.kernel is not None:
@@ -107,28 +107,29 @@ class RoundedConvolution(nn.Module):
         return self.result(output if self.activation is None else self.activation(output))
 
 
-def island_steps(recipe: Int8Recipe, passes: Sequence[Traced]) -> set[Step]:
+def float_convolutions(recipe: Int8Recipe, passes: Sequence[TracedPass]) -> set[TracedCall]:
     """Return the convolutions that a recipe leaves in float.
 
     Raises:
         UsageError: one of them is not in the network.
     """
-    every = (step for traced in passes for step in traced.convolutions)
-    steps = [step for step in every if not folds_away(step)]
-    return {found for island in recipe.islands for found in _found(island, steps, recipe.role)}
+    every = (call for traced in passes for call in traced.convolutions)
+    calls = [call for call in every if not is_folded(call)]
+    return {call for island in recipe.islands for call in _calls_of(island, calls, recipe.role)}
 
 
-def _found(island: Island, steps: Sequence[Step], role: Role) -> list[Step]:
+def _calls_of(island: Island, calls: Sequence[TracedCall], role: Role) -> list[TracedCall]:
+    """Return the calls of one float layer of a recipe."""
     # A captured graph numbers its convolutions as they are called: conv2d, conv2d_1, ...
     operation, _, number = island.layer.rpartition("_")
     if island.layer.startswith("conv_transpose2d"):
         return []
     at = int(number) if operation == CONV and number.isdigit() else 0
-    numbered = [steps[at]] if CONV in (operation, island.layer) and at < len(steps) else []
+    numbered = [calls[at]] if CONV in (operation, island.layer) and at < len(calls) else []
     if not island.weight and numbered:
         return numbered
-    ends = f".{island.weight}"
-    named = [step for step in steps if step.weight and ends.endswith(f".{step.weight}")]
+    weight = f".{island.weight}"
+    named = [call for call in calls if call.weight and weight.endswith(f".{call.weight}")]
     if not named:
         raise UsageError(
             f"the recipe keeps {island.layer} ({island.weight or 'no weight of its own'}) in "
@@ -139,30 +140,40 @@ def _found(island: Island, steps: Sequence[Step], role: Role) -> list[Step]:
 
 
 def rounded_convolutions(
-    traced: Traced, islands: set[Step], recipe: Int8Recipe, pixel_range: tuple[float, float]
+    traced: TracedPass,
+    floats: set[TracedCall],
+    recipe: Int8Recipe,
+    pixel_range: tuple[float, float],
 ) -> dict[int, RoundedConvolution]:
-    """Return call number → convolution with its rounding."""
+    """Return the convolutions to round, by the number of their call.
 
-    def rounds(step: Step) -> bool:
-        return bool(step.weight) and step not in islands and not folds_away(step)
+    Args:
+        traced: trace of the pass.
+        floats: convolutions that stay in float.
+        recipe: int8 recipe of the role.
+        pixel_range: lowest and highest value of the network's images; the output is clamped to it.
+    """
 
-    rounded = {output_of(step)[0] for step in traced.convolutions if rounds(step)}
-    units: dict[int, RoundedConvolution] = {}
-    for number, step in enumerate(traced.convolutions):
-        if not rounds(step):
+    def is_rounded(call: TracedCall) -> bool:
+        return bool(call.weight) and call not in floats and not is_folded(call)
+
+    outputs = {output_of(call)[0] for call in traced.convolutions if is_rounded(call)}
+    rounded: dict[int, RoundedConvolution] = {}
+    for number, call in enumerate(traced.convolutions):
+        if not is_rounded(call):
             continue
-        source = source_of(step)
-        known = source in rounded or is_picture(source, traced.picture)
-        output, activation = output_of(step)
-        if output is traced.result and activation is None and not step.readers:
+        source = source_of(call)
+        known = source in outputs or is_picture(source, traced.picture)
+        output, activation = output_of(call)
+        if output is traced.result and activation is None and not call.readers:
             activation = _clamp(pixel_range)
-        units[number] = RoundedConvolution(
+        rounded[number] = RoundedConvolution(
             None if known else _activation_rounding(recipe),
             _weight_rounding(recipe),
             _activation_rounding(recipe),
             activation,
         )
-    return units
+    return rounded
 
 
 def _clamp(limits: tuple[float, float]) -> Activation:

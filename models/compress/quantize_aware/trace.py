@@ -1,7 +1,8 @@
-"""Which convolutions a network computes, and what each reads and is read by, found by running it.
+"""Tracing of a network's convolutions: what each reads, and what reads it.
 
-A pass of a network (``encode``, ``transfer``, or its call) is run once on noise, with every torch
-function watched. That needs no symbolic tracing, so it works for every module that runs.
+A pass of a network (``encode``, ``transfer``, or its call) is run once on noise, and every call of
+a torch function is recorded. That needs no symbolic tracing, so it works for every module that
+runs.
 """
 
 from __future__ import annotations
@@ -24,23 +25,23 @@ Activation = Callable[[Tensor], Tensor]
 
 
 @dataclass(eq=False)
-class Step:
-    """One torch function that a pass called.
+class TracedCall:
+    """One call of a torch function.
 
     Attributes:
-        name: of the function.
-        sources: the steps whose results it read.
-        readers: the steps that read its result.
-        activation: the function on its first argument, if it is an activation.
+        name: name of the function.
+        sources: calls whose results it reads.
+        readers: calls that read its result.
+        activation: the function of its first argument, if it is an activation.
         moves: whether it only moves values.
-        pads_zeros: whether it puts zeros beside them.
-        weight: of a convolution: its weight's name in the state dict, or "".
-        pointwise: of a convolution: whether its window is one pixel.
+        pads_zeros: whether it adds zeros around them.
+        weight: convolution: name of its weight in the state dict, or "".
+        pointwise: convolution: whether its window is one pixel.
     """
 
     name: str
-    sources: list[Step] = field(default_factory=list["Step"])
-    readers: list[Step] = field(default_factory=list["Step"])
+    sources: list[TracedCall] = field(default_factory=list["TracedCall"])
+    readers: list[TracedCall] = field(default_factory=list["TracedCall"])
     activation: Activation | None = None
     moves: bool = False
     pads_zeros: bool = False
@@ -49,31 +50,31 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Traced:
-    """A pass: its convolutions in the order of their calls.
+class TracedPass:
+    """A traced pass.
 
     Attributes:
-        convolutions: with what they read and are read by.
-        picture: the step that stands for the picture that goes in.
-        result: the step that made what comes out.
+        convolutions: calls of ``conv2d``, in order.
+        picture: stands for the input picture.
+        result: call that computed the output.
     """
 
-    convolutions: tuple[Step, ...]
-    picture: Step
-    result: Step | None
+    convolutions: tuple[TracedCall, ...]
+    picture: TracedCall
+    result: TracedCall | None
 
 
-class _Watch(TorchFunctionMode):
-    """Writes down every torch function that returns tensors."""
+class _FunctionTrace(TorchFunctionMode):
+    """Records every call of a torch function that returns tensors."""
 
     def __init__(self, weights: dict[int, str], picture: Tensor) -> None:
         super().__init__()
         self.weights = weights
-        self.picture = Step("picture")
-        self.made = {id(picture): self.picture}
+        self.picture = TracedCall("picture")
+        self.call_of = {id(picture): self.picture}
         # Tensors stay alive, so that no two of them have one id.
         self.alive: list[Tensor] = [picture]
-        self.convolutions: list[Step] = []
+        self.convolutions: list[TracedCall] = []
 
     def __torch_function__(
         self,
@@ -82,96 +83,96 @@ class _Watch(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> object:
-        """Return what the function returns, written down."""
+        """Return what the function returns."""
         named = kwargs or {}
-        read = [x for x in pytree.tree_leaves((args, named)) if isinstance(x, Tensor)]
-        sources = [self.made[id(x)] for x in read if id(x) in self.made]
+        inputs = [x for x in pytree.tree_leaves((args, named)) if isinstance(x, Tensor)]
+        sources = [self.call_of[id(x)] for x in inputs if id(x) in self.call_of]
         result = func(*args, **named)
         tensors = [x for x in pytree.tree_leaves(result) if isinstance(x, Tensor)]
         if tensors:
-            step = self._step(func, args, named, read)
-            step.sources = sources
+            call = self._traced(func, args, named, inputs)
+            call.sources = sources
             for source in sources:
-                source.readers.append(step)
-            self.made |= {id(x): step for x in tensors}
+                source.readers.append(call)
+            self.call_of |= {id(x): call for x in tensors}
             self.alive += tensors
         return result
 
-    def _step(
+    def _traced(
         self,
         func: Callable[..., Any],
         args: Sequence[Any],
         named: dict[str, Any],
-        read: Sequence[Tensor],
-    ) -> Step:
-        step = Step(str(getattr(func, "__name__", "")))
-        if step.name in ACTIVATIONS:
+        inputs: Sequence[Tensor],
+    ) -> TracedCall:
+        call = TracedCall(str(getattr(func, "__name__", "")))
+        if call.name in ACTIVATIONS:
             rest = tuple(args[1:])
             keywords = {key: value for key, value in named.items() if key != "inplace"}
-            step.activation = lambda x: func(x, *rest, **keywords)
-        elif step.name == CONV and len(read) > 1:
-            step.weight = self.weights.get(id(read[1]), "")
-            step.pointwise = read[1].shape[2:] == (1, 1)
+            call.activation = lambda x: func(x, *rest, **keywords)
+        elif call.name == CONV and len(inputs) > 1:
+            call.weight = self.weights.get(id(inputs[1]), "")
+            call.pointwise = inputs[1].shape[2:] == (1, 1)
             padding = args[4] if len(args) > 4 else named.get("padding", 0)
-            step.pads_zeros = padding == "same" or any(pytree.tree_leaves(padding))
-            self.convolutions.append(step)
-        elif step.name == "interpolate":
-            step.moves = (args[3] if len(args) > 3 else named.get("mode", "nearest")) == "nearest"
-        elif step.name in MOVES:
-            step.moves = True
+            call.pads_zeros = padding == "same" or any(pytree.tree_leaves(padding))
+            self.convolutions.append(call)
+        elif call.name == "interpolate":
+            call.moves = (args[3] if len(args) > 3 else named.get("mode", "nearest")) == "nearest"
+        elif call.name in MOVES:
+            call.moves = True
             mode = args[2] if len(args) > 2 else named.get("mode", "constant")
-            step.pads_zeros = step.name == "pad" and mode == "constant"
-        return step
+            call.pads_zeros = call.name == "pad" and mode == "constant"
+        return call
 
 
 @torch.no_grad()
 def trace(
     module: nn.Module, run: Callable[..., Tensor], picture: Tensor, *others: Tensor
-) -> tuple[Traced, Tensor]:
-    """Return what a pass computes, and its result.
+) -> tuple[TracedPass, Tensor]:
+    """Return the trace of a pass, and its output.
 
     Args:
-        module: whose weights are named.
+        module: network whose weights are named.
         run: the pass.
-        picture: its first input, [N, 3, H, W].
-        others: the rest.
+        picture: first input of the pass, [N, 3, H, W].
+        others: other inputs of the pass.
     """
     names = {id(parameter): name for name, parameter in module.named_parameters()}
-    watch = _Watch(names, picture)
-    with watch:
+    mode = _FunctionTrace(names, picture)
+    with mode:
         result = run(picture, *others)
-    made = watch.made.get(id(result))
-    return Traced(tuple(watch.convolutions), watch.picture, made), result
+    last = mode.call_of.get(id(result))
+    return TracedPass(tuple(mode.convolutions), mode.picture, last), result
 
 
-def folds_away(step: Step) -> bool:
+def is_folded(call: TracedCall) -> bool:
     """Whether the exporter folds a 1x1 convolution into the one behind it (`fold-pointwise`)."""
-    if step.name != CONV or not step.pointwise or len(step.readers) != 1:
+    if call.name != CONV or not call.pointwise or len(call.readers) != 1:
         return False
-    (reader,) = step.readers
+    (reader,) = call.readers
     while reader.moves and not reader.pads_zeros and len(reader.readers) == 1:
         (reader,) = reader.readers
     return reader.name == CONV and not reader.pads_zeros and not reader.moves
 
 
-def source_of(step: Step) -> Step | None:
-    """Return the step whose values a convolution reads, moved at most."""
-    source = step.sources[0] if step.sources else None
-    while source is not None and (source.moves or folds_away(source)):
+def source_of(call: TracedCall) -> TracedCall | None:
+    """Return the call whose values a convolution reads, through calls that only move them."""
+    source = call.sources[0] if call.sources else None
+    while source is not None and (source.moves or is_folded(source)):
         source = source.sources[0] if source.sources else None
     return source
 
 
-def is_picture(step: Step | None, picture: Step) -> bool:
-    """Whether a step holds the picture that went in, at most scaled and shifted by constants."""
-    while step is not None and step is not picture:
-        constant = step.name in ARITHMETIC and len(step.sources) == 1
-        step = step.sources[0] if constant or step.moves or folds_away(step) else None
-    return step is picture
+def is_picture(call: TracedCall | None, picture: TracedCall) -> bool:
+    """Whether a call's result is the input picture, at most scaled and shifted by constants."""
+    while call is not None and call is not picture:
+        constant = call.name in ARITHMETIC and len(call.sources) == 1
+        call = call.sources[0] if constant or call.moves or is_folded(call) else None
+    return call is picture
 
 
-def output_of(step: Step) -> tuple[Step, Activation | None]:
-    """Return the step whose values leave a convolution's unit, and the activation in it."""
-    if len(step.readers) == 1 and step.readers[0].activation is not None:
-        return step.readers[0], step.readers[0].activation
-    return step, None
+def output_of(call: TracedCall) -> tuple[TracedCall, Activation | None]:
+    """Return the call that ends a convolution's quantized block, and the activation in it."""
+    if len(call.readers) == 1 and call.readers[0].activation is not None:
+        return call.readers[0], call.readers[0].activation
+    return call, None

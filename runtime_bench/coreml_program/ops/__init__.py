@@ -1,1 +1,1 @@
-"""One file a family of MIL operations, named as coremltools names it; each exposes OPS."""
+"""MIL operations, one file per family, named as in coremltools; each exposes OPS."""

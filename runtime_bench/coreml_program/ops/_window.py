@@ -1,4 +1,4 @@
-"""Padding of windows that slide over the last axes, shared by convolutions and poolings."""
+"""Padding for sliding windows over the last axes, shared by convolutions and poolings."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def window_pads(
     pad_type: str,
     pad: Sequence[int] | None,
 ) -> Pads:
-    """Return what is added before and after each axis.
+    """Return the padding before and after each axis.
 
-    ``same`` keeps ceil(side / stride) positions and puts the odd one out after, ``same_lower``
-    before.
+    ``same`` keeps ceil(side / stride) positions, with an odd excess after the axis, ``same_lower``
+    before it.
 
     Args:
-        sides: of the tensor.
-        window: extent of the kernel, dilation counted.
-        strides: of the window.
+        sides: axis lengths of the tensor.
+        window: kernel extents, dilation included.
+        strides: strides of the window.
         pad_type: valid, custom, same or same_lower.
         pad: before and after each axis in turn, for ``custom``.
 
@@ -50,7 +50,7 @@ def window_pads(
 
 
 def padded(x: Tensor, pads: Pads, value: float = 0.0) -> Tensor:
-    """Return x with a value put around its last axes; negative pads cut."""
+    """Return x padded with a value along its last axes; negative pads crop."""
     if not any(side for pair in pads for side in pair):
         return x
     flat = [side for pair in reversed(pads) for side in pair]

@@ -1,6 +1,6 @@
-"""Compressed constants, unpacked once when the package is opened.
+"""Decompression of constants, run once when a package is opened.
 
-Two generations share their names. Until iOS 17 indices and masks are packed bytes beside a shape;
+Two generations share the names: until iOS 17 indices and masks are packed bytes beside a shape,
 from iOS 18 they are tensors of narrow types.
 """
 
@@ -49,8 +49,8 @@ def constexpr_lut_to_dense(
     Args:
         indices: packed into bytes if a shape is given, else one an element.
         lut: [values], or [groups along each axis ..., values, vector length].
-        shape: of the result; until iOS 17.
-        vector_axis: along which a table entry of several values lies.
+        shape: shape of the result; until iOS 17.
+        vector_axis: axis along which a table entry of several values lies.
     """
     if shape is not None:
         bits = int(math.log2(len(lut)))

@@ -1,4 +1,4 @@
-"""Selection; operations that branch or loop over blocks of their own are not here."""
+"""Selection; operations that branch or loop over blocks are not supported."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ PLAIN: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "add": torch.add,
     "sub": torch.sub,
     "mul": torch.mul,
-    # Of integers it is an integer again: the interpreter drops what follows the point.
+    # Of integers an integer: the interpreter truncates the result.
     "real_div": torch.true_divide,
     "floor_div": torch.floor_divide,
     # The sign is that of the divisor.

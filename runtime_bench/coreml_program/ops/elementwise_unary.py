@@ -23,7 +23,7 @@ PLAIN: dict[str, Callable[[Tensor], Tensor]] = {
     "exp2": torch.exp2,
     "floor": torch.floor,
     "logical_not": torch.logical_not,
-    # To even where two integers are as near: 0.5 becomes 0.
+    # Half to even: 0.5 becomes 0.
     "round": torch.round,
     "sign": torch.sign,
     "sin": torch.sin,
@@ -36,7 +36,7 @@ PLAIN: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def cast(x: Tensor, dtype: str) -> Tensor:
-    """Return x as another type; floats become integers by dropping what follows the point."""
+    """Return x as another type; floats are truncated to integers."""
     return x.to(STORAGE[dtype])
 
 

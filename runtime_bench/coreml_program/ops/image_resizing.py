@@ -79,7 +79,7 @@ def affine(
     coordinates_mode: str = "normalized_minus_one_to_one",
     align_corners: bool = True,
 ) -> Tensor:
-    """Return x [B, C, H, W] seen through an affine map of coordinates in -1..1."""
+    """Return x [B, C, H, W] resampled through an affine map of coordinates in -1..1."""
     matrix = transform_matrix.reshape(-1, 2, 3).expand(x.shape[0], 2, 3)
     size = [x.shape[0], x.shape[1], output_height, output_width]
     grid = F.affine_grid(matrix, size, align_corners=align_corners)

@@ -16,10 +16,10 @@ from onnx import TensorProto, helper, numpy_helper
 from styleexport.core.errors import BadCheckpoint, StyleExportError, UnsupportedOp, UsageError
 from styleexport.core.types import Role, Size
 from styleexport.exporter.graph.capture import capture
-from styleexport.models import from_onnx as onnx_network
-from styleexport.models.from_onnx import OnnxSpec, read_onnx_network
+from styleexport.models.from_onnx import read_onnx_network
 from styleexport.models.from_onnx.file import read_model
 from styleexport.models.from_onnx.graph import OnnxGraph
+from styleexport.models.network_spec import PIXEL_RANGES, NetworkSpec
 from styleexport.models.networks._open import open_network
 from tests.models.from_onnx.onnx_nets import adain, candy, weight, write
 
@@ -175,7 +175,7 @@ def test_a_pixel_range_is_told_by_the_output_unless_it_is_named(peak, shift, tol
         model.graph.node.append(node("Add", "before", "shift"))
         model.graph.initializer.append(numpy_helper.from_array(floats(shift), "shift"))
         onnx.save(model, path)
-    assert onnx_network.RANGES[told] == open_network(str(path)).network.pixel_range
+    assert PIXEL_RANGES[told] == open_network(str(path)).network.pixel_range
     named = open_network(f"{path},pixel-range=0..255")
     assert named.network.pixel_range == (0.0, 255.0)
     assert "pixels 0..255" in named.network.summary
@@ -386,12 +386,12 @@ def test_a_file_that_is_misread_is_not_handed_on(tmp_path, monkeypatch):
 
 
 def test_a_spec_says_what_it_does_not_know():
-    assert str(OnnxSpec.parse("a/b.onnx,content=x")) == "a/b.onnx,content=x"
+    assert str(NetworkSpec.parse("a/b.onnx,content=x")) == "a/b.onnx,content=x"
     with pytest.raises(UsageError, match="unknown setting 'contnt'"):
-        OnnxSpec.parse("a.onnx,contnt=x")
+        NetworkSpec.parse("a.onnx,contnt=x")
     with pytest.raises(
         UsageError, match=r"unknown pixel range '0..2': expected 0..1, 0..255, -1..1"
     ):
-        OnnxSpec.parse("a.onnx,pixel-range=0..2")
+        NetworkSpec.parse("a.onnx,pixel-range=0..2")
     with pytest.raises(BadCheckpoint, match=r"does not exist; type the path of a .onnx file"):
-        read_onnx_network(OnnxSpec(Path("nowhere.onnx")))
+        read_onnx_network(NetworkSpec.parse("nowhere.onnx"))

@@ -12,7 +12,7 @@ from styleexport.core.errors import BadArtifact, UsageError
 from styleexport.core.manifest import read_manifest, sha256_of_file, write_manifest
 from styleexport.core.psnr import EQUAL_DB
 from styleexport.core.types import Size
-from styleexport.runtime_bench.diff.diff import _diff, diff_files
+from styleexport.runtime_bench.diff.diff import diff_files, diff_tensors
 from styleexport.runtime_bench.diff.heat_map import CYAN, colour_ramp, heat_map, scale_top
 
 WHOLE = "adain-lite_transform_64x96_fp32.onnx"
@@ -170,14 +170,14 @@ def test_values_that_are_not_finite_are_counted_and_found(in_a):
     whole = np.ones((1, 2, 3, 4), np.float32)
     overflowed = whole.copy()
     overflowed[0, 1, 2, 3] = np.inf
-    found = _diff("x", *((overflowed, whole) if in_a else (whole, overflowed)), None)
+    found = diff_tensors("x", *((overflowed, whole) if in_a else (whole, overflowed)), None)
     assert (found.psnr_db, found.max_abs_error, found.worst) == (0.0, 0.0, (0, 1, 2, 3))
     assert found.not_finite == ((1, 0) if in_a else (0, 1))
 
 
 def test_layers_are_measured_by_the_largest_value_of_a():
     a = np.array([[[[4.0, -2.0]]]], np.float32)
-    found = _diff("x", a, a + np.float32(0.04), None)
+    found = diff_tensors("x", a, a + np.float32(0.04), None)
     assert found.psnr_db == pytest.approx(40.0, abs=0.01)
     assert found.max_abs_error == pytest.approx(0.04, rel=1e-2)
 

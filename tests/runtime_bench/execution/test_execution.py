@@ -8,32 +8,46 @@ import pytest
 from onnx import helper, numpy_helper
 
 from styleexport.core.errors import BadArtifact
-from styleexport.runtime_bench.execution import executed
-from styleexport.runtime_bench.execution.steps import Step, float_round_trips, reorders
+from styleexport.runtime_bench.execution import describe_execution
+from styleexport.runtime_bench.execution.runtime_op import RuntimeOp, float_round_trips, reorders
 from styleexport.runtime_bench.formats._onnx_macs import sources
-from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation, TfliteTensor
+from styleexport.runtime_bench.formats._tflite_graph import (
+    TfliteGraph,
+    TfliteOperation,
+    TfliteTensor,
+)
 
 FLOAT = onnx.TensorProto.FLOAT
 
 
-def chain(*kinds: str) -> list[Step]:
-    return [Step(kind, kind, (str(n),), (str(n + 1),)) for n, kind in enumerate(kinds)]
+def chain(*kinds: str) -> list[RuntimeOp]:
+    return [RuntimeOp(kind, kind, (str(n),), (str(n + 1),)) for n, kind in enumerate(kinds)]
 
 
 def test_values_that_are_only_moved_between_two_quantizations_make_a_round_trip():
     assert float_round_trips(chain("dequantize", "quantize")) == 1
-    assert float_round_trips(chain("dequantize", "move", "move", "quantize")) == 1
-    assert float_round_trips(chain("other", "dequantize", "move", "quantize", "other")) == 1
+    assert float_round_trips(chain("dequantize", "data movement", "data movement", "quantize")) == 1
+    assert (
+        float_round_trips(chain("other", "dequantize", "data movement", "quantize", "other")) == 1
+    )
 
 
 def test_arithmetic_and_the_ends_of_a_network_make_none():
-    assert float_round_trips(chain("dequantize", "move", "other", "quantize")) == 0
-    assert float_round_trips(chain("move", "quantize", "move", "dequantize", "move")) == 0
+    assert float_round_trips(chain("dequantize", "data movement", "other", "quantize")) == 0
+    assert (
+        float_round_trips(
+            chain("data movement", "quantize", "data movement", "dequantize", "data movement")
+        )
+        == 0
+    )
 
 
 def test_every_way_into_a_quantization_is_followed():
-    arithmetic, moved = chain("dequantize", "other"), Step("d", "dequantize", ("q",), ("r",))
-    joined = [Step("c", "move", ("2", "r"), ("s",)), Step("q", "quantize", ("s",), ("t",))]
+    arithmetic, moved = chain("dequantize", "other"), RuntimeOp("d", "dequantize", ("q",), ("r",))
+    joined = [
+        RuntimeOp("c", "data movement", ("2", "r"), ("s",)),
+        RuntimeOp("q", "quantize", ("s",), ("t",)),
+    ]
     assert float_round_trips([*arithmetic, moved, *joined]) == 1
     assert float_round_trips([*arithmetic, *joined]) == 0
 
@@ -109,8 +123,8 @@ def saved(tmp_path):
 
 
 def test_a_pad_in_float_is_a_round_trip_and_a_pad_on_integers_none(saved):
-    float_pad = executed(saved(quantized(pad_in_float=True)))
-    integer_pad = executed(saved(quantized(pad_in_float=False)))
+    float_pad = describe_execution(saved(quantized(pad_in_float=True)))
+    integer_pad = describe_execution(saved(quantized(pad_in_float=False)))
     assert float_pad is not None and integer_pad is not None
     assert (float_pad.float_round_trips, integer_pad.float_round_trips) == (1, 0)
     assert (float_pad.quantizes, integer_pad.quantizes) == (2, 1)
@@ -119,7 +133,7 @@ def test_a_pad_in_float_is_a_round_trip_and_a_pad_on_integers_none(saved):
 
 
 def test_convolutions_are_those_of_the_file(saved):
-    found = executed(saved(quantized(pad_in_float=False)))
+    found = describe_execution(saved(quantized(pad_in_float=False)))
     assert found is not None
     assert found.runtime.startswith("onnxruntime 1.")
     sizes = (10 * 12, 10 * 12, 10 * 12)
@@ -134,7 +148,7 @@ def test_convolutions_are_those_of_the_file(saved):
 
 
 def test_a_map_that_changes_its_layout_is_counted(saved):
-    found = executed(saved(quantized(pad_in_float=False)))
+    found = describe_execution(saved(quantized(pad_in_float=False)))
     assert found is not None
     assert found.nodes["Transpose"] == 2  # once to channels-last, once back
     # The float convolution runs in a layout of its own where the processor has one for it.
@@ -143,7 +157,7 @@ def test_a_map_that_changes_its_layout_is_counted(saved):
 
 
 def test_an_open_size_is_run_at_some_size(saved):
-    found = executed(saved(quantized(pad_in_float=False, height="height")))
+    found = describe_execution(saved(quantized(pad_in_float=False, height="height")))
     assert found is not None
     assert found.nodes["QLinearConv"] == 2
     assert found.integer_mac_share == 0
@@ -153,11 +167,11 @@ def test_a_file_that_does_not_run_is_named(saved):
     model = quantized(pad_in_float=False)
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 5
     with pytest.raises(BadArtifact, match=r"cannot run the file: .*export the network again"):
-        executed(saved(model))
+        describe_execution(saved(model))
 
 
 def test_a_float_file_has_neither(artifact):
-    found = executed(artifact / "adain-lite_transform_64x96_fp32.onnx")
+    found = describe_execution(artifact / "adain-lite_transform_64x96_fp32.onnx")
     assert found is not None
     assert (found.quantizes, found.float_round_trips, found.integer_mac_share) == (0, 0, 0)
     assert not any(item.integer for item in found.convolutions)
@@ -165,7 +179,7 @@ def test_a_float_file_has_neither(artifact):
 
 
 def test_a_format_whose_runtime_is_not_here_says_nothing(tmp_path):
-    assert executed(tmp_path / "x.mlpackage") is None
+    assert describe_execution(tmp_path / "x.mlpackage") is None
 
 
 def tflite(*operations: tuple[str, tuple[int, ...], int], dtypes: str) -> TfliteGraph:
@@ -188,10 +202,10 @@ def tflite(*operations: tuple[str, tuple[int, ...], int], dtypes: str) -> Tflite
 
 
 def test_tflite_round_trips_are_counted_in_the_file():
-    from styleexport.runtime_bench.execution.tflite import _step
+    from styleexport.runtime_bench.execution.tflite import _op
 
     def trips(graph: TfliteGraph) -> int:
-        return float_round_trips([_step(graph, item) for item in graph.operations])
+        return float_round_trips([_op(graph, item) for item in graph.operations])
 
     pad = tflite(
         ("CONV_2D", (0, 5), 1),

@@ -10,21 +10,33 @@ from styleexport.core.errors import BadArtifact, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Role
 from styleexport.runtime_bench.formats._format import describe, format_of
-from styleexport.runtime_bench.formats._peak import Step, peak_bytes
+from styleexport.runtime_bench.formats._liveness import GraphStep, peak_bytes
 
 
 def test_a_tensor_lives_until_its_last_reader():
-    chain = [Step(("x",), {"a": 10}), Step(("a",), {"b": 20}), Step(("b",), {"y": 5})]
+    chain = [
+        GraphStep(("x",), {"a": 10}),
+        GraphStep(("a",), {"b": 20}),
+        GraphStep(("b",), {"y": 5}),
+    ]
     assert peak_bytes(chain, {"x": 3}, ["y"]) == 10 + 20
-    skip = [Step(("x",), {"a": 10}), Step(("a",), {"b": 20}), Step(("b", "x"), {"y": 5})]
+    skip = [
+        GraphStep(("x",), {"a": 10}),
+        GraphStep(("a",), {"b": 20}),
+        GraphStep(("b", "x"), {"y": 5}),
+    ]
     assert peak_bytes(skip, {"x": 3}, ["y"]) == 10 + 20 + 3
 
 
 def test_inputs_outputs_and_what_nobody_reads():
     assert peak_bytes([], {"x": 3, "z": 4}, ["x"]) == 7
-    early = [Step(("x",), {"y": 50}), Step(("x",), {"a": 10}), Step(("a",), {"b": 20})]
+    early = [
+        GraphStep(("x",), {"y": 50}),
+        GraphStep(("x",), {"a": 10}),
+        GraphStep(("a",), {"b": 20}),
+    ]
     assert peak_bytes(early, {"x": 3}, ["y", "b"]) == 50 + 10 + 20
-    unread = [Step(("x",), {"a": 10, "mask": 99}), Step(("a",), {"y": 5})]
+    unread = [GraphStep(("x",), {"a": 10, "mask": 99}), GraphStep(("a",), {"y": 5})]
     assert peak_bytes(unread, {"x": 3}, ["y"]) == 3 + 10 + 99
     assert peak_bytes(early, {"x": 3}, ["b"]) == 53
 

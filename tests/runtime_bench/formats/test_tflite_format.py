@@ -20,7 +20,11 @@ from ai_edge_litert.tools import flatbuffer_utils
 from styleexport.exporter.targets._target import Recipe
 from styleexport.exporter.targets.tflite import TARGET
 from styleexport.runtime_bench.formats._format import describe
-from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation, TfliteTensor
+from styleexport.runtime_bench.formats._tflite_graph import (
+    TfliteGraph,
+    TfliteOperation,
+    TfliteTensor,
+)
 from styleexport.runtime_bench.formats.tflite import _risks
 
 SIZE = Size(12, 16)
@@ -69,13 +73,13 @@ def test_the_facts_of_a_float_file(path):
     assert found.risks == ()
 
 
-def graph_of(*operations, shapes, dtypes=None, open_tensors=()):
+def graph_of(*operations, shapes, dtypes=None, dynamic_tensors=()):
     tensors = tuple(
         TfliteTensor(f"t{i}", shape, (dtypes or {}).get(i, "float32"), None, (), (), 0)
         for i, shape in enumerate(shapes)
     )
     found = tuple(TfliteOperation(*item) for item in operations)
-    return TfliteGraph(tensors, found, {"content": 0}, {"image": 1}, "", open_tensors)
+    return TfliteGraph(tensors, found, {"content": 0}, {"image": 1}, "", dynamic_tensors)
 
 
 BIG, SMALL = (1, 256, 256, 8), (1, 8)
@@ -103,7 +107,7 @@ BIG, SMALL = (1, 256, 256, 8), (1, 8)
             "precision loss",
         ),
         (
-            graph_of(("RELU", (0,), (1,)), shapes=(BIG, BIG), open_tensors=(0,)),
+            graph_of(("RELU", (0,), (1,)), shapes=(BIG, BIG), dynamic_tensors=(0,)),
             "t0",
             "its shape is open",
             "--size",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,46 +65,51 @@ def test_where_nothing_can_be_read_there_is_no_meter(
     assert energy.meter() is None
 
 
+class NvmlError(Exception):
+    pass
+
+
 class Nvml:
-    """The library, with two GPUs of which the second has no counter."""
+    """nvidia-ml-py with two GPUs, of which the second has no counter."""
 
-    def __init__(self, status: int = 0) -> None:
-        self.status, self.millijoules = status, 5000
+    NVMLError = NvmlError
 
-    def __call__(self, name: str) -> Nvml:
-        assert name == energy.NVML
-        return self
+    def __init__(self, *, has_driver: bool = True) -> None:
+        self.has_driver, self.millijoules = has_driver, 5000
 
-    def nvmlInit_v2(self) -> int:  # noqa: N802 - its name
-        return self.status
+    def nvmlInit(self) -> None:  # noqa: N802 - the library's name
+        if not self.has_driver:
+            raise NvmlError("driver not loaded")
 
-    def nvmlDeviceGetCount_v2(self, count: ctypes._CArgObject) -> int:  # noqa: N802
-        count._obj.value = 2
-        return 0
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+        return 2
 
-    def nvmlDeviceGetHandleByIndex_v2(self, number: int, handle: ctypes._CArgObject) -> int:  # noqa: N802
-        handle._obj.value = number + 1
-        return 0
+    def nvmlDeviceGetHandleByIndex(self, number: int) -> int:  # noqa: N802
+        return number
 
-    def nvmlDeviceGetTotalEnergyConsumption(  # noqa: N802
-        self, device: ctypes.c_void_p, value: ctypes._CArgObject
-    ) -> int:
-        value._obj.value = self.millijoules
-        return 0 if device.value == 1 else 3
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: int) -> int:  # noqa: N802
+        if handle == 1:
+            raise NvmlError("not supported")
+        return self.millijoules
 
 
-def test_a_gpus_counter_is_read_where_it_has_one():
+def test_a_gpus_counter_is_read_where_it_has_one(monkeypatch: pytest.MonkeyPatch):
     library = Nvml()
-    counters = energy.nvml_counters(library)
+    monkeypatch.setitem(sys.modules, "pynvml", library)
+    counters = energy.nvml_counters()
     assert len(counters) == 1
     meter = energy.CounterMeter(counters)
     library.millijoules += 2500
     assert meter.joules() == pytest.approx(2.5)
 
 
-def test_without_the_library_or_a_driver_no_gpu_is_counted():
-    def missing(name: str) -> Nvml:
-        raise OSError(name)
-
-    assert energy.nvml_counters(missing) == ()
-    assert energy.nvml_counters(Nvml(status=9)) == ()
+@pytest.mark.parametrize("library", [None, Nvml(has_driver=False)])
+def test_without_the_library_or_a_driver_a_run_on_the_gpu_has_no_meter(
+    library: Nvml | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "pynvml", library)
+    monkeypatch.setattr(energy, "POWERCAP", tmp_path)
+    zone(tmp_path, "intel-rapl:0", "package-0", "100")
+    assert energy.nvml_counters() == ()
+    assert energy.meter(cuda=True) is None
+    assert energy.meter() is not None

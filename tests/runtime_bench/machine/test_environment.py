@@ -42,7 +42,7 @@ class Told(Host):
 
     prints: dict[str, str] = field(default_factory=dict)
 
-    def said(self, *command: str) -> str | None:
+    def command_output(self, *command: str) -> str | None:
         return self.prints.get(" ".join(command))
 
 

@@ -28,18 +28,18 @@ def test_it_is_measured_in_float_and_in_integers():
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("integer", [False, True])
-def test_every_probe_runs_and_has_the_macs_that_it_says(integer: bool):
-    probes = list(machine_peak._probes(integer=integer))
-    assert [probe.macs for probe in probes] == [16**3, 32**3, 8 * 8 * 9 * 12 * 12]
-    for probe in probes:
-        model = probe.model()
+def test_every_benchmark_runs_and_has_the_macs_that_it_says(integer: bool):
+    benchmarks = list(machine_peak._benchmarks(integer=integer))
+    assert [benchmark.macs for benchmark in benchmarks] == [16**3, 32**3, 8 * 8 * 9 * 12 * 12]
+    for benchmark in benchmarks:
+        model = benchmark.model()
         session = ort.InferenceSession(model.SerializeToString(), None, ["CPUExecutionProvider"])
-        (result,) = session.run(None, {"data": probe.data})
-        assert result.shape == probe.data.shape
+        (result,) = session.run(None, {"data": benchmark.data})
+        assert result.shape == benchmark.data.shape
         assert len(np.unique(result)) > 10
         if not integer:
             model.graph.node[0].name = "it"
-            assert macs_by_node(model) == {"it": probe.macs}
+            assert macs_by_node(model) == {"it": benchmark.macs}
 
 
 def test_the_fastest_of_at_least_two_runs_counts():

@@ -14,7 +14,11 @@ from styleexport.core.types import Role, Size
 from styleexport.exporter.graph.graph import Graph, example_inputs, trace
 from styleexport.exporter.targets._target import Recipe
 from styleexport.runtime_bench import profiles
-from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation, TfliteTensor
+from styleexport.runtime_bench.formats._tflite_graph import (
+    TfliteGraph,
+    TfliteOperation,
+    TfliteTensor,
+)
 from styleexport.runtime_bench.profiles import _litert, _profiler
 from styleexport.runtime_bench.profiles._litert_library import DELEGATED, OPERATION, WHOLE, Event
 from styleexport.runtime_bench.profiles._xnnpack import Partition, aligned, partitions

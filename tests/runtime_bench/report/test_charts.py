@@ -6,8 +6,7 @@ import pytest
 
 from styleexport.core import svg
 from styleexport.core.svg import Axis, Linear, Style
-from styleexport.runtime_bench.report import charts
-from styleexport.runtime_bench.report import number_format as words
+from styleexport.runtime_bench.report import charts, number_format
 from styleexport.runtime_bench.report.charts import Dot, Point, Series
 
 PLACED = re.compile(r"translate\((-?[\d.]+) (-?[\d.]+)\)")
@@ -24,7 +23,7 @@ def marks(picture: str) -> list[tuple[float, float]]:
 def boxes(picture: str, kind: str) -> list[tuple[float, float, float]]:
     """Left and right end, and base, of the labels of a kind."""
     found = re.findall(rf'<text x="([\d.]+)" y="([\d.]+)" class="{kind}">([^<]*)', picture)
-    return [(float(x), float(x) + charts.LETTER * len(t), float(y)) for x, y, t in found]
+    return [(float(x), float(x) + charts.CHARACTER_WIDTH * len(t), float(y)) for x, y, t in found]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +93,7 @@ def test_labels_of_a_crowd_do_not_cover_each_other():
 def test_a_strip_stays_inside_whatever_the_outliers():
     picture = charts.strip(((10, 11, 12), (10, 1000), (11,) * 500), Style(0), "label")
     points = re.findall(r"M([\d.]+) ([\d.]+)h0", picture)
-    assert len(points) <= 5 + 2 * charts.MOST_OF_A_ROUND
+    assert len(points) <= 5 + 2 * charts.MAX_POINTS_PER_ROUND
     assert all(0 <= float(x) <= charts.STRIP_WIDTH for x, _ in points)
     assert all(0 <= float(y) <= charts.STRIP_HEIGHT for _, y in points)
 
@@ -127,9 +126,9 @@ def test_texts_are_escaped():
     ],
 )
 def test_times_have_four_digits(value, told):
-    assert words.milliseconds(value) == told
+    assert number_format.milliseconds(value) == told
 
 
 def test_what_steers_a_terminal_is_left_out():
-    assert words.printable("a\x1b[2J\u202eb\nc") == "a [2J b c"
-    assert words.short("x" * 80, 10) == "x" * 9 + "…"
+    assert number_format.printable("a\x1b[2J\u202eb\nc") == "a [2J b c"
+    assert number_format.short("x" * 80, 10) == "x" * 9 + "…"

@@ -15,10 +15,10 @@ from styleexport.runtime_bench.report.comparison import (
     compare_cells,
     compare_reports,
     compare_within,
-    notes,
-    percent,
     regressions,
 )
+from styleexport.runtime_bench.report.conditions import notes
+from styleexport.runtime_bench.report.number_format import change
 from styleexport.runtime_bench.stats import Rounds, summarise
 
 CONTRACT = Path(__file__).parents[2] / "contract" / "reports"
@@ -200,7 +200,7 @@ def test_differences_of_files_and_settings_are_told(report):
     assert first.differences == ("another file", "threads 2, then 8")
 
 
-def test_notes_tell_what_else_parts_two_reports(report):
+def test_notes_name_the_measuring_conditions_that_differ(report):
     machine = replace(report.machine, versions={**report.machine.versions, "onnxruntime": "2.0"})
     protocol = replace(report.protocol, rounds=3)
     after = replace(report, machine=machine, protocol=protocol)
@@ -211,7 +211,7 @@ def test_notes_tell_what_else_parts_two_reports(report):
     assert notes(report, report) == ()
 
 
-def test_a_busy_machine_is_told(report):
+def test_a_busy_machine_is_noted(report):
     after = replace(report, before=replace(report.before, load_average=6.8))
     assert notes(report, after) == (
         "the second report was measured on a busy machine, load 6.8 on 2 cores: trust no "
@@ -234,8 +234,8 @@ def test_two_cells_of_one_report_are_paired(report):
     assert found.name == NAME
 
 
-def test_percent_is_signed():
-    assert [percent(1.15), percent(0.5), percent(1.0)] == ["+15.0 %", "-50.0 %", "+0.0 %"]
+def test_a_change_is_signed():
+    assert [change(0.15), change(-0.5), change(0.0)] == ["+15.0 %", "-50.0 %", "+0.0 %"]
 
 
 def test_cells_of_one_report_are_compared_by_what_they_differ_in(report):

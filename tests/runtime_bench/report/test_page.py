@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from msgspec.structs import replace
 
+from styleexport.core.svg import COLOURS
 from styleexport.runtime_bench.report.formats import render
 
 VOID = {"meta", "img", "br"}
@@ -59,6 +60,15 @@ def test_the_page_needs_nothing_else_and_runs_nothing(desktop, phone):
     assert "@import" not in found
     policy = next(a["content"] for a in elements.all("meta") if "http-equiv" in a)
     assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def test_every_series_has_a_colour_in_light_and_in_dark(desktop):
+    style = render([desktop], "html").split("<style>")[1].split("</style>")[0]
+    light, dark = style.split("prefers-color-scheme: dark")
+    for number, colour in enumerate(COLOURS):
+        assert f"--c{number}: {colour};" in light
+        assert f"--c{number}:" in dark
+        assert f".c{number} {{ color: var(--c{number}); }}" in dark
 
 
 def test_every_chapter_is_there(page):

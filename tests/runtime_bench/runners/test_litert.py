@@ -24,7 +24,7 @@ from styleexport.runtime_bench.runners._runner import RunOptions, find_runner, r
 pytest.importorskip("litert_torch")
 
 from styleexport.exporter.targets.tflite import TARGET
-from styleexport.runtime_bench.formats._tflite import TfliteTensor
+from styleexport.runtime_bench.formats._tflite_graph import TfliteTensor
 
 SIZE = Size(12, 16)
 RUNNERS = ("litert", "litert-builtin")
@@ -198,7 +198,7 @@ def test_edited_files_are_refused_or_run_but_never_end_the_process(
 
 
 def test_what_the_own_kernels_cannot_unfold_is_left_to_xnnpack(path, monkeypatch):
-    monkeypatch.setattr(_litert, "MOST_UNFOLDED", 100)
+    monkeypatch.setattr(_litert, "MAX_IM2COL_VALUES", 100)
     own, words = find_runner("litert-builtin"), r"would unfold \d+ values in one .*, at most 100"
     with pytest.raises(DeviceError, match=words), own.open(path, RunOptions()):
         pass

@@ -14,7 +14,8 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
 from styleexport.exporter.graph.graph import Graph
-from styleexport.runtime_bench.formats._tflite import TfliteGraph, read_graph
+from styleexport.runtime_bench.formats._tflite import read_graph
+from styleexport.runtime_bench.formats._tflite_graph import TfliteGraph
 
 SIGNATURE = "serving_default"
 KEPT_METADATA = (b"min_runtime_version",)

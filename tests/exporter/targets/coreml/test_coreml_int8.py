@@ -103,7 +103,7 @@ class Program:
         self.convolutions = [x for x in self.graph.steps if x.kind == "conv"]
 
     def maker(self, operation, parameter="x"):
-        return self.graph.makers[operation.inputs[parameter][0]]
+        return self.graph.producers[operation.inputs[parameter][0]]
 
     def pair(self, operation):
         """The quantize and dequantize that an operation reads."""

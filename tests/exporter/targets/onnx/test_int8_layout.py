@@ -17,7 +17,7 @@ from styleexport.core.types import Role
 from styleexport.exporter.quantize.blocks import Unit
 from styleexport.exporter.targets.onnx.int8 import quantize_units
 from styleexport.exporter.targets.onnx.int8_layout import faster_layout
-from styleexport.runtime_bench.execution import executed
+from styleexport.runtime_bench.execution import describe_execution
 from styleexport.runtime_bench.execution.onnx_profile import integer_mac_share
 from styleexport.runtime_bench.formats._onnx_macs import COLUMNS, macs_by_node
 
@@ -299,7 +299,7 @@ def test_the_runtime_copies_no_more_maps_than_before(tmp_path: Path):
     for number, model in enumerate((before, rewritten(before))):
         path = tmp_path / f"{number}.onnx"
         onnx.save(model, path)
-        found.append(executed(path))
+        found.append(describe_execution(path))
     old, new = found
     assert old is not None and new is not None
     assert new.transposes <= old.transposes

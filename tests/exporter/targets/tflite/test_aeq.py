@@ -18,7 +18,7 @@ pytest.importorskip("litert_torch")
 
 from styleexport.exporter.targets._target import Recipe
 from styleexport.exporter.targets.tflite import TARGET
-from styleexport.runtime_bench.execution import executed
+from styleexport.runtime_bench.execution import describe_execution
 from styleexport.runtime_bench.formats._tflite import read_graph
 from styleexport.runtime_bench.runners._runner import RunOptions, find_runner
 
@@ -128,7 +128,7 @@ def test_ranges_are_the_recipes_and_pads_pass_them_on(write):
 
 def test_islands_stay_in_float_also_where_a_relu_is_merged(write):
     path, facts, _ = write(recipe("conv_transpose2d", "conv2d_2", "conv2d"))
-    found = {item.layer: item.integer for item in executed(path).convolutions}
+    found = {item.layer: item.integer for item in describe_execution(path).convolutions}
     assert found["conv2d_1"]
     assert not found["relu"]  # holds conv2d and its ReLU
     assert sum(found.values()) == 1
@@ -158,7 +158,7 @@ def test_what_the_file_does_not_follow_is_said(write):
     assert missing == "conv2d_1 has no range in the recipe: its own, min-max, is taken"
     assert scale(path, "relu") == (0.01, -128)
     assert scale(path, "conv2d_1") != (0.01, -28)
-    assert {item.integer for item in executed(path).convolutions} == {True, False}
+    assert {item.integer for item in describe_execution(path).convolutions} == {True, False}
 
 
 def test_a_convolution_has_the_range_of_the_clamp_behind_it(tmp_path):

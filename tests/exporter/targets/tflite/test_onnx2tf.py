@@ -77,7 +77,7 @@ def test_it_converts_without_transpositions(
     error = np.square(found - expected).mean() / np.square(expected).max()
     assert -10 * np.log10(error) > 90
     file = read_graph(path)
-    assert file.open_tensors == ()
+    assert file.dynamic_tensors == ()
     ops = Counter(item.name for item in file.operations)
     assert ops["TRANSPOSE"] == 0
     assert ops["MIRROR_PAD"] == sum("pad" in node.name for node in graph.program.graph.nodes)

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("ai_edge_quantizer")
 
 from styleexport.exporter.targets.tflite.int8 import body
-from styleexport.runtime_bench.formats._tflite import (
+from styleexport.runtime_bench.formats._tflite_graph import (
     TfliteGraph,
     TfliteOperation,
     TfliteTensor,

@@ -24,14 +24,15 @@ from styleexport.models.architecture import (
     write_weights,
 )
 from styleexport.models.compress.distill.distill import DistillRequest, distill
-from styleexport.models.compress.distill.levels import Kind, Level
+from styleexport.models.compress.distill.levels import Level, OutputKind
 from styleexport.models.compress.distill.objective import DistillObjective
-from styleexport.models.compress.distill.setup import lesson_of, open_student, open_teacher
+from styleexport.models.compress.distill.setup import distillation_setup, open_teacher
 from styleexport.models.encoders import vgg16
-from styleexport.models.networks._open import find, open_network
+from styleexport.models.networks._open import describe, find, open_network
 from styleexport.models.training.data import CropPool, image_files
 from styleexport.models.training.loop import Trainer
 from styleexport.models.training.plan import TrainingPlan
+from styleexport.models.training.start import StartingPoint
 from styleexport.models.transforms import adain
 from tests.conftest import load_own
 
@@ -227,15 +228,15 @@ def average(objective: DistillObjective, batches: int = 6) -> dict[str, float]:
 def taught(teacher, student, how: TrainingPlan, levels, pairs=(), temperature=None):
     """Return the weighted terms before and after a training, and its objective."""
     student.module.requires_grad_(True)
-    lesson = lesson_of(teacher, student, how, levels, pairs, temperature)
-    objective = DistillObjective(lesson, how)
+    setup = distillation_setup(teacher, student, how, levels, pairs, temperature)
+    objective = DistillObjective(setup, how)
     trainer = Trainer(student.module, how, objective, objective.maps)
     objective.open(0)
     first = average(objective)
-    maps = [p.detach().clone() for p in trainer.beside.parameters()]
+    maps = [p.detach().clone() for p in trainer.auxiliary.parameters()]
     trainer.run(lambda _: None, report_every=how.steps + 1)
     last, scales = average(objective), objective.scales()
-    assert not any(map(torch.equal, maps, trainer.beside.parameters())), "maps learn too"
+    assert not any(map(torch.equal, maps, trainer.auxiliary.parameters())), "maps learn too"
     totals = [sum(scales[n] * value for n, value in each.items()) for each in (first, last)]
     return totals, set(first), objective
 
@@ -269,7 +270,7 @@ def test_the_objective_of_train_is_mixed_in_and_resumes(place, tmp_path, monkeyp
         student.module.requires_grad_(True)
         how = plan(place, tmp_path / str(step), loss_weights=place / "vgg16.pth", steps=3)
         how.out.mkdir(exist_ok=True)
-        objective = DistillObjective(lesson_of(teacher, student, how, levels, ()), how)
+        objective = DistillObjective(distillation_setup(teacher, student, how, levels, ()), how)
         trainer = Trainer(student.module, how, objective, objective.maps)
         if (how.out / "last.pt").exists():
             trainer.resume(how.out / "last.pt")
@@ -324,16 +325,16 @@ def test_logits_are_learned(place, tmp_path, dense, levels):
     totals, names, objective = taught(teacher, student, how, levels, PAIRS if levels else (), 2.0)
     assert totals[1] < 0.8 * totals[0]
     assert names == {"logits", *(["features"] if levels else [])}
-    assert objective.lesson.kind is Kind.LOGITS
-    assert objective.lesson.temperature == 2.0
+    assert objective.setup.kind is OutputKind.LOGITS
+    assert objective.setup.temperature == 2.0
     assert student.module.body[1].running_mean.any(), "the student's statistics are learned"
     assert not teacher.module.training
-    assert (objective.answer_shape is None) == bool(levels)
+    assert (objective.output_shape is None) == bool(levels)
 
 
 def test_trying_a_network_leaves_its_statistics_alone(place, tmp_path):
     teacher, student = load_own(Classifier(4, True)), load_own(Classifier(4, True))
-    lesson_of(teacher, student, plan(place, tmp_path, style=()), {}, ())
+    distillation_setup(teacher, student, plan(place, tmp_path, style=()), {}, ())
     assert not student.module.body[1].running_mean.any()
 
 
@@ -341,8 +342,10 @@ def test_what_is_kept_of_the_teacher_is_what_it_says(place, tmp_path):
     torch.manual_seed(0)
     teacher, student = load_own(Tiny(12)), load_own(Tiny(5))
     how = plan(place, tmp_path)
-    lesson = lesson_of(teacher, student, how, {Level.OUTPUTS: 1.0, Level.FEATURES: 1.0}, PAIRS)
-    objective = DistillObjective(lesson, how)
+    setup = distillation_setup(
+        teacher, student, how, {Level.OUTPUTS: 1.0, Level.FEATURES: 1.0}, PAIRS
+    )
+    objective = DistillObjective(setup, how)
     objective.open(0)
     crops = objective._draw()
     net, one = teacher.module, torch.ones(1)
@@ -350,10 +353,10 @@ def test_what_is_kept_of_the_teacher_is_what_it_says(place, tmp_path):
         assert torch.allclose(crops.code, net.encode(crops.style), atol=1e-5)
         fresh = net.transfer(crops.content, net.encode(crops.style), one)
         net.encode = None
-        answer, values = objective._teach(crops)
-        assert torch.allclose(answer, fresh, atol=1e-5)
-        assert torch.allclose(values[0], net.body(crops.content), atol=1e-5), "of the content"
-        own = objective._learn(crops)[1][0]
+        output, features = objective._run_teacher(crops)
+        assert torch.allclose(output, fresh, atol=1e-5)
+        assert torch.allclose(features[0], net.body(crops.content), atol=1e-5), "of the content"
+        own = objective._run_student(crops)[1][0]
         assert torch.allclose(own, student.module.body(crops.content), atol=1e-5)
 
 
@@ -419,27 +422,27 @@ def test_a_compressed_student_stays_so_and_remembers_its_teacher(place, tmp_path
         pairs=(),
         levels={Level.OUTPUTS: 2.0, Level.FEATURES: 0.25},
     )
-    told = distill(how)
-    record = read_architecture(Path(told.weights))
+    report = distill(how)
+    record = read_architecture(Path(report.weights))
     assert [e.method for e in record.history] == ["test", "distill"]
     last = record.history[-1]
-    assert last.parent_sha256 == told.student_sha256
-    assert last.schedule["teacher_sha256"] == told.teacher_sha256
+    assert last.parent_sha256 == report.student_sha256
+    assert last.schedule["teacher_sha256"] == report.teacher_sha256
     assert (last.schedule["level outputs"], last.schedule["level features"]) == (2.0, 0.25)
     assert (last.schedule["teacher"], last.schedule["steps"]) == ("adain-lite", 1)
-    again = open_network("adain-cd16x", [Path(told.weights)])
+    again = open_network("adain-cd16x", [Path(report.weights)])
     assert again.module.encoder.blocks == [[16, 16], [32]]
-    assert [m.teacher for m in told.matches] == ["encoder.stem", "encoder.down.0"]
+    assert [m.teacher for m in report.matches] == ["encoder.stem", "encoder.down.0"]
 
 
 def test_a_variant_from_scratch_opens_again_and_a_plain_network_has_no_record(
     place, tmp_path, whole
 ):
     how = request(place, tmp_path / "run", {"steps": 1}, student="adain-cd16x", pairs=())
-    told = distill(how)
-    record = read_architecture(Path(told.weights))
+    report = distill(how)
+    record = read_architecture(Path(report.weights))
     assert record.settings == {"level": 4}
-    assert told.student_sha256 == record.history[0].parent_sha256 == ""
+    assert report.student_sha256 == record.history[0].parent_sha256 == ""
     assert read_architecture(Path(whole[0].weights)) is None
 
 
@@ -455,12 +458,12 @@ def test_a_fixed_style_network_learns_from_photographs_alone(place, tmp_path):
         teacher_checkpoints=(tmp_path / "t.pth",),
         pairs=(),
     )
-    told = distill(how)
-    assert (told.kind, told.matches) == ("fixed-style", ())
-    assert told.levels == {"outputs": 1.0, "style": 1.0}
-    assert told.quality.style is None
-    assert told.quality.answers == 2
-    assert told.quality.psnr_db.after < 60
+    report = distill(how)
+    assert (report.kind, report.matches) == ("fixed-style", ())
+    assert report.levels == {"outputs": 1.0, "style": 1.0}
+    assert report.quality.style is None
+    assert report.quality.outputs == 2
+    assert report.quality.psnr_db.after < 60
     assert Image.open(tmp_path / "run" / "sheet.png").size[0] == 4 * 192
     assert Image.open(tmp_path / "run" / "sheet_000001.png").size[0] == 3 * 128
 
@@ -475,14 +478,14 @@ def test_a_student_that_is_its_teacher_is_perfect(place, tmp_path):
         student="distill_nets:other",
         student_checkpoints=(weights,),
     )
-    told = distill(how)
-    quality = told.quality
-    assert quality.psnr_db.before == quality.psnr_db.after == 120.0
+    report = distill(how)
+    quality = report.quality
+    assert quality.psnr_db.before == quality.psnr_db.after == 200.0
     assert quality.style.after == quality.teacher_style
     assert quality.to_teacher.after < 1e-3
-    assert told.losses["outputs"] < 1e-4
-    assert told.losses["style"] < 1e-2
-    assert told.losses["features"] < 0.05
+    assert report.losses["outputs"] < 1e-4
+    assert report.losses["style"] < 1e-2
+    assert report.losses["features"] < 0.05
 
 
 def test_a_student_that_starts_with_nan(tmp_path, monkeypatch):
@@ -493,22 +496,23 @@ def test_a_student_that_starts_with_nan(tmp_path, monkeypatch):
         "    nn.init.constant_(net.bias, float('nan'))\n    return net\n"
     )
     with pytest.raises(BadCheckpoint, match="student build starts with NaN or infinity in bias"):
-        open_student("distill_spoilt:build", (), None, 0)
+        StartingPoint(role="student").open(describe("distill_spoilt:build"))
 
 
 def test_teachers_without_weights_and_students_that_cannot_start():
     with pytest.raises(BadCheckpoint, match=r"teacher adain-vgg16 has no weights.*--teacher-check"):
         open_teacher("adain-vgg16", ())
     with pytest.raises(UsageError, match=r"student candy.onnx is a graph"):
-        open_student("candy.onnx", (), None, 0)
-    with pytest.raises(UsageError, match="adain-lite takes no backbone"):
-        open_student("adain-lite", (), Path("x"), 0)
+        describe("candy.onnx", "student")
+    lite = describe("adain-lite", "student")
+    with pytest.raises(UsageError, match="student adain-lite takes no backbone"):
+        StartingPoint(backbone=Path("x"), role="student").open(lite)
     with pytest.raises(UsageError, match="leave out --student-backbone"):
-        open_student("adain-lite", (Path("y"),), Path("x"), 0)
+        StartingPoint((Path("y"),), Path("x"), role="student").open(lite)
 
 
 def test_a_student_starts_from_a_backbone(place):
-    student = open_student("adain-vgg16", (), place / "vgg16.pth", 0)
+    student = StartingPoint(backbone=place / "vgg16.pth").open(describe("adain-vgg16"))
     backbone = torch.load(place / "vgg16.pth", weights_only=True)
     state = student.module.state_dict()
     assert torch.equal(state["encoder.features.0.weight"], backbone["features.0.weight"])

@@ -8,10 +8,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from styleexport.core.errors import UsageError
-from styleexport.models.compress.distill.forward import Unclamped, tried
+from styleexport.models.compress.distill.forward import UnclampedNetwork, trial_run
 from styleexport.models.compress.distill.levels import (
-    Kind,
     Level,
+    OutputKind,
     check_levels,
     default_levels,
     parse_levels,
@@ -157,18 +157,18 @@ def test_temperature_is_of_logits():
 
 
 def test_levels_without_a_meaning_for_the_networks():
-    assert Level.FEATURES in default_levels(Kind.TWO_IMAGE, matched=True)
-    assert Level.FEATURES not in default_levels(Kind.TWO_IMAGE, matched=False)
-    assert default_levels(Kind.LOGITS, matched=False) == {Level.LOGITS: 1.0}
-    for kind in Kind:
+    assert Level.FEATURES in default_levels(OutputKind.TWO_IMAGE, matched=True)
+    assert Level.FEATURES not in default_levels(OutputKind.TWO_IMAGE, matched=False)
+    assert default_levels(OutputKind.LOGITS, matched=False) == {Level.LOGITS: 1.0}
+    for kind in OutputKind:
         for matched in (True, False):
             check_levels(default_levels(kind, matched=matched), kind, "net")
     with pytest.raises(UsageError, match="level logits has no meaning for net, which paints in th"):
-        check_levels({Level.LOGITS: 1.0}, Kind.TWO_IMAGE, "net")
+        check_levels({Level.LOGITS: 1.0}, OutputKind.TWO_IMAGE, "net")
     with pytest.raises(UsageError, match=r"level objective has no meaning .* a style of its own"):
-        check_levels({Level.OBJECTIVE: 1.0}, Kind.FIXED_STYLE, "net")
+        check_levels({Level.OBJECTIVE: 1.0}, OutputKind.FIXED_STYLE, "net")
     with pytest.raises(UsageError, match="returns logits: choose among logits, features"):
-        check_levels({Level.STYLE: 1.0}, Kind.LOGITS, "net")
+        check_levels({Level.STYLE: 1.0}, OutputKind.LOGITS, "net")
 
 
 def test_networks_of_the_family_are_matched_by_scale():
@@ -187,14 +187,14 @@ def test_networks_of_the_family_are_matched_by_scale():
 def test_matched_layers_are_at_one_scale_and_have_their_widths():
     teacher, student = load_random("adain-cd16x"), load_random("adain-lite")
     pairs = default_pairs(teacher.module, student.module)
-    tutor = Unclamped(teacher, [a for a, _ in pairs])
-    pupil = Unclamped(student, [b for _, b in pairs])
-    seen = tried(tutor, "teacher", 2, 32), tried(pupil, "student", 2, 32)
-    found = matches_of(pairs, tutor, pupil, seen)
+    teacher = UnclampedNetwork(teacher, [a for a, _ in pairs])
+    student = UnclampedNetwork(student, [b for _, b in pairs])
+    seen = trial_run(teacher, "teacher", 2, 32), trial_run(student, "student", 2, 32)
+    found = matches_of(pairs, (teacher, student), seen)
     assert [m.channels for m in found] == [(16, 16), (32, 32), (64, 64), (128, 128)]
     assert [m.sizes for m in found] == [(f"{s}x{s}", f"{s}x{s}") for s in (32, 16, 8, 4)]
     assert not any(m.encoding for m in found)
-    assert seen[0].kind(tutor, 32) is Kind.TWO_IMAGE
+    assert seen[0].kind(teacher, 32) is OutputKind.TWO_IMAGE
     assert not any(layer._forward_hooks for layer in student.module.modules())
 
 
@@ -227,14 +227,14 @@ class TwoEncoders(nn.Module):
 )
 def test_layers_that_cannot_be_matched(pair, message):
     net = load_own(TwoEncoders())
-    teacher, student = Unclamped(net, [pair]), Unclamped(net, ["contents"])
-    seen = tried(teacher, "teacher", 1, 32), tried(student, "student", 1, 32)
+    teacher, student = UnclampedNetwork(net, [pair]), UnclampedNetwork(net, ["contents"])
+    seen = trial_run(teacher, "teacher", 1, 32), trial_run(student, "student", 1, 32)
     with pytest.raises(UsageError, match=message):
-        matches_of([(pair, "contents")], teacher, student, seen)
+        matches_of([(pair, "contents")], (teacher, student), seen)
 
 
 def test_unknown_layers_are_answered_with_near_ones():
-    net = Unclamped(load_own(TwoEncoders()))
+    net = UnclampedNetwork(load_own(TwoEncoders()))
     with pytest.raises(UsageError, match=r"teacher mine has no layer 'content'; near it are conte"):
         check_names(net, "teacher", ["content"])
     with pytest.raises(UsageError, match="near it are styles, contents, image"):
@@ -263,19 +263,19 @@ class Answers(nn.Module):
 )
 def test_answers_that_cannot_be_learned(function, message):
     with pytest.raises(UsageError, match=message):
-        tried(Unclamped(load_own(Answers(function))), "student", 2, 32)
+        trial_run(UnclampedNetwork(load_own(Answers(function))), "student", 2, 32)
 
 
 @pytest.mark.parametrize(
     ("function", "kind"),
     [
-        (lambda x: x, Kind.FIXED_STYLE),
-        (lambda x: F.pad(x, (0, 3, 0, 1)), Kind.FIXED_STYLE),
-        (lambda x: x.mean((2, 3)), Kind.LOGITS),
-        (lambda x: x[:, :, ::2], Kind.LOGITS),
-        (lambda x: x[:, :2], Kind.LOGITS),
+        (lambda x: x, OutputKind.FIXED_STYLE),
+        (lambda x: F.pad(x, (0, 3, 0, 1)), OutputKind.FIXED_STYLE),
+        (lambda x: x.mean((2, 3)), OutputKind.LOGITS),
+        (lambda x: x[:, :, ::2], OutputKind.LOGITS),
+        (lambda x: x[:, :2], OutputKind.LOGITS),
     ],
 )
 def test_what_a_network_answers_says_its_kind(function, kind):
-    network = Unclamped(load_own(Answers(function)))
-    assert tried(network, "student", 2, 32).kind(network, 32) is kind
+    network = UnclampedNetwork(load_own(Answers(function)))
+    assert trial_run(network, "student", 2, 32).kind(network, 32) is kind

@@ -13,13 +13,13 @@ from PIL import Image
 from styleexport.core.errors import UsageError
 from styleexport.models.compress.prune.budget import PruneBudget
 from styleexport.models.compress.prune.iterative import (
+    IterativeState,
     Retraining,
-    RoundsState,
-    begun_layout,
     check_trainable,
     layouts,
+    stored_layout,
 )
-from styleexport.models.compress.prune.symmetric_l2 import Cutting
+from styleexport.models.compress.prune.symmetric_l2 import PruneConfig
 from styleexport.models.network import LoadedNetwork
 from styleexport.models.training.plan import TrainingPlan
 from styleexport.models.training.resume import pictures_sha256
@@ -50,39 +50,44 @@ def test_each_round_takes_the_same_share():
     assert [width for (width,) in layouts([81], [24], 3)] == [54, 36, 24]
 
 
-def begin(how: Retraining, **changes: object) -> None:
+def check_resumable(how: Retraining, **changes: object) -> None:
     data = pictures_sha256((*how.plan.content, *how.plan.style))
-    state = msgspec.convert(OLD | {"data": data, "budget": "macs<=50%"} | changes, RoundsState)
+    state = msgspec.convert(OLD | {"data": data, "budget": "macs<=50%"} | changes, IterativeState)
     (how.plan.out / "rounds.json").write_bytes(msgspec.json.encode(state))
 
 
 def test_the_layout_of_a_budget_is_not_sought_again(how, network):
-    begin(how)
-    assert begun_layout(network, how, Cutting(), BUDGET) == (48, 30)
+    check_resumable(how)
+    assert stored_layout(network, how, PruneConfig(), BUDGET) == (48, 30)
     again = replace(how, resume=False)
     with pytest.raises(UsageError, match=r"rounds.json exists: add --resume"):
-        begun_layout(network, again, Cutting(), BUDGET)
+        stored_layout(network, again, PruneConfig(), BUDGET)
     with pytest.raises(UsageError, match="another budget"):
-        begun_layout(network, how, Cutting(), PruneBudget.parse("macs<=40%"))
+        stored_layout(network, how, PruneConfig(), PruneBudget.parse("macs<=40%"))
     with pytest.raises(UsageError, match="another criterion"):
-        begun_layout(network, how, Cutting(criterion="l1"), BUDGET)
+        stored_layout(network, how, PruneConfig(criterion="l1"), BUDGET)
     with pytest.raises(UsageError, match="another checkpoint"):
-        begun_layout(replace(network, source_sha256="1" * 64), how, Cutting(), BUDGET)
+        stored_layout(replace(network, source_sha256="1" * 64), how, PruneConfig(), BUDGET)
 
 
 def test_rounds_that_have_not_begun(how, network):
-    assert begun_layout(network, replace(how, resume=False), Cutting(), BUDGET) is None
+    assert stored_layout(network, replace(how, resume=False), PruneConfig(), BUDGET) is None
     with pytest.raises(UsageError, match=r"no .*rounds.json to go on with: leave out --resume"):
-        begun_layout(network, how, Cutting(), BUDGET)
+        stored_layout(network, how, PruneConfig(), BUDGET)
     (how.plan.out / "rounds.json").write_text("{")
     with pytest.raises(UsageError, match="is damaged"):
-        begun_layout(network, how, Cutting(), BUDGET)
+        stored_layout(network, how, PruneConfig(), BUDGET)
 
 
 def test_the_note_of_an_earlier_version_is_read(how):
     state = json.dumps(OLD)
-    found = msgspec.json.decode(state, type=RoundsState)
-    assert (found.criterion, found.mirrors, found.refit, found.budget) == ("l2", (), False, None)
+    found = msgspec.json.decode(state, type=IterativeState)
+    assert (found.criterion, found.mirrors, found.reconstruct, found.budget) == (
+        "l2",
+        (),
+        False,
+        None,
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Layers that a user ties: through a residual sum, a depthwise block and a concatenation."""
+"""Layers that a user pairs: through a residual sum, a depthwise block and a concatenation."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from styleexport.core.errors import UsageError
 from styleexport.core.types import Role
 from styleexport.models.architecture import layers, widths_of
 from styleexport.models.compress.prune.criteria import l1_norms, l2_norms
-from styleexport.models.compress.prune.mirrors import Tie
+from styleexport.models.compress.prune.mirrors import LayerPair
 from styleexport.models.compress.prune.symmetric_l2 import (
-    Cutter,
-    Cutting,
+    ChannelRanking,
+    PruneConfig,
     layout_of_ratio,
     parse_layout,
 )
@@ -21,9 +21,11 @@ from tests.conftest import load_random
 from tests.models.compress.own_networks import mirror_network
 
 
-def cutter_of(*mirrors: str, loaded: LoadedNetwork | None = None, criterion: str = "l2") -> Cutter:
-    ties = tuple(Tie.parse(text) for text in mirrors)
-    return Cutter.of(loaded or mirror_network(), Cutting(ties, criterion))
+def ranking_of(
+    *mirrors: str, loaded: LoadedNetwork | None = None, criterion: str = "l2"
+) -> ChannelRanking:
+    pairs = tuple(LayerPair.parse(text) for text in mirrors)
+    return ChannelRanking.of(loaded or mirror_network(), PruneConfig(pairs, criterion))
 
 
 def widths(network: LoadedNetwork) -> dict[str, tuple[int, int]]:
@@ -37,12 +39,12 @@ def runs(network: LoadedNetwork) -> torch.Tensor:
 
 
 def test_tied_layers_are_cut_with_all_that_is_joined_to_them():
-    cutter = cutter_of("one=untwo", "two=undeep", "deep")
-    assert cutter.widths == (8, 12, 16)
-    cut = cutter.to(parse_layout("3,5,9,10", cutter.layers))
+    ranking = ranking_of("one=untwo", "two=undeep", "deep")
+    assert ranking.widths == (8, 12, 16)
+    cut = ranking.cut(parse_layout("3,5,9,10", ranking.layers))
     assert cut.removed == 2 * 3 + 2 * 3 + 6
     assert runs(cut.network).shape == (1, 3, 32, 32)
-    assert widths(cut.network) == widths(cutter.network) | {
+    assert widths(cut.network) == widths(ranking.network) | {
         "one": (3, 5),
         "block.0": (5, 6),
         "block.1": (6, 5),
@@ -62,33 +64,33 @@ def test_the_layers_of_a_sum_decide_together():
     one, two = loaded.module.one, loaded.module.block[1]
     one.weight[3] = 0
     two.weight[3] = 9  # the stream's loudest channel, by its second maker
-    cutter = cutter_of("one", loaded=loaded)
+    ranking = ranking_of("one", loaded=loaded)
     total = l2_norms(one.weight) + l2_norms(two.weight)
-    assert cutter.importance["one"] == pytest.approx(total.tolist())
-    kept = cutter.to([2]).kept["one"].outputs
+    assert ranking.importance["one"] == pytest.approx(total.tolist())
+    kept = ranking.cut([2]).kept["one"].outputs
     assert kept == tuple(sorted(total.argsort(descending=True)[:2].tolist()))
     assert 3 in kept
 
 
 def test_the_criterion_decides():
     loaded = mirror_network()
-    cutter = cutter_of("two", loaded=loaded, criterion="l1")
-    assert cutter.importance["two"] == pytest.approx(l1_norms(loaded.module.two.weight).tolist())
+    ranking = ranking_of("two", loaded=loaded, criterion="l1")
+    assert ranking.importance["two"] == pytest.approx(l1_norms(loaded.module.two.weight).tolist())
 
 
 def test_a_ratio_takes_from_each_tied_layer():
-    cutter = cutter_of("one=untwo", "deep")
-    assert layout_of_ratio(0.25, cutter.layers) == (6, 12)
+    ranking = ranking_of("one=untwo", "deep")
+    assert layout_of_ratio(0.25, ranking.layers) == (6, 12)
     with pytest.raises(UsageError, match=r"--ratio 0.97 empties one, which has 8 channels.*0.875"):
-        layout_of_ratio(0.97, cutter.layers)
+        layout_of_ratio(0.97, ranking.layers)
 
 
 def test_layers_that_make_the_same_channels_are_one():
     loaded = load_random("adain-lite")
-    cutter = cutter_of("encoder.stem=decoder.up.2", "decoder.refine.1", loaded=loaded)
-    (stem, _) = cutter.layers
+    ranking = ranking_of("encoder.stem=decoder.up.2", "decoder.refine.1", loaded=loaded)
+    (stem, _) = ranking.layers
     assert (stem.decoder, stem.width) == (None, 16)
-    cut = cutter.to([10, 32])
+    cut = ranking.cut([10, 32])
     after = widths(cut.network)
     assert (after["encoder.stem"], after["decoder.up.2"]) == ((3, 10), (32, 10))
     assert cut.removed == 6
@@ -113,15 +115,19 @@ def test_layers_that_make_the_same_channels_are_one():
 )
 def test_ties_that_do_not_fit(mirrors, message):
     with pytest.raises(UsageError, match=message):
-        cutter_of(*mirrors)
+        ranking_of(*mirrors)
 
 
 @pytest.mark.parametrize("text", ["a=b=c", "=a", "a=", ""])
 def test_what_is_no_tie(text):
     with pytest.raises(UsageError, match="is not one: type --mirror ENCODER_LAYER=DECODER_LAYER"):
-        Tie.parse(text)
+        LayerPair.parse(text)
 
 
 def test_a_tie_takes_names_of_weights_too():
-    tie = Tie.parse(" one.weight = untwo.weight")
-    assert (tie, str(tie), str(Tie("deep"))) == (Tie("one", "untwo"), "one=untwo", "deep")
+    tie = LayerPair.parse(" one.weight = untwo.weight")
+    assert (tie, str(tie), str(LayerPair("deep"))) == (
+        LayerPair("one", "untwo"),
+        "one=untwo",
+        "deep",
+    )

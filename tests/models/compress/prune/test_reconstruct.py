@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,14 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from styleexport.core.types import Size
-from styleexport.models.compress.prune.mirrors import Tie
+from styleexport.models.compress.prune.mirrors import LayerPair
 from styleexport.models.compress.prune.reconstruct import (
     Calibration,
-    refit,
-    refit_alone,
-    whole_windows,
+    input_windows,
+    reconstruct_single_layer,
+    reconstruct_weights,
 )
-from styleexport.models.compress.prune.symmetric_l2 import Cutter, Cutting, cut_to
+from styleexport.models.compress.prune.symmetric_l2 import ChannelRanking, PruneConfig
 from styleexport.models.compress.style_quality import StyleJudge, style_network
 from tests.conftest import load_own
 from tests.models.compress.own_networks import mirror_network
@@ -59,11 +60,11 @@ class Redundant(nn.Module):
 def test_what_others_say_too_is_made_good(pictures, padding):
     torch.manual_seed(0)
     loaded = load_own(Redundant(padding))
-    cutter = Cutter.of(loaded, Cutting((Tie("a"),)))
-    cut = cutter.to([4])
+    ranking = ChannelRanking.of(loaded, PruneConfig((LayerPair("a"),)))
+    cut = ranking.cut([4])
     assert cut.kept["b"].inputs == (0, 1, 2, 3)
     before = copy.deepcopy(cut.network.module.state_dict())
-    fresh = refit(loaded, cut.network, cut.kept, Calibration.of(pictures, SIZE))
+    fresh = reconstruct_weights(loaded, cut.network, cut.kept, Calibration.of(pictures, SIZE))
     image = torch.rand(1, 3, 32, 32)
     wanted = loaded.module(image)
     plain = float((cut.network.module(image) - wanted).abs().max())
@@ -76,15 +77,15 @@ def test_what_others_say_too_is_made_good(pictures, padding):
 
 def test_paintings_are_nearer_to_the_whole_network(pictures):
     loaded = mirror_network()
-    ties = (Tie("one", "untwo"), Tie("two", "undeep"), Tie("deep"))
+    pairs = (LayerPair("one", "untwo"), LayerPair("two", "undeep"), LayerPair("deep"))
     calibration = Calibration.of(pictures, SIZE)
-    plain, fitted = Cutting(ties), Cutting(ties, calibration=calibration)
-    cutter = Cutter.of(loaded, plain)
+    plain, fitted = PruneConfig(pairs), PruneConfig(pairs, calibration=calibration)
+    ranking = ChannelRanking.of(loaded, plain)
     layout, said = (6, 9, 12), list[str]()
     judge = StyleJudge(loaded, pictures[:4], SIZE, style_network(None), 1)
-    before = judge(cut_to(cutter, layout, plain, said.append).network)
+    before = judge(ranking.prune(layout, said.append).network)
     assert said == []
-    after = judge(cut_to(cutter, layout, fitted, said.append).network)
+    after = judge(replace(ranking, config=fitted).prune(layout, said.append).network)
     assert after.psnr_db > before.psnr_db + 3
     assert [line.split(":")[0] for line in said] == [
         "block.0",
@@ -100,12 +101,12 @@ def test_paintings_are_nearer_to_the_whole_network(pictures):
 @torch.no_grad()
 def test_one_layer_alone_needs_no_run(pictures):
     loaded = mirror_network()
-    cutter = Cutter.of(loaded, Cutting((Tie("two", "undeep"),)))
-    cut = cutter.to([8])
+    ranking = ChannelRanking.of(loaded, PruneConfig((LayerPair("two", "undeep"),)))
+    cut = ranking.cut([8])
     calibration = Calibration.of(pictures, SIZE)
-    windows = whole_windows(loaded, calibration)
-    alone = refit_alone(loaded, cut.network, cut.kept, windows).module
-    full = refit(loaded, cut.network, cut.kept, calibration).module
+    windows = input_windows(loaded, calibration)
+    alone = reconstruct_single_layer(loaded, cut.network, cut.kept, windows).module
+    full = reconstruct_weights(loaded, cut.network, cut.kept, calibration).module
     judge = StyleJudge(loaded, pictures[:3], SIZE, style_network(None), 1)
     plain = judge(cut.network).psnr_db
     for module in (alone, full):
@@ -122,6 +123,6 @@ def test_dead_inputs_are_no_trouble(pictures):
         assert module.a.bias is not None
         module.a.bias.zero_()
     loaded = load_own(module)
-    cut = Cutter.of(loaded, Cutting((Tie("a"),))).to([3])
-    fresh = refit(loaded, cut.network, cut.kept, Calibration.of(pictures, SIZE))
+    cut = ChannelRanking.of(loaded, PruneConfig((LayerPair("a"),))).cut([3])
+    fresh = reconstruct_weights(loaded, cut.network, cut.kept, Calibration.of(pictures, SIZE))
     assert all(bool(torch.isfinite(x).all()) for x in fresh.module.state_dict().values())

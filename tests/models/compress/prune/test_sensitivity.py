@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from styleexport.core.types import Size
 from styleexport.models.compress.cost import compare_costs, total_macs
 from styleexport.models.compress.prune.budget import PruneBudget
 from styleexport.models.compress.prune.layout_search import CostModel, find_layout
-from styleexport.models.compress.prune.mirrors import Tie
+from styleexport.models.compress.prune.mirrors import LayerPair
 from styleexport.models.compress.prune.plots import write_sensitivity
 from styleexport.models.compress.prune.reconstruct import Calibration
 from styleexport.models.compress.prune.sensitivity import (
@@ -22,13 +23,13 @@ from styleexport.models.compress.prune.sensitivity import (
     Sensitivity,
     measure_sensitivity,
 )
-from styleexport.models.compress.prune.symmetric_l2 import Cutter, Cutting
+from styleexport.models.compress.prune.symmetric_l2 import ChannelRanking, PruneConfig
 from styleexport.models.compress.style_quality import StyleJudge, style_network
 from tests.conftest import load_random
 from tests.models.compress.own_networks import mirror_network
 
 SIZE = Size(32, 48)
-TIES = (Tie("one", "untwo"), Tie("two", "undeep"), Tie("deep"))
+TIES = (LayerPair("one", "untwo"), LayerPair("two", "undeep"), LayerPair("deep"))
 
 
 @pytest.fixture(scope="module")
@@ -41,17 +42,17 @@ def pictures() -> list[Image.Image]:
 
 
 @pytest.fixture(scope="module")
-def cutter() -> Cutter:
-    return Cutter.of(mirror_network(), Cutting(TIES))
+def ranking() -> ChannelRanking:
+    return ChannelRanking.of(mirror_network(), PruneConfig(TIES))
 
 
-def test_the_whole_network_is_judged_equal_to_itself(pictures, cutter):
-    judge = StyleJudge(cutter.network, pictures, SIZE, style_network(None))
+def test_the_whole_network_is_judged_equal_to_itself(pictures, ranking):
+    judge = StyleJudge(ranking.network, pictures, SIZE, style_network(None))
     assert judge.pairs == 15
-    assert judge(cutter.network) == judge.original
+    assert judge(ranking.network) == judge.original
     assert judge.original.psnr_db == 200
     assert 0 < judge.original.style < 3
-    change = judge.change(cutter.to([4, 6, 8]).network)
+    change = judge.change(ranking.cut([4, 6, 8]).network)
     assert (change.size, change.pairs, change.loss_network) == ("32x48", 15, "adain-lite encoder")
     assert change.distance.before != change.distance.after
     assert change.change == pytest.approx(change.distance.after / change.distance.before - 1)
@@ -68,20 +69,21 @@ def test_a_network_of_one_style_has_its_own_paintings_as_style(pictures):
     assert judge(other).psnr_db < 60
 
 
-def test_each_layer_is_cut_alone(pictures, cutter):
+def test_each_layer_is_cut_alone(pictures, ranking):
     said: list[str] = []
     calibration = Calibration.of(pictures, SIZE)
     features = style_network(None)
-    plain = measure_sensitivity(cutter, pictures, Size(300, 48), features, progress=said.append)
-    assert (plain.size, plain.pairs, plain.refitted) == ("128x48", 4, False)
+    plain = measure_sensitivity(ranking, pictures, Size(300, 48), features, progress=said.append)
+    assert (plain.size, plain.pairs, plain.reconstructed) == ("128x48", 4, False)
     assert [layer.layer for layer in plain.layers] == ["one", "two", "deep"]
     assert [layer.decoder for layer in plain.layers] == ["untwo", "undeep", None]
     assert [loss.width for loss in plain.layers[0].losses] == [7, 6, 4, 2]
     assert [loss.share for loss in plain.layers[0].losses] == [0.125, 0.25, 0.5, 0.75]
     assert len(said) == 4
-    fitted = measure_sensitivity(cutter, pictures, SIZE, features, calibration)
-    unfitted = measure_sensitivity(cutter, pictures, SIZE, features)
-    assert fitted.refitted
+    with_pictures = replace(ranking, config=replace(ranking.config, calibration=calibration))
+    fitted = measure_sensitivity(with_pictures, pictures, SIZE, features)
+    unfitted = measure_sensitivity(ranking, pictures, SIZE, features)
+    assert fitted.reconstructed
     pairs = [
         (a.psnr_db, b.psnr_db)
         for x, y in zip(fitted.layers, unfitted.layers, strict=True)
@@ -110,60 +112,65 @@ def test_a_curve_is_straight_between_what_was_measured_and_never_falls():
     assert at == pytest.approx([0, 0.05, 0.1, 0.1, 0.2, 0.3, 0.3, 0.3])
 
 
-def found(cutter: Cutter, curves: list[LayerSensitivity], budget: str) -> tuple[int, ...]:
+def found(ranking: ChannelRanking, curves: list[LayerSensitivity], budget: str) -> tuple[int, ...]:
     sensitivity = Sensitivity(
-        loss_network="x", size="x", pairs=1, refitted=False, style_distance=1, layers=tuple(curves)
+        loss_network="x",
+        size="x",
+        pairs=1,
+        reconstructed=False,
+        style_distance=1,
+        layers=tuple(curves),
     )
-    return find_layout(cutter, sensitivity, PruneBudget.parse(budget).sizes, SIZE)
+    return find_layout(ranking, sensitivity, PruneBudget.parse(budget).sizes, SIZE)
 
 
-def test_the_model_counts_what_the_network_costs(cutter):
+def test_the_model_counts_what_the_network_costs(ranking):
     layout = (5, 7, 9)
-    macs, parameters = CostModel(cutter, SIZE)(cutter.gone(layout))
-    costs = compare_costs(cutter.network, cutter.to(layout).network, [SIZE], timed=False)
+    macs, parameters = CostModel(ranking, SIZE)(ranking.removed_groups(layout))
+    costs = compare_costs(ranking.network, ranking.cut(layout).network, [SIZE], timed=False)
     assert macs == pytest.approx(total_macs(costs).after)
     assert parameters == pytest.approx(costs.parameters.after)
 
 
-def test_the_layer_that_costs_least_style_gives_first(cutter):
+def test_the_layer_that_costs_least_style_gives_first(ranking):
     dear, free = (0.5, 1.0, 2.0, 4.0), (0.0, 0.0, 0.0, 0.0)
     for cheap in range(3):
         curves = [
             curve(layer.name, layer.width, *(free if index == cheap else dear))
-            for index, layer in enumerate(cutter.layers)
+            for index, layer in enumerate(ranking.layers)
         ]
-        layout = found(cutter, curves, "parameters<=80%")
-        lost = [w - now for w, now in zip(cutter.widths, layout, strict=True)]
+        layout = found(ranking, curves, "parameters<=80%")
+        lost = [w - now for w, now in zip(ranking.widths, layout, strict=True)]
         assert lost[cheap] > 0
-        costs = compare_costs(cutter.network, cutter.to(layout).network, [SIZE], timed=False)
+        costs = compare_costs(ranking.network, ranking.cut(layout).network, [SIZE], timed=False)
         assert costs.parameters.share <= 0.8
         if sum(lost) == lost[cheap]:
             wider = [*layout]
             wider[cheap] += 1
-            costs = compare_costs(cutter.network, cutter.to(wider).network, [SIZE], timed=False)
+            costs = compare_costs(ranking.network, ranking.cut(wider).network, [SIZE], timed=False)
             assert costs.parameters.share > 0.8
 
 
-def test_every_limit_of_size_holds_at_once(cutter):
-    curves = [curve(layer.name, layer.width, 0.1, 0.2, 0.4, 0.8) for layer in cutter.layers]
-    bytes_now = sum(p.numel() for p in cutter.network.module.parameters())
-    layout = found(cutter, curves, f"macs<=60%, bytes<={0.5 * bytes_now}B")
-    costs = compare_costs(cutter.network, cutter.to(layout).network, [SIZE], timed=False)
+def test_every_limit_of_size_holds_at_once(ranking):
+    curves = [curve(layer.name, layer.width, 0.1, 0.2, 0.4, 0.8) for layer in ranking.layers]
+    bytes_now = sum(p.numel() for p in ranking.network.module.parameters())
+    layout = found(ranking, curves, f"macs<=60%, bytes<={0.5 * bytes_now}B")
+    costs = compare_costs(ranking.network, ranking.cut(layout).network, [SIZE], timed=False)
     assert total_macs(costs).share <= 0.6
     assert costs.weight_bytes["int8"].after <= 0.5 * bytes_now
 
 
-def test_what_cannot_be_reached_ends_at_a_quarter(cutter):
-    curves = [curve(layer.name, layer.width, 0.1, 0.2, 0.4, 0.8) for layer in cutter.layers]
-    assert found(cutter, curves, "macs<=1%") == (2, 3, 4)
-    assert found(cutter, curves, "macs<=100%") == cutter.widths
+def test_what_cannot_be_reached_ends_at_a_quarter(ranking):
+    curves = [curve(layer.name, layer.width, 0.1, 0.2, 0.4, 0.8) for layer in ranking.layers]
+    assert found(ranking, curves, "macs<=1%") == (2, 3, 4)
+    assert found(ranking, curves, "macs<=100%") == ranking.widths
 
 
 def test_wide_layers_stay_at_multiples_of_eight():
-    cutter = Cutter.of(load_random("adain-cd16x"), Cutting())
-    curves = [curve(layer.name, layer.width, 0.1, 0.2, 0.4, 0.8) for layer in cutter.layers]
-    layout = found(cutter, curves, "macs<=40%, parameters<=40%")
-    wide = [w for w, layer in zip(layout, cutter.layers, strict=True) if layer.width >= 32]
+    ranking = ChannelRanking.of(load_random("adain-cd16x"), PruneConfig())
+    curves = [curve(layer.name, layer.width, 0.1, 0.2, 0.4, 0.8) for layer in ranking.layers]
+    layout = found(ranking, curves, "macs<=40%, parameters<=40%")
+    wide = [w for w, layer in zip(layout, ranking.layers, strict=True) if layer.width >= 32]
     assert all(width % 8 == 0 for width in wide)
     assert min(layout) >= 4
 

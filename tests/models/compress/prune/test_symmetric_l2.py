@@ -10,26 +10,26 @@ from styleexport.core.types import Role, Size
 from styleexport.models.architecture import layers
 from styleexport.models.compress.activation_hooks import macs_of
 from styleexport.models.compress.cost import parameters_of
+from styleexport.models.compress.prune.channels import dependencies_of
 from styleexport.models.compress.prune.criteria import l2_norms
-from styleexport.models.compress.prune.mirrors import Mirrored, mirrored_layers
+from styleexport.models.compress.prune.mirrors import MirroredLayer, mirrored_layers
 from styleexport.models.compress.prune.symmetric_l2 import (
-    Cutter,
-    Cutting,
+    ChannelRanking,
+    PruneConfig,
     layout_of_ratio,
     parse_layout,
 )
-from styleexport.models.compress.prune.zero_channel import coupling_of
 from styleexport.models.network import LoadedNetwork
 from tests.conftest import load_random
 
 
-def mirrors_of(loaded: LoadedNetwork) -> tuple[Mirrored, ...]:
-    return mirrored_layers(loaded, coupling_of(loaded)[0])
+def mirrors_of(loaded: LoadedNetwork) -> tuple[MirroredLayer, ...]:
+    return mirrored_layers(loaded, dependencies_of(loaded))
 
 
 def cut(loaded: LoadedNetwork, text: str) -> LoadedNetwork:
-    cutter = Cutter.of(loaded, Cutting())
-    return cutter.to(parse_layout(text, cutter.layers)).network
+    ranking = ChannelRanking.of(loaded, PruneConfig())
+    return ranking.cut(parse_layout(text, ranking.layers)).network
 
 
 def test_the_published_layout_has_the_published_figures():
@@ -76,7 +76,7 @@ def test_a_ratio_takes_from_the_later_blocks_alone():
     assert layout_of_ratio(0.25, mirrored) == (16, 16, 32, 32, 48, 48, 48, 48, 96)
     with pytest.raises(UsageError, match=r"--ratio 0.999 empties conv3_1.* --ratio 0.984 or less"):
         layout_of_ratio(0.999, mirrored)
-    wide = [Mirrored("conv4_1", "a", None, 512)]
+    wide = [MirroredLayer("conv4_1", "a", None, 512)]
     with pytest.raises(UsageError, match=r"empties conv4_1.* --ratio 0.998 or less"):
         layout_of_ratio(0.9999, wide)
     for wrong in (0.0, 1.0, -1.0, float("nan")):

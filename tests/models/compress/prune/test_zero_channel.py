@@ -18,12 +18,9 @@ from styleexport.models.architecture import layers, widths_of
 from styleexport.models.compress.activation_hooks import macs_of
 from styleexport.models.compress.pictures import PictureSet, read_pictures, variants
 from styleexport.models.compress.prune import zero_channel
-from styleexport.models.compress.prune.zero_channel import (
-    find_empty,
-    prove,
-    without_channels,
-    without_emptied_layers,
-)
+from styleexport.models.compress.prune.channels import remove_channels
+from styleexport.models.compress.prune.parity import prove_parity
+from styleexport.models.compress.prune.zero_channel import find_empty, without_emptied_layers
 from styleexport.models.network import LoadedNetwork
 from styleexport.models.networks._open import find
 from tests.conftest import load_own, load_random
@@ -53,27 +50,27 @@ def small(layer: str = "", channels: tuple[int, ...] = ()) -> LoadedNetwork:
     torch.manual_seed(0)
     network = find("adain-cd16x")
     module = network.build(level=2).eval().requires_grad_(False)
-    for name, found in layers(module):
+    for name, each in layers(module):
         if name.startswith("encoder.features"):
-            found.weight.abs_().div_(found.weight.sum((1, 2, 3), keepdim=True))
-            nn.init.constant_(found.bias, 0.1)
+            each.weight.abs_().div_(each.weight.sum((1, 2, 3), keepdim=True))
+            nn.init.constant_(each.bias, 0.1)
         if name == layer:
-            found.bias[list(channels)] = -100.0
+            each.bias[list(channels)] = -100.0
     return LoadedNetwork(network, module, ("random.pth",), "0" * 64)
 
 
 def test_empty_channels_of_the_bottleneck_leave_the_style_code_too(pictures):
     loaded = small("encoder.features.5", (3, 17, 31))
-    found = find_empty(loaded, pictures, SIZES[:1], silence)
-    assert len(found.gone) == 3
-    slim = without_channels(loaded, found.kept)
-    proof = prove(loaded, slim, pictures, SIZES)
-    assert proof.worst_db > 110
-    assert proof.pictures == 8
+    empty = find_empty(loaded, pictures, SIZES[:1], silence)
+    assert len(empty.removed) == 3
+    slim = remove_channels(loaded, empty.kept)
+    parity = prove_parity(loaded, slim, pictures.held_out, SIZES)
+    assert parity.worst_db > 110
+    assert parity.paintings == 8
     image = torch.rand(1, 3, 64, 64)
     code = loaded.role_module(Role.ENCODE)(image)
     entries = [i for i in range(64) if i % 32 not in (3, 17, 31)]
-    assert [i for i, s in enumerate(found.coupling.code) if s not in found.gone] == entries
+    assert [i for i, s in enumerate(empty.dependencies.code) if s not in empty.removed] == entries
     shorter = slim.role_module(Role.ENCODE)(image)
     torch.testing.assert_close(shorter, code[:, entries], atol=1e-6, rtol=1e-5)
     widths = dict(layers(slim.module))
@@ -84,10 +81,10 @@ def test_empty_channels_of_the_bottleneck_leave_the_style_code_too(pictures):
 
 def test_channels_of_the_decoder_stay(pictures):
     loaded = small("decoder.layers.3", (1, 2))
-    found = find_empty(loaded, pictures, SIZES[:1], silence)
-    names = set(found.coupling.outputs["decoder.layers.3"])
-    assert not found.gone & names
-    assert sum(found.peaks[label] == 0 for label in names) >= 2
+    empty = find_empty(loaded, pictures, SIZES[:1], silence)
+    names = set(empty.dependencies.outputs["decoder.layers.3"])
+    assert not empty.removed & names
+    assert sum(empty.maxima[label] == 0 for label in names) >= 2
 
 
 @torch.no_grad()
@@ -95,10 +92,10 @@ def test_a_channel_that_is_empty_only_in_a_style_stays(pictures):
     loaded = load_random("adain-lite")
     deep = dict(layers(loaded.module))["encoder.deep"]
     deep.bias[[0, 5]] = -100.0  # below zero in every picture, and in the code as it is
-    found = find_empty(loaded, pictures, SIZES[:1], silence)
-    names = [found.coupling.outputs["encoder.deep"][channel] for channel in (0, 5)]
-    assert not found.gone & set(found.coupling.outputs["encoder.deep"])
-    assert all(found.peaks[name] > 0 for name in names)
+    empty = find_empty(loaded, pictures, SIZES[:1], silence)
+    names = [empty.dependencies.outputs["encoder.deep"][channel] for channel in (0, 5)]
+    assert not empty.removed & set(empty.dependencies.outputs["encoder.deep"])
+    assert all(empty.maxima[name] > 0 for name in names)
 
 
 def test_a_channel_that_wakes_on_held_out_pictures_stays(pictures):
@@ -124,28 +121,31 @@ def test_a_channel_that_wakes_on_held_out_pictures_stays(pictures):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zero_channel, "extremes", lambda _: [])
         patch.setattr(zero_channel, "variants", lambda picture: [picture])
-        assert (len(find_empty(loaded, dark, SIZES, silence).gone), 0) == (1, 0)
+        assert (len(find_empty(loaded, dark, SIZES, silence).removed), 0) == (1, 0)
         woken = find_empty(loaded, replace(dark, held_out=(bright,)), SIZES, silence)
-    assert (len(woken.gone), woken.woken) == (0, 1)
-    assert not find_empty(loaded, dark, SIZES, silence).gone
+    assert (len(woken.removed), woken.reactivated) == (0, 1)
+    assert not find_empty(loaded, dark, SIZES, silence).removed
 
 
 def test_a_layer_keeps_a_channel(pictures):
     loaded = small("encoder.features.0", tuple(range(16)))
-    found = find_empty(loaded, pictures, SIZES[:1], silence)
-    assert len(found.kept["encoder.features.0"].outputs) == 1
-    assert found.stay >= 1
-    assert prove(loaded, without_channels(loaded, found.kept), pictures, SIZES).worst_db > 90
-    assert without_emptied_layers(found.coupling, set()) == frozenset()
+    empty = find_empty(loaded, pictures, SIZES[:1], silence)
+    assert len(empty.kept["encoder.features.0"].outputs) == 1
+    assert empty.kept_empty >= 1
+    assert (
+        prove_parity(loaded, remove_channels(loaded, empty.kept), pictures.held_out, SIZES).worst_db
+        > 90
+    )
+    assert without_emptied_layers(empty.dependencies, set()) == frozenset()
 
 
 def test_what_is_not_empty_is_refused_by_the_proof(pictures):
     loaded = small()
-    found = find_empty(loaded, pictures, SIZES[:1], silence)
-    label = next(s for s in found.coupling.outputs["encoder.features.5"] if found.peaks[s] > 0)
-    worse = without_channels(loaded, found.coupling.kept_without([label]))
+    empty = find_empty(loaded, pictures, SIZES[:1], silence)
+    label = next(s for s in empty.dependencies.outputs["encoder.features.5"] if empty.maxima[s] > 0)
+    worse = remove_channels(loaded, empty.dependencies.kept_without([label]))
     with pytest.raises(ParityFailure, match=r"dB to the original on the worst of 8 .* allowed 90"):
-        prove(loaded, worse, pictures, SIZES)
+        prove_parity(loaded, worse, pictures.held_out, SIZES)
 
 
 def test_a_width_written_into_code_is_told(pictures):
@@ -162,10 +162,10 @@ def test_a_width_written_into_code_is_told(pictures):
             return self.b(y)
 
     loaded = load_own(Fixed())
-    found = find_empty(loaded, pictures, SIZES, silence)
-    slim = without_channels(loaded, found.kept)
+    empty = find_empty(loaded, pictures, SIZES, silence)
+    slim = remove_channels(loaded, empty.kept)
     with pytest.raises(UsageError, match=r"does not run with fewer channels .* a width is written"):
-        prove(loaded, slim, pictures, SIZES)
+        prove_parity(loaded, slim, pictures.held_out, SIZES)
 
 
 def test_a_network_without_layers_is_refused(pictures):
@@ -176,9 +176,9 @@ def test_a_network_without_layers_is_refused(pictures):
 def test_every_fourth_picture_is_held_out(tmp_path: Path):
     for index in range(16):
         Image.new("RGB", (8, 8), (index, 0, 0)).save(tmp_path / f"{index:02}.png")
-    found = read_pictures([tmp_path])
-    assert [p.getpixel((0, 0))[0] for p in found.held_out] == [3, 7, 11, 15]
-    assert (len(found.calibration), len(found.sha256)) == (12, 64)
+    pictures = read_pictures([tmp_path])
+    assert [p.getpixel((0, 0))[0] for p in pictures.held_out] == [3, 7, 11, 15]
+    assert (len(pictures.calibration), len(pictures.sha256)) == (12, 64)
     (tmp_path / "00.png").unlink()
     with pytest.raises(UsageError, match=r"15 pictures under .* too few .* 16 or more"):
         read_pictures([tmp_path])

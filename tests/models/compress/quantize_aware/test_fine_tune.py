@@ -24,13 +24,13 @@ from styleexport.exporter.quantize.blocks import find_units
 from styleexport.models.compress.quantize_aware.fake_int8 import fake_int8, traced_passes
 from styleexport.models.compress.quantize_aware.fine_tune import (
     QuantizeAware,
+    QuantizeAwareObjective,
     fine_tune_network,
     quantize_aware,
-    quantize_aware_objective,
     tuning_plan,
 )
 from styleexport.models.compress.quantize_aware.trace import (
-    folds_away,
+    is_folded,
     is_picture,
     output_of,
     source_of,
@@ -152,7 +152,7 @@ def test_the_exporter_finds_the_same_units_and_numbers_them_alike(random_network
     *_, traced = traced_passes(network.module, network.network.pixel_range).values()
     module = apply_passes(capture(network, role, Size(32, 48)))[0].module()
     units = [unit for unit in find_units(module) if not unit.transposed]
-    steps = [step for step in traced.convolutions if not folds_away(step)]
+    steps = [step for step in traced.convolutions if not is_folded(step)]
     nodes = {node.name: node for node in module.graph.nodes}
     for unit, step in zip(units, steps, strict=True):
         assert unit.weight.endswith(step.weight) or "folded_" in unit.weight
@@ -256,7 +256,7 @@ def test_a_role_without_a_recipe_stays_in_float(random_network, role):
             r"keeps conv2d_30 \(decoder.gone.weight\) in float, and transform of this network has "
             "no such convolution",
         ),
-        ([recipe(Role.ENCODE), recipe(Role.STYLIZE)], "type one --quantize-aware a role"),
+        ([recipe(Role.ENCODE), recipe(Role.STYLIZE)], "type one --quantize-aware per role"),
         (
             [recipe(Role.ENCODE, *(island(f"conv2d_{i}" if i else "conv2d") for i in range(5)))],
             "leaves no convolution in int8",
@@ -277,7 +277,7 @@ def test_tuning_brings_int8_nearer_to_the_float_network(place, tmp_path):
     network = load_own(Uneven())
     how = QuantizeAware((recipe(weights="per-tensor"),))
     settings = plan(place, tmp_path, style=(), steps=150, batch=4, checkpoint_every=1000)
-    objective = quantize_aware_objective(network.module, network.network, settings, how)
+    objective = QuantizeAwareObjective(network.module, network.network, settings, how)
     trainer = Trainer(network.module, settings, objective)
     objective.open(0)
     pictures = squares(image_files([place / "content"]), 64)
