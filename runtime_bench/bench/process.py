@@ -22,7 +22,7 @@ MODULE = "styleexport.runtime_bench.bench.worker"
 # -P: the worker imports its modules from where this process does, and from nowhere else.
 COMMAND = (sys.executable, "-P", "-m", MODULE)
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-PATIENCE_SECONDS = 5.0
+EXIT_SECONDS = 5.0
 
 
 class Worker(Protocol):
@@ -97,10 +97,10 @@ class WorkerProcess:
 
     def _died(self) -> messages.Refused:
         try:
-            code = self._process.wait(PATIENCE_SECONDS)
+            code = self._process.wait(EXIT_SECONDS)
         except subprocess.TimeoutExpired:
             code = None
-        last = "" if self._stderr.closed else self._last_words()
+        last = "" if self._stderr.closed else self._last_error_line()
         self.end()
         if code is not None and -code == getattr(signal, "SIGKILL", 0):
             return messages.Refused(
@@ -116,7 +116,7 @@ class WorkerProcess:
             killed=code is not None and code < 0,
         )
 
-    def _last_words(self) -> str:
+    def _last_error_line(self) -> str:
         self._stderr.seek(0)
         lines = self._stderr.read()[-4000:].decode(errors="replace").splitlines()
         return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "")

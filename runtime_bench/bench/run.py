@@ -1,4 +1,4 @@
-"""From a request to its report: cells, machine state, and measurements."""
+"""Benchmark run: the cells of a request, measured, in a report with the machine's state."""
 
 from __future__ import annotations
 

@@ -105,10 +105,10 @@ def _report(group: _Group, request: BenchRequest, progress: Progress) -> Latency
             raise DeviceError(reason)
     if not group.single:
         return None
-    asked = MeasureRequest(
+    measure_request = MeasureRequest(
         group.artifact, group.single, request.plan, request.command, request.device
     )
-    return runner.measure(asked, progress)
+    return runner.measure(measure_request, progress)
 
 
 def _facts(group: _Group, report: LatencyReport | None) -> dict[int, CellFact]:

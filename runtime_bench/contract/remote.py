@@ -36,7 +36,7 @@ class MeasureRequest:
 
     Attributes:
         artifact: folder of the artifact.
-        cells: cells of one picture per inference, all on the runner that is asked.
+        cells: cells of one picture per inference, all on one runner.
         plan: how to measure.
         command: command line that was typed.
         device: device to measure on.

@@ -24,7 +24,7 @@ GONE = (
 
 
 @dataclass(frozen=True)
-class Done:
+class AdbResult:
     """Result of an adb call.
 
     Attributes:
@@ -73,7 +73,7 @@ class Adb:
 
     serial: str | None = None
 
-    def run(self, *arguments: str, seconds: float = SECONDS) -> Done:
+    def run(self, *arguments: str, seconds: float = SECONDS) -> AdbResult:
         """Return the result of a call.
 
         Raises:
@@ -99,9 +99,9 @@ class Adb:
         except OSError as error:
             raise DeviceError(f"{program} cannot be started: {error.strerror}") from error
         out, err = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
-        return Done(done.returncode, out, _error_line(err.strip() or out.strip()))
+        return AdbResult(done.returncode, out, _error_line(err.strip() or out.strip()))
 
-    def shell(self, command: str, seconds: float = SECONDS) -> Done:
+    def shell(self, command: str, seconds: float = SECONDS) -> AdbResult:
         """Return the result of a shell command on the phone."""
         return self.run("shell", command, seconds=seconds)
 

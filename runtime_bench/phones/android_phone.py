@@ -9,7 +9,7 @@ from pathlib import Path
 
 from styleexport.core.errors import DeviceError
 from styleexport.runtime_bench.contract.latency import StateFact, ThermalFact
-from styleexport.runtime_bench.phones.adb import SECONDS, Adb, Done, choose
+from styleexport.runtime_bench.phones.adb import SECONDS, Adb, AdbResult, choose
 from styleexport.runtime_bench.phones.phone import APP, REPORTS, DeviceUnreachable, JobStatus
 
 ROOT = f"/sdcard/Android/data/{APP}/files"
@@ -130,7 +130,7 @@ class AndroidPhone:
             alive="alive" in fields,
         )
 
-    def shell(self, command: str, seconds: float = SECONDS) -> Done:
+    def shell(self, command: str, seconds: float = SECONDS) -> AdbResult:
         """Return the result of a shell command.
 
         Raises:
@@ -141,7 +141,7 @@ class AndroidPhone:
             raise self._error("it does not answer", done)
         return done
 
-    def _error(self, what: str, done: Done) -> DeviceError:
+    def _error(self, what: str, done: AdbResult) -> DeviceError:
         name = getattr(self, "name", self.adb.serial)
         if done.gone:
             return DeviceError(

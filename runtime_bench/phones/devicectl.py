@@ -87,7 +87,7 @@ class _Answer(Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class Done:
+class DevicectlResult:
     """Result of a devicectl call, or its error.
 
     Attributes:
@@ -112,7 +112,9 @@ def missing() -> str | None:
     return "no xcrun found: iPhones are measured from a Mac with Xcode 15 or newer"
 
 
-def devicectl(*arguments: str, tail: tuple[str, ...] = (), seconds: float = SECONDS) -> Done:
+def devicectl(
+    *arguments: str, tail: tuple[str, ...] = (), seconds: float = SECONDS
+) -> DevicectlResult:
     """Return the result of a call.
 
     Args:
@@ -144,7 +146,7 @@ def devicectl(*arguments: str, tail: tuple[str, ...] = (), seconds: float = SECO
         return _done(output, done.returncode)
 
 
-def _done(output: Path, code: int) -> Done:
+def _done(output: Path, code: int) -> DevicectlResult:
     try:
         answer = msgspec.json.decode(output.read_bytes(), type=_Answer)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -153,8 +155,8 @@ def _done(output: Path, code: int) -> Done:
             "`xcrun devicectl list devices`"
         ) from error
     if answer.info.outcome == "success":
-        return Done(answer.result)
-    return Done(None, _reason(answer.error))
+        return DevicectlResult(answer.result)
+    return DevicectlResult(None, _reason(answer.error))
 
 
 def _reason(error: msgspec.Raw) -> str:

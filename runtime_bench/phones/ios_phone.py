@@ -7,7 +7,7 @@ from pathlib import Path
 
 from styleexport.core.errors import DeviceError
 from styleexport.runtime_bench.contract.latency import StateFact
-from styleexport.runtime_bench.phones.devicectl import Device, Done, Result, devicectl
+from styleexport.runtime_bench.phones.devicectl import Device, DevicectlResult, Result, devicectl
 from styleexport.runtime_bench.phones.phone import APP, REPORTS, DeviceUnreachable, JobStatus
 
 ROOT = "Documents"
@@ -113,7 +113,7 @@ class IosPhone:
         running = {process.process_identifier for process in done.result.running_processes}
         return self._process in running
 
-    def _copy(self, direction: str, source: str, destination: str, *more: str) -> Done:
+    def _copy(self, direction: str, source: str, destination: str, *more: str) -> DevicectlResult:
         return devicectl(
             "device",
             "copy",

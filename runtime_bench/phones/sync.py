@@ -17,7 +17,7 @@ System = Literal["android", "ios"]
 
 
 @dataclass(frozen=True)
-class App:
+class AppSource:
     """Source of an app.
 
     Attributes:
@@ -33,11 +33,11 @@ class App:
     suffixes: tuple[str, ...]
 
 
-APPS: dict[System, App] = {
-    "android": App(
+APPS: dict[System, AppSource] = {
+    "android": AppSource(
         "android_harness", "app/src/main", "app/src/main/assets/artifacts", ANDROID_SUFFIXES
     ),
-    "ios": App("ios_harness", "App", "App/Resources/artifacts", IOS_SUFFIXES),
+    "ios": AppSource("ios_harness", "App", "App/Resources/artifacts", IOS_SUFFIXES),
 }
 
 
@@ -97,7 +97,7 @@ def _copy(bundle: Bundle, part: Path) -> None:
     write_manifest(bundle.manifest, part)
 
 
-def _source(known: App, into: System, app: Path | None) -> Path:
+def _source(known: AppSource, into: System, app: Path | None) -> Path:
     if app is not None:
         if (app / known.mark).is_dir():
             return app

@@ -29,7 +29,7 @@ from styleexport.runtime_bench.contract.latency import (
 from styleexport.runtime_bench.contract.remote import MeasureRequest
 from styleexport.runtime_bench.phones.android_phone import AndroidPhone
 from styleexport.runtime_bench.phones.measuring import job_of, refuse_hot
-from styleexport.runtime_bench.phones.tools import Call, Tool, ToolOutput, tool_of
+from styleexport.runtime_bench.phones.tools import Tool, ToolCall, ToolOutput, tool_of
 
 PLACE = "/data/local/tmp"
 RUN_SECONDS = 600.0
@@ -186,7 +186,7 @@ def _turn(
         UsageError: the program cannot run with these settings.
     """
     samples = tool.at_once or job.plan.min_samples
-    call = Call(
+    call = ToolCall(
         program=f"{place}/program",
         file=f"{place}/{cell.subject.path}",
         delegate=cell.requested.get("delegate", "cpu"),

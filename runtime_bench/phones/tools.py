@@ -13,7 +13,7 @@ from styleexport.core.errors import DeviceError, UsageError
 
 
 @dataclass(frozen=True)
-class Call:
+class ToolCall:
     """One call of a program on the phone.
 
     Attributes:
@@ -65,7 +65,7 @@ class Tool(Protocol):
     warm_up: str
     at_once: int | None
 
-    def command(self, call: Call) -> str:
+    def command(self, call: ToolCall) -> str:
         """Return the shell command of a call, whose output `parse` reads.
 
         Raises:
@@ -73,7 +73,7 @@ class Tool(Protocol):
         """
         ...
 
-    def parse(self, printed: str, call: Call) -> ToolOutput:
+    def parse(self, printed: str, call: ToolCall) -> ToolOutput:
         """Return the parsed output of a call.
 
         Raises:
@@ -100,7 +100,7 @@ class BenchmarkModel:
         "nnapi": "--use_nnapi=true",
     }
 
-    def command(self, call: Call) -> str:
+    def command(self, call: ToolCall) -> str:
         """Return the command; see `Tool.command`."""
         threads = "" if call.threads is None else f" --num_threads={call.threads}"
         return (
@@ -109,7 +109,7 @@ class BenchmarkModel:
             "2>&1"
         )
 
-    def parse(self, printed: str, call: Call) -> ToolOutput:
+    def parse(self, printed: str, call: ToolCall) -> ToolOutput:
         """Return the last run as a sample; see `Tool.parse`."""
         counts = re.findall(r"count=(\d+) (?:first=\S+ )?curr=([\d.e+]+)", printed)
         times = re.search(r"Init: ([\d.e+]+), First inference: ([\d.e+]+)", printed)
@@ -141,7 +141,7 @@ class PerfTest:
     at_once: int | None = None
     _providers: Mapping[str, str] = {"cpu": "cpu", "xnnpack": "xnnpack", "nnapi": "nnapi"}
 
-    def command(self, call: Call) -> str:
+    def command(self, call: ToolCall) -> str:
         """Return the command, which prints the result file at its end; see `Tool.command`."""
         provider = self._providers.get(call.delegate)
         if provider is None:
@@ -152,7 +152,7 @@ class PerfTest:
             f"{threads} {shlex.quote(call.file)} {call.result} 2>&1; echo; cat {call.result}"
         )
 
-    def parse(self, printed: str, call: Call) -> ToolOutput:
+    def parse(self, printed: str, call: ToolCall) -> ToolOutput:
         """Return the runs of the result file, rows of name, seconds, memory, load, number."""
         rows = re.findall(r"^[^,\n]*,([\d.e+\-]+),\d+,\d+,(\d+)\s*$", printed, re.MULTILINE)
         if [int(number) for _, number in rows] != list(range(call.samples)):

@@ -36,25 +36,25 @@ def profiler(
     if provider in STARTS_ONLY:
         return None
     model = widened(path, options.batch)
-    how = ProfileSettings(
+    settings = ProfileSettings(
         threads=options.threads,
         providers=tuple(dict.fromkeys((PROVIDERS[provider], CPU))),
         warm_up=2,
         seconds=SECONDS,
         runs=(LEAST, MOST),
     )
-    found = profile_model(model, inputs, how)
+    profile = profile_model(model, inputs, settings)
     known = OnnxLayers(model, layers)
-    return Profile(known.with_macs(_timed(found, known)), found.runs_ns)
+    return Profile(known.with_macs(_timed(profile, known)), profile.runs_ns)
 
 
-def _timed(found: OnnxProfile, known: OnnxLayers) -> Iterator[TimedOperation]:
-    outputs = {node.name: tuple(node.output) for node in found.graph.node}
+def _timed(profile: OnnxProfile, known: OnnxLayers) -> Iterator[TimedOperation]:
+    outputs = {node.name: tuple(node.output) for node in profile.graph.node}
     readers: dict[str, list[str]] = {}
-    for node in found.graph.node:
+    for node in profile.graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node.name)
-    for node in found.nodes:
+    for node in profile.nodes:
         written = outputs.get(node.name, ())
         later = [reader for name in written for reader in readers.get(name, ())]
         names = (*written, node.name, *(n for reader in later for n in (*outputs[reader], reader)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -226,9 +226,8 @@ def runners_of(
     if export.recipe == plan.recipes[0]:
         readable.add(PROGRAM)
     names = tuple(dict.fromkeys(plan.runners)) or (ALL,)
-    return tuple(name for name in names if name == ALL or _reads_any(name, readable))
-
-
-def _reads_any(name: str, suffixes: Collection[str]) -> bool:
-    runner = any_runner(parse_runner(name).name)
-    return any(runner.reads(Path(f"file{suffix}")) for suffix in suffixes)
+    return tuple(
+        name
+        for name in names
+        if name == ALL or readable.intersection(any_runner(parse_runner(name).name).suffixes)
+    )

@@ -29,17 +29,17 @@ def cell(artifact) -> Cell:
 
 
 def shapes(cells, together, free):
-    return [len(table) for table in memory_groups(cells, together, free)]
+    return [len(group) for group in memory_groups(cells, together, free)]
 
 
-def test_tables_are_even(cell):
+def test_groups_are_even(cell):
     assert shapes([cell] * 8, 6, None) == [4, 4]
     assert shapes([cell] * 7, 6, None) == [4, 3]
     assert shapes([cell] * 6, 6, None) == [6]
     assert shapes([cell] * 3, 1, None) == [1, 1, 1]
 
 
-def test_tables_fit_into_memory(cell):
+def test_groups_fit_into_memory(cell):
     file = msgspec.structs.replace(cell.file, parameters=(3 * GB - worker_bytes(cell)) // 12)
     large = replace(cell, file=file)
     assert shapes([large] * 4, 6, 11 * GB) == [2, 2]
@@ -47,7 +47,7 @@ def test_tables_fit_into_memory(cell):
     assert shapes([cell, large, cell], 6, 5 * GB) == [1, 1, 1]
 
 
-def test_a_table_holds_one_size_and_one_role(cell):
+def test_a_group_holds_one_size_and_one_role(cell):
     other = replace(cell, size=Size(64, 64))
     assert shapes([cell, cell, other], 6, None) == [2, 1]
 

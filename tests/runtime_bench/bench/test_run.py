@@ -55,7 +55,7 @@ def test_the_subject_is_the_manifests(bench):
     assert cell.size.size() == Size(64, 96)
 
 
-def test_candidates_take_turns_in_an_order_that_changes(bench, clock):
+def test_cells_take_turns_in_an_order_that_changes(bench, clock):
     bench.runners |= {name: Fake(clock, name) for name in ("second", "third", "fourth")}
     bench("fake", "second", "third", "fourth", rounds=6)
     turns = [name for name, command in bench.asked if isinstance(command, messages.Turn)]

@@ -10,7 +10,7 @@ from styleexport.core.errors import DeviceError, UsageError
 from styleexport.runtime_bench.contract.job import PlanFact
 from styleexport.runtime_bench.contract.latency import read_report
 from styleexport.runtime_bench.contract.remote import DeviceOptions, MeasureRequest
-from styleexport.runtime_bench.phones.tools import BenchmarkModel, Call, PerfTest, tool_of
+from styleexport.runtime_bench.phones.tools import BenchmarkModel, PerfTest, ToolCall, tool_of
 from styleexport.runtime_bench.runners.android import RUNNER
 from tests.cli.conftest import Cli, cli
 from tests.runtime_bench.cells import cell_of
@@ -108,8 +108,8 @@ def test_from_the_command_line(cli: Cli, colour, plug, tmp_path):
     assert cli("report", "r.json", "-o", "page.html").code == 0
 
 
-def call(delegate: str = "cpu", samples: int = 1) -> Call:
-    return Call("p", "f", delegate, None, samples, "r")
+def call(delegate: str = "cpu", samples: int = 1) -> ToolCall:
+    return ToolCall("p", "f", delegate, None, samples, "r")
 
 
 def test_statistics_of_several_runs_are_never_taken_for_samples():

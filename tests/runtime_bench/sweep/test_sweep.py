@@ -255,7 +255,9 @@ def test_what_dask_sets_for_its_workers_is_taken_back(
         monkeypatch.setenv(name, "1")
     monkeypatch.setattr(host_lock, "lock_path", lambda: fake.folder / "lock")
     (cell,) = run.cells_of(request_of("a"))
-    seen = run._measure(lambda *_: str(set(run.REMOVED_VARIABLES) & set(os.environ)).encode(), Path(), cell)
+    seen = run._measure(
+        lambda *_: str(set(run.REMOVED_VARIABLES) & set(os.environ)).encode(), Path(), cell
+    )
     assert seen == b"set()"
 
 
