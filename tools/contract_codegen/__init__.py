@@ -1,0 +1,1 @@
+"""Generator of the phones' contract types: JSON Schemas under docs/ to Kotlin and Swift."""
