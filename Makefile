@@ -5,7 +5,8 @@
 # make ios-check check, build and test the iOS harness as far as this machine can
 # make android-check check, build and test the Android harness as far as this machine can
 # make lint   ruff and pyright, as CI runs them
-# make schema write the JSON Schemas under docs/ from the types
+# make schema write the JSON Schemas under docs/ from the types, and the apps' types from them
+# make exchange write the reports that the checks of the apps read
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
@@ -13,7 +14,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 ASSETS := styleexport/assets
 
-.PHONY: demo test quick browser swift ios-check android-check lint schema clean
+.PHONY: demo test quick browser swift ios-check android-check exchange lint schema clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -48,7 +49,7 @@ ios-check: $(VENV)/dev.stamp
 	$(BIN)/python -m ios_harness.check
 
 android-check: $(VENV)/dev.stamp
-	$(BIN)/python -m android_harness.check --with-d8
+	$(BIN)/python -m tools.android_check --with-d8
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -57,6 +58,10 @@ lint: $(VENV)/dev.stamp
 
 schema: $(VENV)/base.stamp
 	$(BIN)/python -m styleexport.runtime_bench.schema docs
+	$(BIN)/python -m tools.contract_codegen
+
+exchange: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.contract.exchange
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info

@@ -7,9 +7,16 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 PRIMITIVES = {
-    "void": "V", "boolean": "Z", "byte": "B", "char": "C", "short": "S", "int": "I", "long": "J",
-    "float": "F", "double": "D",
-}  # fmt: skip
+    "void": "V",
+    "boolean": "Z",
+    "byte": "B",
+    "char": "C",
+    "short": "S",
+    "int": "I",
+    "long": "J",
+    "float": "F",
+    "double": "D",
+}
 OBJECT = "java/lang/Object"
 
 
@@ -82,8 +89,9 @@ class Scope:
         """Return the scope inside ``<T extends A & B, S>``, and its generic signature."""
         if not parameters:
             return self, ""
-        declared = [(*(re.split(r"\s+extends\s+", p, maxsplit=1)), "")[:2]
-                    for p in split_list(parameters)]  # fmt: skip
+        declared = [
+            (*(re.split(r"\s+extends\s+", p, maxsplit=1)), "")[:2] for p in split_list(parameters)
+        ]
         variables = dict(self.variables) | {name: f"L{OBJECT};" for name, _ in declared}
         scope = Scope(self.known, variables, self.used)
         text = ""

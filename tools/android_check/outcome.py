@@ -1,4 +1,4 @@
-"""What became of one step of the check."""
+"""Outcome of one step of the check."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Literal
 
 
 class StepFailed(Exception):
-    """A step found something wrong; the message is what the tool said."""
+    """A step failed; the message is the output of the tool."""
 
 
 class PieceMissing(Exception):
-    """Something that a step needs is not on this machine; the message says what to type."""
+    """A tool or file that a step needs is not on this machine; the message says what to type."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one step.
+    """Outcome of one step.
 
     Attributes:
-        step: in a few words.
-        status: ``left out`` is what could not be done here, which is no failure.
-        detail: what was done, found wrong, or missing.
+        step: name of the step.
+        status: ``left out`` is a step that cannot be done on this machine, which is no failure.
+        detail: what was done, the output of the tool, or what is missing.
     """
 
     step: str

@@ -1,7 +1,7 @@
-"""The pieces that the check is made of: found on this machine, or fetched once into the cache.
+"""Tools and files of the check: installed on this machine, or fetched once into the cache.
 
-They come through the package managers that the machine has, by name: npm for the Kotlin compiler
-and ONNX Runtime's classes, apt-get for the signatures of Android's API, pip for D8.
+They come from package managers: npm for the Kotlin compiler and ONNX Runtime's classes, apt-get
+for Gson, JUnit and the signatures of Android's API, pip for D8.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import zipfile
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
-from android_harness.check.outcome import PieceMissing
+from tools.android_check.outcome import PieceMissing
 
 APT = (
     "sudo apt-get install default-jdk-headless npm aapt apksigner zipalign "
-    "android-framework-res junit4"
+    "android-framework-res junit4 libgoogle-gson-java"
 )
 KOTLIN = "kotlin-compiler@2.4.20"
 # Microsoft's onnxruntime.aar 1.29.0 in a package of a third party: for this check, never committed.
@@ -41,12 +41,12 @@ FETCH_SECONDS = 900
 
 
 class Pieces:
-    """Where each piece lies.
+    """Locations of the tools and files.
 
     Args:
-        cache: that fetched pieces are kept in.
-        offline: whether nothing may be fetched.
-        say: is told what is being fetched.
+        cache: folder of fetched packages.
+        offline: whether fetching is refused.
+        say: callback with the name of a package that is being fetched.
     """
 
     def __init__(self, cache: Path, *, offline: bool, say: Callable[[str], None]) -> None:
@@ -55,39 +55,47 @@ class Pieces:
         self.say = say
 
     def program(self, name: str) -> str:
-        """Return a program of the machine.
+        """Return the path of an installed program.
 
         Raises:
-            PieceMissing: it is not installed.
+            PieceMissing: the program is not installed.
         """
-        found = shutil.which(name)
-        if found is None:
+        path = shutil.which(name)
+        if path is None:
             raise PieceMissing(f"{name} is not installed: type `{APT}`")
-        return found
+        return path
 
     def file(self, path: Path) -> Path:
         """Return a file that a Debian package installs.
 
         Raises:
-            PieceMissing: it is not there.
+            PieceMissing: the file does not exist.
         """
         if not path.is_file():
             raise PieceMissing(f"{path} is not there: type `{APT}`")
         return path
 
     def junit(self) -> tuple[Path, ...]:
-        """Return JUnit 4 and what it needs.
+        """Return the jars of JUnit 4.
 
         Raises:
-            PieceMissing: it is not installed.
+            PieceMissing: JUnit is not installed.
         """
         return tuple(self.file(JAVA_FOLDER / n) for n in ("junit4.jar", "hamcrest-core.jar"))
+
+    def gson(self) -> Path:
+        """Return the jar of Gson, with which :contract reads and writes JSON.
+
+        Raises:
+            PieceMissing: Gson is not installed.
+        """
+        return self.file(JAVA_FOLDER / "gson.jar")
 
     def kotlin(self) -> Path:
         """Return the folder of the Kotlin compiler.
 
         Raises:
-            PieceMissing: it is not in the cache and cannot be fetched.
+            PieceMissing: the package is not in the cache and cannot be fetched.
         """
         return self._kept("kotlin-2.4.20", lambda into: _unpack(self._npm(KOTLIN, into), into)) / (
             "package"
@@ -97,15 +105,15 @@ class Pieces:
         """Return the folder of ONNX Runtime for Android: classes.jar and jni/.
 
         Raises:
-            PieceMissing: it is not in the cache and cannot be fetched.
+            PieceMissing: the package is not in the cache and cannot be fetched.
         """
 
         def make(into: Path) -> None:
             packed = self._npm(ONNXRUNTIME, into)
             with tarfile.open(packed) as tar:
-                found = tar.extractfile("package/Plugins/Android/onnxruntime.aar")
-                assert found is not None
-                (into / "onnxruntime.aar").write_bytes(found.read())
+                aar = tar.extractfile("package/Plugins/Android/onnxruntime.aar")
+                assert aar is not None
+                (into / "onnxruntime.aar").write_bytes(aar.read())
             packed.unlink()
             with zipfile.ZipFile(into / "onnxruntime.aar") as aar:
                 aar.extractall(into)
@@ -117,15 +125,15 @@ class Pieces:
         """Return the text of Android's public API of level 29.
 
         Raises:
-            PieceMissing: it is not in the cache and cannot be fetched.
+            PieceMissing: the package is not in the cache and cannot be fetched.
         """
 
         def make(into: Path) -> None:
             archive = self._debian_source(FRAMEWORK, into)
             with tarfile.open(archive) as tar:
-                found = tar.extractfile("api/current.txt")
-                assert found is not None
-                (into / "current.txt").write_bytes(found.read())
+                text = tar.extractfile("api/current.txt")
+                assert text is not None
+                (into / "current.txt").write_bytes(text.read())
             for other in into.iterdir():
                 if other.name != "current.txt":
                     _remove(other)
@@ -136,7 +144,7 @@ class Pieces:
         """Return a jar that holds D8.
 
         Raises:
-            PieceMissing: it is not in the cache, and fetching it was not asked for.
+            PieceMissing: D8 is not in the cache and ``fetch`` is false.
         """
         if not fetch and not (self.cache / "d8").is_dir():
             raise PieceMissing("D8 is not there: add --with-d8 to fetch it (100 MB, once)")
@@ -155,7 +163,7 @@ class Pieces:
         return self._kept("d8", make) / "d8.jar"
 
     def _kept(self, name: str, make: Callable[[Path], None]) -> Path:
-        """Return a folder of the cache; make it whole or not at all."""
+        """Return a folder of the cache; create it atomically where it is missing."""
         place = self.cache / name
         if place.is_dir():
             return place
@@ -166,9 +174,15 @@ class Pieces:
         with _temporary(self.cache) as part:
             try:
                 make(part)
-            except (OSError, subprocess.SubprocessError, tarfile.TarError, zipfile.BadZipFile,
-                    KeyError, StopIteration) as error:  # fmt: skip
-                raise PieceMissing(f"{name} cannot be fetched: {_words(error)}") from error
+            except (
+                OSError,
+                subprocess.SubprocessError,
+                tarfile.TarError,
+                zipfile.BadZipFile,
+                KeyError,
+                StopIteration,
+            ) as error:
+                raise PieceMissing(f"{name} cannot be fetched: {_last_line(error)}") from error
             part.rename(place)
         return place
 
@@ -185,10 +199,18 @@ class Pieces:
         _write_sources(parts)
         (into / "lists" / "partial").mkdir(parents=True)
         options = [
-            "-o", "Dir::Etc::SourceList=/dev/null", "-o", f"Dir::Etc::SourceParts={parts}",
-            "-o", f"Dir::State::Lists={into / 'lists'}", "-o", f"Dir::Cache={into}",
-            "-o", "APT::Sandbox::User=root", "-q",
-        ]  # fmt: skip
+            "-o",
+            "Dir::Etc::SourceList=/dev/null",
+            "-o",
+            f"Dir::Etc::SourceParts={parts}",
+            "-o",
+            f"Dir::State::Lists={into / 'lists'}",
+            "-o",
+            f"Dir::Cache={into}",
+            "-o",
+            "APT::Sandbox::User=root",
+            "-q",
+        ]
         apt = self.program("apt-get")
         self._run([apt, *options, "update"], into)
         self._run([apt, *options, "source", "--download-only", package], into)
@@ -227,9 +249,9 @@ def _unpack(packed: Path, into: Path) -> None:
 
 def _check(path: Path, package: str) -> None:
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != SHA256[package]:
-        raise PieceMissing(f"{package} is another file than the one that was tried: {found[:12]}…")
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != SHA256[package]:
+        raise PieceMissing(f"{package} is not the tested file: its sha256 is {digest[:12]}…")
 
 
 @contextlib.contextmanager
@@ -248,7 +270,7 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _words(error: Exception) -> str:
-    told = error.stderr if isinstance(error, subprocess.CalledProcessError) else None
-    lines = (told or str(error) or type(error).__name__).strip().splitlines()
+def _last_line(error: Exception) -> str:
+    output = error.stderr if isinstance(error, subprocess.CalledProcessError) else None
+    lines = (output or str(error) or type(error).__name__).strip().splitlines()
     return lines[-1][:200] if lines else type(error).__name__

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from android_harness.check.class_file import (
+from tools.android_check.class_file import (
     ABSTRACT,
     ANNOTATION,
     ENUM,
@@ -25,17 +25,20 @@ from android_harness.check.class_file import (
     ClassFile,
     Member,
     Value,
-)  # fmt: skip
-from android_harness.check.java_types import OBJECT, BadSignature, Scope, is_generic, split_list
+)
+from tools.android_check.java_types import OBJECT, BadSignature, Scope, is_generic, split_list
 
 _CLASS = re.compile(
     r"(?P<flags>(?:\w+ )*)(?P<kind>class|interface|enum|@interface) (?P<name>[\w.]+)"
     r"(?P<rest>.*?) ?\{"
 )
 _FLAGS = {
-    "public": PUBLIC, "protected": PROTECTED, "static": STATIC, "final": FINAL,
+    "public": PUBLIC,
+    "protected": PROTECTED,
+    "static": STATIC,
+    "final": FINAL,
     "abstract": ABSTRACT,
-}  # fmt: skip
+}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
@@ -85,8 +88,12 @@ def declared(text: str) -> Iterator[Declared]:
 def _declared(package: str, head: re.Match[str], lines: list[str]) -> Declared:
     kind = head["kind"]
     flags = _flags(head["flags"])
-    flags |= {"class": SUPER, "enum": SUPER | ENUM | FINAL, "interface": INTERFACE | ABSTRACT,
-              "@interface": INTERFACE | ABSTRACT | ANNOTATION}[kind]  # fmt: skip
+    flags |= {
+        "class": SUPER,
+        "enum": SUPER | ENUM | FINAL,
+        "interface": INTERFACE | ABSTRACT,
+        "@interface": INTERFACE | ABSTRACT | ANNOTATION,
+    }[kind]
     return Declared(package, head["name"], kind, flags, head["rest"], tuple(lines))
 
 
@@ -138,13 +145,13 @@ def _class_file(one: Declared, known: dict[str, str], flags: dict[str, int]) -> 
 
 
 def _with_outers(names: set[str], flags: dict[str, int]) -> set[str]:
-    found: set[str] = set()
+    nested: set[str] = set()
     for name in names:
         while INNER in name:
             if name in flags:
-                found.add(name)
+                nested.add(name)
             name = name.rpartition(INNER)[0]
-    return found
+    return nested
 
 
 def _outer_variables(one: Declared, known: dict[str, str]) -> dict[str, str]:
@@ -272,11 +279,17 @@ def _value(kind: str, text: str) -> Value | None:
     """Return a constant; None where there is none, or none that a compiler would need."""
     text = text.partition("; //")[0].strip()
     readers: dict[str, tuple[int, Callable[[str], int | float | str]]] = {
-        "int": (3, int), "short": (3, int), "byte": (3, int), "char": (3, int),
-        "boolean": (3, lambda one: int(one == "true")), "float": (4, lambda one: float(one[:-1])),
-        "long": (5, lambda one: int(one.rstrip("L"))), "double": (6, float),
-        "String": (8, _text), "java.lang.String": (8, _text),
-    }  # fmt: skip
+        "int": (3, int),
+        "short": (3, int),
+        "byte": (3, int),
+        "char": (3, int),
+        "boolean": (3, lambda one: int(one == "true")),
+        "float": (4, lambda one: float(one[:-1])),
+        "long": (5, lambda one: int(one.rstrip("L"))),
+        "double": (6, float),
+        "String": (8, _text),
+        "java.lang.String": (8, _text),
+    }
     if not text or text == "null" or kind not in readers:
         return None
     tag, read = readers[kind]

@@ -6,8 +6,8 @@ import hashlib
 import zipfile
 from pathlib import Path
 
-from android_harness.check.class_file import encoded
-from android_harness.check.signature_text import class_files, declared
+from tools.android_check.class_file import encoded
+from tools.android_check.signature_text import class_files, declared
 
 SIGNATURES = Path(__file__).parent / "signatures"
 # Of Java, what Android has since level 26 only: the library must do without, its least is 24.
