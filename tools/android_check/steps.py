@@ -7,8 +7,9 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from tools.android_check.outcome import StepFailed
 from tools.android_check.pieces import Pieces
@@ -102,7 +103,7 @@ class Steps:
             "org.junit.runner.JUnitCore",
             *(f"org.styleexport.contract.{name}" for name in sorted(tests)),
         ]
-        return run(command, allowed=(0, 1), **{EXCHANGE: folder})
+        return run(command, allowed=(0, 1), variables={EXCHANGE: folder})
 
     def _test_classes(self) -> list[Path]:
         library = self.pieces.kotlin() / "lib"
@@ -225,7 +226,7 @@ def run(
     folder: Path | None = None,
     *,
     allowed: Sequence[int] = (0,),
-    **variables: str,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Run a tool; return its output.
 
@@ -242,7 +243,7 @@ def run(
         done = subprocess.run(
             command,
             cwd=folder,
-            env=os.environ | {"JAVA_OPTS": "-Xmx2g"} | variables,
+            env={**os.environ, "JAVA_OPTS": "-Xmx2g", **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
