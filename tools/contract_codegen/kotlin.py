@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from tools.contract_codegen.kotlin_source import (
+    COLUMNS,
+    call,
+    enum_constant,
+    kdoc,
+    literal,
+    wrapped,
+)
 from tools.contract_codegen.schema_types import (
     Axis,
     Boolean,
@@ -43,7 +50,6 @@ INTS = {("NetworkFact", "min_side"), ("ParityFact", "probes")}
 INT_MAX = 2**31 - 1
 # Structs that messages show.
 TEXT_FORMS = {"SizeFact": "${height}x$width"}
-COLUMNS = 100
 
 
 def generate(contract: Contract, header: str) -> dict[str, str]:
@@ -68,26 +74,21 @@ class _File:
         self.patterns = _pattern_names(contract)
 
     def text(self, header: str) -> str:
-        blocks = [
-            *(block for one in self._structs() for block in self._struct(one)),
-            *(block for one in self.contract.enums_of(self.document.name)
-              for block in self._enum(one)),
-        ]  # fmt: skip
+        name = self.document.name
+        blocks = [self._struct(one) for one in self.contract.structs_of(name)]
+        blocks += [self._enum(one) for one in self.contract.enums_of(name)]
         if self.document is self.contract.documents[0]:
             blocks.append(self._pattern_object())
         body = "\n".join(blocks)
         imports = "".join(f"import {name}\n" for name in _imports(body))
         return f"// {header}\n\npackage org.styleexport.contract.facts\n\n{imports}\n{body}"
 
-    def _structs(self) -> tuple[StructType, ...]:
-        return self.contract.structs_of(self.document.name)
-
     # ---- types
 
-    def _struct(self, struct: StructType) -> Iterator[str]:
+    def _struct(self, struct: StructType) -> str:
         is_root = struct.name == self.document.root
         docs = [(f"@property {one.name} {_kdoc(one)}") for one in self._kept(struct) if one.doc]
-        lines = [*_comment(struct.doc, docs), f"public data class {struct.name}("]
+        lines = [*kdoc(struct.doc, docs), f"public data class {struct.name}("]
         for field in self._kept(struct):
             lines.append(f"    public val {field.name}: {self._parameter(struct, field)},")
         lines.append(") {")
@@ -96,15 +97,14 @@ class _File:
             members.append([f'    override fun toString(): String = "{form}"'])
         if WRITTEN in struct.documents:
             if is_root:
-                members.append([
-                    "    /** Return the document as JSON in UTF-8, ending in a newline. */",
-                    "    public fun encoded(): ByteArray = StrictJson.write(::write)",
-                ])  # fmt: skip
+                comment = "    /** Return the document as JSON in UTF-8, ending in a newline. */"
+                encoded = "    public fun encoded(): ByteArray = StrictJson.write(::write)"
+                members.append([comment, encoded])
             members.append(list(self._writer(struct)))
         members.append(list(self._companion(struct, is_root=is_root)))
         for index, member in enumerate(members):
             lines += ["", *member] if index else member
-        yield "\n".join([*lines, "}", ""])
+        return "\n".join([*lines, "}", ""])
 
     def _kept(self, struct: StructType) -> list[Field]:
         """Return the fields that are properties; a schema version is always the same."""
@@ -117,7 +117,7 @@ class _File:
         if isinstance(field.type, EnumRef):
             values = self.contract.enum(field.type.name).values
             if len(values) == 1:
-                return f"{type_name} = {type_name}.{_constant(values[0])}"
+                return f"{type_name} = {type_name}.{enum_constant(values[0])}"
         return type_name
 
     def _type(self, kind: FieldType, struct: StructType, field: Field) -> str:
@@ -156,7 +156,7 @@ class _File:
             case Integer() as kind, value if not _is_int(kind, struct, field):
                 return f"{value}L"
             case EnumRef(name), str() as value:
-                return f"{name}.{_constant(value)}"
+                return f"{name}.{enum_constant(value)}"
             case _, value:
                 return json.dumps(value, ensure_ascii=False)
 
@@ -178,7 +178,7 @@ class _File:
                 yield f'            required("{field.key}", constant(SCHEMA_VERSION))'
         yield f"            {struct.name}("
         for field in self._kept(struct):
-            yield from _wrapped(self._read_call(struct, field), 16)
+            yield from wrapped(self._read_call(struct, field), 16)
         yield "            )"
         yield "        }"
         if is_root:
@@ -190,21 +190,21 @@ class _File:
             yield "         * @throws ContractError they are no document of this schema version."
             yield "         */"
             yield f"        public fun read(bytes: ByteArray): {struct.name} ="
-            call = f"StrictJson.read(bytes, SCHEMA_VERSION, {remedy}, reader)"
-            yield from _wrapped(call, 12, end="")
+            read = f"StrictJson.read(bytes, SCHEMA_VERSION, {remedy}, reader)"
+            yield from wrapped(read, 12, end="")
         yield "    }"
 
     def _read_call(self, struct: StructType, field: Field) -> str:
         """Return the argument that reads a field."""
-        kind, call = field.type, "required"
+        kind, method = field.type, "required"
         arguments = [f'"{field.key}"']
         if isinstance(kind, Nullable):
-            kind, call = kind.inner, "nullable" if field.required else "optional"
+            kind, method = kind.inner, "nullable" if field.required else "optional"
         elif not field.required:
-            call = "optional"
+            method = "optional"
             arguments.append(self._default(struct, field))
         arguments.append(self._reader(kind, struct, field))
-        return f"{field.name} = {call}({', '.join(arguments)})"
+        return f"{field.name} = {method}({', '.join(arguments)})"
 
     def _reader(self, kind: FieldType, struct: StructType, field: Field) -> str:
         match kind:
@@ -212,13 +212,13 @@ class _File:
                 if is_path:
                     return "path(Patterns.PATH)"
                 name = f"Patterns.{self.patterns[pattern]}" if pattern else None
-                return _call("text", name, ("max", max_length))
+                return call("text", name, ("max", max_length))
             case Integer(low, high) if _is_int(kind, struct, field):
-                return _call("int", ("min", low), ("max", high))
+                return call("int", ("min", low), ("max", high))
             case Integer(low, high):
-                return _call("long", ("min", low), ("max", high))
+                return call("long", ("min", low), ("max", high))
             case Number(low, high):
-                return _call(
+                return call(
                     "number",
                     ("min", None if low is None else float(low)),
                     ("max", None if high is None else float(high)),
@@ -232,11 +232,11 @@ class _File:
             case EnumRef(name) | StructRef(name):
                 return f"{name}.reader"
             case ListOf(item, low, high):
-                return _call(
+                return call(
                     "list", self._reader(item, struct, field), ("min", low or None), ("max", high)
                 )
             case MapOf(value, key_length, high):
-                return _call(
+                return call(
                     "map",
                     self._reader(value, struct, field),
                     ("keyMax", key_length),
@@ -311,20 +311,21 @@ class _File:
 
     # ---- enums and patterns
 
-    def _enum(self, enum: EnumType) -> Iterator[str]:
+    def _enum(self, enum: EnumType) -> str:
         lines = [
-            *_comment(_enum_doc(enum), ()),
+            *kdoc(_enum_doc(enum), ()),
             f"public enum class {enum.name}(public val serialName: String) {{",
         ]
         for index, value in enumerate(enum.values):
             end = ";" if index == len(enum.values) - 1 else ","
-            lines.append(f'    {_constant(value)}("{value}"){end}')
-        yield "\n".join([
-            *lines, "",
+            lines.append(f'    {enum_constant(value)}("{value}"){end}')
+        lines += [
+            "",
             "    internal companion object {",
             f"        val reader: Read<{enum.name}> = oneOf(entries, {enum.name}::serialName)",
-            "    }", "}", "",
-        ])  # fmt: skip
+            "    }",
+        ]
+        return "\n".join([*lines, "}", ""])
 
     def _pattern_object(self) -> str:
         lines = ["/** Patterns of the contract's texts. */", "internal object Patterns {"]
@@ -333,8 +334,8 @@ class _File:
                 next(one.description for one in _texts(self.contract) if one.pattern == pattern)
                 or f"a text that matches {pattern}"
             )
-            call = f"val {name} = TextPattern({_literal(expected)}, {_literal(pattern)})"
-            lines += _wrapped(call, 4, end="")
+            value = f"val {name} = TextPattern({literal(expected)}, {literal(pattern)})"
+            lines += wrapped(value, 4, end="")
         return "\n".join([*lines, "}", ""])
 
 
@@ -382,84 +383,11 @@ def _texts_of(kind: FieldType) -> Iterator[Text]:
             pass
 
 
-def _call(name: str, *arguments: str | tuple[str, object] | None) -> str:
-    """Return a call with the arguments that are set."""
-    parts: list[str] = []
-    for argument in arguments:
-        if isinstance(argument, str):
-            parts.append(argument)
-        elif argument is not None and argument[1] is not None:
-            parts.append(f"{argument[0]} = {_number(argument[1])}")
-    return f"{name}({', '.join(parts)})"
-
-
-def _number(value: object) -> str:
-    return f"{value:_}" if isinstance(value, int) else str(value)
-
-
-def _literal(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).replace("$", "\\$")
-
-
-def _constant(value: str) -> str:
-    return re.sub(r"\W", "_", value).upper()
-
-
-def _wrapped(call: str, indent: int, end: str = ",") -> Iterator[str]:
-    """Yield a call on one line, or with its arguments below it, each wrapped in turn."""
-    space = " " * indent
-    if len(space + call + end) <= COLUMNS:
-        yield f"{space}{call}{end}"
-        return
-    begin, _, rest = call.partition("(")
-    arguments = _split(rest.removesuffix(")"))
-    yield f"{space}{begin}("
-    together = f"{space}    {', '.join(arguments)},"
-    if len(together) <= COLUMNS:
-        yield together
-    else:
-        for argument in arguments:
-            yield from _wrapped(argument, indent + 4)
-    yield f"{space}){end}"
-
-
-def _split(arguments: str) -> list[str]:
-    """Return the arguments of a call; commas in brackets and strings part none."""
-    parts, depth, is_string = [""], 0, False
-    for letter in arguments:
-        is_string ^= letter == '"'
-        depth += 0 if is_string else (letter == "(") - (letter == ")")
-        if letter == "," and depth == 0 and not is_string:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [part.strip() for part in parts]
-
-
 def _kdoc(field: Field) -> str:
     note = ""
     if isinstance(field.type, ListOf) and isinstance(field.type.item, Axis):
         note = " It is null here."
     return field.doc + note
-
-
-def _comment(text: str, tags: Sequence[str]) -> list[str]:
-    """Return a KDoc comment at the margin."""
-    text = _markdown(text)
-    if not tags and len(text) + 8 <= COLUMNS and "\n" not in text:
-        return [f"/** {text} */"]
-    lines: list[str] = []
-    for paragraph in text.split("\n\n"):
-        lines += ["", *textwrap.wrap(paragraph, COLUMNS - 4)]
-    if tags:
-        lines.append("")
-    for tag in tags:
-        lines += textwrap.wrap(_markdown(tag), COLUMNS - 4, subsequent_indent="  ")
-    return ["/**", *(f" * {line}".rstrip() for line in lines[1:]), " */"]
-
-
-def _markdown(text: str) -> str:
-    return re.sub(r"\bNone\b", "null", text.replace("``", "`"))
 
 
 def _imports(body: str) -> list[str]:
