@@ -59,11 +59,13 @@ class Text(Struct, frozen=True):
         pattern: regular expression that the whole string must match; without anchors.
         max_length: in code points.
         is_path: whether it is a path below a folder, which must not have ".." among its parts.
+        description: what a text of the pattern is, for messages; None where the schema has none.
     """
 
     pattern: str | None = None
     max_length: int | None = None
     is_path: bool = False
+    description: str | None = None
 
 
 class Integer(Struct, frozen=True):
@@ -401,7 +403,9 @@ def _text(schema: Mapping[str, Any], at: tuple[str, str]) -> Text:
         if not (pattern.startswith("^") and pattern.endswith("$")):
             raise SchemaError(f"{at}: the pattern {pattern} is not anchored at both ends")
         pattern = pattern[1:-1]
-    return Text(pattern, schema.get("maxLength"), schema.get("description") == PATH_DESCRIPTION)
+    description = schema.get("description")
+    is_path = description == PATH_DESCRIPTION
+    return Text(pattern, schema.get("maxLength"), is_path, description)
 
 
 def _declared_order(definition: Mapping[str, Any], attributes: Mapping[str, str]) -> list[str]:

@@ -1,12 +1,12 @@
 package org.styleexport.contract
 
+import com.google.gson.JsonObject
 import kotlin.test.Test
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import org.styleexport.contract.arithmetic.SafeTensors
 import org.styleexport.contract.json.ContractError
-import org.styleexport.contract.json.JsonObject
 
 class ProbesTest {
     @Test
