@@ -60,8 +60,8 @@ class NetworkSpec:
         Names are looked up later, when the network is opened.
 
         Raises:
-            UsageError: a weights file, a factory that is not written as one, or an unknown setting
-                or pixel range of an ONNX file.
+            UsageError: the text is another file, a factory that is not written as one, or has an
+                unknown setting or pixel range of an ONNX file.
         """
         if text.endswith(".pt2"):
             return cls(text, NetworkSource.PROGRAM)
@@ -75,6 +75,11 @@ class NetworkSpec:
             raise UsageError(
                 f"network {text!r} is a weights file, expected {MODULE_SOURCES}: type NETWORK "
                 f"--checkpoint {text}"
+            )
+        if Path(text).suffix and Path(text).exists():
+            raise UsageError(
+                f"network {text!r} is a {Path(text).suffix} file, expected a .pt2 or .onnx file, "
+                f"{MODULE_SOURCES}"
             )
         if re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", text):
             module, _, function = text.rpartition(".")

@@ -64,24 +64,34 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[Non
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    end = cpu_seconds()
     try:
         return (yield)
     finally:
-        limit = float(item.config.getini(LIMIT))
-        spent = cpu_seconds() - item.stash[_START] - sum(_shared.values())
-        item.user_properties.append((PROPERTY, round(spent, 2)))
-        item.user_properties += [
-            (SHARED, f"{seconds:.2f} {name}")
-            for name, seconds in _shared.items()
-            if seconds > limit / 100
-        ]
-        if spent > limit and item.get_closest_marker("slow") is None:
-            pytest.fail(
-                f"{item.nodeid} took {spent:.1f} s of CPU, at most {limit:g} s allowed: do less in "
-                "it, share its artifacts (tests/zoo.py), or mark it slow",
-                pytrace=False,
-            )
+        # The last test of a file tears down what all its tests shared: that is not its own.
+        if nextitem is not None and nextitem.path == item.path:
+            end = cpu_seconds()
+        _judge(item, end - item.stash[_START] - sum(_shared.values()))
+
+
+def _judge(item: pytest.Item, spent: float) -> None:
+    """Note what a test spent, and fail it if that is over the limit."""
+    limit = float(item.config.getini(LIMIT))
+    item.user_properties.append((PROPERTY, round(spent, 2)))
+    item.user_properties += [
+        (SHARED, f"{seconds:.2f} {name}")
+        for name, seconds in _shared.items()
+        if seconds > limit / 100
+    ]
+    if spent > limit and item.get_closest_marker("slow") is None:
+        pytest.fail(
+            f"{item.nodeid} took {spent:.1f} s of CPU, at most {limit:g} s allowed: do less in "
+            "it, share its artifacts (tests/zoo.py), or mark it slow",
+            pytrace=False,
+        )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

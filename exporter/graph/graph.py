@@ -17,6 +17,7 @@ from styleexport.core.macs import operation_macs
 from styleexport.core.manifest import TensorFact
 from styleexport.core.quiet import quiet
 from styleexport.core.types import MAX_SIDE, Role, Size
+from styleexport.exporter.graph.proof import in_float64, run_exactly
 from styleexport.exporter.graph.sample import Sample, samples_of
 
 CHECKS = ("_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range")
@@ -65,7 +66,7 @@ class Graph:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of convolutions and matrix products; 0 when sizes are open."""
-        return 0 if self.dynamic else sum(map(_macs, self.program.graph.nodes))
+        return 0 if self.dynamic else sum(map(node_macs, self.program.graph.nodes))
 
     def digest(self) -> str:
         """Return the sha256 over its operations and weights."""
@@ -91,6 +92,12 @@ class Graph:
         inputs = example_inputs(self.inputs, self.size)
         return samples_of(self.reading, set(self.layer_names()), inputs)
 
+    @cached_property
+    def exact_output(self) -> Tensor:
+        """The output in float64 on seeded random inputs, by which rewrites are proven."""
+        inputs = tuple(x.double() for x in example_inputs(self.inputs, self.size))
+        return run_exactly(in_float64(self.module()), inputs)
+
     def module(self) -> torch.fx.GraphModule:
         """Return the program as a module to be rewritten; its weights are copies.
 
@@ -111,13 +118,21 @@ class Graph:
         return replace(self, program=program)
 
 
-def _macs(node: torch.fx.Node) -> int:
+def node_macs(node: torch.fx.Node) -> int:
     """Return the multiply-accumulates of one operation; 0 for what is no ATen operation."""
     value, name = node.meta.get("val"), str(node.target)
     if not name.startswith("aten.") or not isinstance(value, Tensor):
         return 0
     values = (x.meta.get("val") for x in node.args if isinstance(x, torch.fx.Node))
     return operation_macs(name, [x.shape for x in values if isinstance(x, Tensor)], value.shape)
+
+
+def operation_of(node: object) -> str:
+    """Return the operation of a node without namespace and overload, for example ``conv2d``."""
+    if not isinstance(node, torch.fx.Node) or node.op != "call_function":
+        return ""
+    parts = str(node.target).split(".")
+    return parts[1] if parts[0] == "aten" and len(parts) > 1 else str(node.target)
 
 
 def copied(module: nn.Module) -> nn.Module:

@@ -18,6 +18,29 @@ aten = torch.ops.aten
 UNFOLDED_BYTES = 256 * 2**20
 
 
+def in_float64(module: GraphModule) -> GraphModule:
+    """Return the module, changed in place to compute in float64."""
+    retype(module.double(), torch.float32, torch.float64)
+    return module
+
+
+def retype(module: GraphModule, old: torch.dtype, new: torch.dtype) -> None:
+    """Make the network's own conversions follow the type it runs in, and drop checks of it.
+
+    Only conversions to float32 are changed, and only those are changed back.
+    """
+    for node in list(module.graph.nodes):
+        if node.target is aten._assert_tensor_metadata.default:
+            module.graph.erase_node(node)
+        elif new is torch.float64 or "retyped" in node.meta:
+            values = (*node.args, *node.kwargs.values())
+            if any(value is old for value in values):
+                node.meta["retyped"] = True
+                node.args = tuple(new if value is old else value for value in node.args)
+                node.kwargs = {k: new if v is old else v for k, v in node.kwargs.items()}
+    module.recompile()
+
+
 def run_exactly(module: GraphModule, inputs: tuple[Tensor, ...]) -> Tensor:
     """Return a module's output; each value is freed after its last reader."""
     with torch.no_grad():

@@ -12,7 +12,7 @@ from torch.fx import GraphModule, Node
 from styleexport.core import plugins
 from styleexport.core.manifest import PassFact
 from styleexport.exporter.graph.graph import Graph, copied, example_inputs
-from styleexport.exporter.graph.proof import run_exactly
+from styleexport.exporter.graph.proof import in_float64, retype, run_exactly
 
 PACKAGE = "styleexport.exporter.passes"
 TOLERANCE = 1e-10
@@ -58,18 +58,17 @@ def apply_passes(
     reported as refused. All are proven together, and one by one where that fails.
     """
     chosen = passes if passes is not None else all_passes()
-    module = graph.module().double()
-    _retype(module, torch.float32, torch.float64)
+    module = in_float64(graph.module())
     inputs = tuple(x.double() for x in example_inputs(graph.inputs, graph.size))
     rewritten, outcomes = module, list[Outcome]()
     for item in chosen:
         rewritten, outcome = _rewritten(rewritten, item)
         outcomes.append(outcome)
     if any(outcome.applied for outcome in outcomes):
-        expected = run_exactly(module, inputs)
+        expected = graph.exact_output
         if _difference(rewritten, inputs, expected) > TOLERANCE:
             rewritten, outcomes = _one_by_one(module, chosen, inputs, expected)
-    _retype(rewritten, torch.float64, torch.float32)
+    retype(rewritten, torch.float64, torch.float32)
     facts = tuple(
         PassFact(name=item.name, applied=outcome.applied, refused=outcome.refused)
         for item, outcome in zip(chosen, outcomes, strict=True)
@@ -110,23 +109,6 @@ def _difference(module: GraphModule, inputs: tuple[Tensor, ...], expected: Tenso
     """Return the largest difference of an output from what is expected, of its largest value."""
     found = run_exactly(module, inputs)
     return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
-
-
-def _retype(module: GraphModule, old: torch.dtype, new: torch.dtype) -> None:
-    """Make the network's own conversions follow the type it runs in, and drop checks of it.
-
-    Only conversions to float32 are changed, and only those are changed back.
-    """
-    for node in list(module.graph.nodes):
-        if node.target is torch.ops.aten._assert_tensor_metadata.default:
-            module.graph.erase_node(node)
-        elif new is torch.float64 or "retyped" in node.meta:
-            values = (*node.args, *node.kwargs.values())
-            if any(value is old for value in values):
-                node.meta["retyped"] = True
-                node.args = tuple(new if value is old else value for value in node.args)
-                node.kwargs = {k: new if v is old else v for k, v in node.kwargs.items()}
-    module.recompile()
 
 
 def tensor_of(module: GraphModule, node: object) -> Tensor | None:

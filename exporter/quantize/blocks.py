@@ -16,8 +16,8 @@ import torch
 from torch.fx import Graph as Nodes
 from torch.fx import GraphModule, Node
 
-from styleexport.core.macs import operation_macs
 from styleexport.core.recipe import FloatLayer
+from styleexport.exporter.graph.graph import node_macs, operation_of
 from styleexport.exporter.graph.rewrite import argument
 
 CONV, TRANSPOSED = "conv2d", "conv_transpose2d"
@@ -54,18 +54,10 @@ class QuantizedBlock:
     transposed: bool
 
 
-def kind(node: object) -> str:
-    """Return the operation of a node without namespace and overload, for example ``conv2d``."""
-    if not isinstance(node, Node) or node.op != "call_function":
-        return ""
-    parts = str(node.target).split(".")
-    return parts[1] if parts[0] == "aten" and len(parts) > 1 else str(node.target)
-
-
 def moves(node: Node) -> bool:
     """Whether a node only moves values; a padding with another value than 0 adds one."""
-    padded = kind(node) == "pad" and argument(node, 3, "value") not in (None, 0, 0.0)
-    return kind(node) in PASSED_ON and not padded
+    padded = operation_of(node) == "pad" and argument(node, 3, "value") not in (None, 0, 0.0)
+    return operation_of(node) in PASSED_ON and not padded
 
 
 def source_of(node: Node) -> Node:
@@ -82,14 +74,14 @@ def find_blocks(module: GraphModule) -> tuple[QuantizedBlock, ...]:
     """
     found: list[QuantizedBlock] = []
     for node in module.graph.nodes:
-        if kind(node) not in (CONV, TRANSPOSED):
+        if operation_of(node) not in (CONV, TRANSPOSED):
             continue
         data, weight, *rest = node.args
         bias = rest[0] if rest else None
         if not (isinstance(weight, Node) and weight.op == "get_attr" and isinstance(data, Node)):
             continue
         readers = list(node.users)
-        fused = len(readers) == 1 and kind(readers[0]) in ACTIVATIONS
+        fused = len(readers) == 1 and operation_of(readers[0]) in ACTIVATIONS
         found.append(
             QuantizedBlock(
                 layer=node.name,
@@ -97,16 +89,11 @@ def find_blocks(module: GraphModule) -> tuple[QuantizedBlock, ...]:
                 source=source_of(data).name,
                 weight=str(weight.target),
                 bias=str(bias.target) if isinstance(bias, Node) else None,
-                macs=_macs(node, data, weight),
-                transposed=kind(node) == TRANSPOSED,
+                macs=node_macs(node),
+                transposed=operation_of(node) == TRANSPOSED,
             )
         )
     return tuple(found)
-
-
-def _macs(node: Node, data: Node, weight: Node) -> int:
-    shapes = [x.meta["val"].shape for x in (data, weight)]
-    return operation_macs(str(node.target), shapes, node.meta["val"].shape)
 
 
 def default_float_layers(
@@ -135,11 +122,13 @@ def _amplified(nodes: Nodes) -> set[str]:
     found: set[str] = set()
     for result in nodes.output_node().all_input_nodes:
         node, amplified = result, False
-        while kind(node) in TO_THE_PICTURE:
-            centres = kind(node) == "sub" and any(kind(x) == "mean" for x in node.all_input_nodes)
-            amplified = amplified or kind(node) in (*NORMS, *SQUASHING) or centres
+        while operation_of(node) in TO_THE_PICTURE:
+            centres = operation_of(node) == "sub" and any(
+                operation_of(x) == "mean" for x in node.all_input_nodes
+            )
+            amplified = amplified or operation_of(node) in (*NORMS, *SQUASHING) or centres
             node = max(node.all_input_nodes, key=elements)
-        if kind(node) == CONV and amplified:
+        if operation_of(node) == CONV and amplified:
             found.add(node.name)
     return found
 

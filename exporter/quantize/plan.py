@@ -23,13 +23,12 @@ from styleexport.core.manifest import (
     SizeFact,
 )
 from styleexport.core.recipe import FloatLayer, Int8Recipe, Range, Settings
-from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.graph import Graph, operation_of
 from styleexport.exporter.graph.rewrite import add_weight
 from styleexport.exporter.quantize.blocks import (
     QuantizedBlock,
     default_float_layers,
     find_blocks,
-    kind,
     nodes_by_name,
     quantized_blocks,
     ranged_layers,
@@ -259,9 +258,9 @@ def _scales(
     found: dict[str, Tensor] = {}
     for name, item in seen.items():
         node = by_name[name]
-        if node.op != "call_function" or kind(node) in ("clamp", "hardtanh"):
+        if node.op != "call_function" or operation_of(node) in ("clamp", "hardtanh"):
             continue
-        ahead = [r for x in node.users for r in (x.users if kind(x) == "relu" else (x,))]
+        ahead = [r for x in node.users for r in (x.users if operation_of(x) == "relu" else (x,))]
         inside = all(leads_to(reader, layers) for reader in ahead)
         strength = settings.equalize if inside else 1.0
         key = outputs[name].layer if name in outputs else name
@@ -282,7 +281,7 @@ def quantization_fact(
     float_layers = [
         FloatIslandFact(ops=tuple(ops), reason=reason) for reason, ops in reasons.items()
     ]
-    present = {kind(node) for node in module.graph.nodes}
+    present = {operation_of(node) for node in module.graph.nodes}
     if statistics := tuple(op for op in STATISTICS if op in present):
         float_layers.append(
             FloatIslandFact(ops=statistics, reason="instance statistics lose 5 to 13 dB in int8")

@@ -18,7 +18,8 @@ from torch.fx import GraphModule, Interpreter, Node
 from styleexport.core.arrays import Arrays
 from styleexport.core.quiet import quiet
 from styleexport.core.recipe import Range, RangeMethod
-from styleexport.exporter.quantize.blocks import kind, nodes_by_name
+from styleexport.exporter.graph.graph import operation_of
+from styleexport.exporter.quantize.blocks import nodes_by_name
 
 # Of each layer and input, so many values are kept for methods that look at their distribution.
 SAMPLES = 1 << 16
@@ -155,7 +156,7 @@ def ranges_of(
     for name, item in seen.items():
         low, high = float(item.low.min()), float(item.high.max())
         node = by_name[name]
-        if kind(node) in ("clamp", "hardtanh"):
+        if operation_of(node) in ("clamp", "hardtanh"):
             low, high = _clamped(node, low, high)
         elif node.op != "placeholder" and high > low:
             low, high = METHODS[method](item, low, high)

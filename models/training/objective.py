@@ -68,24 +68,23 @@ class Objective(Protocol):
 
     def first_db(self, contents: Tensor, styles: Tensor | None) -> float | None:
         """Return `psnr_db` from before the first step."""
-        ...
+        return None
 
     def psnr_db(self, contents: Tensor, styles: Tensor | None) -> float | None:
-        """Return the PSNR of paintings to a teacher's in dB; None without a teacher.
+        """Return the PSNR of paintings to a teacher's in dB; None where it is not measured.
 
         Args:
             contents: [N, 3, H, W] in 0..1.
             styles: [M, 3, H, W] in 0..1; None for a fixed-style network.
         """
-        ...
+        return None
 
     def state(self) -> dict[str, Any]:
         """Return what a resumed training needs besides the network's weights."""
-        ...
+        return {}
 
     def load(self, state: dict[str, Any]) -> None:
         """Restore what `state` returned."""
-        ...
 
 
 def crop_pool(
@@ -114,7 +113,7 @@ def crop_pool(
     )
 
 
-class AdainObjective:
+class AdainObjective(Objective):
     """The AdaIN objective under a VGG-16 loss network; see `models.losses.adain`.
 
     Args:
@@ -217,19 +216,6 @@ class AdainObjective:
     def sheet_network(self) -> object:
         """Return the network."""
         return self.network
-
-    def first_db(self, contents: Tensor, styles: Tensor | None) -> None:
-        """Return None: there is no teacher."""
-
-    def psnr_db(self, contents: Tensor, styles: Tensor | None) -> None:
-        """Return None: there is no teacher."""
-
-    def state(self) -> dict[str, Any]:
-        """Return nothing: the network's weights are all there is."""
-        return {}
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Do nothing."""
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.bfloat16)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from styleexport.core.arrays import Arrays
+from styleexport.core.macs import operation_macs
 from styleexport.core.program import load_program
 from styleexport.runtime_bench.profiles._profiler import Profile, TimedOperation, repeated
 from styleexport.runtime_bench.runners._runner import RunOptions
@@ -115,15 +115,11 @@ def _at_once() -> None:
 
 
 def _macs(kind: str, args: tuple[Any, ...], value: Any) -> int:  # noqa: ANN401
-    """Return the MACs of one operation: output elements times the size of a filter."""
-    if kind in ("aten.conv2d", "aten.convolution"):
-        return value.numel() * math.prod(args[1].shape[1:])
-    if kind in ("aten.linear", "aten.addmm"):
-        weight = args[1] if kind == "aten.linear" else args[2]
-        return value.numel() * weight.shape[1 if kind == "aten.linear" else 0]
-    if kind in ("aten.matmul", "aten.bmm", "aten.mm"):
-        return value.numel() * args[0].shape[-1]
-    return 0
+    """Return the MACs of one operation as it was called."""
+    if not isinstance(value, torch.Tensor):
+        return 0
+    shapes = [x.shape for x in args if isinstance(x, torch.Tensor)]
+    return operation_macs(kind, shapes, value.shape)
 
 
 PROFILER = profiler

@@ -19,5 +19,6 @@ def render_template(package: str, name: str, **context: object) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     return environment.get_template(name).render(context)

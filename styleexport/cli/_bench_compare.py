@@ -72,11 +72,13 @@ def _compare_two(
     from styleexport.runtime_bench.report.number_format import printable
 
     first, second = read_report(before), read_report(after)
-    found = compare_reports(first, second, fail_above=fail_above, across_machines=across_machines)
+    comparisons = compare_reports(
+        first, second, fail_above=fail_above, across_machines=across_machines
+    )
     for line in notes(first, second):
         talk(printable(line))
-    print_json(found) if as_json else _print({cell.name: cell for cell in found})
-    worse = regressions(found)
+    print_json(comparisons) if as_json else _print({cell.name: cell for cell in comparisons})
+    worse = regressions(comparisons)
     if worse:
         others = f"; {len(worse) - 1} more" if len(worse) > 1 else ""
         remedy = "find what changed, or allow more with --fail-above"
@@ -87,17 +89,17 @@ def _compare_within(report: Path, by: Attribute, as_json: bool) -> None:
     from styleexport.runtime_bench.contract.latency import read_report
     from styleexport.runtime_bench.report.comparison import compare_within
 
-    found = compare_within(read_report(report), by)
-    print_json(found) if as_json else _print(
-        {f"{item.cells.name}, then {item.second}": item.cells for item in found}
+    comparisons = compare_within(read_report(report), by)
+    print_json(comparisons) if as_json else _print(
+        {f"{item.cells.name}, then {item.second}": item.cells for item in comparisons}
     )
 
 
-def _print(found: Mapping[str, CellComparison]) -> None:
+def _print(comparisons: Mapping[str, CellComparison]) -> None:
     from styleexport.runtime_bench.report.number_format import printable
 
-    print_table(HEADER, [(printable(name), *_figures(cell)) for name, cell in found.items()])
-    for name, cell in found.items():
+    print_table(HEADER, [(printable(name), *_figures(cell)) for name, cell in comparisons.items()])
+    for name, cell in comparisons.items():
         for line in (*cell.differences, *cell.regressions):
             click.echo(printable(f"{name}: {line}"))
 

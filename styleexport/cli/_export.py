@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 import click
 
 from styleexport.cli._common import PATH, human_bytes, json_option, print_json, print_table, talk
-from styleexport.cli._types import BUDGET, QUANTIZE, ROLE, SIZE, merge_precisions
+from styleexport.cli._types import BUDGET, NETWORK, QUANTIZE, ROLE, SIZE, merge_precisions
 from styleexport.core.types import Precision, Role, Size, Sizing
 
 if TYPE_CHECKING:
     from styleexport.core.manifest import FileFact
     from styleexport.exporter.pipeline import Exported
     from styleexport.exporter.targets._target import Target
+    from styleexport.models.network_spec import NetworkSpec
     from styleexport.runtime_bench.quality.budget import Budget
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 OPTIONS = (
-    click.argument("network", default="adain-lite"),
+    click.argument("network", type=NETWORK, default="adain-lite"),
     click.option(
         "--checkpoint",
         "checkpoints",
@@ -75,7 +76,7 @@ OPTIONS = (
 class Common(TypedDict):
     """The values of `OPTIONS`."""
 
-    network: str
+    network: NetworkSpec
     checkpoints: tuple[Path, ...]
     roles: tuple[Role, ...]
     sizes: tuple[Size, ...]

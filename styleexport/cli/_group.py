@@ -93,7 +93,7 @@ class DefaultGroup(click.Group):
         first = args[0] if args else ""
         if first not in self.commands:
             meant = suggestion(first, tuple(self.commands))
-            if meant and not Path(first).exists():
+            if meant and not Path(first).exists() and not ctx.resilient_parsing:
                 raise UsageError(
                     f"unknown command {first!r}: expected {', '.join(self.commands)} or "
                     f"{self.operand}{meant}"

@@ -15,8 +15,10 @@ from styleexport.core.errors import UsageError
 from styleexport.core.types import Precision, Role, Size
 
 if TYPE_CHECKING:
+    from styleexport.models.compress.distill.levels import Level
     from styleexport.models.compress.prune.budget import PruneBudget
     from styleexport.models.compress.prune.mirrors import LayerPair
+    from styleexport.models.network_spec import NetworkSpec
     from styleexport.runtime_bench.quality.budget import Budget
     from styleexport.runtime_bench.runners._choice import RunnerChoice
 
@@ -141,6 +143,25 @@ def _parse_mirror(text: str) -> LayerPair:
     return LayerPair.parse(text)
 
 
+def _parse_network(text: str) -> NetworkSpec:
+    from styleexport.models.network_spec import NetworkSpec
+
+    return NetworkSpec.parse(text)
+
+
+def _parse_level(text: str) -> tuple[Level, float]:
+    from styleexport.models.compress.distill.levels import parse_level
+
+    return parse_level(text)
+
+
+def _parse_match(text: str) -> tuple[str, str]:
+    from styleexport.models.compress.distill.levels import parse_match
+
+    return parse_match(text)
+
+
+NETWORK = Parsed("NETWORK", _parse_network)
 SIZE = Parsed("HxW", Size.parse)
 ROLE = Parsed("ROLE", _parse_role)
 QUANTIZE = Parsed("PRECISION", _parse_quantize)
@@ -149,4 +170,6 @@ SHARE = Parsed("SHARE", _parse_share)
 RUNNER = Parsed("NAME[:SETTING=VALUE,...]", _parse_runner)
 BUDGET = Parsed("BUDGET", _parse_budget)
 PRUNE_BUDGET = Parsed("BUDGET", _parse_prune_budget)
+LEVEL = Parsed("NAME=WEIGHT", _parse_level)
+MATCH = Parsed("TEACHER_LAYER=STUDENT_LAYER", _parse_match)
 MIRROR = Parsed("LAYER=LAYER", _parse_mirror)

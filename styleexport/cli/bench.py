@@ -180,18 +180,18 @@ def bench(
     request = _request(artifacts, options)
     paths = _free_paths(artifacts, request, out, overwrite)
     measured: list[LatencyReport] = []
-    for found in bench_everywhere(request, talk):
-        _check_any_ran(found)
-        path = paths.get(found.harness.name, paths["desktop"])
-        write_report(found, path)
+    for report in bench_everywhere(request, talk):
+        _check_any_ran(report)
+        path = paths.get(report.harness.name, paths["desktop"])
+        write_report(report, path)
         talk(f"report: {path}")
-        measured.append(found)
+        measured.append(report)
     if as_json:
         print_json(measured if len(measured) > 1 else measured[0])
     else:
         _print(measured)
-    for found in measured:
-        _check_any_right(found)
+    for report in measured:
+        _check_any_right(report)
 
 
 def _request(artifacts: tuple[Path, ...], options: Options) -> BenchRequest:
@@ -251,19 +251,19 @@ def _free_paths(
 
 
 def _print(measured: Sequence[LatencyReport]) -> None:
-    for found in measured:
+    for report in measured:
         if len(measured) > 1:
-            click.echo(f"{found.machine.device}, {found.machine.os}")
-        _print_cells(found)
+            click.echo(f"{report.machine.device}, {report.machine.os}")
+        _print_cells(report)
 
 
-def _print_cells(found: LatencyReport) -> None:
-    for size in dict.fromkeys(cell.size.size() for cell in found.cells):
-        click.echo(f"{size}, {found.protocol.rounds} rounds")
-        print_table(HEADER, [_row(cell) for cell in found.cells if cell.size.size() == size])
-    for cell in found.cells:
+def _print_cells(report: LatencyReport) -> None:
+    for size in dict.fromkeys(cell.size.size() for cell in report.cells):
+        click.echo(f"{size}, {report.protocol.rounds} rounds")
+        print_table(HEADER, [_row(cell) for cell in report.cells if cell.size.size() == size])
+    for cell in report.cells:
         if cell.message:
-            click.echo(_story(cell))
+            click.echo(_error_line(cell))
 
 
 def _row(cell: CellFact) -> tuple[str, ...]:
@@ -291,27 +291,27 @@ def _ms(nanoseconds: float) -> str:
     return f"{nanoseconds / 1e6:.2f}"
 
 
-def _check_any_ran(found: LatencyReport) -> None:
+def _check_any_ran(report: LatencyReport) -> None:
     """Refuse a report that says nothing of any file.
 
     Raises:
         DeviceError: none could run.
     """
-    if all(cell.parity is None and cell.status != "measured" for cell in found.cells):
-        raise DeviceError(f"nothing was measured: {_story(found.cells[0])}")
+    if all(cell.parity is None and cell.status != "measured" for cell in report.cells):
+        raise DeviceError(f"nothing was measured: {_error_line(report.cells[0])}")
 
 
-def _check_any_right(found: LatencyReport) -> None:
+def _check_any_right(report: LatencyReport) -> None:
     """Refuse a report in which nothing was timed.
 
     Raises:
         DeviceError: what ran did not end.
         ParityFailure: what ran differs from its network.
     """
-    if not any(cell.status == "measured" or _is_proven(cell) for cell in found.cells):
-        wrong = [cell for cell in found.cells if cell.status == "wrong"]
+    if not any(cell.status == "measured" or _is_proven(cell) for cell in report.cells):
+        wrong = [cell for cell in report.cells if cell.status == "wrong"]
         kind = ParityFailure if wrong else DeviceError
-        raise kind(f"nothing was measured: {_story((wrong or found.cells)[0])}")
+        raise kind(f"nothing was measured: {_error_line((wrong or report.cells)[0])}")
 
 
 def _is_proven(cell: CellFact) -> bool:
@@ -322,7 +322,7 @@ def _is_proven(cell: CellFact) -> bool:
     return proven and not any_runner(cell.runner).timed
 
 
-def _story(cell: CellFact) -> str:
+def _error_line(cell: CellFact) -> str:
     return f"{cell.subject.path} on {cell.runner_label}: {cell.message}"
 
 

@@ -67,11 +67,11 @@ def compare(
     _check_suffixes(out, png)
     settings = _settings(budget, loss_weights, lpips_heads)
     choice = FileFilter(size=size, role=role, target=target)
-    found = judge(pairs_of(names, choice), settings, progress=talk)
-    _write(found, out, png)
-    comparisons = [item.comparison for item in found]
+    compared = judge(pairs_of(names, choice), settings, progress=talk)
+    _write(compared, out, png)
+    comparisons = [item.comparison for item in compared]
     print_json(comparisons) if as_json else _print(comparisons)
-    _hold_to_budget(comparisons)
+    _check_budgets(comparisons)
 
 
 def _check_suffixes(out: Path | None, png: Path | None) -> None:
@@ -101,7 +101,7 @@ def _settings(
     return JudgeSettings(vgg16_loss_network(loss_weights), lpips, budget)
 
 
-def _write(found: Sequence[Compared], out: Path | None, png: Path | None) -> None:
+def _write(compared: Sequence[Compared], out: Path | None, png: Path | None) -> None:
     from styleexport.core.files import replace_file
     from styleexport.core.images import write_image
     from styleexport.runtime_bench.quality.contact_sheet import sheet
@@ -109,10 +109,10 @@ def _write(found: Sequence[Compared], out: Path | None, png: Path | None) -> Non
 
     if out is not None:
         with replace_file(out) as part:
-            part.write_text(page(found), encoding="utf-8")
+            part.write_text(page(compared), encoding="utf-8")
         talk(f"side by side: {out}")
     if png is not None:
-        worst = min(found, key=lambda item: item.comparison.quality.psnr_db)
+        worst = min(compared, key=lambda item: item.comparison.quality.psnr_db)
         write_image(sheet(worst), png)
         talk(f"side by side of {worst.comparison.candidate}: {png}")
 
@@ -127,7 +127,7 @@ def _print(comparisons: Sequence[QualityComparison]) -> None:
     print_table(("file", *HEADER), [(item.candidate, *cells(item)) for item in comparisons])
 
 
-def _hold_to_budget(comparisons: Sequence[QualityComparison]) -> None:
+def _check_budgets(comparisons: Sequence[QualityComparison]) -> None:
     failed = [item for item in comparisons if item.failures]
     if failed:
         others = f"; so are {len(failed) - 1} more" if len(failed) > 1 else ""

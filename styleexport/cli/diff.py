@@ -60,39 +60,39 @@ def diff(
 
     if out is not None:
         check_suffix(out)
-    found = diff_files(a, b, size=size, layers=layers, threshold_db=threshold_db)
-    written = _write_heat_map(found, out)
+    result = diff_files(a, b, size=size, layers=layers, threshold_db=threshold_db)
+    written = _write_heat_map(result, out)
     if as_json:
-        print_json(found.report)
+        print_json(result.report)
     else:
-        _print(found.report)
+        _print(result.report)
     if written is not None:
         talk(f"heat map: {written}")
-    measured = found.report.output.psnr_db
+    measured = result.report.output.psnr_db
     if fail_below is not None and measured < fail_below:
         raise ParityFailure(
-            f"{found.report.b} differs from {found.report.a}: psnr {measured} dB measured, at "
+            f"{result.report.b} differs from {result.report.a}: psnr {measured} dB measured, at "
             f"least {fail_below:g} allowed; type --layers to see where they part"
         )
 
 
-def _write_heat_map(found: Diff, out: Path | None) -> Path | None:
+def _write_heat_map(result: Diff, out: Path | None) -> Path | None:
     """Write the heat map and return its path; None for style codes."""
-    if not found.is_picture:
+    if not result.is_picture:
         if out is not None:
             raise UsageError(
-                f"{found.report.a} returns a style code, of which there is no heat map: leave out "
+                f"{result.report.a} returns a style code, of which there is no heat map: leave out "
                 "-o"
             )
         return None
     from styleexport.core.images import write_image
     from styleexport.runtime_bench.diff.heat_map import heat_map
 
-    report = found.report
+    report = result.report
     a, b = Path(report.a).name, Path(report.b).name
     path = out or Path(f"{a}-vs-{b.rsplit('_', 1)[-1]}.png")
     note = f"A and B: {_in_words(report.output)}"
-    write_image(heat_map(found.output_a, found.output_b, f"A: {a}", f"B: {b}", note), path)
+    write_image(heat_map(result.output_a, result.output_b, f"A: {a}", f"B: {b}", note), path)
     return path
 
 

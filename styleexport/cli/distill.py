@@ -9,12 +9,14 @@ import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
 from styleexport.cli._training import TrainingOptions, training_options, uses_bfloat16
-from styleexport.cli._types import SIZE
+from styleexport.cli._types import LEVEL, MATCH, NETWORK, SIZE
 
 if TYPE_CHECKING:
     from styleexport.core.types import Size
-    from styleexport.models.compress.distill.distill import DistillRequest
+    from styleexport.models.compress.distill.levels import Level
     from styleexport.models.compress.distill.report import DistillReport
+    from styleexport.models.compress.distill.request import DistillRequest
+    from styleexport.models.network_spec import NetworkSpec
     from styleexport.models.training.plan import TrainingPlan
 
 SCRATCH_RATE, TUNING_RATE = 1e-3, 1e-4
@@ -23,16 +25,16 @@ SCRATCH_RATE, TUNING_RATE = 1e-3, 1e-4
 class Options(TrainingOptions):
     """Options of a distillation, as typed."""
 
-    teacher: str
+    teacher: NetworkSpec
     teacher_checkpoint: tuple[Path, ...]
-    student: str
+    student: NetworkSpec
     student_checkpoint: tuple[Path, ...]
     student_backbone: Path | None
     content: tuple[Path, ...]
     style: tuple[Path, ...]
     loss_weights: Path | None
-    levels: tuple[str, ...]
-    matches: tuple[str, ...]
+    levels: tuple[tuple[Level, float], ...]
+    matches: tuple[tuple[str, str], ...]
     temperature: float | None
     evaluation: tuple[Path, ...]
     evaluation_style: tuple[Path, ...]
@@ -49,11 +51,11 @@ class Options(TrainingOptions):
     epilog="Example: styleexport distill --teacher adain-vgg16 --teacher-checkpoint "
     "vgg16.safetensors --student adain-lite --content photos/ --style paintings/ -o runs/small",
 )
-@click.option("--teacher", required=True, metavar="NETWORK", help="Network to imitate.")
+@click.option("--teacher", type=NETWORK, required=True, help="Network to imitate.")
 @click.option(
     "--teacher-checkpoint", type=PATH, multiple=True, help="Weights of the teacher; repeatable."
 )
-@click.option("--student", required=True, metavar="NETWORK", help="Network to train.")
+@click.option("--student", type=NETWORK, required=True, help="Network to train.")
 @click.option(
     "--student-checkpoint",
     type=PATH,
@@ -73,8 +75,8 @@ class Options(TrainingOptions):
 @click.option(
     "--level",
     "levels",
+    type=LEVEL,
     multiple=True,
-    metavar="NAME=WEIGHT",
     help="Loss term and its weight: outputs, features, style or logits of the teacher, or the "
     "objective of train; repeatable.  [default: outputs=1 and style=1, with features=0.5 where "
     "layers are matched; logits=1 for networks that return logits]",
@@ -82,8 +84,8 @@ class Options(TrainingOptions):
 @click.option(
     "--match",
     "matches",
+    type=MATCH,
     multiple=True,
-    metavar="TEACHER_LAYER=STUDENT_LAYER",
     help="Pair of layers for the level features; repeatable.  [default: for AdaIN networks, the "
     "encoder's first layer at each scale]",
 )
@@ -140,18 +142,18 @@ def distill(as_json: bool, **options: Unpack[Options]) -> None:
 
 def _request(options: Options) -> DistillRequest:
     """Return the request that the options describe."""
-    from styleexport.models.compress.distill.distill import DistillRequest
-    from styleexport.models.compress.distill.levels import parse_levels, parse_matches
+    from styleexport.models.compress.distill.levels import level_weights
+    from styleexport.models.compress.distill.request import DistillRequest
 
     return DistillRequest(
-        teacher=options["teacher"],
+        teacher=str(options["teacher"]),
         teacher_checkpoints=options["teacher_checkpoint"],
-        student=options["student"],
+        student=str(options["student"]),
         student_checkpoints=options["student_checkpoint"],
         student_backbone=options["student_backbone"],
         plan=_plan(options),
-        levels=parse_levels(options["levels"]),
-        pairs=parse_matches(options["matches"]),
+        levels=level_weights(options["levels"]),
+        pairs=options["matches"],
         temperature=options["temperature"],
         evaluation=options["evaluation"],
         evaluation_style=options["evaluation_style"],
@@ -164,17 +166,16 @@ def _request(options: Options) -> DistillRequest:
 def _plan(options: Options) -> TrainingPlan:
     """Return the plan of the student's training."""
     from styleexport.models.losses.adain import LossWeights
-    from styleexport.models.network_spec import NetworkSpec
     from styleexport.models.training.plan import TrainingPlan, pick_device
 
     device = pick_device(options["device"])
     rate = TUNING_RATE if options["student_checkpoint"] else SCRATCH_RATE
-    labels = (NetworkSpec.parse(options[role]).label for role in ("student", "teacher"))
+    name = f"{options['student'].label}-of-{options['teacher'].label}"
     return TrainingPlan(
         content=options["content"],
         style=options["style"],
         loss_weights=options["loss_weights"],
-        out=options["out"] or Path("runs") / "-of-".join(labels),
+        out=options["out"] or Path("runs") / name,
         steps=options["steps"],
         batch=options["batch"],
         crop=options["crop"],

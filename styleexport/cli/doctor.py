@@ -101,10 +101,10 @@ def _found(name: str) -> str | None:
 
 
 def _verdict(name: str, tested: str, extra: str) -> str:
-    found = _found(name)
-    if found is None:
+    installed = _found(name)
+    if installed is None:
         return f"not installed (extra: {extra})" if extra else "missing"
-    return "tested" if _release(found) == _release(tested) else "untested"
+    return "tested" if _release(installed) == _release(tested) else "untested"
 
 
 def _release(version: str) -> tuple[str, ...]:

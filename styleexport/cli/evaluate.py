@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json
+from styleexport.cli._types import NETWORK
 from styleexport.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from styleexport.models.network_spec import NetworkSpec
 
 
 @click.command(
@@ -15,7 +20,7 @@ from styleexport.core.errors import UsageError
     epilog="Example: styleexport evaluate adain-lite --content photos/ --style paintings/ "
     "--loss-weights vgg16.pth --lpips-heads lin.npz --sheet sheet.png",
 )
-@click.argument("network", default="adain-lite")
+@click.argument("network", type=NETWORK, default="adain-lite")
 @click.option("--checkpoint", "checkpoints", type=PATH, multiple=True, help="Weights; repeatable.")
 @click.option("--content", type=PATH, required=True, help="Folder of photographs.")
 @click.option("--style", type=PATH, required=True, help="Folder of paintings.")
@@ -40,7 +45,7 @@ from styleexport.core.errors import UsageError
 @click.option("--sheet", type=PATH, help="Write a contact sheet of all pairs here.")
 @json_option
 def evaluate(
-    network: str,
+    network: NetworkSpec,
     checkpoints: tuple[Path, ...],
     content: Path,
     style: Path,

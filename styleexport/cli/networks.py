@@ -14,7 +14,7 @@ def networks(as_json: bool) -> None:
     from styleexport.core import plugins
     from styleexport.models.networks._open import PACKAGE, find
 
-    found = [find(name) for name in plugins.names(PACKAGE)]
+    listed = [find(name) for name in plugins.names(PACKAGE)]
     if as_json:
         print_json(
             [
@@ -27,11 +27,11 @@ def networks(as_json: bool) -> None:
                     "shipped_weights": network.weights is not None,
                     "min_side": network.min_side,
                 }
-                for network in found
+                for network in listed
             ]
         )
         return
-    for network in found:
+    for network in listed:
         click.echo(f"{network.name}: {network.summary}")
         click.echo(f"    paper        {network.paper}")
         click.echo(f"    --checkpoint {network.checkpoints}")

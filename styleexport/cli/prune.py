@@ -9,7 +9,7 @@ import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
 from styleexport.cli._training import uses_bfloat16
-from styleexport.cli._types import MIRROR, PRUNE_BUDGET, SIZE
+from styleexport.cli._types import MIRROR, NETWORK, PRUNE_BUDGET, SIZE
 from styleexport.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from styleexport.models.compress.prune.report import PruneReport
     from styleexport.models.compress.prune.request import PruneRequest, SymmetricRequest
     from styleexport.models.compress.prune.sensitivity import Sensitivity
+    from styleexport.models.network_spec import NetworkSpec
 
 SYMMETRIC = "symmetric-l2"
 
@@ -55,7 +56,7 @@ class Options(TypedDict):
     epilog="Example: styleexport prune adain-cd16x --checkpoint e4.pth --checkpoint d4.pth "
     "--method zero-channel -o slim",
 )
-@click.argument("network", default="adain-lite")
+@click.argument("network", type=NETWORK, default="adain-lite")
 @click.option("--checkpoint", "checkpoints", type=PATH, multiple=True, help="Weights; repeatable.")
 @click.option(
     "--method",
@@ -166,7 +167,7 @@ class Options(TypedDict):
 @click.option("--overwrite", is_flag=True, help="Replace a folder that is not empty.")
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and write nothing.")
 @json_option
-def prune(network: str, as_json: bool, **options: Unpack[Options]) -> None:
+def prune(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> None:
     """Remove channels from NETWORK (default: adain-lite), with everything that depends on them.
 
     Writes OUT/weights.safetensors (for --checkpoint of every command), report.json, card.md,
@@ -208,16 +209,14 @@ def _check_options(options: Options) -> None:
         raise UsageError("--style and --resume go with --retrain FOLDER: add it")
 
 
-def _request(network: str, options: Options) -> PruneRequest:
+def _request(network: NetworkSpec, options: Options) -> PruneRequest:
     """Return the request that the options describe."""
     from styleexport.models.compress.prune.request import DEFAULT_SIZE, PruneRequest
-    from styleexport.models.network_spec import NetworkSpec
 
-    label = NetworkSpec.parse(network).label
     return PruneRequest(
-        network=network,
+        network=str(network),
         checkpoints=options["checkpoints"],
-        out=options["out"] or Path(f"{label}-{options['method']}"),
+        out=options["out"] or Path(f"{network.label}-{options['method']}"),
         loss_weights=options["loss_weights"],
         calibration=options["calibration"],
         sizes=options["sizes"] or (DEFAULT_SIZE,),

@@ -49,7 +49,7 @@ def quantize(
     from styleexport.core.errors import UsageError
     from styleexport.models.network_spec import NetworkSource, NetworkSpec
 
-    spec = NetworkSpec.parse(common["network"])
+    spec = common["network"]
     if spec.source is not NetworkSource.ONNX:
         raise UsageError(
             f"quantize takes a .onnx file, got {str(spec)!r}; for a network in PyTorch type "
@@ -57,7 +57,7 @@ def quantize(
         )
     settings = {"pixel_range": pixel_range, "content": content, "style": style}
     named = {name: value for name, value in settings.items() if value is not None}
-    common["network"] = str(replace(spec, **named))
+    common["network"] = NetworkSpec.parse(str(replace(spec, **named)))
     run_export(
         tuple(dict.fromkeys(targets)) or ("onnx",), precisions or (Precision.INT8,), **common
     )

@@ -45,10 +45,10 @@ def report(
     from styleexport.core.files import replace_file
     from styleexport.runtime_bench.report.formats import read_reports, render
 
-    wanted = _format("json-table" if as_json else kind, out)
+    chosen = _format("json-table" if as_json else kind, out)
     if out is not None and out.resolve() in [path.resolve() for path in reports]:
         raise UsageError(f"{out} is one of the reports: choose another place with -o")
-    shown = render(read_reports(reports), wanted, base)
+    shown = render(read_reports(reports), chosen, base)
     if out is None:
         click.echo(shown, nl=False)
         return
@@ -63,13 +63,13 @@ def _format(kind: str | None, out: Path | None) -> Format:
     for known in FORMATS:
         if kind == known:
             return known
-    found = format_of(out) if out is not None else "md"
-    if found is None:
+    by_suffix = format_of(out) if out is not None else "md"
+    if by_suffix is None:
         raise UsageError(
             f"{out} says nothing of a format: expected a suffix .html, .md, .csv or .json; type "
             "for example --format html"
         )
-    return found
+    return by_suffix
 
 
 SECTION = "measure"

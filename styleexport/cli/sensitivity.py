@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
-from styleexport.cli._types import ROLE, SIZE
+from styleexport.cli._types import NETWORK, ROLE, SIZE
 from styleexport.core.types import Role, Size
+
+if TYPE_CHECKING:
+    from styleexport.models.network_spec import NetworkSpec
 
 
 @click.command(
@@ -16,7 +20,7 @@ from styleexport.core.types import Role, Size
     epilog="Example: styleexport sensitivity adain-cd16x --checkpoint e4.pth --checkpoint d4.pth "
     "--size 256 -o layers.png",
 )
-@click.argument("network", default="adain-lite")
+@click.argument("network", type=NETWORK, default="adain-lite")
 @click.option("--checkpoint", "checkpoints", type=PATH, multiple=True, help="Weights; repeatable.")
 @click.option(
     "--role", type=ROLE, help="encode, transform or stylize.  [default: the one that paints]"
@@ -29,7 +33,7 @@ from styleexport.core.types import Role, Size
 @click.option("--trust", is_flag=True, help="Load a .pt2 that could run code.")
 @json_option
 def sensitivity(
-    network: str,
+    network: NetworkSpec,
     checkpoints: tuple[Path, ...],
     role: Role | None,
     size: Size,
@@ -48,16 +52,16 @@ def sensitivity(
 
     loaded = open_network(network, checkpoints, trusted=trust)
     role = role or loaded.default_roles[-1]
-    found = sensitivity_of(loaded, role, size, calibration, talk)
+    result = sensitivity_of(loaded, role, size, calibration, talk)
     if out is not None:
         from styleexport.exporter.search.sensitivity import plot
 
-        plot(found, f"{loaded.network.name} {role} {size}", out)
+        plot(result, f"{loaded.network.name} {role} {size}", out)
         talk(f"plot: {out}")
     if as_json:
-        print_json(found)
+        print_json(result)
         return
-    click.echo(f"all in int8: {found.all_db:.1f} dB, {found.time_share:.0%} of float32's time")
+    click.echo(f"all in int8: {result.all_db:.1f} dB, {result.time_share:.0%} of float32's time")
     print_table(
         ("layer", "MMAC", "alone", "without it", "time saved"),
         [
@@ -65,13 +69,13 @@ def sensitivity(
                 row.layer,
                 f"{row.macs / 1e6:.0f}",
                 f"{row.alone_db:.1f} dB",
-                f"{row.without_db - found.all_db:+.2f} dB",
+                f"{row.without_db - result.all_db:+.2f} dB",
                 f"{row.saved_share:+.1%}",
             )
-            for row in found.layers
+            for row in result.layers
         ],
     )
-    for layer, reason in found.float_layers.items():
+    for layer, reason in result.float_layers.items():
         talk(f"{layer} stays in float: {reason}")
 
 

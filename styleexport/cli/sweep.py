@@ -74,7 +74,7 @@ def sweep(
     rows = engine.current_rows(request) if dry_run else engine.sweep(request, export_one, talk)
     print_json(rows) if as_json else _print(rows)
     if not dry_run:
-        _hold_to_all(rows, request)
+        _check_complete(rows, request)
 
 
 def _suffixes() -> dict[str, str]:
@@ -115,7 +115,7 @@ def _print(rows: Sequence[SweepRow]) -> None:
     )
 
 
-def _hold_to_all(rows: Sequence[SweepRow], request: SweepRequest) -> None:
+def _check_complete(rows: Sequence[SweepRow], request: SweepRequest) -> None:
     """Say where the table is, and fail where a cell of it is missing."""
     talk(f"table: {request.out}")
     missing = [row for row in rows if row.status != "measured"]

@@ -10,9 +10,11 @@ import click
 
 from styleexport.cli._common import PATH, json_option, print_json, talk
 from styleexport.cli._training import TrainingOptions, training_options, uses_bfloat16
+from styleexport.cli._types import NETWORK
 
 if TYPE_CHECKING:
     from styleexport.models.compress.quantize_aware.fine_tune import QuantizeAware
+    from styleexport.models.network_spec import NetworkSpec
     from styleexport.models.training.plan import TrainingPlan
 
 STEPS, TUNING_STEPS = 20_000, 400
@@ -44,7 +46,7 @@ class Options(TrainingOptions):
     epilog="Example: styleexport train adain-lite --content photos/ --style paintings/ "
     "--loss-weights vgg16.pth -o runs/lite",
 )
-@click.argument("network", default="adain-lite")
+@click.argument("network", type=NETWORK, default="adain-lite")
 @click.option(
     "--content", type=PATH, multiple=True, required=True, help="Folder of photographs; repeatable."
 )
@@ -118,7 +120,7 @@ class Options(TrainingOptions):
 )
 @training_options
 @json_option
-def train(network: str, as_json: bool, **options: Unpack[Options]) -> None:
+def train(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> None:
     """Train NETWORK with the AdaIN objective under a VGG-16 loss network.
 
     Writes OUT/weights.safetensors (for --checkpoint), OUT/last.pt (for --resume), OUT/log.jsonl and
@@ -133,9 +135,9 @@ def train(network: str, as_json: bool, **options: Unpack[Options]) -> None:
 
     recipes = _quantize_aware(options)
     plan = _plan(network, options)
-    start = partial(train_network, network, plan)
+    start = partial(train_network, str(network), plan)
     if recipes is not None:
-        start = partial(fine_tune_network, network, plan, recipes)
+        start = partial(fine_tune_network, str(network), plan, recipes)
     result = start(
         checkpoints=options["checkpoints"],
         backbone=options["backbone"],
@@ -169,7 +171,7 @@ def _quantize_aware(options: Options) -> QuantizeAware | None:
     return quantize_aware(options["recipes"], DEFAULT_TEACHER_WEIGHT if weight is None else weight)
 
 
-def _plan(network: str, options: Options) -> TrainingPlan:
+def _plan(network: NetworkSpec, options: Options) -> TrainingPlan:
     """Return the plan that the options describe."""
     from styleexport.models.losses.adain import LossWeights
     from styleexport.models.training.plan import TrainingPlan, pick_device
@@ -181,7 +183,7 @@ def _plan(network: str, options: Options) -> TrainingPlan:
         content=options["content"],
         style=options["style"],
         loss_weights=options["loss_weights"],
-        out=options["out"] or Path("runs") / network.replace(":", "-"),
+        out=options["out"] or Path("runs") / network.label,
         steps=options["steps"] or steps,
         batch=options["batch"],
         crop=options["crop"],

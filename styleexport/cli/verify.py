@@ -21,9 +21,9 @@ def verify(artifact: Path, as_json: bool) -> None:
     from styleexport.core.manifest import read_manifest
     from styleexport.runtime_bench.parity import check_artifact
 
-    found = check_artifact(artifact, read_manifest(artifact))
+    checked = check_artifact(artifact, read_manifest(artifact))
     if as_json:
-        print_json(found)
+        print_json(checked)
     else:
         print_table(
             ("file", "runner", "measured", "allowed", "verdict"),
@@ -35,11 +35,11 @@ def verify(artifact: Path, as_json: bool) -> None:
                     f"{parity.allowed_db:g} dB",
                     "pass" if parity.passed else "FAIL",
                 )
-                for path, parities in found.items()
+                for path, parities in checked.items()
                 for parity in parities
             ],
         )
-    failed = [(path, p) for path, parities in found.items() for p in parities if not p.passed]
+    failed = [(path, p) for path, parities in checked.items() for p in parities if not p.passed]
     if failed:
         path, parity = failed[0]
         raise ParityFailure(

@@ -10,5 +10,5 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 # Inputs by name, float32: images [N, 3, H, W] in 0..1, style codes [N, K], the strength [1].
 Arrays = Mapping[str, Array]
-# Anything that computes outputs by name from inputs by name.
+# Function from inputs by name to outputs by name.
 Run = Callable[[Arrays], dict[str, Array]]

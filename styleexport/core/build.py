@@ -1,4 +1,4 @@
-"""This build of styleexport: its version and the git commit that it runs from."""
+"""Version of styleexport, and the git commit that it runs from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def commit(folder: Path | None = None) -> str | None:
     that project.
 
     Args:
-        folder: of the package; None takes this one's.
+        folder: folder of the package; None is this package's.
     """
     folder = folder or Path(__file__).resolve().parent
     if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
@@ -35,9 +35,9 @@ def commit(folder: Path | None = None) -> str | None:
 def _git(folder: Path, *arguments: str) -> str | None:
     command = ("git", "--no-optional-locks", "-C", str(folder), *arguments)
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command, capture_output=True, text=True, timeout=GIT_SECONDS, check=True
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None
-    return done.stdout.strip() or None
+    return process.stdout.strip() or None

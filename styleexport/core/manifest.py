@@ -498,11 +498,11 @@ def _check_file(folder: Path, name: str, expected: str) -> None:
         )
     if not path.exists():
         raise BadArtifact(f"{path} is missing, the manifest lists it: export the network again")
-    found = sha256_of_file(path)
-    if found != expected:
+    actual = sha256_of_file(path)
+    if actual != expected:
         raise BadArtifact(
-            f"{path} was altered: its sha256 is {found[:12]}…, the manifest says {expected[:12]}…; "
-            "export the network again"
+            f"{path} was altered: its sha256 is {actual[:12]}…, the manifest says "
+            f"{expected[:12]}…; export the network again"
         )
 
 

@@ -1,4 +1,4 @@
-"""Peak signal-to-noise ratio: the one formula of the package."""
+"""Peak signal-to-noise ratio (PSNR) in dB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lowest PSNR at which a file counts as equal to its network, per precision."""
+"""Parity thresholds: the lowest PSNR at which a file counts as equal to its network."""
 
 from __future__ import annotations
 

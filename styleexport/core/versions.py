@@ -1,4 +1,4 @@
-"""The versions that were tested together; `constraints.txt` says the same, and a test compares."""
+"""Library versions that are tested together, the same as in `constraints.txt`."""
 
 from __future__ import annotations
 

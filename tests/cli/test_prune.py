@@ -303,6 +303,7 @@ def test_sensitivity_is_shown_and_drawn_without_a_cut(cli, weights, pictures):
     assert Path("slim/sensitivity.svg").read_text().count('class="mark') == 3 * (5 + 1)
 
 
+@pytest.mark.slow
 def test_a_budget_finds_a_layout(cli, weights, pictures):
     budget = ("--budget", "macs<=60%, bytes<=70%, style<=+5000%")
     dry = symmetric(cli, weights, pictures, *budget, "--dry-run", "--json")
@@ -325,6 +326,7 @@ def test_a_budget_finds_a_layout(cli, weights, pictures):
     assert (report["style"]["pairs"], report["criterion"]) == (12, "l2")
 
 
+@pytest.mark.slow
 def test_a_budget_that_cannot_be_met_offers_the_nearest(cli, weights, pictures):
     done = symmetric(cli, weights, pictures, "--budget", "macs<=1%", "--json")
     assert done.code == 3
@@ -347,6 +349,7 @@ def test_a_budget_that_cannot_be_met_offers_the_nearest(cli, weights, pictures):
     assert "nothing was written" in dry.err
 
 
+@pytest.mark.slow
 def test_style_is_told_of_exact_pruning_too(cli, weights, pictures):
     done = slim(cli, weights, pictures)
     assert done.code == 0, done.err
@@ -355,6 +358,7 @@ def test_style_is_told_of_exact_pruning_too(cli, weights, pictures):
     assert style["distance"]["before"] == pytest.approx(style["distance"]["after"], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_criterion_and_refit_are_remembered(cli, weights, pictures):
     options = ("--layout", "3,16,12,20", "--criterion", "geometric-median", "--no-refit", "--json")
     done = symmetric(cli, weights, pictures, *options)

@@ -50,10 +50,10 @@ def narrowed(name: str, settings: dict) -> LoadedNetwork:
     network = find(name)
     module = network.build(**settings).eval().requires_grad_(False)
     loaded = LoadedNetwork(network, module, ("random.pth",), "0" * 64)
-    coupling = trace_dependencies(module, torch.rand(1, 3, 32, 32), paint_in_own_style)
-    read = {label for layer in coupling.mixing for label in coupling.inputs[layer]}
-    gone = sorted(read - coupling.pinned)[::3]
-    return remove_channels(loaded, coupling.kept_without(gone))
+    dependencies = trace_dependencies(module, torch.rand(1, 3, 32, 32), paint_in_own_style)
+    groups = {g for layer in dependencies.mixing for g in dependencies.inputs[layer]}
+    removed = sorted(groups - dependencies.pinned)[::3]
+    return remove_channels(loaded, dependencies.kept_without(removed))
 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)

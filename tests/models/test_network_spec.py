@@ -50,6 +50,13 @@ def test_what_is_no_network_says_what_to_type(text, message):
         NetworkSpec.parse(text)
 
 
+def test_a_file_of_another_kind_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("candy.tflite").touch()
+    with pytest.raises(UsageError, match=r"is a .tflite file, expected a .pt2 or .onnx file, a na"):
+        NetworkSpec.parse("candy.tflite")
+
+
 @pytest.mark.parametrize(
     ("name", "suggestion"),
     [("adain_lite", "adain-lite"), ("Adain-VGG91", "adain-vgg19"), ("fast-styl", "fast-style")],

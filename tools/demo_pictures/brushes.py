@@ -155,14 +155,14 @@ class View:
         away = f32(np.broadcast_to(steps, (STEPS, shape[1])))
         rows = self.level - (ground(f32(away * side), away) - eye) / away * self.focal
         top = -np.minimum.accumulate(rows, axis=0)
-        wanted = -np.arange(shape[0], dtype=np.float64)
-        hits = [np.searchsorted(top[:, i], wanted) for i in range(shape[1])]
-        found = np.stack(hits, axis=1)
-        self.sky = found == STEPS
-        after = np.clip(found, 1, STEPS - 1)
+        heights = -np.arange(shape[0], dtype=np.float64)
+        hits = [np.searchsorted(top[:, i], heights) for i in range(shape[1])]
+        hit = np.stack(hits, axis=1)
+        self.sky = hit == STEPS
+        after = np.clip(hit, 1, STEPS - 1)
         cols = np.arange(shape[1])[None]
         high, low = rows[after, cols], rows[after - 1, cols]
-        share = np.clip((low + wanted[:, None]) / np.maximum(low - high, 1e-6), 0, 1)
+        share = np.clip((low + heights[:, None]) / np.maximum(low - high, 1e-6), 0, 1)
         start = steps[:, 0][after - 1]
         self.z = f32(start + share * (steps[:, 0][after] - start))
         self.x = f32(self.z * side)
@@ -231,9 +231,9 @@ def water(picture: Array, level: int, noise: Noise, rough: float, tint: str) -> 
     source = np.abs(level - 1 - rows * 0.97 + tilt * rough * height)
     shift = cols + tilt * rough * width * 0.12
     y = np.clip(source, 0, level - 1).astype(np.int32)
-    seen = picture[y, np.clip(shift, 0, width - 1).astype(np.int32)]
+    mirrored = picture[y, np.clip(shift, 0, width - 1).astype(np.int32)]
     deep = np.clip(0.08 + 0.42 * near + tilt * 0.25, 0, 0.8)
-    picture[level:] = mix(f32(seen * 0.95), rgb(tint), f32(deep))
+    picture[level:] = mix(f32(mirrored * 0.95), rgb(tint), f32(deep))
 
 
 class Canvas:

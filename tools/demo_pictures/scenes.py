@@ -30,8 +30,8 @@ def _mirror(picture: Array, mask: Array, base: float, noise: Noise, share: float
     tilt = noise.fbm(f32(cols / 50), f32(rows / 7), 3, 0.6)
     y = np.clip(2 * base - rows + tilt * 16, 0, base).astype(np.int32)
     x = np.clip(cols + tilt * 12, 0, shape[1] - 1).astype(np.int32)
-    seen = mask[y, x] * share * ramp(base, base + 1, rows) * ramp(base + 330, base + 40, rows)
-    picture[:] = mix(picture, f32(picture[y, x] * 0.85), f32(seen))
+    visible = mask[y, x] * share * ramp(base, base + 1, rows) * ramp(base + 330, base + 40, rows)
+    picture[:] = mix(picture, f32(picture[y, x] * 0.85), f32(visible))
 
 
 def harbour() -> Array:

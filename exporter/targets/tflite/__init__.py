@@ -19,14 +19,13 @@ from torch.fx import GraphModule, Node
 from styleexport.core.manifest import PassFact, QuantizationFact, TensorFact
 from styleexport.core.recipe import Int8Recipe
 from styleexport.core.types import Precision, Sizing
-from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.graph import Graph, operation_of
 from styleexport.exporter.quantize.blocks import (
     CONV,
     PASSED_ON,
     TRANSPOSED,
     QuantizedBlock,
     find_blocks,
-    kind,
     nodes_by_name,
 )
 from styleexport.exporter.quantize.plan import quantization_fact
@@ -169,7 +168,7 @@ def _followers(node: Node) -> Iterator[str]:
     yield node.name
     while len(node.users) == 1:
         (node,) = node.users
-        if kind(node) in APART:
+        if operation_of(node) in APART:
             return
         yield node.name
 

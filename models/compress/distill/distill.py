@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 import torch
@@ -33,6 +32,7 @@ from styleexport.models.compress.distill.quality import (
     evaluation_set,
 )
 from styleexport.models.compress.distill.report import WEIGHTS, DistillReport, card
+from styleexport.models.compress.distill.request import DistillRequest
 from styleexport.models.compress.distill.setup import (
     DistillationSetup,
     distillation_setup,
@@ -41,51 +41,11 @@ from styleexport.models.compress.distill.setup import (
 from styleexport.models.network import LoadedNetwork
 from styleexport.models.networks._open import describe, open_network
 from styleexport.models.training.loop import Trainer
-from styleexport.models.training.plan import TrainingPlan
 from styleexport.models.training.resume import check_resumable, pictures_sha256
 from styleexport.models.training.run import run_logged
-from styleexport.models.training.start import StartingPoint
 
 STATE = "distill.json"
 LAST = "last.pt"
-DEFAULT_SIZE = Size(256, 256)
-
-
-@dataclass(frozen=True)
-class DistillRequest:
-    """What a distillation takes.
-
-    Attributes:
-        teacher: network specification, as `open_network` takes it.
-        teacher_checkpoints: weights files of the teacher.
-        student: network specification of a module; see `describe`.
-        student_checkpoints: weights files that the student starts from; () for random weights.
-        student_backbone: weights file of an encoder that the student starts from.
-        plan: training plan.
-        levels: weight of each level; {} for those that suit the networks.
-        pairs: layers to match, the teacher's first; () for those of known networks.
-        temperature: temperature of the logits; None for 4.
-        evaluation: folders of photographs to evaluate on; () for those that ship.
-        evaluation_style: folders of paintings to evaluate on; () for those that ship.
-        size: size of pictures that are evaluated, drawn and timed; a square.
-        resume: whether to continue the run in the folder.
-        dry_run: whether to report only, without training.
-    """
-
-    teacher: str
-    teacher_checkpoints: tuple[Path, ...]
-    student: str
-    student_checkpoints: tuple[Path, ...]
-    student_backbone: Path | None
-    plan: TrainingPlan
-    levels: Mapping[Level, float]
-    pairs: tuple[tuple[str, str], ...]
-    temperature: float | None = None
-    evaluation: tuple[Path, ...] = ()
-    evaluation_style: tuple[Path, ...] = ()
-    size: Size = DEFAULT_SIZE
-    resume: bool = False
-    dry_run: bool = False
 
 
 class DistillState(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +89,7 @@ def distill(request: DistillRequest, progress: Progress = lambda _: None) -> Dis
     if plan.out.is_file():
         raise UsageError(f"{plan.out} is a file; type -o with the name of a folder")
     teacher = open_teacher(request.teacher, request.teacher_checkpoints)
-    student = starting_point(request).open(describe(request.student, "student"))
+    student = request.start.open(describe(request.student, "student"))
     setup = distillation_setup(
         teacher, student, plan, request.levels, request.pairs, request.temperature
     )
@@ -149,13 +109,6 @@ def distill(request: DistillRequest, progress: Progress = lambda _: None) -> Dis
     trainer, losses = _train(request, setup, pictures, progress)
     report = msgspec.structs.replace(report, steps=trainer.step, losses=losses)
     return _write(request, setup, (teacher, before), pictures, trainer, report, progress)
-
-
-def starting_point(request: DistillRequest) -> StartingPoint:
-    """Return the weights that the student starts from."""
-    return StartingPoint(
-        request.student_checkpoints, request.student_backbone, request.plan.seed, role="student"
-    )
 
 
 def _check_size(size: Size, teacher: LoadedNetwork, student: LoadedNetwork) -> None:
@@ -304,5 +257,5 @@ def _architecture(
     }
     if Level.LOGITS in setup.weights:
         schedule["temperature"] = setup.temperature
-    parents = starting_point(request).files
+    parents = request.start.files
     return record_after(student.network, student.module, parents, DISTILL, schedule)

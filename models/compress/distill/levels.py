@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import enum
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from styleexport.core.errors import UsageError
 
@@ -48,25 +48,34 @@ MEANINGFUL = {
 }
 
 
-def parse_levels(texts: Sequence[str]) -> dict[Level, float]:
-    """Return the weight of each level that ``--level NAME=WEIGHT`` names; NAME alone weighs 1.
+def parse_level(text: str) -> tuple[Level, float]:
+    """Return the level and the weight that ``NAME=WEIGHT`` names; NAME alone weighs 1.
 
     Raises:
-        UsageError: no such level, one named twice, or a weight that is not above 0.
+        UsageError: no such level, or a weight that is not above 0.
+    """
+    names = [level.value for level in Level]
+    name, equals, weight = (part.strip() for part in text.partition("="))
+    if name not in names:
+        close = difflib.get_close_matches(name.lower(), names, n=1)
+        raise UsageError(
+            f"unknown level {name!r}: expected one of {', '.join(names)}; "
+            + (f"did you mean {close[0]}?" if close else "type for example --level outputs=1")
+        )
+    return Level(name), _weight(text, name, weight) if equals else 1.0
+
+
+def level_weights(levels: Iterable[tuple[Level, float]]) -> dict[Level, float]:
+    """Return the weight of each level.
+
+    Raises:
+        UsageError: a level is named twice.
     """
     weights: dict[Level, float] = {}
-    names = [level.value for level in Level]
-    for text in texts:
-        name, equals, weight = (part.strip() for part in text.partition("="))
-        if name not in names:
-            close = difflib.get_close_matches(name.lower(), names, n=1)
-            raise UsageError(
-                f"unknown level {name!r}: expected one of {', '.join(names)}; "
-                + (f"did you mean {close[0]}?" if close else "type for example --level outputs=1")
-            )
-        if Level(name) in weights:
-            raise UsageError(f"level {name} is named twice: type --level {name}=WEIGHT once")
-        weights[Level(name)] = _weight(text, name, weight) if equals else 1.0
+    for level, weight in levels:
+        if level in weights:
+            raise UsageError(f"level {level} is named twice: type --level {level}=WEIGHT once")
+        weights[level] = weight
     return weights
 
 
@@ -83,22 +92,19 @@ def _weight(text: str, name: str, weight: str) -> float:
     return value
 
 
-def parse_matches(texts: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Return the pairs of layers that ``--match TEACHER_LAYER=STUDENT_LAYER`` names.
+def parse_match(text: str) -> tuple[str, str]:
+    """Return the pair of layers that ``TEACHER_LAYER=STUDENT_LAYER`` names.
 
     Raises:
         UsageError: not a pair.
     """
-    pairs: list[tuple[str, str]] = []
-    for text in texts:
-        teacher, equals, student = (part.strip() for part in text.partition("="))
-        if not (teacher and equals and student):
-            raise UsageError(
-                f"--match {text!r} is not a pair of layers: type TEACHER_LAYER=STUDENT_LAYER, such "
-                "as --match encoder.features.17=encoder.deep"
-            )
-        pairs.append((teacher, student))
-    return tuple(pairs)
+    teacher, equals, student = (part.strip() for part in text.partition("="))
+    if not (teacher and equals and student):
+        raise UsageError(
+            f"--match {text!r} is not a pair of layers: type TEACHER_LAYER=STUDENT_LAYER, such "
+            "as --match encoder.features.17=encoder.deep"
+        )
+    return teacher, student
 
 
 def temperature_of(value: float | None, levels: Mapping[Level, float]) -> float:

@@ -27,7 +27,13 @@ from styleexport.models.encoders.lite import LiteEncoder
 from styleexport.models.losses.adain import CONTENT_LEVELS, loss_network
 from styleexport.models.losses.loss_network import EncoderFeatures, shipped_loss_network
 from styleexport.models.training.data import CropPool
-from styleexport.models.training.objective import AdainObjective, Batch, crop_pool, to_device
+from styleexport.models.training.objective import (
+    AdainObjective,
+    Batch,
+    Objective,
+    crop_pool,
+    to_device,
+)
 from styleexport.models.training.plan import TrainingPlan
 
 OUTSIDE = 10.0
@@ -56,8 +62,8 @@ class DistillBatch:
     code: Tensor | None = None
 
 
-class DistillObjective:
-    """Distance of a student to its teacher, level by level; an `Objective`.
+class DistillObjective(Objective):
+    """Distance of a student to its teacher, level by level.
 
     Args:
         setup: teacher, student and levels.
@@ -136,12 +142,6 @@ class DistillObjective:
     def sheet_network(self) -> object:
         """Return the student in inference mode."""
         return self.student.module.eval()
-
-    def first_db(self, contents: Tensor, styles: Tensor | None) -> None:
-        """Return None: the report measures it."""
-
-    def psnr_db(self, contents: Tensor, styles: Tensor | None) -> None:
-        """Return None: the report measures it."""
 
     def state(self) -> dict[str, Any]:
         """Return the state of the pools of crops."""

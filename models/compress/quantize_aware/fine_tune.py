@@ -28,7 +28,13 @@ from styleexport.models.network import RoleModule, StyleNetwork, TwoImageModule
 from styleexport.models.networks._open import describe
 from styleexport.models.training.data import CropPool
 from styleexport.models.training.loop import Trainer
-from styleexport.models.training.objective import AdainObjective, Batch, crop_pool, to_device
+from styleexport.models.training.objective import (
+    AdainObjective,
+    Batch,
+    Objective,
+    crop_pool,
+    to_device,
+)
 from styleexport.models.training.plan import TrainingPlan
 from styleexport.models.training.run import TrainingResult, run_training
 from styleexport.models.training.start import StartingPoint
@@ -84,7 +90,7 @@ def tuning_plan(plan: TrainingPlan, module: nn.Module) -> TrainingPlan:
     return replace(plan, trains=("",))
 
 
-class QuantizeAwareObjective:
+class QuantizeAwareObjective(Objective):
     """Distance to the float network's paintings under int8 rounding, plus the AdaIN objective.
 
     Args:

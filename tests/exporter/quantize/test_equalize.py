@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from styleexport.exporter.graph.graph import example_inputs
-from styleexport.exporter.quantize.blocks import find_blocks, kind, nodes_by_name
+from styleexport.exporter.graph.graph import example_inputs, operation_of
+from styleexport.exporter.quantize.blocks import find_blocks, nodes_by_name
 from styleexport.exporter.quantize.equalize import LEAST_SHARE, equalization_scales, equalized
 from tests.exporter.conftest import SIZE, graph_of
 
@@ -42,13 +42,17 @@ def added(before, after, operation: str) -> list:
     """The nodes of an operation that a rewrite added."""
     old = nodes_by_name(before.module())
     new = nodes_by_name(after.module())
-    return [node for name, node in new.items() if name not in old and kind(node) == operation]
+    return [
+        node for name, node in new.items() if name not in old and operation_of(node) == operation
+    ]
 
 
 def maps_multiplied(graph) -> list[str]:
     """The multiplications whose result has more than one place."""
     nodes = nodes_by_name(graph.module())
-    sizes = {name: node.meta["val"].shape for name, node in nodes.items() if kind(node) == "mul"}
+    sizes = {
+        name: node.meta["val"].shape for name, node in nodes.items() if operation_of(node) == "mul"
+    }
     return [name for name, shape in sizes.items() if math.prod(shape[2:]) > 1]
 
 
@@ -87,7 +91,7 @@ def test_the_network_computes_the_same(painter, expand):
         before, after = values(painter, name, inputs), values(result, name, inputs)
         torch.testing.assert_close(after, per_channel(before, GAIN), rtol=1e-4, atol=1e-4)
     assert bool(added(painter, result, "sqrt")) == expand
-    assert ("instance_norm" in {kind(n) for n in result.module().graph.nodes}) != expand
+    assert ("instance_norm" in {operation_of(n) for n in result.module().graph.nodes}) != expand
 
 
 def test_a_relu_pool_and_the_next_convolution_take_a_gain_without_an_operation(painter):
@@ -152,7 +156,7 @@ def test_what_takes_no_factor_is_refused_and_left(painter):
         "conv2d_9: no such layer",
         "relu_2: nothing before it takes a factor",
     }
-    kinds = [[kind(node) for node in g.module().graph.nodes] for g in (painter, result)]
+    kinds = [[operation_of(node) for node in g.module().graph.nodes] for g in (painter, result)]
     assert kinds[0] == kinds[1]
 
 

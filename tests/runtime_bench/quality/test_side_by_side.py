@@ -88,7 +88,7 @@ def test_the_difference_is_amplified_as_stated():
     candidate[0, 2, 0, 1] = 0.9
     candidate[0, 0, 3, 3] = np.nan
     pixels = np.asarray(scale.map(reference, candidate)).astype(int)
-    assert scale.words == "difference x25.5, lightest: 10/255 and more"
+    assert scale.caption == "difference x25.5, lightest: 10/255 and more"
     assert pixels[0, 0].sum() > 600
     assert np.array_equal(pixels[0, 0], pixels[0, 1])
     assert pixels[1, 1].sum() < 60
@@ -111,6 +111,7 @@ def test_the_page_is_whole_and_needs_nothing_else(found):
     text = page([found])
     parser = Balanced()
     parser.feed(text)
+    assert text.startswith("<!DOCTYPE html>\n")
     assert parser.open == []
     # Four rows of five, and six crops.
     assert len(parser.images) == 26

@@ -53,6 +53,7 @@ def page(desktop) -> Elements:
 def test_the_page_needs_nothing_else_and_runs_nothing(desktop, phone):
     found = render([desktop, phone], "html")
     elements = Elements(found)
+    assert found.startswith("<!DOCTYPE html>\n")
     assert {name for name, _ in elements.found} & {"script", "link", "iframe", "object"} == set()
     assert all(image["src"].startswith("data:image/png;base64,") for image in elements.all("img"))
     assert not re.search(r"""(?:src|href|action)\s*=\s*["'](?!data:)""", found)

@@ -251,11 +251,13 @@ def test_no_scheduler_is_said(request_of, fake: Fake, monkeypatch: pytest.Monkey
 def test_what_dask_sets_for_its_workers_is_taken_back(
     fake: Fake, request_of, monkeypatch: pytest.MonkeyPatch
 ):
-    for name in run.UNWANTED:
+    for name in run.REMOVED_VARIABLES:
         monkeypatch.setenv(name, "1")
     monkeypatch.setattr(host_lock, "lock_path", lambda: fake.folder / "lock")
     (cell,) = run.cells_of(request_of("a"))
-    seen = run._measure(lambda *_: str(set(run.UNWANTED) & set(os.environ)).encode(), Path(), cell)
+    seen = run._measure(
+        lambda *_: str(set(run.REMOVED_VARIABLES) & set(os.environ)).encode(), Path(), cell
+    )
     assert seen == b"set()"
 
 

@@ -23,9 +23,10 @@ from styleexport.models.architecture import (
     read_architecture,
     write_weights,
 )
-from styleexport.models.compress.distill.distill import DistillRequest, distill
+from styleexport.models.compress.distill.distill import distill
 from styleexport.models.compress.distill.levels import Level, OutputKind
 from styleexport.models.compress.distill.objective import DistillObjective
+from styleexport.models.compress.distill.request import DistillRequest
 from styleexport.models.compress.distill.setup import distillation_setup, open_teacher
 from styleexport.models.encoders import vgg16
 from styleexport.models.networks._open import describe, find, open_network

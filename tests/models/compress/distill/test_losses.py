@@ -14,8 +14,9 @@ from styleexport.models.compress.distill.levels import (
     OutputKind,
     check_levels,
     default_levels,
-    parse_levels,
-    parse_matches,
+    level_weights,
+    parse_level,
+    parse_match,
     temperature_of,
 )
 from styleexport.models.compress.distill.losses import (
@@ -113,12 +114,13 @@ def test_maps_start_from_least_squares():
 
 
 def test_levels_are_read_with_their_weights():
-    assert parse_levels(["outputs", "features=0.5", " style = 2 "]) == {
+    texts = ("outputs", "features=0.5", " style = 2 ")
+    assert level_weights(map(parse_level, texts)) == {
         Level.OUTPUTS: 1.0,
         Level.FEATURES: 0.5,
         Level.STYLE: 2.0,
     }
-    assert parse_matches(["encoder.a=body.0.b"]) == (("encoder.a", "body.0.b"),)
+    assert parse_match("encoder.a=body.0.b") == ("encoder.a", "body.0.b")
 
 
 @pytest.mark.parametrize(
@@ -137,13 +139,13 @@ def test_levels_are_read_with_their_weights():
 )
 def test_levels_that_are_none(texts, message):
     with pytest.raises(UsageError, match=message):
-        parse_levels(texts)
+        level_weights(map(parse_level, texts))
 
 
 @pytest.mark.parametrize("text", ["a", "a=", "=b", ""])
 def test_a_match_that_is_no_pair(text):
     with pytest.raises(UsageError, match="not a pair of layers: type TEACHER_LAYER=STUDENT_LAYER"):
-        parse_matches([text])
+        parse_match(text)
 
 
 def test_temperature_is_of_logits():
