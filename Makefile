@@ -1,5 +1,6 @@
 # make demo   install, export the default network to int8, check it, paint a photograph
-# make test   install with test tools, run every test
+# make test   install with test tools, run the linters and every test
+# make quick  run the tests that are not slow
 # make browser install the JavaScript packages of `styleexport serve`, with npm
 # make swift   get a Swift compiler into ~/.cache/styleexport/swift, for ios-check (root on Debian, 0.6 GB)
 # make ios-check check, build and test the iOS harness as far as this machine can
@@ -12,9 +13,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Tests of a group, by default those of a file, run in one process; see tests/conftest.py.
+# A process a core: threads of BLAS and OpenMP would wait for one another.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest \
+	-n auto --dist loadgroup --no-loadscope-reorder
 ASSETS := styleexport/assets
 
-.PHONY: demo test quick browser swift ios-check android-check exchange lint schema clean
+.PHONY: demo test tests quick browser swift ios-check android-check exchange lint schema clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -31,22 +36,25 @@ demo: $(VENV)/base.stamp
 	$(BIN)/styleexport onnx --quantize int8 -o demo/adain-lite --overwrite
 	$(BIN)/styleexport verify demo/adain-lite
 	$(BIN)/styleexport stylize demo/adain-lite $(ASSETS)/content_lake.jpg $(ASSETS)/style_swirl.jpg -o demo/stylized.png
-	$(BIN)/python -m styleexport.assets.gallery demo/adain-lite demo/gallery.jpg
+	$(BIN)/python -m tools.demo_pictures.gallery demo/adain-lite demo/gallery.jpg
 
-test: lint
-	$(BIN)/python -m pytest -n auto --dist worksteal
+test: lint tests
+
+# Lists the slowest tests, and fails one that takes too much CPU and is not marked slow.
+tests: $(VENV)/dev.stamp
+	$(PYTEST) --durations=40 --junitxml=build/tests.xml
 
 quick: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 browser: $(VENV)/base.stamp
 	$(BIN)/styleexport serve --install
 
 swift: $(VENV)/dev.stamp
-	$(BIN)/python -m ios_harness.check.debian_swift
+	$(BIN)/python -m tools.ios_check.debian_swift
 
 ios-check: $(VENV)/dev.stamp
-	$(BIN)/python -m ios_harness.check
+	$(BIN)/python -m tools.ios_check
 
 android-check: $(VENV)/dev.stamp
 	$(BIN)/python -m tools.android_check --with-d8
@@ -57,7 +65,7 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 schema: $(VENV)/base.stamp
-	$(BIN)/python -m styleexport.runtime_bench.schema docs
+	$(BIN)/python -m styleexport.runtime_bench.contract.schema docs
 	$(BIN)/python -m tools.contract_codegen
 
 exchange: $(VENV)/dev.stamp

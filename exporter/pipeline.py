@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-import msgspec
-
-from styleexport.core.files import remove, replace_folder
+from styleexport.core.file_names import FileName
+from styleexport.core.files import replace_folder
 from styleexport.core.manifest import (
     FILE_NAME,
     SCHEMA_VERSION,
@@ -18,23 +15,21 @@ from styleexport.core.manifest import (
     FileFact,
     Manifest,
     NetworkFact,
-    PassFact,
     ProbeFact,
     ProgramFact,
+    RecipeFact,
     SizeFact,
     sha256_of_file,
-    size_of_file,
 )
 from styleexport.core.program import save_program
-from styleexport.core.types import Precision, Report, Role, Size, Sizing
-from styleexport.exporter.capture import capture
-from styleexport.exporter.feeds import Feeds, GraphFeeds
-from styleexport.exporter.gates import refuse, reject
-from styleexport.exporter.graph import Graph
-from styleexport.exporter.layers import paired_layers
-from styleexport.exporter.passes._rewrite import apply_passes
+from styleexport.core.types import Precision, Progress, Role, Size, Sizing
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.rewrite import apply_passes
+from styleexport.exporter.graph_job import ExportRun, GraphJob
+from styleexport.exporter.int8_export import choose_plans
 from styleexport.exporter.probes import write_probe
-from styleexport.exporter.quantized import Quantizer, composed
+from styleexport.exporter.rejected import raise_over_budget, raise_parity_failure
 from styleexport.exporter.request import (
     QUANTIZED,
     ExportRequest,
@@ -44,11 +39,10 @@ from styleexport.exporter.request import (
     open_targets,
     precisions_of,
 )
-from styleexport.exporter.targets._target import Recipe, Target, Written
+from styleexport.exporter.targets._target import Target
+from styleexport.exporter.write_files import WrittenFile, write_files
 from styleexport.models.network import LoadedNetwork
-from styleexport.runtime_bench.executed import executed
-from styleexport.runtime_bench.formats._format import format_of
-from styleexport.runtime_bench.parity import agreements, check_file
+from styleexport.runtime_bench.parity import agreements
 
 __all__ = ["ExportRequest", "Exported", "check_out", "export"]
 
@@ -72,7 +66,7 @@ class Exported:
     seconds: dict[str, float]
 
 
-def export(request: ExportRequest, report: Report = lambda _: None) -> Exported:
+def export(request: ExportRequest, progress: Progress = lambda _: None) -> Exported:
     """Write an artifact directory, whole or not at all, and return its facts.
 
     Raises:
@@ -84,231 +78,127 @@ def export(request: ExportRequest, report: Report = lambda _: None) -> Exported:
         QualityBudgetExceeded: an int8 file loses more than the budget allows; the same.
         DeviceError: the folder is not writable or the disk is full.
     """
-    targets = open_targets(request, report)
-    check_request(request, targets)
-    check_out(request.out, overwrite=request.overwrite)
-    plan = [(target, precisions_of(target, request, report)) for target in targets]
-    for target, precisions in plan:
-        for precision in precisions:
-            target.check_precision(precision)
-    quantized = any(p in QUANTIZED for _, precisions in plan for p in precisions)
-    if quantized:
-        check_quantized(request, report)
+    run_targets = _targets_of(request, progress)
     fixed = request.sizing is Sizing.FIXED
     sizes = tuple(dict.fromkeys(request.sizes)) if fixed else request.sizes[:1]
     with replace_folder(request.out) as folder:
-        builder = _Builder(request, plan, folder, report)
-        for role in request.roles or request.network.default_roles:
-            for size in sizes:
-                builder.add(role, size)
-        manifest = builder.manifest()
+        run = ExportRun(request, _network_fact(request.network), run_targets, folder, progress)
+        graphs = [
+            _export_graph(run, role, size)
+            for role in request.roles or request.network.default_roles
+            for size in sizes
+        ]
+        manifest = _manifest(run, graphs)
         failed = [fact for fact in manifest.files if not fact.worst.passed]
         if failed:
-            reject(request.out, manifest, failed)
+            raise_parity_failure(request.out, manifest, failed)
         lossy = [fact for fact in manifest.files if fact.quality and fact.quality.failures]
         if lossy and not request.allow_degraded:
-            refuse(request.out, manifest, lossy)
+            raise_over_budget(request.out, manifest, lossy)
         (folder / FILE_NAME).write_bytes(manifest.encoded())
-    return Exported(manifest, builder.seconds)
+    seconds = {file.fact.path: file.seconds for graph in graphs for file in graph.files}
+    return Exported(manifest, seconds)
 
 
-class _Builder:
-    """Collects the files and facts of one artifact."""
+@dataclass(frozen=True)
+class ExportedGraph:
+    """Everything written of one graph.
 
-    def __init__(
-        self,
-        request: ExportRequest,
-        plan: Sequence[tuple[Target, Sequence[Precision]]],
-        folder: Path,
-        report: Report,
-    ) -> None:
-        self.request = request
-        self.network = request.network
-        self.plan = plan
-        self.folder = folder
-        self.report = report
-        self.feeds = Feeds(request.network, request.calibration)
-        self.quantizer = Quantizer(request, folder, report)
-        self.fact = _network_fact(request.network)
-        self.files: list[FileFact] = []
-        self.probes: list[ProbeFact] = []
-        self.programs: list[ProgramFact] = []
-        self.agreements: list[AgreementFact] = []
-        self.seconds: dict[str, float] = {}
+    Attributes:
+        files: files, in the order of targets and precisions.
+        program: captured program.
+        probes: golden inputs and outputs.
+        recipes: int8 recipes.
+        agreements: how near int8 files of several targets come to each other.
+    """
 
-    def add(self, role: Role, size: Size) -> None:
-        """Export one role at one size, to every target from one capture, and check each file."""
-        fixed = self.request.sizing is Sizing.FIXED
-        label = f"{self.network.network.name}_{role}_{size if fixed else self.request.sizing}"
-        self.report(f"{label}: capture")
-        traced = size if fixed else TRACE_SIZE
-        captured = capture(self.network, role, traced, dynamic=not fixed)
-        graph, passes = apply_passes(captured)
-        if self.request.sizing is Sizing.ENUMERATED:
-            graph = graph.taking(tuple(dict.fromkeys(self.request.sizes)))
-        self._add_program(captured, role, size, label)
-        self._add_probes(graph, role, size)
-        feeds = self.feeds.of(graph)
-        for target, precisions in self.plan:
-            for precision in precisions:
-                self._add_timed(graph, feeds, target, precision, label, passes)
-        lossy = [f for f in self._files(graph, Precision.INT8) if f.quality and f.quality.failures]
-        if lossy and self.quantizer.other_ranges(graph, feeds, label):
-            self._write_again(graph, feeds, label, passes)
-        self._add_agreements(graph)
+    files: tuple[WrittenFile, ...]
+    program: ProgramFact
+    probes: tuple[ProbeFact, ...]
+    recipes: tuple[RecipeFact, ...]
+    agreements: tuple[AgreementFact, ...]
 
-    def _add_timed(
-        self, graph: Graph, feeds: GraphFeeds, target: Target, precision: Precision, label: str,
-        passes: tuple[PassFact, ...],
-    ) -> None:  # fmt: skip
-        path = f"{label}_{precision}{target.suffix}"
-        started = time.perf_counter()
-        self.report(f"{path}: write")
-        self._add_file(graph, feeds, target, precision, path, passes)
-        self.seconds[self.files[-1].path] = time.perf_counter() - started
 
-    def _write_again(
-        self, graph: Graph, feeds: GraphFeeds, label: str, passes: tuple[PassFact, ...]
-    ) -> None:
-        """Write the int8 files of a graph in the place of those that are there."""
-        for fact in self._files(graph, Precision.INT8):
-            self.files.remove(fact)
-            del self.seconds[fact.path]
-            remove(self.folder / fact.path)
-        for target, precisions in self.plan:
-            if Precision.INT8 in precisions:
-                self._add_timed(graph, feeds, target, Precision.INT8, label, passes)
+def _targets_of(
+    request: ExportRequest, progress: Progress
+) -> tuple[tuple[Target, tuple[Precision, ...]], ...]:
+    """Return the targets of a request, each with its precisions, when all can be done."""
+    targets = open_targets(request, progress)
+    check_request(request, targets)
+    check_out(request.out, overwrite=request.overwrite)
+    plan = tuple((target, precisions_of(target, request, progress)) for target in targets)
+    for target, precisions in plan:
+        for precision in precisions:
+            target.check_precision(precision)
+    if any(p in QUANTIZED for _, precisions in plan for p in precisions):
+        check_quantized(request, progress)
+    return plan
 
-    def _files(self, graph: Graph, precision: Precision) -> list[FileFact]:
-        """Return the files of a graph and precision, one a target."""
-        wanted = (graph.role, SizeFact.of(graph.size), precision)
-        return [fact for fact in self.files if (fact.role, fact.size, fact.precision) == wanted]
 
-    def _add_agreements(self, graph: Graph) -> None:
-        """Hold the int8 files of several targets against each other."""
-        for precision in QUANTIZED:
-            same = self._files(graph, precision)
-            if len(same) > 1:
-                self.report(f"{graph.role} {graph.size} {precision}: {len(same)} files agree?")
-                self.agreements += agreements(self.folder, same, self.probes)
+def _export_graph(run: ExportRun, role: Role, size: Size) -> ExportedGraph:
+    """Export one role at one size, to every target from one capture, and check each file."""
+    request, network = run.request, run.request.network
+    fixed = request.sizing is Sizing.FIXED
+    name = FileName(network.network.name, role, size if fixed else request.sizing)
+    run.progress(f"{name}: capture")
+    captured = capture(network, role, size if fixed else TRACE_SIZE, dynamic=not fixed)
+    graph, passes = apply_passes(captured)
+    if request.sizing is Sizing.ENUMERATED:
+        graph = graph.with_sizes(tuple(dict.fromkeys(request.sizes)))
+    program = _save_program(run, captured, name, size)
+    others = DYNAMIC_SIZES if request.sizing is Sizing.ANY else ()
+    sizes = graph.sizes or (size, *others)
+    probes = tuple(write_probe(network, role, each, run.folder) for each in sizes)
+    job = GraphJob(run, name, graph, passes, probes)
+    plans = choose_plans(job)
+    files = tuple(write_files(job, plans))
+    return ExportedGraph(
+        files=files,
+        program=program,
+        probes=probes,
+        recipes=tuple(chosen.recipe for chosen in plans.values()),
+        agreements=_agreements(job, [file.fact for file in files]),
+    )
 
-    def _add_program(self, captured: Graph, role: Role, size: Size, label: str) -> None:
-        path = f"programs/{label}.pt2"
-        save_program(captured.program, self.folder / path)
-        self.programs.append(
-            ProgramFact(
-                path=path,
-                role=role,
-                size=SizeFact.of(size),
-                sha256=sha256_of_file(self.folder / path),
+
+def _save_program(run: ExportRun, captured: Graph, name: FileName, size: Size) -> ProgramFact:
+    path = f"programs/{replace(name, suffix='.pt2')}"
+    save_program(captured.program, run.folder / path)
+    return ProgramFact(
+        path=path,
+        role=captured.role,
+        size=SizeFact.of(size),
+        sha256=sha256_of_file(run.folder / path),
+    )
+
+
+def _agreements(job: GraphJob, files: Sequence[FileFact]) -> tuple[AgreementFact, ...]:
+    """Return how near the int8 files of several targets come to each other."""
+    found: list[AgreementFact] = []
+    for precision in QUANTIZED:
+        same = [fact for fact in files if fact.precision is precision]
+        if len(same) > 1:
+            job.run.progress(
+                f"{job.graph.role} {job.graph.size} {precision}: {len(same)} files agree?"
             )
-        )
+            found += agreements(job.run.folder, same, job.probes)
+    return tuple(found)
 
-    def _add_probes(self, graph: Graph, role: Role, size: Size) -> None:
-        others = DYNAMIC_SIZES if self.request.sizing is Sizing.ANY else ()
-        sizes = graph.sizes or (size, *others)
-        self.probes += [write_probe(self.network, role, each, self.folder) for each in sizes]
 
-    def _add_file(
-        self,
-        graph: Graph,
-        feeds: GraphFeeds,
-        target: Target,
-        precision: Precision,
-        path: str,
-        passes: tuple[PassFact, ...],
-    ) -> None:
-        written, recipe = self._write(graph, feeds, target, precision, path)
-        file = self.folder / path
-        inputs, outputs = target.tensors(graph)
-        description = format_of(file).describe(file)
-        fact = FileFact(
-            path=path,
-            role=graph.role,
-            target=target.name,
-            precision=precision,
-            float_dtype=written.float_dtype,
-            version=description.version,
-            size=None if graph.dynamic else SizeFact.of(graph.size),
-            sizes=tuple(map(SizeFact.of, graph.sizes)),
-            inputs=inputs,
-            outputs=outputs,
-            parameters=graph.parameters,
-            macs=graph.macs,
-            int8_mac_share=written.int8_mac_share,
-            quantization=written.quantization,
-            recipe=recipe,
-            execution=executed(file) if recipe else None,
-            passes=(*passes, *written.passes),
-            ops=description.ops,
-            layers=written.layers,
-            scaled_layers=written.scaled_layers,
-            peak_activation_bytes=description.peak_activation_bytes,
-            risks=description.risks,
-            parity=(),
-            size_bytes=size_of_file(file),
-            sha256=sha256_of_file(file),
-        )
-        self.report(f"{path}: parity")
-        fact = msgspec.structs.replace(fact, parity=check_file(self.folder, fact, self.probes))
-        if recipe:
-            self.report(f"{path}: quality")
-            fact = self._judged(fact, graph)
-        self.files.append(fact)
-
-    def _write(
-        self, graph: Graph, feeds: GraphFeeds, target: Target, precision: Precision, path: str
-    ) -> tuple[Written, str | None]:
-        """Write a file; return what is said of it, and the recipe that it follows."""
-        file = self.folder / path
-        if precision not in QUANTIZED:
-            return target.write(graph, Recipe(precision, self.fact), file, feeds), None
-        label = path.removesuffix(f"_{precision}{target.suffix}")
-        plan, fact = self.quantizer.plan(graph, feeds, precision, label)
-        if not target.rounds_results:
-            plan = self.quantizer.without_gains(graph, feeds, plan)
-        source, int8 = plan.followed(expand_norms=target.expands_norms)
-        recipe = Recipe(Precision.INT8, self.fact, int8)
-        written = target.write(source, recipe, file, feeds)
-        # Repaired weights move every layer a little: without them each can be told.
-        exact, _ = plan.followed(expand_norms=target.expands_norms, repair=False)
-        paired, scaled = paired_layers(graph, exact)
-        layers = composed(paired, written.layers)
-        written = replace(
-            written,
-            layers=layers,
-            scaled_layers=tuple(
-                name
-                for name, inner in paired.items()
-                if name in layers and (name in scaled or inner in written.scaled_layers)
-            ),
-            passes=(*plan.facts, *written.passes),
-        )
-        return written, fact.path
-
-    def _judged(self, fact: FileFact, graph: Graph) -> FileFact:
-        """Return the fact with its quality; a degraded file says so in its name."""
-        quality = self.quantizer.quality(graph, fact)
-        path = fact.path
-        if quality.failures:
-            path = path.replace(f"_{fact.precision}.", f"_{fact.precision}-degraded.")
-            (self.folder / fact.path).rename(self.folder / path)
-        return msgspec.structs.replace(fact, quality=quality, path=path)
-
-    def manifest(self) -> Manifest:
-        """Return the facts of everything added."""
-        tools = (*TOOLS, *(tool for target, _ in self.plan for tool in target.tools))
-        return Manifest(
-            schema_version=SCHEMA_VERSION,
-            network=self.fact,
-            files=tuple(self.files),
-            programs=tuple(self.programs),
-            probes=tuple(self.probes),
-            recipes=tuple(self.quantizer.recipes),
-            agreements=tuple(self.agreements),
-            styles=(),
-            tools={name: importlib.metadata.version(name) for name in sorted(set(tools))},
-        )
+def _manifest(run: ExportRun, graphs: Sequence[ExportedGraph]) -> Manifest:
+    """Return the facts of everything written."""
+    tools = {*TOOLS, *(tool for target, _ in run.targets for tool in target.tools)}
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        network=run.network,
+        files=tuple(file.fact for graph in graphs for file in graph.files),
+        programs=tuple(graph.program for graph in graphs),
+        probes=tuple(probe for graph in graphs for probe in graph.probes),
+        recipes=tuple(recipe for graph in graphs for recipe in graph.recipes),
+        agreements=tuple(item for graph in graphs for item in graph.agreements),
+        styles=(),
+        tools={name: importlib.metadata.version(name) for name in sorted(tools)},
+    )
 
 
 def _network_fact(loaded: LoadedNetwork) -> NetworkFact:

@@ -1,4 +1,4 @@
-"""Golden inputs and outputs: what every runner must reproduce before anything else counts."""
+"""Probes: golden inputs and outputs that every runner must reproduce first."""
 
 from __future__ import annotations
 
@@ -10,18 +10,25 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from styleexport.core.assets import DEMO_CONTENT, DEMO_STYLE, folder
+from styleexport.core.file_names import FileName
 from styleexport.core.images import array_from_image, read_image
 from styleexport.core.manifest import ProbeFact, SizeFact, sha256_of_file
+from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Role, Size
-from styleexport.exporter.quantize.calibration import fit
 from styleexport.models.network import LoadedNetwork
 
 # Full colours, then greys: a swapped channel, a wrong range or a clipped end shows at once. All are
 # multiples of 1/255, as the pictures are: a pixel buffer holds them exactly.
 BAR = (
-    (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 1.0, 0.0),
-    (1.0, 1.0, 1.0), (128 / 255,) * 3, (64 / 255,) * 3, (0.0, 0.0, 0.0),
-)  # fmt: skip
+    (1.0, 0.0, 0.0),
+    (0.0, 1.0, 0.0),
+    (0.0, 0.0, 1.0),
+    (1.0, 1.0, 0.0),
+    (1.0, 1.0, 1.0),
+    (128 / 255,) * 3,
+    (64 / 255,) * 3,
+    (0.0, 0.0, 0.0),
+)
 STRENGTH = 0.75
 
 
@@ -31,7 +38,7 @@ def probe_image(name: str, size: Size) -> NDArray[np.float32]:
     Neither a flip nor a transposition maps the picture to itself, so a runner that swaps axes,
     channels or rows fails.
     """
-    image = array_from_image(fit(read_image(folder() / name), size))
+    image = array_from_image(centre_crop(read_image(folder() / name), size))
     height, width = max(1, size.height // 10), max(1, size.width * 6 // 10 // len(BAR))
     for index, colour in enumerate(BAR):
         left = index * width
@@ -64,7 +71,7 @@ def write_probe(network: LoadedNetwork, role: Role, size: Size, artifact: Path) 
     inputs = probe_inputs(network, role, size)
     with torch.inference_mode():
         output = module(*(torch.from_numpy(value) for value in inputs.values()))
-    path = f"probes/{network.network.name}_{role}_{size}.safetensors"
+    path = f"probes/{FileName(network.network.name, role, size, suffix='.safetensors')}"
     (artifact / path).parent.mkdir(exist_ok=True)
     (artifact / path).write_bytes(save({**inputs, module.output_name: output.numpy()}))
     return ProbeFact(

@@ -11,7 +11,7 @@ from pathlib import Path
 from styleexport.core.errors import BadArtifact, MissingExtra, UsageError
 from styleexport.core.manifest import Manifest, read_manifest, sha256_of_file
 from styleexport.core.recipe import Int8Recipe
-from styleexport.core.types import Precision, Report, Role, Size, Sizing
+from styleexport.core.types import Precision, Progress, Role, Size, Sizing
 from styleexport.exporter.quantize.calibration import read_calibration
 from styleexport.exporter.targets._target import Target, find_target
 from styleexport.models.network import DEFAULT_SIZE, LoadedNetwork
@@ -37,7 +37,7 @@ class ExportRequest:
         overwrite: whether a folder with other files in it may be replaced.
         budget: what int8 files may lose, such as ``psnr>=38, style<=+5%``; None takes the
             precision's own.
-        recipe: settings and islands of the int8 files of its role; None, and other roles, take
+        recipe: settings and float layers of the int8 files of its role; None, and other roles, take
             the fixed ones or search (auto).
         allow_degraded: whether files over budget are written all the same, and named so.
         skip_missing: whether to go on without targets whose library is not installed.
@@ -58,7 +58,7 @@ class ExportRequest:
     skip_missing: bool = False
 
 
-def open_targets(request: ExportRequest, report: Report) -> tuple[Target, ...]:
+def open_targets(request: ExportRequest, progress: Progress) -> tuple[Target, ...]:
     """Return the targets of a request.
 
     Raises:
@@ -75,14 +75,16 @@ def open_targets(request: ExportRequest, report: Report) -> tuple[Target, ...]:
         except MissingExtra as error:
             if not request.skip_missing or (item == request.targets[-1] and not found):
                 raise
-            report(f"skipped: {error}")
+            progress(f"skipped: {error}")
     names = [target.name for target in found]
     if len(set(names)) < len(names):
         raise UsageError(f"targets {', '.join(names)}: name each one once")
     return tuple(found)
 
 
-def precisions_of(target: Target, request: ExportRequest, report: Report) -> tuple[Precision, ...]:
+def precisions_of(
+    target: Target, request: ExportRequest, progress: Progress
+) -> tuple[Precision, ...]:
     """Return the precisions that a target is to write.
 
     Raises:
@@ -104,7 +106,7 @@ def precisions_of(target: Target, request: ExportRequest, report: Report) -> tup
         )
     left_out = [p for p in request.precisions if p not in wanted]
     if left_out:
-        report(f"{target.name} has no {', '.join(left_out)}: left out")
+        progress(f"{target.name} has no {', '.join(left_out)}: left out")
     return tuple(wanted)
 
 
@@ -134,7 +136,7 @@ def check_request(request: ExportRequest, targets: Sequence[Target]) -> None:
         _check_enumerated(request)
 
 
-def check_quantized(request: ExportRequest, report: Report) -> None:
+def check_quantized(request: ExportRequest, progress: Progress) -> None:
     """Refuse a budget that is none, and say what few calibration pictures risk.
 
     Raises:
@@ -145,7 +147,7 @@ def check_quantized(request: ExportRequest, report: Report) -> None:
     if request.calibration is not None:
         count = read_calibration(request.calibration).photographs
         if count < FEW_IMAGES:
-            report(
+            progress(
                 f"warning: {count} calibration pictures: values beyond what they show are clipped, "
                 f"and other pictures may lose their lights and colours; give {FEW_IMAGES} or more"
             )

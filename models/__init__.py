@@ -1,1 +1,1 @@
-"""What a style-transfer network is: encoders, transforms, decoders, networks, training."""
+"""Style-transfer networks: encoders, transforms, decoders, training and compression."""

@@ -1,4 +1,4 @@
-"""Reading weights: safetensors, npz and pickles of plain tensors, never code."""
+"""Reading of weights: safetensors, npz and pickles of plain tensors, never code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     is found, and a common ``module.`` prefix is dropped.
 
     Raises:
-        BadCheckpoint: missing, truncated, holding code, or without tensors.
+        BadCheckpoint: the file is missing, truncated, holds code, or holds no finite tensors.
     """
     if not path.exists():
         raise BadCheckpoint(f"checkpoint {path} does not exist; type the path of a weights file")
@@ -106,17 +106,18 @@ def load_into(
     renamed: Mapping[str, str] | None = None,
     ignore: Sequence[str] = (),
 ) -> None:
-    """Copy tensors into a module, or say which keys and shapes do not fit.
+    """Copy tensors into a module, in place.
 
     Args:
-        module: receives the weights.
-        tensors: as `read_tensors` returned them.
-        path: for messages.
-        renamed: checkpoint key → module key; without it the keys are the same.
-        ignore: prefixes of checkpoint keys that may be left unused.
+        module: module that receives the weights.
+        tensors: tensors of `read_tensors`.
+        path: checkpoint file, for messages.
+        renamed: checkpoint key → module key; None where the keys are the same.
+        ignore: prefixes of checkpoint keys that may be unused.
 
     Raises:
-        BadCheckpoint: naming the first missing, unexpected and mis-shaped keys.
+        BadCheckpoint: keys or shapes do not fit; the first missing, unexpected and mis-shaped keys
+            are named.
     """
     state = module.state_dict()
     names = dict(renamed) if renamed is not None else {key: key for key in state}
@@ -128,7 +129,7 @@ def load_into(
         for key, name in names.items()
         if key in tensors and tensors[key].shape != state[name].shape
     ]
-    found = [
+    faults = [
         f"{title} {keys[0]}" + (f" and {len(keys) - 1} more" if len(keys) > 1 else "")
         for title, keys in (
             ("missing", missing),
@@ -137,9 +138,9 @@ def load_into(
         )
         if keys
     ]
-    if found:
+    if faults:
         raise BadCheckpoint(
-            f"checkpoint {path} is of another network: {'; '.join(found)}; `styleexport networks` "
+            f"checkpoint {path} is of another network: {'; '.join(faults)}; `styleexport networks` "
             "says which checkpoint each network takes"
         )
     with torch.no_grad():

@@ -1,9 +1,9 @@
-"""What a style network is: its description, its roles, and the module each role runs.
+"""Style networks: description, loaded weights, roles, and the module that each role runs.
 
-A network's module is one of two shapes. A two-image network has ``encode(style) -> code`` and
+A module has one of two interfaces. A two-image network has ``encode(style) -> code`` and
 ``transfer(content, code, strength) -> image``; a fixed-style network is called with the content.
-Both work in their own pixel range; `RoleModule` brings them to the one convention of artifacts: RGB
-in 0..1, the output as large as the input and clamped to 0..1.
+Both work in their own pixel range; `RoleModule` converts to the convention of artifacts: RGB in
+0..1, the output as large as the content and clamped to 0..1.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ DEFAULT_SIZE = Size(512, 512)
 
 @runtime_checkable
 class TwoImageModule(Protocol):
-    """A network whose style comes as a picture.
+    """A network that takes the style as a picture.
 
     ``encode`` maps [N, 3, H, W] to a style code [N, K]; ``transfer`` maps content [N, 3, H, W], a
     code [N, K] and a strength [1] in 0..1 to an image at least as large as the content.
     """
 
     def encode(self, style: Tensor) -> Tensor:
-        """Return the style code."""
+        """Return the style code [N, K] of pictures [N, 3, H, W]."""
         ...
 
     def transfer(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
-        """Return the painting."""
+        """Return the painting, [N, 3, H', W'] with H' ≥ H and W' ≥ W."""
         ...
 
 
@@ -45,24 +45,24 @@ def _no_settings(_: nn.Module) -> Mapping[str, str | int]:
 
 @dataclass(frozen=True)
 class StyleNetwork:
-    """The description of a network; it knows nothing of targets.
+    """Description of a network; it knows nothing of targets.
 
     Attributes:
-        name: as typed on the command line.
-        summary: one line.
-        paper: where the network was published.
-        licence: of the weights this project ships or reads, in words.
-        build: returns the module with fresh weights; its keywords, if any, choose a variant.
+        name: name typed on the command line.
+        summary: one line for `styleexport networks`.
+        paper: publication.
+        licence: licence of the weights that this project ships or reads, in words.
+        build: returns the module with random weights; its keywords, if any, choose a variant.
         read: returns the module that checkpoint files describe; raises BadCheckpoint.
-        checkpoints: what ``--checkpoint`` takes, in words.
-        pixel_range: of the module's own images.
-        min_side: the smallest side in pixels that every layer accepts.
-        weights: the weights shipped with the package, if any.
+        checkpoints: files that ``--checkpoint`` takes, in words.
+        pixel_range: lowest and highest value of the module's own images.
+        min_side: smallest height and width in pixels that every layer accepts.
+        weights: weights file shipped with the package; None without one.
         start: for networks with a frozen encoder: returns the module with that encoder's weights
-            and a fresh decoder.
-        backbone: what ``start`` takes, in words.
-        trains: which parameters ``styleexport train`` changes, by name prefix; () for none.
-        settings: the keywords with which ``build`` makes a module of this one's variant.
+            and a random decoder.
+        backbone: file that ``start`` takes, in words.
+        trains: name prefixes of the parameters that ``styleexport train`` changes; () for none.
+        settings: returns the keywords with which ``build`` makes the same variant as a module.
     """
 
     name: str
@@ -80,16 +80,21 @@ class StyleNetwork:
     backbone: str = ""
     settings: Callable[[nn.Module], Mapping[str, str | int]] = _no_settings
 
+    @property
+    def shipped(self) -> list[Path]:
+        """Weights files that ship with the package."""
+        return [] if self.weights is None else [self.weights]
+
 
 @dataclass(frozen=True)
 class LoadedNetwork:
     """A network with its weights, ready to capture.
 
     Attributes:
-        network: its description.
-        module: in inference mode, float32, on the CPU.
+        network: description of the network.
+        module: module in inference mode, float32, on the CPU.
         source: names of the checkpoint files, without folders.
-        source_sha256: over the checkpoint files in order.
+        source_sha256: sha256 over the checkpoint files in order.
     """
 
     network: StyleNetwork
@@ -99,7 +104,7 @@ class LoadedNetwork:
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        """The roles this network has; the ones exported by default come first."""
+        """Roles of the network, those exported by default first."""
         if isinstance(self.module, TwoImageModule):
             return (Role.ENCODE, Role.TRANSFORM, Role.STYLIZE)
         return (Role.STYLIZE,)
@@ -113,12 +118,12 @@ class LoadedNetwork:
 
     @property
     def default_sizes(self) -> tuple[Size, ...]:
-        """512x512, or the one size that a captured program holds."""
+        """512x512, or the fixed size of a captured program."""
         fixed = getattr(self.module, "fixed_size", None)
         return (Size(*fixed),) if fixed is not None else (DEFAULT_SIZE,)
 
     def role_module(self, role: Role) -> RoleModule:
-        """Return the module that computes one role on 0..1 images.
+        """Return the module that computes one role on images in 0..1, in inference mode.
 
         Raises:
             UsageError: the network has no such role.
@@ -136,6 +141,11 @@ class RoleModule(nn.Module):
 
     Pooling and strided layers round sizes up, so a decoder's output covers the content and may be
     larger by less than the network's stride; the rows and columns past the content are dropped.
+
+    Args:
+        network: module of the network.
+        role: role to compute.
+        pixel_range: lowest and highest value of the module's own images.
     """
 
     def __init__(self, network: nn.Module, role: Role, pixel_range: tuple[float, float]) -> None:
@@ -156,7 +166,12 @@ class RoleModule(nn.Module):
         return torch.clamp(image, 0.0, 1.0)
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Return the role's output; inputs are those of `input_names`, in order."""
+        """Return the style code [N, K], or the image [N, 3, H, W] in 0..1.
+
+        Args:
+            inputs: tensors named by `input_names`, in order: content and style [N, 3, H, W] in
+                0..1, style_code [N, K], strength [1] in 0..1.
+        """
         images = self._to_network
         net = self.network
         if self.role is Role.ENCODE:

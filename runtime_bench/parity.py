@@ -1,19 +1,21 @@
-"""Does a file compute what the network it came from computes? Measured on golden probes."""
+"""Parity of exported files: outputs on the golden probes of the artifact, against the network."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from styleexport.core.errors import BadArtifact, DeviceError, first_line
+from styleexport.core.arrays import Array, Arrays
+from styleexport.core.errors import BadArtifact, DeviceError, StyleExportError, first_line
 from styleexport.core.manifest import AgreementFact, FileFact, Manifest, ParityFact, ProbeFact
-from styleexport.core.types import Precision
+from styleexport.core.psnr import EQUAL_DB, psnr_db
+from styleexport.core.thresholds import ALLOWED_DB, allowed_on_device
 from styleexport.runtime_bench.runners._runner import (
     Runner,
     RunOptions,
@@ -22,51 +24,18 @@ from styleexport.runtime_bench.runners._runner import (
     runners_for,
 )
 
-Tensors = dict[str, NDArray[np.float32]]
-
-# The least that passes, in dB. Rounding to fp16 costs about 1e-3 of a value; int8 weights alone
-# stay above 35 on trained networks; int8 activations and palettes of few values are held to what a
-# viewer accepts.
-ALLOWED_DB = {
-    Precision.FP32: 90.0,
-    Precision.FP16: 50.0,
-    Precision.INT8_WEIGHTS: 35.0,
-    Precision.INT8: 25.0,
-    Precision.AUTO: 25.0,
-    Precision.PALETTE8: 35.0,
-    Precision.PALETTE6: 25.0,
-    Precision.PALETTE4: 25.0,
-}
-# Rounding a picture to 8 bits leaves 58.9 dB; a runner that does so is held to no more than this.
-ROUNDED_DB = 48.0
-# What is reported for files that agree to the last bit.
-EQUAL_DB = 200.0
+ProbeTensors = dict[str, Array]
 
 
-def psnr_db(
-    output: NDArray[np.float32], reference: NDArray[np.float32], peak: float | None = None
-) -> float:
-    """Return the peak signal-to-noise ratio, 10·log10(peak² / mean squared error), in dB.
+def read_probe(folder: Path, probe: ProbeFact) -> ProbeTensors:
+    """Return name → tensor of a probe's inputs and its expected output.
 
     Args:
-        output: what was measured.
-        reference: what was expected, of the same shape.
-        peak: the largest possible value; None takes the reference's largest absolute value.
-    """
-    if not np.isfinite(output).all():
-        return 0.0
-    error = np.mean((output.astype(np.float64) - reference.astype(np.float64)) ** 2)
-    top = float(np.abs(reference).max()) if peak is None else peak
-    if error == 0:
-        return EQUAL_DB
-    return min(EQUAL_DB, 10 * math.log10(max(top, 1e-12) ** 2 / error))
-
-
-def read_probe(folder: Path, probe: ProbeFact) -> Tensors:
-    """Return the tensors of one probe: inputs and the output, by name.
+        folder: artifact directory.
+        probe: entry of the manifest.
 
     Raises:
-        BadArtifact: the file is damaged, or holds other elements than float32.
+        BadArtifact: the file is damaged, or holds elements other than float32.
     """
     try:
         tensors = load_file(folder / probe.path)
@@ -83,126 +52,198 @@ def read_probe(folder: Path, probe: ProbeFact) -> Tensors:
     return tensors
 
 
-def check_file(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> tuple[ParityFact, ...]:
-    """Return the parity of one file on the probes that it can take, once a runner.
+def probe_inputs(tensors: Arrays, fact: FileFact, path: Path | str) -> ProbeTensors:
+    """Return name → tensor of the inputs that a file takes.
+
+    Args:
+        tensors: tensors of a probe.
+        fact: entry of the file.
+        path: path of the file, for messages.
 
     Raises:
-        BadArtifact: the file cannot be loaded, or there is no probe for it.
+        BadArtifact: the probe lacks an input.
+    """
+    return {item.name: _tensor(tensors, item.name, path) for item in fact.inputs}
+
+
+def _tensor(tensors: Arrays, name: str, path: Path | str) -> Array:
+    if name not in tensors:
+        raise BadArtifact(
+            f"the probe of {path} holds no {name}, found {sorted(tensors)}; export the network "
+            "again"
+        )
+    return tensors[name]
+
+
+def measure_parity(
+    run: Callable[[ProbeTensors], Array],
+    fact: FileFact,
+    probes: Sequence[Arrays],
+    *,
+    label: str,
+    runner: str,
+    allowed_db: float,
+) -> ParityFact:
+    """Return the parity of a file: the worst PSNR and the largest error over some probes.
+
+    Args:
+        run: returns the first output of the file for inputs by name.
+        fact: entry of the file.
+        probes: tensors of each probe, from `read_probe`; images [N, 3, H, W] in 0..1.
+        label: name of the file, for messages.
+        runner: name of the runner, for the fact.
+        allowed_db: minimum PSNR in dB.
+
+    Raises:
+        BadArtifact: a probe lacks a tensor, or the output has another shape than the reference.
+    """
+    worst, largest = EQUAL_DB, 0.0
+    for tensors in probes:
+        inputs = probe_inputs(tensors, fact, label)
+        expected = _tensor(tensors, fact.outputs[0].name, label)
+        output = run(inputs)
+        if output.shape != expected.shape:
+            raise BadArtifact(
+                f"{label} returned {list(output.shape)}, expected {list(expected.shape)}: "
+                "height and width are swapped or the size is wrong"
+            )
+        worst = min(worst, psnr_db(output, expected, _peak(fact)))
+        largest = max(largest, float(np.abs(np.nan_to_num(output) - expected).max()))
+    return ParityFact(
+        runner=runner,
+        metric="psnr",
+        measured_db=round(worst, 2),
+        allowed_db=allowed_db,
+        max_abs_error=float(f"{largest:.3g}"),
+        probes=len(probes),
+    )
+
+
+@contextlib.contextmanager
+def runtime_errors_of(path: Path, probe: str = " on its probe") -> Generator[None]:
+    """Turn what a runtime raises in the block into an error that names the file.
+
+    Raises:
+        BadArtifact: the runtime raised an error of its own.
+    """
+    try:
+        yield
+    except StyleExportError:
+        raise
+    except Exception as error:
+        raise BadArtifact(
+            f"{path} does not run{probe}: {first_line(error)}; it is not the file that the "
+            "manifest describes: export the network again"
+        ) from error
+
+
+def check_file(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> tuple[ParityFact, ...]:
+    """Return the parity of a file on the probes that it takes, one fact per available runner.
+
+    Args:
+        folder: artifact directory.
+        fact: entry of the file.
+        probes: probes of the artifact.
+
+    Raises:
+        BadArtifact: the file cannot be loaded, or no probe fits it.
         DeviceError: no runner for it can run here.
     """
     path = folder / fact.path
-    fitting = [p for p in probes if p.role is fact.role and fact.takes(p.size)]
-    if not fitting:
+    tensors = [read_probe(folder, probe) for probe in _fitting(fact, probes)]
+    if not tensors:
         raise BadArtifact(f"{folder} has no probe for {fact.path}: export the network again")
-    tensors = [read_probe(folder, probe) for probe in fitting]
-    found, refused = list[ParityFact](), list[str]()
+    parities, unavailable = list[ParityFact](), list[str]()
     for runner in runners_for(path):
         try:
-            measured, largest = _measure(runner, path, fact, tensors)
+            parity = _run_probes(runner, path, fact, tensors)
         except DeviceError as error:
-            refused.append(str(error))
+            unavailable.append(str(error))
             continue
-        exact = runner.in_float32() if fact.float_dtype == "float16" else None
-        found.append(
-            ParityFact(
-                runner=runner.name,
-                metric="psnr",
-                measured_db=measured,
-                allowed_db=_allowed(fact, runner),
-                max_abs_error=largest,
-                probes=len(fitting),
-                float32_db=_measure(exact, path, fact, tensors)[0] if exact else None,
-            )
-        )
-    if not found:
-        raise DeviceError("; ".join(refused))
-    return tuple(found)
-
-
-def allowed_on_device(fact: FileFact) -> float:
-    """Return the least that passes where pictures come out as the file has them, in dB."""
-    allowed = ALLOWED_DB[fact.precision]
-    return min(allowed, ROUNDED_DB) if fact.outputs[0].dtype == "uint8" else allowed
-
-
-def _allowed(fact: FileFact, runner: Runner) -> float:
-    return allowed_on_device(fact) if runner.rounds_pictures else ALLOWED_DB[fact.precision]
-
-
-def _measure(
-    runner: Runner, path: Path, fact: FileFact, probes: Sequence[Tensors]
-) -> tuple[float, float]:
-    """Return the worst PSNR in dB and the largest difference of one element."""
-    worst, largest = EQUAL_DB, 0.0
-    peak = 1.0 if fact.outputs[0].kind == "image" else None
-    with runner.open(path, RunOptions()) as session:
-        for tensors in probes:
-            output, reference = _run(session, fact, tensors, path)
-            if output.shape != reference.shape:
-                raise BadArtifact(
-                    f"{path} returned {list(output.shape)}, expected {list(reference.shape)}: "
-                    "height and width are swapped or the size is wrong"
-                )
-            worst = min(worst, psnr_db(output, reference, peak))
-            largest = max(largest, float(np.abs(np.nan_to_num(output) - reference).max()))
-    return round(worst, 2), float(f"{largest:.3g}")
-
-
-def _run(
-    session: Session, fact: FileFact, tensors: Tensors, path: Path
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return what a file computes of a probe, and what the probe expects."""
-    name = fact.outputs[0].name
-    missing = [n for n in (*(item.name for item in fact.inputs), name) if n not in tensors]
-    if missing:
-        raise BadArtifact(
-            f"the probe of {path} holds no {missing[0]}, found {sorted(tensors)}; export the "
-            "network again"
-        )
-    try:
-        output = session({item.name: tensors[item.name] for item in fact.inputs})[name]
-    except Exception as error:
-        raise BadArtifact(
-            f"{path} does not run on its probe: {first_line(error)}; it is not the file that the "
-            "manifest describes: export the network again"
-        ) from error
-    return output, tensors[name]
+        in_float32 = runner.in_float32() if fact.float_dtype == "float16" else None
+        if in_float32 is not None:
+            measured_db = _run_probes(in_float32, path, fact, tensors).measured_db
+            parity = msgspec.structs.replace(parity, float32_db=measured_db)
+        parities.append(parity)
+    if not parities:
+        raise DeviceError("; ".join(unavailable))
+    return tuple(parities)
 
 
 def agreements(
     folder: Path, facts: Sequence[FileFact], probes: Sequence[ProbeFact]
 ) -> tuple[AgreementFact, ...]:
-    """Return how near files of one role, size and precision come to each other, pair by pair.
+    """Return the worst PSNR between the outputs of each pair of files.
 
     Args:
-        folder: of the artifact.
-        facts: of files that are to compute the same, each with its own rounding.
-        probes: of the artifact.
+        folder: artifact directory.
+        facts: entries of files of one role, size and precision, in several formats.
+        probes: probes of the artifact.
 
     Raises:
         BadArtifact: a file cannot be loaded or run.
         DeviceError: no runner for it can run here.
     """
     outputs = {fact.path: _outputs(folder, fact, probes) for fact in facts}
-    peak = 1.0 if facts and facts[0].outputs[0].kind == "image" else None
-    found: list[AgreementFact] = []
-    for a, b in itertools.combinations(outputs, 2):
-        both = zip(outputs[a], outputs[b], strict=True)
-        decibels = min(psnr_db(other, one, peak) for one, other in both)
-        found.append(AgreementFact(a=a, b=b, measured_db=round(decibels, 2)))
-    return tuple(found)
-
-
-def _outputs(
-    folder: Path, fact: FileFact, probes: Sequence[ProbeFact]
-) -> list[NDArray[np.float32]]:
-    """Return what a file computes of each probe that it takes, with its first runner here."""
-    path = folder / fact.path
-    fitting = [p for p in probes if p.role is fact.role and fact.takes(p.size)]
-    with runner_for(path).open(path, RunOptions()) as session:
-        return [_run(session, fact, read_probe(folder, probe), path)[0] for probe in fitting]
+    peak = _peak(facts[0]) if facts else None
+    return tuple(
+        AgreementFact(
+            a=a,
+            b=b,
+            measured_db=round(
+                min(psnr_db(y, x, peak) for x, y in zip(outputs[a], outputs[b], strict=True)), 2
+            ),
+        )
+        for a, b in itertools.combinations(outputs, 2)
+    )
 
 
 def check_artifact(folder: Path, manifest: Manifest) -> dict[str, tuple[ParityFact, ...]]:
-    """Return path → parity of every file of an artifact, once a runner."""
+    """Return path → parity of every file of an artifact, one fact per available runner.
+
+    Raises:
+        BadArtifact: a file cannot be loaded, or no probe fits it.
+        DeviceError: no runner for a file can run here.
+    """
     return {fact.path: check_file(folder, fact, manifest.probes) for fact in manifest.files}
+
+
+def _fitting(fact: FileFact, probes: Sequence[ProbeFact]) -> list[ProbeFact]:
+    return [probe for probe in probes if probe.role is fact.role and fact.takes(probe.size)]
+
+
+def _peak(fact: FileFact) -> float | None:
+    """Return the peak of a file's output; None takes the expected output's largest value."""
+    return 1.0 if fact.outputs[0].kind == "image" else None
+
+
+def _run_probes(
+    runner: Runner, path: Path, fact: FileFact, probes: Sequence[ProbeTensors]
+) -> ParityFact:
+    """Return the parity of a file with one runner."""
+    rounded = runner.rounds_pictures
+    with runner.open(path, RunOptions()) as session:
+        return measure_parity(
+            lambda inputs: _run(session, fact, inputs, path),
+            fact,
+            probes,
+            label=str(path),
+            runner=runner.name,
+            allowed_db=allowed_on_device(fact) if rounded else ALLOWED_DB[fact.precision],
+        )
+
+
+def _run(session: Session, fact: FileFact, inputs: ProbeTensors, path: Path) -> Array:
+    """Return the first output of a file for the inputs of its probe."""
+    with runtime_errors_of(path):
+        return session(inputs)[fact.outputs[0].name]
+
+
+def _outputs(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> list[Array]:
+    """Return a file's outputs on the probes that fit it, with its first available runner."""
+    path = folder / fact.path
+    with runner_for(path).open(path, RunOptions()) as session:
+        return [
+            _run(session, fact, probe_inputs(read_probe(folder, probe), fact, path), path)
+            for probe in _fitting(fact, probes)
+        ]

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from styleexport.core.types import Size as Size
     from styleexport.exporter.pipeline import ExportRequest as ExportRequest
     from styleexport.exporter.pipeline import export as export
-    from styleexport.models.registry import open_network as open_network
+    from styleexport.models.networks._open import open_network as open_network
     from styleexport.runtime_bench.parity import check_artifact as check_artifact
-    from styleexport.runtime_bench.stylizer import Stylizer as Stylizer
+    from styleexport.runtime_bench.stylize.stylizer import Stylizer as Stylizer
 
 __version__ = "0.1.0"
 
@@ -36,10 +36,10 @@ _HOMES = {
     "Role": "core.types",
     "Size": "core.types",
     "StyleExportError": "core.errors",
-    "Stylizer": "runtime_bench.stylizer",
+    "Stylizer": "runtime_bench.stylize.stylizer",
     "check_artifact": "runtime_bench.parity",
     "export": "exporter.pipeline",
-    "open_network": "models.registry",
+    "open_network": "models.networks._open",
     "read_manifest": "core.manifest",
 }
 

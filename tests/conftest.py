@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,40 +9,51 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 from styleexport.core import cache
 from styleexport.core.types import Precision, Size
-from styleexport.exporter.pipeline import ExportRequest, export
-from styleexport.models.network import LoadedNetwork, StyleNetwork
-from styleexport.models.registry import _described, find
+from styleexport.models.networks._open import open_network
+from tests import cpu_guard
+from tests.zoo import SMALL_BUDGET, Zoo, load_own, load_random, shared_folder
 
-ROOT = Path(__file__).parents[1]
-# Pictures of 64x96 lose more than those that the default budget is made for.
-SMALL_BUDGET = "psnr>=30, style<=+10%"
+__all__ = ["SMALL_BUDGET", "load_own", "load_random"]
+
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+# Their tests wait for what `make android-check` and `make ios-check` build beside the tests.
+LAST = ("android", "ios", "tools")
 # One process a core under pytest-xdist.
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 
-def load_random(name: str, seed: int = 0) -> LoadedNetwork:
-    """A network with seeded random weights: fast, and the same everywhere."""
-    torch.manual_seed(seed)
-    network = find(name)
-    module = network.build().eval().requires_grad_(False)
-    return LoadedNetwork(network, module, ("random.pth",), "0" * 64)
+def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.register(cpu_guard, "cpu-guard")
 
 
-def load_own(module: nn.Module) -> LoadedNetwork:
-    """A network of a user's: any module of ``forward(content)``, or of encode and transfer."""
-    network: StyleNetwork = _described("mine", "mine", lambda: module, lambda _: module)
-    return LoadedNetwork(network, module.eval().requires_grad_(False), ("mine.pth",), "0" * 64)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of a file one process, which makes its fixtures once; long files begin."""
+    weights: Counter[str] = Counter()
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(TESTS))))
+        weights[_group(item)] += 20 if item.get_closest_marker("slow") else 1
+    items.sort(key=lambda item: (_is_last(item), -weights[_group(item)], _group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("xdist_group")
+    assert marker is not None
+    return str(marker.args[0])
+
+
+def _is_last(item: pytest.Item) -> bool:
+    return item.path.relative_to(TESTS).parts[0].startswith(LAST)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache of the tests' own, for their subprocesses too; one for all processes of a run."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    folder = shared_folder(tmp_path_factory.getbasetemp()) / "cache"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(cache.VARIABLE, str(folder))
         yield folder
@@ -59,12 +71,18 @@ def random_network():
     return load_random
 
 
+def shared_data() -> Path | None:
+    """The shared weights and pictures, if they are here."""
+    folder = Path(os.environ.get("STYLEEXPORT_DATA", ROOT.parent / "shared" / "data"))
+    return folder if folder.is_dir() else None
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The shared weights and pictures; absent on a user's machine, required in CI."""
-    folder = Path(os.environ.get("STYLEEXPORT_DATA", ROOT.parent / "shared" / "data"))
-    if not folder.is_dir():
-        reason = f"no shared data at {folder}: set STYLEEXPORT_DATA"
+    folder = shared_data()
+    if folder is None:
+        reason = "no shared data: set STYLEEXPORT_DATA"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
@@ -72,35 +90,30 @@ def data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small float artifact of the default network with random weights; never changed."""
-    out = tmp_path_factory.mktemp("artifact") / "lite"
-    export(ExportRequest(load_random("adain-lite"), out, sizes=(Size(64, 96), Size(64, 64))))
-    return out
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """The artifacts that tests of all processes share; never changed."""
+    folder = shared_folder(tmp_path_factory.getbasetemp()) / "zoo"
+    folder.mkdir(exist_ok=True)
+    return Zoo(folder, shared_data())
 
 
 @pytest.fixture(scope="session")
-def int8_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def artifact(zoo: Zoo) -> Path:
+    """A small float artifact of the default network with random weights; never changed."""
+    sizes = (Size(64, 96), Size(64, 64))
+    return zoo.artifact("random-lite", load_random("adain-lite"), sizes=sizes)
+
+
+@pytest.fixture(scope="session")
+def int8_artifact(zoo: Zoo) -> Path:
     """The shipped network at 64x96 in int8; never changed."""
-    from styleexport.models.registry import open_network
-
-    out = tmp_path_factory.mktemp("int8") / "lite"
-    request = ExportRequest(
-        open_network("adain-lite"), out, precisions=(Precision.INT8,), sizes=(Size(64, 96),),
+    return zoo.artifact(
+        "int8-lite",
+        open_network("adain-lite"),
+        precisions=(Precision.INT8,),
+        sizes=(Size(64, 96),),
         budget=SMALL_BUDGET,
-    )  # fmt: skip
-    export(request)
-    return out
-
-
-@pytest.fixture
-def ungated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Random weights amplify rounding: let every precision pass that paints something."""
-    from styleexport.runtime_bench import parity
-
-    for precision in Precision:
-        if precision not in (Precision.FP32, Precision.FP16):
-            monkeypatch.setitem(parity.ALLOWED_DB, precision, 5.0)
+    )
 
 
 @pytest.fixture

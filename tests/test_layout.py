@@ -50,8 +50,9 @@ def test_rooms_import_only_the_rooms_below(room):
     for path in room_files(room):
         for name in imported(path):
             parts = name.split(".")
-            if parts[0] == "styleexport" and len(parts) > 1 and parts[1] != "assets":
+            if parts[0] == "styleexport" and len(parts) > 1:
                 assert parts[1] in ALLOWED[room], f"{path} imports {name}"
+            assert parts[0] != "tools", f"{path} imports {name}"
 
 
 def test_every_package_is_listed_for_the_wheel():

@@ -25,8 +25,10 @@ def wheel(tmp_path_factory):
     out = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", str(out), str(ROOT)],
-        check=True, capture_output=True, cwd=tmp_path_factory.mktemp("elsewhere"),
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+        cwd=tmp_path_factory.mktemp("elsewhere"),
+    )
     return next(out.glob("*.whl"))
 
 
@@ -45,13 +47,18 @@ def test_wheel_holds_every_room_and_the_shipped_files(wheel):
         "styleexport/models/weights/adain-lite.safetensors",
         "styleexport/models/weights/adain-lite.md",
         "styleexport/runtime_bench/runners/onnxruntime.py",
+        "styleexport/runtime_bench/quality/templates/page.html.j2",
+        "styleexport/runtime_bench/report/templates/page.html.j2",
+        "styleexport/runtime_bench/report/templates/page.css",
         "styleexport/runtime_bench/runners/browser/page/app.js",
         "styleexport/runtime_bench/runners/browser/page/package-lock.json",
         "styleexport/assets/content_lake.jpg",
         "styleexport/py.typed",
     ):
         assert name in names
-    assert not [name for name in names if name.startswith(("models/", "exporter/", "tests/"))]
+    outside = ("models/", "exporter/", "tests/", "tools/")
+    assert not [name for name in names if name.startswith(outside)]
+    assert not [name for name in names if name.startswith("styleexport/assets/_")]
 
 
 @pytest.mark.slow
@@ -64,9 +71,11 @@ def test_wheel_works_beside_a_models_package_of_the_users(wheel, tmp_path):
     libraries = [p for p in sys.path if p.endswith("site-packages")]
     done = subprocess.run(
         [place / "bin" / "python", "-c", PROBE],
-        capture_output=True, text=True, cwd=users_folder(tmp_path),
+        capture_output=True,
+        text=True,
+        cwd=users_folder(tmp_path),
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), *libraries])},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert str(site) in done.stdout
 

@@ -11,61 +11,31 @@ from styleexport.core import plugins
 from styleexport.core.errors import ParityFailure
 from styleexport.core.images import read_image
 from styleexport.core.manifest import read_manifest
-from styleexport.core.types import Precision, Role, Size
+from styleexport.core.thresholds import ALLOWED_DB
+from styleexport.core.types import Precision, Role
 from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.exporter.targets._target import PACKAGE as TARGETS
-from styleexport.exporter.targets._target import find_target
-from styleexport.models.registry import open_network
+from styleexport.models.networks._open import open_network
+from styleexport.models.training.contact_sheet import squares
 from styleexport.models.training.data import image_files
 from styleexport.models.training.evaluation import evaluate
-from styleexport.models.training.sheet import squares
-from styleexport.runtime_bench.parity import ALLOWED_DB
-from styleexport.runtime_bench.stylizer import Stylizer
-
-SIZE = Size(128, 160)
-# Small pictures are harder: the default budgets are for 256 and more.
-SMALL_BUDGET = "psnr>=30, style<=+10%"
-
-
-def network(name: str, data):
-    weights = data / "weights"
-    checkpoints = {
-        "adain-lite": [],
-        "adain-cd16x": [weights / "cd16x" / "e4.pth", weights / "cd16x" / "d4.pth"],
-        "wave": [weights / "fast_style" / "ml5_fast_wave.npz"],
-        "udnie": [weights / "fast_style" / "ml5_fast_udnie.npz"],
-        "scream": [weights / "fast_style" / "ml5_fast_scream.npz"],
-    }[name]
-    fixed = name in ("wave", "udnie", "scream")
-    return open_network("fast-style" if fixed else name, checkpoints)
-
-
-# 16 values for a whole weight are too few for a network that was compressed already: 17 dB.
-MISSED = {("adain-cd16x", "coreml"): Precision.PALETTE4}
+from styleexport.runtime_bench.stylize.stylizer import Stylizer
+from tests.zoo import INT8_ALONE, TOO_COARSE, case
 
 
 def cases():
-    for name in ("adain-lite", "adain-cd16x", "wave"):
+    for name in ("adain-lite", "adain-cd16x", "fast-style"):
         for target in plugins.names(TARGETS):
-            slow = (name, target) != ("adain-lite", "onnx")
-            yield pytest.param(name, target, marks=pytest.mark.slow if slow else ())
-    for name in ("udnie", "scream"):
-        yield pytest.param(name, "onnx", marks=pytest.mark.slow)
+            yield case(name, target, slow=(name, target) != ("adain-lite", "onnx"))
+    # Their graph is that of fast-style: what other weights change are the ranges of int8.
+    for name in INT8_ALONE:
+        yield case(name, "onnx")
 
 
 @pytest.mark.parametrize(("name", "target"), list(cases()))
-def test_every_precision_passes_its_gate_on_real_weights(name, target, data, tmp_path):
-    missed = MISSED.get((name, target))
-    precisions = tuple(p for p in find_target(target).precisions if p is not missed)
-    request = ExportRequest(
-        network(name, data),
-        tmp_path / "a",
-        (target,),
-        precisions,
-        sizes=(SIZE,),
-        budget=SMALL_BUDGET,
-    )
-    manifest = export(request).manifest
+def test_every_precision_passes_its_gate_on_real_weights(name, target, data, zoo):
+    manifest = read_manifest(zoo.exported(name, target))
+    precisions = zoo.precisions(name, target)
     assert {fact.precision for fact in manifest.files} == set(precisions)
     for fact in manifest.files:
         assert fact.worst.passed
@@ -82,11 +52,15 @@ def test_every_precision_passes_its_gate_on_real_weights(name, target, data, tmp
         assert all(fold.applied == 1 and fold.refused == () for fold in folds)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "target"), MISSED)
-def test_a_precision_that_is_too_coarse_is_not_written(name, target, data, tmp_path):
+@pytest.mark.parametrize("name", [case(name) for name in TOO_COARSE])
+def test_a_precision_that_is_too_coarse_is_not_written(name, data, zoo, tmp_path):
     request = ExportRequest(
-        network(name, data), tmp_path / "a", (target,), (MISSED[name, target],), sizes=(SIZE,)
+        zoo.network(name),
+        tmp_path / "a",
+        ("coreml",),
+        TOO_COARSE[name],
+        (Role.TRANSFORM,),
+        sizes=(zoo.size(name),),
     )
     with pytest.raises(ParityFailure, match=r"transform_128x160_palette4.* at least 25.0 allowed"):
         export(request)
@@ -105,40 +79,38 @@ def test_the_other_levels_of_cd16x_open(level, data):
 
 
 @pytest.mark.parametrize(
-    ("target", "precision", "least_db"),
+    ("name", "target", "precision", "least_db"),
     [
-        ("onnx", Precision.INT8, 25),
-        pytest.param("coreml", Precision.FP16, 40, marks=pytest.mark.slow),
-        pytest.param("tflite", Precision.INT8, 25, marks=pytest.mark.slow),
+        case("fast-style", "onnx", Precision.INT8, 25),
+        case("fast-style", "coreml", Precision.FP16, 40),
+        case("fast-style", "tflite", Precision.INT8, 25),
     ],
 )
-def test_a_photograph_becomes_a_painting(target, precision, least_db, data, tmp_path):
+def test_a_photograph_becomes_a_painting(name, target, precision, least_db, data, zoo):
     """The file of the Hokusai network paints as the float network in PyTorch does."""
-    loaded = network("wave", data)
-    out, size = tmp_path / "wave", Size(256, 256)
-    export(ExportRequest(loaded, out, (target,), (precision,), sizes=(size,)))
+    out, size = zoo.exported(name, target), zoo.size(name)
     photo = read_image(data / "images" / "eval" / "content" / "skimage_chelsea.jpg")
-    square = photo.resize((256, 256), Image.Resampling.LANCZOS)
-    with Stylizer(out) as stylizer:
-        painted = np.asarray(stylizer.stylize(square), np.float32) / 255
-    pixels = torch.from_numpy(np.array(square)).permute(2, 0, 1)[None] / 255
+    picture = photo.resize((size.width, size.height), Image.Resampling.LANCZOS)
+    with Stylizer(out, precision=precision) as stylizer:
+        painted = np.asarray(stylizer.stylize(picture), np.float32) / 255
+    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 255
     with torch.no_grad():
-        expected = loaded.role_module(Role.STYLIZE)(pixels)[0].permute(1, 2, 0).numpy()
+        expected = zoo.network(name).role_module(Role.STYLIZE)(pixels)[0].permute(1, 2, 0).numpy()
     assert 10 * np.log10(1 / np.mean((painted - expected) ** 2)) > least_db
-    assert np.abs(painted - np.asarray(square) / 255).mean() > 0.1
-    share = read_manifest(out).files[0].int8_mac_share
+    assert np.abs(painted - np.asarray(picture) / 255).mean() > 0.1
+    (share,) = (f.int8_mac_share for f in read_manifest(out).files if f.precision is precision)
     assert share > 0.8 if precision is Precision.INT8 else share == 0
 
 
 @pytest.mark.slow
-def test_adain_lite_paints_better_than_cd16x(data):
-    """The figures of its card, on a quarter of the evaluation pairs."""
+def test_adain_lite_paints_better_than_cd16x(data, zoo):
+    """The figures of its card, on nine of the evaluation pairs."""
     images, weights = data / "images" / "eval", data / "weights" / "vgg16"
-    contents = squares(image_files([images / "content"]), 256, 5)
-    styles = squares(image_files([images / "style"]), 256, 5)
+    contents = squares(image_files([images / "content"]), 256, 3)
+    styles = squares(image_files([images / "style"]), 256, 3)
     found = {}
     for name in ("adain-lite", "adain-cd16x"):
-        loaded = network(name, data)
+        loaded = zoo.network(name)
         encode, transform = loaded.role_module(Role.ENCODE), loaded.role_module(Role.TRANSFORM)
         found[name], _ = evaluate(
             lambda c, s, e=encode, t=transform: t(c, e(s), torch.ones(1)),

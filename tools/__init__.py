@@ -1,1 +1,1 @@
-"""Tools of the repository that are in no package: generators, and checks of the apps."""
+"""Programs for developing styleexport that are not part of the package."""

@@ -31,22 +31,24 @@ from int8_report import Entry, Runtime
 from int8_sessions import OPTIONS, opened
 from PIL import Image
 
+from styleexport.core.arrays import Arrays, Run
 from styleexport.core.images import write_image
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision, Role, Size
 from styleexport.models.checkpoint import sha256_of
+from styleexport.models.compress.activation_hooks import macs_of
 from styleexport.models.compress.cost import parameters_of
-from styleexport.models.compress.readers import macs_of
 from styleexport.models.network import LoadedNetwork
-from styleexport.models.registry import open_network
+from styleexport.models.networks._open import open_network
+from styleexport.models.training.contact_sheet import sheet_of, squares
 from styleexport.models.training.data import image_files
-from styleexport.models.training.sheet import sheet_of, squares
-from styleexport.runtime_bench.runners._runner import Arrays, Run
 
 ORIGINAL, PRUNED = "original", "pruned"
 RUNTIMES: tuple[tuple[Runtime, str], ...] = (
-    ("ONNX Runtime", ".onnx"), ("LiteRT", ".tflite"), ("OpenVINO", ".onnx"),
-)  # fmt: skip
+    ("ONNX Runtime", ".onnx"),
+    ("LiteRT", ".tflite"),
+    ("OpenVINO", ".onnx"),
+)
 SHEET = 5
 
 

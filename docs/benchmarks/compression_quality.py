@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from styleexport.core.perceptual import LossNetwork, Lpips, style_distance, style_statistics
-from styleexport.models.loss_network import read_lpips, vgg16_loss_network
-from styleexport.runtime_bench.quality.fidelity import psnr_from_errors, ssim
+from styleexport.core.psnr import pooled_psnr
+from styleexport.models.losses.loss_network import read_lpips, vgg16_loss_network
+from styleexport.runtime_bench.quality.fidelity import ssim
 
 # (content, style), [1, 3, H, W] each in 0..1 → painting
 Painter = Callable[[Tensor, Tensor], Tensor]
@@ -90,5 +91,5 @@ def judged(
         style_distance=sum(style) / count,
         lpips=sum(perceptual) / count,
         edge_ssim=sum(kept) / count,
-        psnr_db=psnr_from_errors(errors) if any(errors) else None,
+        psnr_db=pooled_psnr(errors) if any(errors) else None,
     )

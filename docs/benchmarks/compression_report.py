@@ -134,9 +134,15 @@ def _sizes(measured: Measured) -> str:
         )
     size = measured.size
     header = [
-        "", "parameters", f"MACs, encode {size}", f"transform {size}", "ONNX", "TFLite", "smaller",
+        "",
+        "parameters",
+        f"MACs, encode {size}",
+        f"transform {size}",
+        "ONNX",
+        "TFLite",
+        "smaller",
         "published",
-    ]  # fmt: skip
+    ]
     is_published = measured.network in ("adain-vgg16", "adain-vgg19")
     count = len(header) if is_published else len(header) - 1
     return _table(header[:count], [row[:count] for row in rows])
@@ -155,9 +161,12 @@ def _quality(measured: Measured) -> str:
         for name, q in measured.quality.items()
     ]
     header = (
-        f"{first.pairs} pairs at {measured.size}", "style distance", "LPIPS to the content",
-        "SSIM of edges", "PSNR to the original",
-    )  # fmt: skip
+        f"{first.pairs} pairs at {measured.size}",
+        "style distance",
+        "LPIPS to the content",
+        "SSIM of edges",
+        "PSNR to the original",
+    )
     return _table(header, rows)
 
 

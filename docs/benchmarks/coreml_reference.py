@@ -12,7 +12,7 @@ from pathlib import Path
 
 from styleexport.core.types import Precision, Size
 from styleexport.exporter.pipeline import ExportRequest, export
-from styleexport.models.registry import open_network
+from styleexport.models.networks._open import open_network
 from styleexport.runtime_bench.parity import read_probe
 from styleexport.runtime_bench.runners._runner import RunOptions, find_runner
 
@@ -55,8 +55,10 @@ def main(rounds: int, name: str, checkpoints: list[Path]) -> None:
                     samples[label].append(time.perf_counter() - started)
             for label, values in samples.items():
                 kept = values[1:]
-                print(f"{size} {label}: median {statistics.median(kept):.2f} s, "
-                      f"{min(kept):.2f} to {max(kept):.2f} s, {rounds} rounds")  # fmt: skip
+                print(
+                    f"{size} {label}: median {statistics.median(kept):.2f} s, "
+                    f"{min(kept):.2f} to {max(kept):.2f} s, {rounds} rounds"
+                )
 
 
 if __name__ == "__main__":

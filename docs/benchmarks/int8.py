@@ -36,15 +36,17 @@ from int8_report import Entry, Measured, Runtime, shown
 from int8_sessions import OPTIONS, opened
 
 from styleexport.core import environments
+from styleexport.core.arrays import Arrays, Run
 from styleexport.core.errors import UsageError, first_line
 from styleexport.core.images import array_from_image
 from styleexport.core.manifest import FileFact, Manifest, read_manifest
+from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Precision, Role, Size
-from styleexport.exporter.quantize.calibration import fit, read_calibration
-from styleexport.models.loss_network import shipped_loss_network
+from styleexport.exporter.quantize.calibration import read_calibration
+from styleexport.models.losses.loss_network import shipped_loss_network
 from styleexport.runtime_bench.quality.judge import Array, Judge
 from styleexport.runtime_bench.quality.probes import quality_probes
-from styleexport.runtime_bench.runners._runner import Arrays, Run, Session, find_runner
+from styleexport.runtime_bench.runners._runner import Session, find_runner
 
 # A sample lasts at least so long; before it, the threads of the last candidate come to rest.
 SAMPLE_SECONDS = 0.05
@@ -124,10 +126,10 @@ class Case:
     def feeds(self) -> list[dict[str, Array]]:
         """The calibration inputs, as the exporter takes them."""
         pictures = read_calibration(None)
-        contents = [array_from_image(fit(image, self.size)) for image in pictures.content]
+        contents = [array_from_image(centre_crop(image, self.size)) for image in pictures.content]
         if self.inputs == ["content"]:
             return [{"content": content} for content in contents]
-        styles = [array_from_image(fit(image, self.size)) for image in pictures.style]
+        styles = [array_from_image(centre_crop(image, self.size)) for image in pictures.style]
         coded = "style_code" in self.inputs
         given = [self.encode(style) for style in styles] if coded else styles
         one = np.ones(1, np.float32)

@@ -17,7 +17,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from styleexport.core import environments
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.quiet import quiet
-from styleexport.runtime_bench.runners._litert import load, native_quiet
+from styleexport.runtime_bench.runners._litert import load
+from styleexport.runtime_bench.runners._litert_tensors import native_quiet
 
 Feeds = Sequence[dict[str, NDArray[np.float32]]]
 
@@ -112,9 +113,11 @@ PEERS = (
     Peer("ONNX Runtime quantize_static", ".onnx", ".onnx", _onnxruntime),
     Peer(
         "ONNX Runtime quantize_static, pre-processed, per channel",
-        ".onnx", ".onnx", _onnxruntime_documented,
+        ".onnx",
+        ".onnx",
+        _onnxruntime_documented,
     ),
     Peer("NNCF quantize", ".onnx", ".onnx", _nncf),
     Peer("ai-edge-quantizer static_wi8_ai8", ".tflite", ".tflite", _ai_edge_quantizer),
     Peer("onnx2tf -oiqt", ".onnx", ".tflite", _onnx2tf),
-)  # fmt: skip
+)

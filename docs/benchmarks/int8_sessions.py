@@ -12,11 +12,14 @@ import onnx
 from int8_report import Entry
 from numpy.typing import NDArray
 
-from styleexport.runtime_bench.executed import executed
-from styleexport.runtime_bench.formats._tflite import TfliteTensor, read_graph
-from styleexport.runtime_bench.onnx_macs import macs_by_node, sources
-from styleexport.runtime_bench.runners._litert import from_file, load
-from styleexport.runtime_bench.runners._runner import Arrays, RunOptions, Session, runner_for
+from styleexport.core.arrays import Arrays
+from styleexport.runtime_bench.execution import describe_execution
+from styleexport.runtime_bench.formats._onnx_macs import macs_by_node, sources
+from styleexport.runtime_bench.formats._tflite import read_graph
+from styleexport.runtime_bench.formats._tflite_graph import TfliteTensor
+from styleexport.runtime_bench.runners._litert import load
+from styleexport.runtime_bench.runners._litert_tensors import from_file
+from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
 
 OPTIONS = RunOptions(threads=2)
 # As OpenVINO calls what multiplies.
@@ -32,7 +35,7 @@ def opened(entry: Entry) -> Generator[tuple[Session, float | None]]:
     if entry.runtime == "OpenVINO":
         yield _openvino(entry.file)
         return
-    fact = executed(entry.file)
+    fact = describe_execution(entry.file)
     share = None if fact is None else fact.integer_mac_share
     if entry.kind == "peer" and entry.runtime == "LiteRT":
         yield _litert(entry.file), share

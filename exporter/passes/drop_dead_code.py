@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch.fx import GraphModule
 
-from styleexport.exporter.passes._rewrite import Outcome, Pass
+from styleexport.exporter.graph.rewrite import Outcome, Pass
 
 
 def _holder(module: GraphModule, path: list[str]) -> object:

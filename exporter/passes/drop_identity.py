@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch.fx import GraphModule, Node
 
-from styleexport.exporter.passes._rewrite import Outcome, Pass, argument
+from styleexport.exporter.graph.rewrite import Outcome, Pass, argument
 
 aten = torch.ops.aten
 COPIES = (
@@ -57,8 +57,10 @@ def _returns_its_input(node: Node, source: Node) -> bool:
 
 def _lengths(tensor: torch.Tensor) -> list[str]:
     """Return the lengths of the axes as written: open ones by expression, not by today's value."""
-    return [str(length.node.expr if isinstance(length, torch.SymInt) else length)
-            for length in tensor.shape]  # fmt: skip
+    return [
+        str(length.node.expr if isinstance(length, torch.SymInt) else length)
+        for length in tensor.shape
+    ]
 
 
 def rewrite(module: GraphModule) -> Outcome:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch.fx import GraphModule, Node
 
-from styleexport.exporter.passes._rewrite import Outcome, Pass, add_weight
+from styleexport.exporter.graph.rewrite import Outcome, Pass, add_weight
 from styleexport.exporter.passes.fold_pointwise import (
     CONV,
     batch_norm_affine,

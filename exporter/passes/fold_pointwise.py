@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule, Node
 
-from styleexport.exporter.passes._rewrite import Outcome, Pass, add_weight, argument, tensor_of
+from styleexport.exporter.graph.rewrite import Outcome, Pass, add_weight, argument, tensor_of
 
 aten = torch.ops.aten
 CONV = aten.conv2d.default
@@ -94,9 +94,11 @@ def _of_arithmetic(
         tensor = tensor_of(module, value)
         if tensor is None or tensor.numel() not in (1, channels):
             return None
-        per_channel = tensor.dim() == 0 or tensor.numel() == 1 or (
-            tensor.dim() >= 3 and tensor.shape[-3] == channels
-        )  # fmt: skip
+        per_channel = (
+            tensor.dim() == 0
+            or tensor.numel() == 1
+            or (tensor.dim() >= 3 and tensor.shape[-3] == channels)
+        )
         if not per_channel:
             return None
         operand = tensor.double().flatten().expand(channels)
@@ -169,9 +171,11 @@ def _refusal(conv: Node, affine: Affine, inserted: str | None, weight: Tensor) -
         return f"{conv.name} pads with {inserted}, which does not commute with adding an offset"
     outputs, inputs, height, width = weight.shape
     area, before = height * width, affine.matrix.shape[1]
-    mixes = bool((affine.matrix - torch.diag(affine.matrix.diagonal())).any()) if (
-        inputs == before
-    ) else True  # fmt: skip
+    mixes = (
+        bool((affine.matrix - torch.diag(affine.matrix.diagonal())).any())
+        if (inputs == before)
+        else True
+    )
     if mixes and area * before * outputs > before * inputs + area * inputs * outputs:
         return f"folding into {conv.name} would cost more than it saves"
     return None

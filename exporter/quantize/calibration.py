@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from styleexport.core.assets import bundled
 from styleexport.core.errors import UsageError
 from styleexport.core.images import IMAGE_SUFFIXES, read_image
 from styleexport.core.manifest import CalibrationFact
-from styleexport.core.types import Size
-from styleexport.exporter.quantize.drawn import drawn_pictures
+from styleexport.core.pictures import evenly_spread, pixel_sha256
+from styleexport.exporter.quantize.synthetic import drawn_pictures
 
 MOST_IMAGES = 16
 STYLES_EACH = 2
@@ -57,11 +56,6 @@ class CalibrationSet:
         ]
 
 
-def fit(image: Image.Image, size: Size) -> Image.Image:
-    """Return the middle of the picture at a size, its proportions kept."""
-    return ImageOps.fit(image, (size.width, size.height), Image.Resampling.LANCZOS)
-
-
 def read_calibration(folder: Path | None) -> CalibrationSet:
     """Return the calibration images of a folder, or the ones that ship with the package.
 
@@ -79,13 +73,13 @@ def read_calibration(folder: Path | None) -> CalibrationSet:
         content, style = _images(folder / "content"), _images(folder / "style")
     else:
         content, style = _images(folder), bundled("style")
-    pictures = [[read_image(path) for path in _spread(paths)] for paths in (content, style)]
+    pictures = [
+        [read_image(path) for path in evenly_spread(paths, MOST_IMAGES)]
+        for paths in (content, style)
+    ]
     contents = (*pictures[0], *drawn_pictures())
-    digest = hashlib.sha256()
-    for picture in (*contents, *pictures[1]):
-        digest.update(f"{picture.size}".encode())
-        digest.update(picture.tobytes())
-    return CalibrationSet(contents, tuple(pictures[1]), digest.hexdigest())
+    digest = pixel_sha256((*contents, *pictures[1]))
+    return CalibrationSet(contents, tuple(pictures[1]), digest)
 
 
 def _images(folder: Path) -> list[Path]:
@@ -98,9 +92,3 @@ def _images(folder: Path) -> list[Path]:
             f"{', '.join(IMAGE_SUFFIXES)}"
         )
     return found
-
-
-def _spread(paths: Sequence[Path]) -> list[Path]:
-    if len(paths) <= MOST_IMAGES:
-        return list(paths)
-    return [paths[i * len(paths) // MOST_IMAGES] for i in range(MOST_IMAGES)]

@@ -26,8 +26,8 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 
 from styleexport.core.manifest import PassFact
-from styleexport.exporter.graph import Graph
-from styleexport.exporter.passes._rewrite import (
+from styleexport.exporter.graph.graph import Graph, operation_of
+from styleexport.exporter.graph.rewrite import (
     Outcome,
     Pass,
     add_weight,
@@ -35,20 +35,25 @@ from styleexport.exporter.passes._rewrite import (
     argument,
     tensor_of,
 )
-from styleexport.exporter.quantize.units import CONV, TRANSPOSED, elements, kind
+from styleexport.exporter.quantize.blocks import CONV, TRANSPOSED, elements
 
 ATEN = torch.ops.aten
 PASSES = (
-    "relu", "leaky_relu", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "upsample_nearest2d",
+    "relu",
+    "leaky_relu",
+    "max_pool2d",
+    "avg_pool2d",
+    "adaptive_avg_pool2d",
+    "upsample_nearest2d",
     "upsample_bilinear2d",
-)  # fmt: skip
+)
 # A channel this much smaller than the largest gets no larger gain: other pictures may wake it.
 LEAST_SHARE = 1 / 16
 
 Gains = Mapping[str, Tensor]
 
 
-def gains_from_ranges(low: Tensor, high: Tensor, strength: float) -> Tensor:
+def equalization_scales(low: Tensor, high: Tensor, strength: float) -> Tensor:
     """Return the gain of each channel, ≥ 1, that brings its range towards the tensor's.
 
     Args:
@@ -94,7 +99,7 @@ class _Equalizer:
         refused = [f"{name}: no such layer" for name in self.gains if name not in named]
         applied = 0
         for name, node in named.items():
-            if kind(node) in (CONV, TRANSPOSED):
+            if operation_of(node) in (CONV, TRANSPOSED):
                 applied += 1
             elif edits := self._pushed(node, self._gain(name)):
                 for edit in edits:
@@ -112,8 +117,8 @@ class _Equalizer:
 
     def _visit(self, node: Node) -> None:
         if any(x in self.tags for x in node.all_input_nodes) and node not in self.tags:
-            rule = getattr(self, f"_rule_{kind(node)}", None)
-            passes = kind(node) in PASSES
+            rule = getattr(self, f"_rule_{operation_of(node)}", None)
+            passes = operation_of(node) in PASSES
             tag = self.tags[node.all_input_nodes[0]] if passes else None
             if rule is not None:
                 tag = rule(node)
@@ -121,10 +126,10 @@ class _Equalizer:
                 self._undo_inputs(node)
             if tag is not None:
                 self.tags[node] = tag
-        if node.name in self.gains and kind(node) in (CONV, TRANSPOSED):
+        if node.name in self.gains and operation_of(node) in (CONV, TRANSPOSED):
             gain = self._gain(node.name)
             for position, name in ((1, "weight"), (2, "bias")):
-                axis = 1 if kind(node) == TRANSPOSED and name == "weight" else 0
+                axis = 1 if operation_of(node) == TRANSPOSED and name == "weight" else 0
                 self._scale_constant(node, position, gain, axis)
             self.tags[node] = gain
 
@@ -308,7 +313,7 @@ class _Equalizer:
 
     def _pushed(self, node: Node, gain: Tensor) -> list[Callable[[], object]] | None:
         """Return the edits that multiply a node's channels without touching a whole map."""
-        name = kind(node)
+        name = operation_of(node)
         if name in ("relu", "leaky_relu"):
             return self._above(node.all_input_nodes[0], node, gain)
         if name == "instance_norm":

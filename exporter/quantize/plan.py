@@ -1,10 +1,10 @@
-"""From a graph and calibration pictures to what every target needs for an int8 file."""
+"""int8 plan of a graph: ranges, equalization and rounded weights, for every target alike."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -13,38 +13,38 @@ from msgspec import Struct
 from torch import Tensor
 from torch.fx import GraphModule
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.cache import remembered
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import (
-    CalibrationFact,
     FloatIslandFact,
     PassFact,
     QuantizationFact,
     SizeFact,
 )
-from styleexport.core.recipe import Int8Recipe, Island, Range, Settings
-from styleexport.exporter.graph import Graph
-from styleexport.exporter.passes._rewrite import add_weight
-from styleexport.exporter.quantize.equalize import equalized, gains_from_ranges
-from styleexport.exporter.quantize.ranges import Arrays, Seen, observe, ranges_of, seen_with_gains
-from styleexport.exporter.quantize.repair import Repaired, repaired
-from styleexport.exporter.quantize.simulate import leads_to, simulate
-from styleexport.exporter.quantize.units import (
-    Unit,
-    default_islands,
-    find_units,
-    kind,
+from styleexport.core.recipe import FloatLayer, Int8Recipe, Range, Settings
+from styleexport.exporter.graph.graph import Graph, operation_of
+from styleexport.exporter.graph.rewrite import add_weight
+from styleexport.exporter.quantize.blocks import (
+    QuantizedBlock,
+    default_float_layers,
+    find_blocks,
     nodes_by_name,
-    quantized_units,
+    quantized_blocks,
     ranged_layers,
 )
+from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs
+from styleexport.exporter.quantize.equalize import equalization_scales, equalized
+from styleexport.exporter.quantize.ranges import (
+    LayerStatistics,
+    equalized_statistics,
+    observe,
+    ranges_of,
+)
+from styleexport.exporter.quantize.simulate import leads_to, simulate
+from styleexport.exporter.quantize.weight_rounding import RoundedWeights, round_weights
+from styleexport.exporter.recipes import FIRST
 
-# What the fixed recipe does; on real networks it is the best that costs no speed
-# (docs/decisions/0009).
-DEFAULT = Settings(
-    weights="per-channel", ranges="min-max", equalize=0.75, bias_correction=True,
-    rounding="reconstructed",
-)  # fmt: skip
 STATISTICS = ("mean", "sub", "mul", "div", "add", "sqrt", "rsqrt", "instance_norm")
 
 
@@ -53,53 +53,58 @@ class Int8Plan:
     """A recipe with the weights that it was made for.
 
     Attributes:
-        recipe: ranges, islands, granularity, in the names of the source.
-        source: the graph as it was.
-        gains: layer → gain a channel.
+        recipe: ranges, float layers, granularity, in the names of ``source``.
+        source: graph as it was captured.
+        equalized: ``source`` with its channels brought to one range; itself without scales.
+        scales: layer → equalization scale of each channel, [C].
         weights: convolution → weight and bias that take the place of its own.
-        facts: the rewrites, for the manifest.
-        equal: the equalized graphs that were proven, with norms written out and without.
+        facts: rewrites, for the manifest.
     """
 
     recipe: Int8Recipe
     source: Graph
-    gains: Mapping[str, Tensor]
-    weights: Mapping[str, Repaired]
+    equalized: Graph
+    scales: Mapping[str, Tensor]
+    weights: Mapping[str, RoundedWeights]
     facts: tuple[PassFact, ...]
-    equal: dict[bool, Graph] = field(
-        default_factory=dict[bool, Graph], init=False, repr=False, compare=False
-    )
 
-    def followed(
-        self, *, expand_norms: bool = False, repair: bool = True
-    ) -> tuple[Graph, Int8Recipe]:
-        """Return the equalized graph that is to be written, and the recipe in its names.
+    def applied(self, *, expand_norms: bool = False) -> AppliedPlan:
+        """Return the graph to write; see `equalized` for ``expand_norms``."""
+        exact = self.equalized
+        if self.scales and expand_norms:
+            exact, _ = equalized(self.source, self.scales, expand_norms=True)
+        graph = with_weights(exact, self.weights)
+        return AppliedPlan(graph, exact, self.recipe_for(graph))
 
-        Args:
-            expand_norms: see `equalized`.
-            repair: whether it has the repaired weights, or float ones.
-        """
-        graph = self.source
-        if self.gains:
-            if expand_norms not in self.equal:
-                self.equal[expand_norms], _ = equalized(
-                    graph, self.gains, expand_norms=expand_norms
-                )
-            graph = self.equal[expand_norms]
-        if repair:
-            graph = with_weights(graph, self.weights)
-        names = _names(find_units(self.source.module()), find_units(graph.module()))
+    def recipe_for(self, graph: Graph) -> Int8Recipe:
+        """Return the recipe in the names of a rewritten graph."""
+        names = _names(find_blocks(self.source.reading), find_blocks(graph.reading))
         ranges = {names.get(name, name): limits for name, limits in self.recipe.ranges.items()}
-        return graph, msgspec.structs.replace(self.recipe, ranges=ranges)
+        return msgspec.structs.replace(self.recipe, ranges=ranges)
 
 
-def _names(units: Sequence[Unit], rewritten: Sequence[Unit]) -> dict[str, str]:
+@dataclass(frozen=True)
+class AppliedPlan:
+    """A plan as a graph.
+
+    Attributes:
+        graph: equalized, with rounded weights: what is written.
+        exact: equalized, with float weights: computes what the source computes.
+        recipe: recipe in the names of ``graph``.
+    """
+
+    graph: Graph
+    exact: Graph
+    recipe: Int8Recipe
+
+
+def _names(blocks: Sequence[QuantizedBlock], rewritten: Sequence[QuantizedBlock]) -> dict[str, str]:
     """Return the name of each source and output → its name in a rewritten graph.
 
     Convolutions keep their names, as no rewrite adds or removes one; what lies between may not.
     """
-    named = {unit.layer: unit for unit in rewritten}
-    pairs = [(unit, named[unit.layer]) for unit in units]
+    named = {block.layer: block for block in rewritten}
+    pairs = [(block, named[block.layer]) for block in blocks]
     return {
         before: after
         for old, new in pairs
@@ -107,7 +112,7 @@ def _names(units: Sequence[Unit], rewritten: Sequence[Unit]) -> dict[str, str]:
     }
 
 
-def with_weights(graph: Graph, weights: Mapping[str, Repaired]) -> Graph:
+def with_weights(graph: Graph, weights: Mapping[str, RoundedWeights]) -> Graph:
     """Return the graph with other weights and biases in some of its convolutions."""
     if not weights:
         return graph
@@ -125,133 +130,141 @@ def with_weights(graph: Graph, weights: Mapping[str, Repaired]) -> Graph:
 
 
 class _Calibrated(Struct, frozen=True):
-    """What calibration tells of a graph: all that has to be kept of it."""
+    """Result of a calibration: equalization scales and ranges, by layer."""
 
-    gains: dict[str, list[float]]
+    scales: dict[str, list[float]] = msgspec.field(name="gains")
     ranges: dict[str, Range]
 
 
 def make_plan(
     graph: Graph,
-    feeds: Sequence[Arrays],
-    calibration: CalibrationFact,
-    settings: Settings = DEFAULT,
-    islands: Sequence[Island] = (),
+    calibration: CalibrationInputs,
+    settings: Settings = FIRST,
+    float_layers: Sequence[FloatLayer] = (),
     *,
-    lifted: Collection[str] = (),
+    forced_int8: Collection[str] = (),
 ) -> Int8Plan:
     """Return how a graph is to be computed in int8.
 
-    What calibration saw is kept by content, and taken from there the next time.
+    Ranges and scales are cached by content.
 
     Args:
         graph: float32, one size.
-        feeds: calibration inputs.
-        calibration: where they came from, for the record.
-        settings: the choices.
-        islands: units that stay in float, beside those that always do.
-        lifted: units that are computed in int8 although they stay in float by default.
+        calibration: inputs that ranges are taken from.
+        settings: how ranges, scales and weights are chosen.
+        float_layers: blocks that stay in float, beside those that always do.
+        forced_int8: blocks that are computed in int8 although they stay in float by default.
+
+    Raises:
+        UnsupportedOp: every convolution would stay in float.
     """
-    module = graph.module()
-    units = find_units(module)
-    always = [x for x in default_islands(module, units) if x.layer not in lifted]
-    every = (*always, *(x for x in islands if x.layer not in {y.layer for y in always}))
-    kept = quantized_units(units, every)
+    module = graph.reading
+    blocks = find_blocks(module)
+    always = [x for x in default_float_layers(module, blocks) if x.layer not in forced_int8]
+    every = (*always, *(x for x in float_layers if x.layer not in {y.layer for y in always}))
+    kept = quantized_blocks(blocks, every)
     if not kept:
         raise UnsupportedOp(
             "int8 would leave every convolution of the network in float: "
             "type --quantize int8-weights"
         )
-    key = _key(graph, len(feeds), calibration, settings, every)
+    inputs = calibration.inputs
+    key = _key(graph, calibration, settings, every)
     calibrated = remembered(
-        "calibration", key, _Calibrated, lambda: _calibrate(graph, feeds, kept, settings)
+        "calibration", key, _Calibrated, lambda: _calibrate(graph, inputs, kept, settings)
     )
     recipe = Int8Recipe(
         role=graph.role,
         size=SizeFact.of(graph.size),
         settings=settings,
-        islands=every,
+        float_layers=every,
         ranges=calibrated.ranges,
-        calibration=msgspec.structs.replace(calibration, method=settings.ranges),
+        calibration=msgspec.structs.replace(calibration.fact, method=settings.ranges),
     )
-    return _repaired_plan(graph, recipe, calibrated, kept, feeds)
+    return _rounded_plan(graph, recipe, calibrated, kept, inputs)
 
 
-def _repaired_plan(
+def _rounded_plan(
     graph: Graph,
     recipe: Int8Recipe,
     calibrated: _Calibrated,
-    kept: Sequence[Unit],
-    feeds: Sequence[Arrays],
+    kept: Sequence[QuantizedBlock],
+    inputs: Sequence[Arrays],
 ) -> Int8Plan:
-    """Return the plan of a recipe: equalized, its weights repaired for what they will meet."""
-    gains = {name: torch.tensor(gain) for name, gain in calibrated.gains.items()}
-    equal, fact = equalized(graph, gains) if gains else (graph, None)
-    module, simulated = equal.module(), equal.module()
-    inside = quantized_units(find_units(module), recipe.islands)
+    """Return the plan of a recipe: equalized, its weights rounded for the inputs they will meet."""
+    scales = {name: torch.tensor(values) for name, values in calibrated.scales.items()}
+    equal, fact = equalized(graph, scales) if scales else (graph, None)
+    module, simulated = equal.reading, equal.module()
+    inside = quantized_blocks(find_blocks(module), recipe.float_layers)
     names, per_channel = _names(kept, inside), recipe.settings.weights == "per-channel"
     ranges = {names[name]: limits for name, limits in calibrated.ranges.items()}
     simulate(simulated, inside, ranges, per_channel=per_channel)
-    weights = repaired(module, simulated, inside, feeds, recipe.settings)
-    plan = Int8Plan(recipe, graph, gains, weights, (fact,) if fact else ())
-    plan.equal[False] = equal
-    return plan
+    weights = round_weights(module, simulated, inside, inputs, recipe.settings)
+    return Int8Plan(recipe, graph, equal, scales, weights, (fact,) if fact else ())
 
 
 def _key(
-    graph: Graph, count: int, calibration: CalibrationFact, settings: Settings,
-    islands: Sequence[Island],
-) -> str:  # fmt: skip
+    graph: Graph,
+    calibration: CalibrationInputs,
+    settings: Settings,
+    float_layers: Sequence[FloatLayer],
+) -> str:
     """Return the digest of all that calibration depends on; a graph's own says nothing of sizes."""
     choices = msgspec.json.encode(settings).decode()
-    parts = (graph.digest(), str(graph.size), str(count), calibration.sha256, choices)
-    return hashlib.sha256(" ".join(("4", *parts, *(x.layer for x in islands))).encode()).hexdigest()
+    count, sha256 = len(calibration.inputs), calibration.fact.sha256
+    parts = (graph.digest(), str(graph.size), str(count), sha256, choices)
+    return hashlib.sha256(
+        " ".join(("4", *parts, *(x.layer for x in float_layers))).encode()
+    ).hexdigest()
 
 
 def _calibrate(
-    graph: Graph, feeds: Sequence[Arrays], units: Sequence[Unit], settings: Settings
+    graph: Graph, inputs: Sequence[Arrays], blocks: Sequence[QuantizedBlock], settings: Settings
 ) -> _Calibrated:
-    module, samples = graph.module(), settings.ranges != "min-max"
-    names = {name: name for name in ranged_layers(units)}
+    module, samples = graph.reading, settings.ranges != "min-max"
+    names = {name: name for name in ranged_layers(blocks)}
     if not settings.equalize:
         ranges = ranges_of(
-            module, observe(module, feeds, tuple(names), samples=samples), settings.ranges
+            module, observe(module, inputs, tuple(names), samples=samples), settings.ranges
         )
         return _Calibrated({}, ranges)
-    seen = observe(module, feeds, tuple(names))
-    gains = _gains(module, units, seen, settings)
-    equal = equalized(graph, gains)[0].module()
-    names = _names(units, find_units(equal))
+    seen = observe(module, inputs, tuple(names))
+    scales = _scales(module, blocks, seen, settings)
+    equal = equalized(graph, scales)[0].reading
+    names = _names(blocks, find_blocks(equal))
     if samples:
-        seen = observe(equal, feeds, tuple(names.values()), samples=True)
+        seen = observe(equal, inputs, tuple(names.values()), samples=True)
     else:
-        seen = seen_with_gains(seen, module, equal, names, feeds)
+        seen = equalized_statistics(seen, module, equal, names, inputs)
     ranges = ranges_of(equal, seen, settings.ranges)
-    listed = {name: [float(x) for x in gain] for name, gain in gains.items()}
+    listed = {name: [float(x) for x in scale] for name, scale in scales.items()}
     return _Calibrated(listed, {name: ranges[after] for name, after in names.items()})
 
 
-def _gains(
-    module: GraphModule, units: Sequence[Unit], seen: Mapping[str, Seen], settings: Settings
+def _scales(
+    module: GraphModule,
+    blocks: Sequence[QuantizedBlock],
+    seen: Mapping[str, LayerStatistics],
+    settings: Settings,
 ) -> dict[str, Tensor]:
-    """Return layer → gain a channel.
+    """Return layer → equalization scale of each channel.
 
     What a float operation reads gets the same range in every channel, as that costs nothing; what
     only convolutions read gets it in part, as it makes their weights harder to round.
     """
     by_name = nodes_by_name(module)
-    layers = {by_name[unit.layer] for unit in units}
-    outputs = {unit.output: unit for unit in units}
+    layers = {by_name[block.layer] for block in blocks}
+    outputs = {block.output: block for block in blocks}
     found: dict[str, Tensor] = {}
     for name, item in seen.items():
         node = by_name[name]
-        if node.op != "call_function" or kind(node) in ("clamp", "hardtanh"):
+        if node.op != "call_function" or operation_of(node) in ("clamp", "hardtanh"):
             continue
-        ahead = [r for x in node.users for r in (x.users if kind(x) == "relu" else (x,))]
+        ahead = [r for x in node.users for r in (x.users if operation_of(x) == "relu" else (x,))]
         inside = all(leads_to(reader, layers) for reader in ahead)
         strength = settings.equalize if inside else 1.0
         key = outputs[name].layer if name in outputs else name
-        found[key] = gains_from_ranges(item.low, item.high, strength)
+        found[key] = equalization_scales(item.low, item.high, strength)
     return found
 
 
@@ -263,12 +276,14 @@ def quantization_fact(
 ) -> QuantizationFact:
     """Return the record of a file that follows a recipe."""
     reasons: dict[str, list[str]] = {}
-    for island in recipe.islands:
-        reasons.setdefault(island.reason, []).append(island.layer)
-    islands = [FloatIslandFact(ops=tuple(ops), reason=reason) for reason, ops in reasons.items()]
-    present = {kind(node) for node in module.graph.nodes}
+    for float_layer in recipe.float_layers:
+        reasons.setdefault(float_layer.reason, []).append(float_layer.layer)
+    float_layers = [
+        FloatIslandFact(ops=tuple(ops), reason=reason) for reason, ops in reasons.items()
+    ]
+    present = {operation_of(node) for node in module.graph.nodes}
     if statistics := tuple(op for op in STATISTICS if op in present):
-        islands.append(
+        float_layers.append(
             FloatIslandFact(ops=statistics, reason="instance statistics lose 5 to 13 dB in int8")
         )
     return QuantizationFact(
@@ -277,5 +292,5 @@ def quantization_fact(
         activation_dtype=activations,
         per_channel=recipe.settings.weights == "per-channel",
         calibration=recipe.calibration,
-        float_islands=tuple(islands),
+        float_islands=tuple(float_layers),
     )

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.fx import GraphModule, Interpreter, Node
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.quiet import quiet
 from styleexport.core.recipe import Range, RangeMethod
-from styleexport.exporter.quantize.units import kind, nodes_by_name
+from styleexport.exporter.graph.graph import operation_of
+from styleexport.exporter.quantize.blocks import nodes_by_name
 
 # Of each layer and input, so many values are kept for methods that look at their distribution.
 SAMPLES = 1 << 16
@@ -27,11 +29,9 @@ BINS = 2048
 # Of a channel's largest value, that one input must reach for its gain to be read off.
 ENOUGH = 1 / 16
 
-Arrays = Mapping[str, NDArray[np.float32]]
-
 
 @dataclass
-class Seen:
+class LayerStatistics:
     """What was seen of one layer.
 
     Attributes:
@@ -77,7 +77,7 @@ def watch(
 
 def observe(
     module: GraphModule, feeds: Sequence[Arrays], layers: Sequence[str], *, samples: bool = False
-) -> dict[str, Seen]:
+) -> dict[str, LayerStatistics]:
     """Return layer → what was seen of it over all inputs.
 
     Args:
@@ -86,13 +86,13 @@ def observe(
         layers: names of nodes; placeholders too.
         samples: whether values are kept, beside the extremes.
     """
-    seen: dict[str, Seen] = {}
+    seen: dict[str, LayerStatistics] = {}
 
     def show(name: str, value: Tensor) -> None:
         flat = value.transpose(0, 1).flatten(1) if value.dim() > 1 else value[None]
         low, high = flat.amin(1).clamp_max(0), flat.amax(1).clamp_min(0)
         if name not in seen:
-            seen[name] = Seen(low, high, [])
+            seen[name] = LayerStatistics(low, high, [])
         else:
             seen[name].low = torch.minimum(seen[name].low, low)
             seen[name].high = torch.maximum(seen[name].high, high)
@@ -104,13 +104,13 @@ def observe(
     return seen
 
 
-def seen_with_gains(
-    seen: Mapping[str, Seen],
+def equalized_statistics(
+    seen: Mapping[str, LayerStatistics],
     plain: GraphModule,
     equal: GraphModule,
     names: Mapping[str, str],
     feeds: Sequence[Arrays],
-) -> dict[str, Seen]:
+) -> dict[str, LayerStatistics]:
     """Return what all inputs would show of an equalized module, from what they showed of the plain.
 
     Each channel of a layer is multiplied by a constant, which the first input tells that makes it
@@ -136,19 +136,19 @@ def seen_with_gains(
         if not any(bool((g.isnan() & (_sizes(seen[n]) > 0)).any()) for n, g in gains.items()):
             break
     return {
-        names[name]: Seen(item.low * gain, item.high * gain, [])
+        names[name]: LayerStatistics(item.low * gain, item.high * gain, [])
         for name, item in seen.items()
         for gain in (gains[name].nan_to_num(1.0),)
     }
 
 
-def _sizes(seen: Seen) -> Tensor:
+def _sizes(seen: LayerStatistics) -> Tensor:
     """Return the largest absolute value of each channel."""
     return torch.maximum(seen.high, -seen.low)
 
 
 def ranges_of(
-    module: GraphModule, seen: Mapping[str, Seen], method: RangeMethod
+    module: GraphModule, seen: Mapping[str, LayerStatistics], method: RangeMethod
 ) -> dict[str, Range]:
     """Return layer → range; every range holds 0, and a clamp's is what it clamps to."""
     by_name = nodes_by_name(module)
@@ -156,7 +156,7 @@ def ranges_of(
     for name, item in seen.items():
         low, high = float(item.low.min()), float(item.high.max())
         node = by_name[name]
-        if kind(node) in ("clamp", "hardtanh"):
+        if operation_of(node) in ("clamp", "hardtanh"):
             low, high = _clamped(node, low, high)
         elif node.op != "placeholder" and high > low:
             low, high = METHODS[method](item, low, high)
@@ -170,20 +170,24 @@ def _clamped(node: Node, low: float, high: float) -> tuple[float, float]:
     return (low if least is None else float(least), high if most is None else float(most))
 
 
-def _min_max(seen: Seen, low: float, high: float) -> tuple[float, float]:
+def _min_max(seen: LayerStatistics, low: float, high: float) -> tuple[float, float]:
     return low, high
 
 
-def _histogram(name: str) -> Callable[[Seen, float, float], tuple[float, float]]:
+def _histogram(name: str) -> Callable[[LayerStatistics, float, float], tuple[float, float]]:
     """Return a method of ONNX Runtime's calibration histograms."""
 
-    def method(seen: Seen, low: float, high: float) -> tuple[float, float]:
+    def method(seen: LayerStatistics, low: float, high: float) -> tuple[float, float]:
         from onnxruntime.quantization.calibrate import HistogramCollector
 
         collector = HistogramCollector(
-            name, symmetric=False, num_bins=BINS, num_quantized_bins=256, percentile=PERCENTILE,
+            name,
+            symmetric=False,
+            num_bins=BINS,
+            num_quantized_bins=256,
+            percentile=PERCENTILE,
             scenario="same",
-        )  # fmt: skip
+        )
         with quiet():
             collector.collect({"layer": [np.concatenate(seen.samples)]})
             found = collector.compute_collection_result()["layer"]
@@ -193,7 +197,7 @@ def _histogram(name: str) -> Callable[[Seen, float, float], tuple[float, float]]
     return method
 
 
-def _mse(seen: Seen, low: float, high: float) -> tuple[float, float]:
+def _mse(seen: LayerStatistics, low: float, high: float) -> tuple[float, float]:
     from torch.ao.quantization import HistogramObserver
 
     with quiet():
@@ -204,7 +208,7 @@ def _mse(seen: Seen, low: float, high: float) -> tuple[float, float]:
     return max(low, least), min(high, most)
 
 
-METHODS: dict[RangeMethod, Callable[[Seen, float, float], tuple[float, float]]] = {
+METHODS: dict[RangeMethod, Callable[[LayerStatistics, float, float], tuple[float, float]]] = {
     "min-max": _min_max,
     "percentile": _histogram("percentile"),
     "entropy": _histogram("entropy"),

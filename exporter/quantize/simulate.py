@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 
 from styleexport.core.recipe import Range
-from styleexport.exporter.passes._rewrite import add_weight, tensor_of
-from styleexport.exporter.quantize.units import Unit, moves, nodes_by_name
+from styleexport.exporter.graph.rewrite import add_weight, tensor_of
+from styleexport.exporter.quantize.blocks import QuantizedBlock, moves, nodes_by_name
 
 LEVELS = 255
 WEIGHT_LEVELS = 127
@@ -48,18 +48,18 @@ def rounded_weight(weight: Tensor, *, transposed: bool, per_channel: bool) -> Te
 
 def simulate(
     module: GraphModule,
-    units: Sequence[Unit],
+    blocks: Sequence[QuantizedBlock],
     ranges: Mapping[str, Range],
     *,
     per_channel: bool = True,
     weights: bool = True,
     activations: bool = True,
 ) -> None:
-    """Make a module, in place, round what an int8 file with these units would round.
+    """Make a module, in place, round what an int8 file with these blocks would round.
 
     Args:
         module: a captured module, float32.
-        units: those computed in int8.
+        blocks: those computed in int8.
         ranges: of their sources and outputs.
         per_channel: whether weights have one scale an output channel.
         weights: whether weights are rounded.
@@ -67,18 +67,18 @@ def simulate(
     """
     by_name = nodes_by_name(module)
     if weights:
-        for unit in units:
-            node = by_name[unit.layer]
+        for block in blocks:
+            node = by_name[block.layer]
             value = tensor_of(module, node.args[1])
             assert value is not None
-            rounded = rounded_weight(value, transposed=unit.transposed, per_channel=per_channel)
+            rounded = rounded_weight(value, transposed=block.transposed, per_channel=per_channel)
             node.update_arg(1, add_weight(module, node, rounded))
     if activations:
-        outputs = {unit.output for unit in units}
-        layers = {by_name[unit.layer] for unit in units}
+        outputs = {block.output for block in blocks}
+        layers = {by_name[block.layer] for block in blocks}
         for name in outputs:
             _round_output(by_name[name], ranges[name], list(by_name[name].users))
-        for name in {unit.source for unit in units} - outputs:
+        for name in {block.source for block in blocks} - outputs:
             node = by_name[name]
             _round_output(node, ranges[name], [r for r in node.users if leads_to(r, layers)])
     module.graph.lint()

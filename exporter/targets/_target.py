@@ -1,24 +1,51 @@
-"""What a target is: one file format that a graph can be written in."""
+"""Target: one file format. It lowers a graph to a model, and stores a model in each precision."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from styleexport.core import plugins
+from styleexport.core.arrays import Arrays
 from styleexport.core.manifest import NetworkFact, PassFact, QuantizationFact, TensorFact
 from styleexport.core.recipe import Int8Recipe
 from styleexport.core.types import Precision, Sizing
-from styleexport.exporter.graph import Graph
+from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.rewrites.half_range import within_half_range
+from styleexport.exporter.rewrites.reflection import without_reflection_pads
 
 PACKAGE = "styleexport.exporter.targets"
 
-Arrays = dict[str, NDArray[np.float32]]
+
+@dataclass(frozen=True)
+class Source:
+    """A graph on its way into files; inputs and rewrites are made once, when first asked for.
+
+    Attributes:
+        graph: float32.
+        calibrate: returns the calibration inputs of the graph, by name.
+    """
+
+    graph: Graph
+    calibrate: Callable[[], Sequence[Arrays]]
+
+    @cached_property
+    def inputs(self) -> Sequence[Arrays]:
+        """The calibration inputs of the graph."""
+        return self.calibrate()
+
+    @cached_property
+    def half_range(self) -> tuple[Graph, tuple[PassFact, ...]]:
+        """The graph with float16-safe statistics, and what was rewritten."""
+        return within_half_range(self.graph, self.inputs)
+
+    @cached_property
+    def sliced_pads(self) -> tuple[Graph, tuple[PassFact, ...]]:
+        """The graph without reflection pads, and what was rewritten."""
+        return without_reflection_pads(self.graph)
 
 
 @dataclass(frozen=True)
@@ -26,9 +53,9 @@ class Recipe:
     """How a file is to store and compute its convolutions.
 
     Attributes:
-        precision: of the convolutions.
-        network: where the graph comes from, for formats that say so inside the file.
-        int8: ranges, islands and granularity; int8 only.
+        precision: precision of the convolutions.
+        network: origin of the graph, for formats that name it inside the file.
+        int8: ranges, float layers and granularity; int8 only.
     """
 
     precision: Precision = Precision.FP32
@@ -38,14 +65,14 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Written:
-    """What a target says of the file it wrote.
+    """Facts of a written file.
 
     Attributes:
-        float_dtype: of what the file computes in float.
-        quantization: None for float files.
-        int8_mac_share: the share of the MACs that the runtime computes in integers, 0..1.
+        float_dtype: type of what the file computes in float.
+        quantization: how it is quantized; None for float files.
+        int8_mac_share: share of the MACs that the runtime computes in integers, 0..1.
         layers: layer of the graph → the tensor of the file that holds its output.
-        scaled_layers: of those, the ones whose channels it holds multiplied by gains.
+        scaled_layers: those of ``layers`` whose channels the file holds multiplied by gains.
         passes: rewrites that only this file has, after the graph's own.
     """
 
@@ -57,17 +84,29 @@ class Written:
     passes: tuple[PassFact, ...] = ()
 
 
+class Model(Protocol):
+    """A graph in the terms of a format, still in float."""
+
+    def store(self, recipe: Recipe, path: Path) -> Written:
+        """Write a file in one precision; the model itself stays as it is.
+
+        Raises:
+            UnsupportedOp: the format cannot express the recipe.
+        """
+        ...
+
+
 class Target(Protocol):
-    """A file format with its settings. ``write`` puts one graph at one precision into one file.
+    """A file format with its settings.
 
     Attributes:
-        name: the file's.
-        suffix: of what it writes.
-        precisions: that it can write.
-        default_precision: what it writes when none is named.
+        name: name of the target's module.
+        suffix: suffix of its files, with the dot.
+        precisions: precisions it can write.
+        default_precision: precision it writes when none is named.
         sizings: whether one file can hold one size, several, or any.
-        tools: the libraries whose versions go into the manifest.
-        expands_norms: whether what it converts with writes instance norms out.
+        tools: libraries whose versions go into the manifest.
+        expands_norms: whether the converter writes instance norms out.
         rounds_results: whether int8 files round what a convolution gives to a float operation.
     """
 
@@ -81,7 +120,7 @@ class Target(Protocol):
     rounds_results: bool = True
 
     def check(self) -> None:
-        """Refuse settings that cannot be followed here, before anything is captured.
+        """Refuse settings that cannot be applied here, before anything is captured.
 
         Raises:
             UsageError: a setting names something that there is not.
@@ -99,15 +138,27 @@ class Target(Protocol):
         """Return the facts of inputs and outputs as the file has them."""
         return graph.inputs, graph.outputs
 
-    def write(
-        self, graph: Graph, recipe: Recipe, path: Path, feeds: Callable[[], Sequence[Arrays]]
-    ) -> Written:
-        """Write the file; ``feeds`` yields calibration inputs for this graph.
+    def lowering(self, recipe: Recipe) -> Hashable:
+        """Return what `lower` depends on, beside the graph: recipes that agree share a model."""
+        return None
+
+    def lower(self, source: Source, recipe: Recipe) -> Model:
+        """Return the graph in the format's own terms.
+
+        Args:
+            source: graph and calibration inputs.
+            recipe: only what `lowering` returns of it counts.
 
         Raises:
-            UnsupportedOp: the format cannot express the graph or the recipe.
+            UnsupportedOp: the format cannot express the graph.
         """
         ...
+
+    def write(
+        self, graph: Graph, recipe: Recipe, path: Path, calibrate: Callable[[], Sequence[Arrays]]
+    ) -> Written:
+        """Lower a graph and store one file of it; see `lower` and `Model.store`."""
+        return self.lower(Source(graph, calibrate), recipe).store(recipe, path)
 
 
 def find_target(name: str) -> Target:

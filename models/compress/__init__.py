@@ -1,1 +1,1 @@
-"""Networks made cheaper by training: fine-tuning for int8."""
+"""Compression of networks: pruning, distillation, fine-tuning for int8."""

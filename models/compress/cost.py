@@ -1,4 +1,4 @@
-"""What a network costs before and after: parameters, multiply-accumulates, bytes and time."""
+"""Cost of a network before and after: parameters, multiply-accumulates, bytes and time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgspec
 import torch
 
 from styleexport.core.types import Role, Size
-from styleexport.models.compress.architecture import layers, widths_of
-from styleexport.models.compress.readers import macs_of
+from styleexport.models.architecture import layers, widths_of
+from styleexport.models.compress.activation_hooks import macs_of
 from styleexport.models.network import LoadedNetwork, TwoImageModule
 
 ROUNDS = 5
@@ -31,7 +31,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class LayerChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A layer's channels before and after."""
+    """Number of input and output channels of a layer before and after."""
 
     layer: str
     inputs: Change
@@ -39,13 +39,14 @@ class LayerChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoleCost(msgspec.Struct, frozen=True, kw_only=True):
-    """What one role costs at one size.
+    """Cost of one role at one size.
 
     Attributes:
-        role: of the network.
-        size: of content and style, height x width.
+        role: role of the network.
+        size: size of content and style, height x width.
         macs: multiply-accumulates of one run.
-        eager_ms: median time of one run in PyTorch, eager, on this machine; None if not measured.
+        eager_ms: median time of one run in eager PyTorch on this machine, in ms; None if not
+            measured.
     """
 
     role: Role
@@ -55,14 +56,14 @@ class RoleCost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
-    """What a network costs before and after.
+    """Cost of a network before and after.
 
     Attributes:
-        parameters: in all.
-        weight_bytes: of the weights, by precision; scales and headers of files come on top.
-        style_code: values in a style code; None for a fixed-style network.
-        layers: those of both networks whose channels changed.
-        roles: at each size.
+        parameters: number of parameters.
+        weight_bytes: bytes of the weights by precision, without scales and file headers.
+        style_code: number of values in a style code; None for a fixed-style network.
+        layers: layers of both networks whose number of channels changed.
+        roles: cost of each default role at each size.
     """
 
     parameters: Change
@@ -79,19 +80,19 @@ def total_macs(costs: Costs) -> Change:
 
 
 def parameters_of(network: LoadedNetwork) -> int:
-    """Return how many values the network learned."""
+    """Return the number of parameters of a network."""
     return sum(parameter.numel() for parameter in network.module.parameters())
 
 
 def compare_costs(
     before: LoadedNetwork, after: LoadedNetwork, sizes: Sequence[Size], *, timed: bool
 ) -> Costs:
-    """Return what two networks cost, role by role and size by size.
+    """Return the costs of two networks, role by role and size by size.
 
     Args:
-        before: the original.
-        after: the same network with fewer channels, or another of the same roles.
-        sizes: of the pictures.
+        before: original network.
+        after: the same network with fewer channels, or another with the same roles.
+        sizes: sizes of the pictures.
         timed: whether time is measured too.
     """
     parameters = Change(parameters_of(before), parameters_of(after))
@@ -142,19 +143,19 @@ def _code_length(network: LoadedNetwork) -> int:
 
 @torch.inference_mode()
 def eager_ms(before: LoadedNetwork, after: LoadedNetwork, role: Role, size: Size) -> Change:
-    """Return the median time of one run of each network, taken in turns in this process."""
+    """Return the median time in ms of five runs of each network, alternating in this process."""
     noise = torch.rand(1, 3, size.height, size.width, generator=torch.Generator().manual_seed(0))
-    given: list[dict[str, torch.Tensor]] = []
+    inputs_of: list[dict[str, torch.Tensor]] = []
     modules = [network.role_module(role) for network in (before, after)]
     for network in (before, after):
         inputs = {"content": noise, "style": noise, "strength": torch.ones(1)}
         if role is Role.TRANSFORM:
             inputs["style_code"] = network.role_module(Role.ENCODE)(noise)
-        given.append(inputs)
+        inputs_of.append(inputs)
     samples: list[list[float]] = [[], []]
     for _ in range(ROUNDS + 1):
         for index, module in enumerate(modules):
-            inputs = [given[index][name] for name in module.input_names()]
+            inputs = [inputs_of[index][name] for name in module.input_names()]
             started = time.perf_counter()
             module(*inputs)
             samples[index].append((time.perf_counter() - started) * 1e3)

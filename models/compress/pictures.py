@@ -1,19 +1,19 @@
-"""The pictures that channels are watched on, and those that prove what was removed."""
+"""Calibration and held-out pictures for pruning, and variations of them."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from styleexport.core.assets import bundled
 from styleexport.core.errors import UsageError
 from styleexport.core.images import array_from_image, read_image
+from styleexport.core.pictures import centre_crop, evenly_spread, pixel_sha256
 from styleexport.core.types import Size
 from styleexport.models.training.data import image_files
 
@@ -24,12 +24,12 @@ MOST = 64
 
 @dataclass(frozen=True)
 class PictureSet:
-    """Pictures in two parts that share none.
+    """Pictures in two disjoint parts.
 
     Attributes:
-        calibration: channels are called empty on these.
-        held_out: and proven to be empty on these.
-        sha256: over the pixels of both, in order.
+        calibration: pictures that decide what is removed.
+        held_out: pictures that the result is measured on.
+        sha256: sha256 over the pixels of all, in order.
     """
 
     calibration: tuple[Image.Image, ...]
@@ -40,10 +40,10 @@ class PictureSet:
 def read_pictures(folders: Sequence[Path]) -> PictureSet:
     """Return the pictures of folders, or those that ship with the package; every fourth held out.
 
-    At most 64 are taken, evenly spread by name.
+    At most 64 are read, evenly spaced in the order of their names.
 
     Raises:
-        UsageError: a folder does not exist, or there are too few to call a channel empty.
+        UsageError: a folder does not exist, or there are fewer than 16 pictures.
         BadImage: a picture cannot be read.
     """
     files = image_files(folders) if folders else [*bundled("content"), *bundled("style")]
@@ -53,35 +53,32 @@ def read_pictures(folders: Sequence[Path]) -> PictureSet:
             f"channel empty, expected {FEWEST} or more: add folders with --calibration, or leave "
             "it out for those that ship with the package"
         )
-    if len(files) > MOST:
-        files = [files[i * len(files) // MOST] for i in range(MOST)]
-    pictures = [read_image(file) for file in files]
-    digest = hashlib.sha256()
-    for picture in pictures:
-        digest.update(f"{picture.size}".encode())
-        digest.update(picture.tobytes())
+    pictures = [read_image(file) for file in evenly_spread(files, MOST)]
     held_out = pictures[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
     others = [p for i, p in enumerate(pictures) if i % HELD_OUT_EVERY != HELD_OUT_EVERY - 1]
-    return PictureSet(tuple(others), tuple(held_out), digest.hexdigest())
+    return PictureSet(tuple(others), tuple(held_out), pixel_sha256(pictures))
 
 
 def at_size(picture: Image.Image, size: Size) -> Tensor:
-    """Return the middle of a picture at a size, [1, 3, H, W] in 0..1, its proportions kept."""
-    middle = ImageOps.fit(picture, (size.width, size.height), Image.Resampling.LANCZOS)
-    return torch.from_numpy(array_from_image(middle))
+    """Return the centre crop of a picture, [1, 3, H, W] in 0..1."""
+    return torch.from_numpy(array_from_image(centre_crop(picture, size)))
 
 
 def variants(picture: Tensor) -> list[Tensor]:
-    """Return a picture [1, 3, H, W] in 0..1 as it is, as a negative, in other colours, faint, hard.
+    """Return six variants of a picture [1, 3, H, W] in 0..1, of the same shape and range.
 
-    A channel that is empty on few pictures need not be empty on all; each picture says more so.
+    The picture itself, its negative, two permutations of its colour channels, a faint one and one
+    of extreme contrast: few pictures then show more of what a channel responds to.
     """
     hard = (picture - 0.5).sign() / 2 + 0.5
     return [picture, 1 - picture, picture.roll(1, 1), picture.roll(2, 1), picture / 4, hard]
 
 
 def extremes(size: Size) -> list[Tensor]:
-    """Return what photographs seldom show, [1, 3, H, W] each: flat colours, noise, checkers."""
+    """Return inputs that photographs seldom have: flat colours, noise, checkerboards.
+
+    Each is [1, 3, H, W] in 0..1.
+    """
     shape = (1, 3, size.height, size.width)
     corners = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 3)
     flat = [corner.reshape(1, 3, 1, 1).expand(shape).clone() for corner in corners]

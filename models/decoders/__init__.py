@@ -1,1 +1,1 @@
-"""One file a decoder: from features back to an image."""
+"""Decoders, one file each: from features back to an image."""

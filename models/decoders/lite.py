@@ -1,4 +1,4 @@
-"""The decoder of adain-lite: AdaIN at every level, from 1/8 back to full size."""
+"""Decoder of adain-lite: AdaIN at every level, from 1/8 back to full size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ class LiteDecoder(nn.Module):
         nn.init.constant_(self.image.bias, 0.5)  # pyright: ignore[reportArgumentType]
 
     def forward(self, deepest: Tensor, codes: Sequence[Tensor]) -> Tensor:
-        """Return the image; ``codes`` holds one [N, 2C] code a level, full size first."""
+        """Return the image [N, 3, H, W].
+
+        Args:
+            deepest: features of the content, [N, C, H/8, W/8].
+            codes: style codes, one [N, 2C] per level, full size first.
+        """
         x = F.relu(adain.normalise_to(deepest, codes[-1]))
         x = F.relu(self.deep(x))
         for index, layer in enumerate(self.up):

@@ -1,4 +1,4 @@
-"""The mirror of a VGG encoder: the same convolutions backwards, upsampling where it pooled."""
+"""Decoder that mirrors a VGG encoder: the same convolutions in reverse, upsampling for pooling."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MirrorDecoder(nn.Module):
                 self.layers.append(nn.Upsample(scale_factor=2, mode="nearest"))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the image that the features describe."""
+        """Return the image [N, 3, h·s, w·s] of features [N, C, h, w]."""
         return self.layers(features)
 
     def conv_indices(self) -> tuple[int, ...]:

@@ -1,1 +1,1 @@
-"""One file a backbone; state-dict keys as torchvision writes them."""
+"""Encoders, one file per backbone; state-dict keys as torchvision writes them."""

@@ -1,4 +1,4 @@
-"""ImageNet weights for a VGG, under torchvision's names or layer by layer."""
+"""ImageNet weights of a VGG, under torchvision's key names or layer names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from styleexport.models.encoders._vgg import VggEncoder
 
 
 def torchvision_renames(encoder: VggEncoder, tensors: dict[str, Tensor]) -> dict[str, str]:
-    """Return checkpoint key → module key for a VGG in torchvision's or in layer names.
+    """Return checkpoint key → module key of a VGG under torchvision's names or layer names.
 
     ``features.0.weight`` is torchvision's name and ``conv1_1.weight`` the layer's; keys past the
     encoder's last layer (and the classifier) are left out.
@@ -30,10 +30,10 @@ def torchvision_renames(encoder: VggEncoder, tensors: dict[str, Tensor]) -> dict
 
 
 def load_backbone(encoder: VggEncoder, path: Path) -> VggEncoder:
-    """Fill a VGG with ImageNet weights from torchvision's state dict or the layer-named npz.
+    """Load ImageNet weights into a VGG, in place: torchvision's state dict or a layer-named npz.
 
     Raises:
-        BadCheckpoint: another network's weights.
+        BadCheckpoint: the weights are of another network.
     """
     tensors = read_tensors(path)
     renames = torchvision_renames(encoder, tensors)
@@ -43,7 +43,10 @@ def load_backbone(encoder: VggEncoder, path: Path) -> VggEncoder:
             f"checkpoint {path} is of another network: missing {next(iter(renames))}, found "
             f"{next(iter(tensors))}; expected torchvision's VGG state dict"
         )
-    load_into(encoder.features, used, path, renamed={
-        key: name.removeprefix("features.") for key, name in renames.items()
-    })  # fmt: skip
+    load_into(
+        encoder.features,
+        used,
+        path,
+        renamed={key: name.removeprefix("features.") for key, name in renames.items()},
+    )
     return encoder

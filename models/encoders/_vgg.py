@@ -1,4 +1,4 @@
-"""The VGG family: 3x3 convolutions, ReLU and 2x2 pooling, tapped at named ReLUs."""
+"""VGG encoders: 3x3 convolutions, ReLU and 2x2 pooling, tapped at named ReLUs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ class VggEncoder(nn.Module):
         padding: ``zeros`` as the ImageNet networks were trained, ``reflect`` as AdaIN uses them
             (no dark border, and a pointwise map in front folds into the first convolution).
 
-    ``forward`` maps [N, 3, H, W] RGB in 0..1 to one [N, C, ceil(H/s), ceil(W/s)] tensor a tap.
+    ``forward`` maps [N, 3, H, W] RGB in 0..1 to one [N, C, ceil(H/s), ceil(W/s)] tensor per tap.
+
+    Raises:
+        ValueError: there is no such tap.
     """
 
     def __init__(
@@ -57,22 +60,22 @@ class VggEncoder(nn.Module):
     @property
     def blocks(self) -> list[list[int]]:
         """Output channels of the convolutions of each block."""
-        found: list[list[int]] = [[]]
+        blocks: list[list[int]] = [[]]
         for layer in self.features:
             if isinstance(layer, nn.Conv2d):
-                found[-1].append(layer.out_channels)
+                blocks[-1].append(layer.out_channels)
             elif isinstance(layer, nn.MaxPool2d):
-                found.append([])
-        return found
+                blocks.append([])
+        return blocks
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Channels of the features at each tap."""
+        """Number of channels of the features at each tap."""
         convs = {i: m.out_channels for i, m in enumerate(self.features) if isinstance(m, nn.Conv2d)}
         return tuple(convs[tap - 1] for tap in self.taps)
 
     def set_imagenet_normalisation(self) -> None:
-        """Make the 1x1 convolution compute (x - mean) / std with ImageNet's figures."""
+        """Set the 1x1 convolution to (x - mean) / std with ImageNet's statistics."""
         std = torch.tensor(IMAGENET_STD)
         with torch.no_grad():
             self.normalise.weight.copy_(torch.diag(1 / std).reshape(3, 3, 1, 1))
@@ -81,13 +84,13 @@ class VggEncoder(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the features at each tap, in the order of ``taps``."""
-        found: dict[int, Tensor] = {}
+        features: dict[int, Tensor] = {}
         x = self.normalise(image)
         for index, layer in enumerate(self.features):
             x = layer(x)
             if index in self.taps:
-                found[index] = x
-        return tuple(found[tap] for tap in self.taps)
+                features[index] = x
+        return tuple(features[tap] for tap in self.taps)
 
     def conv_indices(self) -> tuple[int, ...]:
         """Return the positions of the convolutions in ``features``."""

@@ -1,7 +1,7 @@
 """VGG-19 compressed 16 times by Collaborative Distillation (Wang et al., CVPR 2020).
 
-Five encoders were published, one a level: level n ends at relu n_1. Level 1 is wider than the first
-layer of the others (24 channels against 16).
+Five encoders were published, one per level: level n ends at relu n_1. Level 1 is wider than the
+first layer of the others (24 channels against 16).
 """
 
 from __future__ import annotations

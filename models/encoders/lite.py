@@ -1,4 +1,4 @@
-"""The encoder of adain-lite: strided 3x3 convolutions down to 1/8, four levels of features."""
+"""Encoder of adain-lite: strided 3x3 convolutions down to 1/8, four levels of features."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class LiteEncoder(nn.Module):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Channels of the features of each level."""
+        """Number of channels of the features of each level."""
         inner = [layer.out_channels for layer in self.down if isinstance(layer, nn.Conv2d)]
         return (self.stem.out_channels, *inner[:-1], self.deep.out_channels)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Return the features of every level, full size first."""
+        """Return the features of every level, full size first, one [N, C, H/s, W/s] each."""
         levels = [self.stem(image * 2.0 - 1.0)]
         for layer in self.down:
             levels.append(layer(F.relu(levels[-1])))

@@ -1,1 +1,1 @@
-"""One file a published system; each exposes NETWORK."""
+"""Networks, one file per published system; each exposes NETWORK."""

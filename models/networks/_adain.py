@@ -1,4 +1,4 @@
-"""The modules behind the AdaIN networks: encoder × AdaIN × decoder."""
+"""Modules of the AdaIN networks: encoder × AdaIN × decoder."""
 
 from __future__ import annotations
 
@@ -20,17 +20,23 @@ class AdainNetwork(nn.Module):
         self.decoder = decoder
 
     def encode(self, style: Tensor) -> Tensor:
-        """Return the style code [N, 2C] of images [N, 3, H, W]."""
+        """Return the style code [N, 2C] of images [N, 3, H, W] in 0..1."""
         return adain.style_code(self.encoder(style), unbiased=True)
 
     def transfer(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
-        """Return the content painted in the style of the code."""
+        """Return the painting, [N, 3, H', W'], H and W rounded up to multiples of the stride.
+
+        Args:
+            content: [N, 3, H, W] in 0..1.
+            code: style code, [N, 2C].
+            strength: [1], 0 (the content) to 1 (the style).
+        """
         (features,) = self.encoder(content)
         return self.decoder(adain.apply(features, code, strength, unbiased=True))
 
 
 class MultiLevelAdainNetwork(nn.Module):
-    """AdaIN at every decoder level, with the statistics of the encoder level it mirrors."""
+    """AdaIN at every decoder level, with the statistics of the encoder level that it mirrors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,11 +44,20 @@ class MultiLevelAdainNetwork(nn.Module):
         self.decoder = LiteDecoder()
 
     def encode(self, style: Tensor) -> Tensor:
-        """Return the style code [N, 2·ΣC]: each level's mean and deviation, full size first."""
+        """Return the style code [N, 2·ΣC] of images [N, 3, H, W] in 0..1.
+
+        It holds each level's mean and standard deviation, full size first.
+        """
         return adain.style_code(self.encoder(style), unbiased=False)
 
     def transfer(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
-        """Return the content painted in the style of the code."""
+        """Return the painting, [N, 3, H', W'], H and W rounded up to multiples of 8.
+
+        Args:
+            content: [N, 3, H, W] in 0..1.
+            code: style code, [N, 2·ΣC].
+            strength: [1], 0 (the content) to 1 (the style).
+        """
         features = self.encoder(content)
         own = adain.style_code(features, unbiased=False)
         mixed = own + strength * (code - own)

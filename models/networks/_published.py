@@ -1,4 +1,4 @@
-"""Reading encoder and decoder pairs under the key names their authors published."""
+"""Reading of encoder and decoder checkpoints under the key names that their authors published."""
 
 from __future__ import annotations
 
@@ -10,20 +10,31 @@ from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.networks._adain import AdainNetwork
 
 
-def conv_renames(names: Iterable[str], indices: Iterable[int], room: str) -> dict[str, str]:
-    """Return checkpoint key → module key of convolutions, both in order of computation."""
+def conv_renames(names: Iterable[str], indices: Iterable[int], container: str) -> dict[str, str]:
+    """Return checkpoint key → module key of convolutions.
+
+    Args:
+        names: names of the layers in the checkpoint, in order of computation.
+        indices: positions of the same layers in the module's container.
+        container: name of that ``nn.Sequential``.
+    """
     return {
-        f"{name}.{kind}": f"{room}.{index}.{kind}"
+        f"{name}.{kind}": f"{container}.{index}.{kind}"
         for name, index in zip(names, indices, strict=True)
         for kind in ("weight", "bias")
     }
 
 
 def two_files(network: str, paths: Sequence[Path], expected: str) -> tuple[Path, Path]:
-    """Return the two checkpoint files that a call must name.
+    """Return the two checkpoint files of a network that takes two.
+
+    Args:
+        network: name of the network, for the message.
+        paths: checkpoint files given.
+        expected: the two files, in words.
 
     Raises:
-        BadCheckpoint: not two.
+        BadCheckpoint: not two files.
     """
     if len(paths) != 2:
         raise BadCheckpoint(
@@ -34,7 +45,11 @@ def two_files(network: str, paths: Sequence[Path], expected: str) -> tuple[Path,
 
 
 def read_whole(network: AdainNetwork, paths: Sequence[Path]) -> AdainNetwork | None:
-    """Fill a network from one file of `styleexport train`; None if it is not such a file."""
+    """Return a network with the weights of one file of `styleexport train`; None for other files.
+
+    Raises:
+        BadCheckpoint: the file cannot be read, or is of another network.
+    """
     if len(paths) != 1:
         return None
     tensors = read_tensors(paths[0])

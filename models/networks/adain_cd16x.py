@@ -23,7 +23,7 @@ DEFAULT_LEVEL = 4
 
 
 def settings(module: nn.Module) -> dict[str, str | int]:
-    """Return the level of a module."""
+    """Return the level of a module, as `build` takes it."""
     assert isinstance(module, AdainNetwork)
     return {"level": len(module.encoder.blocks)}
 
@@ -50,7 +50,7 @@ def _level(path: Path, keys: Sequence[str]) -> int:
 
 
 def start(backbone: Path) -> AdainNetwork:
-    """Return the network of eN.pth's level with that encoder and a fresh decoder.
+    """Return the network of eN.pth's level with that encoder and a random decoder.
 
     Raises:
         BadCheckpoint: not an encoder of Collaborative Distillation.

@@ -1,4 +1,4 @@
-"""adain-lite: this project's own small network, trained from scratch, the default.
+"""adain-lite: a small network of this project, trained from scratch; the default.
 
 An encoder of strided convolutions to 1/8, AdaIN at four levels in the mirrored decoder (the idea of
 Avatar-Net, Sheng et al., CVPR 2018, with AdaIN for its skip connections too), 0.54 M parameters.
@@ -17,7 +17,11 @@ from styleexport.models.networks._adain import MultiLevelAdainNetwork
 
 
 def read(paths: Sequence[Path]) -> MultiLevelAdainNetwork:
-    """Return the network with the weights that `styleexport train` saved."""
+    """Return the network with the weights that `styleexport train` saved.
+
+    Raises:
+        BadCheckpoint: not one file, or one of another network.
+    """
     if len(paths) != 1:
         raise BadCheckpoint(f"adain-lite takes one checkpoint file, got {len(paths)}")
     network = MultiLevelAdainNetwork()

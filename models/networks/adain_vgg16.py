@@ -22,7 +22,11 @@ def build() -> AdainNetwork:
 
 
 def start(backbone: Path) -> AdainNetwork:
-    """Return the network with an ImageNet encoder and a fresh decoder, to be trained."""
+    """Return the network with an ImageNet encoder and a random decoder, to be trained.
+
+    Raises:
+        BadCheckpoint: the file is not VGG-16.
+    """
     network = build()
     load_backbone(network.encoder, backbone)
     return network
@@ -36,10 +40,10 @@ def read(paths: Sequence[Path]) -> AdainNetwork:
     """
     if (whole := read_whole(build(), paths)) is not None:
         return whole
-    found = next(iter(read_tensors(paths[0]))) if len(paths) == 1 else f"{len(paths)} files"
+    got = next(iter(read_tensors(paths[0]))) if len(paths) == 1 else f"{len(paths)} files"
     raise BadCheckpoint(
         f"adain-vgg16 takes one file from `styleexport train`, missing encoder.features.0.weight, "
-        f"found {found}: make one with `styleexport train adain-vgg16 --backbone VGG16`"
+        f"found {got}: make one with `styleexport train adain-vgg16 --backbone VGG16`"
     )
 
 

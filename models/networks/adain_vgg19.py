@@ -28,7 +28,7 @@ RELEASE_DECODER = (1, 5, 8, 11, 14, 18, 21, 25, 28)
 
 
 def settings(module: nn.Module) -> dict[str, str | int]:
-    """Return how a module's encoder pads."""
+    """Return the padding of a module's encoder, as `build` takes it."""
     assert isinstance(module, AdainNetwork)
     first = module.encoder.features[0]
     assert isinstance(first, nn.Conv2d)
@@ -42,7 +42,7 @@ def build(padding: Padding = "reflect") -> AdainNetwork:
 
 
 def start(backbone: Path) -> AdainNetwork:
-    """Return the network with a published or torchvision encoder and a fresh decoder.
+    """Return the network with a published or torchvision encoder and a random decoder.
 
     Raises:
         BadCheckpoint: the file is neither.

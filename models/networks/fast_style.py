@@ -1,10 +1,10 @@
-"""fast-style: the feed-forward network of Johnson et al. (ECCV 2016), one style a network.
+"""fast-style: the feed-forward network of Johnson et al. (ECCV 2016), trained for one style.
 
-Two published conventions are read. pytorch/examples ``fast_neural_style``: reflection padding,
-nearest upsampling, images in 0..255, instance norm with ε = 1e-5; old checkpoints hold running
-statistics, which that network never used. The TensorFlow line (``.npz`` with ``Variable`` …
-``Variable_47``): SAME padding with zeros, transposed convolutions, ε = 1e-3, an output of
-150·tanh + 127.5.
+Checkpoints of two published conventions are read. pytorch/examples ``fast_neural_style``:
+reflection padding, nearest upsampling, images in 0..255, instance norm with ε = 1e-5; old
+checkpoints hold running statistics, which that network never used. The TensorFlow line (``.npz``
+with ``Variable`` … ``Variable_47``): SAME padding with zeros, transposed convolutions, ε = 1e-3, an
+output of 150·tanh + 127.5.
 """
 
 from __future__ import annotations
@@ -25,7 +25,15 @@ STALE = ("running_mean", "running_var", "num_batches_tracked")
 
 
 class ConvLayer(nn.Module):
-    """A reflection-padded convolution, under the key names of pytorch/examples."""
+    """A reflection-padded convolution, under the key names of pytorch/examples.
+
+    Args:
+        inputs: number of input channels.
+        outputs: number of output channels.
+        kernel: side of the window.
+        stride: stride of the convolution.
+        up: factor of the nearest upsampling in front of it.
+    """
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, stride: int = 1, up: int = 1
@@ -37,14 +45,14 @@ class ConvLayer(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the convolution of the input, upsampled first where the layer upsamples."""
+        """Return the convolution of [N, C, h, w], upsampled first where the layer upsamples."""
         if self.up > 1:
             x = F.interpolate(x, scale_factor=float(self.up), mode="nearest")
         return self.conv2d(x)
 
 
 class ResidualBlock(nn.Module):
-    """Two normalised convolutions beside an identity."""
+    """Two normalised convolutions with an identity shortcut."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -54,7 +62,7 @@ class ResidualBlock(nn.Module):
         self.in2 = nn.InstanceNorm2d(width, affine=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the input plus its correction."""
+        """Return the input plus the block's residual, [N, C, H, W]."""
         return self.in2(self.conv2(F.relu(self.in1(self.conv1(x))))) + x
 
 
@@ -78,7 +86,7 @@ class TransformerNet(nn.Module):
         self.deconv3 = ConvLayer(32, 3, 9)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the stylized image."""
+        """Return the stylized image of an image [N, 3, H, W] in 0..255."""
         x = F.relu(self.in1(self.conv1(image)))
         x = F.relu(self.in2(self.conv2(x)))
         x = F.relu(self.in3(self.conv3(x)))
@@ -93,13 +101,27 @@ class SameConv(nn.Module):
     """A convolution with TensorFlow's SAME padding, instance norm and, if asked, ReLU.
 
     SAME pads so that the output has ceil(n / stride) rows; where the padding is odd, the extra row
-    goes to the end. ``up`` is the gradient of a strided SAME convolution: it doubles the size.
+    goes to the end.
+
+    Args:
+        inputs: number of input channels.
+        outputs: number of output channels.
+        kernel: side of the window.
+        stride: stride of the convolution.
+        up: whether to transpose the convolution, which multiplies the size by the stride.
+        relu: whether a ReLU follows.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, stride: int = 1, *,
-        up: bool = False, relu: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        *,
+        up: bool = False,
+        relu: bool = True,
+    ) -> None:
         super().__init__()
         self.kernel, self.stride, self.relu = kernel, stride, relu
         self.conv = (
@@ -110,7 +132,7 @@ class SameConv(nn.Module):
         self.norm = nn.InstanceNorm2d(outputs, eps=1e-3, affine=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the layer's output."""
+        """Return the output for [N, C, h, w], its sides divided or multiplied by the stride."""
         height, width = x.shape[2], x.shape[3]
         if isinstance(self.conv, nn.ConvTranspose2d):
             x = self.conv(x)[:, :, : height * self.stride, : width * self.stride]
@@ -145,11 +167,11 @@ class SameNet(nn.Module):
 
     def layers(self) -> list[SameConv]:
         """Return the sixteen layers in the order of their variables."""
-        rooms = (*self.down, *self.residual, *self.up)
-        return [layer for layer in rooms if isinstance(layer, SameConv)]
+        parts = (*self.down, *self.residual, *self.up)
+        return [layer for layer in parts if isinstance(layer, SameConv)]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the stylized image."""
+        """Return the stylized image of an image [N, 3, H, W] in 0..255."""
         x = image
         for layer in self.down:
             x = layer(x)
@@ -166,31 +188,31 @@ def build(line: str = "examples") -> nn.Module:
 
 
 def settings(module: nn.Module) -> dict[str, str | int]:
-    """Return the line that a module is of."""
+    """Return the line of a module, as `build` takes it."""
     return {"line": "tensorflow" if isinstance(module, SameNet) else "examples"}
 
 
 def _read_same_net(path: Path, tensors: dict[str, Tensor]) -> SameNet:
     network = SameNet()
     names = ["Variable", *(f"Variable_{i}" for i in range(1, 3 * len(network.layers())))]
-    ours = [
-        f"{room}.{index}.{part}"
-        for room, count in (("down", 3), ("residual", 2 * BLOCKS), ("up", 3))
+    keys = [
+        f"{part}.{index}.{tensor}"
+        for part, count in (("down", 3), ("residual", 2 * BLOCKS), ("up", 3))
         for index in range(count)
-        for part in ("conv.weight", "norm.bias", "norm.weight")
+        for tensor in ("conv.weight", "norm.bias", "norm.weight")
     ]
     # TensorFlow stores [height, width, in, out], transposed convolutions [height, width, out, in]:
     # both become torch's order by the same permutation.
-    turned = {k: v.permute(3, 2, 0, 1) if v.dim() == 4 else v for k, v in tensors.items()}
-    load_into(network, turned, path, renamed=dict(zip(names, ours, strict=True)))
+    permuted = {k: v.permute(3, 2, 0, 1) if v.dim() == 4 else v for k, v in tensors.items()}
+    load_into(network, permuted, path, renamed=dict(zip(names, keys, strict=True)))
     return network
 
 
 def read(paths: Sequence[Path]) -> nn.Module:
-    """Return the network of a pytorch/examples checkpoint or of a TensorFlow-line npz.
+    """Return the network of a pytorch/examples checkpoint or of an npz of the TensorFlow line.
 
     Raises:
-        BadCheckpoint: neither.
+        BadCheckpoint: the file is neither.
     """
     if len(paths) != 1:
         raise BadCheckpoint(f"fast-style takes one checkpoint file, got {len(paths)}")
@@ -198,14 +220,14 @@ def read(paths: Sequence[Path]) -> nn.Module:
     if "Variable" in tensors:
         return _read_same_net(paths[0], tensors)
     network = TransformerNet()
-    wanted = {k: v for k, v in tensors.items() if not k.endswith(STALE)}
-    load_into(network, wanted, paths[0])
+    used = {k: v for k, v in tensors.items() if not k.endswith(STALE)}
+    load_into(network, used, paths[0])
     return network
 
 
 NETWORK = StyleNetwork(
     name="fast-style",
-    summary="a feed-forward network, one style each, 1.7 M parameters",
+    summary="a feed-forward network trained for one style, 1.7 M parameters",
     paper="Johnson et al., Perceptual Losses for Real-Time Style Transfer, ECCV 2016",
     licence="that of your weights",
     build=build,

@@ -1,1 +1,1 @@
-"""Training on folders of images: data, losses, the loop, evaluation."""
+"""Training on folders of images: data, objectives, loop, evaluation."""

@@ -1,7 +1,7 @@
-"""Random crops of folders of images, kept in a pool with the loss network's view of each.
+"""Training data: random crops of folders of images, pooled with their loss-network features.
 
-Describing a crop with the loss network costs as much as the training step that uses it. A crop is
-therefore used a few times (with other partners each time) before a fresh one takes its place.
+Computing a crop's features costs as much as the training step that uses it. A crop is therefore
+used a few times, with other partners each time, before a new one replaces it.
 """
 
 from __future__ import annotations
@@ -28,21 +28,29 @@ def image_files(folders: Iterable[Path]) -> list[Path]:
     Raises:
         UsageError: a folder does not exist, or none holds an image.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder} is not a folder; type the path of a folder of images")
-        found += [p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES]
-    if not found:
+        files += [p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES]
+    if not files:
         raise UsageError(
             f"no images under {', '.join(map(str, folders))}; expected files ending in "
             f"{', '.join(IMAGE_SUFFIXES)}"
         )
-    return sorted(found)
+    return sorted(files)
 
 
-class Cut(NamedTuple):
-    """Where a crop was cut: which image, its shorter side, the corner, and whether mirrored."""
+class CropWindow(NamedTuple):
+    """Position of a crop.
+
+    Attributes:
+        image: index of the image.
+        shorter: shorter side in pixels that the image was resized to.
+        top: first row.
+        left: first column.
+        mirrored: whether the crop was flipped horizontally.
+    """
 
     image: int
     shorter: int
@@ -57,12 +65,12 @@ class CropPool:
     Args:
         files: images; one that cannot be read is reported once and left out.
         size: side of a crop in pixels.
-        describe: maps crops [n, 3, size, size] in 0..1 to one row each, of any shape.
-        slots: how many crops are kept.
-        reuse: uses before a crop is replaced.
-        seed: of the draws.
-        device: where crops and rows live.
-        scales: the shorter side of the image before cropping, as multiples of ``size``.
+        describe: maps crops [n, 3, size, size] in 0..1 to a row of features each, of any shape.
+        slots: number of crops kept.
+        reuse: number of uses before a crop is replaced.
+        seed: seed of the draws.
+        device: device of crops and rows.
+        scales: range of the image's shorter side before cropping, as multiples of ``size``.
     """
 
     def __init__(
@@ -88,11 +96,11 @@ class CropPool:
         self._crops = torch.zeros(slots, 3, size, size, dtype=torch.uint8, device=device)
         self._rows: Tensor | None = None
         self._uses = np.full(slots, reuse)
-        self._cuts: list[Cut | None] = [None] * slots
+        self._windows: list[CropWindow | None] = [None] * slots
         self._absent: set[int] = set()
         self.unreadable: list[str] = []
 
-    def _fresh_crop(self) -> tuple[Cut, Tensor]:
+    def _new_crop(self) -> tuple[CropWindow, Tensor]:
         while self._files:
             place = int(self._random.integers(len(self._files)))
             index = self._files[place]
@@ -106,22 +114,22 @@ class CropPool:
             pixels = np.asarray(resize_shorter(image, shorter))
             top = int(self._random.integers(pixels.shape[0] - self._size + 1))
             left = int(self._random.integers(pixels.shape[1] - self._size + 1))
-            cut = Cut(index, shorter, top, left, bool(self._random.random() < 0.5))
-            return cut, self._crop(pixels, cut)
+            window = CropWindow(index, shorter, top, left, bool(self._random.random() < 0.5))
+            return window, self._crop(pixels, window)
         raise BadImage(f"no image could be read; the last: {self.unreadable[-1]}")
 
-    def _crop(self, pixels: NDArray[np.uint8], cut: Cut) -> Tensor:
-        crop = pixels[cut.top : cut.top + self._size, cut.left : cut.left + self._size]
-        if cut.mirrored:
+    def _crop(self, pixels: NDArray[np.uint8], window: CropWindow) -> Tensor:
+        crop = pixels[window.top : window.top + self._size, window.left : window.left + self._size]
+        if window.mirrored:
             crop = crop[:, ::-1]
         return torch.from_numpy(crop.copy()).permute(2, 0, 1)
 
-    def _crop_again(self, cut: Cut) -> Tensor:
-        image = resize_shorter(read_image(self._all[cut.image]), cut.shorter)
-        return self._crop(np.asarray(image), cut)
+    def _reload_crop(self, window: CropWindow) -> Tensor:
+        image = resize_shorter(read_image(self._all[window.image]), window.shorter)
+        return self._crop(np.asarray(image), window)
 
     def draw(self, count: int) -> tuple[Tensor, Tensor]:
-        """Return ``count`` different crops in 0..1 and their descriptions.
+        """Return different crops [count, 3, size, size] in 0..1 and their rows of features.
 
         Raises:
             BadImage: not one image could be read.
@@ -129,14 +137,14 @@ class CropPool:
         slots = self._random.choice(len(self._uses), size=count, replace=False)
         stale = [int(slot) for slot in slots if self._uses[slot] >= self._reuse]
         for slot in stale:
-            self._cuts[slot], crop = self._fresh_crop()
+            self._windows[slot], crop = self._new_crop()
             self._crops[slot] = crop.to(self._device)
             self._uses[slot] = 0
         absent = [slot for slot in map(int, slots) if slot in self._absent.difference(stale)]
         for slot in absent:
-            cut = self._cuts[slot]
-            assert cut is not None
-            self._crops[slot] = self._crop_again(cut).to(self._device)
+            window = self._windows[slot]
+            assert window is not None
+            self._crops[slot] = self._reload_crop(window).to(self._device)
         self._absent.difference_update(stale, absent)
         if new := [*stale, *absent]:
             rows = self._describe(self._crops[new].float() / 255)
@@ -150,25 +158,27 @@ class CropPool:
         return self._crops[slots].float() / 255, self._rows[slots]
 
     def state(self) -> dict[str, Any]:
-        """Return what `load` needs to draw on as if nothing had happened; no pixels."""
+        """Return what `load` needs to continue the draws exactly; it holds no pixels."""
         return {
             "of": self._of(),
             "random": json.dumps(self._random.bit_generator.state),
             "files": list(self._files),
             "uses": self._uses.tolist(),
-            "cuts": [None if cut is None else tuple(cut) for cut in self._cuts],
+            "cuts": [None if window is None else tuple(window) for window in self._windows],
         }
 
     def load(self, state: dict[str, Any]) -> bool:
-        """Draw on from where `state` was taken; False, and nothing done, for other images."""
+        """Continue the draws of a `state`; for other images do nothing and return False."""
         if tuple(state["of"]) != self._of():
             return False
         self._random.bit_generator.state = json.loads(state["random"])
         self._files = list(state["files"])
         self._uses = np.array(state["uses"])
-        self._cuts = [None if cut is None else Cut(*cut) for cut in state["cuts"]]
-        self._absent = {slot for slot, cut in enumerate(self._cuts) if cut is not None}
+        self._windows = [
+            None if window is None else CropWindow(*window) for window in state["cuts"]
+        ]
+        self._absent = {slot for slot, window in enumerate(self._windows) if window is not None}
         return True
 
     def _of(self) -> tuple[int, ...]:
-        return len(self._all), self._size, len(self._cuts), self._reuse
+        return len(self._all), self._size, len(self._windows), self._reuse

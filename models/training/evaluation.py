@@ -1,4 +1,4 @@
-"""Style distance and LPIPS of a two-image network over all pairs of two folders."""
+"""Evaluation of a two-image network: style distance and LPIPS over all content-style pairs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from styleexport.core.perceptual import style_distance, style_statistics
-from styleexport.models.loss_network import read_lpips, vgg16_loss_network
+from styleexport.models.losses.loss_network import read_lpips, vgg16_loss_network
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,12 @@ class Evaluation:
     """Means over all content × style pairs.
 
     Attributes:
-        pairs: how many.
-        style_distance: mean over relu1_1..relu4_1 of VGG-16, over mean and deviation, of
-            ‖s(output) - s(style)‖₂ / ‖s(style)‖₂.
-        unstyled_distance: the same for the photographs themselves.
+        pairs: number of pairs.
+        style_distance: mean of ‖s(output) - s(style)‖₂ / ‖s(style)‖₂ over relu1_1..relu4_1 of
+            VGG-16, with s the channel means and the channel deviations.
+        unstyled_distance: the same of the photographs themselves.
         lpips: LPIPS (VGG-16) of the output to the content; None without the heads.
-        size: side in pixels.
+        size: side of the pictures in pixels.
     """
 
     pairs: int
@@ -41,14 +41,17 @@ def evaluate(
     backbone: Path,
     heads: Path | None,
 ) -> tuple[Evaluation, Tensor]:
-    """Return the figures over all pairs, and the outputs [contents, styles, 3, H, W].
+    """Return the means over all pairs, and the outputs [A, B, 3, H, W] in 0..1.
 
     Args:
-        stylize: (content, style), both [N, 3, H, W] in 0..1 → image [N, 3, H, W].
-        contents: [A, 3, H, W].
-        styles: [B, 3, H, W].
+        stylize: maps content and style, [N, 3, H, W] in 0..1, to an image [N, 3, H, W].
+        contents: [A, 3, H, W] in 0..1.
+        styles: [B, 3, H, W] in 0..1.
         backbone: ImageNet VGG-16 weights.
-        heads: LPIPS heads, or None to leave LPIPS out.
+        heads: weights of the LPIPS heads; None to omit LPIPS.
+
+    Raises:
+        BadCheckpoint: a weights file is of another network.
     """
     features = vgg16_loss_network(backbone)
     lpips = read_lpips(backbone, heads) if heads is not None else None
@@ -58,15 +61,15 @@ def evaluate(
         image = content[None]
         own = style_statistics(features(image)).expand(len(styles), -1)
         unstyled.append(style_distance(own, targets, features.widths))
-        described = lpips.describe(image) if lpips else None
+        reference = lpips.describe(image) if lpips else None
         row: list[Tensor] = []
         for style, target in zip(styles, targets, strict=True):
             output = stylize(image, style[None]).clamp(0, 1)
             row.append(output[0])
             measured = style_statistics(features(output))
             distances.append(style_distance(measured, target[None], features.widths))
-            if lpips and described:
-                perceptual.append(lpips.distance(described, lpips.describe(output)))
+            if lpips and reference:
+                perceptual.append(lpips.distance(reference, lpips.describe(output)))
         pictures.append(torch.stack(row))
     return (
         Evaluation(

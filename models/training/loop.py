@@ -1,4 +1,4 @@
-"""The training loop: steps, a running average of the weights, and checkpoints that resume."""
+"""Training loop: optimiser steps, running average of the weights, resumable checkpoints."""
 
 from __future__ import annotations
 
@@ -13,15 +13,22 @@ from torch import Tensor, nn
 
 from styleexport.core.errors import BadCheckpoint
 from styleexport.core.files import replace_file
-from styleexport.models.training.objective import Objective, placed
+from styleexport.models.training.objective import Objective, to_device
 from styleexport.models.training.plan import TrainingPlan, learning_rate
 
 AVERAGE_DECAY = 0.999
 
 
 @dataclass(frozen=True)
-class Progress:
-    """One moment of a training; losses are means since the last report."""
+class TrainingProgress:
+    """Progress report of a training.
+
+    Attributes:
+        step: steps done.
+        steps: steps in all.
+        losses: terms of the loss, means since the last report.
+        seconds_per_step: mean wall time of a step since the last report.
+    """
 
     step: int
     steps: int
@@ -35,13 +42,14 @@ class Progress:
 
 
 class Trainer:
-    """A network in training: its optimiser and its running average.
+    """A network in training, with its optimiser and the running average of its weights.
 
     Args:
-        module: the network whose weights are trained.
-        plan: how.
-        objective: what is minimised; it runs ``module``.
-        beside: learns too and is not part of the network, such as maps to a teacher's features.
+        module: network whose weights are trained.
+        plan: training plan.
+        objective: loss to minimise; it runs ``module``.
+        auxiliary: module that is trained too but is not part of the network, such as the maps to a
+            teacher's features.
     """
 
     def __init__(
@@ -49,12 +57,12 @@ class Trainer:
         module: nn.Module,
         plan: TrainingPlan,
         objective: Objective,
-        beside: nn.Module | None = None,
+        auxiliary: nn.Module | None = None,
     ) -> None:
         self.plan = plan
         self.objective = objective
         self.device = torch.device(plan.device)
-        self.module = placed(module, self.device)
+        self.module = to_device(module, self.device)
         self.step = 0
         self.trained = {
             name: parameter
@@ -64,17 +72,19 @@ class Trainer:
         for name, parameter in module.named_parameters():
             parameter.requires_grad_(name in self.trained)
         self.average = {name: p.detach().clone() for name, p in self.trained.items()}
-        self.beside = nn.Module() if beside is None else placed(beside, self.device)
-        learned = [*self.trained.values(), *self.beside.parameters()]
-        self.optimiser = torch.optim.Adam(learned, lr=plan.learning_rate)
+        self.auxiliary = nn.Module() if auxiliary is None else to_device(auxiliary, self.device)
+        parameters = [*self.trained.values(), *self.auxiliary.parameters()]
+        self.optimiser = torch.optim.Adam(parameters, lr=plan.learning_rate)
 
-    def run(self, report: Callable[[Progress], None], report_every: int = 50) -> None:
-        """Train from the present step to the plan's last, saving as the plan says.
+    def run(self, report: Callable[[TrainingProgress], None], report_every: int = 50) -> None:
+        """Train from the present step to the plan's last, with checkpoints as the plan says.
 
-        The objective has been opened.
+        Args:
+            report: receives a progress report every ``report_every`` steps, and at the end.
+            report_every: number of steps between reports.
 
         Raises:
-            BadCheckpoint: the loss became NaN; the last checkpoint stands.
+            BadCheckpoint: the loss became NaN; the last checkpoint is kept.
         """
         plan = self.plan
         sums: dict[str, float] = {}
@@ -102,7 +112,7 @@ class Trainer:
                 now = time.perf_counter()
                 count = (self.step - 1) % report_every + 1
                 means = {name: value / count for name, value in sums.items()}
-                report(Progress(self.step, plan.steps, means, (now - started) / count))
+                report(TrainingProgress(self.step, plan.steps, means, (now - started) / count))
                 sums, started = {}, now
             if self.step % plan.checkpoint_every == 0 or self.step == plan.steps:
                 self.save(plan.out / "last.pt")
@@ -124,7 +134,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def averaged(self) -> Generator[None]:
-        """Let the network have its averaged weights, then put the trained ones back."""
+        """Give the network its averaged weights inside the block."""
         trained = {name: parameter.detach().clone() for name, parameter in self.trained.items()}
         with torch.no_grad():
             for name, parameter in self.trained.items():
@@ -144,16 +154,16 @@ class Trainer:
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
             "objective": self.objective.state(),
-            "beside": self.beside.state_dict(),
+            "beside": self.auxiliary.state_dict(),
         }
         with replace_file(path) as part:
             torch.save(state, part)
 
     def resume(self, path: Path) -> None:
-        """Go on from a checkpoint that `save` wrote.
+        """Restore a checkpoint that `save` wrote.
 
         Raises:
-            BadCheckpoint: another network's or damaged.
+            BadCheckpoint: the checkpoint is damaged or of another training.
         """
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
@@ -162,7 +172,7 @@ class Trainer:
             for name in self.average:
                 self.average[name].copy_(state["average"][name])
             self.objective.load(state.get("objective", {}))
-            self.beside.load_state_dict(state.get("beside", {}))
+            self.auxiliary.load_state_dict(state.get("beside", {}))
             self.step = int(state["step"])
         except Exception as error:
             raise BadCheckpoint(

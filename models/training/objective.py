@@ -1,4 +1,4 @@
-"""What a training minimises: the AdaIN objective on crops of photographs and paintings."""
+"""Training objectives: the protocol, and the AdaIN objective on crops of photos and paintings."""
 
 from __future__ import annotations
 
@@ -12,54 +12,54 @@ from torch import Tensor, nn
 
 from styleexport.core.errors import UsageError
 from styleexport.core.perceptual import style_distance, style_statistics
-from styleexport.models.network import TwoImageModule
-from styleexport.models.training.data import CropPool, Describe, image_files
-from styleexport.models.training.losses import (
+from styleexport.models.losses.adain import (
     CONTENT_LEVELS,
     content_distance,
     loss_network,
     total_variation,
 )
+from styleexport.models.network import TwoImageModule
+from styleexport.models.training.data import CropPool, Describe, image_files
 from styleexport.models.training.plan import TrainingPlan
 
 M = TypeVar("M", bound=nn.Module)
 
 
-def placed(module: M, device: torch.device) -> M:
-    """Return the module on a device in channels-last order, in which bf16 convolutions are fast."""
+def to_device(module: M, device: torch.device) -> M:
+    """Move a module to a device, in the channels-last layout that bf16 convolutions are fast in."""
     return module.to(device).to(memory_format=torch.channels_last)  # pyright: ignore
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Crops [N, 3, H, W] in 0..1 and what the loss network says of them.
+    """Crops and their features in the loss network.
 
     Attributes:
-        content: of photographs.
-        described: their deepest features, one row each.
-        style: of paintings.
-        target: their statistics, one row each.
+        content: crops of photographs, [N, 3, H, W] in 0..1.
+        content_features: deepest features of the photographs, flattened and joined, [N, ΣC·h·w].
+        style: crops of paintings, [N, 3, H, W] in 0..1.
+        style_statistics: channel means and deviations of the paintings' features, [N, 2·ΣC].
     """
 
     content: Tensor
-    described: Tensor
+    content_features: Tensor
     style: Tensor
-    target: Tensor
+    style_statistics: Tensor
 
 
 class Objective(Protocol):
-    """What a `Trainer` minimises, one batch a step."""
+    """Loss that a `Trainer` minimises, one batch per step."""
 
-    def shown(self) -> object:
-        """Return the network as it paints pictures to look at."""
+    def sheet_network(self) -> object:
+        """Return the network whose paintings contact sheets show."""
         ...
 
     def open(self, step: int) -> None:
-        """Make ready for a training that goes on from a step."""
+        """Prepare a training that starts or continues at a step."""
         ...
 
     def terms(self, step: int) -> dict[str, Tensor]:
-        """Return the terms of one new batch, unweighted."""
+        """Return the terms of the loss for a new batch, unweighted scalars by name."""
         ...
 
     def scales(self) -> Mapping[str, float]:
@@ -67,26 +67,36 @@ class Objective(Protocol):
         ...
 
     def first_db(self, contents: Tensor, styles: Tensor | None) -> float | None:
-        """Return what `psnr_db` returned before the first step."""
-        ...
+        """Return `psnr_db` from before the first step."""
+        return None
 
     def psnr_db(self, contents: Tensor, styles: Tensor | None) -> float | None:
-        """Return the PSNR of paintings to those of a teacher, if there is one."""
-        ...
+        """Return the PSNR of paintings to a teacher's in dB; None where it is not measured.
+
+        Args:
+            contents: [N, 3, H, W] in 0..1.
+            styles: [M, 3, H, W] in 0..1; None for a fixed-style network.
+        """
+        return None
 
     def state(self) -> dict[str, Any]:
-        """Return what a resumed training needs, beside the network's weights."""
-        ...
+        """Return what a resumed training needs besides the network's weights."""
+        return {}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
-        ...
+        """Restore what `state` returned."""
 
 
 def crop_pool(
     plan: TrainingPlan, folders: tuple[Path, ...], describe: Describe, seed: int
 ) -> CropPool:
-    """Return a plan's pool of crops of some folders.
+    """Return a pool of crops of folders, with the settings of a plan.
+
+    Args:
+        plan: training plan.
+        folders: folders of images.
+        describe: maps crops [n, 3, H, W] in 0..1 to a row of features each.
+        seed: seed of the draws.
 
     Raises:
         UsageError: a folder does not exist, or none holds an image.
@@ -103,11 +113,15 @@ def crop_pool(
     )
 
 
-class AdainObjective:
-    """The AdaIN objective under a VGG-16 loss network; see `losses`.
+class AdainObjective(Objective):
+    """The AdaIN objective under a VGG-16 loss network; see `models.losses.adain`.
+
+    Args:
+        network: two-image network to train.
+        plan: training plan with paintings and a loss network.
 
     Raises:
-        UsageError: the network paints in one style, or the plan has no paintings or loss network.
+        UsageError: the network has one style, or the plan has no paintings or loss network.
         BadCheckpoint: the loss network is not VGG-16.
     """
 
@@ -124,13 +138,13 @@ class AdainObjective:
                 "the AdaIN objective needs ImageNet's VGG-16: type --loss-weights PATH"
             )
         self.plan = plan
-        self.painter: TwoImageModule = network
+        self.network: TwoImageModule = network
         self.device = torch.device(plan.device)
-        self.features = placed(loss_network(plan.loss_weights), self.device)
+        self.features = to_device(loss_network(plan.loss_weights), self.device)
         self.pools: tuple[CropPool, CropPool] | None = None
 
     def open(self, step: int) -> None:
-        """Make the pools of crops, with other draws than the training had up to a step."""
+        """Create the pools of crops, with draws that depend on the step."""
         plan = self.plan
         self.pools = (
             crop_pool(plan, plan.content, self.describe_content, plan.seed * 2 + step),
@@ -144,10 +158,10 @@ class AdainObjective:
         return Batch(*contents.draw(self.plan.batch), *styles.draw(self.plan.batch))
 
     def paint(self, batch: Batch) -> Tensor:
-        """Return the batch's contents in its styles, not clamped."""
+        """Return the batch's contents in its styles, [N, 3, H, W], not clamped."""
         with self._autocast():
-            code = self.painter.encode(batch.style)
-            return self.painter.transfer(batch.content, code, torch.ones(1, device=self.device))
+            code = self.network.encode(batch.style)
+            return self.network.transfer(batch.content, code, torch.ones(1, device=self.device))
 
     def terms(self, step: int) -> dict[str, Tensor]:
         """Return the terms of one new batch, unweighted."""
@@ -157,21 +171,21 @@ class AdainObjective:
     def losses(
         self, batch: Batch, output: Tensor, features: Sequence[Tensor] | None = None
     ) -> dict[str, Tensor]:
-        """Return each term for one batch and what the network made of it, unweighted.
+        """Return the terms for one batch and its paintings, unweighted scalars by name.
 
         Args:
-            batch: of `draw`.
-            output: the paintings, not clamped.
-            features: what the loss network says of them, where that is known already.
+            batch: crops and their features.
+            output: paintings of the batch, [N, 3, H, W], not clamped.
+            features: the paintings' features in the loss network; None to compute them.
         """
-        weights, net = self.plan.weights, self.painter
-        features = self.seen(output) if features is None else features
+        weights, net = self.plan.weights, self.network
+        features = self.features_of(output) if features is None else features
         outside = (output - output.clamp(0, 1)).float().abs().mean()
-        measured = style_statistics(features)
+        statistics, target = style_statistics(features), batch.style_statistics
         deepest = features[-CONTENT_LEVELS:]
         terms = {
-            "style": style_distance(measured, batch.target, self.features.widths).mean(),
-            "content": content_distance(deepest, batch.described, batch.target).mean(),
+            "style": style_distance(statistics, target, self.features.widths).mean(),
+            "content": content_distance(deepest, batch.content_features, target).mean(),
             "outside": outside,
         }
         if weights.variation:
@@ -183,8 +197,8 @@ class AdainObjective:
             terms["identity"] = (same.float() - some).abs().mean()
         return terms
 
-    def seen(self, output: Tensor) -> Sequence[Tensor]:
-        """Return what the loss network says of paintings."""
+    def features_of(self, output: Tensor) -> Sequence[Tensor]:
+        """Return features of paintings [N, 3, H, W], clamped to 0..1, one [N, C, h, w] per tap."""
         with self._autocast():
             return self.features(output.clamp(0, 1))
 
@@ -199,35 +213,22 @@ class AdainObjective:
             "outside": 10.0,
         }
 
-    def shown(self) -> object:
+    def sheet_network(self) -> object:
         """Return the network."""
-        return self.painter
-
-    def first_db(self, contents: Tensor, styles: Tensor | None) -> None:
-        """Return None: there is no teacher."""
-
-    def psnr_db(self, contents: Tensor, styles: Tensor | None) -> None:
-        """Return None: there is no teacher."""
-
-    def state(self) -> dict[str, Any]:
-        """Return nothing: all is in the network's weights."""
-        return {}
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Do nothing."""
+        return self.network
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.bfloat16)
 
     @torch.no_grad()
     def describe_content(self, crops: Tensor) -> Tensor:
-        """Return the deepest features of photographs, one row each."""
+        """Return the deepest features of crops [n, 3, H, W] in 0..1, bfloat16 [n, ΣC·h·w]."""
         with self._autocast():
             features = self.features(crops.to(memory_format=torch.channels_last))
         return torch.cat([f.to(torch.bfloat16).flatten(1) for f in features[-CONTENT_LEVELS:]], 1)
 
     @torch.no_grad()
     def describe_style(self, crops: Tensor) -> Tensor:
-        """Return the statistics of paintings, one row each."""
+        """Return the style statistics of crops [n, 3, H, W] in 0..1, [n, 2·ΣC]."""
         with self._autocast():
             return style_statistics(self.features(crops.to(memory_format=torch.channels_last)))

@@ -1,4 +1,4 @@
-"""Everything that decides a training, and where it runs."""
+"""Training plans: settings, device and learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from pathlib import Path
 import torch
 
 from styleexport.core.errors import UsageError
-from styleexport.models.training.losses import LossWeights
+from styleexport.models.losses.adain import LossWeights
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """Everything that decides a training.
+    """Settings of a training.
 
     Attributes:
         content: folders of photographs.
         style: folders of paintings; () for a fixed-style network.
-        loss_weights: ImageNet VGG-16 weights, the loss network; None without the AdaIN objective.
+        loss_weights: ImageNet VGG-16 weights of the loss network; None without the AdaIN objective.
         out: folder for checkpoints and contact sheets.
-        steps: in all, a resumed training's included.
-        batch: pairs a step.
+        steps: total number of steps, including those before a resume.
+        batch: content-style pairs per step.
         crop: side of the crops in pixels.
-        learning_rate: at its peak; warmed up over 500 steps, then cosine to 1 %.
-        weights: of the loss terms.
-        trains: prefixes of the parameters that change.
-        seed: of weights and crops.
+        learning_rate: peak learning rate; linear warm-up over 500 steps, then cosine to 1 %.
+        weights: weights of the loss terms.
+        trains: name prefixes of the trained parameters.
+        seed: seed of random weights and crops.
         device: ``cpu`` or ``cuda``.
-        bfloat16: autocast, about twice as fast where the processor has bf16 arithmetic.
-        slots: crops kept of each kind.
-        reuse: how often a crop is used before a fresh one takes its place.
-        checkpoint_every: steps.
-        sheet_every: steps.
+        bfloat16: whether to autocast to bf16, about twice as fast where the processor has it.
+        slots: number of crops kept in each pool.
+        reuse: number of times a crop is used before it is replaced.
+        checkpoint_every: steps between checkpoints.
+        sheet_every: steps between contact sheets.
     """
 
     content: tuple[Path, ...]
@@ -59,7 +59,7 @@ def pick_device(name: str) -> str:
     """Return ``cuda`` or ``cpu``; ``auto`` takes CUDA where there is one.
 
     Raises:
-        UsageError: CUDA was asked for and is not there.
+        UsageError: CUDA was asked for and is not available.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError("no CUDA device here: type --device cpu")
@@ -75,7 +75,7 @@ def has_bfloat16(device: str) -> bool:
 
 
 def learning_rate(plan: TrainingPlan, step: int) -> float:
-    """Return the rate of one step: a linear warm-up, then a cosine to 1 % of the peak."""
+    """Return the learning rate of a step: linear warm-up, then cosine to 1 % of the peak."""
     warm = min(1.0, (step + 1) / min(500, max(1, plan.steps // 10)))
     fall = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / plan.steps)))
     return plan.learning_rate * warm * fall

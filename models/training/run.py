@@ -1,4 +1,4 @@
-"""One training from a network's name to its weights file, logged as it goes."""
+"""Training of a network, from its specification to its weights file, with a log."""
 
 from __future__ import annotations
 
@@ -9,45 +9,42 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from styleexport.core.errors import UsageError
 from styleexport.core.images import write_image
-from styleexport.models.compress.architecture import (
-    Architecture,
-    read_architecture,
+from styleexport.models.architecture import (
+    SYMMETRIC_L2,
+    TRAIN,
+    read_history,
     record_after,
     write_weights,
 )
-from styleexport.models.compress.qat import (
-    QuantizeAware,
-    quantize_aware_objective,
-    tuning_plan,
-)
-from styleexport.models.compress.symmetric_l2 import METHOD as SYMMETRIC
 from styleexport.models.network import StyleNetwork, TwoImageModule
-from styleexport.models.registry import describe_factory, find, read_module
+from styleexport.models.networks._open import describe
+from styleexport.models.training.contact_sheet import paint_all, sheet_of, squares
 from styleexport.models.training.data import image_files
-from styleexport.models.training.loop import Progress, Trainer
+from styleexport.models.training.loop import Trainer, TrainingProgress
 from styleexport.models.training.objective import AdainObjective
 from styleexport.models.training.plan import TrainingPlan
-from styleexport.models.training.sheet import paint_all, sheet_of, squares
+from styleexport.models.training.start import StartingPoint
 
 SHEET_SIDE = 256
 SHEET_EACH = 5
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What a training left.
+class TrainingResult:
+    """Result of a training.
 
     Attributes:
-        weights: the averaged weights, safetensors.
-        step: the last one done.
-        losses: means over the last report.
-        first_db: of a fine-tuning for int8: PSNR of int8's paintings to those of the float network
-            it started from, on a few whole pictures, before the first step. Otherwise None.
-        final_db: the same with the weights it left.
+        weights: path of the averaged weights, safetensors.
+        step: last step done.
+        losses: terms of the loss, means over the last progress report.
+        first_db: fine-tuning for int8: PSNR in dB of the int8 paintings to those of the float
+            network that it started from, on a few whole pictures, before the first step. None in
+            other trainings.
+        final_db: the same PSNR with the final weights.
     """
 
     weights: Path
@@ -57,56 +54,11 @@ class Trained:
     final_db: float | None = None
 
 
-def starting_module(
-    network: StyleNetwork, checkpoints: Sequence[Path], backbone: Path | None, seed: int
-) -> nn.Module:
-    """Return the module a training starts from.
-
-    Raises:
-        UsageError: a backbone is missing or not taken.
-        BadCheckpoint: weights of another network.
-    """
-    if checkpoints:
-        return read_module(network, checkpoints)
-    torch.manual_seed(seed)
-    if network.start is not None:
-        if backbone is None:
-            raise UsageError(
-                f"{network.name} trains a decoder for a frozen encoder: type --backbone PATH with "
-                f"{network.backbone}"
-            )
-        return network.start(backbone)
-    if backbone is not None:
-        raise UsageError(f"{network.name} trains its own encoder: leave out --backbone")
-    return network.build()
-
-
 def trained_parts(network: StyleNetwork, checkpoints: Sequence[Path]) -> tuple[str, ...]:
-    """Return which parameters are trained; an encoder that lost channels learns again."""
-    found = read_architecture(checkpoints[0]) if len(checkpoints) == 1 else None
-    if found is not None and any(event.method == SYMMETRIC for event in found.history):
+    """Return name prefixes of the trained parameters: all of a network pruned symmetrically."""
+    if any(event.method == SYMMETRIC_L2 for event in read_history(checkpoints)):
         return ("",)
     return network.trains or ("",)
-
-
-def tuned_module(
-    network: StyleNetwork, checkpoints: Sequence[Path], backbone: Path | None
-) -> nn.Module:
-    """Return the module that a fine-tuning starts from: the shipped weights, if no others.
-
-    Raises:
-        UsageError: the network has no weights, or a backbone was given.
-        BadCheckpoint: weights of another network.
-    """
-    if backbone is not None:
-        raise UsageError("fine-tuning starts from a whole network: leave out --backbone")
-    paths = list(checkpoints) or ([network.weights] if network.weights else [])
-    if not paths:
-        raise UsageError(
-            f"{network.name} has no weights of its own to start from: type --from PATH with "
-            f"{network.checkpoints}"
-        )
-    return read_module(network, paths)
 
 
 def train_network(
@@ -116,105 +68,125 @@ def train_network(
     checkpoints: Sequence[Path] = (),
     backbone: Path | None = None,
     resume: bool = False,
-    quantize: QuantizeAware | None = None,
-    report: Callable[[str], None] = lambda _: None,
-) -> Trained:
-    """Train a network and return where its weights are.
+    progress: Callable[[str], None] = lambda _: None,
+) -> TrainingResult:
+    """Train a network with the AdaIN objective and return the result.
 
     Args:
-        name: of the network.
-        plan: how it is trained.
-        checkpoints: what it starts from.
-        backbone: weights of a frozen encoder.
-        resume: whether to go on from ``out/last.pt``.
-        quantize: to fine-tune it under the rounding of int8.
-        report: takes lines of progress.
+        name: network name, or ``package.module:factory``.
+        plan: training settings.
+        checkpoints: weights files to start from; the backbone is ignored then.
+        backbone: weights file of a frozen encoder.
+        resume: whether to continue from ``out/last.pt``.
+        progress: receives progress lines.
 
     Raises:
-        UsageError: folders, backbone, recipe or network do not fit, or ``out`` holds another
-            training.
+        UsageError: folders, backbone or network do not fit, or ``out`` holds another training.
         BadCheckpoint: weights cannot be read, or the loss became NaN.
     """
-    network = describe_factory(name) if ":" in name else find(name)
-    if quantize is None:
-        module = starting_module(network, checkpoints, backbone, plan.seed)
-        plan = replace(plan, trains=trained_parts(network, checkpoints))
-        objective = AdainObjective(module, plan)
-    else:
-        module = tuned_module(network, checkpoints, backbone)
-        plan = tuning_plan(plan, module)
-        objective = quantize_aware_objective(module, network, plan, quantize)
-    trainer = Trainer(module, plan, objective)
+    network = describe(name)
+    if network.start is not None and not checkpoints and backbone is None:
+        raise UsageError(
+            f"{network.name} trains a decoder for a frozen encoder: type --backbone PATH with "
+            f"{network.backbone}"
+        )
+    start = StartingPoint(checkpoints, None if checkpoints else backbone, plan.seed)
+    module = start.open(network).module
+    plan = replace(plan, trains=trained_parts(network, checkpoints))
+    trainer = Trainer(module, plan, AdainObjective(module, plan))
+    return run_training(network, trainer, start.files, TRAIN, resume=resume, progress=progress)
+
+
+def run_training(
+    network: StyleNetwork,
+    trainer: Trainer,
+    parents: Sequence[Path],
+    method: str,
+    *,
+    resume: bool,
+    progress: Callable[[str], None],
+) -> TrainingResult:
+    """Run a prepared trainer to its last step and write the averaged weights with their history.
+
+    Args:
+        network: description of the network that is trained.
+        trainer: holds the module, the plan and the objective.
+        parents: weights files that the training started from.
+        method: name of the method in the weights' history.
+        resume: whether to continue from ``out/last.pt``.
+        progress: receives progress lines.
+
+    Raises:
+        UsageError: ``out`` holds another training.
+        BadCheckpoint: the checkpoint does not fit, or the loss became NaN.
+    """
+    plan, objective = trainer.plan, trainer.objective
     last = plan.out / "last.pt"
     if resume:
         trainer.resume(last)
-        report(f"resumed at step {trainer.step}")
+        progress(f"resumed at step {trainer.step}")
     elif last.exists():
         raise UsageError(f"{last} exists: add --resume to go on with it, or choose another -o")
     schedule = {"steps": plan.steps, "batch": plan.batch, "crop": plan.crop, "seed": plan.seed}
-    method = "train" if quantize is None else "quantize-aware"
-    parents = checkpoints or ([] if backbone is None else [backbone])
-    record = record_after(network, module, parents, method, schedule)
-    return _run(trainer, record, report)
-
-
-def _run(
-    trainer: Trainer, architecture: Architecture | None, report: Callable[[str], None]
-) -> Trained:
-    plan, objective = trainer.plan, trainer.objective
+    architecture = record_after(network, trainer.module, parents, method, schedule)
     contents = _squares(plan.content, trainer.device)
     styles = _squares(plan.style, trainer.device) if plan.style else None
 
     def sheet() -> Image.Image | None:
         if styles is None:
             return None
-        painter = objective.shown()
+        painter = objective.sheet_network()
         assert isinstance(painter, TwoImageModule)
         return sheet_of(contents, styles, paint_all(painter, contents, styles))
 
     objective.open(trainer.step)
     first = objective.first_db(contents, styles)
-    losses = run_logged(trainer, sheet, report)
+    losses = run_logged(trainer, sheet, progress)
     with trainer.averaged():
         final = objective.psnr_db(contents, styles)
     if first is not None and final is not None:
         worse = "; it became worse: lower --learning-rate" if final < first else ""
-        report(f"int8 to the float network of the start: {first:.2f} dB, now {final:.2f} dB{worse}")
+        progress(
+            f"int8 to the float network of the start: {first:.2f} dB, now {final:.2f} dB{worse}"
+        )
     weights = plan.out / "weights.safetensors"
     write_weights(weights, trainer.averaged_state(), architecture)
-    return Trained(weights, trainer.step, losses, first, final)
+    return TrainingResult(weights, trainer.step, losses, first, final)
 
 
 def run_logged(
     trainer: Trainer,
     sheet: Callable[[], Image.Image | None],
-    report: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> dict[str, float]:
-    """Train to the plan's last step and return the last losses; ``log.jsonl`` and sheets are kept.
+    """Train to the plan's last step, write ``log.jsonl`` and contact sheets, return the losses.
 
     Args:
-        trainer: its objective has been opened.
-        sheet: draws a contact sheet of the network as it is, if there is one.
-        report: takes lines of progress.
+        trainer: trainer whose objective has been opened.
+        sheet: draws a contact sheet of the network's present state; returns None without one.
+        progress: receives progress lines.
+
+    Raises:
+        BadCheckpoint: the loss became NaN.
     """
     plan = trainer.plan
     losses: dict[str, float] = {}
     plan.out.mkdir(parents=True, exist_ok=True)
 
-    def on_progress(progress: Progress) -> None:
-        losses.update(progress.losses)
-        report(_line(progress))
-        entry = {"step": progress.step, "seconds": progress.seconds_per_step, **progress.losses}
+    def on_progress(at: TrainingProgress) -> None:
+        losses.update(at.losses)
+        progress(_line(at))
+        entry = {"step": at.step, "seconds": at.seconds_per_step, **at.losses}
         with (plan.out / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
-        if progress.step % plan.sheet_every and progress.step != plan.steps:
+        if at.step % plan.sheet_every and at.step != plan.steps:
             return
         with trainer.averaged():
             drawn = sheet()
         if drawn is not None:
-            path = plan.out / f"sheet_{progress.step:06d}.png"
+            path = plan.out / f"sheet_{at.step:06d}.png"
             write_image(drawn, path)
-            report(f"contact sheet: {path}")
+            progress(f"contact sheet: {path}")
 
     trainer.run(on_progress)
     return losses
@@ -224,7 +196,7 @@ def _squares(folders: Sequence[Path], device: torch.device) -> Tensor:
     return squares(image_files(folders), SHEET_SIDE, SHEET_EACH).to(device)
 
 
-def _line(progress: Progress) -> str:
+def _line(progress: TrainingProgress) -> str:
     terms = "  ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
     minutes = progress.seconds_left / 60
     return (

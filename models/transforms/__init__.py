@@ -1,1 +1,1 @@
-"""One file a transform: how a style code acts on content features."""
+"""Transforms, one file each: how a style code acts on content features."""

@@ -20,10 +20,14 @@ EPS = 1e-5
 
 
 def statistics(features: Tensor, *, unbiased: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Return mean, standard deviation (both [N, C, 1, 1]) and the centred features.
+    """Return mean and standard deviation, [N, C, 1, 1] each, and the centred features [N, C, H, W].
 
     The variance is two-pass, mean((x - μ)²), and is scaled by n/(n-1) afterwards when ``unbiased``,
     as the public AdaIN release computes it; the separate factor survives every converter.
+
+    Args:
+        features: [N, C, H, W].
+        unbiased: whether the variance divides by n - 1.
     """
     mean = features.mean((2, 3), keepdim=True)
     centred = features - mean
@@ -35,7 +39,12 @@ def statistics(features: Tensor, *, unbiased: bool) -> tuple[Tensor, Tensor, Ten
 
 
 def style_code(features: Sequence[Tensor], *, unbiased: bool) -> Tensor:
-    """Return the code [N, 2·ΣC] of one or more feature maps: mean, deviation, level by level."""
+    """Return the style code [N, 2·ΣC]: mean and standard deviation, level by level.
+
+    Args:
+        features: one or more feature maps [N, C, H, W].
+        unbiased: whether variances divide by n - 1.
+    """
     parts: list[Tensor] = []
     for level in features:
         mean, deviation, _ = statistics(level, unbiased=unbiased)
@@ -44,12 +53,12 @@ def style_code(features: Sequence[Tensor], *, unbiased: bool) -> Tensor:
 
 
 def apply(features: Tensor, code: Tensor, strength: Tensor, *, unbiased: bool) -> Tensor:
-    """Return the features carrying the style's statistics.
+    """Return the features with the style's statistics, [N, C, H, W] (equations 8 and 14).
 
     Args:
         features: content features, [N, C, H, W].
         code: style code, [N, 2C].
-        strength: α in 0..1, [1]; 0 returns the features as they came.
+        strength: α in 0..1, [1]; 0 returns the features unchanged.
         unbiased: whether variances divide by n - 1.
     """
     mean, deviation, centred = statistics(features, unbiased=unbiased)
@@ -60,7 +69,10 @@ def apply(features: Tensor, code: Tensor, strength: Tensor, *, unbiased: bool) -
 
 
 def normalise_to(features: Tensor, code: Tensor) -> Tensor:
-    """Return the features with the code's mean and deviation: AdaIN at full strength, biased."""
+    """Return features [N, C, H, W] with the mean and deviation of a code [N, 2C] (equation 8).
+
+    AdaIN at full strength with biased variances.
+    """
     _, deviation, centred = statistics(features, unbiased=False)
     style_mean, style_deviation = _per_channel(code, features)
     return centred * (style_deviation / deviation) + style_mean
@@ -73,14 +85,14 @@ def _per_channel(code: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def blend(codes: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """Return the weighted mean of style codes; weights are scaled to sum to one.
+    """Return the weighted mean of style codes [N, K] (equation 15); weights need not sum to one.
 
     Raises:
         ValueError: no codes, a different number of weights, or weights that sum to zero or less.
     """
     if not codes or len(codes) != len(weights):
         raise ValueError(
-            f"expected one weight a code, got {len(codes)} codes, {len(weights)} weights"
+            f"expected one weight per code, got {len(codes)} codes, {len(weights)} weights"
         )
     total = sum(weights)
     if total <= 0:

@@ -1,1 +1,1 @@
-"""The trained networks that ship in the package, with a card each."""
+"""Trained networks that ship with the package, with a model card each."""

@@ -1,51 +1,48 @@
-"""The protocol: cells of one size and role are loaded side by side and take turns in rounds.
+"""Measuring protocol: cells of one size and role are loaded together and take turns in rounds.
 
-Each round has an order of its own. Whatever slows the machine down for a while then slows all of
-them alike. Workers that might not fit into memory together are measured in smaller groups. A worker
-that is killed or runs out of memory is tried once more, alone.
+Each round has an order of its own, so that a slowdown of the machine affects all cells alike.
+Workers that might not fit into memory together are measured in smaller groups. A worker that is
+killed or runs out of memory is tried once more, alone.
 """
 
 from __future__ import annotations
 
-import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import TypeVar
 
 from styleexport.core.manifest import ParityFact, SizeFact
-from styleexport.core.types import Report
-from styleexport.runtime_bench.bench import messages as say
-from styleexport.runtime_bench.bench.cells import Cell
+from styleexport.core.types import Progress
+from styleexport.runtime_bench.bench import messages
+from styleexport.runtime_bench.bench.memory_groups import memory_groups
 from styleexport.runtime_bench.bench.process import Worker
 from styleexport.runtime_bench.bench.request import BenchRequest
-from styleexport.runtime_bench.latency import CellFact, Status
+from styleexport.runtime_bench.contract.cell import Cell
+from styleexport.runtime_bench.contract.latency import CellFact, Status
 
 A = TypeVar("A")
-Hire = Callable[[Cell], Worker]
+Spawn = Callable[[Cell], Worker]
 Joules = Callable[[], float | None]
-# Of the memory that is free, what the workers of a group may take together.
-MEMORY_SHARE = 0.6
 MESSAGE_LENGTH = 400
 
 
-class Stopped(Exception):
-    """A cell cannot be measured further; its candidate says why."""
+class CellFailed(Exception):
+    """A cell cannot be measured further; its run holds the reason."""
 
 
 @dataclass
-class Candidate:
-    """A cell while it is measured, with all that its worker has answered.
+class CellRun:
+    """A cell being measured, with the answers of its worker.
 
     Attributes:
-        cell: what is measured.
-        worker: that measures it.
-        request: how.
-        status: as the report will have it.
-        message: why it is not ``measured``.
+        cell: cell to measure.
+        worker: worker of the cell.
+        request: how to measure.
+        status: status for the report.
+        message: reason of a status other than ``measured``.
         killed: whether the worker died.
-        alone: whether it took its turns apart from the others, since its first worker was lost.
+        alone: whether it was measured apart from the others, after its first worker was lost.
     """
 
     cell: Cell
@@ -55,105 +52,116 @@ class Candidate:
     message: str = ""
     killed: bool = False
     alone: bool = False
-    loaded: say.Loaded | None = None
-    probed: say.Probed | None = None
-    warmed: say.Warmed | None = None
-    turns: list[say.Turned] = field(default_factory=list[say.Turned])
+    loaded: messages.Loaded | None = None
+    checked: messages.Checked | None = None
+    warmed: messages.Warmed | None = None
+    turns: list[messages.Turned] = field(default_factory=list[messages.Turned])
     joules: list[float | None] = field(default_factory=list[float | None])
-    profiled: say.Profiled | None = None
+    profiled: messages.Profiled | None = None
     peak_rss_bytes: int | None = None
 
+    @property
+    def lost(self) -> bool:
+        """Whether the worker was lost in a way that may not recur when it runs alone."""
+        return self.killed or self.status == "out-of-memory"
+
+    def attempt(self, step: Callable[[CellRun], None]) -> None:
+        """Take a step; where it fails, end the worker, so that others have its memory."""
+        if self.status == "measured":
+            try:
+                step(self)
+            except CellFailed:
+                self.worker.end()
+
     def prepare(self) -> None:
-        """Load the file, check it on the probes, and run it until it is warm.
+        """Load the file, check it on the probes, and warm it up.
 
         Raises:
-            Stopped: it does not come so far.
+            CellFailed: one of these failed.
         """
-        self.loaded = self._ask(say.Load(job=self.cell.job), say.Loaded)
-        self.probed = self._ask(say.Probe(), say.Probed)
-        parity = self.probed.parity
+        plan = self.request.plan
+        self.loaded = self._ask(messages.Load(cell=self.cell, plan=plan), messages.Loaded)
+        self.checked = self._ask(messages.CheckProbes(), messages.Checked)
+        parity = self.checked.parity
         if not parity.passed:
-            raise self._stopped("wrong", _wrong(parity))
-        rule = self.request.warm_up
-        self.warmed = self._ask(say.Warm(rule=rule), say.Warmed, rule.limit_seconds)
+            raise self._failed("wrong", _wrong(parity))
+        self.warmed = self._ask(messages.Warm(), messages.Warmed, plan.warm_up_seconds)
 
     def turn(self, joules: Joules) -> None:
         """Take a turn.
 
+        Args:
+            joules: reads the energy used so far.
+
         Raises:
-            Stopped: the worker did not come back from it.
+            CellFailed: the worker failed.
         """
         before = joules()
-        seconds = self.request.seconds
-        command = say.Turn(seconds=seconds, min_samples=self.request.min_samples)
-        self.turns.append(self._ask(command, say.Turned, seconds))
+        self.turns.append(self._ask(messages.Turn(), messages.Turned, self.request.plan.seconds))
         after = joules()
         self.joules.append(None if before is None or after is None else after - before)
 
     def finish(self) -> None:
-        """Profile the cell if that was asked for, and let the worker go.
+        """Read the peak memory and, on request, profile the cell.
 
         Raises:
-            Stopped: the worker did not come so far.
+            CellFailed: the worker failed before it was profiled.
         """
-        self.peak_rss_bytes = self._ask(say.Peak(), say.Peaked).peak_rss_bytes
+        self.peak_rss_bytes = self._ask(messages.Peak(), messages.Peaked).peak_rss_bytes
         if self.request.profile:
-            command = say.Profile(layers=dict(self.cell.layers))
-            answer = self.worker.ask(command, self.request.deadline_seconds)
-            if isinstance(answer, say.Profiled):
+            answer = self.worker.ask(messages.Profile(), self.request.deadline_seconds)
+            if isinstance(answer, messages.Profiled):
                 self.profiled = answer
-            elif isinstance(answer, say.Refused):
-                self.message = (
-                    f"not profiled: {answer.message}"  # its samples are good all the same
-                )
+            elif isinstance(answer, messages.Refused):
+                # The samples are valid all the same.
+                self.message = f"not profiled: {answer.message}"
 
-    def _ask(self, command: say.Command, kind: type[A], seconds: float = 0.0) -> A:
+    def _ask(self, command: messages.Command, kind: type[A], seconds: float = 0.0) -> A:
         answer = self.worker.ask(command, self.request.deadline_seconds + seconds)
         if isinstance(answer, kind):
             return answer
-        if isinstance(answer, say.Refused):
+        if isinstance(answer, messages.Refused):
             self.killed = answer.killed
-            raise self._stopped(answer.status, answer.message)
-        raise self._stopped("failed", f"the worker answered {type(answer).__name__}")
+            raise self._failed(answer.status, answer.message)
+        raise self._failed("failed", f"the worker answered {type(answer).__name__}")
 
-    def _stopped(self, status: Status, message: str) -> Stopped:
+    def _failed(self, status: Status, message: str) -> CellFailed:
         self.status, self.message = status, message
-        return Stopped(message)
+        return CellFailed(message)
 
     def fact(self) -> CellFact:
-        """Return what the report says of the cell."""
+        """Return the cell of the report."""
         cell, measured = self.cell, self.status == "measured"
-        probed = self.probed
+        checked = self.checked
         turns = self.turns if measured else []
         joules = [value for value in self.joules if value is not None]
+        has_energy = measured and joules and len(joules) == len(turns)
         return CellFact(
             subject=cell.subject,
             runner=cell.choice.name,
             requested=dict(cell.choice.settings),
             effective=_effective(self),
             size=SizeFact.of(cell.size),
-            batch=cell.job.batch,
+            batch=cell.batch,
             status=self.status,
             message=one_line(self.message),
-            parity=probed.parity if probed else None,
+            parity=checked.parity if checked else None,
             loads_ns=self.loaded.loads_ns if self.loaded and measured else (),
-            first_ns=probed.first_ns if probed and measured else None,
+            first_ns=checked.first_ns if checked and measured else None,
             warm_up_ns=self.warmed.warm_up_ns if self.warmed and measured else (),
             rounds_ns=tuple(turn.samples_ns for turn in turns),
             pre_ns=tuple(value for turn in turns for value in turn.pre_ns),
             post_ns=tuple(value for turn in turns for value in turn.post_ns),
             peak_rss_bytes=self.peak_rss_bytes if measured else None,
             idle_rss_bytes=self.loaded.idle_rss_bytes if self.loaded and measured else None,
-            energy_joules=sum(joules)
-            if measured and joules and len(joules) == len(turns)
-            else None,
+            energy_joules=sum(joules) if has_energy else None,
             operations=self.profiled.operations if self.profiled else (),
-            picture=probed.picture if probed else None,
+            picture=checked.picture if checked else None,
         )
 
 
 def one_line(message: str) -> str:
-    """Return a message as the report takes it."""
+    """Return a message as the report takes it: one line of limited length."""
     return " ".join(message.split())[:MESSAGE_LENGTH]
 
 
@@ -164,108 +172,98 @@ def _wrong(parity: ParityFact) -> str:
     )
 
 
-def _effective(candidate: Candidate) -> dict[str, str]:
-    found = dict(candidate.loaded.effective) if candidate.loaded else {}
-    job, warmed = candidate.cell.job, candidate.warmed
-    if candidate.loaded and job.affinity:
-        found["affinity"] = ",".join(map(str, job.affinity))
-    if candidate.alone:
-        found["turns"] = "alone: its first worker was lost"
+def _effective(run: CellRun) -> dict[str, str]:
+    settings = dict(run.loaded.effective) if run.loaded else {}
+    warmed = run.warmed
+    if run.loaded and run.cell.affinity:
+        settings["affinity"] = ",".join(map(str, run.cell.affinity))
+    if run.alone:
+        settings["turns"] = "alone: its first worker was lost"
     if warmed:
-        found["warm"] = f"after {len(warmed.warm_up_ns)} runs" if warmed.stable else "no"
-    return found
+        settings["warm"] = f"after {len(warmed.warm_up_ns)} runs" if warmed.stable else "no"
+    return settings
 
 
 def measure(
     cells: Sequence[Cell],
     request: BenchRequest,
-    hire: Hire,
+    spawn: Spawn,
     joules: Joules,
     free_bytes: int | None,
-    report: Report,
+    progress: Progress,
 ) -> tuple[CellFact, ...]:
-    """Return what was measured of each cell, in their order.
+    """Return the measured cells, in their order.
 
     Args:
-        cells: those of one size and role one after the other.
+        cells: cells; those of one size and role are adjacent.
         request: how to measure.
-        hire: starts the worker of a cell.
-        joules: that the machine has used so far, where it tells.
-        free_bytes: of memory; None where nobody knows.
-        report: is told how far the work is.
+        spawn: starts the worker of a cell.
+        joules: reads the energy that the machine has used so far; None where it is not reported.
+        free_bytes: free memory; None where it is unknown.
+        progress: receives lines of progress.
     """
-    shuffle = random.Random(request.seed)
-    found: list[CellFact] = []
-
-    def play(table: Sequence[Cell], first: int) -> list[Candidate]:
-        places = [f"{first + number}/{len(cells)}" for number in range(len(table))]
-        return _play(table, places, request, hire, joules, shuffle, report)
-
-    for table in tables(cells, request.together, free_bytes):
-        first = len(found) + 1
-        for number, candidate in enumerate(play(table, first)):
-            again = candidate
-            if candidate.killed or candidate.status == "out-of-memory":
-                report(f"{first + number}/{len(cells)} once more, alone: {candidate.message}")
-                (again,) = play([candidate.cell], first + number)
-                again.alone = True
-            found.append(again.fact())
-    return tuple(found)
+    rounds = Rounds(request, spawn, joules, progress, random.Random(request.plan.seed), len(cells))
+    facts: list[CellFact] = []
+    for group in memory_groups(cells, request.together, free_bytes):
+        first = len(facts) + 1
+        for number, run in enumerate(rounds.run(group, first), first):
+            final = run
+            if run.lost:
+                progress(f"{number}/{len(cells)} once more, alone: {run.message}")
+                (final,) = rounds.run([run.cell], number)
+                final.alone = True
+            facts.append(final.fact())
+    return tuple(facts)
 
 
-def tables(
-    cells: Sequence[Cell], together: int, free_bytes: int | None
-) -> Iterator[tuple[Cell, ...]]:
-    """Yield groups of cells of one size and role that fit into memory, as even as they can be.
+@dataclass(frozen=True)
+class Rounds:
+    """Measures groups of cells in rounds.
 
-    Args:
-        cells: those of one size and role one after the other.
-        together: in a group, at most.
-        free_bytes: of memory; None where nobody knows.
+    Attributes:
+        request: how to measure.
+        spawn: starts the worker of a cell.
+        joules: reads the energy that the machine has used so far.
+        progress: receives lines of progress.
+        order: source of the order of turns.
+        total: number of cells of all groups.
     """
-    room = math.inf if free_bytes is None else free_bytes * MEMORY_SHARE
-    for _, alike in groupby(cells, key=lambda cell: (cell.size, cell.subject.role)):
-        waiting = list(alike)
-        even = math.ceil(len(waiting) / math.ceil(len(waiting) / together))
-        while waiting:
-            table = [waiting.pop(0)]
-            while waiting and len(table) < even:
-                if sum(cell.memory_bytes for cell in (*table, waiting[0])) > room:
-                    break
-                table.append(waiting.pop(0))
-            yield tuple(table)
 
+    request: BenchRequest
+    spawn: Spawn
+    joules: Joules
+    progress: Progress
+    order: random.Random
+    total: int
 
-def _play(
-    table: Sequence[Cell], places: Sequence[str], request: BenchRequest, hire: Hire,
-    joules: Joules, shuffle: random.Random, report: Report,
-) -> list[Candidate]:  # fmt: skip
-    """Return the cells of a table, measured in rounds; their workers end whatever happens."""
-    candidates: list[Candidate] = []
-    try:
-        for cell, place in zip(table, places, strict=True):
-            report(f"{place} {cell.label}")
-            candidates.append(Candidate(cell, hire(cell), request))
-            _try(candidates[-1], Candidate.prepare)
-        for number in range(request.rounds):
-            playing = [item for item in candidates if item.status == "measured"]
-            shuffle.shuffle(playing)
-            if playing:
-                report(f"{number + 1}/{request.rounds} rounds of {len(playing)} at {table[0].size}")
-            for item in playing:
-                _try(item, lambda item: item.turn(joules))
-        for item in candidates:
-            if item.status == "measured":
-                _try(item, Candidate.finish)
-    finally:
-        for item in candidates:
-            item.worker.end()
-    return candidates
+    def run(self, cells: Sequence[Cell], first: int) -> list[CellRun]:
+        """Return the runs of a group of cells; their workers are ended in any case.
 
+        Args:
+            cells: cells of one size and role.
+            first: number of the first cell among all, for progress lines.
+        """
+        runs: list[CellRun] = []
+        try:
+            for number, cell in enumerate(cells, first):
+                self.progress(f"{number}/{self.total} {cell.label}")
+                runs.append(CellRun(cell, self.spawn(cell), self.request))
+                runs[-1].attempt(CellRun.prepare)
+            for number in range(1, self.request.plan.rounds + 1):
+                self._round(number, [run for run in runs if run.status == "measured"])
+            for run in runs:
+                run.attempt(CellRun.finish)
+        finally:
+            for run in runs:
+                run.worker.end()
+        return runs
 
-def _try(candidate: Candidate, step: Callable[[Candidate], None]) -> None:
-    """Take a step of one cell; where it cannot go on, its memory is given back to the others."""
-    try:
-        step(candidate)
-    except Stopped:
-        candidate.worker.end()
+    def _round(self, number: int, runs: list[CellRun]) -> None:
+        """Give each run a turn, in a new order."""
+        if not runs:
+            return
+        size = runs[0].cell.size
+        self.order.shuffle(runs)
+        self.progress(f"{number}/{self.request.plan.rounds} rounds of {len(runs)} at {size}")
+        for run in runs:
+            run.attempt(lambda run: run.turn(self.joules))

@@ -1,149 +1,128 @@
-"""From a request to the report: the cells, the machine around them, and what was measured."""
+"""Benchmark run: the cells of a request, measured, in a report with the machine's state."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
-from importlib import metadata
 
+from styleexport.core.build import commit, version
 from styleexport.core.errors import UsageError
-from styleexport.core.types import Report
-from styleexport.runtime_bench.bench.cells import Cell, cells_of
-from styleexport.runtime_bench.bench.own_clock import measure_by_own_clock, reports_of_devices
+from styleexport.core.types import Progress
+from styleexport.runtime_bench.bench.cells import cells_of
 from styleexport.runtime_bench.bench.process import Worker, WorkerProcess
-from styleexport.runtime_bench.bench.protocol import Hire, Joules, measure
+from styleexport.runtime_bench.bench.protocol import Joules, Spawn, measure
 from styleexport.runtime_bench.bench.request import BenchRequest
-from styleexport.runtime_bench.bench.timing import CLOCK_NAME, SETTLING_RUNS
-from styleexport.runtime_bench.latency import (
-    CellFact,
-    HarnessFact,
-    LatencyReport,
-    ProtocolFact,
-)
-from styleexport.runtime_bench.runners._runner import find_runner
+from styleexport.runtime_bench.bench.self_timed import device_reports, measure_self_timed
+from styleexport.runtime_bench.bench.timing import CLOCK_NAME
+from styleexport.runtime_bench.contract.cell import Cell
+from styleexport.runtime_bench.contract.latency import CellFact, HarnessFact, LatencyReport
+from styleexport.runtime_bench.runners._runner import RemoteRunner, any_runner, on_other_machine
 
 COMMAND_LENGTH = 400
 
 
-def hire_process(cell: Cell) -> Worker:
+def spawn_process(cell: Cell) -> Worker:
     """Return a worker for a cell in a process of its own."""
-    return WorkerProcess(cell.job.threads)
+    return WorkerProcess(cell.threads)
 
 
-def bench(request: BenchRequest, report: Report, *, hire: Hire = hire_process) -> LatencyReport:
-    """Return the latency report of every cell of a request that runs on this machine.
+def bench(
+    request: BenchRequest, progress: Progress, *, spawn: Spawn = spawn_process
+) -> LatencyReport:
+    """Return the latency report of all cells of a request, which run on this machine.
 
-    A cell that cannot be measured says so in its status and stops nothing else.
+    A cell that cannot be measured has the reason in its status and does not affect the others.
 
     Args:
         request: what to measure, and how.
-        report: is told how far the work is.
-        hire: starts the worker of a cell.
+        progress: receives lines of progress.
+        spawn: starts the worker of a cell.
 
     Raises:
         BadArtifact: a folder is not an artifact.
         UsageError: nothing fits the request, a size, runner or setting does not exist, or a runner
-            is on another device: `bench_everywhere` measures those.
+            measures on another machine: use `bench_everywhere`.
     """
-    cells = cells_of(request, report)
+    cells = cells_of(request, progress)
     for cell in cells:
-        if _is_elsewhere(cell):
+        if on_other_machine(cell.choice.name):
             raise UsageError(
                 f"{cell.choice} runs on another device, which has a report of its own: type "
                 f"`styleexport bench {cell.artifact} --runner {cell.choice}`"
             )
-    return _of_this_machine(cells, request, report, hire)
+    return _of_this_machine(cells, request, progress, spawn)
 
 
 def bench_everywhere(
-    request: BenchRequest, report: Report, *, hire: Hire = hire_process
+    request: BenchRequest, progress: Progress, *, spawn: Spawn = spawn_process
 ) -> Generator[LatencyReport]:
-    """Yield a latency report a machine: those of phones first, then this machine's.
+    """Yield a latency report per machine: those of phones first, then this machine's.
 
-    A phone that cannot be reached is known before the minutes that the desktop takes.
+    A phone that cannot be reached then fails before the desktop has spent its minutes.
 
     Args:
         request: what to measure, and how.
-        report: is told how far the work is.
-        hire: starts the worker of a cell of this machine.
+        progress: receives lines of progress.
+        spawn: starts the worker of a cell of this machine.
 
     Raises:
         DeviceError: a phone cannot be reached or did not do its part.
         UsageError: see `bench`.
     """
-    cells = cells_of(request, report)
-    theirs = [cell for cell in cells if _is_elsewhere(cell)]
-    yield from reports_of_devices(theirs, request, report)
-    ours = [cell for cell in cells if not _is_elsewhere(cell)]
-    if ours:
-        yield _of_this_machine(ours, request, report, hire)
-
-
-def _is_elsewhere(cell: Cell) -> bool:
-    return find_runner(cell.choice.name).elsewhere
+    cells = cells_of(request, progress)
+    remote = [cell for cell in cells if on_other_machine(cell.choice.name)]
+    yield from device_reports(remote, request, progress)
+    local = [cell for cell in cells if not on_other_machine(cell.choice.name)]
+    if local:
+        yield _of_this_machine(local, request, progress, spawn)
 
 
 def _of_this_machine(
-    cells: Sequence[Cell], request: BenchRequest, report: Report, hire: Hire
+    cells: Sequence[Cell], request: BenchRequest, progress: Progress, spawn: Spawn
 ) -> LatencyReport:
-    from styleexport.runtime_bench import environment, machine_peak
+    from styleexport.runtime_bench.machine import environment, peak_macs
 
     created = datetime.now(UTC)
     before = environment.state()
     for warning in environment.warnings(before):
-        report(f"note: {warning}")
-    peak = machine_peak.peak(request.used_threads) if request.peak else None
-    facts = _measured(cells, request, hire, before.free_memory_bytes, report)
+        progress(f"note: {warning}")
+    peak = peak_macs.peak(request.used_threads) if request.peak else None
+    facts = _measured(cells, request, spawn, before.free_memory_bytes, progress)
+    resolution_ns = time.get_clock_info(CLOCK_NAME).resolution * 1e9
     return LatencyReport(
         schema_version=1,
-        harness=HarnessFact(name="desktop", version=_version(), commit=environment.commit()),
+        harness=HarnessFact(name="desktop", version=version(), commit=commit()),
         created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         command=request.command[:COMMAND_LENGTH],
         machine=environment.machine(),
         before=before,
         after=environment.state(),
-        protocol=protocol_of(request),
+        protocol=request.plan.protocol(CLOCK_NAME, resolution_ns),
         peak=peak,
         cells=facts,
     )
 
 
 def _measured(
-    cells: Sequence[Cell], request: BenchRequest, hire: Hire, free_bytes: int | None, report: Report
+    cells: Sequence[Cell],
+    request: BenchRequest,
+    spawn: Spawn,
+    free_bytes: int | None,
+    progress: Progress,
 ) -> tuple[CellFact, ...]:
-    """Return the cells measured in their order; runners with a clock of their own come last."""
-    ours = [cell for cell in cells if not find_runner(cell.choice.name).own_clock]
-    theirs = [cell for cell in cells if find_runner(cell.choice.name).own_clock]
-    found = iter(measure(ours, request, hire, _joules(ours), free_bytes, report))
-    sent = iter(measure_by_own_clock(theirs, request, report))
-    return tuple(next(sent if find_runner(cell.choice.name).own_clock else found) for cell in cells)
-
-
-def protocol_of(request: BenchRequest) -> ProtocolFact:
-    """Return how a request is measured."""
-    return ProtocolFact(
-        rounds=request.rounds,
-        seconds=request.seconds,
-        min_samples=request.min_samples,
-        warm_up=f"{request.warm_up}; {SETTLING_RUNS} runs untimed before each turn",
-        interleaved=True,
-        own_process=True,
-        clock=CLOCK_NAME,
-        clock_resolution_ns=time.get_clock_info(CLOCK_NAME).resolution * 1e9,
-    )
+    """Return the measured cells in their order; self-timed runners are measured last."""
+    self_timed = [isinstance(any_runner(cell.choice.name), RemoteRunner) for cell in cells]
+    ours = [cell for cell, remote in zip(cells, self_timed, strict=True) if not remote]
+    theirs = [cell for cell, remote in zip(cells, self_timed, strict=True) if remote]
+    measured = iter(measure(ours, request, spawn, _joules(ours), free_bytes, progress))
+    sent = iter(measure_self_timed(theirs, request, progress))
+    return tuple(next(sent if remote else measured) for remote in self_timed)
 
 
 def _joules(cells: Sequence[Cell]) -> Joules:
-    """Return what reads the energy used so far: None where the machine does not tell."""
-    from styleexport.runtime_bench import energy
+    """Return a reader of the energy used so far; it returns None where none is reported."""
+    from styleexport.runtime_bench.machine import energy
 
-    meter = energy.meter(cuda=any(cell.job.settings.get("device") == "cuda" for cell in cells))
+    meter = energy.meter(cuda=any(cell.choice.settings.get("device") == "cuda" for cell in cells))
     return (lambda: None) if meter is None else meter.joules
-
-
-def _version() -> str:
-    try:
-        return metadata.version("styleexport")
-    except metadata.PackageNotFoundError:  # run from a checkout that was never installed
-        return "unknown"

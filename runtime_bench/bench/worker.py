@@ -1,7 +1,7 @@
-"""The worker: one process that loads one file in one runtime and runs it when it is told to.
+"""Worker process: loads one file in one runtime and runs it on command.
 
-It reads commands on stdin and writes answers where its stdout was; what libraries print goes to
-stderr.
+It reads commands from stdin and writes answers to the descriptor that was its stdout; anything that
+libraries print goes to stderr.
 """
 
 from __future__ import annotations
@@ -11,13 +11,10 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from pathlib import Path
+from dataclasses import dataclass
 from typing import BinaryIO
 
-import msgspec
-import numpy as np
-from numpy.typing import NDArray
-
+from styleexport.core.arrays import Array, Arrays
 from styleexport.core.errors import (
     DeviceError,
     MissingExtra,
@@ -25,29 +22,53 @@ from styleexport.core.errors import (
     UsageError,
     first_line,
 )
-from styleexport.runtime_bench.bench import messages as say
-from styleexport.runtime_bench.bench.gate import measure_parity, read_probes
-from styleexport.runtime_bench.bench.memory import peak_rss_bytes, rss_bytes
+from styleexport.runtime_bench.bench import messages
+from styleexport.runtime_bench.bench.probe_check import allowed_db, encoded_picture, repeated
 from styleexport.runtime_bench.bench.timing import Clock, Sample, clock_ns, timed, turn, warm_up
-from styleexport.runtime_bench.runners._runner import (
-    Arrays,
-    Runner,
-    RunOptions,
-    Session,
-    find_runner,
+from styleexport.runtime_bench.contract.cell import Cell
+from styleexport.runtime_bench.contract.job import PlanFact
+from styleexport.runtime_bench.machine.memory import peak_rss_bytes, rss_bytes
+from styleexport.runtime_bench.parity import measure_parity, read_probe
+from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session, find_runner
+
+# Texts of runtimes' own errors that mean that memory ran out.
+MEMORY_WORDS = (
+    "bad_alloc",
+    "out of memory",
+    "failed to allocate",
+    "allocate memory",
+    "not enough memory",
 )
 
-Array = NDArray[np.float32]
 
-LOADS = 2
-# What runtimes say, in errors of their own, when memory runs out.
-MEMORY_WORDS = (
-    "bad_alloc", "out of memory", "failed to allocate", "allocate memory", "not enough memory",
-)  # fmt: skip
+@dataclass(frozen=True)
+class _LoadedCell:
+    """A loaded cell.
+
+    Attributes:
+        cell: the cell.
+        plan: measuring plan.
+        runner: its runner.
+        session: session on its file.
+        probes: tensors of its probes, repeated to its batch.
+        effective: settings as the runtime reports them.
+    """
+
+    cell: Cell
+    plan: PlanFact
+    runner: Runner
+    session: Session
+    probes: tuple[dict[str, Array], ...]
+    effective: Mapping[str, str]
+
+    @property
+    def inputs(self) -> Arrays:
+        """Inputs of the first probe."""
+        return {item.name: self.probes[0][item.name] for item in self.cell.file.inputs}
 
 
-class Station:
-    """Where one file is loaded and run: the worker without its process.
+class WorkerState:
+    """State of a worker: the loaded cell, apart from the process.
 
     Args:
         find: returns a runner by name.
@@ -59,114 +80,122 @@ class Station:
     ) -> None:
         self._find = find
         self._clock = clock
-        self._open = ExitStack()
-        self._job: say.Job | None = None
-        self._session: Session | None = None
-        self._probes: tuple[dict[str, Array], ...] = ()
-        self._effective: dict[str, str] = {}
+        self._files = ExitStack()
+        self._loaded: _LoadedCell | None = None
 
-    def answer(self, command: say.Command) -> say.Answer:
+    def answer(self, command: messages.Command) -> messages.Answer:
         """Return the answer to a command."""
         try:
-            return self._answer(command)
-        except Exception as error:  # noqa: BLE001 - whatever breaks ends this cell alone
+            match command:
+                case messages.Load(cell=cell, plan=plan):
+                    return self._load(cell, plan)
+                case messages.CheckProbes():
+                    return self._check_probes(self._current())
+                case messages.Warm():
+                    return warm_up(self._run, self._current().plan, self._clock)
+                case messages.Turn():
+                    return turn(self._run, self._current().plan, self._clock)
+                case messages.Profile():
+                    return _profile(self._current())
+                case messages.Peak():
+                    return messages.Peaked(peak_rss_bytes=peak_rss_bytes())
+        except Exception as error:  # noqa: BLE001 - any failure ends this cell alone
             return refusal(error)
 
-    def _answer(self, command: say.Command) -> say.Answer:
-        match command:
-            case say.Load(job=job):
-                return self._load(job)
-            case say.Probe():
-                return self._probe()
-            case say.Warm(rule=rule):
-                return warm_up(self._run, rule, self._clock)
-            case say.Turn(seconds=seconds, min_samples=least):
-                return turn(self._run, seconds, least, self._clock)
-            case say.Profile(layers=layers):
-                return self._profile(layers)
-            case say.Peak():
-                return say.Peaked(peak_rss_bytes=peak_rss_bytes())
-
-    def _load(self, job: say.Job) -> say.Answer:
-        if job.affinity and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, job.affinity)
-        runner = self._find(job.runner)
-        reason = runner.unavailable(job.settings)
+    def _load(self, cell: Cell, plan: PlanFact) -> messages.Answer:
+        if cell.affinity and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, cell.affinity)
+        runner = self._find(cell.choice.name)
+        reason = runner.unavailable(cell.choice.settings)
         if reason is not None:
-            return say.Refused(status="unavailable", message=reason)
+            return messages.Refused(status="unavailable", message=reason)
         runner.start()
-        self._job, self._probes = job, read_probes(job)
-        idle, loads = rss_bytes(), list[int]()
-        for _ in range(LOADS):
-            self._open.close()
-            gc.collect()
-            begun = self._clock()
-            self._session = self._open.enter_context(runner.open(Path(job.file), _options(job)))
-            loads.append(self._clock() - begun)
-        assert self._session is not None
-        self._effective = dict(self._session.effective())
-        return say.Loaded(idle_rss_bytes=idle, loads_ns=tuple(loads), effective=self._effective)
+        probes = tuple(
+            repeated(read_probe(cell.artifact, probe), cell.batch) for probe in cell.probes
+        )
+        idle = rss_bytes()
+        session, cold_ns = self._open(runner, cell)
+        session, warm_ns = self._open(runner, cell)
+        effective = dict(session.effective())
+        self._loaded = _LoadedCell(cell, plan, runner, session, probes, effective)
+        loads = (cold_ns, warm_ns)
+        return messages.Loaded(idle_rss_bytes=idle, loads_ns=loads, effective=effective)
 
-    def _probe(self) -> say.Answer:
-        job, session = self._loaded()
-        inferences: list[int] = []
+    def _open(self, runner: Runner, cell: Cell) -> tuple[Session, int]:
+        """Load the file of a cell, in place of an open one; return the load time in nanoseconds."""
+        self._files.close()
+        gc.collect()
+        start = self._clock()
+        session = self._files.enter_context(runner.open(cell.path, _options(cell)))
+        return session, self._clock() - start
+
+    def _check_probes(self, loaded: _LoadedCell) -> messages.Answer:
+        cell, session, output = loaded.cell, loaded.session, loaded.cell.file.outputs[0]
+        inferences, outputs = list[int](), list[Array]()
 
         def run(inputs: Mapping[str, Array]) -> Array:
             session.feed(inputs)
-            begun = self._clock()
+            start = self._clock()
             session.invoke()
-            inferences.append(self._clock() - begun)
-            return session.fetch()[job.output]
+            inferences.append(self._clock() - start)
+            outputs.append(session.fetch()[output.name])
+            return outputs[-1]
 
+        rounds = loaded.runner.rounds_pictures
         try:
-            parity, picture = measure_parity(run, job, self._probes, self._effective)
+            parity = measure_parity(
+                run,
+                cell.file,
+                loaded.probes,
+                label=cell.path.name,
+                runner=cell.choice.name,
+                allowed_db=allowed_db(cell, loaded.effective, rounds_pictures=rounds),
+            )
         except Exception as error:
-            if job.batch == 1 or is_memory(error):
+            if cell.batch == 1 or is_memory(error):
                 raise
             raise UsageError(
-                f"{Path(job.file).name} does not run on {job.batch} pictures at once: "
+                f"{cell.path.name} does not run on {cell.batch} pictures at once: "
                 f"{first_line(error)}"
             ) from error
-        return say.Probed(first_ns=inferences[0], parity=parity, picture=picture)
-
-    def _profile(self, layers: Mapping[str, str]) -> say.Answer:
-        from styleexport.runtime_bench import profiles
-
-        job, _ = self._loaded()
-        found = profiles.operations(
-            Path(job.file), job.runner, _options(job), self._inputs(job), layers
-        )
-        return say.Profiled(operations=found)
+        picture = encoded_picture(outputs[0]) if output.kind == "image" else None
+        return messages.Checked(first_ns=inferences[0], parity=parity, picture=picture)
 
     def _run(self) -> Sample:
-        job, session = self._loaded()
-        return timed(session, self._inputs(job), self._clock)
+        loaded = self._current()
+        return timed(loaded.session, loaded.inputs, self._clock)
 
-    def _inputs(self, job: say.Job) -> Arrays:
-        return {name: self._probes[0][name] for name in job.inputs}
-
-    def _loaded(self) -> tuple[say.Job, Session]:
-        assert self._job is not None, "asked before a file was loaded"
-        assert self._session is not None, "asked before a file was loaded"
-        return self._job, self._session
+    def _current(self) -> _LoadedCell:
+        assert self._loaded is not None, "asked before a file was loaded"
+        return self._loaded
 
 
-def _options(job: say.Job) -> RunOptions:
-    return RunOptions(job.threads, job.batch, job.settings)
+def _profile(loaded: _LoadedCell) -> messages.Profiled:
+    from styleexport.runtime_bench import profiles
+
+    cell = loaded.cell
+    operations = profiles.operations(
+        cell.path, cell.choice.name, _options(cell), loaded.inputs, cell.layers
+    )
+    return messages.Profiled(operations=operations)
 
 
-def refusal(error: BaseException) -> say.Refused:
-    """Return what an error means for the cell."""
+def _options(cell: Cell) -> RunOptions:
+    return RunOptions(cell.threads, cell.batch, cell.choice.settings)
+
+
+def refusal(error: BaseException) -> messages.Refused:
+    """Return the status and message that an error gives to its cell."""
     message = str(error) if isinstance(error, StyleExportError) else first_line(error)
     if is_memory(error):
-        return say.Refused(status="out-of-memory", message=message)
+        return messages.Refused(status="out-of-memory", message=message)
     if isinstance(error, DeviceError | MissingExtra | UsageError):
-        return say.Refused(status="unavailable", message=message)
-    return say.Refused(status="failed", message=message)
+        return messages.Refused(status="unavailable", message=message)
+    return messages.Refused(status="failed", message=message)
 
 
 def is_memory(error: BaseException | None) -> bool:
-    """Whether an error, or what caused it, is that memory ran out."""
+    """Whether an error, or one of its causes, means that memory ran out."""
     while error is not None:
         text = str(error).lower()
         if isinstance(error, MemoryError) or any(word in text for word in MEMORY_WORDS):
@@ -175,11 +204,10 @@ def is_memory(error: BaseException | None) -> bool:
     return False
 
 
-def serve(commands: BinaryIO, answers: BinaryIO, station: Station) -> None:
-    """Answer commands, a line each, until there are no more."""
-    decoder = msgspec.json.Decoder(say.Command)
+def serve(commands: BinaryIO, answers: BinaryIO, state: WorkerState) -> None:
+    """Answer commands, one per line, until the input ends."""
     for line in commands:
-        answers.write(msgspec.json.encode(station.answer(decoder.decode(line))) + b"\n")
+        answers.write(messages.encode(state.answer(messages.decode_command(line))))
         answers.flush()
 
 
@@ -187,7 +215,7 @@ def main() -> None:
     """Serve the process that started this one."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    serve(sys.stdin.buffer, answers, Station())
+    serve(sys.stdin.buffer, answers, WorkerState())
 
 
 if __name__ == "__main__":

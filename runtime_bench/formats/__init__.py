@@ -1,1 +1,1 @@
-"""File formats as a reader sees them, one file each; each exposes FORMAT."""
+"""Readers of file formats, one module per format; each exposes FORMAT."""

@@ -1,7 +1,7 @@
-"""What in a Core ML program is known to fail at load, or to leave the Neural Engine.
+"""Risks of a Core ML program: known failures at load, and operations off the Neural Engine.
 
-What Apple documents is said as it is; what users found is said to be reported, with the thread.
-Where an operation runs is decided on the device: Xcode's performance report shows it.
+Facts that Apple documents are stated; findings of users are called reported, with the thread. The
+device decides where an operation runs: Xcode's performance report shows it.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from styleexport.core.manifest import RiskFact
+from styleexport.runtime_bench.coreml_program.program import Operation
+from styleexport.runtime_bench.formats._coreml_float16 import float16_risks
 from styleexport.runtime_bench.formats._coreml_graph import (
     CONVOLUTIONS,
     FLOATS,
     CoremlGraph,
-    name_all,
+    location_of,
 )
-from styleexport.runtime_bench.formats._coreml_half import find_half_risks
 from styleexport.runtime_bench.formats._coreml_shapes import is_flexible
-from styleexport.runtime_bench.runners.coreml_reference._program import Operation
 
 ONE_SIZE = "export one file a size: name each with --size, without --enumerated"
 LARGEST_SIDE = 16384
@@ -28,33 +28,41 @@ DETECTOR = "roboflow/rf-detr#1495"
 RECURRENT = "coremltools#1780"
 GATHER = "hollance/neural-engine, unsupported layers"
 GUIDE = "ane-guide.readthedocs.io, chapter 4"
-# Operation → who found it off the Neural Engine.
+# Operation → report of it running off the Neural Engine.
 REPORTED = {
-    "gather": GATHER, "gather_along_axis": DETECTOR, "gather_nd": GATHER, "gru": RECURRENT,
-    "lstm": RECURRENT, "reduce_prod": GUIDE, "rnn": RECURRENT, "scatter": GUIDE,
-    "scatter_along_axis": GUIDE, "scatter_nd": GUIDE, "topk": DETECTOR,
-}  # fmt: skip
+    "gather": GATHER,
+    "gather_along_axis": DETECTOR,
+    "gather_nd": GATHER,
+    "gru": RECURRENT,
+    "lstm": RECURRENT,
+    "reduce_prod": GUIDE,
+    "rnn": RECURRENT,
+    "scatter": GUIDE,
+    "scatter_along_axis": GUIDE,
+    "scatter_nd": GUIDE,
+    "topk": DETECTOR,
+}
 
 
 def find_risks(graph: CoremlGraph, peak: int | None) -> Iterator[RiskFact]:
     """Yield the risks of a program.
 
     Args:
-        graph: the program, at its largest size.
-        peak: bytes that its activations take at most; None where that is not known.
+        graph: program at its largest size.
+        peak: peak memory of activations in bytes; None where it is unknown.
     """
-    yield from _of_sizes(graph)
-    yield from _of_pads(graph)
-    yield from _of_weights(graph)
-    yield from _of_kernels(graph)
-    yield from _of_sides(graph)
-    yield from _of_memory(peak)
-    yield from _of_operations(graph)
-    yield from _of_integers(graph)
-    yield from find_half_risks(graph)
+    yield from _size_risks(graph)
+    yield from _pad_risks(graph)
+    yield from _weight_risks(graph)
+    yield from _kernel_risks(graph)
+    yield from _length_risks(graph)
+    yield from _memory_risks(peak)
+    yield from _operation_risks(graph)
+    yield from _integer_risks(graph)
+    yield from float16_risks(graph)
 
 
-def _of_sizes(graph: CoremlGraph) -> Iterator[RiskFact]:
+def _size_risks(graph: CoremlGraph) -> Iterator[RiskFact]:
     flexible = [feature for feature in graph.package.inputs if is_flexible(feature)]
     if not flexible:
         return
@@ -82,7 +90,7 @@ def _of_sizes(graph: CoremlGraph) -> Iterator[RiskFact]:
     mirrored = [item for item in _pads(graph) if graph.constant(item, "mode") == "reflect"]
     if mirrored:
         yield RiskFact(
-            where=name_all(mirrored),
+            where=location_of(mirrored),
             reason="reflection pads in a model of several sizes are reported to fail at load with "
             "'Error in declaring network' (coremltools#1438, seen with the older neural network "
             "format)",
@@ -91,7 +99,7 @@ def _of_sizes(graph: CoremlGraph) -> Iterator[RiskFact]:
     norms = [item for item in graph.steps if item.kind == "layer_norm"]
     if norms and not ranged:
         yield RiskFact(
-            where=name_all(norms),
+            where=location_of(norms),
             reason="a layer norm in a program of listed sizes is reported to keep it off the "
             "Neural Engine (coremltools#1909)",
             remedy=ONE_SIZE,
@@ -102,8 +110,8 @@ def _pads(graph: CoremlGraph) -> list[Operation]:
     return [item for item in graph.steps if item.kind == "pad"]
 
 
-def _of_pads(graph: CoremlGraph) -> Iterator[RiskFact]:
-    """Yield pads that the runtime does not load; constant pads may be on any axis."""
+def _pad_risks(graph: CoremlGraph) -> Iterator[RiskFact]:
+    """Yield the risk of pads that the runtime does not load; constant pads may be on any axis."""
     outside = [
         item
         for item in _pads(graph)
@@ -113,7 +121,7 @@ def _of_pads(graph: CoremlGraph) -> Iterator[RiskFact]:
     ]
     if outside:
         yield RiskFact(
-            where=name_all(outside),
+            where=location_of(outside),
             reason="pads by reflection or replication outside the last two axes: reported to fail "
             "at load (coremltools#2576, coremltools#2701)",
             remedy="transpose so that the padded axes are the last two, or write the pad as "
@@ -121,7 +129,7 @@ def _of_pads(graph: CoremlGraph) -> Iterator[RiskFact]:
         )
 
 
-def _of_weights(graph: CoremlGraph) -> Iterator[RiskFact]:
+def _weight_risks(graph: CoremlGraph) -> Iterator[RiskFact]:
     computed = [
         item
         for item in graph.steps
@@ -131,7 +139,7 @@ def _of_weights(graph: CoremlGraph) -> Iterator[RiskFact]:
     ]
     if computed:
         yield RiskFact(
-            where=name_all(computed),
+            where=location_of(computed),
             reason="its weight is computed from the inputs: reported to leave the Neural Engine "
             "(coremltools#2536), and with a constant bias to fail at load (coremltools#1466)",
             remedy="make the weight a constant, or scale the channels of its input or output "
@@ -139,11 +147,11 @@ def _of_weights(graph: CoremlGraph) -> Iterator[RiskFact]:
         )
 
 
-def _of_kernels(graph: CoremlGraph) -> Iterator[RiskFact]:
+def _kernel_risks(graph: CoremlGraph) -> Iterator[RiskFact]:
     large = [item for item in graph.steps if _kernel(graph, item) > LARGEST_KERNEL]
     if large:
         yield RiskFact(
-            where=name_all(large),
+            where=location_of(large),
             reason=f"a kernel of {_kernel(graph, large[0])}: the Neural Engine is reported to take "
             f"at most {LARGEST_KERNEL} (hollance/neural-engine#2)",
             remedy="take several smaller kernels, or means over one axis after the other for a "
@@ -152,7 +160,7 @@ def _of_kernels(graph: CoremlGraph) -> Iterator[RiskFact]:
 
 
 def _kernel(graph: CoremlGraph, operation: Operation) -> int:
-    """Return the longest side of the kernel of a convolution or pool, 0 for other operations."""
+    """Return the longest side of a convolution's or pool's kernel; 0 for other operations."""
     if operation.kind in CONVOLUTIONS:
         weight = graph.type_of(operation, "weight")
         return max((side or 0 for side in weight.shape[2:]), default=0) if weight else 0
@@ -161,7 +169,7 @@ def _kernel(graph: CoremlGraph, operation: Operation) -> int:
     return 0
 
 
-def _of_sides(graph: CoremlGraph) -> Iterator[RiskFact]:
+def _length_risks(graph: CoremlGraph) -> Iterator[RiskFact]:
     def longest(operation: Operation) -> int:
         shapes = (graph.types[item.name].shape for item in operation.outputs)
         return max((side or 0 for shape in shapes for side in shape), default=0)
@@ -169,7 +177,7 @@ def _of_sides(graph: CoremlGraph) -> Iterator[RiskFact]:
     long = [item for item in graph.steps if longest(item) > LARGEST_SIDE]
     if long:
         yield RiskFact(
-            where=name_all(long),
+            where=location_of(long),
             reason=f"a side of {longest(long[0])}: models with one above {LARGEST_SIDE} are "
             "reported not to load or to leave the Neural Engine (coremltools#1003, "
             "onnxruntime#19543)",
@@ -177,12 +185,12 @@ def _of_sides(graph: CoremlGraph) -> Iterator[RiskFact]:
         )
 
 
-def _of_integers(graph: CoremlGraph) -> Iterator[RiskFact]:
-    """Yield where integer convolutions run as float ones, with more work."""
+def _integer_risks(graph: CoremlGraph) -> Iterator[RiskFact]:
+    """Yield the risk of int8 convolutions that run in float, with the conversions on top."""
     integers = [item for item in graph.steps if graph.is_int8(item)]
     if integers:
         yield RiskFact(
-            where=name_all(integers),
+            where=location_of(integers),
             reason="int8 activations: Apple documents that they may be considerably slower on the "
             "CPU and sometimes the GPU, and faster on the Neural Engine from A17 Pro and M4 on",
             remedy="choose compute units with the Neural Engine; for other devices export with "
@@ -190,7 +198,7 @@ def _of_integers(graph: CoremlGraph) -> Iterator[RiskFact]:
         )
 
 
-def _of_memory(peak: int | None) -> Iterator[RiskFact]:
+def _memory_risks(peak: int | None) -> Iterator[RiskFact]:
     if peak is not None and peak > MOST_BYTES:
         yield RiskFact(
             where="activations",
@@ -200,16 +208,16 @@ def _of_memory(peak: int | None) -> Iterator[RiskFact]:
         )
 
 
-def _of_operations(graph: CoremlGraph) -> Iterator[RiskFact]:
-    """Yield operations on maps that are reported to run elsewhere; those on shapes are not."""
-    found: dict[str, list[Operation]] = {}
+def _operation_risks(graph: CoremlGraph) -> Iterator[RiskFact]:
+    """Yield the risk of operations on feature maps (not on shapes) off the Neural Engine."""
+    by_kind: dict[str, list[Operation]] = {}
     for item in graph.steps:
         x = graph.type_of(item, "x") or graph.type_of(item, "data")
         if item.kind in REPORTED and x is not None and x.dtype in FLOATS:
-            found.setdefault(item.kind, []).append(item)
-    for kind, items in found.items():
+            by_kind.setdefault(item.kind, []).append(item)
+    for kind, items in by_kind.items():
         yield RiskFact(
-            where=name_all(items),
+            where=location_of(items),
             reason=f"{kind} is reported to leave the Neural Engine ({REPORTED[kind]}): the program "
             "is cut there, with a copy each way",
             remedy="write it with slices, products and sums over one axis",

@@ -1,4 +1,4 @@
-"""The shapes of a Core ML program at the largest of the sizes that it lists."""
+"""Shape inference of a Core ML program at its largest enumerated size."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from styleexport.runtime_bench.runners.coreml_reference._program import (
+from styleexport.runtime_bench.coreml_program.program import (
     Constant,
     Feature,
     Operation,
@@ -17,15 +17,22 @@ from styleexport.runtime_bench.runners.coreml_reference._program import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from styleexport.runtime_bench.runners.coreml_reference._op import Op, Value
+    from styleexport.runtime_bench.coreml_program.op import Op, Value
 
 Types = Mapping[str, TensorType]
-# What an operation ends in that the reference lacks, or whose shape depends on numbers.
-UNKNOWN = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
+# Errors of operations that the interpreter lacks, or whose shape depends on values.
+UNKNOWN_SHAPE_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def declared_types(package: Package) -> Types:
-    """Return every variable's element type and shape as the program declares them."""
+    """Return variable → element type and shape as the program declares them."""
     return {name: variable.type for name, variable in package.variables().items()}
 
 
@@ -35,11 +42,11 @@ def is_flexible(feature: Feature) -> bool:
 
 
 def types_at_largest(package: Package) -> Types | None:
-    """Return every variable's type when each input has the largest shape that it lists.
+    """Return variable → type with each input at its largest enumerated shape.
 
-    The program runs with torch's meta tensors, which have shapes and no numbers; only integers
-    that shapes are computed from are real. None where an input takes any size of a range, or where
-    an operation's shape does not follow from shapes alone.
+    The program runs on torch's meta tensors, which have shapes and no values; only integers that
+    shapes are computed from have values. None where an input takes any size of a range, or where an
+    operation's shape does not follow from shapes alone.
     """
     if any(low != high for feature in package.inputs for low, high in feature.bounds):
         return None
@@ -47,7 +54,7 @@ def types_at_largest(package: Package) -> Types | None:
         return None
     try:
         values = _run_on_shapes(package)
-    except UNKNOWN:
+    except UNKNOWN_SHAPE_ERRORS:
         return None
     return {
         name: TensorType(kind.dtype, tuple(values[name].shape)) if name in values else kind
@@ -73,10 +80,10 @@ def _run_on_shapes(package: Package) -> dict[str, Tensor]:
 
 
 def _stored(value: Constant | str | None, kind: TensorType) -> Value:
-    """Return a constant: its numbers where they may be an operation's settings."""
+    """Return a constant, with values where they may be parameters of an operation."""
     import torch
 
-    from styleexport.runtime_bench.runners.coreml_reference._op import STORAGE
+    from styleexport.runtime_bench.coreml_program.op import STORAGE
 
     if not isinstance(value, Constant) or (value.in_blob and kind.dtype.startswith("fp")):
         return torch.empty([side or 0 for side in kind.shape], device="meta")
@@ -88,7 +95,7 @@ def _stored(value: Constant | str | None, kind: TensorType) -> Value:
 def _evaluate(operation: Operation, values: Mapping[str, Value]) -> dict[str, Value]:
     import torch
 
-    from styleexport.runtime_bench.runners.coreml_reference._interpreter import known_operations
+    from styleexport.runtime_bench.coreml_program.interpreter import known_operations
 
     op = known_operations()[operation.kind]
     arguments = {
@@ -98,17 +105,17 @@ def _evaluate(operation: Operation, values: Mapping[str, Value]) -> dict[str, Va
     arguments = _on_one_device(op, arguments)
     try:
         results = op(arguments)
-    except (RuntimeError, NotImplementedError):  # it makes a tensor of its own, on the CPU
+    except (RuntimeError, NotImplementedError):  # it creates a tensor of its own, on the CPU
         with torch.device("meta"):
             results = op(arguments)
     return {item.name: value for item, value in zip(operation.outputs, results, strict=True)}
 
 
 def _on_one_device(op: Op, arguments: dict[str, list[Value]]) -> dict[str, list[Value]]:
-    """Return the arguments, the tensors among them without numbers where one has none."""
+    """Return the arguments; all tensors become meta tensors where one is."""
     from torch import Tensor
 
-    from styleexport.runtime_bench.runners.coreml_reference._op import Tensors
+    from styleexport.runtime_bench.coreml_program.op import Tensors
 
     kinds: set[object] = {Tensor, Tensors}
     tensors = {name for name in arguments if op.kinds.get(name) in kinds}

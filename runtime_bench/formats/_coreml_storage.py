@@ -1,11 +1,11 @@
-"""How a Core ML program stores its constants, and in how many bytes."""
+"""Storage of a Core ML program's constants: encodings and their bytes."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 
-from styleexport.runtime_bench.runners.coreml_reference._program import (
+from styleexport.runtime_bench.coreml_program.program import (
     Constant,
     Operation,
     Package,
@@ -13,20 +13,20 @@ from styleexport.runtime_bench.runners.coreml_reference._program import (
 )
 
 LONG_NAMES = {"fp16": "float16", "fp32": "float32", "fp64": "float64"}
-# Pads, strides, axes, names of modes: what an operation does rather than what was trained.
+# Pads, strides, axes, names of modes: parameters that were not trained.
 SETTINGS = "settings"
 CONSTEXPR_SETTINGS = frozenset({"axis", "shape"})
 
 
 def long_name(dtype: str) -> str:
-    """Return an element type as numpy spells it."""
+    """Return an element type in numpy's spelling."""
     return LONG_NAMES.get(dtype, dtype)
 
 
 def bytes_by_storage(package: Package) -> Counter[str]:
-    """Return the bytes of constants by how they are stored, such as ``int8 (per channel)``.
+    """Return encoding, such as ``int8 (per channel)`` → bytes of constants.
 
-    Scales, tables and masks count with the weights they belong to.
+    Scales, tables and masks count with the weights that they belong to.
     """
     constants = package.constants()
     types = {name: variable.type for name, variable in package.variables().items()}
@@ -34,7 +34,7 @@ def bytes_by_storage(package: Package) -> Counter[str]:
     stored: Counter[str] = Counter()
     for operation in package.operations:
         compressed = operation.kind.startswith("constexpr_")
-        label = _storage(operation, types) if compressed else ""
+        label = _encoding(operation, types) if compressed else ""
         for parameter, items in operation.inputs.items():
             part = "" if parameter in CONSTEXPR_SETTINGS else label
             for item in items:
@@ -52,8 +52,8 @@ def _plain(constant: Constant) -> str:
     return long_name(constant.type.dtype) if trained else SETTINGS
 
 
-def _storage(operation: Operation, types: dict[str, TensorType]) -> str:
-    """Return how a compressed constant is stored."""
+def _encoding(operation: Operation, types: dict[str, TensorType]) -> str:
+    """Return the encoding of a compressed constant."""
 
     def of(parameter: str) -> TensorType:
         item = operation.inputs[parameter][0]
@@ -65,7 +65,7 @@ def _storage(operation: Operation, types: dict[str, TensorType]) -> str:
             return f"{of('quantized_data').dtype} ({spread})"
         case "blockwise_shift_scale":
             data = of("data")
-            return f"{data.dtype} ({_spread(data.shape, of('scale').shape)})"
+            return f"{data.dtype} ({_granularity(data.shape, of('scale').shape)})"
         case "lut_to_dense":
             return _palette(of("lut").shape)
         case "sparse_to_dense":
@@ -81,14 +81,14 @@ def _storage(operation: Operation, types: dict[str, TensorType]) -> str:
 
 
 def _palette(shape: tuple[int | None, ...]) -> str:
-    """Return the palette with a table of this shape: [N], or [groups ..., N, vector]."""
+    """Return the encoding of a palette with a table [N] or [groups ..., N, vector]."""
     entries = shape[-2:][0]
     grouped = math.prod(side or 1 for side in shape[:-2]) > 1
     return f"palette {int(math.log2(entries or 1))}-bit{' (grouped)' if grouped else ''}"
 
 
-def _spread(data: tuple[int | None, ...], scale: tuple[int | None, ...]) -> str:
-    """Return how many numbers share a scale, in words."""
+def _granularity(data: tuple[int | None, ...], scale: tuple[int | None, ...]) -> str:
+    """Return the granularity of scales: per tensor, per channel or in blocks."""
     blocks = [d // s for d, s in zip(data, scale, strict=True) if d and s and 1 < s < d]
     if blocks:
         return f"blocks of {'x'.join(map(str, blocks))}"

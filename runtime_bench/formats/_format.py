@@ -1,4 +1,4 @@
-"""What a format is: it says what a file holds, from the file alone."""
+"""The file format protocol: a description of a file, from the file alone."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     """The contents of one file.
 
     Attributes:
-        format: its name.
-        version: of the format, and the least system that loads it where the file says.
-        size_bytes: of the file, or of all files of a package.
-        macs: of convolutions and matrix products; 0 where sizes are open.
-        int8_mac_share: of those, the share whose operands are both integers, 0..1.
-        inputs: name, type and shape in words.
-        outputs: the same.
+        format: name of the format.
+        version: version of the format, and the oldest system that loads it where it is stored.
+        size_bytes: size of the file, or of all files of a package.
+        macs: multiply-accumulates of convolutions and matrix products; 0 for dynamic sizes.
+        int8_mac_share: share of the MACs whose operands are both integers, 0..1.
+        inputs: name, type and shape of each input.
+        outputs: name, type and shape of each output.
         ops: operation → count, most frequent first.
-        bytes_by_dtype: stored constants, by how they are stored.
-        peak_activation_bytes: the most that activations take at once, an estimate; None where
-            sizes are open.
-        risks: what is known to fail or to be slow on some devices.
-        about: what the file says of itself, such as author and licence.
+        bytes_by_dtype: storage type → bytes of constants.
+        peak_activation_bytes: estimated peak memory of activations; None for dynamic sizes.
+        risks: known failures and slow paths on some devices.
+        about: metadata of the file, such as author and licence.
     """
 
     format: str
@@ -48,13 +47,18 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Format(Protocol):
-    """A file format, known by its suffix."""
+    """A file format.
+
+    Attributes:
+        name: name of the format.
+        suffix: suffix of its files, with the dot.
+    """
 
     name: str
     suffix: str
 
     def describe(self, path: Path) -> Description:
-        """Return what the file holds.
+        """Return the contents of a file.
 
         Raises:
             BadArtifact: the file is truncated, altered, or of another format.
@@ -64,24 +68,24 @@ class Format(Protocol):
 
 
 def format_of(path: Path) -> Format:
-    """Return the format of a file, by its suffix.
+    """Return the format of a file's suffix.
 
     Raises:
         UsageError: no format has that suffix.
     """
     suffixes: list[str] = []
     for name in plugins.names(PACKAGE):
-        found: Format = plugins.load(PACKAGE, name, "FORMAT")  # pyright: ignore[reportAssignmentType]
-        if found.suffix == path.suffix:
-            return found
-        suffixes.append(found.suffix)
+        candidate: Format = plugins.load(PACKAGE, name, "FORMAT")  # pyright: ignore[reportAssignmentType]
+        if candidate.suffix == path.suffix:
+            return candidate
+        suffixes.append(candidate.suffix)
     raise UsageError(
         f"{path} is neither an artifact folder nor a file ending in {', '.join(suffixes)}"
     )
 
 
 def describe(path: Path) -> Description:
-    """Return what a file holds; see `Format.describe`.
+    """Return the contents of a file; see `Format.describe`.
 
     Raises:
         UsageError: no format has that suffix.

@@ -1,7 +1,7 @@
-"""A ``.tflite`` file as tensors and operations, read from its flatbuffer and checked.
+"""Reader of ``.tflite`` flatbuffers, with the checks that LiteRT leaves out.
 
-LiteRT trusts what it loads: an index or a length that points outside the file ends the process. So
-everything that it follows is checked here first. The format is that of LiteRT's ``schema.fbs``.
+LiteRT trusts the file: an index or a length that points outside it ends the process. So every
+reference is checked here first. The format is that of LiteRT's ``schema.fbs``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,133 +18,44 @@ from numpy.typing import NDArray
 
 from styleexport.core.errors import BadArtifact, first_line
 from styleexport.core.plugins import needs
+from styleexport.runtime_bench.formats._tflite_graph import (
+    TfliteGraph,
+    TfliteOperation,
+    TfliteTensor,
+)
 
 IDENTIFIER = b"TFL3"
 DTYPES = {
-    "FLOAT32": "float32", "FLOAT16": "float16", "FLOAT64": "float64", "INT8": "int8",
-    "INT16": "int16", "INT32": "int32", "INT64": "int64", "UINT8": "uint8", "UINT32": "uint32",
+    "FLOAT32": "float32",
+    "FLOAT16": "float16",
+    "FLOAT64": "float64",
+    "INT8": "int8",
+    "INT16": "int16",
+    "INT32": "int32",
+    "INT64": "int64",
+    "UINT8": "uint8",
+    "UINT32": "uint32",
     "BOOL": "bool",
-}  # fmt: skip
-# What the options of an operation may not be below: a stride of 0 divides by it.
+}
+# Operator options that must be 1 or more: LiteRT divides by strides.
 POSITIVE = (
-    "strideH", "strideW", "dilationHFactor", "dilationWFactor", "filterHeight", "filterWidth",
+    "strideH",
+    "strideW",
+    "dilationHFactor",
+    "dilationWFactor",
+    "filterHeight",
+    "filterWidth",
     "depthMultiplier",
-)  # fmt: skip
+)
 MAX_ELEMENTS = 2**31 - 1
-
-
-# That LiteRT's own convolution kernels can count.
-MOST_UNFOLDED = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class TfliteTensor:
-    """One tensor of a file.
-
-    Attributes:
-        name: as stored.
-        shape: axis lengths.
-        dtype: as numpy names it.
-        stored: the bytes of a constant, None for an activation.
-        scales: of a quantized tensor, one or one a channel; () for others.
-        zero_points: the same.
-        axis: the channels' axis where there are several scales.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    stored: NDArray[np.uint8] | None
-    scales: tuple[float, ...]
-    zero_points: tuple[int, ...]
-    axis: int
-
-    @property
-    def size_bytes(self) -> int:
-        """What it takes in memory."""
-        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
-
-
-@dataclass(frozen=True)
-class TfliteOperation:
-    """One operation: its name in the schema and the indices of its tensors, -1 for none."""
-
-    name: str
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class TfliteGraph:
-    """The one graph of a file, its operations in the order they run.
-
-    Attributes:
-        tensors: by index.
-        operations: in order.
-        inputs: name in the signature → tensor index, in order.
-        outputs: the same.
-        least_runtime: the least version of the runtime that loads it, if it says.
-        open_tensors: those with an axis of any length.
-    """
-
-    tensors: tuple[TfliteTensor, ...]
-    operations: tuple[TfliteOperation, ...]
-    inputs: dict[str, int]
-    outputs: dict[str, int]
-    least_runtime: str
-    open_tensors: tuple[int, ...]
-
-    def makers(self) -> dict[int, TfliteOperation]:
-        """Return tensor index → the operation that writes it."""
-        return {index: item for item in self.operations for index in item.outputs}
-
-    def activations(self, item: TfliteOperation) -> tuple[int, ...]:
-        """Return the tensors that an operation reads and that are not stored."""
-        return tuple(i for i in item.inputs if i >= 0 and self.tensors[i].stored is None)
-
-    def macs(self, item: TfliteOperation) -> int:
-        """Return the multiply-accumulates of a convolution or matrix product, 0 for others."""
-        if item.name in ("CONV_2D", "FULLY_CONNECTED"):
-            weight = self.tensors[item.inputs[1]].shape
-            return math.prod(self.tensors[item.outputs[0]].shape) * math.prod(weight[1:])
-        if item.name == "DEPTHWISE_CONV_2D":
-            weight = self.tensors[item.inputs[1]].shape
-            return math.prod(self.tensors[item.outputs[0]].shape) * math.prod(weight[1:3])
-        if item.name == "TRANSPOSE_CONV":
-            out, *window, _ = self.tensors[item.inputs[1]].shape
-            return math.prod(self.tensors[item.inputs[2]].shape) * out * math.prod(window)
-        return 0
-
-    def unfolded(self, item: TfliteOperation) -> int:
-        """Return how many values LiteRT's own kernel copies to compute a convolution, 0 for none.
-
-        It unfolds the input into in·kh·kw values for each output pixel, and counts in 32 bits.
-        """
-        if item.name != "CONV_2D":
-            return 0
-        _, kh, kw, channels = self.tensors[item.inputs[1]].shape
-        _, height, width, _ = self.tensors[item.outputs[0]].shape
-        return height * width * kh * kw * channels if kh * kw > 1 else 0
-
-    def in_integers(self, item: TfliteOperation) -> bool:
-        """Whether all that an operation multiplies is int8: its activations and its weights."""
-        found = [self.tensors[i].dtype for i in item.inputs if i >= 0]
-        return "float32" not in found and "int8" in found
-
-    def int8_mac_share(self) -> float:
-        """Return the share (0..1) of the MACs whose operands are both int8."""
-        macs = {index: self.macs(item) for index, item in enumerate(self.operations)}
-        whole = sum(macs[i] for i, item in enumerate(self.operations) if self.in_integers(item))
-        total = sum(macs.values())
-        return round(whole / total, 4) if total else 0.0
 
 
 def read_graph(path: Path) -> TfliteGraph:
     """Return the graph of a ``.tflite`` file.
 
     Raises:
-        BadArtifact: missing, truncated, altered, or with more than one graph.
-        MissingExtra: the library that knows the schema is not installed.
+        BadArtifact: the file is missing, truncated, altered, or holds more than one graph.
+        MissingExtra: ai-edge-litert, which holds the schema, is not installed.
     """
     try:
         data = path.read_bytes()
@@ -164,7 +74,7 @@ def read_graph(path: Path) -> TfliteGraph:
         model: Any = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
         graph = _graph(model, data)
         fault = next(_faults(model, graph), None)
-    except Exception as error:  # what damaged bytes make the reader raise is not a closed list
+    except Exception as error:  # damaged bytes may raise anything
         outside = isinstance(error, struct.error | IndexError | TypeError)
         reason = "it points behind its own end" if outside else first_line(error)
         raise _not_whole(path, reason) from error
@@ -212,14 +122,14 @@ def _graph(model: Any, data: bytes) -> TfliteGraph:  # noqa: ANN401 - generated 
         inputs=_ends(graph, signature and signature.inputs, _indices(graph.inputs)),
         outputs=_ends(graph, signature and signature.outputs, _indices(graph.outputs)),
         least_runtime=_least_runtime(model),
-        open_tensors=tuple(
+        dynamic_tensors=tuple(
             i for i, item in enumerate(graph.tensors) if -1 in _indices(item.shapeSignature)
         ),
     )
 
 
 def _stored(buffer: Any, data: bytes) -> NDArray[np.uint8] | None:  # noqa: ANN401
-    """Return the bytes of a buffer, which may lie behind the flatbuffer; None for an empty one."""
+    """Return the bytes of a buffer, which may lie behind the flatbuffer; None if it is empty."""
     if buffer.offset > 1:
         if buffer.offset + buffer.size > len(data):
             raise ValueError("a buffer ends behind the end of the file")
@@ -247,9 +157,7 @@ def _ends(graph: Any, named: Any, indices: tuple[int, ...]) -> dict[str, int]:  
     """Return name → tensor index of inputs or outputs, in the graph's order."""
     names = {item.tensorIndex: item.name.decode() for item in named or ()}
     tensors = graph.tensors
-    return {
-        names.get(i) or tensors[_index(i, len(tensors))].name.decode(): i for i in indices
-    }  # fmt: skip
+    return {names.get(i) or tensors[_index(i, len(tensors))].name.decode(): i for i in indices}
 
 
 def _least_runtime(model: Any) -> str:  # noqa: ANN401
@@ -271,7 +179,7 @@ def _indices(values: Any) -> tuple[int, ...]:  # noqa: ANN401
 
 
 def _faults(model: Any, graph: TfliteGraph) -> Iterator[str]:  # noqa: ANN401
-    """Yield what a runtime would stumble over."""
+    """Yield defects that make a runtime fail or crash."""
     for tensor in graph.tensors:
         if any(axis < 0 for axis in tensor.shape) or math.prod(tensor.shape) > MAX_ELEMENTS:
             yield f"tensor {tensor.name} has the shape {list(tensor.shape)}"

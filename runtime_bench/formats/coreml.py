@@ -1,4 +1,4 @@
-"""What a Core ML package holds, and what in it is known to fail or to leave the Neural Engine."""
+"""Core ML packages: operations, storage, MACs, peak memory, and known risks on devices."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pathlib import Path
 from styleexport.core.errors import BadArtifact, first_line
 from styleexport.core.plugins import needs
 from styleexport.core.quiet import quiet
+from styleexport.runtime_bench.coreml_program.blob import AGAIN
+from styleexport.runtime_bench.coreml_program.features import Proto
+from styleexport.runtime_bench.coreml_program.package import read_package
+from styleexport.runtime_bench.coreml_program.program import Feature, Package
 from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph
 from styleexport.runtime_bench.formats._coreml_risks import find_risks
 from styleexport.runtime_bench.formats._coreml_shapes import is_flexible
 from styleexport.runtime_bench.formats._coreml_storage import bytes_by_storage, long_name
 from styleexport.runtime_bench.formats._format import Description, Format
-from styleexport.runtime_bench.runners.coreml_reference._blob import AGAIN
-from styleexport.runtime_bench.runners.coreml_reference._features import Proto
-from styleexport.runtime_bench.runners.coreml_reference._package import read_package
-from styleexport.runtime_bench.runners.coreml_reference._program import Feature, Package
 
-# Specification → the first iOS that loads it (coremltools, Model.proto).
+# Specification version → oldest iOS that loads it (coremltools, Model.proto).
 SYSTEMS = {6: 15, 7: 16, 8: 17, 9: 18, 10: 26}
 FIRST_WITH_FUNCTIONS = 9
-OWN_WORDS = ("description", "author", "licence", "version")
-BITS = {"GRAYSCALE_FLOAT16": "16-bit"}
+STANDARD_METADATA = ("description", "author", "licence", "version")
+CHANNEL_BITS = {"GRAYSCALE_FLOAT16": "16-bit"}
 
 
 class CoremlFormat(Format):
@@ -37,8 +37,8 @@ class CoremlFormat(Format):
     def describe(self, path: Path) -> Description:
         """Return the facts of a package; see `Format.describe`.
 
-        Where the package lists several sizes, MACs and memory are those of the largest: a device
-        takes memory for that one (coremltools#1249).
+        For a package of several sizes, MACs and memory are those of the largest: devices allocate
+        memory for that one (coremltools#1249).
 
         Raises:
             UnsupportedOp: the program holds values that are not tensors, or keeps state.
@@ -64,8 +64,8 @@ def _describe(package: Package) -> Description:
         size_bytes=sum(file.stat().st_size for file in package.path.rglob("*") if file.is_file()),
         macs=sum(map(graph.macs, graph.steps)),
         int8_mac_share=graph.int8_mac_share(),
-        inputs=tuple(map(_in_words, package.inputs)),
-        outputs=tuple(_in_words(_as_output(item)) for item in package.outputs),
+        inputs=tuple(map(_feature_text, package.inputs)),
+        outputs=tuple(_feature_text(_as_output(item)) for item in package.outputs),
         ops=dict(kinds.most_common()),
         bytes_by_dtype=dict(bytes_by_storage(package).most_common()),
         peak_activation_bytes=peak,
@@ -75,7 +75,7 @@ def _describe(package: Package) -> Description:
 
 
 def _functions(package: Package) -> tuple[str, ...]:
-    """Return the functions of a package that was read, the default one first."""
+    """Return the names of the package's functions, the default one first."""
     if package.specification_version < FIRST_WITH_FUNCTIONS:
         return ("main",)
     with needs("coreml"), quiet():
@@ -98,9 +98,9 @@ def _version(package: Package, functions: tuple[str, ...]) -> str:
 def _about(
     graph: CoremlGraph, functions: tuple[str, ...], peak: int | None
 ) -> Iterator[tuple[str, str]]:
-    """Yield what the package says of itself, and what its program is."""
+    """Yield the package's metadata, and facts of its program."""
     metadata = graph.package.metadata
-    for key in (*OWN_WORDS, *sorted(metadata.keys() - set(OWN_WORDS))):
+    for key in (*STANDARD_METADATA, *sorted(metadata.keys() - set(STANDARD_METADATA))):
         if metadata.get(key):
             yield key, metadata[key]
     counts = graph.precisions.most_common()
@@ -119,20 +119,20 @@ def _about(
 
 
 def _sides(shape: tuple[int | None, ...]) -> str:
-    """Return height x width of a picture, all sides of anything else."""
+    """Return ``HEIGHTxWIDTH`` of a picture, all axis lengths of other tensors."""
     sides = shape[-2:] if len(shape) == 4 else shape
     return "x".join("?" if side is None else str(side) for side in sides)
 
 
-def _in_words(feature: Feature) -> str:
-    """Return an input or output as an app sees it."""
+def _feature_text(feature: Feature) -> str:
+    """Return an input or output as an app declares it."""
     optional = ", may be left out" if feature.optional else ""
     if feature.image is None:
         kind = f"multi-array {long_name(feature.type.dtype)}"
         shapes = [f"[{', '.join(map(str, shape))}]" for shape in feature.shapes]
     else:
         colour = feature.image.removesuffix("_FLOAT16")
-        kind = f"image {colour} {BITS.get(feature.image, '8-bit')}"
+        kind = f"image {colour} {CHANNEL_BITS.get(feature.image, '8-bit')}"
         shapes = [_sides(shape) for shape in feature.shapes]
     if any(low != high for low, high in feature.bounds):
         bounds = feature.bounds[-2:] if feature.image else feature.bounds
@@ -145,7 +145,7 @@ def _in_words(feature: Feature) -> str:
 
 
 def _as_output(feature: Feature) -> Feature:
-    """Return an output without sizes where the input decides."""
+    """Return an output, without sizes where they follow from the input."""
     return replace(feature, shapes=(), bounds=()) if is_flexible(feature) else feature
 
 

@@ -1,4 +1,4 @@
-"""What an ONNX file holds."""
+"""ONNX files: operations, storage, MACs and peak memory."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import onnx
 
 from styleexport.core.errors import BadArtifact, first_line
 from styleexport.runtime_bench.formats._format import Description, Format
-from styleexport.runtime_bench.formats._peak import Step, peak_bytes
-from styleexport.runtime_bench.onnx_macs import macs_by_node
+from styleexport.runtime_bench.formats._liveness import GraphStep, peak_bytes
+from styleexport.runtime_bench.formats._onnx_macs import macs_by_node
 
 
 class OnnxFormat(Format):
@@ -42,8 +42,8 @@ class OnnxFormat(Format):
             size_bytes=path.stat().st_size,
             macs=total,
             int8_mac_share=round(quantized / total, 4) if total else 0.0,
-            inputs=tuple(_in_words(value) for value in model.graph.input),
-            outputs=tuple(_in_words(value) for value in model.graph.output),
+            inputs=tuple(_input_text(value) for value in model.graph.input),
+            outputs=tuple(_input_text(value) for value in model.graph.output),
             ops=dict(Counter(node.op_type for node in model.graph.node).most_common()),
             bytes_by_dtype=dict(stored.most_common()),
             peak_activation_bytes=_peak(model),
@@ -51,7 +51,7 @@ class OnnxFormat(Format):
 
 
 def _quantized_macs(model: onnx.ModelProto, macs: dict[str, int]) -> int:
-    """Return the MACs of nodes that read a dequantized activation and a dequantized weight."""
+    """Return the MACs of nodes whose activation and weight are both dequantized."""
     dequantized = {
         name
         for node in model.graph.node
@@ -62,7 +62,7 @@ def _quantized_macs(model: onnx.ModelProto, macs: dict[str, int]) -> int:
     return sum(macs.get(node.name, 0) for node in nodes)
 
 
-def _in_words(value: onnx.ValueInfoProto) -> str:
+def _input_text(value: onnx.ValueInfoProto) -> str:
     tensor = value.type.tensor_type
     shape = [dim.dim_param or str(dim.dim_value) for dim in tensor.shape.dim]
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
@@ -70,7 +70,7 @@ def _in_words(value: onnx.ValueInfoProto) -> str:
 
 
 def _peak(model: onnx.ModelProto) -> int | None:
-    """Return the peak of activation bytes, None where a shape is open."""
+    """Return the peak of activation bytes; None where a shape is dynamic."""
     graph = onnx.shape_inference.infer_shapes(model).graph
     size_bytes: dict[str, int] = {}
     for value in (*graph.value_info, *graph.input, *graph.output):
@@ -80,13 +80,13 @@ def _peak(model: onnx.ModelProto) -> int | None:
         itemsize = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).itemsize
         size_bytes[value.name] = math.prod(dim.dim_value for dim in tensor.shape.dim) * itemsize
     weights = {item.name for item in graph.initializer}
-    steps: list[Step] = []
+    steps: list[GraphStep] = []
     for node in graph.node:
         reads = tuple(name for name in node.input if name and name not in weights)
         if not reads:  # computed once, from weights alone
             weights |= set(node.output)
             continue
-        steps.append(Step(reads, {name: size_bytes.get(name, 0) for name in node.output}))
+        steps.append(GraphStep(reads, {name: size_bytes.get(name, 0) for name in node.output}))
     inputs = {value.name: size_bytes[value.name] for value in graph.input}
     return peak_bytes(steps, inputs, [value.name for value in graph.output])
 

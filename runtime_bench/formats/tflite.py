@@ -1,4 +1,4 @@
-"""What a TFLite file holds, and what in it is known to fail or to be slow on some devices."""
+"""TFLite files: operations, storage, MACs, peak memory, and known risks on devices."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 from styleexport.core.manifest import RiskFact
 from styleexport.runtime_bench.formats._format import Description, Format
-from styleexport.runtime_bench.formats._peak import Step, peak_bytes
-from styleexport.runtime_bench.formats._tflite import (
-    MOST_UNFOLDED,
+from styleexport.runtime_bench.formats._liveness import GraphStep, peak_bytes
+from styleexport.runtime_bench.formats._tflite import read_graph
+from styleexport.runtime_bench.formats._tflite_graph import (
+    MAX_IM2COL_VALUES,
     TfliteGraph,
     TfliteOperation,
-    read_graph,
 )
 
-# What LiteRT's GPU delegate runs (google-ai-edge/LiteRT, ml_drift), of what networks may hold.
+# Operators that LiteRT's GPU delegate runs (google-ai-edge/LiteRT, ml_drift).
 ON_GPU = frozenset({
     "ABS", "ADD", "AVERAGE_POOL_2D", "CAST", "CEIL", "CONCATENATION", "CONV_2D", "COS", "CUMSUM",
     "DEPTHWISE_CONV_2D", "DEPTH_TO_SPACE", "DEQUANTIZE", "DIV", "ELU", "EQUAL", "EXP", "FLOOR",
@@ -32,7 +32,7 @@ ON_GPU = frozenset({
     "TRANSPOSE_CONV", "UNPACK",
 })  # fmt: skip
 SUMS = ("MEAN", "SUM")
-LARGEST_HALF = 65504
+LARGEST_FLOAT16 = 65504
 # Trained features reach 4 deviations of about 4: squares of 16 on average, one by one below 300.
 MEAN_SQUARE = 16
 
@@ -57,57 +57,57 @@ class TfliteFormat(Format):
             size_bytes=path.stat().st_size,
             macs=sum(map(graph.macs, graph.operations)),
             int8_mac_share=graph.int8_mac_share(),
-            inputs=tuple(_in_words(graph, *item) for item in graph.inputs.items()),
-            outputs=tuple(_in_words(graph, *item) for item in graph.outputs.items()),
+            inputs=tuple(_input_text(graph, *item) for item in graph.inputs.items()),
+            outputs=tuple(_input_text(graph, *item) for item in graph.outputs.items()),
             ops=dict(Counter(item.name for item in graph.operations).most_common()),
             bytes_by_dtype=dict(stored.most_common()),
-            peak_activation_bytes=None if graph.open_tensors else _peak(graph),
+            peak_activation_bytes=None if graph.dynamic_tensors else _peak(graph),
             risks=tuple(_risks(graph)),
         )
 
 
-def _in_words(graph: TfliteGraph, name: str, index: int) -> str:
+def _input_text(graph: TfliteGraph, name: str, index: int) -> str:
     tensor = graph.tensors[index]
     return f"{name}: {tensor.dtype} [{', '.join(map(str, tensor.shape))}]"
 
 
 def _peak(graph: TfliteGraph) -> int:
-    """Return the peak of activation bytes; weights that a runtime unpacks once are left out."""
+    """Return the peak of activation bytes, without weights that a runtime unpacks once."""
     constant: set[int] = {i for i, t in enumerate(graph.tensors) if t.stored is not None}
-    steps: list[Step] = []
+    steps: list[GraphStep] = []
     for item in graph.operations:
         reads = [index for index in item.inputs if index >= 0 and index not in constant]
         if not reads:
             constant |= set(item.outputs)
             continue
         writes = {str(index): graph.tensors[index].size_bytes for index in item.outputs}
-        steps.append(Step(tuple(map(str, reads)), writes))
+        steps.append(GraphStep(tuple(map(str, reads)), writes))
     inputs = {str(index): graph.tensors[index].size_bytes for index in graph.inputs.values()}
     return peak_bytes(steps, inputs, [str(index) for index in graph.outputs.values()])
 
 
 def _risks(graph: TfliteGraph) -> Iterator[RiskFact]:
-    named = {name: _named(graph, name) for name in {item.name for item in graph.operations}}
-    if "TRANSPOSE" in named:
+    locations = {name: _location(graph, name) for name in {item.name for item in graph.operations}}
+    if "TRANSPOSE" in locations:
         yield RiskFact(
-            where=named["TRANSPOSE"],
+            where=locations["TRANSPOSE"],
             reason="a layout transpose copies the whole map, on the CPU and on the GPU",
             remedy="export with --converter litert-torch, which writes none",
         )
-    for name in sorted(named.keys() - ON_GPU):
+    for name in sorted(locations.keys() - ON_GPU):
         yield RiskFact(
-            where=named[name],
+            where=locations[name],
             reason=f"the GPU delegate does not run {name}: the graph is cut there, with a copy "
             "each way",
             remedy="export with --converter litert-torch, or run on the CPU",
         )
-    for index in graph.open_tensors[:1]:
+    for index in graph.dynamic_tensors[:1]:
         yield RiskFact(
             where=graph.tensors[index].name,
             reason="its shape is open: delegates refuse the graph, or plan again on each call",
             remedy="export one file a size with --size",
         )
-    wide = [item for item in graph.operations if graph.unfolded(item) > MOST_UNFOLDED]
+    wide = [item for item in graph.operations if graph.im2col_values(item) > MAX_IM2COL_VALUES]
     if wide:
         yield RiskFact(
             where=_first_of(graph, wide, wide[0]),
@@ -120,32 +120,30 @@ def _risks(graph: TfliteGraph) -> Iterator[RiskFact]:
         yield RiskFact(
             where=_first_of(graph, large, first),
             reason=f"a GPU delegate that computes in fp16 may sum {_summed(graph, first)} values "
-            f"here and pass {LARGEST_HALF}; the CPU computes in float32",
+            f"here and pass {LARGEST_FLOAT16}; the CPU computes in float32",
             remedy="forbid precision loss in the GPU delegate's options, or run on the CPU",
         )
 
 
-def _named(graph: TfliteGraph, name: str) -> str:
-    """Return where an operation occurs, in words."""
-    found = [item for item in graph.operations if item.name == name]
-    return _first_of(graph, found, found[0])
+def _location(graph: TfliteGraph, name: str) -> str:
+    """Return the first operation of a name, and the number of others."""
+    items = [item for item in graph.operations if item.name == name]
+    return _first_of(graph, items, items[0])
 
 
-def _first_of(
-    graph: TfliteGraph, found: list[TfliteOperation], first: TfliteOperation
-) -> str:  # fmt: skip
-    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+def _first_of(graph: TfliteGraph, items: list[TfliteOperation], first: TfliteOperation) -> str:
+    more = f" and {len(items) - 1} more" if len(items) > 1 else ""
     return f"{first.name} {graph.tensors[first.outputs[0]].name}{more}"
 
 
 def _summed(graph: TfliteGraph, item: TfliteOperation) -> int:
-    """Return how many values a reduction adds up for one of its results."""
-    read, made = (graph.tensors[i].shape for i in (item.inputs[0], item.outputs[0]))
-    return math.prod(read) // max(1, math.prod(made))
+    """Return the number of values that a reduction sums for each result."""
+    read, written = (graph.tensors[i].shape for i in (item.inputs[0], item.outputs[0]))
+    return math.prod(read) // max(1, math.prod(written))
 
 
 def _may_overflow(graph: TfliteGraph, item: TfliteOperation) -> bool:
-    return item.name in SUMS and _summed(graph, item) * MEAN_SQUARE > LARGEST_HALF
+    return item.name in SUMS and _summed(graph, item) * MEAN_SQUARE > LARGEST_FLOAT16
 
 
 FORMAT = TfliteFormat()

@@ -1,1 +1,1 @@
-"""Phones as device ends of the bench: what is put on one, what it is asked, what it answers."""
+"""Phones of the benchmark: file transfer, jobs, and checked reports."""

@@ -1,4 +1,4 @@
-"""The `adb` program: found, run, and its refusals told in one line that says what to do."""
+"""The `adb` program: calls, their errors in one line, and the choice of a phone."""
 
 from __future__ import annotations
 
@@ -11,38 +11,45 @@ from pathlib import Path
 from styleexport.core.errors import DeviceError
 
 SECONDS = 60.0
-# What adb says when the phone itself is not there.
+# Texts of adb's errors when the phone itself is missing.
 GONE = (
-    "no devices/emulators found", "device offline", "not found", "device still authorizing",
-    "closed", "connection reset", "protocol fault",
-)  # fmt: skip
+    "no devices/emulators found",
+    "device offline",
+    "not found",
+    "device still authorizing",
+    "closed",
+    "connection reset",
+    "protocol fault",
+)
 
 
 @dataclass(frozen=True)
-class Done:
-    """How a call of adb ended.
+class AdbResult:
+    """Result of an adb call.
 
     Attributes:
-        code: of its exit.
-        out: its output.
-        trouble: what it said of an error, in one line.
+        code: exit code.
+        out: standard output.
+        error_line: error message, in one line.
     """
 
     code: int
     out: str
-    trouble: str
+    error_line: str
 
     @property
     def gone(self) -> bool:
-        """Whether it failed because the phone is not there."""
-        text = self.trouble.lower()
-        return self.code != 0 and text.startswith(("error: ", "adb: ")) and any(
-            word in text for word in GONE
-        )  # fmt: skip
+        """Whether it failed because the phone is missing."""
+        text = self.error_line.lower()
+        return (
+            self.code != 0
+            and text.startswith(("error: ", "adb: "))
+            and any(word in text for word in GONE)
+        )
 
 
 def executable() -> str | None:
-    """Return adb's path: of ``$ANDROID_HOME``, or what is on the path."""
+    """Return the path of adb: from ``$ANDROID_HOME``, or from ``$PATH``."""
     home = os.environ.get("ANDROID_HOME") or os.environ.get("ANDROID_SDK_ROOT")
     tools = Path(home) / "platform-tools" if home else None
     beside = shutil.which("adb", path=str(tools)) if tools else None
@@ -50,7 +57,7 @@ def executable() -> str | None:
 
 
 def missing() -> str | None:
-    """Return what to do where there is no adb; None where there is one."""
+    """Return how to get adb where it is missing; None where it is installed."""
     if executable():
         return None
     return "no adb found: install the package adb or Android's platform-tools, or set ANDROID_HOME"
@@ -58,19 +65,19 @@ def missing() -> str | None:
 
 @dataclass(frozen=True)
 class Adb:
-    """adb, for one phone or for none.
+    """adb for one phone, or for its server alone.
 
     Attributes:
-        serial: of the phone; None asks the server itself.
+        serial: serial number of the phone; None for the server.
     """
 
     serial: str | None = None
 
-    def run(self, *arguments: str, seconds: float = SECONDS) -> Done:
-        """Return how a call ended.
+    def run(self, *arguments: str, seconds: float = SECONDS) -> AdbResult:
+        """Return the result of a call.
 
         Raises:
-            DeviceError: there is no adb, or it does not come back.
+            DeviceError: there is no adb, or it does not answer in time.
         """
         program = executable()
         if program is None:
@@ -92,51 +99,50 @@ class Adb:
         except OSError as error:
             raise DeviceError(f"{program} cannot be started: {error.strerror}") from error
         out, err = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
-        return Done(done.returncode, out, _trouble(err.strip() or out.strip()))
+        return AdbResult(done.returncode, out, _error_line(err.strip() or out.strip()))
 
-    def shell(self, command: str, seconds: float = SECONDS) -> Done:
-        """Return how a shell command on the phone ended."""
+    def shell(self, command: str, seconds: float = SECONDS) -> AdbResult:
+        """Return the result of a shell command on the phone."""
         return self.run("shell", command, seconds=seconds)
 
 
-def _trouble(text: str) -> str:
-    """Return the line that tells of an error: adb's own, which its figures of a copy follow."""
+def _error_line(text: str) -> str:
+    """Return the line of an output that states the error; statistics of a copy follow it."""
     lines = text.splitlines() or [""]
     own = [line for line in lines if line.startswith(("adb: ", "error: "))]
     return (own or lines[-1:])[0].strip()[:300]
 
 
 def choose(serial: str | None) -> str:
-    """Return the serial of the phone to use.
+    """Return the serial number of the phone to use.
 
     Args:
-        serial: that was typed; None takes ``$ANDROID_SERIAL``, or the only phone that is there.
+        serial: serial number that was typed; None takes ``$ANDROID_SERIAL``, or the only phone.
 
     Raises:
         DeviceError: there is none, it is not ready, or there are several.
     """
     done = Adb().run("devices")
     if done.code:
-        raise DeviceError(f"adb cannot list phones: {done.trouble}; type `adb kill-server`")
-    found = dict(
-        line.split("\t", 1) for line in done.out.splitlines() if "\t" in line
-    )  # fmt: skip
-    wanted = serial or os.environ.get("ANDROID_SERIAL")
-    if wanted and wanted not in found:
+        raise DeviceError(f"adb cannot list phones: {done.error_line}; type `adb kill-server`")
+    states = dict(line.split("\t", 1) for line in done.out.splitlines() if "\t" in line)
+    requested = serial or os.environ.get("ANDROID_SERIAL")
+    if requested and requested not in states:
         raise DeviceError(
-            f"no phone {wanted} is connected, here {_listed(found)}: type --serial with one of them"
+            f"no phone {requested} is connected, here {_listed(states)}: type --serial with one of "
+            "them"
         )
-    if not found:
+    if not states:
         raise DeviceError(
             "no Android phone is connected: allow USB debugging in its developer options, connect "
             "it by cable, and type `adb devices`"
         )
-    if not wanted and len(found) > 1:
+    if not requested and len(states) > 1:
         raise DeviceError(
-            f"several phones are connected, {_listed(found)}: type --serial {next(iter(found))}"
+            f"several phones are connected, {_listed(states)}: type --serial {next(iter(states))}"
         )
-    chosen = wanted or next(iter(found))
-    _check_ready(chosen, found[chosen].strip())
+    chosen = requested or next(iter(states))
+    _check_ready(chosen, states[chosen].strip())
     return chosen
 
 
@@ -150,5 +156,5 @@ def _check_ready(serial: str, state: str) -> None:
         raise DeviceError(f"phone {serial} is {state}: {remedy}")
 
 
-def _listed(found: dict[str, str]) -> str:
-    return ", ".join(f"{serial} ({state.strip()})" for serial, state in found.items()) or "none"
+def _listed(states: dict[str, str]) -> str:
+    return ", ".join(f"{serial} ({state.strip()})" for serial, state in states.items()) or "none"

@@ -1,4 +1,4 @@
-"""An Android phone behind adb, and the folder that the harness app shares with it."""
+"""Android phone behind adb, and the folder that the harness app shares with the host."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 from styleexport.core.errors import DeviceError
-from styleexport.runtime_bench.latency import StateFact, ThermalFact
-from styleexport.runtime_bench.phones.adb import SECONDS, Adb, Done, choose
-from styleexport.runtime_bench.phones.phone import APP, REPORTS, Away, Sign
+from styleexport.runtime_bench.contract.latency import StateFact, ThermalFact
+from styleexport.runtime_bench.phones.adb import SECONDS, Adb, AdbResult, choose
+from styleexport.runtime_bench.phones.phone import APP, REPORTS, DeviceUnreachable, JobStatus
 
 ROOT = f"/sdcard/Android/data/{APP}/files"
 LEAST_API = 24
@@ -24,7 +24,7 @@ class AndroidPhone:
     """A phone that is connected and ready.
 
     Args:
-        serial: None takes the only one that is there.
+        serial: serial number; None takes the only phone that is connected.
 
     Raises:
         DeviceError: there is none, it is not ready, too old, or has no harness app.
@@ -34,7 +34,7 @@ class AndroidPhone:
 
     def __init__(self, serial: str | None = None) -> None:
         self.adb = Adb(choose(serial))
-        self.properties = properties_from(self.ask("getprop").out)
+        self.properties = properties_from(self.shell("getprop").out)
         model = self.properties.get("ro.product.model", "Android phone")
         self.name = f"{model} ({self.adb.serial})"
         api = self.properties.get("ro.build.version.sdk", "")
@@ -44,7 +44,7 @@ class AndroidPhone:
             )
 
     def check_app(self) -> None:
-        """Refuse a phone without the harness app.
+        """Check that the harness app is installed.
 
         Raises:
             DeviceError: it is not installed.
@@ -53,26 +53,26 @@ class AndroidPhone:
             raise DeviceError(f"{self.name} has no {APP}: {INSTALL}")
 
     def state(self) -> StateFact:
-        """Return heat and battery; see `Phone.state`."""
-        return state_from(self.ask("dumpsys thermalservice; dumpsys battery").out)
+        """Return thermal status and battery; see `Phone.state`."""
+        return state_from(self.shell("dumpsys thermalservice; dumpsys battery").out)
 
     def read(self, path: str) -> bytes | None:
-        """Return a file; see `Phone.read`."""
+        """Return the contents of a file; see `Phone.read`."""
         with tempfile.TemporaryDirectory(prefix="styleexport-phone-") as folder:
             target = Path(folder) / "pulled"
             done = self.adb.run("pull", f"{ROOT}/{path}", str(target), seconds=PUSH_SECONDS)
             if done.code == 0:
                 return target.read_bytes()
-        if "does not exist" in done.trouble or "No such file" in done.trouble:
+        if "does not exist" in done.error_line or "No such file" in done.error_line:
             return None
-        raise self._trouble(f"{path} cannot be fetched", done)
+        raise self._error(f"{path} cannot be fetched", done)
 
     def put(self, source: Path, path: str) -> None:
-        """Put a file; see `Phone.put`."""
+        """Copy a file to the phone; see `Phone.put`."""
         self.push(source, f"{ROOT}/{path}")
 
     def push(self, source: Path, path: str) -> None:
-        """Put a file anywhere on the phone.
+        """Copy a file to an absolute path of the phone.
 
         Raises:
             DeviceError: the phone is full or gone.
@@ -80,39 +80,39 @@ class AndroidPhone:
         done = self.adb.run("push", str(source), path, seconds=PUSH_SECONDS)
         if done.code == 0:
             return
-        if "No space left" in done.trouble:
+        if "No space left" in done.error_line:
             raise DeviceError(
                 f"{self.name} is full: {path.removeprefix(f'{ROOT}/')} was not sent; free some "
                 "space on it, or measure fewer files with --size, --role or --precision"
             )
-        raise self._trouble(f"{path} cannot be sent", done)
+        raise self._error(f"{path} cannot be sent", done)
 
     def remove(self, *paths: str) -> None:
         """Remove files and folders; see `Phone.remove`."""
         if paths:
             named = " ".join(shlex.quote(f"{ROOT}/{path}") for path in paths)
-            self.ask(f"rm -rf {named}")
+            self.shell(f"rm -rf {named}")
 
     def start(self, job: str, artifact: str) -> None:
         """Start the activity that measures; see `Phone.start`."""
-        # An app on a dark screen is stopped at once.
+        # Android stops an app at once while the screen is off.
         self.adb.shell("input keyevent KEYCODE_WAKEUP")
-        done = self.ask(
+        done = self.shell(
             f"am start -W -n {APP}/.BenchActivity --es job {shlex.quote(job)} "
             f"--es artifact {shlex.quote(artifact)}"
         )
         if "Status: ok" in done.out:
             return
-        if "does not exist" in done.out + done.trouble:
+        if "does not exist" in done.out + done.error_line:
             raise DeviceError(f"{self.name} has no {APP} that measures: {INSTALL}")
-        raise self._trouble("the app cannot be started", done)
+        raise self._error("the app cannot be started", done)
 
     def stop(self) -> None:
         """Stop the app; see `Phone.stop`."""
         self.adb.shell(f"am force-stop {APP}")
 
-    def sign(self, nonce: str) -> Sign:
-        """Return what is there of a job; see `Phone.sign`."""
+    def job_status(self, nonce: str) -> JobStatus:
+        """Return the state of a job; see `Phone.job_status`."""
         base = f"{ROOT}/{REPORTS}/{nonce}"
         done = self.adb.shell(
             f"[ -e {base}.json ] && echo done; [ -e {base}.error ] && "
@@ -121,38 +121,43 @@ class AndroidPhone:
         )
         lines = done.out.splitlines()
         if "end" not in lines:
-            raise Away(done.trouble or "adb gave no answer")
-        told = {word: rest for word, _, rest in (line.partition(" ") for line in lines)}
-        return Sign("done" in told, told.get("error"), told.get("said", ""), "alive" in told)
+            raise DeviceUnreachable(done.error_line or "adb gave no answer")
+        fields = {word: rest for word, _, rest in (line.partition(" ") for line in lines)}
+        return JobStatus(
+            done="done" in fields,
+            error=fields.get("error"),
+            progress=fields.get("said", ""),
+            alive="alive" in fields,
+        )
 
-    def ask(self, command: str, seconds: float = SECONDS) -> Done:
-        """Return how a shell command ended.
+    def shell(self, command: str, seconds: float = SECONDS) -> AdbResult:
+        """Return the result of a shell command.
 
         Raises:
             DeviceError: the phone is gone.
         """
         done = self.adb.shell(command, seconds)
         if done.gone:
-            raise self._trouble("it does not answer", done)
+            raise self._error("it does not answer", done)
         return done
 
-    def _trouble(self, what: str, done: Done) -> DeviceError:
+    def _error(self, what: str, done: AdbResult) -> DeviceError:
         name = getattr(self, "name", self.adb.serial)
         if done.gone:
             return DeviceError(
-                f"{name} is not connected any more ({done.trouble}): connect it again, unlock it, "
-                "and measure again"
+                f"{name} is not connected any more ({done.error_line}): connect it again, unlock "
+                "it, and measure again"
             )
-        return DeviceError(f"{name}: {what}: {done.trouble}; type `adb devices`")
+        return DeviceError(f"{name}: {what}: {done.error_line}; type `adb devices`")
 
 
 def properties_from(text: str) -> dict[str, str]:
-    """Return name → value of what ``getprop`` prints, ``[name]: [value]`` a line."""
+    """Parse the output of ``getprop``, lines of ``[name]: [value]``."""
     return dict(re.findall(r"^\[([^\]]+)\]: \[(.*)\]\r?$", text, re.MULTILINE))
 
 
 def state_from(text: str) -> StateFact:
-    """Return heat and battery from what ``dumpsys thermalservice`` and ``battery`` print."""
+    """Parse the output of ``dumpsys thermalservice; dumpsys battery``."""
     status = re.search(r"Thermal Status:\s*(\d+)", text)
     level = re.search(r"^\s*level:\s*(\d+)", text, re.MULTILINE)
     powered = re.findall(r"^\s*\w+ powered:\s*(true|false)", text, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""An artifact reduced to what one kind of app runs, with a manifest that says no more than that."""
+"""Bundle for an app: the part of an artifact that the app runs, with a manifest of that part."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from styleexport.core.types import Role
 
 @dataclass(frozen=True)
 class Bundle:
-    """What is put into an app.
+    """Part of an artifact for an app.
 
     Attributes:
-        source: the artifact's folder.
-        name: of the folder in the app.
-        manifest: of what is put there, no more.
+        source: folder of the artifact.
+        name: name of the folder in the app.
+        manifest: manifest of the bundled files alone.
     """
 
     source: Path
@@ -41,22 +41,22 @@ class Bundle:
 
     def sizes(self) -> dict[str, int]:
         """Return path → bytes of the same, and of the manifest."""
-        found = {path: size_of_file(self.source / path) for path in self.digests()}
-        return found | {FILE_NAME: len(self.manifest.encoded())}
+        sizes = {path: size_of_file(self.source / path) for path in self.digests()}
+        return sizes | {FILE_NAME: len(self.manifest.encoded())}
 
 
 def bundle_of(
     artifact: Path, suffixes: Collection[str], paths: Collection[str] | None = None
 ) -> Bundle:
-    """Return what an app needs of an artifact.
+    """Return the bundle of an artifact for an app.
 
     Args:
-        artifact: its folder; every file is checked against its sha256.
-        suffixes: of the files that the app runs.
-        paths: of the files that are wanted; None is all of those.
+        artifact: folder of the artifact; every file is checked against its sha256.
+        suffixes: suffixes of the files that the app runs.
+        paths: paths of the files to bundle; None bundles all that the app runs.
 
     Raises:
-        BadArtifact: the artifact is not whole.
+        BadArtifact: the artifact is incomplete.
         UsageError: it holds no file that the app runs.
     """
     manifest = read_manifest(artifact)
@@ -75,7 +75,7 @@ def bundle_of(
 
 
 def folder_name(artifact: Path) -> str:
-    """Return an artifact's name as devices take it: letters, digits, ``_``, ``-`` and ``.``."""
+    """Return an artifact's name in the letters that devices allow: ``[A-Za-z0-9_.-]``."""
     name = re.sub(r"[^A-Za-z0-9_.\-]+", "-", artifact.resolve().name).strip("-.")
     return name[:100] or "artifact"
 
@@ -102,7 +102,7 @@ def _reduced(manifest: Manifest, kept: Sequence[FileFact]) -> Manifest:
 
 
 def _pack(pack: StylePackFact, manifest: Manifest, kept: Sequence[FileFact]) -> StylePackFact:
-    """Return a pack that names an encoder of the bundle, of the size that it was made at."""
+    """Return a pack that names an encoder of the bundle, preferably of the original size."""
     known: Mapping[str, FileFact] = {fact.path: fact for fact in manifest.files}
     size = known[pack.encoder].size if pack.encoder in known else None
     encoders = [fact for fact in kept if fact.role is Role.ENCODE]

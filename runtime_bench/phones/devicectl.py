@@ -1,4 +1,4 @@
-"""Apple's `devicectl`: run through `xcrun`, its answers read from the JSON that it writes."""
+"""Apple's `devicectl`, run through `xcrun`; answers are read from its JSON output."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SECONDS = 60.0
 
 
 class Connection(Struct, frozen=True, rename="camel"):
-    """How a device is connected."""
+    """Connection of a device."""
 
     pairing_state: str = ""
     tunnel_state: str = ""
 
 
 class Properties(Struct, frozen=True, rename="camel"):
-    """What a device says of itself."""
+    """Properties that a device reports."""
 
     name: str = ""
     os_version_number: str = ""
@@ -32,7 +32,7 @@ class Properties(Struct, frozen=True, rename="camel"):
 
 
 class Hardware(Struct, frozen=True, rename="camel"):
-    """What a device is."""
+    """Hardware of a device."""
 
     product_type: str = ""
     marketing_name: str = ""
@@ -41,7 +41,7 @@ class Hardware(Struct, frozen=True, rename="camel"):
 
 
 class Device(Struct, frozen=True, rename="camel"):
-    """One of ``list devices``; what is left out here is not needed."""
+    """An entry of ``list devices``, with the fields that are used here."""
 
     identifier: str
     connection_properties: Connection = field(default_factory=Connection)
@@ -56,19 +56,19 @@ class Device(Struct, frozen=True, rename="camel"):
 
 
 class Process(Struct, frozen=True, rename="camel"):
-    """A process of the device."""
+    """A process on the device."""
 
     process_identifier: int
 
 
 class App(Struct, frozen=True, rename="camel"):
-    """An app that is installed."""
+    """An installed app."""
 
     bundle_identifier: str = ""
 
 
 class Result(Struct, frozen=True, rename="camel"):
-    """What a call found; each call fills its own part."""
+    """Result of a call; each command fills its own fields."""
 
     devices: tuple[Device, ...] = ()
     apps: tuple[App, ...] = ()
@@ -87,45 +87,47 @@ class _Answer(Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class Done:
-    """How a call of devicectl ended.
+class DevicectlResult:
+    """Result of a devicectl call, or its error.
 
     Attributes:
-        result: what it found; None where it failed.
-        trouble: why, in one line.
+        result: the result; None where the call failed.
+        error_line: error message, in one line.
     """
 
     result: Result | None
-    trouble: str = ""
+    error_line: str = ""
 
     @property
     def no_file(self) -> bool:
-        """Whether it failed because a file on the device is not there."""
+        """Whether it failed because a file is missing on the device."""
         words = ("no such file", "doesn't exist", "doesn’t exist", "does not exist")
-        return self.result is None and any(word in self.trouble.lower() for word in words)
+        return self.result is None and any(word in self.error_line.lower() for word in words)
 
 
 def missing() -> str | None:
-    """Return what to do where there is no xcrun; None where there is one."""
+    """Return how to get xcrun where it is missing; None where it is installed."""
     if shutil.which("xcrun"):
         return None
     return "no xcrun found: iPhones are measured from a Mac with Xcode 15 or newer"
 
 
-def devicectl(*arguments: str, tail: tuple[str, ...] = (), seconds: float = SECONDS) -> Done:
-    """Return how a call ended.
+def devicectl(
+    *arguments: str, tail: tuple[str, ...] = (), seconds: float = SECONDS
+) -> DevicectlResult:
+    """Return the result of a call.
 
     Args:
-        arguments: of devicectl.
-        tail: what must stand after all options.
-        seconds: that it may take.
+        arguments: arguments of devicectl.
+        tail: arguments that must follow all options.
+        seconds: time limit.
 
     Raises:
-        DeviceError: there is no xcrun, it does not come back, or writes no JSON.
+        DeviceError: there is no xcrun, it does not answer in time, or writes no JSON.
     """
     with tempfile.TemporaryDirectory(prefix="styleexport-devicectl-") as folder:
-        told = Path(folder) / "answer.json"
-        command = ["xcrun", "devicectl", *arguments, "--json-output", str(told), *tail]
+        output = Path(folder) / "answer.json"
+        command = ["xcrun", "devicectl", *arguments, "--json-output", str(output), *tail]
         try:
             done = subprocess.run(
                 command,
@@ -141,31 +143,31 @@ def devicectl(*arguments: str, tail: tuple[str, ...] = (), seconds: float = SECO
                 f"devicectl {' '.join(arguments[:3])} did not come back within {seconds:.0f} s: "
                 "unlock the phone and connect it again"
             ) from error
-        return _done(told, done.returncode)
+        return _done(output, done.returncode)
 
 
-def _done(told: Path, code: int) -> Done:
+def _done(output: Path, code: int) -> DevicectlResult:
     try:
-        answer = msgspec.json.decode(told.read_bytes(), type=_Answer)
+        answer = msgspec.json.decode(output.read_bytes(), type=_Answer)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DeviceError(
             f"devicectl ended with code {code} and wrote no JSON that can be read: {error}; type "
             "`xcrun devicectl list devices`"
         ) from error
     if answer.info.outcome == "success":
-        return Done(answer.result)
-    return Done(None, _reason(answer.error))
+        return DevicectlResult(answer.result)
+    return DevicectlResult(None, _reason(answer.error))
 
 
 def _reason(error: msgspec.Raw) -> str:
-    """Return the sentences of an error and of those beneath it."""
-    found: list[str] = []
+    """Return the sentences of an error and of its nested errors."""
+    sentences: list[str] = []
 
     def collect(value: object) -> None:
         if isinstance(value, dict):
             for name, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
                 if name == "string" and isinstance(inner, str):
-                    found.append(inner)
+                    sentences.append(inner)
                 else:
                     collect(inner)  # pyright: ignore[reportUnknownArgumentType]
         elif isinstance(value, list):
@@ -173,4 +175,4 @@ def _reason(error: msgspec.Raw) -> str:
                 collect(inner)  # pyright: ignore[reportUnknownArgumentType]
 
     collect(msgspec.json.decode(error) if bytes(error) else {})
-    return " ".join(" ".join(dict.fromkeys(found)).split())[:300] or "it does not say why"
+    return " ".join(" ".join(dict.fromkeys(sentences)).split())[:300] or "it does not say why"

@@ -1,4 +1,4 @@
-"""An iPhone or iPad behind devicectl, and the Documents folder of the harness app."""
+"""iPhone or iPad behind devicectl, and the Documents folder of the harness app."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 from styleexport.core.errors import DeviceError
-from styleexport.runtime_bench.latency import StateFact
-from styleexport.runtime_bench.phones.devicectl import Device, Done, Result, devicectl
-from styleexport.runtime_bench.phones.phone import APP, REPORTS, Away, Sign
+from styleexport.runtime_bench.contract.latency import StateFact
+from styleexport.runtime_bench.phones.devicectl import Device, DevicectlResult, Result, devicectl
+from styleexport.runtime_bench.phones.phone import APP, REPORTS, DeviceUnreachable, JobStatus
 
 ROOT = "Documents"
 COPY_SECONDS = 600.0
@@ -19,7 +19,7 @@ class IosPhone:
     """A device that is connected and ready.
 
     Args:
-        serial: its identifier, UDID or name; None takes the only one that is there.
+        serial: identifier, UDID or name; None takes the only one that is connected.
 
     Raises:
         DeviceError: there is none, it is not ready, or has no harness app.
@@ -37,11 +37,11 @@ class IosPhone:
             raise DeviceError(f"{self.name} has no {APP}: {INSTALL}")
 
     def state(self) -> StateFact:
-        """Return nothing: devicectl tells neither heat nor battery, the app's report does."""
+        """Return an empty state: devicectl reports none, the app's report does."""
         return StateFact()
 
     def read(self, path: str) -> bytes | None:
-        """Return a file; see `Phone.read`."""
+        """Return the contents of a file; see `Phone.read`."""
         with tempfile.TemporaryDirectory(prefix="styleexport-phone-") as folder:
             target = Path(folder) / "copied"
             done = self._copy("from", f"{ROOT}/{path}", str(target))
@@ -49,23 +49,23 @@ class IosPhone:
                 return target.read_bytes()
         if done.result is not None or done.no_file:
             return None
-        raise DeviceError(f"{self.name}: {path} cannot be fetched: {done.trouble}; unlock it")
+        raise DeviceError(f"{self.name}: {path} cannot be fetched: {done.error_line}; unlock it")
 
     def put(self, source: Path, path: str) -> None:
-        """Put a file or a package; see `Phone.put`."""
+        """Copy a file or package to the phone; see `Phone.put`."""
         whole = ("--remove-existing-content", "true") if source.is_dir() else ()
         done = self._copy("to", str(source), f"{ROOT}/{path}", *whole)
         if done.result is not None:
             return
-        if "space" in done.trouble.lower():
+        if "space" in done.error_line.lower():
             raise DeviceError(
                 f"{self.name} is full: {path} was not sent; free some space on it, or measure "
                 "fewer files with --size, --role or --precision"
             )
-        raise DeviceError(f"{self.name}: {path} cannot be sent: {done.trouble}; unlock it")
+        raise DeviceError(f"{self.name}: {path} cannot be sent: {done.error_line}; unlock it")
 
     def remove(self, *paths: str) -> None:
-        """Remove nothing: devicectl cannot; what stays are jobs and reports of a few kilobytes."""
+        """Do nothing: devicectl cannot delete; jobs and reports of a few kilobytes remain."""
 
     def start(self, job: str, artifact: str) -> None:
         """Start the app with a job; see `Phone.start`."""
@@ -81,43 +81,59 @@ class IosPhone:
             pid = ("--pid", str(self._process))
             devicectl("device", "process", "terminate", "--device", self.identifier, *pid)
 
-    def sign(self, nonce: str) -> Sign:
-        """Return what is there of a job; see `Phone.sign`."""
-        found: dict[str, str] = {}
+    def job_status(self, nonce: str) -> JobStatus:
+        """Return the state of a job; see `Phone.job_status`."""
+        files: dict[str, str] = {}
         for end in (".json", ".error", ".progress"):
-            raw = self._looked_at(f"{REPORTS}/{nonce}{end}")
+            raw = self._poll(f"{REPORTS}/{nonce}{end}")
             if raw is not None:
-                found[end] = raw.decode(errors="replace")
+                files[end] = raw.decode(errors="replace")
                 if end != ".progress":
                     break
-        progress = found.get(".progress", "")
-        return Sign(".json" in found, found.get(".error"), progress, self._alive())
+        return JobStatus(
+            done=".json" in files,
+            error=files.get(".error"),
+            progress=files.get(".progress", ""),
+            alive=self._alive(),
+        )
 
-    def _looked_at(self, path: str) -> bytes | None:
+    def _poll(self, path: str) -> bytes | None:
         try:
             return self.read(path)
         except DeviceError as error:
-            raise Away(str(error)[:200]) from error
+            raise DeviceUnreachable(str(error)[:200]) from error
 
     def _alive(self) -> bool | None:
-        """Whether the app's process is there; None where its number is not known."""
+        """Whether the app's process is running; None where its number is unknown."""
         if self._process is None:
             return None
         done = devicectl("device", "info", "processes", "--device", self.identifier)
         if done.result is None:
-            raise Away(done.trouble)
+            raise DeviceUnreachable(done.error_line)
         running = {process.process_identifier for process in done.result.running_processes}
         return self._process in running
 
-    def _copy(self, direction: str, source: str, destination: str, *more: str) -> Done:
+    def _copy(self, direction: str, source: str, destination: str, *more: str) -> DevicectlResult:
         return devicectl(
-            "device", "copy", direction, "--device", self.identifier,
-            "--domain-type", "appDataContainer", "--domain-identifier", APP,
-            "--source", source, "--destination", destination, *more, seconds=COPY_SECONDS,
-        )  # fmt: skip
+            "device",
+            "copy",
+            direction,
+            "--device",
+            self.identifier,
+            "--domain-type",
+            "appDataContainer",
+            "--domain-identifier",
+            APP,
+            "--source",
+            source,
+            "--destination",
+            destination,
+            *more,
+            seconds=COPY_SECONDS,
+        )
 
     def _ask(self, what: str, *arguments: str, tail: tuple[str, ...] = ()) -> Result:
-        """Return what a call found.
+        """Return the result of a call.
 
         Raises:
             DeviceError: it failed.
@@ -125,7 +141,9 @@ class IosPhone:
         group, command, *options = arguments
         done = devicectl("device", group, command, "--device", self.identifier, *options, tail=tail)
         if done.result is None:
-            raise DeviceError(f"{self.name}: {what}: {done.trouble}; unlock it and keep it awake")
+            raise DeviceError(
+                f"{self.name}: {what}: {done.error_line}; unlock it and keep it awake"
+            )
         return done.result
 
 
@@ -133,18 +151,18 @@ def choose(serial: str | None) -> Device:
     """Return the device to use.
 
     Args:
-        serial: identifier, UDID or name; None takes the only one that is there.
+        serial: identifier, UDID or name; None takes the only one that is connected.
 
     Raises:
         DeviceError: there is none, it is not ready, or there are several.
     """
     done = devicectl("list", "devices")
     if done.result is None:
-        raise DeviceError(f"devicectl cannot list devices: {done.trouble}; open Xcode once")
-    found = [d for d in done.result.devices if d.hardware_properties.platform in ("iOS", "iPadOS")]
-    named = [device for device in found if serial in _names(device)] if serial else found
+        raise DeviceError(f"devicectl cannot list devices: {done.error_line}; open Xcode once")
+    phones = [d for d in done.result.devices if d.hardware_properties.platform in ("iOS", "iPadOS")]
+    named = [device for device in phones if serial in _names(device)] if serial else phones
     if serial and not named:
-        here = ", ".join(device.label for device in found) or "none"
+        here = ", ".join(device.label for device in phones) or "none"
         raise DeviceError(
             f"no iPhone {serial} is connected, here {here}: type --serial with one of them"
         )
@@ -170,7 +188,7 @@ def _names(device: Device) -> tuple[str, ...]:
 
 
 def _not_ready(device: Device) -> str | None:
-    """Return why a device cannot be used, with its remedy; None where it can."""
+    """Return why a device cannot be used, and what to do; None where it can."""
     connection = device.connection_properties
     if connection.pairing_state != "paired":
         return "is not paired with this Mac: unlock it and trust the Mac"

@@ -1,4 +1,4 @@
-"""A latency report from a phone: send what changed, start the job, wait, fetch, clean up."""
+"""Measuring on a phone: sync files, start the job, wait, fetch the report, clean up."""
 
 from __future__ import annotations
 
@@ -13,38 +13,45 @@ from pathlib import Path
 import msgspec
 
 from styleexport.core.errors import DeviceError
-from styleexport.core.manifest import FILE_NAME, Manifest
-from styleexport.core.types import Report
-from styleexport.runtime_bench.job import CellWish, JobFact, new_job, wishes
-from styleexport.runtime_bench.latency import LatencyReport, StateFact, ThermalFact
+from styleexport.core.manifest import FILE_NAME
+from styleexport.core.types import Progress
+from styleexport.runtime_bench.contract.job import JobCell, JobFact, new_job
+from styleexport.runtime_bench.contract.latency import LatencyReport, StateFact, ThermalFact
+from styleexport.runtime_bench.contract.remote import MeasureRequest
 from styleexport.runtime_bench.phones.answer import report_of
 from styleexport.runtime_bench.phones.bundle import Bundle, bundle_of
-from styleexport.runtime_bench.phones.phone import ARTIFACTS, JOBS, REPORTS, Away, Phone
-from styleexport.runtime_bench.runners._ask import Ask
+from styleexport.runtime_bench.phones.phone import (
+    ARTIFACTS,
+    JOBS,
+    REPORTS,
+    DeviceUnreachable,
+    Phone,
+)
 
 PUSHED = ".pushed.json"
-# From here on a phone slows itself down: Android's "moderate", Apple's "serious".
+# Thermal state from which on a phone throttles: Android's "moderate", Apple's "serious".
 HOT = {"android": 2.0, "apple": 2.0}
-# Not running at so many looks, one after the other: an app may be between two processes at one.
-GONE_LOOKS = 3
+# Consecutive polls without a process after which the app counts as ended: at a single one it may be
+# between two processes.
+MISSED_POLLS = 3
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How long to wait.
+class Timeouts:
+    """Timeouts of a job on a phone.
 
     Attributes:
-        poll: seconds between two looks at the phone.
-        away: seconds that a phone may be gone.
-        start: seconds for the app, over what the plan needs.
-        cell: seconds for each file apart from its turns: loading it twice, its probe, warming up.
-        turn: seconds for each turn, over what the plan says.
-        clock: seconds.
-        sleep: waits.
+        poll: seconds between two polls of the phone.
+        unreachable: seconds for which a phone may be unreachable.
+        start: seconds for the app, in addition to the plan.
+        cell: seconds per file in addition to its turns: two loads, its probe, the warm-up.
+        turn: seconds per turn, in addition to the plan.
+        clock: monotonic seconds.
+        sleep: waits for some seconds.
     """
 
     poll: float = 1.0
-    away: float = 20.0
+    unreachable: float = 20.0
     start: float = 120.0
     cell: float = 90.0
     turn: float = 2.0
@@ -59,98 +66,88 @@ class Pace:
 
 
 def measure_on_phone(
-    phone: Phone, ask: Ask, suffixes: Collection[str], report: Report, pace: Pace
+    phone: Phone,
+    request: MeasureRequest,
+    suffixes: Collection[str],
+    progress: Progress,
+    timeouts: Timeouts,
 ) -> LatencyReport:
-    """Return what a phone measured.
+    """Return the report of a phone's app.
 
     Args:
-        phone: that is there.
-        ask: what to measure, and how.
-        suffixes: of the files that its app runs.
-        report: is told how far it is.
-        pace: how long to wait.
+        phone: connected phone.
+        request: cells to measure, and how.
+        suffixes: suffixes of the files that the app runs.
+        progress: receives lines of progress.
+        timeouts: timeouts of the job.
 
     Raises:
-        BadArtifact: the artifact is not whole.
-        DeviceError: the phone is hot, full, gone, has no app, or sent no report of this job.
+        BadArtifact: the artifact is incomplete.
+        DeviceError: the phone is hot, full or gone, has no app, or sent no report of this job.
         UsageError: the app runs none of the files.
     """
-    bundle = bundle_of(ask.artifact, suffixes, {cell.path for cell in ask.cells})
+    paths = {cell.subject.path for cell in request.cells}
+    bundle = bundle_of(request.artifact, suffixes, paths)
     before = phone.state()
-    refuse_hot(phone, before, ask)
-    job = job_of(ask, bundle.manifest, suffixes, phone.harness, secrets.token_hex(16))
+    refuse_hot(phone, before, request)
+    job = job_of(request, phone.harness, secrets.token_hex(16))
     files = [f"{JOBS}/{job.nonce}.json"]
     files += [f"{REPORTS}/{job.nonce}{end}" for end in (".json", ".progress", ".error")]
     try:
-        send(phone, bundle, report)
+        send(phone, bundle, progress)
         _put_bytes(phone, msgspec.json.encode(job), files[0])
         phone.start(files[0], f"{ARTIFACTS}/{bundle.name}")
-        _wait(phone, job, report, pace)
+        _wait(phone, job, progress, timeouts)
         raw = phone.read(files[1])
     finally:
-        # What went wrong first is what the user must hear.
+        # An error while cleaning up must not hide the first one.
         with contextlib.suppress(DeviceError):
             phone.remove(*files)
     if raw is None:
         raise DeviceError(f"{phone.name} has lost its report: measure again")
-    found = report_of(raw, job, phone.harness, phone.name)
+    report = report_of(raw, job, phone.harness, phone.name)
     after = phone.state()
     if _is_hot(after):
-        report(f"note: {phone.name} grew hot while it was measured: see the drift of its cells")
+        progress(f"note: {phone.name} grew hot while it was measured: see the drift of its cells")
     return msgspec.structs.replace(
-        found, before=_filled(found.before, before), after=_filled(found.after, after)
+        report, before=_filled(report.before, before), after=_filled(report.after, after)
     )
 
 
-def job_of(
-    ask: Ask, manifest: Manifest, suffixes: Collection[str], runner: str, nonce: str
-) -> JobFact:
-    """Return the job of what was asked: a wish a cell, in the order asked.
-
-    Raises:
-        UsageError: the artifact holds no such file and size.
-    """
-    wanted = {(cell.path, cell.size) for cell in ask.cells}
-    known: dict[object, CellWish] = {
-        (wish.subject.path, wish.size.size()): wish for wish in wishes(manifest, suffixes, wanted)
-    }
-    cells = tuple(
-        msgspec.structs.replace(
-            known[cell.path, cell.size], runner=runner, requested=dict(cell.settings)
-        )
-        for cell in ask.cells
-    )
-    return new_job(cells, ask.plan, nonce, ask.command[:400])
+def job_of(request: MeasureRequest, runner: str, nonce: str) -> JobFact:
+    """Return the job of a request, its cells in the order of the request."""
+    cells = tuple(JobCell.for_runner(cell, runner) for cell in request.cells)
+    return new_job(cells, request.plan, nonce, request.command[:400])
 
 
-def send(phone: Phone, bundle: Bundle, report: Report) -> None:
-    """Put onto a phone what it has not of a bundle, and take away what belongs to it no more.
+def send(phone: Phone, bundle: Bundle, progress: Progress) -> None:
+    """Sync a bundle to the phone: upload changed files, delete stale ones.
 
-    A list on the phone says what is there; it is made shorter before anything changes and written
-    whole at the end, so that what breaks off half-way is sent again.
+    A list on the phone names the files with their sha256. It is reduced to the unchanged files
+    before anything changes and written in full at the end, so that an interrupted sync is repeated.
 
     Raises:
         DeviceError: the phone is full or gone.
     """
     folder = f"{ARTIFACTS}/{bundle.name}"
-    wanted, there = bundle.digests(), _listed(phone.read(f"{folder}/{PUSHED}"))
-    kept = {path: digest for path, digest in there.items() if wanted.get(path) == digest}
-    fresh = [path for path in wanted if path not in kept]
-    stale = [f"{folder}/{path}" for path in there if path not in kept]
+    bundled, present = bundle.digests(), _listed(phone.read(f"{folder}/{PUSHED}"))
+    kept = {path: digest for path, digest in present.items() if bundled.get(path) == digest}
+    fresh = [path for path in bundled if path not in kept]
+    stale = [f"{folder}/{path}" for path in present if path not in kept]
     if fresh or stale:
         _put_bytes(phone, msgspec.json.encode(kept), f"{folder}/{PUSHED}")
         phone.remove(*stale)
         sizes = bundle.sizes()
         total = sum(sizes[path] for path in fresh)
-        report(f"{phone.name}: sending {len(fresh)} files, {total / 1e6:.1f} MB")
+        progress(f"{phone.name}: sending {len(fresh)} files, {total / 1e6:.1f} MB")
         for path in fresh:
             phone.put(bundle.source / path, f"{folder}/{path}")
     _put_bytes(phone, bundle.manifest.encoded(), f"{folder}/{FILE_NAME}")
-    _put_bytes(phone, msgspec.json.encode(wanted), f"{folder}/{PUSHED}")
+    _put_bytes(phone, msgspec.json.encode(bundled), f"{folder}/{PUSHED}")
 
 
 def _listed(raw: bytes | None) -> dict[str, str]:
-    """Return what the list on a phone says; nothing where it says nothing that can be read."""
+    """Return path → sha256 of the list on a phone; empty where it is missing or damaged."""
     try:
         return msgspec.json.decode(raw or b"{}", type=dict[str, str])
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -164,13 +161,13 @@ def _put_bytes(phone: Phone, raw: bytes, path: str) -> None:
         phone.put(source, path)
 
 
-def refuse_hot(phone: Phone, state: StateFact, ask: Ask) -> None:
-    """Refuse a phone that slows itself down, where that was not allowed.
+def refuse_hot(phone: Phone, state: StateFact, request: MeasureRequest) -> None:
+    """Refuse a phone that throttles, unless the request allows it.
 
     Raises:
         DeviceError: it is hot.
     """
-    if _is_hot(state) and not ask.device.allow_hot:
+    if _is_hot(state) and not request.device.allow_hot:
         assert state.thermal is not None
         raise DeviceError(
             f"{phone.name} is hot (thermal status {state.thermal.value:g} of its own scale) and "
@@ -183,38 +180,16 @@ def _is_hot(state: StateFact) -> bool:
     return thermal is not None and thermal.value >= HOT.get(thermal.scale, float("inf"))
 
 
-def _wait(phone: Phone, job: JobFact, report: Report, pace: Pace) -> None:
-    """Wait for the report.
+def _wait(phone: Phone, job: JobFact, progress: Progress, timeouts: Timeouts) -> None:
+    """Wait for the report; the app is stopped where it hangs or the user interrupts.
 
     Raises:
         DeviceError: the app ended or hangs, or the phone is gone.
     """
-    limit = pace.limit(job)
-    begun = seen = pace.clock()
-    said, gone = "", 0
+    limit = timeouts.limit(job)
     try:
-        while pace.clock() - begun < limit:
-            try:
-                sign = phone.sign(job.nonce)
-            except Away as away:
-                if pace.clock() - seen > pace.away:
-                    raise _lost(phone, away) from away
-                pace.sleep(pace.poll)
-                continue
-            seen = pace.clock()
-            if sign.error is not None:
-                raise DeviceError(
-                    f"the app on {phone.name} cannot do the job: {_short(sign.error)}"
-                )
-            if sign.done:
-                return
-            if sign.progress and sign.progress != said:
-                said = sign.progress
-                report(f"{phone.name}: {_short(said)}")
-            gone = gone + 1 if sign.alive is False else 0
-            if gone >= GONE_LOOKS:
-                raise DeviceError(_ended(phone, said))
-            pace.sleep(pace.poll)
+        if _is_done_within(limit, phone, job, progress, timeouts):
+            return
     except (KeyboardInterrupt, SystemExit):
         phone.stop()
         raise
@@ -225,15 +200,40 @@ def _wait(phone: Phone, job: JobFact, report: Report, pace: Pace) -> None:
     )
 
 
-def _lost(phone: Phone, away: Away) -> DeviceError:
-    return DeviceError(
-        f"{phone.name} was lost while it measured ({away}): connect it again, unlock it, and "
-        "measure again"
-    )
+def _is_done_within(
+    seconds: float, phone: Phone, job: JobFact, progress: Progress, timeouts: Timeouts
+) -> bool:
+    """Poll the phone until the report is there or the time is over."""
+    start = reached = timeouts.clock()
+    last_line, missed = "", 0
+    while timeouts.clock() - start < seconds:
+        try:
+            status = phone.job_status(job.nonce)
+        except DeviceUnreachable as error:
+            if timeouts.clock() - reached > timeouts.unreachable:
+                raise DeviceError(
+                    f"{phone.name} was lost while it measured ({error}): connect it again, unlock "
+                    "it, and measure again"
+                ) from error
+            timeouts.sleep(timeouts.poll)
+            continue
+        reached = timeouts.clock()
+        if status.error is not None:
+            raise DeviceError(f"the app on {phone.name} cannot do the job: {_short(status.error)}")
+        if status.done:
+            return True
+        if status.progress and status.progress != last_line:
+            last_line = status.progress
+            progress(f"{phone.name}: {_short(last_line)}")
+        missed = missed + 1 if status.alive is False else 0
+        if missed >= MISSED_POLLS:
+            raise DeviceError(_ended(phone, last_line))
+        timeouts.sleep(timeouts.poll)
+    return False
 
 
-def _ended(phone: Phone, said: str) -> str:
-    last = f"; it last said: {_short(said)}" if said else ""
+def _ended(phone: Phone, last_line: str) -> str:
+    last = f"; it last said: {_short(last_line)}" if last_line else ""
     hint = (
         "`adb logcat -b crash -d` says why" if phone.harness == "android" else "see its crash log"
     )
@@ -244,11 +244,11 @@ def _short(text: str) -> str:
     return " ".join(text.split())[:300]
 
 
-def _filled(told: StateFact, seen: StateFact) -> StateFact:
-    """Return what the app told of the phone, and of what it left out what the host saw."""
+def _filled(app_state: StateFact, host_state: StateFact) -> StateFact:
+    """Return the app's device state, missing fields filled from the host's."""
     missing = {
         name: value
-        for name, value in msgspec.structs.asdict(seen).items()
-        if value and getattr(told, name) in (None, {})
+        for name, value in msgspec.structs.asdict(host_state).items()
+        if value and getattr(app_state, name) in (None, {})
     }
-    return msgspec.structs.replace(told, **missing)
+    return msgspec.structs.replace(app_state, **missing)

@@ -1,4 +1,4 @@
-"""A phone as the host sees it: a few folders, an app that can be started, and a state."""
+"""Phone protocol of the host: shared folders, an app to start, and a device state."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from styleexport.runtime_bench.latency import StateFact
+from styleexport.runtime_bench.contract.latency import StateFact
 
 APP = "org.styleexport.harness"
+# File formats that each app runs.
+ANDROID_SUFFIXES = (".tflite", ".onnx")
+IOS_SUFFIXES = (".mlpackage",)
 # Below the folder that the app shares with the host.
 ARTIFACTS, JOBS, REPORTS = "artifacts", "jobs", "reports"
 
 
-class Away(Exception):
-    """The phone does not answer now; it may come back."""
+class DeviceUnreachable(Exception):
+    """The phone does not answer now; it may be back later."""
 
 
 @dataclass(frozen=True)
-class Sign:
-    """What a phone shows of a job while it runs.
+class JobStatus:
+    """State of a job on a phone.
 
     Attributes:
-        done: whether its report is there.
-        error: why the app could not begin; None where it did not say so.
-        progress: what it last said.
-        alive: whether the app runs; None where that is not known.
+        done: whether its report has been written.
+        error: why the app could not start the job; None where it reported no error.
+        progress: last progress line of the app.
+        alive: whether the app is running; None where that is unknown.
     """
 
     done: bool = False
@@ -35,46 +38,47 @@ class Sign:
 
 
 class Phone(Protocol):
-    """What the host does with a phone; paths are below the folder that the app shares.
+    """Operations of the host on a phone; paths are below the folder that the app shares.
 
-    Each method raises `DeviceError` where the phone refuses or is gone; `sign` alone says `Away`.
+    Each method raises `DeviceError` where the phone refuses or is gone; only `job_status` raises
+    `DeviceUnreachable`.
 
     Attributes:
-        name: model and serial, for messages.
-        harness: as the phone's reports name it.
+        name: model and serial number, for messages.
+        harness: name of the harness in the phone's reports.
     """
 
     name: str
     harness: str
 
     def state(self) -> StateFact:
-        """Return what the phone tells the host of itself."""
+        """Return the device state, as far as the host can read it."""
         ...
 
     def read(self, path: str) -> bytes | None:
-        """Return a file; None where there is none."""
+        """Return the contents of a file; None where there is none."""
         ...
 
     def put(self, source: Path, path: str) -> None:
-        """Put a file, or a folder in place of the one that is there."""
+        """Copy a file or folder to the phone, replacing an existing one."""
         ...
 
     def remove(self, *paths: str) -> None:
-        """Remove files and folders that may be there."""
+        """Remove files and folders, if they exist."""
         ...
 
     def start(self, job: str, artifact: str) -> None:
-        """Start the app on a job."""
+        """Start the app with a job."""
         ...
 
     def stop(self) -> None:
         """Stop the app."""
         ...
 
-    def sign(self, nonce: str) -> Sign:
-        """Return what is there of a job.
+    def job_status(self, nonce: str) -> JobStatus:
+        """Return the state of a job.
 
         Raises:
-            Away: the phone does not answer.
+            DeviceUnreachable: the phone does not answer.
         """
         ...

@@ -1,4 +1,4 @@
-"""An artifact put into the source of an app, which then has it built in."""
+"""Copy of an artifact into the source of an app, which then has it built in."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from styleexport.core.errors import UsageError
 from styleexport.core.files import replace_folder
 from styleexport.core.manifest import read_manifest, size_of_file, write_manifest
 from styleexport.runtime_bench.phones.bundle import Bundle, bundle_of
-from styleexport.runtime_bench.runners.android import SUFFIXES as ANDROID_SUFFIXES
-from styleexport.runtime_bench.runners.ios import SUFFIXES as IOS_SUFFIXES
+from styleexport.runtime_bench.phones.phone import ANDROID_SUFFIXES, IOS_SUFFIXES
 
 System = Literal["android", "ios"]
 
 
 @dataclass(frozen=True)
-class App:
-    """Where an app's source takes artifacts, and what it runs.
+class AppSource:
+    """Source of an app.
 
     Attributes:
-        source: folder of the source in the project.
-        mark: a folder in it that tells it from others.
-        artifacts: where artifacts go, below the source.
-        suffixes: of the files that the app runs.
+        source: name of its folder in the project.
+        mark: folder inside that identifies it.
+        artifacts: folder for artifacts, below the source.
+        suffixes: suffixes of the files that the app runs.
     """
 
     source: str
@@ -34,22 +33,22 @@ class App:
     suffixes: tuple[str, ...]
 
 
-APPS: dict[System, App] = {
-    "android": App(
+APPS: dict[System, AppSource] = {
+    "android": AppSource(
         "android_harness", "app/src/main", "app/src/main/assets/artifacts", ANDROID_SUFFIXES
     ),
-    "ios": App("ios_harness", "App", "App/Resources/artifacts", IOS_SUFFIXES),
+    "ios": AppSource("ios_harness", "App", "App/Resources/artifacts", IOS_SUFFIXES),
 }
 
 
 @dataclass(frozen=True)
-class Synced:
-    """What was put into an app.
+class SyncResult:
+    """Result of a sync.
 
     Attributes:
-        folder: where it lies.
-        sizes: path → bytes of every file and package there.
-        bundled: artifact → bytes of all that the app has built in, this one among them.
+        folder: folder of the bundle.
+        sizes: path → bytes of every file and package of the bundle.
+        bundled: artifact → bytes of every artifact in the app, this one included.
     """
 
     folder: Path
@@ -58,22 +57,22 @@ class Synced:
 
     @property
     def total_bytes(self) -> int:
-        """Of this artifact."""
+        """Bytes of this artifact."""
         return sum(self.sizes.values())
 
 
-def sync(artifact: Path, into: System, app: Path | None = None) -> Synced:
-    """Put what an app runs of an artifact into its source, whole or not at all.
+def sync(artifact: Path, into: System, app: Path | None = None) -> SyncResult:
+    """Copy the files that an app runs into its source, atomically.
 
     Args:
-        artifact: its folder.
-        into: which app.
-        app: folder of the app's source; None looks for it from here upwards.
+        artifact: folder of the artifact.
+        into: system of the app.
+        app: folder of the app's source; None searches the current folder and its parents.
 
     Raises:
-        BadArtifact: the artifact is not whole.
+        BadArtifact: the artifact is incomplete.
         DeviceError: the source cannot be written.
-        UsageError: there is no such source, or the artifact holds nothing that the app runs.
+        UsageError: there is no such source, or the artifact holds no file that the app runs.
     """
     known = APPS[into]
     source = _source(known, into, app)
@@ -81,10 +80,10 @@ def sync(artifact: Path, into: System, app: Path | None = None) -> Synced:
     folder = source / known.artifacts / bundle.name
     with replace_folder(folder) as part:
         _copy(bundle, part)
-        # Read back as the app reads it: every file with its sha256.
+        # Checks the sha256 of every copied file, as the app does.
         read_manifest(part)
     beside = sorted(path for path in folder.parent.iterdir() if (path / "manifest.json").is_file())
-    return Synced(folder, bundle.sizes(), {path.name: size_of_file(path) for path in beside})
+    return SyncResult(folder, bundle.sizes(), {path.name: size_of_file(path) for path in beside})
 
 
 def _copy(bundle: Bundle, part: Path) -> None:
@@ -98,7 +97,7 @@ def _copy(bundle: Bundle, part: Path) -> None:
     write_manifest(bundle.manifest, part)
 
 
-def _source(known: App, into: System, app: Path | None) -> Path:
+def _source(known: AppSource, into: System, app: Path | None) -> Path:
     if app is not None:
         if (app / known.mark).is_dir():
             return app

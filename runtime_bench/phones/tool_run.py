@@ -1,7 +1,7 @@
-"""A latency report from a runtime's own benchmark program on an Android phone, without the app.
+"""Measuring with a runtime's own benchmark program on an Android phone, without the app.
 
-Such programs feed random numbers and show no output: nothing proves that what they time is right.
-Their cells say so and bear no parity.
+Such programs feed random numbers and print no output, so nothing proves that the file computes the
+right thing. Their cells state this and have no parity.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from pathlib import Path
 import msgspec
 
 from styleexport.core.errors import DeviceError, UsageError
-from styleexport.core.manifest import read_manifest
-from styleexport.core.types import Report
-from styleexport.runtime_bench.job import CellWish, JobFact
-from styleexport.runtime_bench.latency import (
+from styleexport.core.types import Progress
+from styleexport.runtime_bench.contract.job import JobCell, JobFact
+from styleexport.runtime_bench.contract.latency import (
     CellFact,
     HarnessFact,
     LatencyReport,
@@ -27,10 +26,10 @@ from styleexport.runtime_bench.latency import (
     ProtocolFact,
     StateFact,
 )
+from styleexport.runtime_bench.contract.remote import MeasureRequest
 from styleexport.runtime_bench.phones.android_phone import AndroidPhone
 from styleexport.runtime_bench.phones.measuring import job_of, refuse_hot
-from styleexport.runtime_bench.phones.tools import Call, Told, Tool, tool_of
-from styleexport.runtime_bench.runners._ask import Ask
+from styleexport.runtime_bench.phones.tools import Tool, ToolCall, ToolOutput, tool_of
 
 PLACE = "/data/local/tmp"
 RUN_SECONDS = 600.0
@@ -41,62 +40,76 @@ UNPROVEN = (
 
 
 @dataclass
-class _Cell:
-    """A cell while it is measured."""
+class _CellRun:
+    """A cell being measured, with the output of its calls.
 
-    wish: CellWish
-    told: list[list[Told]] = field(default_factory=list[list[Told]])
+    Attributes:
+        cell: cell of the job.
+        turns: outputs of the calls of each turn.
+        refused: why it cannot be measured; "" where it can.
+    """
+
+    cell: JobCell
+    turns: list[list[ToolOutput]] = field(default_factory=list[list[ToolOutput]])
     refused: str = ""
 
+    @property
+    def path(self) -> str:
+        """Path of the file below the artifact."""
+        return self.cell.subject.path
+
     def fact(self) -> CellFact:
-        """Return what the report says of it."""
-        wish = self.wish
+        """Return the cell of the report."""
+        cell = self.cell
         fact = CellFact(
-            subject=wish.subject, runner=wish.runner, requested=wish.requested, size=wish.size,
-            status="unavailable", message=self.refused[:400],
-        )  # fmt: skip
+            subject=cell.subject,
+            runner=cell.runner,
+            requested=cell.requested,
+            size=cell.size,
+            status="unavailable",
+            message=self.refused[:400],
+        )
         if self.refused:
             return fact
-        calls = [told for turn in self.told for told in turn]
+        calls = [output for turn in self.turns for output in turn]
         return msgspec.structs.replace(
             fact,
             status="measured",
             message=UNPROVEN,
             effective=dict(calls[0].effective),
-            loads_ns=tuple(told.load_ns for told in calls if told.load_ns is not None),
+            loads_ns=tuple(output.load_ns for output in calls if output.load_ns is not None),
             first_ns=calls[0].first_ns,
             rounds_ns=tuple(
-                tuple(ns for told in turn for ns in told.samples_ns) for turn in self.told
+                tuple(ns for output in turn for ns in output.samples_ns) for turn in self.turns
             ),
         )
 
 
-def measure_with_tool(phone: AndroidPhone, ask: Ask, binary: Path, report: Report) -> LatencyReport:
-    """Return what a benchmark program measured on a phone.
+def measure_with_tool(
+    phone: AndroidPhone, request: MeasureRequest, binary: Path, progress: Progress
+) -> LatencyReport:
+    """Return the report of a benchmark program on a phone.
 
     Args:
-        phone: that is there.
-        ask: what to measure, and how; a turn takes ``min_samples``, its seconds are not held.
+        phone: connected phone.
+        request: cells to measure, and how; a turn takes ``min_samples`` and ignores ``seconds``.
         binary: the program, built for the phone.
-        report: is told how far it is.
+        progress: receives lines of progress.
 
     Raises:
-        BadArtifact: the artifact is not whole.
         DeviceError: the phone is hot, full or gone.
-        UsageError: the program is not known, or runs none of the files.
+        UsageError: the program is unknown, or runs none of the files.
     """
     tool = tool_of(binary)
-    manifest = read_manifest(ask.artifact)
-    suffixes = {Path(cell.path).suffix for cell in ask.cells}
-    job = job_of(ask, manifest, suffixes, phone.harness, secrets.token_hex(8))
-    cells = _cells(job, tool)
+    job = job_of(request, phone.harness, secrets.token_hex(8))
+    runs = _runs(job, tool)
     before = phone.state()
-    refuse_hot(phone, before, ask)
+    refuse_hot(phone, before, request)
     created = datetime.datetime.now(datetime.UTC)
     place = f"{PLACE}/styleexport-{job.nonce}"
     try:
-        _send(phone, ask.artifact, binary, place, cells, report)
-        _rounds(phone, tool, job, place, cells, report)
+        _send(phone, request.artifact, binary, place, runs, progress)
+        _run_rounds(phone, tool, job, place, runs, progress)
     finally:
         phone.adb.shell(f"rm -rf {place}")
     return LatencyReport(
@@ -108,71 +121,86 @@ def measure_with_tool(phone: AndroidPhone, ask: Ask, binary: Path, report: Repor
         before=before,
         after=_state(phone),
         protocol=_protocol(job, tool),
-        cells=tuple(cell.fact() for cell in cells),
+        cells=tuple(run.fact() for run in runs),
     )
 
 
-def _cells(job: JobFact, tool: Tool) -> list[_Cell]:
-    """Return the cells of a job; a tool refuses files of another format.
+def _runs(job: JobFact, tool: Tool) -> list[_CellRun]:
+    """Return the runs of a job's cells; those with files of another format are refused.
 
     Raises:
-        UsageError: it runs none of them.
+        UsageError: the tool runs none of them.
     """
     other = f"{tool.name} runs {tool.suffix} files"
-    fits = [Path(wish.subject.path).suffix == tool.suffix for wish in job.cells]
+    fits = [Path(cell.subject.path).suffix == tool.suffix for cell in job.cells]
     if not any(fits):
         raise UsageError(f"{other}, and none was asked for")
     return [
-        _Cell(wish, refused="" if fit else other) for wish, fit in zip(job.cells, fits, strict=True)
+        _CellRun(cell, refused="" if fit else other)
+        for cell, fit in zip(job.cells, fits, strict=True)
     ]
 
 
 def _send(
-    phone: AndroidPhone, artifact: Path, binary: Path, place: str, cells: list[_Cell],
-    report: Report,
-) -> None:  # fmt: skip
-    report(f"{phone.name}: sending {binary.name}")
+    phone: AndroidPhone,
+    artifact: Path,
+    binary: Path,
+    place: str,
+    runs: list[_CellRun],
+    progress: Progress,
+) -> None:
+    progress(f"{phone.name}: sending {binary.name}")
     phone.push(binary, f"{place}/{binary.name}")
-    for path in dict.fromkeys(cell.wish.subject.path for cell in cells if not cell.refused):
+    for path in dict.fromkeys(run.path for run in runs if not run.refused):
         phone.push(artifact / path, f"{place}/{path}")
-    phone.ask(f"mv {place}/{binary.name} {place}/program; chmod 755 {place}/program")
+    phone.shell(f"mv {place}/{binary.name} {place}/program; chmod 755 {place}/program")
 
 
-def _rounds(
-    phone: AndroidPhone, tool: Tool, job: JobFact, place: str, cells: list[_Cell], report: Report
+def _run_rounds(
+    phone: AndroidPhone,
+    tool: Tool,
+    job: JobFact,
+    place: str,
+    runs: list[_CellRun],
+    progress: Progress,
 ) -> None:
     order = random.Random(job.plan.seed)
     for number in range(job.plan.rounds):
-        playing = [cell for cell in cells if not cell.refused]
-        order.shuffle(playing)
-        report(f"{phone.name}: {number + 1}/{job.plan.rounds} rounds of {len(playing)}")
-        for cell in playing:
+        active = [run for run in runs if not run.refused]
+        order.shuffle(active)
+        progress(f"{phone.name}: {number + 1}/{job.plan.rounds} rounds of {len(active)}")
+        for run in active:
             try:
-                cell.told.append(_turn(phone, tool, job, place, cell.wish))
+                run.turns.append(_turn(phone, tool, job, place, run.cell))
             except (DeviceError, UsageError) as error:
-                cell.refused = str(error)
+                run.refused = str(error)
 
 
-def _turn(phone: AndroidPhone, tool: Tool, job: JobFact, place: str, wish: CellWish) -> list[Told]:
-    """Return the calls of one turn.
+def _turn(
+    phone: AndroidPhone, tool: Tool, job: JobFact, place: str, cell: JobCell
+) -> list[ToolOutput]:
+    """Return the outputs of one turn's calls.
 
     Raises:
         DeviceError: a call failed.
         UsageError: the program cannot run with these settings.
     """
     samples = tool.at_once or job.plan.min_samples
-    call = Call(
-        program=f"{place}/program", file=f"{place}/{wish.subject.path}",
-        delegate=wish.requested.get("delegate", "cpu"), threads=job.plan.threads, samples=samples,
+    call = ToolCall(
+        program=f"{place}/program",
+        file=f"{place}/{cell.subject.path}",
+        delegate=cell.requested.get("delegate", "cpu"),
+        threads=job.plan.threads,
+        samples=samples,
         result=f"{place}/result.csv",
-    )  # fmt: skip
+    )
     command = tool.command(call)
     calls = range(-(-job.plan.min_samples // samples))
-    return [tool.told(phone.ask(command, RUN_SECONDS).out, call) for _ in calls]
+    return [tool.parse(phone.shell(command, RUN_SECONDS).out, call) for _ in calls]
 
 
 def _state(phone: AndroidPhone) -> StateFact:
-    """Return the state at the end; a phone that is gone then takes no samples with it."""
+    """Return the state at the end; the samples are kept even where the phone is gone by then."""
     try:
         return phone.state()
     except DeviceError:
@@ -180,23 +208,22 @@ def _state(phone: AndroidPhone) -> StateFact:
 
 
 def machine_of(phone: AndroidPhone, program: str) -> MachineFact:
-    """Return the phone as its properties tell it.
+    """Return the phone as a report describes it, from its system properties.
 
     Raises:
         DeviceError: it is gone.
     """
-    told, found = phone.ask("nproc; cat /proc/meminfo").out, phone.properties
-    cores = re.match(r"\s*(\d+)", told)
-    memory = re.search(r"MemTotal:\s+(\d+) kB", told)
-    maker, model = found.get("ro.product.manufacturer", ""), found.get("ro.product.model", "")
-    release, api = (
-        found.get("ro.build.version.release", "?"),
-        found.get("ro.build.version.sdk", "?"),
-    )
+    output, properties = phone.shell("nproc; cat /proc/meminfo").out, phone.properties
+    cores = re.match(r"\s*(\d+)", output)
+    memory = re.search(r"MemTotal:\s+(\d+) kB", output)
+    maker = properties.get("ro.product.manufacturer", "")
+    model = properties.get("ro.product.model", "")
+    release = properties.get("ro.build.version.release", "?")
+    api = properties.get("ro.build.version.sdk", "?")
     return MachineFact(
         device=f"{maker} {model}".strip() or "Android phone",
         os=f"Android {release} (API {api})",
-        processor=found.get("ro.soc.model") or found.get("ro.board.platform", "unknown"),
+        processor=properties.get("ro.soc.model") or properties.get("ro.board.platform", "unknown"),
         cores=int(cores[1]) if cores else 0,
         memory_bytes=int(memory[1]) * 1024 if memory else 0,
         versions={"program": program[:200]},

@@ -1,4 +1,4 @@
-"""Benchmark programs of the runtimes themselves: how each is called, and what it prints."""
+"""Benchmark programs of the runtimes: their command lines, and parsers of their output."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from styleexport.core.errors import DeviceError, UsageError
 
 
 @dataclass(frozen=True)
-class Call:
+class ToolCall:
     """One call of a program on the phone.
 
     Attributes:
-        program: its path there.
-        file: the file that it runs.
-        delegate: that was asked for.
-        threads: of the runtime; None leaves it to the program.
-        samples: that are wanted of it.
-        result: a path that it may write to.
+        program: path of the program.
+        file: path of the file that it runs.
+        delegate: requested delegate.
+        threads: number of threads; None leaves it to the program.
+        samples: number of samples.
+        result: path for a result file.
     """
 
     program: str
@@ -34,13 +34,13 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a call told, in nanoseconds.
+class ToolOutput:
+    """Parsed output of a call, times in nanoseconds.
 
     Attributes:
-        samples_ns: every inference that was timed, one by one.
-        load_ns: of loading the file; None where the program does not tell.
-        first_ns: of the first inference; the same.
+        samples_ns: time of each timed inference.
+        load_ns: load time; None where the program does not report it.
+        first_ns: time of the first inference; None where the program does not report it.
         effective: settings as the program reports them.
     """
 
@@ -54,10 +54,10 @@ class Tool(Protocol):
     """A benchmark program.
 
     Attributes:
-        name: that its file's name holds.
-        suffix: of the files that it runs.
-        warm_up: what comes before a sample, in words.
-        at_once: samples that one call gives; None is as many as are wanted.
+        name: part of the program's file name.
+        suffix: suffix of the files that it runs.
+        warm_up: warm-up before a sample, in words.
+        at_once: number of samples per call; None is any number.
     """
 
     name: str
@@ -65,28 +65,28 @@ class Tool(Protocol):
     warm_up: str
     at_once: int | None
 
-    def command(self, call: Call) -> str:
-        """Return the shell command of a call; it prints all that `told` reads.
+    def command(self, call: ToolCall) -> str:
+        """Return the shell command of a call, whose output `parse` reads.
 
         Raises:
             UsageError: the program has no such delegate.
         """
         ...
 
-    def told(self, printed: str, call: Call) -> Told:
-        """Return what a call told.
+    def parse(self, printed: str, call: ToolCall) -> ToolOutput:
+        """Return the parsed output of a call.
 
         Raises:
-            DeviceError: it failed, or ran something else than was asked.
+            DeviceError: it failed, or did not run as requested.
         """
         ...
 
 
 class BenchmarkModel:
-    """TFLite's ``benchmark_model``, which prints statistics of its runs and never the runs.
+    """TFLite's ``benchmark_model``, which prints statistics of its runs and not the runs.
 
-    Of a single run the statistics are that run: it is called once a sample, after ten runs that
-    warm it up. Documented in TensorFlow's ``lite/tools/benchmark/README.md``.
+    The statistics of a single run are that run: it is called once per sample, after ten warm-up
+    runs. Documented in TensorFlow's ``lite/tools/benchmark/README.md``.
     """
 
     name = "benchmark_model"
@@ -94,11 +94,13 @@ class BenchmarkModel:
     warm_up = "10 runs in the process of every sample"
     at_once: int | None = 1
     _flags: Mapping[str, str] = {
-        "cpu": "", "xnnpack": "--use_xnnpack=true", "gpu": "--use_gpu=true",
+        "cpu": "",
+        "xnnpack": "--use_xnnpack=true",
+        "gpu": "--use_gpu=true",
         "nnapi": "--use_nnapi=true",
-    }  # fmt: skip
+    }
 
-    def command(self, call: Call) -> str:
+    def command(self, call: ToolCall) -> str:
         """Return the command; see `Tool.command`."""
         threads = "" if call.threads is None else f" --num_threads={call.threads}"
         return (
@@ -107,8 +109,8 @@ class BenchmarkModel:
             "2>&1"
         )
 
-    def told(self, printed: str, call: Call) -> Told:
-        """Return the last run as a sample; see `Tool.told`."""
+    def parse(self, printed: str, call: ToolCall) -> ToolOutput:
+        """Return the last run as a sample; see `Tool.parse`."""
         counts = re.findall(r"count=(\d+) (?:first=\S+ )?curr=([\d.e+]+)", printed)
         times = re.search(r"Init: ([\d.e+]+), First inference: ([\d.e+]+)", printed)
         if times is None or len(counts) < 2 or counts[-1][0] != "1":
@@ -123,7 +125,7 @@ class BenchmarkModel:
             effective["delegate"] = "xnnpack"
         if kept:
             effective["delegated"] = kept[1]
-        return Told((_ns(counts[-1][1]),), _ns(times[1]), _ns(times[2]), effective)
+        return ToolOutput((_ns(counts[-1][1]),), _ns(times[1]), _ns(times[2]), effective)
 
 
 class PerfTest:
@@ -139,7 +141,7 @@ class PerfTest:
     at_once: int | None = None
     _providers: Mapping[str, str] = {"cpu": "cpu", "xnnpack": "xnnpack", "nnapi": "nnapi"}
 
-    def command(self, call: Call) -> str:
+    def command(self, call: ToolCall) -> str:
         """Return the command, which prints the result file at its end; see `Tool.command`."""
         provider = self._providers.get(call.delegate)
         if provider is None:
@@ -150,23 +152,23 @@ class PerfTest:
             f"{threads} {shlex.quote(call.file)} {call.result} 2>&1; echo; cat {call.result}"
         )
 
-    def told(self, printed: str, call: Call) -> Told:
-        """Return the runs of the result file: name, seconds, memory, load, number."""
+    def parse(self, printed: str, call: ToolCall) -> ToolOutput:
+        """Return the runs of the result file, rows of name, seconds, memory, load, number."""
         rows = re.findall(r"^[^,\n]*,([\d.e+\-]+),\d+,\d+,(\d+)\s*$", printed, re.MULTILINE)
         if [int(number) for _, number in rows] != list(range(call.samples)):
             raise DeviceError(f"{self.name} timed {len(rows)} runs: {_last(printed)}")
         samples = tuple(round(float(seconds) * 1e9) for seconds, _ in rows)
-        return Told(samples, effective={"provider": self._providers[call.delegate]})
+        return ToolOutput(samples, effective={"provider": self._providers[call.delegate]})
 
 
 TOOLS: tuple[Tool, ...] = (BenchmarkModel(), PerfTest())
 
 
 def tool_of(binary: Path) -> Tool:
-    """Return the tool that a program is, by its name.
+    """Return the tool of a program, by its file name.
 
     Raises:
-        UsageError: there is no such file, or it is none of them.
+        UsageError: there is no such file, or the program is unknown.
     """
     if not binary.is_file():
         raise UsageError(f"{binary} does not exist; type the path of a program for the phone")

@@ -1,8 +1,8 @@
-"""How long each layer takes: the runtimes' own profilers, folded into one table by source layer.
+"""Profiles: time per layer of the network, from the runtimes' own profilers.
 
-A runtime that fuses operations times them as one: its time stands at the layer whose output the
-fused operation ends in. What a runtime adds, such as a change of layout, stands at the layer that
-it is added for where that is known, else under the runtime's own name.
+A fused operation is timed as one and counts for the layer whose output it computes last. An
+operation that a runtime adds, such as a change of layout, counts for the layer that it is added
+for, where that is known, and otherwise stands under its own name.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import cast
 
 from styleexport.core import plugins
-from styleexport.runtime_bench.latency import OperationFact
-from styleexport.runtime_bench.profiles._profiler import PACKAGE, Profiled, Profiler, Timed
-from styleexport.runtime_bench.runners._runner import Arrays, RunOptions
+from styleexport.core.arrays import Arrays
+from styleexport.runtime_bench.contract.latency import OperationFact
+from styleexport.runtime_bench.profiles._profiler import PACKAGE, Profile, Profiler, TimedOperation
+from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.stats import median
 
-# What a run takes beside its operations.
+# Time of a run outside its operations.
 OTHER = "other"
 TEXT, ROWS = 400, 5_000
 
@@ -25,17 +26,17 @@ TEXT, ROWS = 400, 5_000
 def operations(
     path: Path, runner: str, options: RunOptions, inputs: Arrays, layers: Mapping[str, str]
 ) -> tuple[OperationFact, ...]:
-    """Return the time of each layer over several profiled runs, in the order that they ran.
+    """Return the time of each layer over several profiled runs, in execution order.
 
-    Times are medians over the runs; what a run took beside its operations stands at the end as
-    ``other``. Profiling costs time itself: their sum is a little above what the file takes.
+    Times are medians over the runs; the time outside the operations follows as ``other``. Profiling
+    takes time itself, so the sum slightly exceeds the latency of the file.
 
     Args:
-        path: of the file.
-        runner: that runs it.
-        options: of the runner.
-        inputs: as the runner takes them.
-        layers: layer of the captured network → the tensor of the file that holds its output.
+        path: path of the file.
+        runner: name of the runner.
+        options: options of the runner.
+        inputs: inputs by name, float32; images [N, 3, H, W] in 0..1.
+        layers: layer of the captured network → tensor of the file with its output.
 
     Raises:
         BadArtifact: the runtime cannot load or run the file.
@@ -44,13 +45,13 @@ def operations(
     if runner not in plugins.names(PACKAGE):
         return ()
     profiler = cast("Profiler", plugins.load(PACKAGE, runner, "PROFILER"))
-    found = profiler(path, options, inputs, layers)
-    return () if found is None else fitting(found)
+    profile = profiler(path, options, inputs, layers)
+    return () if profile is None else fitting(profile)
 
 
-def fitting(found: Profiled) -> tuple[OperationFact, ...]:
-    """Return the rows that a report can hold: past its limit the shortest are left out."""
-    rows = tuple(folded(found))
+def fitting(profile: Profile) -> tuple[OperationFact, ...]:
+    """Return the rows that fit into a report: beyond its limit the shortest are left out."""
+    rows = tuple(folded(profile))
     if len(rows) <= ROWS:
         return rows
     kept = sorted(rows, key=lambda row: row.time_ns, reverse=True)[:ROWS]
@@ -58,9 +59,9 @@ def fitting(found: Profiled) -> tuple[OperationFact, ...]:
     return tuple(row for row in rows if row.time_ns >= least)[-ROWS:]
 
 
-def folded(found: Profiled) -> Iterator[OperationFact]:
-    """Yield one row a layer, and the rest of the run."""
-    for layer, parts in _by_layer(found.operations).items():
+def folded(profile: Profile) -> Iterator[OperationFact]:
+    """Yield one row per layer, and one for the rest of the run."""
+    for layer, parts in _by_layer(profile.operations).items():
         times = [int(median(part.samples_ns)) for part in parts]
         longest = parts[max(range(len(parts)), key=times.__getitem__)]
         yield OperationFact(
@@ -70,20 +71,20 @@ def folded(found: Profiled) -> Iterator[OperationFact]:
             macs=sum(part.macs for part in parts),
             delegate=longest.delegate[:TEXT],
         )
-    if (left := _left(found)) > 0:
-        yield OperationFact(layer=OTHER, op="between operations", time_ns=left)
+    if (rest := _rest_ns(profile)) > 0:
+        yield OperationFact(layer=OTHER, op="between operations", time_ns=rest)
 
 
-def _left(found: Profiled) -> int:
-    """Return what a run took beside its operations: the median over the runs, each for itself."""
-    inside = map(sum, zip(*(item.samples_ns for item in found.operations), strict=False))
-    rest = [run - taken for run, taken in zip(found.runs_ns, inside, strict=False)]
+def _rest_ns(profile: Profile) -> int:
+    """Return the median over the runs of the time outside their operations."""
+    inside = map(sum, zip(*(item.samples_ns for item in profile.operations), strict=False))
+    rest = [run - taken for run, taken in zip(profile.runs_ns, inside, strict=False)]
     return int(median(rest)) if rest else 0
 
 
-def _by_layer(found: Iterable[Timed]) -> dict[str, list[Timed]]:
-    """Return layer → its operations, in the order that they ran."""
-    table: dict[str, list[Timed]] = {}
-    for item in found:
+def _by_layer(operations: Iterable[TimedOperation]) -> dict[str, list[TimedOperation]]:
+    """Return layer → its operations, in execution order."""
+    table: dict[str, list[TimedOperation]] = {}
+    for item in operations:
         table.setdefault(item.layer, []).append(item)
     return table

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from styleexport.runtime_bench.formats._tflite import TfliteGraph, read_graph
+from styleexport.core.arrays import Arrays
+from styleexport.runtime_bench.formats._tflite import read_graph
+from styleexport.runtime_bench.formats._tflite_graph import TfliteGraph
 from styleexport.runtime_bench.profiles._litert_library import (
     DELEGATED,
     OPERATION,
@@ -15,29 +17,34 @@ from styleexport.runtime_bench.profiles._litert_library import (
     Library,
     opened,
 )
-from styleexport.runtime_bench.profiles._profiler import Profiled, Timed, by_tensor, repeated
+from styleexport.runtime_bench.profiles._profiler import (
+    Profile,
+    TimedOperation,
+    by_tensor,
+    repeated,
+)
 from styleexport.runtime_bench.profiles._xnnpack import aligned, partitions
-from styleexport.runtime_bench.runners._litert import native_quiet
-from styleexport.runtime_bench.runners._runner import Arrays, RunOptions
+from styleexport.runtime_bench.runners._litert_tensors import native_quiet
+from styleexport.runtime_bench.runners._runner import RunOptions
 
 # The kernels of LiteRT's CPU: XNNPACK's where it can, or its own optimized ones.
 XNNPACK, BUILTIN = 0, 2
 INVOKE = "Invoke"
 DELEGATE = "XNNPACK"
-# Tensors that the exporter names: parts of a layer, and a layer's output in another type.
+# Names that the exporter gives: to parts of a layer, and to a layer's output in another type.
 PART = re.compile(r"_at_\d+$")
 CONVERTED = re.compile(r"_(quantized|dequant)$")
 
 
 def profiled(
     path: Path, options: RunOptions, inputs: Arrays, layers: Mapping[str, str], *, kernels: int
-) -> Profiled | None:
-    """Return the times that LiteRT tells; None where it cannot be asked, or for several pictures.
+) -> Profile | None:
+    """Return LiteRT's profile; None where it has no profiler, on a GPU, or for a batch.
 
     Args:
-        path: of the file.
-        options: of the runner.
-        inputs: as the runner takes them.
+        path: path of the file.
+        options: options of the runner.
+        inputs: inputs by name, float32; images [1, 3, H, W] in 0..1.
         layers: layer of the captured network → tensor of the file.
         kernels: ``XNNPACK`` or ``BUILTIN``.
     """
@@ -55,11 +62,11 @@ def profiled(
         library.feed(name, value.transpose(0, 2, 3, 1) if value.ndim == 4 else value)
     runs = _runs(_events(library))
     timed = _timed(graph, runs, _names(graph, layers))
-    return Profiled(tuple(timed), tuple(run[0].elapsed_ns for run in runs))
+    return Profile(tuple(timed), tuple(run[0].elapsed_ns for run in runs))
 
 
 def _events(library: Library) -> Sequence[Event]:
-    """Run once to warm up, then as often as a profile needs."""
+    """Return the events of several runs, after one to warm up."""
     library.run()
     with library.profiling() as events:
         repeated(library.run)
@@ -67,7 +74,7 @@ def _events(library: Library) -> Sequence[Event]:
 
 
 def _runs(events: Sequence[Event]) -> list[list[Event]]:
-    """Return the events of each run; the first of each is the whole of it."""
+    """Return the events of each run; the first event is the whole run."""
     runs: list[list[Event]] = []
     for event in events:
         if event.kind == WHOLE and event.name == INVOKE:
@@ -80,8 +87,8 @@ def _runs(events: Sequence[Event]) -> list[list[Event]]:
 
 def _timed(
     graph: TfliteGraph, runs: Sequence[Sequence[Event]], names: Sequence[str]
-) -> Iterator[Timed]:
-    """Yield the operations of a run with their times in all runs."""
+) -> Iterator[TimedOperation]:
+    """Yield the operations with their times in all runs."""
     events = runs[0][1:] if runs else ()
     placed = _placed(graph, events)
     for number, event in enumerate(events, start=1):
@@ -89,17 +96,17 @@ def _timed(
         samples = tuple(run[number].elapsed_ns for run in runs)
         delegate = DELEGATE if event.kind == DELEGATED else "LiteRT"
         if index is None:
-            yield Timed(event.name, event.name, samples, 0, delegate)
+            yield TimedOperation(event.name, event.name, samples, 0, delegate)
             continue
-        once = index not in placed[: number - 1]
-        macs = graph.macs(graph.operations[index]) if once else 0
-        yield Timed(names[index], event.name, samples, macs, delegate)
+        is_first = index not in placed[: number - 1]
+        macs = graph.macs(graph.operations[index]) if is_first else 0
+        yield TimedOperation(names[index], event.name, samples, macs, delegate)
 
 
 def _names(graph: TfliteGraph, layers: Mapping[str, str]) -> list[str]:
-    """Return the layer of each operation: of its output, or of what the output is a part of.
+    """Return the layer of each operation: that of its output, or that its output is a part of.
 
-    A converter numbers the parts that it makes of one layer: they end in the tensor with a name.
+    A converter numbers the parts of a layer, which lead to the tensor that has the layer's name.
     """
     known, names = by_tensor(layers), [""] * len(graph.operations)
     readers = {i: n for n, item in reversed([*enumerate(graph.operations)]) for i in item.inputs}
@@ -113,24 +120,24 @@ def _names(graph: TfliteGraph, layers: Mapping[str, str]) -> list[str]:
 
 
 def _placed(graph: TfliteGraph, events: Sequence[Event]) -> list[int | None]:
-    """Return the operation of the file behind each event; None for all that cannot be told."""
+    """Return the file's operation of each event; None where it cannot be determined."""
     own = {event.index for event in events if event.kind == OPERATION}
     delegated = [part for part in partitions(graph, own) if part.delegated]
     groups = _groups(events)
     if len(groups) != len(delegated):
         return [event.index if event.kind == OPERATION else None for event in events]
-    behind: dict[int, int] = {}
+    sources: dict[int, int] = {}
     for group, part in zip(groups, delegated, strict=True):
-        found = aligned(graph, part, [events[number].name for number in group])
-        behind.update(zip(group, found, strict=True))
+        operations = aligned(graph, part, [events[number].name for number in group])
+        sources.update(zip(group, operations, strict=True))
     return [
-        event.index if event.kind == OPERATION else behind[number]
+        event.index if event.kind == OPERATION else sources[number]
         for number, event in enumerate(events)
     ]
 
 
 def _groups(events: Sequence[Event]) -> list[list[int]]:
-    """Return the positions of the events of each delegate kernel: each begins at 0 again."""
+    """Return the positions of the events of each delegate kernel, whose indices start at 0."""
     groups: list[list[int]] = []
     for number, event in enumerate(events):
         if event.kind == DELEGATED:

@@ -1,7 +1,7 @@
-"""LiteRT's C interface, as far as profiling needs it: what its Python package leaves out.
+"""LiteRT's C interface for profiling, which its Python package does not expose.
 
-The declarations are those of `litert/c/*.h` as of LiteRT 2.2; a library that lacks one of the
-functions, or is older, is refused.
+The declarations are those of `litert/c/*.h` as of LiteRT 2.2; an older library, or one without
+these functions, is not used.
 """
 
 from __future__ import annotations
@@ -24,31 +24,37 @@ from styleexport.core.plugins import needs
 CPU = 1
 WRITE = 1
 OLDEST = (2, 2)
-# More than any LiteRtRankedTensorType: its fields are not looked at.
+# Larger than any LiteRtRankedTensorType, whose fields are not read.
 TENSOR_TYPE_BYTES = 1024
 # Kinds of events, as litert_profiler_event.h numbers them.
 WHOLE, OPERATION, DELEGATED = 1, 2, 8
 
 
 class _Event(ctypes.Structure):
-    """ProfiledEventData."""
+    """Declaration of ``ProfiledEventData``."""
 
     _fields_ = (
-        ("tag", c_char_p), ("kind", c_int), ("start_us", c_uint64), ("elapsed_us", c_uint64),
-        ("memory", c_size_t * 6), ("index", c_uint64), ("more", c_uint64), ("source", c_int),
-    )  # fmt: skip
+        ("tag", c_char_p),
+        ("kind", c_int),
+        ("start_us", c_uint64),
+        ("elapsed_us", c_uint64),
+        ("memory", c_size_t * 6),
+        ("index", c_uint64),
+        ("more", c_uint64),
+        ("source", c_int),
+    )
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that LiteRT timed.
+    """A timed event.
 
     Attributes:
-        name: of the operation or phase.
-        kind: ``WHOLE`` a phase, ``OPERATION`` one of LiteRT's own kernels, ``DELEGATED`` one of a
-            delegate's.
-        index: of the operation in the file, or in its delegate's graph.
-        elapsed_ns: how long it took; whole microseconds.
+        name: name of the operation or phase.
+        kind: ``WHOLE`` for a phase, ``OPERATION`` for one of LiteRT's own kernels, ``DELEGATED``
+            for one of a delegate's.
+        index: index of the operation in the file, or in its delegate's graph.
+        elapsed_ns: elapsed time, in whole microseconds.
     """
 
     name: str
@@ -58,7 +64,7 @@ class Event:
 
 
 class Library:
-    """One open file, ready to be run and profiled. Made by `opened`."""
+    """An open file that can be run and profiled; made by `opened`."""
 
     def __init__(self, library: ctypes.CDLL, path: Path) -> None:
         self._library, self._path = library, path
@@ -70,7 +76,7 @@ class Library:
         """Call a function of the library.
 
         Raises:
-            BadArtifact: it reports an error.
+            BadArtifact: the function returned an error.
         """
         status = getattr(self._library, name)(*values)
         if status:
@@ -80,7 +86,7 @@ class Library:
             )
 
     def load(self, options: Mapping[bytes, str]) -> None:
-        """Compile the file and make its buffers; options are TOML, by their library's name."""
+        """Compile the file and create its buffers; options are TOML texts by library."""
         environment, model, settings = c_void_p(), c_void_p(), c_void_p()
         self.call("LiteRtCreateEnvironment", 0, None, byref(environment))
         self.call("LiteRtCreateModelFromFile", environment, bytes(self._path), byref(model))
@@ -98,29 +104,35 @@ class Library:
         self._outputs = self._buffers(environment, signature, "Output")
 
     def _buffers(self, environment: c_void_p, signature: c_void_p, end: str) -> dict[str, c_void_p]:
-        """Return name → buffer of the inputs or outputs, in their order."""
+        """Return name → buffer of the inputs or outputs, in order."""
         count = c_size_t()
         self.call(f"LiteRtGetNumSignature{end}s", signature, byref(count))
-        found: dict[str, c_void_p] = {}
+        buffers: dict[str, c_void_p] = {}
         for number in map(c_size_t, range(count.value)):
-            name, tensor, wanted, buffer = c_char_p(), c_void_p(), c_void_p(), c_void_p()
+            name, tensor, requirements, buffer = c_char_p(), c_void_p(), c_void_p(), c_void_p()
             kind = ctypes.create_string_buffer(TENSOR_TYPE_BYTES)
             self.call(f"LiteRtGetSignature{end}Name", signature, number, byref(name))
             self.call(f"LiteRtGetSignature{end}TensorByIndex", signature, number, byref(tensor))
             self.call("LiteRtGetRankedTensorType", tensor, kind)
             self.call(
                 f"LiteRtGetCompiledModel{end}BufferRequirements",
-                self._model, c_size_t(0), number, byref(wanted),
-            )  # fmt: skip
+                self._model,
+                c_size_t(0),
+                number,
+                byref(requirements),
+            )
             self.call(
                 "LiteRtCreateManagedTensorBufferFromRequirements",
-                environment, kind, wanted, byref(buffer),
-            )  # fmt: skip
-            found[(name.value or b"").decode()] = buffer
-        return found
+                environment,
+                kind,
+                requirements,
+                byref(buffer),
+            )
+            buffers[(name.value or b"").decode()] = buffer
+        return buffers
 
     def feed(self, name: str, value: NDArray[np.float32]) -> None:
-        """Set an input, as the file has it."""
+        """Set an input, in the file's layout."""
         buffer, address, size = self._inputs[name], c_void_p(), c_size_t()
         self.call("LiteRtGetTensorBufferSize", buffer, byref(size))
         data = np.ascontiguousarray(value).tobytes()
@@ -132,9 +144,14 @@ class Library:
         """Run the file once."""
         inputs, outputs = ((c_void_p * len(e))(*e) for e in (self._fed(), self._written()))
         self.call(
-            "LiteRtRunCompiledModel", self._model, c_size_t(0),
-            c_size_t(len(inputs)), inputs, c_size_t(len(outputs)), outputs,
-        )  # fmt: skip
+            "LiteRtRunCompiledModel",
+            self._model,
+            c_size_t(0),
+            c_size_t(len(inputs)),
+            inputs,
+            c_size_t(len(outputs)),
+            outputs,
+        )
 
     def _fed(self) -> list[int | None]:
         return [buffer.value for buffer in self._inputs.values()]
@@ -144,25 +161,25 @@ class Library:
 
     @contextlib.contextmanager
     def profiling(self) -> Generator[list[Event]]:
-        """Profile the runs inside the block; the events are in the list when it ends."""
-        found: list[Event] = []
+        """Profile the runs inside the block; the list holds the events when it ends."""
+        events: list[Event] = []
         self.call("LiteRtStartProfiler", self._profiler)
-        yield found
+        yield events
         self.call("LiteRtStopProfiler", self._profiler)
         count = c_int()
         self.call("LiteRtGetNumProfilerEvents", self._profiler, byref(count))
         raw = (_Event * count.value)()
         self.call("LiteRtGetProfilerEvents", self._profiler, count, raw)
-        found.extend(
+        events.extend(
             Event(item.tag.decode(errors="replace"), item.kind, item.index, item.elapsed_us * 1000)
             for item in raw
         )
 
 
 def opened(path: Path, options: Mapping[bytes, str]) -> Library | None:
-    """Return a file loaded for profiling; None where this LiteRT cannot be asked.
+    """Return a file loaded for profiling; None where this LiteRT exposes no profiler.
 
-    What it takes is freed when the process ends: a worker's ends soon.
+    Its memory is freed when the process ends, which a worker soon does.
 
     Raises:
         BadArtifact: LiteRT cannot load the file.
@@ -179,13 +196,13 @@ def opened(path: Path, options: Mapping[bytes, str]) -> Library | None:
     library = ctypes.CDLL(str(file))
     if not hasattr(library, "LiteRtGetProfilerEvents"):
         return None
-    found = Library(library, path)
-    found.load(options)
-    return found
+    opened_file = Library(library, path)
+    opened_file.load(options)
+    return opened_file
 
 
 def _copied(text: str) -> tuple[c_void_p, c_void_p]:
-    """Return a copy of a text that the library owns, and what frees it."""
+    """Return a copy of a text for the library to own, and the function that frees it."""
     libc = ctypes.CDLL(None)
     libc.strdup.restype = c_void_p
     return c_void_p(libc.strdup(text.encode())), ctypes.cast(libc.free, c_void_p)

@@ -1,4 +1,4 @@
-"""What a profiler is: it runs a file several times and says how long each operation took."""
+"""Profiler protocol: runs a file several times and times each operation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from styleexport.runtime_bench.runners._runner import Arrays, RunOptions
+from styleexport.core.arrays import Arrays
+from styleexport.runtime_bench.runners._runner import RunOptions
 
 PACKAGE = "styleexport.runtime_bench.profiles"
 SECONDS = 1.0
@@ -15,15 +16,15 @@ LEAST, MOST = 5, 50
 
 
 @dataclass(frozen=True)
-class Timed:
-    """One operation as the runtime executed it.
+class TimedOperation:
+    """One executed operation.
 
     Attributes:
-        layer: of the captured network, or the runtime's own name.
-        op: as the runtime names the kernel.
-        samples_ns: one a run.
+        layer: layer of the captured network, or the runtime's own name.
+        op: name of the kernel in the runtime.
+        samples_ns: time in each run.
         macs: multiply-accumulates.
-        delegate: which part of the runtime ran it.
+        delegate: part of the runtime that ran it.
     """
 
     layer: str
@@ -34,31 +35,31 @@ class Timed:
 
 
 @dataclass(frozen=True)
-class Profiled:
-    """What a profiler found.
+class Profile:
+    """Profile of a file.
 
     Attributes:
-        operations: in the order they ran.
-        runs_ns: whole runs, with what lies between operations.
+        operations: operations, in execution order.
+        runs_ns: time of each whole run, including the time between operations.
     """
 
-    operations: tuple[Timed, ...]
+    operations: tuple[TimedOperation, ...]
     runs_ns: tuple[int, ...]
 
 
-# Layers are as in `FileFact.layers`: layer of the captured network → tensor of the file. None where
-# the runtime tells no times with these settings.
-Profiler = Callable[[Path, RunOptions, Arrays, Mapping[str, str]], Profiled | None]
+# The last argument is as `FileFact.layers`: layer of the captured network → tensor of the file. It
+# returns None where the runtime reports no times with these settings.
+Profiler = Callable[[Path, RunOptions, Arrays, Mapping[str, str]], Profile | None]
 
 
 def repeated(
     run: Callable[[], object], after: Callable[[], object] | None = None
 ) -> tuple[int, ...]:
-    """Run something for about a second, but 5 to 50 times; return each run's nanoseconds.
+    """Run a function for about a second, 5 to 50 times; return the nanoseconds of each run.
 
     Args:
-        run: what is timed.
-        after: what follows each run and is not.
+        run: function to time.
+        after: function to call after each run, untimed.
     """
     samples: list[int] = []
     while len(samples) < LEAST or (sum(samples) < SECONDS * 1e9 and len(samples) < MOST):
@@ -71,8 +72,8 @@ def repeated(
 
 
 def by_tensor(layers: Mapping[str, str]) -> dict[str, str]:
-    """Return tensor → the first layer whose output it holds: a pass may have merged several."""
-    found: dict[str, str] = {}
+    """Return tensor → first layer whose output it holds; passes may have merged several."""
+    first: dict[str, str] = {}
     for layer, tensor in layers.items():
-        found.setdefault(tensor, layer)
-    return found
+        first.setdefault(tensor, layer)
+    return first

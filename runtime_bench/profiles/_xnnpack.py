@@ -1,13 +1,13 @@
-"""Which operations of a ``.tflite`` file XNNPACK's are: it tells their order and kind, not more."""
+"""Matching of XNNPACK's operators to a file's operations, by order and kind alone."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from styleexport.runtime_bench.formats._tflite import TfliteGraph
+from styleexport.runtime_bench.formats._tflite_graph import TfliteGraph
 
-# XNNPACK's operators, as its profile names them → the operations of a file that become them.
+# XNNPACK's name of an operator in a profile → operations of a file that it implements.
 KINDS: dict[str, frozenset[str]] = {
     name: frozenset(operations.split())
     for name, operations in {
@@ -31,33 +31,39 @@ KINDS: dict[str, frozenset[str]] = {
         "Space To Depth": "SPACE_TO_DEPTH",
     }.items()
 }  # fmt: skip
-PRODUCTS = frozenset({
-    "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL",
-})  # fmt: skip
+PRODUCTS = frozenset(
+    {
+        "CONV_2D",
+        "DEPTHWISE_CONV_2D",
+        "TRANSPOSE_CONV",
+        "FULLY_CONNECTED",
+        "BATCH_MATMUL",
+    }
+)
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Operations that one delegate kernel, or LiteRT itself, runs in one go; by index."""
+    """Operations, by index, that one delegate kernel or LiteRT itself runs consecutively."""
 
     delegated: bool
     operations: tuple[int, ...]
 
 
 def partitions(graph: TfliteGraph, builtin: Collection[int]) -> tuple[Partition, ...]:
-    """Return how LiteRT cuts a graph up for a delegate, in the order that it runs the parts.
+    """Return LiteRT's partitions of a graph for a delegate, in execution order.
 
-    As its partitioner does: beginning with the first operation that is ready, a part takes all
-    that are ready and of the same side, wherever they stand in the file.
+    Follows its partitioner: a partition starts at the first operation whose inputs are ready, and
+    takes all further ready operations of the same side, wherever they are in the file.
 
     Args:
-        graph: of the file.
-        builtin: the operations that the delegate left.
+        graph: graph of the file.
+        builtin: operations that the delegate does not take.
     """
     ready = set(graph.inputs.values())
     ready |= {i for i, tensor in enumerate(graph.tensors) if tensor.stored is not None}
     waiting = list(range(len(graph.operations)))
-    found: list[Partition] = []
+    parts: list[Partition] = []
     while waiting:
         part: list[int] = []
         side: bool | None = None
@@ -70,32 +76,33 @@ def partitions(graph: TfliteGraph, builtin: Collection[int]) -> tuple[Partition,
                 ready |= set(operation.outputs)
         if not part:
             break
-        found.append(Partition(bool(side), tuple(part)))
+        parts.append(Partition(bool(side), tuple(part)))
         waiting = [index for index in waiting if index not in part]
-    return tuple(found)
+    return tuple(parts)
 
 
 def aligned(graph: TfliteGraph, part: Partition, names: Sequence[str]) -> list[int]:
-    """Return the operation of the file behind each of XNNPACK's, in their order.
+    """Return the file's operation of each of XNNPACK's operators, in order.
 
-    Both are in the file's order. One that XNNPACK adds stands with the operation before it; one
-    that it fuses has none. No step leads past a convolution, so that an error does not spread.
+    Both are in the file's order. An operator that XNNPACK adds belongs to the operation before it;
+    an operation that it fuses has no operator. No step skips a convolution, so that an error does
+    not propagate.
 
     Args:
-        graph: of the file.
-        part: that XNNPACK runs.
-        names: of its operators, ``Convolution (NHWC, F32) IGEMM``.
+        graph: graph of the file.
+        part: partition that XNNPACK runs.
+        names: names of its operators, such as ``Convolution (NHWC, F32) IGEMM``.
     """
     kinds = [graph.operations[index].name for index in part.operations]
-    found: list[int] = []
+    matches: list[int] = []
     at = -1
     for name in names:
-        wanted = KINDS.get(name.partition(" (")[0], frozenset[str]())
+        expected = KINDS.get(name.partition(" (")[0], frozenset[str]())
         for step in range(at + 1, len(kinds)):
-            if kinds[step] in wanted:
+            if kinds[step] in expected:
                 at = step
                 break
             if kinds[step] in PRODUCTS:
                 break
-        found.append(part.operations[max(at, 0)])
-    return found
+        matches.append(part.operations[max(at, 0)])
+    return matches

@@ -1,4 +1,4 @@
-"""The profile of the runner `litert`."""
+"""Profiler of the runner `litert`."""
 
 from __future__ import annotations
 

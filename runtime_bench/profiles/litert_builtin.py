@@ -1,4 +1,4 @@
-"""The profile of the runner `litert-builtin`."""
+"""Profiler of the runner `litert-builtin`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenVINO's own performance counters, node by node of the graph that it made of the file."""
+"""OpenVINO's own performance counters, by node of its compiled graph."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from styleexport.core.arrays import Arrays
 from styleexport.runtime_bench.profiles._onnx_layers import OnnxLayers
-from styleexport.runtime_bench.profiles._profiler import Profiled, Timed, repeated
+from styleexport.runtime_bench.profiles._profiler import Profile, TimedOperation, repeated
 from styleexport.runtime_bench.runners._onnx_batch import widened
-from styleexport.runtime_bench.runners._runner import Arrays, RunOptions
+from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.runners.openvino import RUNNER
 
 EXECUTED = "EXECUTED"
 
 
-def profiler(
-    path: Path, options: RunOptions, inputs: Arrays, layers: Mapping[str, str]
-) -> Profiled:
-    """Return the times that OpenVINO counts of each of its nodes."""
+def profiler(path: Path, options: RunOptions, inputs: Arrays, layers: Mapping[str, str]) -> Profile:
+    """Return OpenVINO's profile."""
     request = RUNNER.compiled(path, options, counts=True).create_infer_request()
     samples: dict[tuple[str, str, str], list[int]] = {}
 
@@ -35,10 +34,10 @@ def profiler(
     runs = repeated(run, collect)
     known = OnnxLayers(widened(path, options.batch), layers)
     rows = (
-        Timed(known.find((name,)) or name, kind, tuple(times), delegate=kernel)
+        TimedOperation(known.find((name,)) or name, kind, tuple(times), delegate=kernel)
         for (name, kind, kernel), times in samples.items()
     )
-    return Profiled(known.with_macs(rows), runs)
+    return Profile(known.with_macs(rows), runs)
 
 
 def _nanoseconds(node: Any) -> int:  # noqa: ANN401 - it has no types

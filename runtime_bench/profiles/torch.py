@@ -1,9 +1,8 @@
-"""The captured program run operation by operation, each timed until it is finished."""
+"""Profiler of captured programs: runs them operation by operation, each timed to its end."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -13,9 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from styleexport.core.arrays import Arrays
+from styleexport.core.macs import operation_macs
 from styleexport.core.program import load_program
-from styleexport.runtime_bench.profiles._profiler import Profiled, Timed, repeated
-from styleexport.runtime_bench.runners._runner import Arrays, RunOptions
+from styleexport.runtime_bench.profiles._profiler import Profile, TimedOperation, repeated
+from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.runners._torch_threads import torch_threads
 from styleexport.runtime_bench.runners.torch import AUTOCAST, LAYOUTS, RUNNER
 
@@ -24,8 +25,8 @@ class Timing(torch.fx.Interpreter):
     """Times the operations of a program.
 
     Args:
-        module: the program.
-        device: that it runs on.
+        module: module of the program.
+        device: device that it runs on.
     """
 
     def __init__(self, module: torch.fx.GraphModule, device: str) -> None:
@@ -37,12 +38,12 @@ class Timing(torch.fx.Interpreter):
         self._node = ""
 
     def run_node(self, n: torch.fx.Node) -> Any:  # noqa: ANN401 - as its base has it
-        """Remember which operation runs."""
+        """Store the name of the operation."""
         self._node = n.name
         return super().run_node(n)
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401
-        """Run one operation, timed apart from what finding it takes."""
+        """Run one operation, timed without the interpreter's own work."""
         before = time.perf_counter_ns()
         value = target(*args, **kwargs)
         self.finish()
@@ -55,15 +56,15 @@ class Timing(torch.fx.Interpreter):
 
 def profiler(
     path: Path, options: RunOptions, inputs: Arrays, layers: Mapping[str, str]
-) -> Profiled | None:
-    """Return the times of the program's operations; None where it is compiled into few kernels.
+) -> Profile | None:
+    """Return the program's profile; None where it is compiled into a few kernels.
 
-    The program's operations are the layers: ``layers`` is not needed.
+    The program's operations are the layers: ``layers`` is not used.
     """
-    asked = {name: RUNNER.setting(options.settings, name) for name in RUNNER.choices}
-    if asked["mode"] == "compile":
+    settings = {name: RUNNER.setting(options.settings, name) for name in RUNNER.choices}
+    if settings["mode"] == "compile":
         return None
-    device, layout = asked["device"], LAYOUTS[asked["layout"]]
+    device, layout = settings["device"], LAYOUTS[settings["layout"]]
     module = load_program(path).module(check_guards=False).to(device)
     module = module.to(memory_format=layout)  # pyright: ignore[reportCallIssue] - torch's stub
     assert isinstance(module, torch.fx.GraphModule)
@@ -74,13 +75,17 @@ def profiler(
         module.forward(*fed)
         timing.finish()
 
-    with torch_threads(options.threads), torch.inference_mode(), _rounded(device, asked["dtype"]):
+    with (
+        torch_threads(options.threads),
+        torch.inference_mode(),
+        _rounded(device, settings["dtype"]),
+    ):
         timing.run(*fed)
         timing.samples.clear()
         runs = repeated(whole, lambda: timing.run(*fed))
-    return Profiled(
+    return Profile(
         tuple(
-            Timed(name, timing.kinds[name], tuple(times), timing.macs[name], device)
+            TimedOperation(name, timing.kinds[name], tuple(times), timing.macs[name], device)
             for name, times in timing.samples.items()
         ),
         runs,
@@ -94,12 +99,12 @@ def _on(device: str, layout: torch.memory_format, value: NDArray[np.float32]) ->
 
 @contextlib.contextmanager
 def _rounded(device: str, dtype: str) -> Generator[None]:
-    """Compute in the type that the runner was asked for."""
-    wanted = AUTOCAST.get(dtype)
+    """Compute in the requested type inside the block."""
+    cast = AUTOCAST.get(dtype)
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = dtype == "tf32"
     try:
-        with torch.autocast(device, wanted, enabled=wanted is not None):
+        with torch.autocast(device, cast, enabled=cast is not None):
             yield
     finally:
         torch.backends.cudnn.allow_tf32 = before
@@ -110,15 +115,11 @@ def _at_once() -> None:
 
 
 def _macs(kind: str, args: tuple[Any, ...], value: Any) -> int:  # noqa: ANN401
-    """Return the MACs of one operation: each output element multiplies a filter of the weight."""
-    if kind in ("aten.conv2d", "aten.convolution"):
-        return value.numel() * math.prod(args[1].shape[1:])
-    if kind in ("aten.linear", "aten.addmm"):
-        weight = args[1] if kind == "aten.linear" else args[2]
-        return value.numel() * weight.shape[1 if kind == "aten.linear" else 0]
-    if kind in ("aten.matmul", "aten.bmm", "aten.mm"):
-        return value.numel() * args[0].shape[-1]
-    return 0
+    """Return the MACs of one operation as it was called."""
+    if not isinstance(value, torch.Tensor):
+        return 0
+    shapes = [x.shape for x in args if isinstance(x, torch.Tensor)]
+    return operation_macs(kind, shapes, value.shape)
 
 
 PROFILER = profiler

@@ -1,1 +1,1 @@
-"""What a picture loses between two files: figures, budgets, and both side by side."""
+"""Picture quality of a file relative to a reference: metrics, budgets, side-by-side views."""

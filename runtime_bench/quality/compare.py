@@ -1,4 +1,4 @@
-"""Any two files of artifacts, judged on the fixed probes."""
+"""Quality comparison of files on the fixed probe pictures."""
 
 from __future__ import annotations
 
@@ -9,29 +9,32 @@ from itertools import groupby
 from msgspec import Struct
 
 from styleexport.core.perceptual import LossNetwork, Lpips
-from styleexport.core.types import Report, Role, Size
+from styleexport.core.types import Progress, Role, Size
 from styleexport.runtime_bench.quality.budget import Budget
 from styleexport.runtime_bench.quality.judge import Judge, Outputs
-from styleexport.runtime_bench.quality.painter import Encoders, open_painter, partner
-from styleexport.runtime_bench.quality.pairs import Pair, Side
+from styleexport.runtime_bench.quality.pairs import FilePair, ModelFile
+from styleexport.runtime_bench.quality.picture_session import (
+    StyleEncoders,
+    open_picture_session,
+    partner,
+)
 from styleexport.runtime_bench.quality.probes import QualityProbe, quality_probes
 from styleexport.runtime_bench.quality.report import QualityReport
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 
 
-class Comparison(Struct, frozen=True, kw_only=True):
-    """Two files, and what the second loses.
+class QualityComparison(Struct, frozen=True, kw_only=True):
+    """The quality of a candidate file relative to a reference.
 
     Attributes:
-        reference: path in its artifact.
-        candidate: path in its artifact.
-        role: of both.
-        runners: of both.
-        judged_through: the float program that paints with the style codes of two encoders; None
-            elsewhere.
-        quality: what the candidate loses.
-        budget: what it may lose; None without one.
-        failures: limits of the budget that do not hold.
+        reference: path of the reference in its artifact.
+        candidate: path of the candidate in its artifact.
+        role: role of both.
+        runners: runners of reference and candidate.
+        judged_through: float program that stylizes with encoders' codes; None for other files.
+        quality: metrics of the candidate.
+        budget: quality budget; None without one.
+        failures: exceeded limits of the budget, one sentence each.
     """
 
     reference: str
@@ -46,29 +49,29 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Compared:
-    """A comparison and the pictures that it speaks of.
+    """A comparison and the outputs behind it.
 
     Attributes:
-        comparison: the figures.
-        probes: the stills, in the order of the outputs.
-        reference: outputs of the stills.
-        candidate: outputs of the stills.
+        comparison: metrics of the candidate.
+        probes: still probes, in the order of the outputs.
+        reference: reference outputs of the stills, [1, 3, H, W] in 0..1 or style codes [1, K].
+        candidate: candidate outputs of the stills.
     """
 
-    comparison: Comparison
+    comparison: QualityComparison
     probes: tuple[QualityProbe, ...]
     reference: Outputs
     candidate: Outputs
 
 
 @dataclass(frozen=True)
-class Jury:
-    """What all comparisons are judged with.
+class JudgeSettings:
+    """Settings of a quality comparison.
 
     Attributes:
-        loss_network: in whose features style is measured.
-        lpips: None leaves LPIPS out.
-        budget: None allows all.
+        loss_network: network in whose features style is measured.
+        lpips: LPIPS metric; None omits it.
+        budget: quality budget; None allows everything.
     """
 
     loss_network: LossNetwork
@@ -77,59 +80,65 @@ class Jury:
 
 
 def compare(
-    pairs: Sequence[Pair],
-    jury: Jury,
+    pairs: Sequence[FilePair],
+    settings: JudgeSettings,
     options: RunOptions | None = None,
-    report: Report = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> tuple[Compared, ...]:
-    """Return what each candidate loses against its reference, in the order of the pairs.
+    """Return the comparison of each candidate with its reference, in the order of the pairs.
+
+    Args:
+        pairs: pairs of files; those of one reference and size should be neighbours.
+        settings: metrics and budget.
+        options: options of the runtimes; None for the defaults.
+        progress: receives progress messages.
 
     Raises:
-        UsageError: the budget limits what was not measured.
+        UsageError: the budget limits a metric that was not measured.
         BadArtifact: a file cannot be loaded or run.
         DeviceError: no runner for a file can run here.
     """
-    encoders = Encoders(options or RunOptions())
-    found: list[Compared] = []
+    encoders = StyleEncoders(options or RunOptions())
+    results: list[Compared] = []
     for (reference, size), group in groupby(pairs, lambda pair: (pair.reference, pair.size)):
         same = list(group)
-        judge = Judge(jury.loss_network, quality_probes(size, _inputs(same)), jury.lpips)
-        report(f"{reference.path}: reference")
-        with open_painter(reference, size, encoders) as session:
+        judge = Judge(settings.loss_network, quality_probes(size, _inputs(same)), settings.lpips)
+        progress(f"{reference.path}: reference")
+        with open_picture_session(reference, size, encoders) as session:
             expected = judge.reference(session)
         for pair in same:
-            report(f"{pair.candidate.path}: compare")
-            with open_painter(pair.candidate, size, encoders) as session:
+            progress(f"{pair.candidate.path}: compare")
+            with open_picture_session(pair.candidate, size, encoders) as session:
                 outputs = judge.outputs(session)
-            comparison = _comparison(pair, judge.report(outputs), jury.budget)
+            comparison = _comparison(pair, judge.report(outputs), settings.budget)
             count = len(judge.stills)
-            found.append(Compared(comparison, judge.stills, expected[:count], outputs[:count]))
-    return tuple(found)
+            results.append(Compared(comparison, judge.stills, expected[:count], outputs[:count]))
+    return tuple(results)
 
 
-def _inputs(pairs: Sequence[Pair]) -> tuple[str, ...]:
-    """Return what the probes of some pairs must hold."""
+def _inputs(pairs: Sequence[FilePair]) -> tuple[str, ...]:
+    """Return the inputs that the probes of some pairs need."""
     sides = [side for pair in pairs for side in (pair.reference, pair.candidate)]
     if sides[0].role is Role.ENCODE:
-        painted = all(_through(side, pairs[0].size) for side in sides)
-        return ("content", "style", "strength") if painted else ("style",)
+        stylized = all(_through(side, pairs[0].size) for side in sides)
+        return ("content", "style", "strength") if stylized else ("style",)
     if not any(side.takes_style for side in sides):
         return ("content",)
-    coded = sides[0].role is Role.TRANSFORM
-    if coded and any(partner(side, Role.ENCODE, pairs[0].size) is None for side in sides):
+    takes_code = sides[0].role is Role.TRANSFORM
+    if takes_code and any(partner(side, Role.ENCODE, pairs[0].size) is None for side in sides):
         return ("content", "strength")
     return ("content", "style", "strength")
 
 
-def _through(side: Side, size: Size) -> str | None:
-    """Return the program that paints with the codes of an encoder."""
+def _through(side: ModelFile, size: Size) -> str | None:
+    """Return the float program that stylizes with an encoder's codes; None for other files."""
     program = partner(side, Role.TRANSFORM, size) if side.role is Role.ENCODE else None
     return None if program is None else program.path
 
 
-def _comparison(pair: Pair, quality: QualityReport, budget: Budget | None) -> Comparison:
+def _comparison(pair: FilePair, quality: QualityReport, budget: Budget | None) -> QualityComparison:
     reference, candidate = pair.reference, pair.candidate
-    return Comparison(
+    return QualityComparison(
         reference=reference.path,
         candidate=candidate.path,
         role=candidate.role,

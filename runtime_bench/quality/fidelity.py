@@ -1,23 +1,21 @@
-"""How near one picture is to another, pixel by pixel: mean squared error, PSNR, SSIM."""
+"""Pixelwise fidelity of pictures and style codes: mean squared error and SSIM."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from styleexport.runtime_bench.parity import EQUAL_DB
-
-Array = NDArray[np.float32]
+from styleexport.core.arrays import Array
 
 
-def squared_error(output: Array, reference: Array) -> float:
+def relative_squared_error(output: Array, reference: Array) -> float:
     """Return the mean squared error as a share of the squared peak; infinite for NaN.
 
-    The peak is 1 for pictures [1, 3, H, W], and the reference's largest absolute value for style
-    codes [1, K].
+    Args:
+        output: pictures [1, 3, H, W] in 0..1, whose peak is 1; or style codes [1, K], whose peak is
+            the reference's largest absolute value.
+        reference: expected values, of the same shape.
     """
     if not np.isfinite(output).all():
         return math.inf
@@ -26,23 +24,15 @@ def squared_error(output: Array, reference: Array) -> float:
     return float(np.mean(difference * difference)) / peak**2
 
 
-def psnr_from_errors(errors: Sequence[float]) -> float:
-    """Return the peak signal-to-noise ratio of pooled errors, 10·log10(1 / mean error), in dB.
-
-    Pooling the error, not the decibels: a picture that is wholly lost is not made up for by others
-    that are perfect. 0 where an error is infinite.
-    """
-    error = sum(errors) / len(errors)
-    if error == 0:
-        return EQUAL_DB
-    return 0.0 if math.isinf(error) else min(EQUAL_DB, -10 * math.log10(error))
-
-
 def ssim(output: Array, reference: Array) -> float:
-    """Return the structural similarity of two pictures [1, 3, H, W] in 0..1; 1 is the same picture.
+    """Return the structural similarity of two pictures, at most 1, which is the same picture.
 
     The mean over channels, Gaussian window of 11 pixels (Wang et al., IEEE TIP 2004, equation 13),
     as torchmetrics computes it.
+
+    Args:
+        output: [1, 3, H, W] in 0..1.
+        reference: expected picture, of the same shape.
     """
     import torch
     from torchmetrics.functional.image import structural_similarity_index_measure
@@ -52,6 +42,6 @@ def ssim(output: Array, reference: Array) -> float:
         torch.from_numpy(image).contiguous(memory_format=torch.channels_last)
         for image in (output, reference)
     ]
-    found = structural_similarity_index_measure(pair[0], pair[1], data_range=1.0)
-    assert isinstance(found, torch.Tensor)
-    return float(found)
+    similarity = structural_similarity_index_measure(pair[0], pair[1], data_range=1.0)
+    assert isinstance(similarity, torch.Tensor)
+    return float(similarity)

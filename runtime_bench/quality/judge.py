@@ -1,4 +1,4 @@
-"""The judge: runs candidates on the probes and holds their pictures against the reference's."""
+"""Quality metrics of candidates on the probes, against one reference."""
 
 from __future__ import annotations
 
@@ -7,51 +7,50 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from styleexport.core.arrays import Array, Run
 from styleexport.core.manifest import SizeFact
 from styleexport.core.perceptual import LossNetwork, Lpips
+from styleexport.core.psnr import pooled_psnr, psnr_from_squared_error
 from styleexport.core.types import Size
-from styleexport.runtime_bench.quality.fidelity import psnr_from_errors, squared_error, ssim
+from styleexport.runtime_bench.quality.fidelity import relative_squared_error, ssim
 from styleexport.runtime_bench.quality.flicker import flicker, flicker_change
 from styleexport.runtime_bench.quality.probes import QualityProbe
 from styleexport.runtime_bench.quality.report import PictureQuality, QualityReport
-from styleexport.runtime_bench.quality.style import Style
-from styleexport.runtime_bench.runners._runner import Run
+from styleexport.runtime_bench.quality.style import StyleFeatures
 
-Array = NDArray[np.float32]
 Outputs = tuple[Array, ...]
 
 
 @dataclass(frozen=True)
 class _Reference:
-    """The reference's output of one still, and what the loss networks say of it.
+    """The reference's output of one still, and its features; those are None for style codes.
 
     Attributes:
-        output: a picture, or a style code, of which nothing else is known.
-        stability_db: the PSNR of the output of the content dithered by half a step of 8 bits.
-        style: of the output.
-        target: of the style picture; None where there is none.
-        content: the content as LPIPS describes it.
-        lpips: of the output to the content.
+        output: picture [1, 3, H, W] in 0..1, or style code [1, K].
+        stability_db: PSNR of the output when the content is dithered by half a step of 8 bits.
+        style: style features of the output.
+        target: style features of the style picture; None without one.
+        content: LPIPS features of the content.
+        lpips: LPIPS between output and content.
     """
 
     output: Array
     stability_db: float | None = None
-    style: Style | None = None
-    target: Style | None = None
+    style: StyleFeatures | None = None
+    target: StyleFeatures | None = None
     content: Sequence[Tensor] | None = None
     lpips: float | None = None
 
 
 class Judge:
-    """Holds what the reference makes of the probes, and judges candidates by it.
+    """Measures candidates against the stored outputs of a reference.
 
     Args:
-        loss_network: in whose features style is measured.
-        probes: those of kind ``pan`` are judged by flicker alone.
-        lpips: None leaves LPIPS out.
+        loss_network: network in whose features style is measured.
+        probes: probes to run; those of kind ``pan`` measure flicker alone.
+        lpips: LPIPS metric; None omits it.
     """
 
     def __init__(
@@ -68,54 +67,64 @@ class Judge:
         self._flicker: float | None = None
 
     def reference(self, session: Run) -> Outputs:
-        """Run the float reference and keep what is needed of it; return its `outputs`."""
+        """Run the float reference, store its outputs and features, and return its `outputs`."""
         outputs = self.outputs(session)
         styles = {id(p.style): p.style for p in self.stills if p.style is not None}
         targets = {key: self._style(picture) for key, picture in styles.items()}
         self._references = tuple(
-            self._perceive(session, probe, output, targets.get(id(probe.style)))
+            self._features(session, probe, output, targets.get(id(probe.style)))
             for probe, output in zip(self.stills, outputs, strict=False)
         )
         self._flicker = flicker(outputs[len(self.stills) :]) if len(self.pan) > 1 else None
         return outputs
 
     def outputs(self, session: Run) -> Outputs:
-        """Return what a session computes of every probe, stills first; pictures cut to 0..1."""
+        """Return the outputs of all probes, stills first; pictures are clipped to 0..1."""
         return tuple(_run(session, probe) for probe in (*self.stills, *self.pan))
 
     def psnr(self, session: Run, every: int = 1) -> float:
-        """Return the pooled PSNR of a candidate in dB, for inner loops: no style, no pan.
+        """Return the pooled PSNR of a candidate in dB alone, for inner loops.
 
         Args:
-            session: the candidate.
-            every: runs only each n-th still; 3 leaves six of sixteen, of all kinds and styles.
+            session: candidate.
+            every: runs every n-th still only; 3 leaves six of sixteen, of all kinds and styles.
+
+        Raises:
+            ValueError: there is no reference yet.
         """
         self._check_reference()
         pairs = zip(self.stills[::every], self._references[::every], strict=True)
-        return psnr_from_errors([squared_error(_run(session, p), r.output) for p, r in pairs])
+        return pooled_psnr([relative_squared_error(_run(session, p), r.output) for p, r in pairs])
 
     def __call__(self, session: Run) -> QualityReport:
-        """Run a candidate and return what it loses."""
+        """Return the metrics of a candidate; see `report`."""
         return self.report(self.outputs(session))
 
     def report(self, outputs: Outputs) -> QualityReport:
-        """Return what a candidate loses, from its `outputs`."""
+        """Return the metrics of a candidate.
+
+        Args:
+            outputs: its `outputs`.
+
+        Raises:
+            ValueError: there is no reference yet.
+        """
         errors = self._errors(outputs[: len(self.stills)])
         rows = [self._row(index, outputs[index], error) for index, error in enumerate(errors)]
         stable = [error for error, row in zip(errors, rows, strict=True) if row.is_stable]
         worst = min(rows, key=lambda row: row.psnr_db)
-        similar = [row.ssim for row in rows if row.ssim is not None]
+        similarities = [row.ssim for row in rows if row.ssim is not None]
         height, width = next(iter(self.stills[0].inputs.values())).shape[2:]
         pan = self._pan(outputs)
         return QualityReport(
             loss_network=self.loss_network.name,
             size=SizeFact.of(Size(height, width)),
-            psnr_db=round(psnr_from_errors(errors), 2),
-            stable_psnr_db=round(psnr_from_errors(stable), 2) if stable else None,
+            psnr_db=round(pooled_psnr(errors), 2),
+            stable_psnr_db=round(pooled_psnr(stable), 2) if stable else None,
             worst_psnr_db=worst.psnr_db,
             worst_picture=worst.name,
-            ssim=round(sum(similar) / len(similar), 5) if similar else None,
-            worst_ssim=min(similar) if similar else None,
+            ssim=round(sum(similarities) / len(similarities), 5) if similarities else None,
+            worst_ssim=min(similarities) if similarities else None,
             style_change=_change([row.style_distance for row in rows]),
             gram_change=_change([row.gram_distance for row in rows]),
             lpips_change=_change([row.lpips for row in rows]),
@@ -127,7 +136,7 @@ class Judge:
     def _errors(self, outputs: Sequence[Array]) -> list[float]:
         self._check_reference()
         pairs = zip(outputs, self._references, strict=True)
-        return [squared_error(output, reference.output) for output, reference in pairs]
+        return [relative_squared_error(output, reference.output) for output, reference in pairs]
 
     def _check_reference(self) -> None:
         if not self._references:
@@ -139,13 +148,13 @@ class Judge:
         frames = [np.nan_to_num(frame) for frame in outputs[len(self.stills) :]]
         return round(self._flicker, 6), round(flicker(frames), 6)
 
-    def _perceive(
-        self, session: Run, probe: QualityProbe, output: Array, target: Style | None
+    def _features(
+        self, session: Run, probe: QualityProbe, output: Array, target: StyleFeatures | None
     ) -> _Reference:
         if output.ndim != 4:
             return _Reference(output)
         dithered = _run(session, _dithered(probe))
-        stability = round(psnr_from_errors([squared_error(dithered, output)]), 2)
+        stability = round(psnr_from_squared_error(relative_squared_error(dithered, output)), 2)
         content = None
         if self.lpips is not None and probe.content is not None:
             content = self.lpips.describe(torch.from_numpy(probe.content))
@@ -153,17 +162,17 @@ class Judge:
         return _Reference(output, stability, self._style(output), target, content, lpips)
 
     def _row(self, index: int, output: Array, error: float) -> PictureQuality:
-        """Return what the candidate's output of one still loses."""
+        """Return the metrics of the candidate's output of one still."""
         probe, reference = self.stills[index], self._references[index]
-        decibels = round(psnr_from_errors([error]), 2)
+        decibels = round(psnr_from_squared_error(error), 2)
         if reference.style is None:
             return PictureQuality(name=probe.name, kind=probe.kind, psnr_db=decibels)
         output = np.nan_to_num(output)
         target = reference.target or reference.style
         style, gram = self._style(output).distances(target, self.loss_network)
-        own = (0.0, 0.0)
+        reference_distances = (0.0, 0.0)
         if reference.target is not None:
-            own = reference.style.distances(target, self.loss_network)
+            reference_distances = reference.style.distances(target, self.loss_network)
         lpips = self._lpips(reference.content, output)
         return PictureQuality(
             name=probe.name,
@@ -171,16 +180,16 @@ class Judge:
             psnr_db=decibels,
             stability_db=reference.stability_db,
             ssim=round(ssim(output, reference.output), 5),
-            style_distance=(round(own[0], 6), round(style, 6)),
-            gram_distance=(round(own[1], 6), round(gram, 6)),
+            style_distance=(round(reference_distances[0], 6), round(style, 6)),
+            gram_distance=(round(reference_distances[1], 6), round(gram, 6)),
             lpips=None if lpips is None else (reference.lpips or 0.0, lpips),
         )
 
-    def _style(self, image: Array) -> Style:
-        return Style.of(image, self.loss_network)
+    def _style(self, image: Array) -> StyleFeatures:
+        return StyleFeatures.of(image, self.loss_network)
 
     def _lpips(self, content: Sequence[Tensor] | None, output: Array) -> float | None:
-        """Return LPIPS of an output to a described content; None without either."""
+        """Return LPIPS between an output and content features; None without either."""
         if self.lpips is None or content is None:
             return None
         described = self.lpips.describe(torch.from_numpy(np.ascontiguousarray(output)))
@@ -188,11 +197,11 @@ class Judge:
 
 
 def _dithered(probe: QualityProbe) -> QualityProbe:
-    """Return the probe with every value of its content moved by up to half a step of 8 bits."""
+    """Return the probe with its content dithered by up to ±½ step of 8 bits."""
     if probe.content is None:
         return probe
-    moved = np.random.default_rng(0).uniform(-0.5 / 255, 0.5 / 255, probe.content.shape)
-    content = np.clip(probe.content + moved, 0, 1).astype(np.float32)
+    noise = np.random.default_rng(0).uniform(-0.5 / 255, 0.5 / 255, probe.content.shape)
+    content = np.clip(probe.content + noise, 0, 1).astype(np.float32)
     return replace(probe, inputs={**probe.inputs, "content": content})
 
 
@@ -200,12 +209,12 @@ def _run(session: Run, probe: QualityProbe) -> Array:
     (output,) = session(probe.inputs).values()
     if output.ndim != 4:
         return output
-    # What is shown is cut to 0..1; what is not finite stays visible as NaN.
+    # Pictures are clipped for display; infinities become NaN, which stays visible.
     return np.where(np.isfinite(output), np.clip(output, 0, 1), np.nan).astype(np.float32)
 
 
 def _change(pairs: Sequence[tuple[float, float] | None]) -> float | None:
-    """Return the relative change of the summed figures; without a reference's, the mean."""
+    """Return the relative change of the sums; the candidate's mean where the reference's is 0."""
     known = [pair for pair in pairs if pair is not None]
     if not known:
         return None

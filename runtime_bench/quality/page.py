@@ -1,106 +1,120 @@
-"""Comparisons as one HTML file that needs nothing else: figures, pictures side by side."""
+"""Quality comparisons as one self-contained HTML file: figures, and pictures side by side."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from styleexport.core.images import image_from_array
-from styleexport.runtime_bench.quality import words
+from styleexport.runtime_bench.quality import columns
 from styleexport.runtime_bench.quality.closeups import (
     DifferenceScale,
     shown_pictures,
-    worst_places,
+    worst_regions,
 )
-from styleexport.runtime_bench.quality.compare import Compared, Comparison
+from styleexport.runtime_bench.quality.compare import Compared, QualityComparison
+from styleexport.runtime_bench.report.number_format import unit_interval
+from styleexport.runtime_bench.report.templates import render_template
 
-MOST_IN_FULL = 3
-STYLE = """
-:root { color-scheme: light dark; --line: #d6d6d6; --faint: #666; --bad: #b3261e; }
-@media (prefers-color-scheme: dark) { :root { --line: #444; --faint: #a5a5a5; --bad: #ff8a80; } }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1500px;
-  padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 3rem; overflow-wrap: anywhere; }
-p, figcaption, summary { color: var(--faint); }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { border-bottom: 1px solid var(--line); padding: .25rem .8rem .25rem 0; text-align: right;
-  white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-.wide { overflow-x: auto; } .bad { color: var(--bad); font-weight: 600; }
-.row { display: grid; gap: .75rem; margin: 0 0 1.25rem; }
-.five { grid-template-columns: repeat(5, 1fr); } .four { grid-template-columns: repeat(4, 1fr); }
-.six { grid-template-columns: repeat(6, 1fr); }
-figure { margin: 0; min-width: 0; } figcaption { font-size: .85rem; overflow-wrap: anywhere; }
-img { width: 100%; height: auto; display: block; } .zoom { image-rendering: pixelated; }
-@media (max-width: 700px) { .five, .four, .six { grid-template-columns: repeat(2, 1fr); } }
-"""
+# Fourteen files in full would make a page of 50 MB.
+MAX_IN_FULL = 3
 
 
-def page(found: Sequence[Compared]) -> str:
-    """Return the page of some comparisons: the worst picture of each kind, and the worst places.
+@dataclass(frozen=True)
+class PageImage:
+    """An embedded picture.
 
-    Of more than three files only the one worst picture of each is shown: a page of fourteen files
-    would have 50 MB.
+    Attributes:
+        caption: text below the picture.
+        width: width in pixels.
+        height: height in pixels.
+        png_base64: contents of a PNG file.
     """
-    comparisons = [item.comparison for item in found]
+
+    caption: str
+    width: int
+    height: int
+    png_base64: str
+
+    @classmethod
+    def of(cls, caption: str, image: Image.Image) -> PageImage:
+        """Return a picture with its caption."""
+        encoded = io.BytesIO()
+        image.save(encoded, format="PNG", optimize=True)
+        png = base64.b64encode(encoded.getvalue()).decode()
+        return cls(caption, image.width, image.height, png)
+
+
+@dataclass(frozen=True)
+class PageSection:
+    """One comparison on the page.
+
+    Attributes:
+        comparison: figures, runners and failures.
+        rows: content, style, reference, candidate and difference of each shown picture.
+        regions: enlarged regions of the largest error, reference and candidate in turn.
+        figures: figures of every picture, formatted.
+    """
+
+    comparison: QualityComparison
+    rows: tuple[tuple[PageImage, ...], ...]
+    regions: tuple[PageImage, ...]
+    figures: tuple[tuple[str, ...], ...]
+
+
+def page(results: Sequence[Compared]) -> str:
+    """Return the page: for each comparison the worst picture of each kind and the worst regions.
+
+    Of more than three files only the one worst picture of each is shown.
+
+    Args:
+        results: one comparison or more.
+    """
+    comparisons = [item.comparison for item in results]
     quality = comparisons[0].quality
-    summary = _table(
-        ("file", "role", "size", *words.HEADER),
-        [(c.candidate, c.role, str(c.quality.size.size()), *words.cells(c)) for c in comparisons],
-    )
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            '<html lang="en"><head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{_title(comparisons)}</title><style>{STYLE}</style></head><body>",
-            f"<h1>{_title(comparisons)}</h1>",
-            f"<p>{len(quality.pictures)} pictures a file, style in the features of "
-            f"{escape(quality.loss_network)}. {escape(words.NOTE)}</p>",
-            summary,
-            *(_section(item, brief=len(found) > MOST_IN_FULL) for item in found),
-            "</body></html>\n",
-        ]
+    return render_template(
+        __package__ or "",
+        "page.html.j2",
+        title=_title(comparisons),
+        picture_count=len(quality.pictures),
+        loss_network=quality.loss_network,
+        note=columns.NOTE,
+        header=("file", "role", "size", *columns.HEADER),
+        summary=[
+            (c.candidate, c.role.value, str(c.quality.size.size()), *columns.cells(c))
+            for c in comparisons
+        ],
+        sections=[_section(item, brief=len(results) > MAX_IN_FULL) for item in results],
+        picture_header=columns.PICTURE_HEADER,
     )
 
 
-def _title(comparisons: Sequence[Comparison]) -> str:
+def _title(comparisons: Sequence[QualityComparison]) -> str:
     if len(comparisons) == 1:
-        return escape(f"What {Path(comparisons[0].candidate).name} loses")
+        return f"What {Path(comparisons[0].candidate).name} loses"
     return f"What {len(comparisons)} files lose"
 
 
-def _section(compared: Compared, *, brief: bool) -> str:
-    comparison = compared.comparison
-    runners = f"{comparison.runners[0]} and {comparison.runners[1]}"
-    through = comparison.judged_through
-    parts = [
-        f"<h2>{escape(comparison.candidate)}</h2>",
-        f"<p>against {escape(comparison.reference)}, run by {escape(runners)}"
-        + (f"; judged by what {escape(through)} paints with its codes" if through else "")
-        + "</p>",
-        *(f'<p class="bad">{escape(failure)}</p>' for failure in comparison.failures),
-    ]
+def _section(compared: Compared, *, brief: bool) -> PageSection:
+    rows: tuple[tuple[PageImage, ...], ...] = ()
+    regions: tuple[PageImage, ...] = ()
     if compared.reference[0].ndim == 4:
         scale = DifferenceScale.of(compared)
         shown = shown_pictures(compared, most=1 if brief else None)
-        parts += [_pictures(compared, index, scale) for index in shown]
-        parts.append(_places(compared))
-    rows = [words.picture_cells(picture) for picture in comparison.quality.pictures]
-    parts.append(
-        f"<details><summary>all {len(rows)} pictures in figures</summary>"
-        f"{_table(words.PICTURE_HEADER, rows)}</details>"
-    )
-    return "\n".join(parts)
+        rows = tuple(_picture_row(compared, index, scale) for index in shown)
+        regions = _regions(compared)
+    pictures = compared.comparison.quality.pictures
+    figures = tuple(columns.picture_cells(picture) for picture in pictures)
+    return PageSection(compared.comparison, rows, regions, figures)
 
 
-def _pictures(compared: Compared, index: int, scale: DifferenceScale) -> str:
-    """Return one row: content, style, reference, candidate, difference."""
+def _picture_row(compared: Compared, index: int, scale: DifferenceScale) -> tuple[PageImage, ...]:
+    """Return content, style (where there is one), reference, candidate and difference."""
     probe = compared.probes[index]
     reference, candidate = compared.reference[index], compared.candidate[index]
     figure = compared.comparison.quality.pictures[index]
@@ -108,43 +122,16 @@ def _pictures(compared: Compared, index: int, scale: DifferenceScale) -> str:
         (f"content: {probe.name}", probe.content),
         ("style", probe.style),
         ("reference", reference),
-        (f"candidate: {figure.psnr_db:.1f} dB, SSIM {words.index(figure.ssim)}", candidate),
+        (f"candidate: {figure.psnr_db:.1f} dB, SSIM {unit_interval(figure.ssim)}", candidate),
     )
-    shown = [_figure(t, image_from_array(array)) for t, array in arrays if array is not None]
-    shown.append(_figure(scale.words, scale.map(reference, candidate)))
-    return f'<div class="row {"five" if len(shown) == 5 else "four"}">{"".join(shown)}</div>'
+    images = [PageImage.of(c, image_from_array(array)) for c, array in arrays if array is not None]
+    return (*images, PageImage.of(scale.caption, scale.map(reference, candidate)))
 
 
-def _places(compared: Compared) -> str:
-    """Return the worst places, reference and candidate."""
-    shown: list[str] = []
-    for place in worst_places(compared):
-        where = f"{compared.probes[place.picture].name}, column {place.left}, row {place.top}"
+def _regions(compared: Compared) -> tuple[PageImage, ...]:
+    images: list[PageImage] = []
+    for region in worst_regions(compared):
+        where = f"{compared.probes[region.picture].name}, column {region.left}, row {region.top}"
         for side, outputs in (("reference", compared.reference), ("candidate", compared.candidate)):
-            crop = place.cut(outputs[place.picture])
-            shown.append(_figure(f"{side}: {where}", crop, kind="zoom"))
-    return f'<div class="row six">{"".join(shown)}</div>'
-
-
-def _figure(caption: str, image: Image.Image, kind: str = "") -> str:
-    encoded = io.BytesIO()
-    image.save(encoded, format="PNG", optimize=True)
-    data = base64.b64encode(encoded.getvalue()).decode()
-    return (
-        f'<figure><img class="{kind}" alt="{escape(caption)}" width="{image.width}" '
-        f'height="{image.height}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    def line(tag: str, cells: Sequence[str]) -> str:
-        marks = (' class="bad"' if cell == "FAIL" else "" for cell in cells)
-        inner = (f"<{tag}{m}>{escape(c)}</{tag}>" for m, c in zip(marks, cells, strict=True))
-        return f"<tr>{''.join(inner)}</tr>"
-
-    body = "".join(line("td", row) for row in rows)
-    return (
-        f'<div class="wide"><table><thead>{line("th", header)}</thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+            images.append(PageImage.of(f"{side}: {where}", region.cut(outputs[region.picture])))
+    return tuple(images)

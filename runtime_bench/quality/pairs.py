@@ -1,4 +1,4 @@
-"""Which files of which artifacts are held against each other, from what a user types."""
+"""Selection of the files to compare, from names that a user types."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from styleexport.core.errors import BadArtifact, UsageError
+from styleexport.core.errors import UsageError
 from styleexport.core.manifest import (
     FILE_NAME,
     FileFact,
@@ -16,22 +16,23 @@ from styleexport.core.manifest import (
     read_manifest,
 )
 from styleexport.core.types import Precision, Role, Size
+from styleexport.runtime_bench.diff.probed_file import artifact_of
 
 FLOAT = "float"
 
 
 @dataclass(frozen=True)
-class Side:
-    """A file or float program of an artifact.
+class ModelFile:
+    """An exported file or float program of an artifact.
 
     Attributes:
-        folder: of the artifact.
-        manifest: of the artifact.
-        path: below the folder.
-        role: what it computes.
-        sizes: that it takes; () for any.
-        target: its format; None for a program.
-        precision: None for a program.
+        folder: artifact directory.
+        manifest: manifest of the artifact.
+        path: path below the folder.
+        role: role of the file.
+        sizes: accepted sizes; () for any.
+        target: format of the file; None for a program.
+        precision: precision of the file; None for a program.
     """
 
     folder: Path
@@ -44,17 +45,17 @@ class Side:
 
     @property
     def file(self) -> Path:
-        """Where it lies."""
+        """Path of the file."""
         return self.folder / self.path
 
     @property
-    def is_file(self) -> bool:
-        """Whether it is an exported file; otherwise it is a program."""
+    def is_exported(self) -> bool:
+        """Whether it is an exported file and not a program."""
         return self.target is not None
 
     @property
     def takes_style(self) -> bool:
-        """Whether a style comes in with the content."""
+        """Whether it takes a style besides the content."""
         return any(
             item.kind == "style_code" or item.name == "style"
             for fact in self.manifest.files
@@ -63,27 +64,33 @@ class Side:
         )
 
     def takes(self, size: Size) -> bool:
-        """Whether it runs pictures of a size."""
+        """Whether it accepts a size."""
         return not self.sizes or size in self.sizes
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A candidate, what it is held against, and the size of the pictures."""
+class FilePair:
+    """A candidate and its reference.
 
-    reference: Side
-    candidate: Side
+    Attributes:
+        reference: file or program to compare with.
+        candidate: file or program to judge.
+        size: size of the pictures.
+    """
+
+    reference: ModelFile
+    candidate: ModelFile
     size: Size
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What of an artifact is compared; None is all.
+class FileFilter:
+    """The files of an artifact to compare; None is all.
 
     Attributes:
-        size: of the pictures.
-        role: of the files.
-        target: their format.
+        size: size of the pictures.
+        role: role of the files.
+        target: format of the files.
     """
 
     size: Size | None = None
@@ -91,23 +98,23 @@ class Choice:
     target: str | None = None
 
 
-def sides_of(folder: Path, manifest: Manifest | None = None) -> tuple[Side, ...]:
+def model_files_of(folder: Path, manifest: Manifest | None = None) -> tuple[ModelFile, ...]:
     """Return the float programs of an artifact, then its files.
 
     Args:
-        folder: of the artifact.
-        manifest: None reads it, and checks every file.
+        folder: artifact directory.
+        manifest: manifest; None reads it and checks every file.
 
     Raises:
         BadArtifact: the folder is not an artifact, or a file of it was altered.
     """
     manifest = manifest or read_manifest(folder)
     programs = [
-        Side(folder, manifest, fact.path, fact.role, _program_sizes(manifest, fact))
+        ModelFile(folder, manifest, fact.path, fact.role, _program_sizes(manifest, fact))
         for fact in manifest.programs
     ]
     files = [
-        Side(folder, manifest, f.path, f.role, _file_sizes(f), f.target, f.precision)
+        ModelFile(folder, manifest, f.path, f.role, _file_sizes(f), f.target, f.precision)
         for f in manifest.files
     ]
     return (*programs, *files)
@@ -119,24 +126,24 @@ def _file_sizes(fact: FileFact) -> tuple[Size, ...]:
 
 
 def _program_sizes(manifest: Manifest, program: ProgramFact) -> tuple[Size, ...]:
-    """Return the size of a program; () where the files made of it take several or any."""
+    """Return the size of a program; () where the files exported from it take several or any."""
     own: tuple[SizeFact | None, ...] = tuple(
         fact.size for fact in manifest.files if fact.role is program.role
     )
     return () if None in own else (program.size.size(),)
 
 
-def pairs_of(names: Sequence[str], choice: Choice) -> tuple[Pair, ...]:
-    """Return what is compared with what.
+def pairs_of(names: Sequence[str], choice: FileFilter) -> tuple[FilePair, ...]:
+    """Return the pairs that names stand for.
 
     Args:
-        names: an artifact folder, which compares every file of it with its float program; one and a
-            candidate; one, a reference and a candidate; or two files of two artifacts. Files are
+        names: an artifact folder, whose files are all compared with the float program; a folder and
+            a candidate; a folder, a reference and a candidate; or files of two artifacts. Files are
             named by path or by precision; ``float`` is the float program.
-        choice: narrows what a precision or a folder means.
+        choice: restricts the files that a precision or a folder stands for.
 
     Raises:
-        UsageError: a name fits nothing, or the files have no role and size in common.
+        UsageError: a name stands for no file, or the files have no role and size in common.
         BadArtifact: an artifact is damaged, or a file lies in none.
     """
     if Path(names[0]).is_dir() and (Path(names[0]) / FILE_NAME).is_file() and len(names) <= 3:
@@ -147,54 +154,56 @@ def pairs_of(names: Sequence[str], choice: Choice) -> tuple[Pair, ...]:
             "[CANDIDATE]`, or two files of two artifacts"
         )
     reference, candidate = (_at(Path(name)) for name in names)
-    found = tuple(_matched([reference], [candidate], choice))
-    if not found:
+    pairs = tuple(_matched([reference], [candidate], choice))
+    if not pairs:
         raise _nothing_in_common([reference], [candidate], choice)
-    return found
+    return pairs
 
 
-def _within(folder: Path, names: Sequence[str], choice: Choice) -> tuple[Pair, ...]:
+def _within(folder: Path, names: Sequence[str], choice: FileFilter) -> tuple[FilePair, ...]:
     """Return the pairs of one artifact."""
-    sides = sides_of(folder)
+    sides = model_files_of(folder)
     references = _named(folder, sides, names[0] if len(names) == 2 else FLOAT, choice)
     if names:
         candidates = _named(folder, sides, names[-1], choice)
     else:
         candidates = [
-            side for side in sides if side.is_file and choice.target in (None, side.target)
+            side for side in sides if side.is_exported and choice.target in (None, side.target)
         ]
-    found = tuple(_matched(references, candidates, choice))
-    if not found:
+    pairs = tuple(_matched(references, candidates, choice))
+    if not pairs:
         raise _nothing_in_common(references, candidates, choice)
-    return found
+    return pairs
 
 
-def _named(folder: Path, sides: Sequence[Side], name: str, choice: Choice) -> list[Side]:
-    """Return the sides that a precision, a path, or ``float`` means."""
+def _named(
+    folder: Path, sides: Sequence[ModelFile], name: str, choice: FileFilter
+) -> list[ModelFile]:
+    """Return the files that a precision, a path, or ``float`` stands for."""
     if name == FLOAT:
-        programs = [side for side in sides if not side.is_file]
+        programs = [side for side in sides if not side.is_exported]
         return programs or [side for side in sides if side.precision is Precision.FP32]
-    found = [
+    matches = [
         side
         for side in sides
         if (side.precision == name and choice.target in (None, side.target))
         or side.path == name
         or side.file.resolve() == Path(name).resolve()
     ]
-    if not found:
+    if not matches:
         held = dict.fromkeys(s.precision.value for s in sides if s.precision is not None)
         target = f" for {choice.target}" if choice.target is not None else ""
         raise UsageError(
             f"{folder} holds no {name!r}{target}: expected {FLOAT}, {', '.join(held)} or the path "
             f"of a file; `styleexport inspect {folder}` lists them"
         )
-    return found
+    return matches
 
 
 def _matched(
-    references: Sequence[Side], candidates: Sequence[Side], choice: Choice
-) -> Iterator[Pair]:
-    """Yield each candidate with its reference: of its role and size, of its target if it can be."""
+    references: Sequence[ModelFile], candidates: Sequence[ModelFile], choice: FileFilter
+) -> Iterator[FilePair]:
+    """Yield each candidate with a reference of its role and size, preferably of its target."""
     for candidate in candidates:
         if choice.role not in (None, candidate.role):
             continue
@@ -208,44 +217,38 @@ def _matched(
             if choice.size in (None, size):
                 reference = next((side for side in fitting if side.takes(size)), None)
                 if reference is not None:
-                    yield Pair(reference, candidate, size)
+                    yield FilePair(reference, candidate, size)
 
 
-def _sizes(references: Sequence[Side], candidate: Side) -> tuple[Size, ...]:
-    """Return the sizes of a candidate; for one of any size those of its references and probes."""
+def _sizes(references: Sequence[ModelFile], candidate: ModelFile) -> tuple[Size, ...]:
+    """Return the sizes of a candidate; for any size those of its references or probes."""
     sizes = candidate.sizes or tuple(size for side in references for size in side.sizes)
     probes = (p.size.size() for p in candidate.manifest.probes if p.role is candidate.role)
     return tuple(dict.fromkeys(sizes)) or tuple(probes)[:1]
 
 
 def _nothing_in_common(
-    references: Sequence[Side], candidates: Sequence[Side], choice: Choice
+    references: Sequence[ModelFile], candidates: Sequence[ModelFile], choice: FileFilter
 ) -> UsageError:
-    def words(sides: Sequence[Side]) -> str:
+    def names(sides: Sequence[ModelFile]) -> str:
         known = [f"{s.role} {' '.join(map(str, s.sizes)) or 'any size'}" for s in sides]
         return ", ".join(dict.fromkeys(known)) or "none"
 
-    asked = " ".join(str(x) for x in (choice.role, choice.size, choice.target) if x is not None)
+    requested = " ".join(str(x) for x in (choice.role, choice.size, choice.target) if x is not None)
     return UsageError(
-        f"nothing to compare{' at ' + asked if asked else ''}: the reference computes "
-        f"{words(references)} and the candidate {words(candidates)}; name two files of one role "
+        f"nothing to compare{' at ' + requested if requested else ''}: the reference computes "
+        f"{names(references)} and the candidate {names(candidates)}; name two files of one role "
         "and size"
     )
 
 
-def _at(path: Path) -> Side:
-    """Return the side of a file, found by the manifest above it."""
-    for folder in path.resolve().parents:
-        if not (folder / FILE_NAME).is_file():
-            continue
-        name = path.resolve().relative_to(folder).as_posix()
-        for side in sides_of(folder):
-            if side.path == name:
-                return side
-        raise UsageError(
-            f"{folder / FILE_NAME} lists no file {name}; `styleexport inspect {folder}` lists them"
-        )
-    raise BadArtifact(
-        f"{path} is in no artifact: expected a file below a folder with a {FILE_NAME}; make one "
-        "with `styleexport export`"
+def _at(path: Path) -> ModelFile:
+    """Return a file by its path, from the manifest of its artifact."""
+    folder = artifact_of(path)
+    name = path.resolve().relative_to(folder).as_posix()
+    for side in model_files_of(folder):
+        if side.path == name:
+            return side
+    raise UsageError(
+        f"{folder / FILE_NAME} lists no file {name}; `styleexport inspect {folder}` lists them"
     )

@@ -1,14 +1,13 @@
-"""The fixed pictures that quality is judged on: the same for every network, at every size.
+"""Fixed probe pictures of the quality metrics, the same for every network, at any size.
 
-Photographs and paintings are the shipped ones, but mirrored, and crops where calibration sees the
-middle of the whole picture: no probe is a picture that ranges were taken from. Gradients show
-banding, text shows lost edges, saturated colours show clipped ranges. A window that moves over one
-photograph, a few pixels a frame, shows flicker.
+Photographs and paintings are the shipped ones, mirrored, and crops where calibration uses the
+centre of the whole picture, so that no probe is a calibration picture. Gradients reveal banding,
+text lost edges, saturated colours clipped ranges, and a pan over one photograph flicker.
 
-What is drawn here has shapes and the grain of a camera in dim light. A picture that is nothing but
-a clean gradient has features of almost no variance, and instance normalisation divides by it: the
-float network then paints the rounding of its own input (dithering it by half a step of 8 bits costs
-fast-style 17 dB), and nothing can be told from a file that paints another.
+Synthetic pictures have shapes and camera noise of dim light. The features of a clean gradient have
+almost no variance, by which instance normalization divides: the float network then amplifies the
+rounding of its input (dithering by half a step of 8 bits costs fast-style 17 dB), which says
+nothing about a file.
 """
 
 from __future__ import annotations
@@ -21,18 +20,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from styleexport.core.arrays import Array
 from styleexport.core.assets import folder
 from styleexport.core.images import array_from_image, read_image
+from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Size
 
-Array = NDArray[np.float32]
-Kind = Literal["photograph", "gradient", "text", "colours", "painting", "pan"]
+PictureKind = Literal["photograph", "gradient", "text", "colours", "painting", "pan"]
 
 # Name → centre of the crop, as shares of the mirrored picture's width and height.
 PHOTOGRAPHS = {
-    "city": (0.42, 0.45), "fruit": (0.5, 0.5), "harbour": (0.25, 0.4), "night": (0.45, 0.55),
-}  # fmt: skip
-# One of full colours, one of hardly any.
+    "city": (0.42, 0.45),
+    "fruit": (0.5, 0.5),
+    "harbour": (0.25, 0.4),
+    "night": (0.45, 0.55),
+}
+# One saturated, one almost grey.
 PAINTINGS = {"glass": (0.35, 0.6), "ink": (0.6, 0.35)}
 PANNED = "hills"
 ZOOM = 1.5
@@ -46,28 +49,34 @@ WORDS = "Sphinx of black quartz, judge my vow. 0123456789 Fjord & waltz? "
 
 @dataclass(frozen=True)
 class ProbePicture:
-    """A picture of the probe set, [1, 3, H, W] in 0..1, all values multiples of 1/255."""
+    """A picture of the probe set.
+
+    Attributes:
+        name: unique name.
+        kind: kind of the picture.
+        array: [1, 3, H, W] in 0..1, all values multiples of 1/255.
+    """
 
     name: str
-    kind: Kind
+    kind: PictureKind
     array: Array
 
 
 @dataclass(frozen=True)
 class QualityProbe:
-    """One run of a session, and the pictures that its output is held against.
+    """Inputs of one inference, and the pictures that its output is compared with.
 
     Attributes:
         name: content, and style where there is one: ``city, glass``.
-        kind: of the content. Probes of kind ``pan`` are the frames of one pan, in order: each shows
-            what the last one showed, `PAN_STEP` columns further left.
-        inputs: by name, as a session takes them.
-        content: the content picture; None where the output is a style code.
-        style: the style picture; None for a network with a style of its own.
+        kind: kind of the content. Probes of kind ``pan`` are consecutive frames of one pan: each
+            shows the previous one shifted to the left by `PAN_STEP` columns.
+        inputs: input name → array.
+        content: content picture [1, 3, H, W] in 0..1; None where the output is a style code.
+        style: style picture [1, 3, H, W] in 0..1; None for a network with one style of its own.
     """
 
     name: str
-    kind: Kind
+    kind: PictureKind
     inputs: dict[str, Array]
     content: Array | None
     style: Array | None
@@ -75,7 +84,7 @@ class QualityProbe:
 
 def probe_pictures(size: Size) -> tuple[ProbePicture, ...]:
     """Return the content pictures at a size: four photographs, two gradients, text and colours."""
-    drawn: tuple[tuple[str, Kind, Image.Image], ...] = (
+    drawn: tuple[tuple[str, PictureKind, Image.Image], ...] = (
         ("sky", "gradient", _scene(_sky(size), (28, 34, 40), (220, 60, 40), (240, 238, 230))),
         ("dusk", "gradient", _scene(_dusk(size), (2, 2, 4), (222, 214, 190), (96, 40, 34))),
         ("letters", "text", _letters(size)),
@@ -100,7 +109,7 @@ def style_pictures(size: Size) -> tuple[ProbePicture, ...]:
 
 
 def pan_pictures(size: Size) -> tuple[ProbePicture, ...]:
-    """Return the frames of a pan to the right, `PAN_STEP` pixels a frame."""
+    """Return the frames of a pan to the right by `PAN_STEP` pixels per frame."""
     travel = PAN_STEP * (PAN_FRAMES - 1)
     wide = _shipped("content", PANNED, (0.5, 0.5), Size(size.height, size.width + travel))
     starts = range(0, travel + 1, PAN_STEP)
@@ -115,41 +124,42 @@ def quality_probes(
     inputs: Collection[str],
     encode: Callable[[Array], Array] | None = None,
 ) -> tuple[QualityProbe, ...]:
-    """Return the probes of a graph: every content in every style, and a pan in the first.
+    """Return the probes of a graph: every content in every style, and a pan in the first style.
 
     Args:
-        size: of all pictures.
-        inputs: the names of the graph's inputs: ``content``, ``style``, ``style_code``,
-            ``strength``; in the order of its role.
-        encode: style picture → style code [1, K]; for graphs that take ``style_code``.
+        size: size of all pictures.
+        inputs: names of the graph's inputs, in the order of its role: ``content``, ``style``,
+            ``style_code``, ``strength``.
+        encode: style picture [1, 3, H, W] in 0..1 → style code [1, K]; for graphs that take
+            ``style_code``.
     """
     if "content" not in inputs:
         pictures = (*style_pictures(size), *probe_pictures(size))
         return tuple(QualityProbe(p.name, p.kind, {"style": p.array}, None, None) for p in pictures)
     styled = "style" in inputs or "style_code" in inputs
     styles = style_pictures(size) if styled else (None,)
-    given = [_style_inputs(style, inputs, encode) for style in styles]
+    style_inputs = [_style_inputs(style, inputs, encode) for style in styles]
     stills = [
         _probe(content, style, more)
         for content in probe_pictures(size)
-        for style, more in zip(styles, given, strict=True)
+        for style, more in zip(styles, style_inputs, strict=True)
     ]
-    return (*stills, *(_probe(frame, styles[0], given[0]) for frame in pan_pictures(size)))
+    return (*stills, *(_probe(frame, styles[0], style_inputs[0]) for frame in pan_pictures(size)))
 
 
 def _style_inputs(
     style: ProbePicture | None, inputs: Collection[str], encode: Callable[[Array], Array] | None
 ) -> dict[str, Array]:
-    found: dict[str, Array] = {}
+    arrays: dict[str, Array] = {}
     for name in inputs:
         if name == "strength":
-            found[name] = np.array([STRENGTH], np.float32)
+            arrays[name] = np.array([STRENGTH], np.float32)
         elif name == "style_code" and style is not None:
             assert encode is not None, "a graph that takes a style code needs an encoder"
-            found[name] = encode(style.array)
+            arrays[name] = encode(style.array)
         elif name == "style" and style is not None:
-            found[name] = style.array
-    return found
+            arrays[name] = style.array
+    return arrays
 
 
 def _probe(
@@ -168,12 +178,11 @@ def _shipped(kind: str, name: str, centre: tuple[float, float], size: Size) -> A
     width, height = image.width / ZOOM, image.height / ZOOM
     left, top = (image.width - width) * centre[0], (image.height - height) * centre[1]
     crop = image.crop((round(left), round(top), round(left + width), round(top + height)))
-    fitted = ImageOps.fit(crop, (size.width, size.height), Image.Resampling.LANCZOS)
-    return array_from_image(fitted)
+    return array_from_image(centre_crop(crop, size))
 
 
 def _sky(size: Size) -> Image.Image:
-    """Return a slow vertical ramp from blue over pale yellow to near white."""
+    """Return a smooth vertical ramp from blue over pale yellow to near white."""
     stops = np.array([[52, 104, 196], [176, 206, 232], [250, 226, 188], [255, 250, 242]], float)
     share = np.linspace(0, len(stops) - 1, size.height)
     ramp = np.stack([np.interp(share, range(len(stops)), stops[:, c]) for c in range(3)], -1)
@@ -181,7 +190,7 @@ def _sky(size: Size) -> Image.Image:
 
 
 def _dusk(size: Size) -> Image.Image:
-    """Return a dim radial glow on near black: the darkest steps show first."""
+    """Return a dim radial glow on near black, where steps are most visible."""
     rows = np.linspace(-1, 1, size.height)[:, None] + 0.3
     columns = np.linspace(-1, 1, size.width)[None] - 0.2
     glow = np.exp(-1.2 * (rows**2 + columns**2))[..., None]
@@ -209,7 +218,7 @@ def _scene(
 
 
 def _grainy(image: Image.Image, seed: int) -> Image.Image:
-    """Return the picture with grain, the same for the same seed and size."""
+    """Return the picture with Gaussian noise, the same for the same seed and size."""
     values = np.asarray(image, np.float64)
     return _image(values + np.random.default_rng(seed).normal(0, GRAIN, values.shape))
 

@@ -1,4 +1,4 @@
-"""What is reported of a candidate: one row a picture, and the totals that budgets speak of."""
+"""Quality report of a candidate: metrics per picture, and the totals that budgets limit."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ import msgspec
 from msgspec import Struct
 
 from styleexport.core.manifest import SizeFact
-from styleexport.runtime_bench.quality.probes import Kind
+from styleexport.runtime_bench.quality.probes import PictureKind
 
-# An invisible change of the content costs a tenth of an error that costs 35 dB.
+# An invisible change of the input then costs a tenth of the error of 35 dB.
 STABLE_DB = 45.0
 
 Metric = Literal["psnr", "ssim", "style", "gram", "lpips", "flicker"]
 
 
 class PictureQuality(Struct, frozen=True, kw_only=True):
-    """The candidate's output of one probe against the reference's.
+    """The candidate's output of one probe, compared with the reference's.
 
     Attributes:
-        name: of the probe.
-        kind: of its content.
-        psnr_db: peak signal-to-noise ratio; 0 where an element is not finite.
-        stability_db: the same of the reference against itself on a content dithered by half a step
-            of 8 bits, which nobody sees; None for style codes.
-        ssim: structural similarity; None for style codes, as all that follow.
-        style_distance: of reference and candidate to the style picture, in means and deviations;
-            (0, d) where there is no style picture, d being the candidate's to the reference.
-        gram_distance: the same in Gram matrices.
-        lpips: of reference and candidate to the content; None without LPIPS heads.
+        name: name of the probe.
+        kind: kind of its content.
+        psnr_db: PSNR in dB; 0 where an element is not finite.
+        stability_db: PSNR in dB of the reference's output when its input is dithered by ±½ step of
+            8 bits, which is invisible; None for style codes.
+        ssim: structural similarity; None for style codes, like all that follow.
+        style_distance: distances of reference and candidate to the style picture, in feature means
+            and deviations; (0, d) without a style picture, d from candidate to reference.
+        gram_distance: the same distances in Gram matrices.
+        lpips: LPIPS of reference and candidate to the content; None without LPIPS heads.
     """
 
     name: str
-    kind: Kind
+    kind: PictureKind
     psnr_db: float
     stability_db: float | None = None
     ssim: float | None = None
@@ -43,34 +43,35 @@ class PictureQuality(Struct, frozen=True, kw_only=True):
 
     @property
     def is_stable(self) -> bool:
-        """Whether the reference itself can be told from an invisible change of its input."""
+        """Whether an invisible change of its input changes the reference's output invisibly."""
         return self.stability_db is not None and self.stability_db >= STABLE_DB
 
 
 class QualityReport(Struct, frozen=True, kw_only=True):
-    """What a candidate loses over the probe set.
+    """Metrics of a candidate over the probe set.
 
-    Changes are relative: 0.05 is 5 % more than the reference, and worse; below 0 is better.
+    Changes are relative to the reference: 0.05 is 5 % more, and worse; below 0 is better.
 
     Attributes:
-        loss_network: in whose features style is measured.
-        size: of the pictures.
-        psnr_db: of the squared error pooled over all pictures.
-        stable_psnr_db: pooled over the stable pictures alone; None where there are none. On one
-            that is not stable the float network paints the rounding of its input, and a low PSNR
-            says little: look at the style.
-        worst_psnr_db: of the picture that loses most.
-        worst_picture: its name.
-        ssim: mean over the pictures; None for style codes, as all that follow.
-        worst_ssim: the least.
-        style_change: of the style distance summed over the pictures; for a network with a style of
-            its own the mean distance of the candidate's style to the reference's.
-        gram_change: the same in Gram matrices.
-        lpips_change: of LPIPS to the content, summed over the pictures; None without LPIPS heads.
-        flicker: mean absolute difference of neighbouring frames of a pan, of reference and
+        loss_network: name of the network in whose features style is measured.
+        size: size of the pictures.
+        psnr_db: PSNR in dB of the squared error pooled over all pictures.
+        stable_psnr_db: PSNR in dB pooled over the stable pictures; None where there are none. On
+            others the float network amplifies the rounding of its input, and a low PSNR says
+            little: look at the style.
+        worst_psnr_db: lowest PSNR of a picture in dB.
+        worst_picture: name of that picture.
+        ssim: mean SSIM of the pictures; None for style codes, like all that follow.
+        worst_ssim: lowest SSIM of a picture.
+        style_change: change of the style distance summed over the pictures; for a network with one
+            style of its own, mean distance of the candidate's style to the reference's.
+        gram_change: the same change in Gram matrices.
+        lpips_change: change of LPIPS to the content, summed over the pictures; None without LPIPS
+            heads.
+        flicker: mean absolute difference of consecutive frames of a pan, of reference and
             candidate, in 0..1; None without a pan.
-        flicker_change: from the one to the other.
-        pictures: one by one.
+        flicker_change: change of the flicker.
+        pictures: metrics of each picture.
     """
 
     loss_network: str
@@ -89,9 +90,9 @@ class QualityReport(Struct, frozen=True, kw_only=True):
     pictures: tuple[PictureQuality, ...]
 
     def measured(self, metric: Metric) -> float | None:
-        """Return the total that a budget's metric speaks of; None where it was not measured.
+        """Return the total that a budget limits; None where it was not measured.
 
-        The PSNR is that of the stable pictures, if there are any.
+        The PSNR is that of the stable pictures where there are any.
         """
         stable = self.stable_psnr_db
         return {

@@ -1,8 +1,8 @@
-"""Whether a picture keeps its style and its content, in the features of a loss network.
+"""Style distance of pictures in the features of a loss network.
 
-With a style picture, the figure is the distance of each output to it, and the change from the
-reference's to the candidate's. A network with a style of its own has no style picture: there the
-change is the distance of the candidate's statistics to the reference's, never negative.
+With a style picture, each output has a distance to it, and the change is that from reference to
+candidate. A network with one style of its own has no style picture: its change is the distance of
+the candidate's statistics to the reference's, never negative.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from styleexport.core.arrays import Array
 from styleexport.core.perceptual import (
     LossNetwork,
     gram_distance,
@@ -22,16 +22,14 @@ from styleexport.core.perceptual import (
     style_statistics,
 )
 
-Array = NDArray[np.float32]
-
 
 @dataclass(frozen=True)
-class Style:
-    """What a loss network says of one picture's style.
+class StyleFeatures:
+    """Style features of one picture.
 
     Attributes:
-        statistics: means and deviations, [1, 2·ΣC].
-        grams: Gram matrices, one [1, C, C] a layer.
+        statistics: means and standard deviations of all channels, [1, 2·ΣC].
+        grams: Gram matrix of each layer, [1, C, C].
     """
 
     statistics: Tensor
@@ -39,12 +37,12 @@ class Style:
 
     @classmethod
     @torch.inference_mode()
-    def of(cls, image: Array, network: LossNetwork) -> Style:
-        """Return the style of a picture [1, 3, H, W] in 0..1."""
+    def of(cls, image: Array, network: LossNetwork) -> StyleFeatures:
+        """Return the features of a picture [1, 3, H, W] in 0..1."""
         features = network(torch.from_numpy(np.ascontiguousarray(image)))
         return cls(style_statistics(features), gram_matrices(features))
 
-    def distances(self, target: Style, network: LossNetwork) -> tuple[float, float]:
-        """Return the relative distance to another style, in statistics and in Gram matrices."""
+    def distances(self, target: StyleFeatures, network: LossNetwork) -> tuple[float, float]:
+        """Return the relative distances to another style, in statistics and in Gram matrices."""
         statistics = style_distance(self.statistics, target.statistics, network.widths)
         return float(statistics), float(gram_distance(self.grams, target.grams))

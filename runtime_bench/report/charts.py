@@ -1,21 +1,25 @@
-"""The charts of the page: latency by size, quality by latency, samples by round, bars."""
+"""Charts of the page: latency by size, quality by latency, samples by round, bars."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from styleexport.runtime_bench.report import svg
-from styleexport.runtime_bench.report.svg import Axis, Linear, Style
+from markupsafe import Markup
+
+from styleexport.core import svg
+from styleexport.core.svg import Axis, Linear, Style
 
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 50, 14, 24, 28
-ROW = 26
+ROW_HEIGHT = 26
 STRIP_WIDTH, STRIP_HEIGHT = 200, 44
-MOST_OF_A_ROUND = 40
-LETTER = 6.3
-# The letters of a phone are larger.
-LARGEST_LETTER = 7.4
+MAX_POINTS_PER_ROUND = 40
+# Width of a character in pixels, on average; the style sheet enlarges them on phones.
+CHARACTER_WIDTH = 6.3
+PHONE_CHARACTER_WIDTH = 7.4
+
+Svg = Markup
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,11 @@ class Point:
     """A value with its interval.
 
     Attributes:
-        place: which of the places on the horizontal axis.
-        value: of the vertical axis, positive.
+        place: index of the place on the horizontal axis.
+        value: value on the vertical axis, positive.
         low: lower end of the interval.
-        high: upper end.
-        title: what a pointer that rests on it is told.
+        high: upper end of the interval.
+        title: tooltip.
     """
 
     place: int
@@ -39,7 +43,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """Points that belong together."""
+    """Points of one line.
+
+    Attributes:
+        label: name of the series.
+        style: colour, marker and fill.
+        points: points in the order of the places.
+    """
 
     label: str
     style: Style
@@ -48,7 +58,15 @@ class Series:
 
 @dataclass(frozen=True)
 class Dot:
-    """A point of a scatter plot: less of x and more of y is better."""
+    """A point of a scatter plot: less of x and more of y is better.
+
+    Attributes:
+        label: name beside the marker.
+        style: colour, marker and fill.
+        x: value on the horizontal axis, positive.
+        y: value on the vertical axis.
+        title: tooltip.
+    """
 
     label: str
     style: Style
@@ -57,14 +75,14 @@ class Dot:
     title: str
 
 
-def by_place(series: Sequence[Series], places: Sequence[str], unit: str, label: str) -> str:
-    """Return lines over named places, logarithmic upwards, with intervals.
+def by_place(series: Sequence[Series], places: Sequence[str], unit: str, label: str) -> Svg:
+    """Return a line chart over named places with intervals; the value axis is logarithmic.
 
     Args:
-        series: what to draw.
-        places: names along the bottom.
-        unit: of the values.
-        label: what the chart shows, for those who do not see it.
+        series: lines to draw.
+        places: names along the horizontal axis.
+        unit: unit of the values.
+        label: text alternative for screen readers.
     """
     points = [point for item in series for point in item.points]
     axis = Axis.of([p.low for p in points] + [p.high for p in points], HEIGHT - BOTTOM, TOP)
@@ -78,23 +96,22 @@ def by_place(series: Sequence[Series], places: Sequence[str], unit: str, label: 
         shift = LEFT + 0.5 * step + (index - (len(series) - 1) / 2) * spread
         where = [(shift + point.place * step, axis.at(point.value)) for point in item.points]
         if len(where) > 1:
-            path = "L".join(f"{x:.1f} {y:.1f}" for x, y in where)
-            parts.append(f'<path class="line {item.style.classes}" d="M{path}"/>')
+            parts.append(svg.polyline(where, f"line {item.style.classes}"))
         for point, (x, y) in zip(item.points, where, strict=True):
             ends = axis.at(point.low), axis.at(point.high)
             parts.append(_whisker(x, *ends, item.style))
             parts.append(svg.marker(x, y, item.style, point.title))
-    return svg.figure(WIDTH, HEIGHT, label, parts)
+    return Markup(svg.figure(WIDTH, HEIGHT, label, parts))
 
 
-def dots(series: Sequence[Series], unit: str, label: str) -> str:
-    """Return one row a series, its first value with its interval, logarithmic to the right."""
+def dots(series: Sequence[Series], unit: str, label: str) -> Svg:
+    """Return one row per series: its first value with its interval on a logarithmic axis."""
     points = [item.points[0] for item in series]
-    left = 24 + LARGEST_LETTER * max(len(item.label) for item in series)
+    left = 24 + PHONE_CHARACTER_WIDTH * max(len(item.label) for item in series)
     left = min(left, 0.55 * WIDTH)
     values = [p.low for p in points] + [p.high for p in points]
     axis = Axis.of(values, left, WIDTH - RIGHT)
-    height = TOP + ROW * len(series) + 2 * BOTTOM
+    height = TOP + ROW_HEIGHT * len(series) + 2 * BOTTOM
     parts: list[str] = []
     for value in axis.ticks(5):
         x = axis.at(value)
@@ -102,7 +119,7 @@ def dots(series: Sequence[Series], unit: str, label: str) -> str:
         parts.append(svg.text(x, height - 2 * BOTTOM + 18, f"{value:g}", anchor="middle"))
     parts.append(svg.text(WIDTH - RIGHT, height - 6, unit, "unit", "end"))
     for index, (item, point) in enumerate(zip(series, points, strict=True)):
-        y = TOP + ROW * (index + 0.5)
+        y = TOP + ROW_HEIGHT * (index + 0.5)
         name = _fitting(item.label, left - 20)
         parts.append(svg.text(left - 12, y + 4, name, anchor="end"))
         low, high = axis.at(point.low), axis.at(point.high)
@@ -110,11 +127,11 @@ def dots(series: Sequence[Series], unit: str, label: str) -> str:
         parts.append(svg.line(low, y, high, y, kind))
         parts += [svg.line(x, y - 3, x, y + 3, kind) for x in (low, high)]
         parts.append(svg.marker(axis.at(point.value), y, item.style, point.title))
-    return svg.figure(WIDTH, height, label, parts)
+    return Markup(svg.figure(WIDTH, height, label, parts))
 
 
-def scatter(dots: Sequence[Dot], x_unit: str, y_unit: str, label: str) -> str:
-    """Return dots, time logarithmic to the right, and the line of those that none other beats."""
+def scatter(dots: Sequence[Dot], x_unit: str, y_unit: str, label: str) -> Svg:
+    """Return a scatter plot with a logarithmic time axis and its Pareto front."""
     across = Axis.of([dot.x for dot in dots], LEFT, WIDTH - RIGHT)
     upwards = Linear.of([dot.y for dot in dots], HEIGHT - BOTTOM, TOP)
     parts = _grid(upwards, y_unit)
@@ -131,20 +148,20 @@ def scatter(dots: Sequence[Dot], x_unit: str, y_unit: str, label: str) -> str:
     every = [(across.at(dot.x), upwards.at(dot.y)) for dot in dots]
     parts += [svg.marker(x, y, d.style, d.title) for (x, y), d in zip(every, dots, strict=True)]
     parts += _labels([(x, y, dot.label) for (x, y), dot in zip(where, best, strict=True)], every)
-    return svg.figure(WIDTH, HEIGHT, label, parts)
+    return Markup(svg.figure(WIDTH, HEIGHT, label, parts))
 
 
 def unbeaten(dots: Sequence[Dot]) -> tuple[Dot, ...]:
-    """Return the dots that no other is both faster and better than, the fastest first."""
-    found: list[Dot] = []
+    """Return the Pareto front, fastest first: dots that no other beats in both x and y."""
+    front: list[Dot] = []
     for dot in sorted(dots, key=lambda dot: (dot.x, -dot.y)):
-        if not found or dot.y > found[-1].y:
-            found.append(dot)
-    return tuple(found)
+        if not front or dot.y > front[-1].y:
+            front.append(dot)
+    return tuple(front)
 
 
-def strip(rounds: Sequence[Sequence[int]], style: Style, label: str) -> str:
-    """Return the samples of each round as points, from the least to the 99th percentile."""
+def strip(rounds: Sequence[Sequence[int]], style: Style, label: str) -> Svg:
+    """Return the samples of each round as points, from the minimum to the 99th percentile."""
     ordered = sorted(sample for samples in rounds for sample in samples)
     low, high = ordered[0], ordered[int(0.99 * (len(ordered) - 1))]
     reach = max(high - low, 1)
@@ -152,7 +169,7 @@ def strip(rounds: Sequence[Sequence[int]], style: Style, label: str) -> str:
     parts = [svg.line(0, STRIP_HEIGHT - 0.5, STRIP_WIDTH, STRIP_HEIGHT - 0.5, "grid")]
     points: list[str] = []
     for index, samples in enumerate(rounds):
-        shown = samples[:: max(1, len(samples) // MOST_OF_A_ROUND)]
+        shown = samples[:: max(1, len(samples) // MAX_POINTS_PER_ROUND)]
         for turn, sample in enumerate(shown):
             x = step * (index + 0.1 + 0.8 * (turn + 0.5) / len(shown))
             y = 4 + (STRIP_HEIGHT - 8) * (1 - min(1.0, (sample - low) / reach))
@@ -160,34 +177,34 @@ def strip(rounds: Sequence[Sequence[int]], style: Style, label: str) -> str:
         if index:
             parts.append(svg.line(step * index, 0, step * index, STRIP_HEIGHT, "grid"))
     parts.append(f'<path class="points {style.classes}" d="{"".join(points)}"/>')
-    return svg.figure(STRIP_WIDTH, STRIP_HEIGHT, label, parts)
+    return Markup(svg.figure(STRIP_WIDTH, STRIP_HEIGHT, label, parts))
 
 
 def bar(
     value: float,
-    most: float,
+    full: float,
     style: Style,
     ends: tuple[float, float] | None = None,
     mark: float | None = None,
-) -> str:
-    """Return a bar beside a figure, which says what it shows.
+) -> Svg:
+    """Return a bar below a figure; hidden from screen readers, which read the figure.
 
     Args:
-        value: its length.
-        most: the length of a full one.
-        style: its colour.
-        ends: of the interval.
-        mark: a value to draw a line at.
+        value: length of the bar.
+        full: length of a full bar.
+        style: colour of the bar.
+        ends: ends of the interval.
+        mark: value at which to draw a line.
     """
-    width = 100 * min(1.0, max(0.0, value / most)) if most > 0 else 0.0
+    width = 100 * min(1.0, max(0.0, value / full)) if full > 0 else 0.0
     parts = [f'<rect class="bar {style.classes}" x="0" y="2" width="{width:.1f}" height="8"/>']
-    if ends is not None and most > 0:
-        low, high = (100 * min(1.0, end / most) for end in ends)
+    if ends is not None and full > 0:
+        low, high = (100 * min(1.0, end / full) for end in ends)
         parts.append(svg.line(low, 6, high, 6, "whisker"))
-    if mark is not None and most > 0:
-        where = 100 * mark / most
+    if mark is not None and full > 0:
+        where = 100 * mark / full
         parts.append(svg.line(where, 0, where, 12, "at"))
-    return (
+    return Markup(
         '<svg class="inline" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'
         f"{''.join(parts)}</svg>"
     )
@@ -210,28 +227,33 @@ def _whisker(x: float, low: float, high: float, style: Style) -> str:
 
 
 def _fitting(label: str, width: float) -> str:
-    most = int(width / LARGEST_LETTER)
+    most = int(width / PHONE_CHARACTER_WIDTH)
     return label if len(label) <= most else f"{label[: most - 1]}…"
 
 
 def _labels(
     points: Sequence[tuple[float, float, str]], marks: Sequence[tuple[float, float]]
 ) -> list[str]:
-    """Return labels beside points, each where it covers no other label and no marker."""
-    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in marks]
+    """Return labels beside points, where they cover no other label and no marker."""
+    occupied = [(x - 6, y - 6, x + 6, y + 6) for x, y in marks]
     parts: list[str] = []
-    for x, y, words in points:
-        width = LETTER * len(words)
+    for x, y, label in points:
+        width = CHARACTER_WIDTH * len(label)
         for left, base in (
-            (x + 7, y - 7), (x - 7 - width, y - 7), (x - width / 2, y - 11),
-            (x + 7, y + 15), (x - 7 - width, y + 15), (x - width / 2, y + 20),
-            (x + 9, y + 4), (x - 9 - width, y + 4),
-        ):  # fmt: skip
+            (x + 7, y - 7),
+            (x - 7 - width, y - 7),
+            (x - width / 2, y - 11),
+            (x + 7, y + 15),
+            (x - 7 - width, y + 15),
+            (x - width / 2, y + 20),
+            (x + 9, y + 4),
+            (x - 9 - width, y + 4),
+        ):
             box = (left, base - 10, left + width, base + 3)
             inside = box[0] >= LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] < HEIGHT - BOTTOM
-            if inside and not any(_overlap(box, other) for other in taken):
-                taken.append(box)
-                parts.append(svg.text(left, base, words, "near"))
+            if inside and not any(_overlap(box, other) for other in occupied):
+                occupied.append(box)
+                parts.append(svg.text(left, base, label, "near"))
                 break
     return parts
 

@@ -1,170 +1,180 @@
-"""What stands behind the figures: pictures, parity, what was not measured, the machines."""
+"""Pictures, parity, unmeasured cells, all figures, and the machines that were measured on."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from styleexport.runtime_bench import words
-from styleexport.runtime_bench.latency import LatencyReport, StateFact
-from styleexport.runtime_bench.report.groups import Entry, Machine, Panel
-from styleexport.runtime_bench.report.markup import (
-    Html,
-    card,
-    cards,
-    facts,
-    folded,
-    html,
-    section,
-    table,
-    tag,
-)
-from styleexport.runtime_bench.report.rows import HEADER, row
+from styleexport.runtime_bench.contract.latency import LatencyReport, StateFact
+from styleexport.runtime_bench.report import number_format
+from styleexport.runtime_bench.report.groups import Entry, Machine, Panel, by_area
+from styleexport.runtime_bench.report.rows import HEADER, table_row
+from styleexport.runtime_bench.report.table import Card, Table, TableCell
 
-# A sweep has a report a cell.
-MOST_ENVIRONMENTS = 6
-KINDS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+MEDIA_TYPES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
 
-def pictures(panels: Sequence[Panel]) -> Html:
-    """Return what each runner painted of the probe, side by side, at one size of each panel."""
-    boxes: list[Html] = []
+@dataclass(frozen=True)
+class Figure:
+    """A stylized probe.
+
+    Attributes:
+        series: runner and precision.
+        quality: PSNR to the float network, formatted.
+        source: data URL; None where the report holds neither PNG nor JPEG.
+    """
+
+    series: str
+    quality: str
+    source: str | None
+
+
+def pictures(panels: Sequence[Panel]) -> tuple[tuple[str, tuple[Figure, ...]], ...]:
+    """Return title and pictures of each panel that has some, all of its largest size."""
+    cards: list[tuple[str, tuple[Figure, ...]]] = []
     for panel in panels:
-        painted = [entry for entry in panel.entries if entry.cell.picture]
-        if painted:
-            size = max((entry.size for entry in painted), key=lambda s: (s.height * s.width, s))
-            shown = [_picture(entry) for entry in painted if entry.size == size]
-            boxes.append(card(f"{panel.full_title} at {size}",
-                              tag("div", *shown, kind="pictures")))  # fmt: skip
-    return section("Pictures", "The artifact's probe, as each runner painted it.", *boxes)
+        entries = [entry for entry in panel.entries if entry.cell.picture]
+        if entries:
+            size = max((entry.size for entry in entries), key=by_area)
+            figures = tuple(_figure(entry) for entry in entries if entry.size == size)
+            cards.append((f"{panel.full_title} at {size}", figures))
+    return tuple(cards)
 
 
-def parity(panels: Sequence[Panel]) -> Html:
-    """Return how near to the float network every runner came on the artifact's probes."""
-    boxes = [
-        card(panel.full_title, _parity(panel))
+def parity_cards(panels: Sequence[Panel]) -> tuple[Card, ...]:
+    """Return a card of each runner's PSNR on the artifact's probes for each panel."""
+    return tuple(
+        Card(panel.full_title, _parity_table(panel))
         for panel in panels
         if any(entry.cell.parity for entry in panel.entries)
-    ]
-    return section(
-        "Parity",
-        "PSNR on the golden probes of the artifact, in dB, and what is allowed at least; measured "
-        "before a cell is timed. A runner that fails gets no latency.",
-        cards(boxes),
     )
 
 
-def unmeasured(panels: Sequence[Panel]) -> Html:
-    """Return the cells without latency, each with its reason."""
-    found = [
-        [panel.machine, panel.title, str(entry.size), entry.series,
-         tag("span", entry.cell.status, kind="bad"), entry.cell.message or "no reason was given"]
-        for panel in panels for entry in panel.entries if entry.summary is None
-    ]  # fmt: skip
-    header = ("machine", "network", "size", "runner", "status", "why")
-    return section("Not measured", "", table(header, found, words=range(6)) if found else "")
+def unmeasured(panels: Sequence[Panel]) -> Table:
+    """Return the cells without latency, with the reason."""
+    rows = tuple(
+        (
+            panel.machine,
+            panel.title,
+            str(entry.size),
+            entry.series,
+            TableCell(entry.cell.status, emphasis="bad"),
+            entry.cell.message or "no reason was given",
+        )
+        for panel in panels
+        for entry in panel.entries
+        if entry.summary is None
+    )
+    return Table(("machine", "network", "size", "runner", "status", "why"), rows, is_prose=True)
 
 
-def figures(machines: Sequence[Machine]) -> Html:
-    """Return every statistic of every cell, folded, a table for each machine."""
-    boxes = [
-        folded(f"{machine.name}: {len(machine.entries)} cells",
-               table(HEADER, [row(entry) for entry in machine.entries]))
+def figure_cards(machines: Sequence[Machine]) -> tuple[Card, ...]:
+    """Return a card of every statistic of every cell for each machine."""
+    return tuple(
+        Card(
+            f"{machine.name}: {len(machine.entries)} cells",
+            Table(HEADER, tuple(table_row(entry) for entry in machine.entries)),
+        )
         for machine in machines
-    ]  # fmt: skip
-    return section("All figures", "Times are in ms, sizes in MB.", *boxes)
+    )
 
 
-def environment(machines: Sequence[Machine]) -> Html:
-    """Return what was measured on, how, and what may have disturbed it."""
-    boxes = [
-        card(f"{machine.name}, {report.created[:16].replace('T', ' ')} UTC", _environment(report))
-        for machine in machines for report in machine.reports
-    ]  # fmt: skip
-    rest = boxes[MOST_ENVIRONMENTS:]
-    more = folded(f"{len(rest)} more", cards(rest)) if rest else ""
-    return section("Environment", "", cards(boxes[:MOST_ENVIRONMENTS]), more)
+def environments(machines: Sequence[Machine]) -> tuple[tuple[str, dict[str, str]], ...]:
+    """Return title and facts (name → value, "" where unknown) of each report's environment."""
+    return tuple(
+        (
+            f"{machine.name}, {report.created[:16].replace('T', ' ')} UTC",
+            _environment(report),
+        )
+        for machine in machines
+        for report in machine.reports
+    )
 
 
-def _parity(panel: Panel) -> Html:
+def _parity_table(panel: Panel) -> Table:
     checked = [entry for entry in panel.entries if entry.cell.parity]
-    sizes = sorted({entry.size for entry in checked}, key=lambda s: (s.height * s.width, s))
-    rows: list[list[str]] = []
+    sizes = sorted({entry.size for entry in checked}, key=by_area)
+    rows: list[tuple[str | TableCell, ...]] = []
     for series in dict.fromkeys(entry.series for entry in checked):
-        at = {entry.size: entry for entry in checked if entry.series == series}
-        rows.append([series, *(_verdict(at[size]) if size in at else "-" for size in sizes)])
-    return table(("dB", *map(str, sizes)), rows)
+        by_size = {entry.size: entry for entry in checked if entry.series == series}
+        cells = (_parity_cell(by_size[size]) if size in by_size else "-" for size in sizes)
+        rows.append((series, *cells))
+    return Table(("dB", *map(str, sizes)), tuple(rows))
 
 
-def _verdict(entry: Entry) -> Html:
+def _parity_cell(entry: Entry) -> TableCell:
     fact = entry.cell.parity
     assert fact is not None
-    measured = f"{fact.measured_db:.1f}"
-    told = measured if fact.passed else tag("span", f"{measured} FAIL", kind="bad")
-    return tag("div", told, tag("small", f"at least {fact.allowed_db:g}"))
+    note = f"at least {fact.allowed_db:g}"
+    if fact.passed:
+        return TableCell(f"{fact.measured_db:.1f}", note)
+    return TableCell(f"{fact.measured_db:.1f} FAIL", note, "bad")
 
 
-def _picture(entry: Entry) -> Html:
-    source = _source(entry.cell.picture or "")
-    caption = tag("figcaption", entry.series, f", {words.decibels(entry.quality_db)}")
-    if source is None:
-        return tag("figure", tag("p", "no PNG or JPEG", kind="bad"), caption)
-    alt = html(f"painted by {entry.series}")
-    return tag("figure", Html(f'<img loading="lazy" alt="{alt}" src="{source}">'), caption)
+def _figure(entry: Entry) -> Figure:
+    quality = number_format.decibels(entry.quality_db)
+    return Figure(entry.series, quality, _data_url(entry.cell.picture or ""))
 
 
-def _source(picture: str) -> str | None:
-    """Return a picture as the address that holds it; None where it is no PNG or JPEG."""
+def _data_url(picture: str) -> str | None:
+    """Return a Base64 picture as a data URL; None where it is neither PNG nor JPEG."""
     try:
         raw = base64.b64decode(picture, validate=True)
     except binascii.Error:
         return None
-    for head, kind in KINDS.items():
-        if raw.startswith(head):
-            return f"data:{kind};base64,{base64.b64encode(raw).decode()}"
+    for magic, media_type in MEDIA_TYPES.items():
+        if raw.startswith(magic):
+            return f"data:{media_type};base64,{base64.b64encode(raw).decode()}"
     return None
 
 
-def _environment(report: LatencyReport) -> Html:
-    machine, protocol, peak = report.machine, report.protocol, report.peak
-    return facts({
+def _environment(report: LatencyReport) -> dict[str, str]:
+    machine, protocol, harness = report.machine, report.protocol, report.harness
+    return {
         "processor": f"{machine.processor}, {machine.cores} logical cores",
-        "memory": words.megabytes(machine.memory_bytes),
+        "memory": number_format.megabytes(machine.memory_bytes),
         "system": machine.os,
         "accelerators": ", ".join(machine.accelerators),
         "features": ", ".join(machine.features),
-        "best": "" if peak is None else
-                f"fp32 {words.gmacs(peak.fp32_gmacs)} GMAC/s, int8 {words.gmacs(peak.int8_gmacs)} "
-                f"GMAC/s with {peak.threads} threads ({peak.method})",
+        "best": _peak(report),
         "rounds": f"{protocol.rounds} of at least {protocol.seconds:g} s and "
-                  f"{protocol.min_samples} samples a cell, "
-                  + ("interleaved" if protocol.interleaved else "one cell after the other")
-                  + (", a process for each cell" if protocol.own_process else ""),
+        f"{protocol.min_samples} samples a cell, "
+        + ("interleaved" if protocol.interleaved else "one cell after the other")
+        + (", a process for each cell" if protocol.own_process else ""),
         "warm-up": protocol.warm_up,
         "clock": f"{protocol.clock}, {protocol.clock_resolution_ns:g} ns",
         "before": _state(report.before),
         "after": _state(report.after),
-        "harness": f"{report.harness.name} {report.harness.version}"
-                   + (f", commit {report.harness.commit}" if report.harness.commit else ""),
+        "harness": f"{harness.name} {harness.version}"
+        + (f", commit {harness.commit}" if harness.commit else ""),
         "command": report.command,
         "versions": ", ".join(f"{name} {v}" for name, v in sorted(machine.versions.items())),
-    })  # fmt: skip
+    }
+
+
+def _peak(report: LatencyReport) -> str:
+    peak = report.peak
+    if peak is None:
+        return ""
+    fp32, int8 = number_format.gmacs(peak.fp32_gmacs), number_format.gmacs(peak.int8_gmacs)
+    return f"fp32 {fp32} GMAC/s, int8 {int8} GMAC/s with {peak.threads} threads ({peak.method})"
 
 
 def _state(state: StateFact) -> str:
-    heat = max(state.temperatures_celsius.values(), default=None)
+    hottest = max(state.temperatures_celsius.values(), default=None)
     thermal, charging = state.thermal, state.charging
-    told = (
+    parts = (
         state.load_average is not None and f"load {state.load_average:.2f}",
         thermal is not None and f"thermal state {thermal.value:g} ({thermal.scale})",
-        heat is not None and f"hottest sensor {heat:.0f} °C",
+        hottest is not None and f"hottest sensor {hottest:.0f} °C",
         state.frequency_mhz is not None and f"{state.frequency_mhz:.0f} MHz",
         state.governor is not None and f"governor {state.governor}",
         state.battery_percent is not None and f"battery {state.battery_percent:.0f} %",
         charging is not None and ("charging" if charging else "on battery"),
         state.low_power is True and "low power mode",
         state.free_memory_bytes is not None
-        and f"{words.megabytes(state.free_memory_bytes)} of memory free",
+        and f"{number_format.megabytes(state.free_memory_bytes)} of memory free",
     )
-    return ", ".join(part for part in told if part)
+    return ", ".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""The formats that reports are shown in."""
+"""Rendering of latency reports as HTML, Markdown, CSV and a JSON table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from styleexport.core.errors import UsageError
-from styleexport.runtime_bench.latency import LatencyReport, read_report
+from styleexport.runtime_bench.contract.latency import LatencyReport, read_report
 from styleexport.runtime_bench.report.groups import Machine, machines_of
 from styleexport.runtime_bench.report.markdown import markdown
 from styleexport.runtime_bench.report.page import page
@@ -15,30 +15,35 @@ from styleexport.runtime_bench.report.rows import as_csv, as_json, rows_of
 
 Format = Literal["html", "md", "csv", "json-table"]
 SUFFIXES: tuple[tuple[str, Format], ...] = (
-    (".html", "html"), (".htm", "html"), (".md", "md"), (".csv", "csv"), (".json", "json-table"),
-)  # fmt: skip
-TABLES = (".sqlite", ".sqlite3", ".db")
+    (".html", "html"),
+    (".htm", "html"),
+    (".md", "md"),
+    (".csv", "csv"),
+    (".json", "json-table"),
+)
+SWEEP_SUFFIXES = (".sqlite", ".sqlite3", ".db")
 
 
 def read_reports(paths: Sequence[Path]) -> tuple[LatencyReport, ...]:
-    """Return the reports of some files: JSON, or the table of a sweep.
+    """Return the reports of JSON files and of sweep tables (SQLite).
 
     Raises:
-        BadArtifact: one is not a report, or of another schema version.
-        UsageError: a table of a sweep holds no report.
+        BadArtifact: a file is not a report, or of another schema version.
+        UsageError: the table of a sweep holds no report.
     """
-    found: list[LatencyReport] = []
+    result: list[LatencyReport] = []
     for path in paths:
-        found += _of_table(path) if path.suffix.lower() in TABLES else (read_report(path),)
-    return tuple(found)
+        is_sweep = path.suffix.lower() in SWEEP_SUFFIXES
+        result += _sweep_reports(path) if is_sweep else (read_report(path),)
+    return tuple(result)
 
 
 def render(reports: Sequence[LatencyReport], kind: Format, base: str | None = None) -> str:
     """Return reports in a format.
 
     Args:
-        reports: at least one.
-        kind: of the result.
+        reports: one report or more.
+        kind: output format.
         base: runner whose fp32 file speed-ups are relative to; None takes each runner's own.
 
     Raises:
@@ -56,17 +61,17 @@ def render(reports: Sequence[LatencyReport], kind: Format, base: str | None = No
 
 
 def format_of(path: Path) -> Format | None:
-    """Return the format that the suffix of a file stands for; None for another suffix."""
+    """Return the output format of a file's suffix; None for an unknown suffix."""
     return dict(SUFFIXES).get(path.suffix.lower())
 
 
-def _of_table(path: Path) -> Sequence[LatencyReport]:
+def _sweep_reports(path: Path) -> Sequence[LatencyReport]:
     from styleexport.runtime_bench.sweep import reports
 
-    found = reports(path)
-    if not found:
+    result = reports(path)
+    if not result:
         raise UsageError(f"{path} holds no report yet: run `styleexport sweep` to its end")
-    return found
+    return result
 
 
 def _check_base(machines: Sequence[Machine], base: str) -> None:

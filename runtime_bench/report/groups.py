@@ -1,4 +1,4 @@
-"""What a page is made of: cells with their statistics, by machine, network and role."""
+"""Measured cells with their statistics, grouped by machine, network and role."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from styleexport.core.types import Precision, Size
-from styleexport.runtime_bench.latency import CellFact, LatencyReport
+from styleexport.runtime_bench.contract.latency import CellFact, LatencyReport
+from styleexport.runtime_bench.report.number_format import short
 from styleexport.runtime_bench.stats import Summary, compare, summarise
-from styleexport.runtime_bench.words import short
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class Entry:
     """One cell with its statistics.
 
     Attributes:
-        report: that holds it.
-        cell: as measured.
-        summary: None where it was not measured.
-        twin: how many cells of the same key stand before it: 1 for the second artifact.
+        report: report that holds the cell.
+        cell: measured samples and their conditions.
+        summary: statistics of the samples; None where the cell was not measured.
+        twin: number of earlier cells of the same key in the report: 1 for the second artifact.
     """
 
     report: LatencyReport
@@ -30,30 +30,30 @@ class Entry:
 
     @property
     def size(self) -> Size:
-        """Of the picture."""
+        """Size of the picture."""
         return self.cell.size.size()
 
     @property
     def series(self) -> str:
-        """Runner and precision: what one line of a chart shows over the sizes."""
+        """Runner and precision, which one line of a chart shows over the sizes."""
         twin = f" ({self.twin + 1})" if self.twin else ""
         return f"{self.cell.runner_label} {self.cell.subject.precision}{twin}"
 
     @property
     def memory_bytes(self) -> int | None:
-        """The peak of the process less what it held before; None where either is not known."""
+        """Peak memory of the process less its idle memory; None where either is unknown."""
         peak, idle = self.cell.peak_rss_bytes, self.cell.idle_rss_bytes
         return None if peak is None or idle is None else max(0, peak - idle)
 
     @property
     def gmacs(self) -> float | None:
-        """GMAC/s at the median; None where the MACs are not known."""
+        """GMAC/s at the median time; None where the MACs are unknown."""
         macs = self.cell.subject.macs * self.cell.batch
         return macs / max(self.summary.median_ns, 1.0) if macs and self.summary else None
 
     @property
     def peak_gmacs(self) -> float | None:
-        """What the machine reaches at best in what most of the file computes in."""
+        """Peak GMAC/s of the machine, in int8 for files that compute mostly in int8."""
         peak = self.report.peak
         if peak is None:
             return None
@@ -61,7 +61,7 @@ class Entry:
 
     @property
     def quality_db(self) -> float | None:
-        """PSNR to the float network: of the judged pictures, or else of the artifact's probes."""
+        """PSNR to the float network on the judged pictures, or else on the artifact's probes."""
         if self.cell.subject.quality_db is not None:
             return self.cell.subject.quality_db
         return self.cell.parity.measured_db if self.cell.parity else None
@@ -69,7 +69,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Panel:
-    """The cells of one machine, network, role and batch: what may be compared with each other."""
+    """Cells of one machine, network, role and batch, which may be compared with each other.
+
+    Attributes:
+        machine: name of the machine.
+        network: name of the network.
+        role: role of the files.
+        batch: number of pictures per inference.
+        entries: cells, in the order of the reports.
+        alone: whether the page shows one machine only.
+    """
 
     machine: str
     network: str
@@ -80,29 +89,28 @@ class Panel:
 
     @property
     def title(self) -> str:
-        """Network, role and batch in words."""
+        """Network, role and batch."""
         batch = f", batch {self.batch}" if self.batch > 1 else ""
         return f"{self.network} {self.role}{batch}"
 
     @property
     def full_title(self) -> str:
-        """The same with the machine, where there are several."""
+        """Network, role and batch, and the machine where there are several."""
         return self.title if self.alone else f"{self.title} · {self.machine}"
 
     @property
     def measured(self) -> tuple[Entry, ...]:
-        """The cells that have samples."""
+        """Cells that have samples."""
         return tuple(entry for entry in self.entries if entry.summary)
 
     @property
     def sizes(self) -> tuple[Size, ...]:
-        """The sizes that were measured, the smallest picture first."""
-        found = {entry.size for entry in self.measured}
-        return tuple(sorted(found, key=lambda size: (size.height * size.width, size)))
+        """Measured sizes, the smallest picture first."""
+        return tuple(sorted({entry.size for entry in self.measured}, key=by_area))
 
     @property
     def series(self) -> tuple[str, ...]:
-        """What was measured, in the order of the reports."""
+        """Measured series, in the order of the reports."""
         return tuple(dict.fromkeys(entry.series for entry in self.measured))
 
     def at(self, series: str, size: Size) -> Entry | None:
@@ -113,25 +121,36 @@ class Panel:
         return None
 
     def base_of(self, entry: Entry, runner: str | None) -> Entry | None:
-        """Return the fp32 cell that a cell is compared with: of its own runner, or of one named.
+        """Return the fp32 cell that a cell's speed-up is relative to; None where there is none.
 
-        None where that was not measured at this size.
+        Args:
+            entry: cell of the panel.
+            runner: runner of the fp32 cell; None is the cell's own.
         """
-        wanted = runner or entry.cell.runner
-        of_runner = [
+        base_runner = runner or entry.cell.runner
+        candidates = [
             other
             for other in self.measured
             if other.size == entry.size
             and other.cell.subject.precision is Precision.FP32
-            and wanted in (other.cell.runner, other.cell.runner_label)
+            and base_runner in (other.cell.runner, other.cell.runner_label)
         ]
-        return next((e for e in of_runner if e.cell.requested == entry.cell.requested),
-                    next(iter(of_runner), None))  # fmt: skip
+        return next(
+            (e for e in candidates if e.cell.requested == entry.cell.requested),
+            next(iter(candidates), None),
+        )
 
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine, with all reports of it that can stand in one table."""
+    """One machine with the reports of it that fit one table.
+
+    Attributes:
+        name: unique name.
+        reports: one report or more, without a cell in common.
+        entries: cells of the reports.
+        alone: whether the page shows no other machine.
+    """
 
     name: str
     reports: tuple[LatencyReport, ...]
@@ -140,7 +159,7 @@ class Machine:
 
     @property
     def panels(self) -> tuple[Panel, ...]:
-        """Its cells by network, role and batch; what paints comes before what encodes a style."""
+        """Cells by network, role and batch; stylizing files come before style encoders."""
         keys = dict.fromkeys(_panel_key(entry) for entry in self.entries)
         networks = list(dict.fromkeys(key[0] for key in keys))
         ordered = sorted(keys, key=lambda k: (networks.index(k[0]), k[1] == "encode", k[2]))
@@ -149,65 +168,67 @@ class Machine:
 
 
 def machines_of(reports: Sequence[LatencyReport]) -> tuple[Machine, ...]:
-    """Return the reports by machine; those that measured the same cells are kept apart by time.
-
-    Statistics are computed here, once.
-    """
+    """Return the reports by machine, with statistics; repeated measurements are named by time."""
     groups: dict[tuple[object, ...], list[LatencyReport]] = {}
     for report in reports:
         groups.setdefault(report.machine.identity, []).append(report)
-    found: list[Machine] = []
+    machines: list[Machine] = []
     for same in groups.values():
         runs = _without_overlap(same)
-        found += [_machine(run, run[0].created if len(runs) > 1 else None) for run in runs]
-    return tuple(_told_apart_by_name(found))
+        machines += [_machine(run, run[0].created if len(runs) > 1 else None) for run in runs]
+    return tuple(_with_unique_names(machines))
 
 
-def told_apart(first: Entry, second: Entry) -> bool:
-    """Whether two measured cells differ by more than noise; paired where they took turns."""
-    together = first.report is second.report and first.size == second.size
-    paired = together and first.report.protocol.interleaved
-    found = compare(first.cell.rounds_ns, second.cell.rounds_ns, paired=paired)
-    return found.verdict != "cannot be told apart"
+def by_area(size: Size) -> tuple[int, Size]:
+    """Return the sort key that orders sizes by their number of pixels."""
+    return (size.height * size.width, size)
+
+
+def differ(first: Entry, second: Entry) -> bool:
+    """Whether two measured cells differ by more than noise; paired where rounds alternated."""
+    same_run = first.report is second.report and first.size == second.size
+    paired = same_run and first.report.protocol.interleaved
+    comparison = compare(first.cell.rounds_ns, second.cell.rounds_ns, paired=paired)
+    return comparison.verdict != "cannot be told apart"
 
 
 def _without_overlap(reports: Sequence[LatencyReport]) -> list[list[LatencyReport]]:
-    """Return the reports in as few parts as hold no cell twice."""
-    parts: list[tuple[set[tuple[str, ...]], list[LatencyReport]]] = []
+    """Return the reports in groups that hold no cell twice."""
+    groups: list[tuple[set[tuple[str, ...]], list[LatencyReport]]] = []
     for report in reports:
         keys = {cell.key for cell in report.cells}
-        fitting = [part for part in parts if not part[0] & keys]
-        held, members = fitting[0] if fitting else (set[tuple[str, ...]](), [])
-        held |= keys
+        disjoint = [group for group in groups if not group[0] & keys]
+        group_keys, members = disjoint[0] if disjoint else (set[tuple[str, ...]](), [])
+        group_keys |= keys
         members.append(report)
-        if not fitting:
-            parts.append((held, members))
-    return [members for _, members in parts]
+        if not disjoint:
+            groups.append((group_keys, members))
+    return [members for _, members in groups]
 
 
-def _told_apart_by_name(machines: Sequence[Machine]) -> Iterator[Machine]:
+def _with_unique_names(machines: Sequence[Machine]) -> Iterator[Machine]:
     names = Counter(machine.name for machine in machines)
-    seen: Counter[str] = Counter()
+    numbers: Counter[str] = Counter()
     for machine in machines:
-        seen[machine.name] += 1
-        number = f" ({seen[machine.name]})" if names[machine.name] > 1 else ""
+        numbers[machine.name] += 1
+        number = f" ({numbers[machine.name]})" if names[machine.name] > 1 else ""
         name = machine.name + number
         yield Machine(name, machine.reports, machine.entries, alone=len(machines) == 1)
 
 
 def _machine(reports: Sequence[LatencyReport], when: str | None = None) -> Machine:
     fact = reports[0].machine
-    kinds = "" if reports[0].harness.name == "desktop" else f" ({reports[0].harness.name})"
-    name = short(fact.device or fact.processor or "an unnamed machine", 48) + kinds
+    harness = "" if reports[0].harness.name == "desktop" else f" ({reports[0].harness.name})"
+    name = short(fact.device or fact.processor or "an unnamed machine", 48) + harness
     if when is not None:
         name += f", {when[:16].replace('T', ' ')}"
     entries: list[Entry] = []
     for report in reports:
-        seen: Counter[tuple[str, ...]] = Counter()
+        twins: Counter[tuple[str, ...]] = Counter()
         for cell in report.cells:
             summary = summarise(cell.rounds_ns) if cell.status == "measured" else None
-            entries.append(Entry(report, cell, summary, seen[cell.key]))
-            seen[cell.key] += 1
+            entries.append(Entry(report, cell, summary, twins[cell.key]))
+            twins[cell.key] += 1
     return Machine(name, tuple(reports), tuple(entries))
 
 

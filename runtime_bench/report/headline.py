@@ -1,4 +1,4 @@
-"""What a report says in a few sentences: which is fastest, by how sure a margin."""
+"""Summary sentences of a report: the fastest cells, their rivals within noise, and cautions."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from styleexport.core.types import Size
-from styleexport.runtime_bench.report.groups import Entry, Machine, Panel, told_apart
-from styleexport.runtime_bench.words import interval, milliseconds
+from styleexport.runtime_bench.report.groups import Entry, Machine, Panel, differ
+from styleexport.runtime_bench.report.number_format import interval, milliseconds
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 
 
 def headline(machines: Sequence[Machine]) -> tuple[str, ...]:
-    """Return a sentence for each machine and network, and one for what needs care.
+    """Return a sentence for each machine and network, then the cautions.
 
-    Files that encode a style are passed over where others were measured: they run once a style.
+    Style encoders are left out where other files were measured: they run once per style.
     """
     lines: list[str] = []
     for machine in machines:
@@ -27,16 +27,16 @@ def headline(machines: Sequence[Machine]) -> tuple[str, ...]:
 
 
 def fastest(panel: Panel, size: Size) -> Entry:
-    """Return the cell of the least median at a size that was measured."""
+    """Return the cell of the lowest median at a measured size."""
     cells = [entry for entry in panel.measured if entry.size == size]
     return min(cells, key=lambda entry: entry.summary.median_ns if entry.summary else 0.0)
 
 
-def equals(panel: Panel, entry: Entry) -> tuple[Entry, ...]:
-    """Return the other cells of a size that cannot be told apart from one, nearest first."""
+def rivals_of(panel: Panel, entry: Entry) -> tuple[Entry, ...]:
+    """Return the other cells of the size that do not differ from one, fastest first."""
     others = [e for e in panel.measured if e.size == entry.size and e is not entry]
     others.sort(key=lambda other: other.summary.median_ns if other.summary else 0.0)
-    return tuple(other for other in others if not told_apart(entry, other))
+    return tuple(other for other in others if not differ(entry, other))
 
 
 def _fastest(panel: Panel) -> str:
@@ -46,9 +46,12 @@ def _fastest(panel: Panel) -> str:
         parts.append(f"{series}: {', '.join(_time(entry) for entry in entries)}")
     if len(panel.series) == 1:
         return f"{panel.title}: {parts[0]}; nothing else was measured."
-    doubts = [f" At {entry.size} it cannot be told apart from {_names(rivals)}."
-              for entry in best if (rivals := equals(panel, entry))]  # fmt: skip
-    return f"{panel.title}: fastest is {'; '.join(parts)}.{''.join(doubts)}"
+    caveats = [
+        f" At {entry.size} it cannot be told apart from {_names(rivals)}."
+        for entry in best
+        if (rivals := rivals_of(panel, entry))
+    ]
+    return f"{panel.title}: fastest is {'; '.join(parts)}.{''.join(caveats)}"
 
 
 def _time(entry: Entry) -> str:
@@ -58,8 +61,8 @@ def _time(entry: Entry) -> str:
 
 
 def _names(entries: Sequence[Entry]) -> str:
-    names = ", ".join(entry.series for entry in entries[:MOST_NAMED])
-    more = len(entries) - MOST_NAMED
+    names = ", ".join(entry.series for entry in entries[:MAX_NAMED])
+    more = len(entries) - MAX_NAMED
     return f"{names} and {more} more" if more > 0 else names
 
 

@@ -1,73 +1,60 @@
-"""Latency by size, speed-up, and quality against latency: what a file is chosen by."""
+"""Cards of latency by size, speed-up over fp32, and quality against latency."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from styleexport.runtime_bench import words
-from styleexport.runtime_bench.report import charts
+from styleexport.runtime_bench.report import charts, number_format
 from styleexport.runtime_bench.report.charts import Dot, Point, Series
-from styleexport.runtime_bench.report.drawn import Look
 from styleexport.runtime_bench.report.groups import Entry, Panel
 from styleexport.runtime_bench.report.headline import fastest
-from styleexport.runtime_bench.report.markup import Html, card, cards, section, table, tag
-from styleexport.runtime_bench.stats import Comparison, compare
+from styleexport.runtime_bench.report.series_style import SeriesStyles
+from styleexport.runtime_bench.report.table import Card, Table, TableCell
+from styleexport.runtime_bench.stats import LatencyComparison, compare
 
-# More is not seen in a picture of 8 bits.
-MOST_DB = 70.0
+# Larger differences are invisible in 8-bit pictures.
+MAX_DB = 70.0
 
 
-def latency(panels: Sequence[Panel], look: Look) -> Html:
-    """Return latency by size and runner, a chart and a table for each panel."""
-    boxes = [
-        card(panel.full_title, _chart(panel, look), _table(panel, look))
+def latency_cards(panels: Sequence[Panel], styles: SeriesStyles) -> tuple[Card, ...]:
+    """Return a card of latency by size and runner for each panel."""
+    return tuple(
+        Card(panel.full_title, _latency_table(panel, styles), _latency_chart(panel, styles))
         for panel in panels
         if panel.measured
-    ]
-    return section(
-        "Latency",
-        "Median of inference alone, with its 95 % interval. Filled: fp32, pale: fp16, hollow: "
-        "computed in integers, dotted: stored in integers.",
-        cards(boxes),
     )
 
 
-def speedup(panels: Sequence[Panel], look: Look, base: str | None) -> Html:
-    """Return how much faster than an fp32 file each cell is, a table with bars for each panel."""
-    boxes = [box for panel in panels if (box := _speedup(panel, look, base))]
-    of = f"fp32 on {base}" if base else "fp32 on the same runner"
-    return section(
-        "Speed-up",
-        f"Time of {of} by time of the file, with its 95 % interval as a line; in brackets where "
-        "noise hides the difference.",
-        cards(boxes),
-    )
+def speedup_cards(
+    panels: Sequence[Panel], styles: SeriesStyles, base: str | None
+) -> tuple[Card, ...]:
+    """Return a card of speed-ups over an fp32 file for each panel that has one.
+
+    Args:
+        panels: panels of the page.
+        styles: styles of the series.
+        base: runner of the fp32 file; None is each cell's own runner.
+    """
+    return tuple(card for panel in panels if (card := _speedup_card(panel, styles, base)))
 
 
-def quality(panels: Sequence[Panel], look: Look) -> Html:
-    """Return quality against latency at the largest size of each panel that has both."""
+def quality_cards(panels: Sequence[Panel], styles: SeriesStyles) -> tuple[Card, ...]:
+    """Return a card of quality against latency, at the largest size with both, for each panel."""
     painting = [panel for panel in panels if panel.role != "encode"]
-    boxes = [box for panel in painting or panels if (box := _quality(panel, look))]
-    return section(
-        "Quality against latency",
-        "PSNR to the float network: over the quality pictures where a file was judged, else over "
-        f"the artifact's probes; more than {MOST_DB:g} dB is drawn at {MOST_DB:g}. On the broken "
-        "line is what nothing else beats in both.",
-        cards(boxes),
-    )
+    return tuple(card for panel in painting or panels if (card := _quality_card(panel, styles)))
 
 
-def _chart(panel: Panel, look: Look) -> Html:
+def _latency_chart(panel: Panel, styles: SeriesStyles) -> charts.Svg:
     sizes = panel.sizes
     series: list[Series] = []
     for name in panel.series:
-        found = [(i, e) for i, size in enumerate(sizes) if (e := panel.at(name, size))]
-        points = tuple(_point(entry, place) for place, entry in found)
-        series.append(Series(name, look.style(found[0][1]), points))
+        entries = [(i, e) for i, size in enumerate(sizes) if (e := panel.at(name, size))]
+        points = tuple(_point(entry, place) for place, entry in entries)
+        series.append(Series(name, styles.style(entries[0][1]), points))
     label = f"Median latency of {panel.full_title} in ms; the figures are in the table below"
     if len(sizes) == 1:
-        return Html(charts.dots(series, f"ms at {sizes[0]}", label))
-    return Html(charts.by_place(series, [str(size) for size in sizes], "ms", label))
+        return charts.dots(series, f"ms at {sizes[0]}", label)
+    return charts.by_place(series, [str(size) for size in sizes], "ms", label)
 
 
 def _point(entry: Entry, place: int) -> Point:
@@ -76,63 +63,72 @@ def _point(entry: Entry, place: int) -> Point:
     times = (summary.low_ns, summary.median_ns, summary.high_ns)
     low, middle, high = (max(value, 1.0) / 1e6 for value in times)
     title = (
-        f"{entry.series} at {entry.size}: {words.milliseconds(summary.median_ns)} "
-        f"({words.interval(summary)})"
+        f"{entry.series} at {entry.size}: {number_format.milliseconds(summary.median_ns)} "
+        f"({number_format.interval(summary)})"
     )
     return Point(place, middle, max(low, middle / 10), high, title)
 
 
-def _table(panel: Panel, look: Look) -> Html:
+def _latency_table(panel: Panel, styles: SeriesStyles) -> Table:
     best = [fastest(panel, size) for size in panel.sizes]
-    rows: list[list[str]] = []
+    rows: list[tuple[str | TableCell, ...]] = []
     for name in panel.series:
         entries = [panel.at(name, size) for size in panel.sizes]
-        cells = [_cell(entry, best=entry in best) for entry in entries]
-        rows.append([look.name(next(e for e in entries if e)), *cells])
-    return table(("ms", *map(str, panel.sizes)), rows)
+        cells = (_latency_cell(entry, best=entry in best) for entry in entries)
+        rows.append((styles.label(next(e for e in entries if e)), *cells))
+    return Table(("ms", *map(str, panel.sizes)), tuple(rows))
 
 
-def _cell(entry: Entry | None, *, best: bool) -> str:
+def _latency_cell(entry: Entry | None, *, best: bool) -> str | TableCell:
     if entry is None or entry.summary is None:
         return "-"
-    value = words.bare(entry.summary.median_ns)
-    told = tag("span", value, kind="best") if best else value
-    return tag("div", told, tag("small", words.interval(entry.summary)))
+    value = number_format.bare_milliseconds(entry.summary.median_ns)
+    return TableCell(value, number_format.interval(entry.summary), "best" if best else "")
 
 
-def _speedup(panel: Panel, look: Look, base: str | None) -> Html | None:
-    found: dict[tuple[str, str], Comparison] = {}
+def _speedup_card(panel: Panel, styles: SeriesStyles, base: str | None) -> Card | None:
+    comparisons = _comparisons_with_base(panel, base)
+    if not comparisons:
+        return None
+    max_ratio = max(comparison.ratio for comparison in comparisons.values())
+    sizes = [size for size in panel.sizes if any(str(size) == key[1] for key in comparisons)]
+    rows: list[tuple[str | TableCell, ...]] = []
+    for name in panel.series:
+        if any(name == key[0] for key in comparisons):
+            entry = next(e for e in (panel.at(name, size) for size in sizes) if e)
+            row = (comparisons.get((name, str(size))) for size in sizes)
+            cells = (_speedup_cell(comparison, max_ratio, styles, entry) for comparison in row)
+            rows.append((styles.label(entry), *cells))
+    return Card(panel.full_title, Table(("", *map(str, sizes)), tuple(rows)))
+
+
+def _comparisons_with_base(
+    panel: Panel, base: str | None
+) -> dict[tuple[str, str], LatencyComparison]:
+    """Return (series, size) → comparison of the cell with its fp32 base."""
+    comparisons: dict[tuple[str, str], LatencyComparison] = {}
     for entry in panel.measured:
         other = panel.base_of(entry, base)
         if other is not None and other is not entry:
-            same = entry.report is other.report and entry.report.protocol.interleaved
+            paired = entry.report is other.report and entry.report.protocol.interleaved
             key = (entry.series, str(entry.size))
-            found[key] = compare(entry.cell.rounds_ns, other.cell.rounds_ns, paired=same)
-    if not found:
-        return None
-    most = max(comparison.ratio for comparison in found.values())
-    sizes = [size for size in panel.sizes if any(str(size) == key[1] for key in found)]
-    rows: list[list[str]] = []
-    for name in panel.series:
-        if any(name == key[0] for key in found):
-            entries = [panel.at(name, size) for size in sizes]
-            compared = [found.get((name, str(size))) for size in sizes]
-            entry = next(e for e in entries if e)
-            rows.append([look.name(entry), *(_faster(c, most, look, entry) for c in compared)])
-    return card(panel.full_title, table(("", *map(str, sizes)), rows))
+            comparisons[key] = compare(entry.cell.rounds_ns, other.cell.rounds_ns, paired=paired)
+    return comparisons
 
 
-def _faster(comparison: Comparison | None, most: float, look: Look, entry: Entry) -> str:
+def _speedup_cell(
+    comparison: LatencyComparison | None, max_ratio: float, styles: SeriesStyles, entry: Entry
+) -> str | TableCell:
     if comparison is None:
         return "-"
-    value = words.times(comparison.ratio)
-    hidden = comparison.verdict == "cannot be told apart"
+    value = number_format.times(comparison.ratio)
+    is_noise = comparison.verdict == "cannot be told apart"
     ends = (comparison.low, comparison.high)
-    bar = Html(charts.bar(comparison.ratio, most, look.style(entry), ends, mark=1.0))
-    return tag("div", f"({value})" if hidden else value, bar)
+    bar = charts.bar(comparison.ratio, max_ratio, styles.style(entry), ends, mark=1.0)
+    return TableCell(f"({value})" if is_noise else value, graphic=bar)
 
 
-def _quality(panel: Panel, look: Look) -> Html | None:
+def _quality_card(panel: Panel, styles: SeriesStyles) -> Card | None:
     for size in reversed(panel.sizes):
         entries = [
             (entry, entry.quality_db, entry.summary.median_ns)
@@ -144,16 +140,26 @@ def _quality(panel: Panel, look: Look) -> Html | None:
     else:
         return None
     dots = [
-        Dot(entry.series, look.style(entry), max(time, 1.0) / 1e6, min(max(db, 0.0), MOST_DB),
-            f"{entry.series}: {words.milliseconds(time)}, {db:.1f} dB")
+        Dot(
+            entry.series,
+            styles.style(entry),
+            max(time, 1.0) / 1e6,
+            min(max(db, 0.0), MAX_DB),
+            f"{entry.series}: {number_format.milliseconds(time)}, {db:.1f} dB",
+        )
         for entry, db, time in entries
-    ]  # fmt: skip
+    ]
     title = f"{panel.full_title} at {size}"
-    chart = Html(charts.scatter(dots, "ms", "dB", f"PSNR against latency, {title}"))
-    best = {dot.label for dot in charts.unbeaten(dots)}
-    rows = [
-        [look.name(entry), words.milliseconds(time), words.decibels(db),
-         words.change(entry.cell.subject.style_change), "yes" if entry.series in best else ""]
+    chart = charts.scatter(dots, "ms", "dB", f"PSNR against latency, {title}")
+    unbeaten = {dot.label for dot in charts.unbeaten(dots)}
+    rows = tuple(
+        (
+            styles.label(entry),
+            number_format.milliseconds(time),
+            number_format.decibels(db),
+            number_format.change(entry.cell.subject.style_change),
+            "yes" if entry.series in unbeaten else "",
+        )
         for entry, db, time in sorted(entries, key=lambda item: item[2])
-    ]  # fmt: skip
-    return card(title, chart, table(("", "median", "PSNR", "style", "unbeaten"), rows))
+    )
+    return Card(title, Table(("", "median", "PSNR", "style", "unbeaten"), rows), chart)

@@ -1,20 +1,21 @@
-"""Reports as Markdown: for a README or a comment on a change."""
+"""Latency reports as Markdown, for a README or a pull request comment."""
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator, Sequence
 
-from styleexport.runtime_bench import words
+from styleexport.runtime_bench.report import number_format
 from styleexport.runtime_bench.report.groups import Entry, Machine, Panel
 from styleexport.runtime_bench.report.headline import fastest, headline
 
 
 def markdown(machines: Sequence[Machine]) -> str:
-    """Return the headline, a table for each machine, network and role, and what was not measured.
+    """Return the headline, a table for each machine, network and role, and the unmeasured cells.
 
     Args:
-        machines: at least one.
+        machines: one machine or more.
     """
     blocks = ["\n".join(f"- {_plain(line)}" for line in headline(machines))]
     for machine in machines:
@@ -36,18 +37,18 @@ def _table(panel: Panel) -> str:
         entries = [panel.at(name, size) for size in sizes]
         largest = next(entry for entry in reversed(entries) if entry)
         cells = (_cell(entry, bold=entry in best) for entry in entries)
-        size = words.megabytes(largest.cell.subject.size_bytes)
-        # What is already Markdown must not be escaped again.
-        lines.append(_line(name) + f" {' | '.join(cells)} " + _line(
-            size, words.decibels(largest.quality_db)))  # fmt: skip
+        size = number_format.megabytes(largest.cell.subject.size_bytes)
+        # The cells are Markdown already: escaped once.
+        quality = number_format.decibels(largest.quality_db)
+        lines.append(_line(name) + f" {' | '.join(cells)} " + _line(size, quality))
     return "\n".join(lines)
 
 
 def _cell(entry: Entry | None, *, bold: bool) -> str:
     if entry is None or entry.summary is None:
         return "-"
-    value = words.milliseconds(entry.summary.median_ns)
-    return f"{f'**{value}**' if bold else value} ({words.interval(entry.summary)})"
+    value = number_format.milliseconds(entry.summary.median_ns)
+    return f"{f'**{value}**' if bold else value} ({number_format.interval(entry.summary)})"
 
 
 def _conditions(machine: Machine) -> str:
@@ -75,6 +76,6 @@ def _line(*cells: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text that Markdown shows as it is, on one line."""
-    escaped = words.printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Return a text on one line, escaped so that Markdown shows it literally."""
+    escaped = html.escape(number_format.printable(text), quote=False)
     return re.sub(r"([\\`*\[\]|~]|(?<!\w)_|_(?!\w)|!(?=\[)|@)", r"\\\1", escaped)

@@ -1,1 +1,1 @@
-"""One file a runtime; each exposes RUNNER."""
+"""Registry of runners: one module per runtime, each exposing RUNNER."""

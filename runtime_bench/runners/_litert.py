@@ -1,10 +1,8 @@
-"""LiteRT's interpreter on the CPU: what the runners of ``.tflite`` files share."""
+"""LiteRT's interpreter on the CPU, the base of the runners of ``.tflite`` files."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,26 +13,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError, first_line
 from styleexport.core.plugins import needs
-from styleexport.runtime_bench.formats._tflite import (
-    MOST_UNFOLDED,
-    TfliteGraph,
-    TfliteTensor,
-    read_graph,
+from styleexport.runtime_bench.formats._tflite import read_graph
+from styleexport.runtime_bench.formats._tflite_graph import MAX_IM2COL_VALUES, TfliteGraph
+from styleexport.runtime_bench.runners._litert_tensors import (
+    batched,
+    from_file,
+    native_quiet,
+    to_file,
 )
-from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
 
-# What LiteRT calls the node that stands for all that a delegate took.
+# Name of the node that stands for the nodes taken by a delegate.
 DELEGATE = "DELEGATE"
 
 
 @dataclass(frozen=True)
 class _Node:
-    """One node of an interpreter's plan: what it reads and writes, by tensor index."""
+    """One node of an interpreter's plan; inputs and outputs are tensor indices."""
 
     index: int
     op: str
@@ -43,14 +44,15 @@ class _Node:
 
 
 class LitertRunner(Runner):
-    """Runs ``.tflite`` files on the CPU, channels-last images from and to [1, 3, H, W].
+    """Runs ``.tflite`` files on the CPU; converts channels-last images from and to [1, 3, H, W].
 
     Args:
-        name: the file's.
-        delegate: whether XNNPACK runs what it can; else LiteRT's own kernels run everything.
+        name: name of the runner.
+        delegate: whether XNNPACK runs the operations that it supports; otherwise LiteRT's own
+            kernels run all.
     """
 
-    suffix = ".tflite"
+    suffixes = (".tflite",)
 
     def __init__(self, name: str, *, delegate: bool) -> None:
         self.name = name
@@ -58,7 +60,7 @@ class LitertRunner(Runner):
         self.choices = MappingProxyType({"delegate": ("xnnpack", "gpu")} if delegate else {})
 
     def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
-        """Return why the delegate asked for is not here; None where it is."""
+        """Return why the requested delegate is missing; None where it is available."""
         from styleexport.runtime_bench.runners._litert_gpu import gpu_missing
 
         return gpu_missing() if settings.get("delegate") == "gpu" else None
@@ -95,23 +97,24 @@ class LitertRunner(Runner):
         )
 
     def _check_unfolded(self, path: Path, graph: TfliteGraph) -> None:
-        """Refuse a file that the kernels cannot load.
+        """Check that LiteRT's own kernels can load the file.
 
         Raises:
-            DeviceError: they would unfold too much.
+            DeviceError: a convolution would unfold too many values.
         """
-        most = max(map(graph.unfolded, graph.operations), default=0)
-        if not self.delegate and most > MOST_UNFOLDED:
+        largest = max(map(graph.im2col_values, graph.operations), default=0)
+        if not self.delegate and largest > MAX_IM2COL_VALUES:
             raise DeviceError(
-                f"LiteRT's own kernels cannot load {path.name}: they would unfold {most} values in "
-                f"one convolution, at most {MOST_UNFOLDED}; type --runner litert, which has XNNPACK"
+                f"LiteRT's own kernels cannot load {path.name}: they would unfold {largest} values "
+                f"in one convolution, at most {MAX_IM2COL_VALUES}; type --runner litert, which has "
+                "XNNPACK"
             )
 
     def _interpreter(self, path: Path, graph: TfliteGraph, options: RunOptions) -> Interpreter:
-        """Return the interpreter of a file, made to take the batch.
+        """Return the interpreter of a file, resized to the batch.
 
         Raises:
-            UsageError: the file cannot be widened to it.
+            UsageError: the file cannot be resized to it.
         """
         interpreter = load(path, delegate=self.delegate, threads=options.threads)
         if options.batch == 1:
@@ -132,7 +135,7 @@ class LitertRunner(Runner):
     def layers(
         self, path: Path, inputs: Arrays, tensors: Sequence[str]
     ) -> dict[str, NDArray[np.float32]]:
-        """Return tensors from inside the file, by LiteRT's own kernels; see `Runner.layers`."""
+        """Return inner tensors, computed by LiteRT's own kernels; see `Runner.layers`."""
         graph = read_graph(path)
         interpreter = load(path, delegate=False, keep_all=True)
         feed(interpreter, path, graph, inputs)
@@ -150,10 +153,10 @@ def load(
     """Return an interpreter with its tensors allocated.
 
     Args:
-        path: of a file that `read_graph` found whole.
-        delegate: whether XNNPACK runs what it can.
-        threads: of the runtime; None leaves it to the runtime.
-        keep_all: whether every activation is kept to be looked at.
+        path: path of a file that `read_graph` has validated.
+        delegate: whether XNNPACK runs the operations that it supports.
+        threads: number of threads; None leaves it to the runtime.
+        keep_all: whether every activation is kept for reading.
 
     Raises:
         BadArtifact: the runtime cannot load the file.
@@ -183,15 +186,22 @@ def feed(
 ) -> None:
     """Set the inputs of a file.
 
+    Args:
+        interpreter: interpreter of the file.
+        path: path of the file, for messages.
+        graph: graph of the file.
+        inputs: inputs by name, float32; images [N, 3, H, W] in 0..1.
+        batch: number of pictures per inference.
+
     Raises:
-        UsageError: an input is missing or of another shape than the file's.
+        UsageError: an input is missing, or differs from the file's in shape.
     """
     for name, index in graph.inputs.items():
         interpreter.set_tensor(index, to_file(name, inputs, graph.tensors[index], path, batch))
 
 
 def invoke(interpreter: Interpreter, path: Path) -> None:
-    """Run a file once, on what was fed.
+    """Run a file once on its inputs.
 
     Raises:
         BadArtifact: an operation of the file fails.
@@ -204,85 +214,32 @@ def invoke(interpreter: Interpreter, path: Path) -> None:
         ) from error
 
 
-def to_file(
-    name: str, inputs: Arrays, tensor: TfliteTensor, path: Path, batch: int = 1
-) -> NDArray[np.float32]:
-    """Return an input as the file takes it.
-
-    Raises:
-        UsageError: it is missing or of another shape than the file's.
-    """
-    expected = batched(nchw(tensor.shape), batch)
-    if name not in inputs:
-        raise UsageError(
-            f"{path.name} takes {name} {list(expected)}, got {', '.join(inputs) or 'nothing'}"
-        )
-    value = np.asarray(inputs[name], np.float32)
-    if value.shape != expected:
-        raise UsageError(
-            f"{path.name} takes {name} {list(expected)}, got {list(value.shape)}: it holds one "
-            "size; export another with --size"
-        )
-    return np.ascontiguousarray(value.transpose(0, 2, 3, 1) if value.ndim == 4 else value)
-
-
-def nchw(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a channels-last shape channels-first; one that is not an image's, as it is."""
-    return (shape[0], shape[3], shape[1], shape[2]) if len(shape) == 4 else shape
-
-
-def batched(shape: tuple[int, ...], batch: int) -> tuple[int, ...]:
-    """Return the shape of so many pictures or style codes; the strength is one for all."""
-    return (batch, *shape[1:]) if batch > 1 and len(shape) > 1 else shape
-
-
-def from_file(value: NDArray[np.generic], tensor: TfliteTensor) -> NDArray[np.float32]:
-    """Return a tensor of a file in float32: dequantized, (q - zero point)·scale, images NCHW."""
-    result = np.array(value, np.float32)
-    if tensor.scales and tensor.dtype.startswith(("int", "uint")):
-        result = (result - np.float32(tensor.zero_points[0])) * np.float32(tensor.scales[0])
-    return np.ascontiguousarray(result.transpose(0, 3, 1, 2)) if result.ndim == 4 else result
-
-
-@contextlib.contextmanager
-def native_quiet() -> Generator[None]:
-    """Keep what compiled code writes to stderr inside the block off the user's terminal."""
-    with tempfile.TemporaryFile() as sink:
-        before = os.dup(2)
-        os.dup2(sink.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(before, 2)
-            os.close(before)
-
-
 def _effective(interpreter: Interpreter, options: RunOptions) -> dict[str, str]:
-    """Return what the delegate took: how many nodes, in how many partitions."""
+    """Return the delegate with its numbers of nodes and partitions."""
     details: Any = interpreter._get_ops_details()  # pyright: ignore[reportPrivateUsage]
     nodes = [
         _Node(n["index"], n["op_name"], set(map(int, n["inputs"])), set(map(int, n["outputs"])))
         for n in details
     ]
-    parts = [node for node in nodes if node.op == DELEGATE]
-    taken = set[int]().union(*(_taken(part, nodes) for part in parts))
+    partitions = [node for node in nodes if node.op == DELEGATE]
+    delegated = set[int]().union(*(_delegated(part, nodes) for part in partitions))
     return {
-        "delegate": "XNNPACK" if parts else "none",
-        "nodes": f"{len(taken)} of {len(nodes) - len(parts)} delegated",
-        "partitions": str(len(parts)),
+        "delegate": "XNNPACK" if partitions else "none",
+        "nodes": f"{len(delegated)} of {len(nodes) - len(partitions)} delegated",
+        "partitions": str(len(partitions)),
         "threads": str(options.threads) if options.threads else "chosen by LiteRT",
     }
 
 
-def _taken(part: _Node, nodes: Sequence[_Node]) -> set[int]:
-    """Return the nodes that a partition stands for: those between its inputs and its outputs."""
-    makers = {i: node for node in nodes if node.op != DELEGATE for i in node.outputs}
-    found: set[int] = set()
-    wanted = set(part.outputs)
-    while wanted:
-        tensor = wanted.pop()
-        maker = makers.get(tensor)
-        if maker is not None and tensor not in part.inputs and maker.index not in found:
-            found.add(maker.index)
-            wanted |= maker.inputs
-    return found
+def _delegated(partition: _Node, nodes: Sequence[_Node]) -> set[int]:
+    """Return the nodes of a partition: those between its inputs and its outputs."""
+    producers = {i: node for node in nodes if node.op != DELEGATE for i in node.outputs}
+    members: set[int] = set()
+    pending = set(partition.outputs)
+    while pending:
+        tensor = pending.pop()
+        node = producers.get(tensor)
+        if node is not None and tensor not in partition.inputs and node.index not in members:
+            members.add(node.index)
+            pending |= node.inputs
+    return members

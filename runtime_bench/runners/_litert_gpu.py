@@ -1,6 +1,6 @@
 """LiteRT on a GPU, through the accelerator library that comes with it (WebGPU on desktops).
 
-The project has had no GPU that this library finds: only its path on the CPU was run.
+No GPU that this library supports has been available to the project: only its CPU path was run.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import DeviceError, UsageError, first_line
 from styleexport.core.plugins import needs
-from styleexport.runtime_bench.formats._tflite import TfliteGraph
-from styleexport.runtime_bench.runners._litert import from_file, native_quiet, to_file
-from styleexport.runtime_bench.runners._runner import Arrays, Session
+from styleexport.runtime_bench.formats._tflite_graph import TfliteGraph
+from styleexport.runtime_bench.runners._litert_tensors import from_file, native_quiet, to_file
+from styleexport.runtime_bench.runners._runner import Session
 
 LIBRARIES = ("*Accelerator.so", "*Accelerator.dylib", "*Accelerator.dll")
 
 
 def gpu_missing() -> str | None:
-    """Return that this LiteRT has no library for GPUs; None where it has one."""
+    """Return that this LiteRT has no GPU library; None where it has one."""
     spec = importlib.util.find_spec("ai_edge_litert")
     folders = (spec.submodule_search_locations if spec is not None else None) or ()
     if any(list(Path(folder).glob(name)) for folder in folders for name in LIBRARIES):
@@ -36,17 +37,17 @@ def gpu_missing() -> str | None:
 def open_on_gpu(
     path: Path, graph: TfliteGraph, batch: int, accelerator: str = "GPU"
 ) -> Generator[Session]:
-    """Yield a session on a file, all of it on one accelerator or none.
+    """Yield a session on a file that runs entirely on one accelerator.
 
     Args:
-        path: of the file.
-        graph: of it.
-        batch: pictures at once; one.
-        accelerator: as LiteRT names it.
+        path: path of the file.
+        graph: graph of the file.
+        batch: number of pictures per inference; only 1 is supported.
+        accelerator: LiteRT's name of the accelerator.
 
     Raises:
-        DeviceError: the accelerator is not here or cannot take the file.
-        UsageError: a batch of several.
+        DeviceError: the accelerator is missing or cannot take the file.
+        UsageError: the batch is larger than 1.
     """
     if batch > 1:
         raise UsageError(f"LiteRT's GPU accelerator takes {path.name} as it is; type --batch 1")
@@ -58,7 +59,7 @@ def open_on_gpu(
             model = CompiledModel.from_file(str(path), HardwareAccelerator[accelerator])
             key = next(iter(model.get_signature_list()))
             fed = {name: model.create_input_buffer_by_name(key, name) for name in graph.inputs}
-            made = {name: model.create_output_buffer_by_name(key, name) for name in graph.outputs}
+            sinks = {name: model.create_output_buffer_by_name(key, name) for name in graph.outputs}
     except Exception as error:
         raise DeviceError(
             f"LiteRT cannot run {path.name} on the {accelerator}: {first_line(error)}; type "
@@ -71,11 +72,11 @@ def open_on_gpu(
             fed[name].write(to_file(name, inputs, graph.tensors[index], path))
 
     def invoke() -> None:
-        model.run_by_name(key, fed, made)
-        # Nothing tells when a GPU is done but reading from it.
+        model.run_by_name(key, fed, sinks)
+        # Only reading the outputs waits for the GPU.
         for name, index in graph.outputs.items():
             tensor = graph.tensors[index]
-            read = made[name].read(math.prod(tensor.shape), np.dtype(tensor.dtype).type)
+            read = sinks[name].read(math.prod(tensor.shape), np.dtype(tensor.dtype).type)
             results[name] = read.reshape(tensor.shape)
 
     def fetch() -> dict[str, NDArray[np.float32]]:

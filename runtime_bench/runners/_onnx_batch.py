@@ -1,4 +1,4 @@
-"""An ONNX model that takes several pictures, from a file that holds one."""
+"""Conversion of ONNX models for one picture to models for a batch."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from pathlib import Path
 import onnx
 from onnx import numpy_helper
 
-# ONNX's Reshape copies an axis of the input where the new shape has a zero.
+# A zero in the new shape makes ONNX's Reshape copy that axis of the input.
 COPY = 0
 
 
 def widened(path: Path, batch: int) -> onnx.ModelProto:
-    """Return the model of a file with its leading axis, 1, made as long as the batch.
+    """Return the model of a file with its leading axis widened from 1 to the batch.
 
-    Inputs and outputs of two axes or more are widened, and with them every `Reshape` to a fixed
-    shape that begins with 1. Whether the model still computes the same is for a probe to say.
+    Inputs and outputs with at least two axes are widened, and every `Reshape` to a fixed shape that
+    begins with 1. Only a probe shows whether the model still computes the same.
 
     Args:
-        path: of the file.
-        batch: pictures at once.
+        path: path of the file.
+        batch: number of pictures per inference.
     """
     model = onnx.load(path)
     for value in (*model.graph.input, *model.graph.output):

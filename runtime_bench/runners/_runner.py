@@ -1,4 +1,4 @@
-"""What a runner is: it opens a file and runs it. It never times itself."""
+"""Runner protocols: a `Runner` opens and runs files; a `RemoteRunner` has a device measure them."""
 
 from __future__ import annotations
 
@@ -7,34 +7,32 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from styleexport.core import plugins
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
-    from styleexport.core.types import Report
-    from styleexport.runtime_bench.latency import LatencyReport
-    from styleexport.runtime_bench.runners._ask import Ask
+    from styleexport.core.types import Progress
+    from styleexport.runtime_bench.contract.latency import LatencyReport
+    from styleexport.runtime_bench.contract.remote import MeasureRequest
 
 PACKAGE = "styleexport.runtime_bench.runners"
-
-Arrays = Mapping[str, NDArray[np.float32]]
-# What a session is to those who only want what it computes.
-Run = Callable[[Arrays], dict[str, NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run.
+    """Options of one session.
 
     Attributes:
-        threads: of the runtime; None leaves it to the runtime.
-        batch: pictures at once; files hold one, and a runner that cannot widen them refuses.
-        settings: of the runner, from its `Runner.choices`; what is left out is the first of them.
+        threads: number of threads of the runtime; None leaves it to the runtime.
+        batch: number of pictures per inference; files hold one, and a runner that cannot widen them
+            raises UsageError.
+        settings: runner settings, from its ``choices``; a missing one takes its default.
     """
 
     threads: int | None = None
@@ -44,18 +42,18 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Session:
-    """A loaded file: inputs by name in, outputs by name out, float32 all.
+    """A loaded file: inputs by name in, outputs by name out, all float32.
 
     Images are [N, 3, H, W], RGB in 0..1, N being the batch, whatever the file itself takes: `feed`
-    converts to the file's layout, range and element type, and `fetch` back. The strength is [1],
-    one for all pictures. `invoke` alone is the
-    inference, with everything that it started finished when it returns.
+    converts to the file's layout, range and element type, and `fetch` converts back. The strength
+    is [1], one for all pictures. `invoke` alone is the inference; work that it started is finished
+    when it returns.
 
     Attributes:
-        feed: takes the inputs.
-        invoke: runs the file on what was fed.
+        feed: sets the inputs.
+        invoke: runs the file on the inputs.
         fetch: returns the outputs of the last run.
-        effective: returns the settings as the runtime itself reports them.
+        effective: returns the settings as the runtime reports them.
     """
 
     feed: Callable[[Arrays], None]
@@ -64,72 +62,75 @@ class Session:
     effective: Callable[[], Mapping[str, str]] = dict[str, str]
 
     def __call__(self, inputs: Arrays) -> dict[str, NDArray[np.float32]]:
-        """Return what the file computes."""
+        """Return the outputs for some inputs."""
         self.feed(inputs)
         self.invoke()
         return self.fetch()
 
 
-class Runner(Protocol):
-    """A runtime.
+class _Entry(Protocol):
+    """Part shared by both kinds of runner: name, file formats and settings.
 
     Attributes:
-        name: the file's.
-        suffix: of the files it reads.
-        rounds_pictures: whether pictures come out rounded to 8 bits where the file has it so.
-        proves: whether the parity of artifacts is measured with it.
-        timed: whether its time says anything; that of an interpreter for proofs does not.
-        own_clock: whether it takes its samples itself, as a browser does, and cannot be opened:
-            `measure` is called instead.
-        elsewhere: whether it runs on another device than this; such a runner is used only where
-            it is named, and its report stands apart.
-        choices: setting → the values it may take, the default first.
+        name: name of the runner, which is that of its module.
+        suffixes: suffixes of the files that it reads.
+        timed: whether its times mean anything; those of a reference interpreter do not.
+        choices: setting → allowed values, the default first.
     """
 
     name: str
-    suffix: str
-    rounds_pictures: bool = False
-    proves: bool = True
+    suffixes: tuple[str, ...]
     timed: bool = True
-    own_clock: bool = False
-    elsewhere: bool = False
     choices: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
         """Return why this machine cannot run it, in one line; None where it can.
 
         Args:
-            settings: that are asked for; what is left out is the default.
+            settings: requested settings; a missing one takes its default.
         """
         return None
 
     def reads(self, path: Path) -> bool:
-        """Whether it reads files of this suffix."""
-        return path.suffix == self.suffix
+        """Whether it reads files with this suffix."""
+        return path.suffix in self.suffixes
+
+    def setting(self, settings: Mapping[str, str], name: str) -> str:
+        """Return the requested value of a setting, or its default."""
+        return settings.get(name, self.choices[name][0])
+
+
+class Runner(_Entry, Protocol):
+    """A runtime of this process. It never times itself.
+
+    Attributes:
+        rounds_pictures: whether 8-bit picture outputs come out rounded.
+        proves: whether the parity of artifacts is measured with it.
+    """
+
+    rounds_pictures: bool = False
+    proves: bool = True
 
     def start(self) -> None:
-        """Import the runtime, so that loading a file is timed apart from it.
+        """Import the runtime, so that loading a file is timed without it.
 
         Raises:
             MissingExtra: the runtime is not installed.
         """
 
-    def setting(self, settings: Mapping[str, str], name: str) -> str:
-        """Return a setting: what was asked for, or its default."""
-        return settings.get(name, self.choices[name][0])
-
     def in_float32(self) -> Runner | None:
-        """Return a runner that keeps every tensor in float32; None where there is none."""
+        """Return a variant that keeps every tensor in float32; None where there is none."""
         return None
 
     def layers(
         self, path: Path, inputs: Arrays, tensors: Sequence[str]
     ) -> dict[str, NDArray[np.float32]]:
-        """Return tensors from inside a file, by name, of one run: dequantized, images NCHW.
+        """Return inner tensors of a file by name, from one run: dequantized, images NCHW.
 
-        Names that the file does not hold are left out.
+        Names that the file does not hold are left out; a runtime that exposes no inner tensors
+        returns none.
         """
-        ...
+        return {}
 
     def open(self, path: Path, options: RunOptions) -> AbstractContextManager[Session]:
         """Return a session on the file, closed when the block ends.
@@ -142,57 +143,100 @@ class Runner(Protocol):
         """
         ...
 
-    def measure(self, ask: Ask, report: Report) -> LatencyReport:
-        """Return what a runner with a clock of its own measured.
 
-        Every cell bears the runner's name and the settings that were asked; a cell that is missing
-        counts as failed.
+@runtime_checkable
+class RemoteRunner(_Entry, Protocol):
+    """A device or program that times itself, such as a phone or a browser: it opens no session.
+
+    Attributes:
+        other_machine: whether it measures on a machine other than this one. Such a runner is used
+            only where it is named, and has a report of its own.
+    """
+
+    other_machine: bool = False
+
+    def measure(self, request: MeasureRequest, progress: Progress) -> LatencyReport:
+        """Return the latency report of some cells.
+
+        Every cell of the report states the runner's name and the requested settings; a cell that is
+        missing counts as failed.
 
         Args:
-            ask: what to measure, and how.
-            report: is told how far it is.
+            request: cells to measure, and how.
+            progress: receives lines of progress.
 
         Raises:
-            BadArtifact: the artifact is not whole.
-            DeviceError: it cannot be reached, or did not do its part.
+            BadArtifact: the artifact is incomplete.
+            DeviceError: the device cannot be reached, or did not do its part.
             MissingExtra: a program or library that it needs is not installed.
-            UsageError: it runs none of the files, or cannot be used in the way that was asked.
+            UsageError: it runs none of the files, or does not support an option.
         """
-        raise DeviceError(f"{self.name} keeps no clock of its own")
+        ...
 
 
-def find_runner(name: str) -> Runner:
-    """Return a runner by name.
+AnyRunner = Runner | RemoteRunner
+
+
+def any_runner(name: str) -> AnyRunner:
+    """Return a runner of either kind by name.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is no runner of that name.
         MissingExtra: its library is not installed.
     """
-    runner: Runner = plugins.load(PACKAGE, name, "RUNNER")  # pyright: ignore[reportAssignmentType]
+    runner: AnyRunner = plugins.load(PACKAGE, name, "RUNNER")  # pyright: ignore[reportAssignmentType]
     return runner
 
 
+def find_runner(name: str) -> Runner:
+    """Return a runner that opens files, by name.
+
+    Raises:
+        DeviceError: it measures by itself and opens no files.
+        UsageError: there is no runner of that name.
+        MissingExtra: its library is not installed.
+    """
+    runner = any_runner(name)
+    if isinstance(runner, RemoteRunner):
+        raise DeviceError(
+            f"{name} opens no files from here, it measures by itself; type `styleexport bench "
+            f"ARTIFACT --runner {name}`"
+        )
+    return runner
+
+
+def on_other_machine(name: str) -> bool:
+    """Whether a runner measures on a machine other than this one, in a report of its own.
+
+    Raises:
+        UsageError: there is no runner of that name.
+    """
+    runner = any_runner(name)
+    return isinstance(runner, RemoteRunner) and runner.other_machine
+
+
 def runners_for(path: Path) -> tuple[Runner, ...]:
-    """Return the runners that prove files of this suffix and can run here, by name.
+    """Return the available runners that prove files with this suffix, by name.
 
     Raises:
         UsageError: no runner reads them.
         DeviceError: none of those that do can run here.
     """
-    runners = [find_runner(name) for name in plugins.names(PACKAGE)]
-    fitting = [runner for runner in runners if runner.proves and runner.suffix == path.suffix]
-    if not fitting:
-        suffixes = ", ".join(sorted({runner.suffix for runner in runners if runner.proves}))
+    entries = [any_runner(name) for name in plugins.names(PACKAGE)]
+    provers = [r for r in entries if not isinstance(r, RemoteRunner) and r.proves]
+    readers = [runner for runner in provers if runner.reads(path)]
+    if not readers:
+        suffixes = ", ".join(sorted({suffix for runner in provers for suffix in runner.suffixes}))
         raise UsageError(f"no runner reads {path.name}: expected a file ending in {suffixes}")
-    able = tuple(runner for runner in fitting if runner.unavailable() is None)
-    if not able:
-        reasons = "; ".join(f"{runner.name}: {runner.unavailable()}" for runner in fitting)
+    available = tuple(runner for runner in readers if runner.unavailable() is None)
+    if not available:
+        reasons = "; ".join(f"{runner.name}: {runner.unavailable()}" for runner in readers)
         raise DeviceError(f"{path.name} cannot run here: {reasons}")
-    return able
+    return available
 
 
 def runner_for(path: Path) -> Runner:
-    """Return the runner that reads files of this suffix here, the first of several.
+    """Return the first available runner that proves files with this suffix.
 
     Raises:
         UsageError: no runner reads them.

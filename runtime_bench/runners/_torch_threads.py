@@ -1,4 +1,4 @@
-"""torch's thread count, for as long as a session is open."""
+"""Thread count of torch during a session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Generator
 
 @contextlib.contextmanager
 def torch_threads(count: int | None) -> Generator[None]:
-    """Use so many threads inside the block; None leaves it to torch."""
+    """Set the number of threads inside the block; None leaves it to torch."""
     import torch
 
     before = torch.get_num_threads()

@@ -1,10 +1,10 @@
-"""Core ML itself, on a Mac. Nobody on the project has run it yet: there was no Mac to run it on."""
+"""Core ML on a Mac. No Mac has been available to the project: this runner has not been run."""
 
 from __future__ import annotations
 
 import contextlib
 import platform
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import BadArtifact, UsageError, first_line
 from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.plugins import needs
-from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 
-# As Core ML names the compute units that it may choose from.
+# Core ML's names of the compute units that it may choose from.
 UNITS = {
     "all": "ALL",
     "cpu": "CPU_ONLY",
@@ -29,11 +30,11 @@ UNITS = {
 class Coreml(Runner):
     """Runs ``.mlpackage`` folders on the compute units that Core ML chooses; macOS only.
 
-    Picture outputs are pixel buffers of 8 bits: against a float reference they reach 59 dB at most.
+    Picture outputs are 8-bit pixel buffers: against a float reference they reach at most 59 dB.
     """
 
     name = "coreml"
-    suffix = ".mlpackage"
+    suffixes = (".mlpackage",)
     rounds_pictures = True
     choices = MappingProxyType({"units": tuple(UNITS)})
 
@@ -79,12 +80,6 @@ class Coreml(Runner):
             fetch=lambda: {name: _array(value) for name, value in results.items()},
             effective=lambda: {"units": model.compute_unit.name},
         )
-
-    def layers(
-        self, path: Path, inputs: Arrays, tensors: Sequence[str]
-    ) -> dict[str, NDArray[np.float32]]:
-        """Return nothing: Core ML does not show what is inside a program."""
-        return {}
 
 
 def _array(value: object) -> NDArray[np.float32]:

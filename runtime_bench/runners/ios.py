@@ -1,72 +1,47 @@
-"""An iPhone: the harness app runs ``.mlpackage`` files in Core ML."""
+"""iPhone: the harness app runs ``.mlpackage`` files in Core ML."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from pathlib import Path
+from collections.abc import Mapping
 from types import MappingProxyType
 
-import numpy as np
-from numpy.typing import NDArray
-
-from styleexport.core.errors import DeviceError, UsageError
-from styleexport.core.types import Report
-from styleexport.runtime_bench.latency import LatencyReport
-from styleexport.runtime_bench.runners._ask import Ask
-from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
-
-SUFFIXES = (".mlpackage",)
+from styleexport.core.errors import UsageError
+from styleexport.core.types import Progress
+from styleexport.runtime_bench.contract.latency import LatencyReport
+from styleexport.runtime_bench.contract.remote import MeasureRequest
+from styleexport.runtime_bench.phones.phone import IOS_SUFFIXES
+from styleexport.runtime_bench.runners._runner import RemoteRunner
 
 
-class Ios(Runner):
-    """Runs files on an iPhone behind devicectl; for timing, never for the parity of exports.
+class Ios(RemoteRunner):
+    """Measures files on an iPhone behind devicectl.
 
-    Nobody on the project has had an iPhone or a Mac: it is tested against a program that plays
-    ``xcrun``, whose answers are from memory.
+    No iPhone or Mac has been available to the project: it is tested against a program that
+    simulates ``xcrun``, whose answers are written from memory.
     """
 
     name = "ios"
-    suffix = ".mlpackage"
-    rounds_pictures = True
-    proves = False
-    own_clock = True
-    elsewhere = True
+    suffixes = IOS_SUFFIXES
+    other_machine = True
     choices = MappingProxyType({"units": ("all", "cpu", "cpu-gpu", "cpu-ane")})
 
     def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
-        """Return that xcrun is missing; None on a Mac with Xcode."""
+        """Return how to get xcrun where it is missing; None on a Mac with Xcode."""
         from styleexport.runtime_bench.phones import devicectl
 
         return devicectl.missing()
 
-    def measure(self, ask: Ask, report: Report) -> LatencyReport:
-        """Return what the phone measured; see `Runner.measure`."""
+    def measure(self, request: MeasureRequest, progress: Progress) -> LatencyReport:
+        """Return the phone's report; see `RemoteRunner.measure`."""
         from styleexport.runtime_bench.phones.ios_phone import IosPhone
-        from styleexport.runtime_bench.phones.measuring import Pace, measure_on_phone
+        from styleexport.runtime_bench.phones.measuring import Timeouts, measure_on_phone
 
-        if ask.device.binary is not None:
+        if request.device.binary is not None:
             raise UsageError(
                 "--benchmark-binary is for Android: type --runner android, or leave it"
             )
-        return measure_on_phone(IosPhone(ask.device.serial), ask, SUFFIXES, report, Pace())
-
-    def open(self, path: Path, options: RunOptions) -> AbstractContextManager[Session]:
-        """Refuse: a phone measures by itself.
-
-        Raises:
-            DeviceError: always.
-        """
-        raise DeviceError(
-            f"{path.name} cannot be opened on a phone from here: it measures by itself; type "
-            "`styleexport bench ARTIFACT --runner ios`"
-        )
-
-    def layers(
-        self, path: Path, inputs: Arrays, tensors: Sequence[str]
-    ) -> dict[str, NDArray[np.float32]]:
-        """Return nothing: the app does not show what is inside a file."""
-        return {}
+        phone = IosPhone(request.device.serial)
+        return measure_on_phone(phone, request, IOS_SUFFIXES, progress, Timeouts())
 
 
 RUNNER = Ios()

@@ -1,4 +1,4 @@
-"""LiteRT on the CPU as apps run it by default: XNNPACK where it can."""
+"""LiteRT on the CPU with XNNPACK, the default in apps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LiteRT on the CPU with its own kernels alone: what runs where XNNPACK is left out."""
+"""LiteRT on the CPU with its own kernels, without XNNPACK."""
 
 from __future__ import annotations
 

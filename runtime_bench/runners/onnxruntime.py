@@ -1,4 +1,4 @@
-"""ONNX Runtime, on the CPU or through another of the execution providers that its build has."""
+"""ONNX Runtime, on the CPU or another execution provider of its build."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError, first_line
 from styleexport.runtime_bench.runners._onnx_batch import widened
-from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -29,7 +30,7 @@ PROVIDERS = {
     "directml": "DmlExecutionProvider",
 }
 CPU = PROVIDERS["cpu"]
-# Makes the session say which provider took which nodes.
+# Makes the session report the nodes of each provider.
 RECORD = "session.record_ep_graph_assignment_info"
 
 
@@ -42,14 +43,14 @@ def _options(options: RunOptions) -> ort.SessionOptions:
 
 
 class OnnxRuntime(Runner):
-    """Runs ``.onnx`` files; what the chosen provider does not take runs on the CPU."""
+    """Runs ``.onnx`` files; nodes that the chosen provider does not take run on the CPU."""
 
     name = "onnxruntime"
-    suffix = ".onnx"
+    suffixes = (".onnx",)
     choices = MappingProxyType({"provider": tuple(PROVIDERS)})
 
     def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
-        """Return that the build lacks the provider; None where it has it."""
+        """Return that the build lacks the provider; None where it includes it."""
         provider = self.setting(settings, "provider")
         built = ort.get_available_providers()
         if PROVIDERS[provider] in built:
@@ -82,27 +83,27 @@ class OnnxRuntime(Runner):
     def layers(
         self, path: Path, inputs: Arrays, tensors: Sequence[str]
     ) -> dict[str, NDArray[np.float32]]:
-        """Return tensors from inside the file, unfused; see `Runner.layers`."""
+        """Return inner tensors, computed without fusion; see `Runner.layers`."""
         model = onnx.load(path)
         present = {name for node in model.graph.node for name in node.output}
-        wanted = [name for name in tensors if name in present]
-        if not wanted:
+        names = [name for name in tensors if name in present]
+        if not names:
             return {}
         outputs = {value.name for value in model.graph.output}
         model.graph.output.extend(
-            onnx.ValueInfoProto(name=name) for name in wanted if name not in outputs
+            onnx.ValueInfoProto(name=name) for name in names if name not in outputs
         )
         settings = _options(RunOptions())
         settings.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         session = ort.InferenceSession(model.SerializeToString(), settings, [CPU])
-        found = session.run(wanted, dict(inputs))
-        return {n: np.asarray(v, np.float32) for n, v in zip(wanted, found, strict=True)}
+        values = session.run(names, dict(inputs))
+        return {n: np.asarray(v, np.float32) for n, v in zip(names, values, strict=True)}
 
 
 def _load(path: Path, options: RunOptions, provider: str) -> ort.InferenceSession:
     settings = _options(options)
     wide = options.batch > 1
-    with contextlib.suppress(Exception):  # builds of before 1.24 do not know it
+    with contextlib.suppress(Exception):  # builds before 1.24 do not know it
         settings.add_session_config_entry(RECORD, "1")
     try:
         model = widened(path, options.batch).SerializeToString() if wide else str(path)
@@ -126,23 +127,23 @@ def _load(path: Path, options: RunOptions, provider: str) -> ort.InferenceSessio
 
 
 def _effective(session: ort.InferenceSession) -> dict[str, str]:
-    """Return the providers that took nodes, and into how many partitions those of others fell."""
+    """Return the nodes of each provider, and the number of partitions outside the CPU provider."""
     threads = session.get_session_options().intra_op_num_threads
-    found = {
+    settings = {
         "provider": _short(session.get_providers()[0]),
         "threads": str(threads) if threads else "chosen by ONNX Runtime",
     }
     try:
         parts = session.get_provider_graph_assignment_info()
-    except (AttributeError, RuntimeError):  # builds of before 1.24 do not tell
-        return found
+    except (AttributeError, RuntimeError):  # builds before 1.24 do not report it
+        return settings
     nodes: Counter[str] = Counter()
     for part in parts:
         nodes[_short(part.ep_name)] += len(part.get_nodes())
     others = sum(part.ep_name != CPU for part in parts)
-    found["nodes"] = ", ".join(f"{name} {count}" for name, count in sorted(nodes.items()))
-    found["partitions"] = str(1 if len(nodes) == 1 else others)
-    return found
+    settings["nodes"] = ", ".join(f"{name} {count}" for name, count in sorted(nodes.items()))
+    settings["partitions"] = str(1 if len(nodes) == 1 else others)
+    return settings
 
 
 def _short(provider: str) -> str:

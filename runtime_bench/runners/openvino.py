@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,41 +13,44 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.core.plugins import EXTRA_OF_LIBRARY, needs
 from styleexport.runtime_bench.runners._onnx_batch import widened
-from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 
-# As OpenVINO calls what multiplies.
+# OpenVINO's names of operations that multiply.
 PRODUCTS = ("Convolution", "GroupConvolution", "Deconvolution", "FullyConnected", "MatMul")
 
 
 class Openvino(Runner):
-    """Runs ``.onnx`` files; ``precision=auto`` lets OpenVINO round to what the device is fast in.
+    """Runs ``.onnx`` files; ``precision=auto`` lets OpenVINO choose the device's fastest precision.
 
     It is for timing: the parity of artifacts is measured with ONNX Runtime.
     """
 
     name = "openvino"
-    suffix = ".onnx"
+    suffixes = (".onnx",)
     proves = False
-    choices = MappingProxyType({
-        "device": ("cpu", "gpu", "npu"),
-        "precision": ("f32", "bf16", "f16", "auto"),
-    })  # fmt: skip
+    choices = MappingProxyType(
+        {
+            "device": ("cpu", "gpu", "npu"),
+            "precision": ("f32", "bf16", "f16", "auto"),
+        }
+    )
 
     def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
-        """Return that OpenVINO or the device is missing; None where both are there."""
+        """Return that OpenVINO or the device is missing; None where both are available."""
         if importlib.util.find_spec("openvino") is None:
             extra = EXTRA_OF_LIBRARY["openvino"]
             return f"OpenVINO is not installed: pip install 'styleexport[{extra}]'"
         import openvino
 
         device = self.setting(settings, "device").upper()
-        found = openvino.Core().available_devices
-        if any(name.split(".")[0] == device for name in found):
+        devices = openvino.Core().available_devices
+        if any(name.split(".")[0] == device for name in devices):
             return None
-        return f"OpenVINO finds no {device} here, only {', '.join(found)}"
+        return f"OpenVINO finds no {device} here, only {', '.join(devices)}"
 
     def start(self) -> None:
         """Import OpenVINO; see `Runner.start`."""
@@ -74,23 +77,17 @@ class Openvino(Runner):
 
         yield Session(feed, lambda: request.infer(fed), fetch, lambda: _effective(compiled))
 
-    def layers(
-        self, path: Path, inputs: Arrays, tensors: Sequence[str]
-    ) -> dict[str, NDArray[np.float32]]:
-        """Return nothing: OpenVINO fuses what is inside."""
-        return {}
-
     def compiled(self, path: Path, options: RunOptions, *, counts: bool = False) -> Any:  # noqa: ANN401 - it has no types
-        """Return the file compiled for a device; with ``counts`` it times each of its nodes."""
+        """Return the file compiled for a device; ``counts`` enables counters per node."""
         with needs("openvino"):
             import openvino
         device = self.setting(options.settings, "device").upper()
         precision = self.setting(options.settings, "precision")
-        wanted: dict[str, str | int | bool] = {"PERFORMANCE_HINT": "LATENCY", "PERF_COUNT": counts}
+        config: dict[str, str | int | bool] = {"PERFORMANCE_HINT": "LATENCY", "PERF_COUNT": counts}
         if precision != "auto":
-            wanted["INFERENCE_PRECISION_HINT"] = precision
+            config["INFERENCE_PRECISION_HINT"] = precision
         if options.threads is not None and device == "CPU":
-            wanted["INFERENCE_NUM_THREADS"] = options.threads
+            config["INFERENCE_NUM_THREADS"] = options.threads
         core = openvino.Core()
         try:
             model = core.read_model(_source(path, options.batch))
@@ -104,7 +101,7 @@ class Openvino(Runner):
                 f"OpenVINO cannot load {path}: {_reason(error)}; export the network again"
             ) from error
         try:
-            return core.compile_model(model, device, wanted)
+            return core.compile_model(model, device, config)
         except Exception as error:
             raise DeviceError(
                 f"OpenVINO cannot run {path.name} on {device} in {precision}: "
@@ -113,7 +110,7 @@ class Openvino(Runner):
 
 
 def _reason(error: Exception) -> str:
-    """Return the last line of an error: OpenVINO begins with where in its sources it was raised."""
+    """Return the last line of an error; the first ones name OpenVINO's source files."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[-1] if lines else type(error).__name__)[:200]
 
@@ -123,19 +120,19 @@ def _source(path: Path, batch: int) -> str | bytes:
 
 
 def _effective(compiled: Any) -> dict[str, str]:  # noqa: ANN401 - it has no types
-    """Return what OpenVINO says that it does: device, threads, precision, MACs in integers."""
-    found = {
+    """Return the settings as OpenVINO reports them, with its share of integer MACs."""
+    settings = {
         "device": ", ".join(compiled.get_property("EXECUTION_DEVICES")),
         "precision": compiled.get_property("INFERENCE_PRECISION_HINT").to_string(),
         "integer_mac_share": f"{_integer_mac_share(compiled):.4f}",
     }
-    with contextlib.suppress(RuntimeError):  # a property of the CPU's alone
-        found["threads"] = str(compiled.get_property("INFERENCE_NUM_THREADS"))
-    return found
+    with contextlib.suppress(RuntimeError):  # only the CPU has this property
+        settings["threads"] = str(compiled.get_property("INFERENCE_NUM_THREADS"))
+    return settings
 
 
 def _integer_mac_share(compiled: Any) -> float:  # noqa: ANN401 - it has no types
-    """Return the share of the MACs that are computed in integers, by OpenVINO's own graph."""
+    """Return the share of MACs computed in integers, from OpenVINO's compiled graph."""
     integer, total = 0, 0
     for node in compiled.get_runtime_model().get_ops():
         info = node.get_rt_info()
@@ -147,7 +144,7 @@ def _integer_mac_share(compiled: Any) -> float:  # noqa: ANN401 - it has no type
 
 
 def _macs(node: Any) -> int:  # noqa: ANN401 - it has no types
-    """Return the multiply-accumulates of a product: one window of weights for each element."""
+    """Return the multiply-accumulates of a product: one window of weights per element."""
     read, weights, *_ = (tuple(port.get_partial_shape().to_shape()) for port in node.inputs())
     written = tuple(node.output(0).get_partial_shape().to_shape())
     scanned = read if node.get_rt_info()["layerType"].value == "Deconvolution" else written

@@ -1,4 +1,4 @@
-"""PyTorch on the captured float program that every artifact keeps."""
+"""PyTorch on the captured float program of an artifact."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import DeviceError, first_line
 from styleexport.core.program import load_program
-from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 from styleexport.runtime_bench.runners._torch_threads import torch_threads
 
-# The types that autocast computes convolutions in.
+# Types in which autocast computes convolutions.
 AUTOCAST = {"fp16": torch.float16, "bf16": torch.bfloat16}
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
 COMPILERS = ("c++", "g++", "clang++", "cl")
@@ -30,16 +31,18 @@ class TorchRunner(Runner):
     """Runs ``.pt2`` programs, eager or compiled, in float32 or under autocast."""
 
     name = "torch"
-    suffix = ".pt2"
-    choices = MappingProxyType({
-        "device": ("cpu", "cuda"),
-        "dtype": ("fp32", "tf32", "fp16", "bf16"),
-        "mode": ("eager", "compile"),
-        "layout": tuple(LAYOUTS),
-    })  # fmt: skip
+    suffixes = (".pt2",)
+    choices = MappingProxyType(
+        {
+            "device": ("cpu", "cuda"),
+            "dtype": ("fp32", "tf32", "fp16", "bf16"),
+            "mode": ("eager", "compile"),
+            "layout": tuple(LAYOUTS),
+        }
+    )
 
     def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
-        """Return what of the settings this machine lacks; None where it has all."""
+        """Return what this machine lacks for the settings; None where it lacks nothing."""
         device = self.setting(settings, "device")
         if device == "cuda" and not torch.cuda.is_available():
             built = torch.version.cuda
@@ -54,7 +57,7 @@ class TorchRunner(Runner):
         return None
 
     def start(self) -> None:
-        """Import what torch imports only when it reads a program; see `Runner.start`."""
+        """Import the modules that torch imports lazily to read a program; see `Runner.start`."""
         for name in ("torch.export.pt2_archive", "torch.fx.experimental.symbolic_shapes"):
             importlib.import_module(name)
 
@@ -90,28 +93,28 @@ class TorchRunner(Runner):
         self, path: Path, inputs: Arrays, tensors: Sequence[str]
     ) -> dict[str, NDArray[np.float32]]:
         """Return the outputs of the program's own operations; see `Runner.layers`."""
-        found: dict[str, NDArray[np.float32]] = {}
+        kept: dict[str, NDArray[np.float32]] = {}
 
         class Keep(torch.fx.Interpreter):
-            """Keeps what was asked for."""
+            """Keeps the requested tensors."""
 
             def run_node(self, n: torch.fx.Node) -> object:
                 value = super().run_node(n)
                 if n.name in tensors and isinstance(value, torch.Tensor):
-                    found[n.name] = value.float().numpy()
+                    kept[n.name] = value.float().numpy()
                 return value
 
         module = load_program(path).module(check_guards=False)
         assert isinstance(module, torch.fx.GraphModule)
         with torch.inference_mode():
             Keep(module).run(*(torch.from_numpy(np.ascontiguousarray(x)) for x in inputs.values()))
-        return found
+        return kept
 
 
 def _module(path: Path, device: str, layout: torch.memory_format) -> torch.nn.Module:
     """Return a program as a module that takes any number of pictures."""
     module = load_program(path).module(check_guards=False)
-    # What is left of the export's guards refuses every other batch than the captured one.
+    # The remaining guards of the export refuse any batch but the captured one.
     module._forward_pre_hooks.clear()  # pyright: ignore[reportPrivateUsage]
     try:
         return module.to(device).to(memory_format=layout)  # pyright: ignore[reportCallIssue]
@@ -127,7 +130,7 @@ def _on(device: str, layout: torch.memory_format, value: NDArray[np.float32]) ->
 
 
 def _finish(device: str) -> None:
-    """Wait for everything that was started on a device."""
+    """Wait for all work on a device."""
     if device == "cuda":
         torch.cuda.synchronize()
 
@@ -140,7 +143,7 @@ def _autocast(device: str, dtype: str) -> contextlib.AbstractContextManager[obje
 
 @contextlib.contextmanager
 def _tf32(dtype: str) -> Generator[None]:
-    """Let CUDA round factors to TF32 where that was asked for, and nowhere else."""
+    """Let CUDA round factors to TF32 inside the block on request, and otherwise not."""
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = dtype == "tf32"
     try:
@@ -150,15 +153,15 @@ def _tf32(dtype: str) -> Generator[None]:
 
 
 def _effective(options: RunOptions, device: str, dtype: str) -> dict[str, str]:
-    found = {"device": device, "dtype": dtype, "mode": options.settings.get("mode", "eager")}
+    settings = {"device": device, "dtype": dtype, "mode": options.settings.get("mode", "eager")}
     if device == "cuda":
         return {
-            **found,
+            **settings,
             "device": torch.cuda.get_device_name(),
             "cudnn": str(torch.backends.cudnn.version()),
         }
     return {
-        **found,
+        **settings,
         "threads": str(torch.get_num_threads()),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "onednn": "yes" if torch.backends.mkldnn.is_available() else "no",

@@ -1,7 +1,7 @@
-"""dask.distributed behind two calls: everywhere at once, and one task a host at a time.
+"""Task execution on dask.distributed: in parallel, or one task at a time per host.
 
-A task whose process dies is given to another once; then it is told as killed. On a cluster of the
-user's the scheduler's own ``allowed-failures`` says how often.
+A task whose process dies is retried once and then reported as killed. On a user's cluster the
+scheduler's ``allowed-failures`` sets the number of retries.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Outcome(Generic[T, R]):
-    """What became of a task.
+class TaskResult(Generic[T, R]):
+    """The result of a task.
 
     Attributes:
         task: the task.
-        value: that its function returned; None where it failed.
-        message: why it failed, in one line.
-        killed: whether the processes that worked on it died.
-        host: that worked on it; empty where nobody knows.
+        value: return value; None where the task failed.
+        message: reason of the failure, one line; "" for none.
+        killed: whether its processes died.
+        host: host that ran it; "" where it is unknown.
     """
 
     task: T
@@ -43,58 +43,60 @@ class Outcome(Generic[T, R]):
 
 
 class Engine:
-    """A cluster that is connected. Made by `cluster`.
+    """A connection to a cluster, opened by `cluster`.
 
     Args:
-        client: of dask.distributed.
+        client: client of dask.distributed.
     """
 
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - it is not typed
         self._client = client
 
     def hosts(self) -> tuple[str, ...]:
-        """Return the hosts that work here, sorted."""
+        """Return the hosts of the workers, sorted."""
         workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
         return tuple(sorted({worker["host"] for worker in workers}))
 
-    def everywhere(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[Outcome[T, R]]:
-        """Yield outcomes as they come, of as many tasks at once as there are workers."""
+    def map_tasks(
+        self, function: Callable[[T], R], tasks: Iterable[T]
+    ) -> Iterator[TaskResult[T, R]]:
+        """Yield results as tasks finish; as many run at once as there are workers."""
         from distributed import as_completed
 
         futures = {self._submit(function, task): task for task in tasks}
         for future in as_completed(list(futures)):
-            yield _outcome(futures.pop(future), future)
+            yield _result(futures.pop(future), future)
 
-    def one_a_host(
+    def map_one_per_host(
         self, function: Callable[[T], R], groups: Sequence[Sequence[T]]
-    ) -> Iterator[Outcome[T, R]]:
-        """Yield outcomes as they come, of one task at a time on each host.
+    ) -> Iterator[TaskResult[T, R]]:
+        """Yield results as tasks finish; each host runs one task at a time.
 
         Args:
-            function: does a task.
-            groups: of tasks; a host does all of a group, so that they can be compared.
+            function: runs a task.
+            groups: groups of tasks; one host runs a whole group, so that its results compare.
         """
         from distributed import as_completed
 
         waiting = deque(groups)
-        mine: dict[str, deque[T]] = {host: deque() for host in self.hosts()}
+        queues: dict[str, deque[T]] = {host: deque() for host in self.hosts()}
         running: dict[Any, tuple[T, str]] = {}
         finished = as_completed()
 
         def start(host: str) -> None:
-            while not mine[host] and waiting:
-                mine[host].extend(waiting.popleft())
-            if mine[host]:
-                task = mine[host].popleft()
+            while not queues[host] and waiting:
+                queues[host].extend(waiting.popleft())
+            if queues[host]:
+                task = queues[host].popleft()
                 future = self._submit(function, task, host)
                 running[future] = (task, host)
                 finished.add(future)
 
-        for host in mine:
+        for host in queues:
             start(host)
         for future in finished:
             task, host = running.pop(future)
-            yield _outcome(task, future, host)
+            yield _result(task, future, host)
             start(host)
 
     def _submit(self, function: Callable[[T], object], task: T, host: str | None = None) -> Any:  # noqa: ANN401
@@ -104,7 +106,7 @@ class Engine:
 
 
 def _guarded(function: Callable[[T], R], task: T) -> tuple[R | None, str]:
-    """Return what a function does of a task, or its error: not every error can be sent."""
+    """Return a function's value, or its error as text: not every error can be pickled."""
     try:
         return function(task), ""
     except StyleExportError as error:
@@ -113,32 +115,32 @@ def _guarded(function: Callable[[T], R], task: T) -> tuple[R | None, str]:
         return None, first_line(error)
 
 
-def _outcome(task: T, future: Any, host: str = "") -> Outcome[T, Any]:  # noqa: ANN401
+def _result(task: T, future: Any, host: str = "") -> TaskResult[T, Any]:  # noqa: ANN401
     from distributed import KilledWorker
 
     try:
         value, message = future.result()
     except KilledWorker:
         reason = "the process that worked on it was killed, and so was the one that tried again"
-        return Outcome(task, None, reason, killed=True, host=host)
+        return TaskResult(task, None, reason, killed=True, host=host)
     except Exception as error:  # noqa: BLE001 - what dask raises is not a closed list
-        return Outcome(task, None, first_line(error), host=host)
+        return TaskResult(task, None, first_line(error), host=host)
     finally:
-        # A result that is kept is computed anew when the process that holds it dies.
+        # A kept result is recomputed when the process that holds it dies.
         future.release()
-    return Outcome(task, value, message, host=host)
+    return TaskResult(task, value, message, host=host)
 
 
 @contextlib.contextmanager
 def cluster(workers: int, scheduler: str | None) -> Generator[Engine]:
-    """Return a cluster of processes on this machine, or that of a scheduler.
+    """Return the connection to a new local cluster, or to a running scheduler.
 
     Args:
-        workers: processes of a local one.
-        scheduler: address of a running one, ``tcp://10.0.0.1:8786``; None for a local one.
+        workers: number of processes of a local cluster.
+        scheduler: address of a running scheduler, ``tcp://10.0.0.1:8786``; None is local.
 
     Raises:
-        DeviceError: there is no scheduler, or nobody works for it.
+        DeviceError: there is no such scheduler, or it has no worker.
         MissingExtra: dask.distributed is not installed.
     """
     with needs("a sweep"):
@@ -161,14 +163,14 @@ def cluster(workers: int, scheduler: str | None) -> Generator[Engine]:
 
 @contextlib.contextmanager
 def _local(workers: int) -> Generator[Any]:
-    """Return a cluster whose processes inherit the environment as it is, and no memory limit."""
+    """Return a cluster whose processes inherit the unchanged environment and no memory limit."""
     from dask import config
     from distributed import LocalCluster
     from distributed.deploy.spec import close_clusters
 
     settings = {
         "distributed.scheduler.allowed-failures": 1,
-        # What it would set changes how fast libraries are that are measured.
+        # Its settings would change the speed of the measured libraries.
         "distributed.nanny.pre-spawn-environ": {},
     }
     with config.set(settings):
@@ -181,7 +183,7 @@ def _local(workers: int) -> Generator[Any]:
                 silence_logs=logging.CRITICAL,
             )
         except BaseException:
-            # Interrupted half-way, it can only be left: closing it at exit would fail, and say so.
+            # A half-started cluster cannot be closed: at exit that would fail with a message.
             atexit.unregister(close_clusters)
             raise
         with local:

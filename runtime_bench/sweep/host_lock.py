@@ -1,7 +1,7 @@
-"""Who may use a host: many who export, or one who measures. The system's own file lock says so.
+"""A host-wide lock: shared by exports, exclusive for measurements.
 
-It holds between all sweeps and all users of the host's temporary folder, and a process that is
-killed gives it back.
+It is a file lock of the operating system in the temporary folder: it holds between all sweeps and
+users of the host, and is released when a process is killed.
 """
 
 from __future__ import annotations
@@ -17,24 +17,27 @@ WAIT_SECONDS = 0.2
 
 
 def lock_path() -> Path:
-    """Return the file that is locked."""
+    """Return the path of the lock file."""
     return Path(tempfile.gettempdir()) / "styleexport-host.lock"
 
 
 @contextlib.contextmanager
-def host_lock(*, alone: bool) -> Generator[None]:
-    """Hold this host inside the block: alone to measure, with others to export.
+def host_lock(*, exclusive: bool) -> Generator[None]:
+    """Hold the lock of this host inside the block.
 
-    Where the system has no such locks (Windows), one sweep at a time is for the user to see to.
+    Systems without such locks (Windows) rely on the user to run one sweep at a time.
+
+    Args:
+        exclusive: whether to hold it alone, to measure; shared otherwise, to export.
     """
     try:
         import fcntl
     except ImportError:
         yield
         return
-    descriptor = _opened(lock_path())
+    descriptor = _open(lock_path())
     try:
-        kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+        kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
         while True:
             try:
                 fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
@@ -46,8 +49,8 @@ def host_lock(*, alone: bool) -> Generator[None]:
         os.close(descriptor)
 
 
-def _opened(path: Path) -> int:
-    """Return a descriptor of a file that may be another user's: reading is enough to lock it."""
+def _open(path: Path) -> int:
+    """Return a read-only descriptor of a file, which may be another user's: that can be locked."""
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         return os.open(path, flags)

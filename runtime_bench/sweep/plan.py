@@ -1,4 +1,4 @@
-"""What a sweep file asks for: lists whose every combination is a cell."""
+"""The sweep file: lists of networks, recipes, sizes and runners, whose combinations are cells."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from msgspec import Meta, Struct
 
 from styleexport.core.errors import BadCheckpoint, UsageError
 from styleexport.core.types import Precision, Role, Size
+from styleexport.runtime_bench.contract.defaults import ROUNDS, SECONDS
 from styleexport.runtime_bench.runners._choice import parse_runner
-from styleexport.runtime_bench.runners._runner import find_runner
+from styleexport.runtime_bench.runners._runner import any_runner
 
-# All runners that can run here, taking turns: cells of one row are compared within one run.
+# All available runners in alternating rounds: the cells of one row compare within one run.
 ALL = "all"
 PROGRAM = ".pt2"
 EXAMPLE = 'networks = ["adain-lite"]'
@@ -26,15 +27,15 @@ Count = Annotated[int, Meta(ge=1)]
 
 
 class _Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all tables of the file have in common."""
+    """A table of the file; unknown keys are errors."""
 
 
 class NetworkEntry(_Entry, frozen=True, kw_only=True):
-    """A network with its weights, as `styleexport export` takes them.
+    """A network and its weights, as `styleexport export` takes them.
 
     Attributes:
-        name: of the network, or what else is exported: ``module:factory``, a file.
-        checkpoints: weights, below the folder of the sweep file; () takes those that ship.
+        name: name of the network, ``module:factory``, or a file.
+        checkpoints: weights files, relative to the sweep file; () takes the shipped weights.
     """
 
     name: Name
@@ -42,13 +43,13 @@ class NetworkEntry(_Entry, frozen=True, kw_only=True):
 
 
 class RecipeEntry(_Entry, frozen=True, kw_only=True):
-    """How to export.
+    """Settings of an export.
 
     Attributes:
-        target: the format.
-        precision: of the convolutions.
-        budget: what int8 files may lose.
-        recipe: an int8 recipe to follow, below the folder of the sweep file.
+        target: format of the files.
+        precision: precision of the convolutions.
+        budget: quality budget of int8 files; None for the default.
+        recipe: int8 recipe to apply, relative to the sweep file; None chooses one.
     """
 
     target: Name = "onnx"
@@ -57,19 +58,19 @@ class RecipeEntry(_Entry, frozen=True, kw_only=True):
     recipe: Name | None = None
 
 
-class Plan(_Entry, frozen=True, kw_only=True):
-    """A sweep.
+class SweepPlan(_Entry, frozen=True, kw_only=True):
+    """Contents of a sweep file.
 
     Attributes:
         networks: names, or tables with checkpoints.
-        recipes: how each is exported.
-        sizes: of the pictures, ``256`` or ``"384x512"``.
-        runners: as `bench` takes them; () is all that can run here, taking turns in one run.
-        roles: () is all that the network has.
-        batches: pictures at once.
-        threads: of the runtimes; None is one a processor.
-        rounds: turns of each cell.
-        seconds: that a turn lasts at least.
+        recipes: export settings, each applied to every network.
+        sizes: sizes of the pictures, ``256`` or ``"384x512"``.
+        runners: runners as `bench` takes them; () is all available ones, in alternating rounds.
+        roles: roles to export; () is all of the network's.
+        batches: numbers of pictures per inference.
+        threads: number of threads of the runtimes; None is one per processor.
+        rounds: number of rounds per cell.
+        seconds: minimum seconds per round.
         profile: whether every operation is timed too.
     """
 
@@ -80,21 +81,21 @@ class Plan(_Entry, frozen=True, kw_only=True):
     roles: tuple[Role, ...] = ()
     batches: Annotated[tuple[Count, ...], Meta(min_length=1)] = (1,)
     threads: Count | None = None
-    rounds: Count = 7
-    seconds: Annotated[float, Meta(ge=0)] = 0.5
+    rounds: Count = ROUNDS
+    seconds: Annotated[float, Meta(ge=0)] = SECONDS
     profile: bool = False
 
 
-class Export(Struct, frozen=True, kw_only=True):
-    """One artifact to make: a network by one recipe at one size.
+class PlannedArtifact(Struct, frozen=True, kw_only=True):
+    """One artifact to export: a network by one recipe at one size.
 
     Attributes:
-        network: with its weights.
-        recipe: how.
-        size: of the pictures.
-        roles: () is all that the network has.
-        folder: that the checkpoints and the recipe lie below.
-        fingerprint: over the bytes of all files named.
+        network: network and weights.
+        recipe: export settings.
+        size: size of the pictures, ``HEIGHTxWIDTH``.
+        roles: roles to export; () is all of the network's.
+        folder: folder that checkpoints and recipe are relative to.
+        fingerprint: sha256 over the contents of checkpoints and recipe.
     """
 
     network: NetworkEntry
@@ -106,61 +107,61 @@ class Export(Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """What the artifact's folder is called."""
+        """Name of the artifact's folder."""
         words = (self.network.name, self.recipe.target, self.recipe.precision, self.size)
         readable = "-".join("".join(c if c.isalnum() else "_" for c in word) for word in words)
         return f"{readable}-{digest(self)[:8]}"
 
 
 @dataclass(frozen=True)
-class Cell:
+class SweepCell:
     """One row of the table: an artifact on a runner, or on all of them.
 
     Attributes:
-        export: the artifact.
-        runner: as typed, or ``all``.
-        plan: how to measure.
+        export: artifact to measure.
+        runner: runner as typed, or ``all``.
+        plan: measuring protocol.
     """
 
-    export: Export
+    export: PlannedArtifact
     runner: str
-    plan: Plan
+    plan: SweepPlan
 
     @property
     def key(self) -> str:
-        """Digest over all that the result depends on: another key is another cell."""
+        """Digest over everything that the result depends on."""
         plan = self.plan
-        how = (plan.roles, plan.batches, plan.threads, plan.rounds, plan.seconds, plan.profile)
-        return digest((msgspec.structs.replace(self.export, folder=""), self.runner, how))
+        protocol = (plan.roles, plan.batches, plan.threads, plan.rounds, plan.seconds, plan.profile)
+        return digest((msgspec.structs.replace(self.export, folder=""), self.runner, protocol))
 
     @property
     def label(self) -> str:
-        """What the user is told of it."""
+        """Network, recipe, size and runner, for progress messages."""
         recipe = self.export.recipe
         words = (self.export.network.name, recipe.target, recipe.precision, self.export.size)
         return f"{' '.join(words)} on {self.runner}"
 
 
 def digest(value: object) -> str:
-    """Return the sha256 of a value as JSON."""
+    """Return the sha256 of a value's JSON."""
     return hashlib.sha256(msgspec.json.encode(value)).hexdigest()
 
 
-def read_plan(path: Path) -> Plan:
-    """Return the plan that a TOML file holds.
+def read_plan(path: Path) -> SweepPlan:
+    """Return the contents of a sweep file (TOML).
 
     Raises:
-        UsageError: it cannot be read, is not TOML, has an unknown key, or a value does not fit.
+        UsageError: it cannot be read, is not TOML, or has an unknown key or invalid value.
     """
     try:
-        plan = msgspec.toml.decode(path.read_bytes(), type=Plan)
+        plan = msgspec.toml.decode(path.read_bytes(), type=SweepPlan)
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error.strerror}; write a sweep file that begins with "
             f"{EXAMPLE}"
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        keys = ", ".join(Plan.__struct_fields__)
+        keys = ", ".join(SweepPlan.__struct_fields__)
         raise UsageError(
             f"{path} is not a sweep: {error}; its keys are {keys}, and the least is {EXAMPLE}"
         ) from error
@@ -171,21 +172,21 @@ def read_plan(path: Path) -> Plan:
     return plan
 
 
-def exports_of(plan: Plan, folder: Path) -> Iterator[Export]:
-    """Yield every artifact of a plan.
+def exports_of(plan: SweepPlan, folder: Path) -> Iterator[PlannedArtifact]:
+    """Yield every artifact of a sweep.
 
     Args:
-        plan: the sweep.
-        folder: that its files lie below.
+        plan: contents of the sweep file.
+        folder: folder that its paths are relative to.
 
     Raises:
-        BadCheckpoint: a file that the plan names is not there.
+        BadCheckpoint: a file that the sweep names is missing.
     """
     for item in dict.fromkeys(plan.networks):
         network = NetworkEntry(name=item) if isinstance(item, str) else item
         for recipe in dict.fromkeys(plan.recipes):
             for size in dict.fromkeys(str(Size.parse(str(size))) for size in plan.sizes):
-                yield Export(
+                yield PlannedArtifact(
                     network=network,
                     recipe=recipe,
                     size=size,
@@ -196,28 +197,30 @@ def exports_of(plan: Plan, folder: Path) -> Iterator[Export]:
 
 
 def _fingerprint(network: NetworkEntry, recipe: RecipeEntry, folder: Path) -> str:
-    found = hashlib.sha256()
+    result = hashlib.sha256()
     for name in (*network.checkpoints, *filter(None, (recipe.recipe,))):
         try:
             with (folder / name).open("rb") as file:
-                found.update(hashlib.file_digest(file, "sha256").digest())
+                result.update(hashlib.file_digest(file, "sha256").digest())
         except OSError as error:
             raise BadCheckpoint(
                 f"{folder / name} cannot be read: {error.strerror}; paths in a sweep file begin at "
                 "its own folder"
             ) from error
-    return found.hexdigest()
+    return result.hexdigest()
 
 
-def runners_of(plan: Plan, export: Export, suffixes: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the runners of a plan that read an artifact's files.
+def runners_of(
+    plan: SweepPlan, export: PlannedArtifact, suffixes: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return the runners of a sweep that read an artifact's files.
 
     A captured program does not depend on the recipe: it is measured with the first one.
 
     Args:
-        plan: the sweep.
-        export: the artifact.
-        suffixes: target → what its files end in.
+        plan: contents of the sweep file.
+        export: artifact.
+        suffixes: target → suffix of its files.
     """
     readable = {suffixes[export.recipe.target]}
     if export.recipe == plan.recipes[0]:
@@ -226,5 +229,5 @@ def runners_of(plan: Plan, export: Export, suffixes: Mapping[str, str]) -> tuple
     return tuple(
         name
         for name in names
-        if name == ALL or find_runner(parse_runner(name).name).suffix in readable
+        if name == ALL or readable.intersection(any_runner(parse_runner(name).name).suffixes)
     )

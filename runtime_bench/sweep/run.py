@@ -1,7 +1,7 @@
-"""From a plan to a table: everything is exported in parallel, then measured, one cell a host.
+"""The two phases of a sweep: export in parallel, then measure one cell at a time per host.
 
-Nothing is exported on a host while it measures: the two are phases, and a lock of the host holds
-them apart between sweeps too. Cells of one network stay on one host, as long as it lives.
+Nothing is exported on a host while it measures; a host-wide lock ensures that between sweeps too.
+Cells of one network stay on one host while it lives.
 """
 
 from __future__ import annotations
@@ -14,38 +14,51 @@ from pathlib import Path
 
 from styleexport.core.errors import BadArtifact, UsageError
 from styleexport.core.manifest import read_manifest
-from styleexport.core.types import Report, Size
-from styleexport.runtime_bench.latency import report_from_json
+from styleexport.core.types import Progress, Size
+from styleexport.runtime_bench.contract.latency import report_from_json
 from styleexport.runtime_bench.runners._choice import parse_runner
-from styleexport.runtime_bench.sweep.engine import Engine, Outcome, cluster
+from styleexport.runtime_bench.sweep.engine import Engine, TaskResult, cluster
 from styleexport.runtime_bench.sweep.host_lock import host_lock
-from styleexport.runtime_bench.sweep.plan import ALL, Cell, Export, Plan, exports_of, runners_of
-from styleexport.runtime_bench.sweep.table import Row, Status, Table, opened, row_of
+from styleexport.runtime_bench.sweep.plan import (
+    ALL,
+    PlannedArtifact,
+    SweepCell,
+    SweepPlan,
+    exports_of,
+    runners_of,
+)
+from styleexport.runtime_bench.sweep.table import Status, SweepRow, Table, open_table, row_of
 
-# What dask sets for its workers, and what would change how fast their children are.
-UNWANTED = ("MALLOC_TRIM_THRESHOLD_", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# Variables that dask sets for its workers, which would change the speed of measured processes.
+REMOVED_VARIABLES = (
+    "MALLOC_TRIM_THRESHOLD_",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+)
 
-# Writes the artifact of an export into a folder. It is sent to other processes.
-Exporter = Callable[[Export, Path], None]
+# Exports an artifact into a folder. It is pickled for other processes.
+Exporter = Callable[[PlannedArtifact, Path], None]
 # Returns the latency report of a cell as JSON, given the artifact's folder.
-Measurer = Callable[[Cell, Path], bytes]
+Measurer = Callable[[SweepCell, Path], bytes]
 
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What to sweep, and where.
+    """Settings of a sweep.
 
     Attributes:
-        plan: the sweep.
-        folder: that the files it names lie below.
-        out: the table.
-        suffixes: target → what its files end in.
-        restart: whether to forget what an earlier run found.
-        workers: processes of a cluster on this machine.
-        scheduler: of another cluster; its hosts must see the folders of this one.
+        plan: contents of the sweep file.
+        folder: folder that its paths are relative to.
+        out: path of the table.
+        suffixes: target → suffix of its files.
+        restart: whether to discard the results of an earlier run.
+        workers: number of processes of a local cluster.
+        scheduler: address of another cluster, whose hosts share this file system; None for a local
+            one.
     """
 
-    plan: Plan
+    plan: SweepPlan
     folder: Path
     out: Path
     suffixes: Mapping[str, str]
@@ -59,160 +72,162 @@ class SweepRequest:
 
     @property
     def artifacts(self) -> Path:
-        """Where the artifacts are kept."""
+        """Folder of the exported artifacts."""
         return self.out.resolve().with_name(f"{self.out.stem}-artifacts")
 
 
-def cells_of(request: SweepRequest) -> tuple[Cell, ...]:
-    """Return the cells of a sweep, each once.
+def cells_of(request: SweepRequest) -> tuple[SweepCell, ...]:
+    """Return the unique cells of a sweep.
 
     Raises:
-        BadCheckpoint: a file that the plan names is not there.
-        UsageError: an unknown target, or a runner that reads none of the files.
+        BadCheckpoint: a file that the sweep names is missing.
+        UsageError: a target is unknown, or a runner reads none of the files.
     """
     for recipe in request.plan.recipes:
         if recipe.target not in request.suffixes:
             known = ", ".join(sorted(request.suffixes))
             raise UsageError(f"unknown target {recipe.target!r}: expected one of {known}")
-    found = [
-        Cell(export, runner, request.plan)
+    cells = [
+        SweepCell(export, runner, request.plan)
         for export in exports_of(request.plan, request.folder)
         for runner in runners_of(request.plan, export, request.suffixes)
     ]
-    idle = set(request.plan.runners) - {cell.runner for cell in found}
+    idle = set(request.plan.runners) - {cell.runner for cell in cells}
     if idle:
         raise UsageError(
             f"runner {min(idle)} reads no file of this sweep: add a recipe with a target that it "
             "reads, or leave it out"
         )
-    return tuple({cell.key: cell for cell in found}.values())
+    return tuple({cell.key: cell for cell in cells}.values())
 
 
-def planned(request: SweepRequest) -> tuple[Row, ...]:
-    """Return the rows of a sweep as they are now: what an earlier run found, and what waits.
-
-    Nothing is written.
+def current_rows(request: SweepRequest) -> tuple[SweepRow, ...]:
+    """Return the rows of a sweep as they are now, without writing: measured or waiting.
 
     Raises:
-        BadArtifact: what is at ``out`` is not the table of a sweep.
+        BadArtifact: the file at ``out`` is not the table of a sweep.
         UsageError: see `cells_of`.
     """
-    known: dict[str, Row] = {}
+    known: dict[str, SweepRow] = {}
     if request.out.exists() and not request.restart:
-        with opened(request.out) as table:
+        with open_table(request.out) as table:
             known = {row.key: row for row in table.rows()}
     return tuple(known.get(cell.key) or row_of(cell) for cell in cells_of(request))
 
 
 def sweep(
-    request: SweepRequest, export: Exporter, report: Report, *, measure: Measurer | None = None
-) -> tuple[Row, ...]:
-    """Export and measure what an earlier run has not, and return the rows of this sweep.
+    request: SweepRequest, export: Exporter, progress: Progress, *, measure: Measurer | None = None
+) -> tuple[SweepRow, ...]:
+    """Export and measure the cells that an earlier run has not, and return all rows.
 
     Args:
-        request: what to sweep.
-        export: makes an artifact.
-        report: is told how far the work is.
+        request: settings of the sweep.
+        export: exports an artifact into a folder.
+        progress: receives progress messages.
         measure: measures a cell; None for `bench`.
 
     Raises:
-        BadArtifact: what is at ``out`` is not the table of a sweep.
+        BadArtifact: the file at ``out`` is not the table of a sweep.
         DeviceError: the table cannot be written, or there is no cluster.
         UsageError: see `cells_of`.
     """
     cells = cells_of(request)
     if request.restart:
         request.out.unlink(missing_ok=True)
-    with opened(request.out, create=True) as table:
+    with open_table(request.out, create=True) as table:
         table.add(cells)
         done = {row.key for row in table.rows() if row.status == "measured"}
         waiting = [cell for cell in cells if cell.key not in done]
-        report(f"{len(waiting)} of {len(cells)} cells to measure")
+        progress(f"{len(waiting)} of {len(cells)} cells to measure")
         if waiting:
             with cluster(request.workers, request.scheduler) as engine:
-                work = _Work(request, engine, table, report)
-                work.measure(work.export(waiting, export), measure or measured)
+                phases = _Phases(request, engine, table, progress)
+                phases.measure(phases.export(waiting, export), measure or measure_cell)
         keys = {cell.key for cell in cells}
         return tuple(row for row in table.rows() if row.key in keys)
 
 
 @dataclass(frozen=True)
-class _Work:
+class _Phases:
     """The two phases of a sweep."""
 
     request: SweepRequest
     engine: Engine
     table: Table
-    report: Report
+    progress: Progress
 
-    def export(self, cells: Sequence[Cell], export: Exporter) -> list[Cell]:
-        """Make the artifacts that are not there; return the cells that can be measured."""
-        wanted = dict.fromkeys(cell.export for cell in cells)
-        missing = [item for item in wanted if self.request.restart or not self._holds(item)]
-        failed: dict[Export, Outcome[Export, None]] = {}
+    def export(self, cells: Sequence[SweepCell], export: Exporter) -> list[SweepCell]:
+        """Export the missing artifacts; return the cells that can be measured."""
+        artifacts = dict.fromkeys(cell.export for cell in cells)
+        missing = [item for item in artifacts if self.request.restart or not self._holds(item)]
+        failed: dict[PlannedArtifact, TaskResult[PlannedArtifact, None]] = {}
         task = partial(_export, export, self.request.artifacts)
-        for number, outcome in enumerate(self.engine.everywhere(task, missing), start=1):
-            self.report(
-                f"{number}/{len(missing)} export {outcome.task.name}"
-                + (f": {outcome.message}" if outcome.message else "")
+        for number, result in enumerate(self.engine.map_tasks(task, missing), start=1):
+            self.progress(
+                f"{number}/{len(missing)} export {result.task.name}"
+                + (f": {result.message}" if result.message else "")
             )
-            if outcome.message:
-                failed[outcome.task] = outcome
+            if result.message:
+                failed[result.task] = result
         for cell in cells:
-            if (outcome := failed.get(cell.export)) is not None:
-                status = "killed" if outcome.killed else "failed"
-                self.table.settle(cell.key, status, message=f"export: {outcome.message}")
+            if (result := failed.get(cell.export)) is not None:
+                status = "killed" if result.killed else "failed"
+                self.table.settle(cell.key, status, message=f"export: {result.message}")
         return [cell for cell in cells if cell.export not in failed]
 
-    def _holds(self, item: Export) -> bool:
+    def _holds(self, item: PlannedArtifact) -> bool:
         try:
             read_manifest(self.request.artifacts / item.name)
         except BadArtifact:
             return False
         return True
 
-    def measure(self, cells: Sequence[Cell], measure: Measurer) -> None:
-        """Measure cells and write down what came of each."""
-        groups: dict[str, list[Cell]] = {}
+    def measure(self, cells: Sequence[SweepCell], measure: Measurer) -> None:
+        """Measure cells and store the results."""
+        groups: dict[str, list[SweepCell]] = {}
         for cell in cells:
             groups.setdefault(cell.export.network.name, []).append(cell)
         task = partial(_measure, measure, self.request.artifacts)
-        outcomes = self.engine.one_a_host(task, list(groups.values()))
-        for number, outcome in enumerate(outcomes, start=1):
-            status, message = _verdict(outcome)
+        results = self.engine.map_one_per_host(task, list(groups.values()))
+        for number, result in enumerate(results, start=1):
+            status, message = _status_of(result)
             self.table.settle(
-                outcome.task.key, status, message=message, host=outcome.host,
-                report=outcome.value or b"",
-            )  # fmt: skip
-            said = f": {message}" if message else ""
-            self.report(f"{number}/{len(cells)} {status} {outcome.task.label}{said}")
+                result.task.key,
+                status,
+                message=message,
+                host=result.host,
+                report=result.value or b"",
+            )
+            reason = f": {message}" if message else ""
+            self.progress(f"{number}/{len(cells)} {status} {result.task.label}{reason}")
 
 
-def _verdict(outcome: Outcome[Cell, bytes]) -> tuple[Status, str]:
-    """Return what became of a cell, and why it was not measured."""
-    if outcome.killed or outcome.value is None:
-        return "killed" if outcome.killed else "failed", outcome.message
-    cells = report_from_json(outcome.value, outcome.task.label).cells
+def _status_of(result: TaskResult[SweepCell, bytes]) -> tuple[Status, str]:
+    """Return the status of a cell, and the reason where it was not measured."""
+    if result.killed or result.value is None:
+        return "killed" if result.killed else "failed", result.message
+    cells = report_from_json(result.value, result.task.label).cells
     if any(cell.status == "measured" for cell in cells):
         return "measured", ""
     return "failed", f"{cells[0].status}: {cells[0].message}"
 
 
-def _export(export: Exporter, artifacts: Path, item: Export) -> None:
-    with host_lock(alone=False):
+def _export(export: Exporter, artifacts: Path, item: PlannedArtifact) -> None:
+    with host_lock(exclusive=False):
         export(item, artifacts / item.name)
 
 
-def _measure(measure: Measurer, artifacts: Path, cell: Cell) -> bytes:
-    for name in UNWANTED:
+def _measure(measure: Measurer, artifacts: Path, cell: SweepCell) -> bytes:
+    for name in REMOVED_VARIABLES:
         os.environ.pop(name, None)
-    with host_lock(alone=True):
+    with host_lock(exclusive=True):
         return measure(cell, artifacts / cell.export.name)
 
 
-def measured(cell: Cell, artifact: Path) -> bytes:
-    """Return the latency report of a cell, as `bench` makes it."""
+def measure_cell(cell: SweepCell, artifact: Path) -> bytes:
+    """Return the latency report of a cell by `bench`, as JSON."""
     from styleexport.runtime_bench.bench import BenchRequest, bench
+    from styleexport.runtime_bench.contract.job import PlanFact
 
     plan = cell.plan
     request = BenchRequest(
@@ -221,14 +236,12 @@ def measured(cell: Cell, artifact: Path) -> bytes:
         sizes=(Size.parse(cell.export.size),),
         roles=plan.roles,
         batches=plan.batches,
-        threads=plan.threads,
-        rounds=plan.rounds,
-        seconds=plan.seconds,
+        plan=PlanFact(rounds=plan.rounds, seconds=plan.seconds, threads=plan.threads),
         profile=plan.profile,
         command=f"styleexport sweep: {cell.label}",
     )
-    return bench(request, _unheard).encoded()
+    return bench(request, _ignore).encoded()
 
 
-def _unheard(_: str) -> None:
-    """Say nothing: a worker has no terminal."""
+def _ignore(_: str) -> None:
+    """Drop a progress message: a worker has no terminal."""

@@ -1,4 +1,4 @@
-"""The table of a sweep, one SQLite file: a row a cell, with the latency report inside."""
+"""The table of a sweep: an SQLite file with a row and a latency report per cell."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Literal, cast, get_args
 import msgspec
 
 from styleexport.core.errors import BadArtifact, DeviceError
-from styleexport.runtime_bench.latency import LatencyReport, report_from_json
-from styleexport.runtime_bench.sweep.plan import Cell
+from styleexport.runtime_bench.contract.latency import LatencyReport, report_from_json
+from styleexport.runtime_bench.sweep.plan import SweepCell
 
 VERSION = 1
 # ``killed``: the process that worked on it died twice.
@@ -37,8 +37,8 @@ PRAGMA user_version = {VERSION};
 """
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One row; the columns as `SCHEMA` describes them, the report left out."""
+class SweepRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One row without its report; `SCHEMA` describes the columns."""
 
     key: str
     network: str
@@ -53,13 +53,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     finished: str = ""
 
 
-COLUMNS = ", ".join(Row.__struct_fields__)
+COLUMNS = ", ".join(SweepRow.__struct_fields__)
 
 
-def row_of(cell: Cell) -> Row:
-    """Return the row of a cell that waits to be measured."""
+def row_of(cell: SweepCell) -> SweepRow:
+    """Return the row of a cell that is not measured yet."""
     recipe = cell.export.recipe
-    return Row(
+    return SweepRow(
         key=cell.key,
         network=cell.export.network.name,
         target=recipe.target,
@@ -72,16 +72,16 @@ def row_of(cell: Cell) -> Row:
 
 
 class Table:
-    """An open table. One process writes to it; what was written stays when it is killed.
+    """An open table, written by one process; every write is a transaction.
 
     Args:
-        connection: to the file.
+        connection: connection to the file.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def add(self, cells: Iterable[Cell]) -> None:
+    def add(self, cells: Iterable[SweepCell]) -> None:
         """Add the cells that are not in the table yet."""
         with self._connection as connection:
             for cell in cells:
@@ -92,7 +92,7 @@ class Table:
     def settle(
         self, key: str, status: Status, *, message: str = "", host: str = "", report: bytes = b""
     ) -> None:
-        """Write down what became of a cell."""
+        """Store the result of a cell."""
         finished = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         text = report.decode() if report else None
         with self._connection as connection:
@@ -102,35 +102,38 @@ class Table:
                 (status, message, host, finished, text, key),
             )
 
-    def rows(self) -> tuple[Row, ...]:
-        """Return all rows, in the order that they were added."""
-        found = self._connection.execute(f"SELECT {COLUMNS} FROM cells ORDER BY rowid").fetchall()
-        names = Row.__struct_fields__
-        return tuple(msgspec.convert(dict(zip(names, row, strict=True)), Row) for row in found)
+    def rows(self) -> tuple[SweepRow, ...]:
+        """Return all rows, in the order in which they were added."""
+        rows = self._connection.execute(f"SELECT {COLUMNS} FROM cells ORDER BY rowid").fetchall()
+        names = SweepRow.__struct_fields__
+        return tuple(msgspec.convert(dict(zip(names, row, strict=True)), SweepRow) for row in rows)
 
     def reports(self, source: str) -> tuple[LatencyReport, ...]:
         """Return the report of every measured cell, in the order of the rows.
 
+        Args:
+            source: name of the table, for messages.
+
         Raises:
-            BadArtifact: one is not a report.
+            BadArtifact: a report is damaged.
         """
         query = "SELECT key, report FROM cells WHERE report IS NOT NULL ORDER BY rowid"
-        found = cast("list[tuple[str, str]]", self._connection.execute(query).fetchall())
+        stored = cast("list[tuple[str, str]]", self._connection.execute(query).fetchall())
         return tuple(
-            report_from_json(text.encode(), f"cell {key[:8]} of {source}") for key, text in found
+            report_from_json(text.encode(), f"cell {key[:8]} of {source}") for key, text in stored
         )
 
 
 @contextlib.contextmanager
-def opened(path: Path, *, create: bool = False) -> Generator[Table]:
-    """Return the table in a file, closed when the block ends.
+def open_table(path: Path, *, create: bool = False) -> Generator[Table]:
+    """Return the table in a file, closed at the end of the block.
 
     Args:
-        path: of the file.
-        create: whether it is made where there is none.
+        path: path of the file.
+        create: whether to create a missing file.
 
     Raises:
-        BadArtifact: there is no such file, or it is not a table of this version.
+        BadArtifact: the file is missing, or is not a table of this version.
         DeviceError: it cannot be written.
     """
     if not create and not path.is_file():
@@ -172,10 +175,10 @@ def _not_a_table(path: Path, reason: str) -> BadArtifact:
 
 
 def reports(path: Path) -> tuple[LatencyReport, ...]:
-    """Return the reports of all measured cells of a sweep's table.
+    """Return the reports of all measured cells of a table.
 
     Raises:
-        BadArtifact: the file is not such a table, or a report in it is damaged.
+        BadArtifact: the file is no table of a sweep, or a report in it is damaged.
     """
-    with opened(path) as table:
+    with open_table(path) as table:
         return table.reports(str(path))

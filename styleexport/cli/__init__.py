@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
+from styleexport.cli._group import CommandGroup
 from styleexport.core import plugins
 
 PACKAGE = "styleexport.cli"
+# Of the help, in this order; each command's file names its section.
+SECTIONS = ("make", "check", "measure", "compress", "apps")
 
 
-class Commands(click.Group):
+class Commands(CommandGroup):
     """A group whose commands are the public modules of this package."""
 
     verbosity = 0
@@ -28,11 +29,19 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:  # noqa: ANN401
-        """Find the command, or suggest the nearest."""
-        if args and args[0] not in plugins.names(PACKAGE) and not args[0].startswith("-"):
-            plugins.load(PACKAGE, args[0], "COMMAND")
-        return super().resolve_command(ctx, args)
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by section."""
+        names = self.list_commands(ctx)
+        column = max(map(len, names))
+        rows: dict[object, list[tuple[str, str]]] = {section: [] for section in SECTIONS}
+        for name in names:
+            command = self.get_command(ctx, name)
+            assert command is not None
+            text = command.get_short_help_str(formatter.width - 6 - column)
+            rows[plugins.load(PACKAGE, name, "SECTION")].append((name.ljust(column), text))
+        for section in SECTIONS:
+            with formatter.section(section.capitalize()):
+                formatter.write_dl(rows[section])
 
 
 def _set_verbosity(ctx: click.Context, _parameter: click.Parameter, value: int) -> None:
@@ -45,8 +54,15 @@ def _set_verbosity(ctx: click.Context, _parameter: click.Parameter, value: int) 
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: styleexport onnx --quantize int8",
 )
-@click.option("-v", "--verbose", count=True, expose_value=False, callback=_set_verbosity,
-              is_eager=True, help="Say more; -vv shows the traceback of an error.")  # fmt: skip
+@click.option(
+    "-v",
+    "--verbose",
+    count=True,
+    expose_value=False,
+    callback=_set_verbosity,
+    is_eager=True,
+    help="Print more; -vv prints the traceback of an error.",
+)
 @click.version_option(package_name="styleexport")
 def cli() -> None:
     """Export trained style-transfer networks for phones, and prove each file right."""

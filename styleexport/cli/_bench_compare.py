@@ -1,4 +1,4 @@
-"""`styleexport bench compare`: did a file, a runtime or a network become slower?"""
+"""`styleexport bench compare`: changes of latency, size and parity between two reports."""
 
 from __future__ import annotations
 
@@ -8,54 +8,48 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._types import SHARE
 from styleexport.core.errors import Regression, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from styleexport.runtime_bench.comparison import Attribute, CellComparison
+    from styleexport.runtime_bench.report.comparison import Attribute, CellComparison
 
 HEADER = ("cell", "before", "after", "change", "95 % interval", "p", "verdict")
 
 
-def _share(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
-    """Return ``10%`` and ``0.1`` as 0.1."""
-    if text is None:
-        return None
-    number, per_cent = text.strip().removesuffix("%"), text.strip().endswith("%")
-    try:
-        value = float(number) / (100 if per_cent else 1)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 10:
-        raise UsageError(
-            f"--fail-above {text!r} is not a share: expected 0 % to 1000 %, written 10% or 0.1; "
-            "type --fail-above 10%"
-        )
-    return value
-
-
-@click.command(epilog="Example: styleexport bench compare before.json after.json --fail-above 10%")
+@click.command(
+    short_help="Compare two latency reports.",
+    epilog="Example: styleexport bench compare before.json after.json --fail-above 10%",
+)
 @click.argument("before", type=PATH)
 @click.argument("after", type=PATH, required=False)
 @click.option(
     "--by",
     type=click.Choice(("precision", "runner")),
-    help="Compare cells of BEFORE alone, which differ in this only.",
+    help="Compare cells within BEFORE that differ in this alone.",
 )
-@click.option("--fail-above", metavar="SHARE", callback=_share,
-              help="Exit 5 where a cell became slower (beyond noise), larger or further from the "
-              "float network by more, or can no longer be measured: 10%.")  # fmt: skip
-@click.option("--across-machines", is_flag=True, help="Compare reports of different machines.")
+@click.option(
+    "--fail-above",
+    type=SHARE,
+    help="Exit 5 if a cell became slower (beyond noise), larger or less accurate by more than "
+    "this, such as 10%, or can no longer be measured.",
+)
+@click.option("--across-machines", is_flag=True, help="Allow reports of different machines.")
 @json_option
 def compare(
-    before: Path, after: Path | None, by: Attribute | None, fail_above: float | None,
-    across_machines: bool, as_json: bool,
-) -> None:  # fmt: skip
-    """Compare the report AFTER with the report BEFORE, cell by cell; or the cells of one, --by.
+    before: Path,
+    after: Path | None,
+    by: Attribute | None,
+    fail_above: float | None,
+    across_machines: bool,
+    as_json: bool,
+) -> None:
+    """Compare the report AFTER with the report BEFORE, cell by cell, or the cells of one with --by.
 
-    Cells are told apart by a permutation test of their rounds and a bootstrap interval; of 20 equal
-    ones chance parts about one, so look at how far, and measure again.
+    Differences are judged by a permutation test over the rounds and a bootstrap interval. Of 20
+    equal cells about one differs by chance: look at the size of the change, and measure again.
     """
     if after is not None and by is None:
         _compare_two(before, after, fail_above, across_machines, as_json)
@@ -72,16 +66,19 @@ def compare(
 def _compare_two(
     before: Path, after: Path, fail_above: float | None, across_machines: bool, as_json: bool
 ) -> None:
-    from styleexport.runtime_bench.comparison import compare_reports, notes, regressions
-    from styleexport.runtime_bench.latency import read_report
-    from styleexport.runtime_bench.words import printable
+    from styleexport.runtime_bench.contract.latency import read_report
+    from styleexport.runtime_bench.report.comparison import compare_reports, regressions
+    from styleexport.runtime_bench.report.conditions import notes
+    from styleexport.runtime_bench.report.number_format import printable
 
     first, second = read_report(before), read_report(after)
-    found = compare_reports(first, second, fail_above=fail_above, across_machines=across_machines)
+    comparisons = compare_reports(
+        first, second, fail_above=fail_above, across_machines=across_machines
+    )
     for line in notes(first, second):
         talk(printable(line))
-    print_json(found) if as_json else _print({cell.name: cell for cell in found})
-    worse = regressions(found)
+    print_json(comparisons) if as_json else _print({cell.name: cell for cell in comparisons})
+    worse = regressions(comparisons)
     if worse:
         others = f"; {len(worse) - 1} more" if len(worse) > 1 else ""
         remedy = "find what changed, or allow more with --fail-above"
@@ -89,27 +86,26 @@ def _compare_two(
 
 
 def _compare_within(report: Path, by: Attribute, as_json: bool) -> None:
-    from styleexport.runtime_bench.comparison import compare_within
-    from styleexport.runtime_bench.latency import read_report
+    from styleexport.runtime_bench.contract.latency import read_report
+    from styleexport.runtime_bench.report.comparison import compare_within
 
-    found = compare_within(read_report(report), by)
-    print_json(found) if as_json else _print(
-        {f"{item.cells.name}, then {item.second}": item.cells for item in found}
+    comparisons = compare_within(read_report(report), by)
+    print_json(comparisons) if as_json else _print(
+        {f"{item.cells.name}, then {item.second}": item.cells for item in comparisons}
     )
 
 
-def _print(found: Mapping[str, CellComparison]) -> None:
-    from styleexport.runtime_bench.words import printable
+def _print(comparisons: Mapping[str, CellComparison]) -> None:
+    from styleexport.runtime_bench.report.number_format import printable
 
-    print_table(HEADER, [(printable(name), *_figures(cell)) for name, cell in found.items()])
-    for name, cell in found.items():
+    print_table(HEADER, [(printable(name), *_figures(cell)) for name, cell in comparisons.items()])
+    for name, cell in comparisons.items():
         for line in (*cell.differences, *cell.regressions):
             click.echo(printable(f"{name}: {line}"))
 
 
 def _figures(cell: CellComparison) -> tuple[str, ...]:
-    from styleexport.runtime_bench.comparison import percent
-    from styleexport.runtime_bench.words import milliseconds
+    from styleexport.runtime_bench.report.number_format import change, milliseconds
 
     latency = cell.latency
     if latency is None:
@@ -117,8 +113,8 @@ def _figures(cell: CellComparison) -> tuple[str, ...]:
     return (
         milliseconds(latency.before_ns),
         milliseconds(latency.after_ns),
-        percent(latency.ratio),
-        f"{percent(latency.low)} to {percent(latency.high)}",
+        change(latency.ratio - 1),
+        f"{change(latency.low - 1)} to {change(latency.high - 1)}",
         f"{latency.p_value:.3f}",
         "REGRESSION" if cell.regressions else latency.verdict,
     )

@@ -1,4 +1,4 @@
-"""The table of what two networks cost, for the terminal."""
+"""Table that compares the costs of two networks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def cost_rows(costs: Costs) -> list[tuple[str, str, str, str]]:
-    """Return the rows: what, of the first network, of the second, and the second's share."""
+    """Return rows: quantity, first network, second network, and the second's share of the first."""
     rows = [("parameters", costs.parameters, "{:,.0f}".format)]
     rows += [(f"weights, {p}", c, _bytes) for p, c in costs.weight_bytes.items()]
     if costs.style_code is not None:

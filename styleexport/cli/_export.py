@@ -1,4 +1,4 @@
-"""What the commands that write artifacts share: options, the call, and the table at the end."""
+"""Options, call and table shared by the commands that write artifacts."""
 
 from __future__ import annotations
 
@@ -9,37 +9,40 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 import click
 
 from styleexport.cli._common import PATH, human_bytes, json_option, print_json, print_table, talk
-from styleexport.core.types import Precision, Sizing
+from styleexport.cli._types import BUDGET, NETWORK, QUANTIZE, ROLE, SIZE, merge_precisions
+from styleexport.core.types import Precision, Role, Size, Sizing
 
 if TYPE_CHECKING:
     from styleexport.core.manifest import FileFact
     from styleexport.exporter.pipeline import Exported
     from styleexport.exporter.targets._target import Target
+    from styleexport.models.network_spec import NetworkSpec
+    from styleexport.runtime_bench.quality.budget import Budget
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 OPTIONS = (
-    click.argument("network", default="adain-lite"),
+    click.argument("network", type=NETWORK, default="adain-lite"),
     click.option(
         "--checkpoint",
         "checkpoints",
         type=PATH,
         multiple=True,
-        help="Weights; repeat it where the network takes two files.",
+        help="Weights file; repeat it for a network that takes two.",
     ),
     click.option(
         "--role",
         "roles",
+        type=ROLE,
         multiple=True,
-        metavar="ROLE",
         help="encode, transform or stylize; repeatable.  [default: all that are needed]",
     ),
     click.option(
         "--size",
         "sizes",
+        type=SIZE,
         multiple=True,
-        metavar="HxW",
-        help="Height x width in pixels, or one number; repeatable.  [default: 512]",
+        help="Height x width in pixels, or one number for both; repeatable.  [default: 512]",
     ),
     click.option(
         "--calibration",
@@ -48,18 +51,24 @@ OPTIONS = (
     ),
     click.option(
         "--budget",
-        metavar="TEXT",
-        help="What int8 files may lose.  [default: 'psnr>=35, style<=+5%'; auto: 38]",
+        type=BUDGET,
+        help="Quality limits of int8 files.  [default: 'psnr>=35, style<=+5%'; auto: 38]",
     ),
-    click.option("--recipe", type=PATH, help="An int8 recipe to follow, from an artifact."),
     click.option(
-        "--allow-degraded", is_flag=True, help="Write int8 files over budget, and name them so."
+        "--recipe", type=PATH, help="Follow this int8 recipe, from recipes/ of an artifact."
+    ),
+    click.option(
+        "--allow-degraded",
+        is_flag=True,
+        help="Write int8 files that miss the budget, with -degraded in their names.",
     ),
     click.option(
         "-o", "--out", type=PATH, help="Artifact folder.  [default: NETWORK-TARGET-PRECISION]"
     ),
-    click.option("--overwrite", is_flag=True, help="Replace a folder that holds other files too."),
-    click.option("--trust", is_flag=True, help="Read a .pt2 that can run code."),
+    click.option(
+        "--overwrite", is_flag=True, help="Replace the folder even if it holds other files."
+    ),
+    click.option("--trust", is_flag=True, help="Load a .pt2 that could run code."),
     json_option,
 )
 
@@ -67,12 +76,12 @@ OPTIONS = (
 class Common(TypedDict):
     """The values of `OPTIONS`."""
 
-    network: str
+    network: NetworkSpec
     checkpoints: tuple[Path, ...]
-    roles: tuple[str, ...]
-    sizes: tuple[str, ...]
+    roles: tuple[Role, ...]
+    sizes: tuple[Size, ...]
     calibration: Path | None
-    budget: str | None
+    budget: Budget | None
     recipe: Path | None
     allow_degraded: bool
     out: Path | None
@@ -93,41 +102,46 @@ def quantize_option(help_text: str) -> Callable[[F], F]:
     return click.option(
         "--quantize",
         "precisions",
+        type=QUANTIZE,
         multiple=True,
-        metavar="PRECISION",
+        callback=lambda _context, _option, values: merge_precisions(values),
         help=f"{help_text} Repeatable; all writes every one but auto.",
     )
 
 
 def run_export(
     targets: tuple[str | Target, ...],
-    precisions: tuple[str, ...],
+    precisions: tuple[Precision, ...],
     *,
     sizing: Sizing = Sizing.FIXED,
     skip_missing: bool = False,
     **common: Unpack[Common],
 ) -> None:
-    """Export as a command asked, and print what came out."""
-    from styleexport.cli._parse import parse_precisions, parse_roles, parse_sizes
-
-    wanted, roles = parse_precisions(precisions), parse_roles(common["roles"])
-    sizes = parse_sizes(common["sizes"])
+    """Export with the options of a command, and print the files."""
     from styleexport.core.recipe import read_recipe
     from styleexport.exporter.pipeline import ExportRequest, export
-    from styleexport.models.registry import open_network
+    from styleexport.models.networks._open import open_network
 
     loaded = open_network(common["network"], common["checkpoints"], trusted=common["trust"])
-    folder = common["out"] or _folder(loaded.network.name, targets, wanted)
+    folder = common["out"] or _folder(loaded.network.name, targets, precisions)
     exported = export(
         ExportRequest(
-            network=loaded, out=folder, targets=targets, precisions=wanted, roles=roles,
-            sizes=sizes or loaded.default_sizes, sizing=sizing, calibration=common["calibration"],
-            overwrite=common["overwrite"], budget=common["budget"],
+            network=loaded,
+            out=folder,
+            targets=targets,
+            precisions=precisions,
+            roles=tuple(dict.fromkeys(common["roles"])) or None,
+            sizes=common["sizes"] or loaded.default_sizes,
+            sizing=sizing,
+            calibration=common["calibration"],
+            overwrite=common["overwrite"],
+            budget=str(common["budget"]) if common["budget"] else None,
             recipe=read_recipe(common["recipe"]) if common["recipe"] else None,
-            allow_degraded=common["allow_degraded"], skip_missing=skip_missing,
+            allow_degraded=common["allow_degraded"],
+            skip_missing=skip_missing,
         ),
         talk,
-    )  # fmt: skip
+    )
     if common["as_json"]:
         print_json(exported.manifest)
         return
@@ -151,7 +165,7 @@ def _folder(
 
 
 def _quality(fact: FileFact) -> str:
-    """Return what an int8 file loses, short."""
+    """Return the quality of an int8 file in a few words."""
     quality = fact.quality
     if quality is None:
         return ""
@@ -160,22 +174,32 @@ def _quality(fact: FileFact) -> str:
 
 
 def _memory(fact: FileFact) -> tuple[str, str]:
-    """Return what an app needs for a file, an estimate, and what that means for phones."""
-    from styleexport.runtime_bench.device_classes import needed_bytes, verdicts
+    """Return the memory that an app needs for a file (an estimate), and a verdict per phone."""
+    from styleexport.runtime_bench.machine.phone_memory import needed_bytes, verdicts
 
     needed = needed_bytes(fact)
     return ("-", "") if needed is None else (human_bytes(needed), "/".join(verdicts(fact).values()))
 
 
 def print_export(exported: Exported) -> None:
-    """Print a line a file: what it is, what it weighs, how true it is, how long it took."""
-    from styleexport.runtime_bench.device_classes import DEVICE_CLASSES
+    """Print a line per file: precision, size, memory, parity, quality and seconds."""
+    from styleexport.runtime_bench.machine.phone_memory import DEVICE_CLASSES
 
     manifest = exported.manifest
     phones = f"phone of {'/'.join(phone.name.split()[0] for phone in DEVICE_CLASSES)} GB"
     print_table(
-        ("file", "bytes", "memory", phones, "precision", "int8 MACs", "parity", "allowed",
-         "quality", "seconds"),
+        (
+            "file",
+            "bytes",
+            "memory",
+            phones,
+            "precision",
+            "int8 MACs",
+            "parity",
+            "allowed",
+            "quality",
+            "seconds",
+        ),
         [
             (
                 fact.path,
@@ -190,9 +214,9 @@ def print_export(exported: Exported) -> None:
             )
             for fact in manifest.files
         ],
-    )  # fmt: skip
-    for found in manifest.agreements:
-        talk(f"{found.a} and {found.b} agree by {found.measured_db:.1f} dB")
+    )
+    for pair in manifest.agreements:
+        talk(f"{pair.a} and {pair.b} agree by {pair.measured_db:.1f} dB")
     known: dict[str, int] = {}
     for fact in manifest.files:
         for remark in {f"{risk.reason}; {risk.remedy}" for risk in fact.risks}:

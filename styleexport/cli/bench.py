@@ -1,4 +1,4 @@
-"""`styleexport bench`: how long files take, on every runtime of this machine."""
+"""`styleexport bench`: latency of files on the runtimes of this machine and of phones."""
 
 from __future__ import annotations
 
@@ -11,16 +11,33 @@ import click
 
 from styleexport.cli._bench_compare import compare
 from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._group import DefaultCommand, DefaultGroup
+from styleexport.cli._types import PROCESSORS, ROLE, RUNNER, SIZE, precision_type
 from styleexport.core.errors import DeviceError, ParityFailure, UsageError
+from styleexport.runtime_bench.contract import defaults
 
 if TYPE_CHECKING:
+    from styleexport.core.types import Precision, Role, Size
     from styleexport.runtime_bench.bench import BenchRequest
-    from styleexport.runtime_bench.latency import CellFact, LatencyReport
+    from styleexport.runtime_bench.contract.latency import CellFact, LatencyReport
+    from styleexport.runtime_bench.runners._choice import RunnerChoice
 
 HEADER = (
-    "network", "role", "file", "runner", "batch", "median ms", "95 % interval", "min", "p90",
-    "first", "load", "peak MB", "PSNR dB", "status",
-)  # fmt: skip
+    "network",
+    "role",
+    "file",
+    "runner",
+    "batch",
+    "median ms",
+    "95 % interval",
+    "min",
+    "p90",
+    "first",
+    "load",
+    "peak MB",
+    "PSNR dB",
+    "status",
+)
 EXAMPLE = """\b
 Example: styleexport bench adain-lite-onnx-int8 --runner onnxruntime --runner openvino
          styleexport bench adain-lite-onnx --runner torch:dtype=bf16,mode=compile --size 512
@@ -29,29 +46,16 @@ Example: styleexport bench adain-lite-onnx-int8 --runner onnxruntime --runner op
 """
 
 
-class Bench(click.Command):
-    """A command on artifacts, one word of which, ``compare``, is a command of its own."""
-
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None,
-        **extra: object,
-    ) -> click.Context:  # fmt: skip
-        """Return the context of the command that was typed."""
-        if args[:1] == ["compare"]:
-            return compare.make_context(f"{info_name} compare", args[1:], parent, **extra)
-        return super().make_context(info_name, args, parent, **extra)
-
-
 class Options(TypedDict):
-    """What was typed of how to measure."""
+    """Options of a measurement, as typed."""
 
-    runners: tuple[str, ...]
-    sizes: tuple[str, ...]
-    roles: tuple[str, ...]
-    precisions: tuple[str, ...]
+    runners: tuple[RunnerChoice, ...]
+    sizes: tuple[Size, ...]
+    roles: tuple[Role, ...]
+    precisions: tuple[Precision, ...]
     batches: tuple[int, ...]
     threads: int | None
-    affinity: str | None
+    affinity: tuple[int, ...] | None
     rounds: int
     seconds: float
     min_samples: int
@@ -63,110 +67,159 @@ class Options(TypedDict):
     binary: Path | None
 
 
-@click.command(cls=Bench, epilog=EXAMPLE)
+@click.command(short_help="Measure the latency of an artifact.", cls=DefaultCommand, epilog=EXAMPLE)
 @click.argument("artifacts", nargs=-1, required=True, type=PATH, metavar="ARTIFACT...")
-@click.option("--runner", "runners", multiple=True, metavar="NAME[:SETTING=VALUE,...]",
-              help="Repeatable; phones are measured where they are named.  "
-              "[default: every one that can run here]")  # fmt: skip
-@click.option("--size", "sizes", multiple=True, metavar="HxW",
-              help="Of the pictures; repeatable.  [default: every one of the files]")  # fmt: skip
-@click.option("--role", "roles", multiple=True, metavar="ROLE",
-              help="encode, transform or stylize; repeatable.  [default: all]")  # fmt: skip
-@click.option("--precision", "precisions", multiple=True, metavar="PRECISION",
-              help="Of the files; repeatable.  [default: all]")  # fmt: skip
-@click.option("--batch", "batches", type=int, multiple=True, default=(1,), show_default=True,
-              help="Pictures at once; repeatable.")  # fmt: skip
-@click.option("--threads", type=int, help="Of each runtime.  [default: one a processor]")
-@click.option("--affinity", metavar="LIST", help="Processors to stay on: 0,1 or 0-3.")
-@click.option("--rounds", type=int, default=7, show_default=True, help="Turns of each cell.")
-@click.option("--seconds", type=float, default=0.5, show_default=True, help="Of a turn, at least.")
-@click.option("--min-samples", type=int, default=5, show_default=True,
-              help="Of a turn, at least; fewer for files of many seconds.")  # fmt: skip
-@click.option("--warm-up", type=float, default=10.0, show_default=True, metavar="SECONDS",
-              help="To become stable in, at most.")  # fmt: skip
-@click.option("--no-peak", is_flag=True, help="Leave out the probe of what the machine can do.")
-@click.option("--profile", is_flag=True, help="Time every operation too, after the rounds.")
-@click.option("--serial", help="Of the phone, where several are connected.")
-@click.option("--allow-hot", is_flag=True, help="Measure a phone that already slows itself down.")
-@click.option("--benchmark-binary", "binary", type=PATH, metavar="PROGRAM",
-              help="Run benchmark_model or onnxruntime_perf_test on the phone instead of the app.",
-              )  # fmt: skip
-@click.option("-o", "--out", type=PATH, help="The report; a phone's beside this machine's gets "
-              "NAME-android.json.  [default: NETWORK-latency.json]")  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Replace a report that is there.")
+@click.option(
+    "--runner",
+    "runners",
+    type=RUNNER,
+    multiple=True,
+    help="Runtime to measure on; repeatable. Phones are measured only when named.  "
+    "[default: every one that can run here]",
+)
+@click.option(
+    "--size",
+    "sizes",
+    type=SIZE,
+    multiple=True,
+    help="Picture size; repeatable.  [default: every size of the files]",
+)
+@click.option(
+    "--role",
+    "roles",
+    type=ROLE,
+    multiple=True,
+    help="encode, transform or stylize; repeatable.  [default: all]",
+)
+@click.option(
+    "--precision",
+    "precisions",
+    type=precision_type("--precision int8"),
+    multiple=True,
+    help="Precision of the files; repeatable.  [default: all]",
+)
+@click.option(
+    "--batch",
+    "batches",
+    type=int,
+    multiple=True,
+    default=(1,),
+    show_default=True,
+    help="Pictures per call; repeatable.",
+)
+@click.option("--threads", type=int, help="Threads of each runtime.  [default: one per processor]")
+@click.option("--affinity", type=PROCESSORS, help="Pin the runs to these processors: 0,1 or 0-3.")
+@click.option(
+    "--rounds",
+    type=int,
+    default=defaults.ROUNDS,
+    show_default=True,
+    help="Number of rounds per cell.",
+)
+@click.option(
+    "--seconds",
+    type=float,
+    default=defaults.SECONDS,
+    show_default=True,
+    help="Minimum seconds per round.",
+)
+@click.option(
+    "--min-samples",
+    type=int,
+    default=defaults.MIN_SAMPLES,
+    show_default=True,
+    help="Minimum runs per round; fewer for files that take many seconds.",
+)
+@click.option(
+    "--warm-up",
+    type=float,
+    default=defaults.WARM_UP_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop warming up after this many seconds.",
+)
+@click.option(
+    "--no-peak", is_flag=True, help="Skip the micro-benchmark of the machine's peak arithmetic."
+)
+@click.option("--profile", is_flag=True, help="Also time every operation, after the rounds.")
+@click.option("--serial", help="Serial number of the phone, if several are connected.")
+@click.option(
+    "--allow-hot", is_flag=True, help="Measure a phone even if it is thermally throttled."
+)
+@click.option(
+    "--benchmark-binary",
+    "binary",
+    type=PATH,
+    metavar="PROGRAM",
+    help="Run this benchmark_model or onnxruntime_perf_test on the phone, not the app.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=PATH,
+    help="Report to write; a phone's is written beside it as "
+    "NAME-android.json.  [default: NETWORK-latency.json]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an existing report.")
 @json_option
 def bench(
-    artifacts: tuple[Path, ...], out: Path | None, overwrite: bool, as_json: bool,
+    artifacts: tuple[Path, ...],
+    out: Path | None,
+    overwrite: bool,
+    as_json: bool,
     **options: Unpack[Options],
-) -> None:  # fmt: skip
-    """Measure the latency of every file of ARTIFACT: one process a cell, in rounds, raw samples.
+) -> None:
+    """Measure the latency of every file of ARTIFACT, in one process per cell and in rounds.
 
-    A cell is a file on a runner at a size. It is checked on the artifact's probe before it is
-    timed, and gets no latency where it fails. `styleexport report` makes a page of the reports.
+    A cell is a file on a runner at a size. Its output is checked on the artifact's probe before it
+    is timed; a cell that fails gets no latency. `styleexport report` turns reports into a page.
     """
     from styleexport.runtime_bench.bench import bench_everywhere
-    from styleexport.runtime_bench.latency import write_report
+    from styleexport.runtime_bench.contract.latency import write_report
 
     request = _request(artifacts, options)
     paths = _free_paths(artifacts, request, out, overwrite)
     measured: list[LatencyReport] = []
-    for found in bench_everywhere(request, talk):
-        _check_any_ran(found)
-        path = paths.get(found.harness.name, paths["desktop"])
-        write_report(found, path)
+    for report in bench_everywhere(request, talk):
+        _check_any_ran(report)
+        path = paths.get(report.harness.name, paths["desktop"])
+        write_report(report, path)
         talk(f"report: {path}")
-        measured.append(found)
+        measured.append(report)
     if as_json:
         print_json(measured if len(measured) > 1 else measured[0])
     else:
         _print(measured)
-    for found in measured:
-        _check_any_right(found)
+    for report in measured:
+        _check_any_right(report)
 
 
 def _request(artifacts: tuple[Path, ...], options: Options) -> BenchRequest:
-    """Return what the options ask for."""
-    from styleexport.cli._parse import parse_precision, parse_roles, parse_sizes
-    from styleexport.runtime_bench.bench import BenchRequest, WarmUp
-    from styleexport.runtime_bench.runners._ask import DeviceOptions
-    from styleexport.runtime_bench.runners._choice import parse_runner
+    """Return the request that the options describe."""
+    from styleexport.runtime_bench.bench import BenchRequest
+    from styleexport.runtime_bench.contract.job import PlanFact
+    from styleexport.runtime_bench.contract.remote import DeviceOptions
 
-    precisions = (parse_precision(text, "--precision int8") for text in options["precisions"])
     return BenchRequest(
         artifacts=artifacts,
-        runners=tuple(parse_runner(text) for text in options["runners"]),
-        sizes=parse_sizes(options["sizes"]),
-        roles=parse_roles(options["roles"]) or (),
-        precisions=tuple(precisions),
+        runners=options["runners"],
+        sizes=options["sizes"],
+        roles=tuple(dict.fromkeys(options["roles"])),
+        precisions=options["precisions"],
         batches=options["batches"],
-        threads=options["threads"],
-        affinity=_processors(options["affinity"] or ""),
-        rounds=options["rounds"],
-        seconds=options["seconds"],
-        min_samples=options["min_samples"],
-        warm_up=WarmUp(limit_seconds=options["warm_up"]),
+        plan=PlanFact(
+            rounds=options["rounds"],
+            seconds=options["seconds"],
+            min_samples=options["min_samples"],
+            warm_up_seconds=options["warm_up"],
+            threads=options["threads"],
+        ),
+        affinity=options["affinity"] or (),
         peak=not options["no_peak"],
         profile=options["profile"],
         command=" ".join(["styleexport", *sys.argv[1:]]),
         device=DeviceOptions(options["serial"], options["allow_hot"], options["binary"]),
     )
-
-
-def _processors(text: str) -> tuple[int, ...]:
-    """Return the processors of a list such as ``0,2-3``.
-
-    Raises:
-        UsageError: it is not one.
-    """
-    found: set[int] = set()
-    for part in filter(None, text.split(",")):
-        first, _, last = part.strip().partition("-")
-        if not (first.isdecimal() and (last or first).isdecimal()):
-            raise UsageError(
-                f"--affinity {text!r} is no list of processors: type for example --affinity 0,1"
-            )
-        found |= set(range(int(first), int(last or first) + 1))
-    return tuple(sorted(found))
 
 
 def _free_paths(
@@ -179,13 +232,13 @@ def _free_paths(
         UsageError: there is a file already.
     """
     from styleexport.core.manifest import read_manifest
-    from styleexport.runtime_bench.runners._runner import find_runner
+    from styleexport.runtime_bench.runners._runner import on_other_machine
 
     if out is None:
         network = read_manifest(artifacts[0], check_files=False).network.name
         out = Path(f"{network}-latency.json")
     names = dict.fromkeys(choice.name for choice in request.runners)
-    phones = [name for name in names if find_runner(name).elsewhere]
+    phones = [name for name in names if on_other_machine(name)]
     if len(phones) == len(names) == 1:
         paths = {"desktop": out}
     else:
@@ -198,19 +251,19 @@ def _free_paths(
 
 
 def _print(measured: Sequence[LatencyReport]) -> None:
-    for found in measured:
+    for report in measured:
         if len(measured) > 1:
-            click.echo(f"{found.machine.device}, {found.machine.os}")
-        _print_cells(found)
+            click.echo(f"{report.machine.device}, {report.machine.os}")
+        _print_cells(report)
 
 
-def _print_cells(found: LatencyReport) -> None:
-    for size in dict.fromkeys(cell.size.size() for cell in found.cells):
-        click.echo(f"{size}, {found.protocol.rounds} rounds")
-        print_table(HEADER, [_row(cell) for cell in found.cells if cell.size.size() == size])
-    for cell in found.cells:
+def _print_cells(report: LatencyReport) -> None:
+    for size in dict.fromkeys(cell.size.size() for cell in report.cells):
+        click.echo(f"{size}, {report.protocol.rounds} rounds")
+        print_table(HEADER, [_row(cell) for cell in report.cells if cell.size.size() == size])
+    for cell in report.cells:
         if cell.message:
-            click.echo(_story(cell))
+            click.echo(_error_line(cell))
 
 
 def _row(cell: CellFact) -> tuple[str, ...]:
@@ -238,39 +291,40 @@ def _ms(nanoseconds: float) -> str:
     return f"{nanoseconds / 1e6:.2f}"
 
 
-def _check_any_ran(found: LatencyReport) -> None:
+def _check_any_ran(report: LatencyReport) -> None:
     """Refuse a report that says nothing of any file.
 
     Raises:
         DeviceError: none could run.
     """
-    if all(cell.parity is None and cell.status != "measured" for cell in found.cells):
-        raise DeviceError(f"nothing was measured: {_story(found.cells[0])}")
+    if all(cell.parity is None and cell.status != "measured" for cell in report.cells):
+        raise DeviceError(f"nothing was measured: {_error_line(report.cells[0])}")
 
 
-def _check_any_right(found: LatencyReport) -> None:
+def _check_any_right(report: LatencyReport) -> None:
     """Refuse a report in which nothing was timed.
 
     Raises:
         DeviceError: what ran did not end.
         ParityFailure: what ran differs from its network.
     """
-    if not any(cell.status == "measured" or _is_proven(cell) for cell in found.cells):
-        wrong = [cell for cell in found.cells if cell.status == "wrong"]
+    if not any(cell.status == "measured" or _is_proven(cell) for cell in report.cells):
+        wrong = [cell for cell in report.cells if cell.status == "wrong"]
         kind = ParityFailure if wrong else DeviceError
-        raise kind(f"nothing was measured: {_story((wrong or found.cells)[0])}")
+        raise kind(f"nothing was measured: {_error_line((wrong or report.cells)[0])}")
 
 
 def _is_proven(cell: CellFact) -> bool:
     """Whether a runner that never times has proven the file."""
-    from styleexport.runtime_bench.runners._runner import find_runner
+    from styleexport.runtime_bench.runners._runner import any_runner
 
     proven = cell.parity is not None and cell.parity.passed
-    return proven and not find_runner(cell.runner).timed
+    return proven and not any_runner(cell.runner).timed
 
 
-def _story(cell: CellFact) -> str:
+def _error_line(cell: CellFact) -> str:
     return f"{cell.subject.path} on {cell.runner_label}: {cell.message}"
 
 
-COMMAND = bench
+SECTION = "measure"
+COMMAND = DefaultGroup(bench, compare, operand="the folder of an artifact")

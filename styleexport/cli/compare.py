@@ -1,4 +1,4 @@
-"""`styleexport compare`: what a picture loses between two files."""
+"""`styleexport compare`: the quality of files against the float network."""
 
 from __future__ import annotations
 
@@ -8,59 +8,70 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._types import BUDGET, ROLE, SIZE
 from styleexport.core.errors import QualityBudgetExceeded, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from styleexport.runtime_bench.quality.compare import Compared, Comparison, Jury
-    from styleexport.runtime_bench.quality.pairs import Choice
+    from styleexport.core.types import Role, Size
+    from styleexport.runtime_bench.quality.budget import Budget
+    from styleexport.runtime_bench.quality.compare import Compared, JudgeSettings, QualityComparison
 
 
 @click.command(
+    short_help="Measure the quality of files against the float network.",
     epilog="Example: styleexport compare adain-lite-onnx-int8 --budget 'psnr>=38, style<=+5%' "
-    "-o report.html"
+    "-o report.html",
 )
 @click.argument("names", nargs=-1, required=True, metavar="ARTIFACT [REFERENCE] [CANDIDATE]")
-@click.option("--target", help="Only files of this format.")
-@click.option("--role", help="Only files that compute this.")
-@click.option("--size", metavar="HxW", help="Of the pictures.  [default: every one of the files]")
-@click.option("--budget", metavar="TEXT", help="Exit 3 outside: 'psnr>=38, style<=+5%'.")
-@click.option("--loss-weights", type=PATH, metavar="VGG16", help="Judge in VGG-16's features.")
-@click.option("--lpips-heads", type=PATH, help="LPIPS heads for VGG-16; without them no LPIPS.")
-@click.option("-o", "--out", type=PATH, help="Write the side-by-side, one HTML file.")
-@click.option("--png", type=PATH, help="Write the side-by-side of the worst file as a picture.")
+@click.option("--target", help="Compare files of this target only.")
+@click.option("--role", type=ROLE, help="Compare files of this role only.")
+@click.option("--size", type=SIZE, help="Size of the pictures.  [default: every size of the files]")
+@click.option(
+    "--budget", type=BUDGET, help="Exit 3 if a file misses these limits: 'psnr>=38, style<=+5%'."
+)
+@click.option(
+    "--loss-weights",
+    type=PATH,
+    metavar="VGG16",
+    help="ImageNet VGG-16 weights; measure style in its features.",
+)
+@click.option(
+    "--lpips-heads", type=PATH, help="LPIPS heads for VGG-16; LPIPS is left out without them."
+)
+@click.option("-o", "--out", type=PATH, help="Write the pictures side by side as one HTML file.")
+@click.option("--png", type=PATH, help="Write the worst file's pictures side by side as one image.")
 @json_option
 def compare(
-    names: tuple[str, ...], target: str | None, role: str | None, size: str | None,
-    budget: str | None, loss_weights: Path | None, lpips_heads: Path | None,
-    out: Path | None, png: Path | None, as_json: bool,
-) -> None:  # fmt: skip
-    """Judge what files lose against the float network: PSNR, SSIM, style, flicker, on fixed probes.
+    names: tuple[str, ...],
+    target: str | None,
+    role: Role | None,
+    size: Size | None,
+    budget: Budget | None,
+    loss_weights: Path | None,
+    lpips_heads: Path | None,
+    out: Path | None,
+    png: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare files with the float network on fixed probes: PSNR, SSIM, style distance and flicker.
 
-    ARTIFACT alone: every file of it. REFERENCE and CANDIDATE are paths or precisions (float, fp32,
-    int8 …). Two files of two artifacts can be compared too: networks pruned or distilled.
+    With ARTIFACT alone, every file of it is compared. REFERENCE and CANDIDATE are paths or
+    precisions (float, fp32, int8 …); they may belong to two artifacts, such as those of a network
+    before and after pruning.
     """
     from styleexport.runtime_bench.quality.compare import compare as judge
-    from styleexport.runtime_bench.quality.pairs import pairs_of
+    from styleexport.runtime_bench.quality.pairs import FileFilter, pairs_of
 
-    choice = _choice(target, role, size)
     _check_suffixes(out, png)
-    jury = _jury(budget, loss_weights, lpips_heads)
-    found = judge(pairs_of(names, choice), jury, report=talk)
-    _write(found, out, png)
-    comparisons = [item.comparison for item in found]
+    settings = _settings(budget, loss_weights, lpips_heads)
+    choice = FileFilter(size=size, role=role, target=target)
+    compared = judge(pairs_of(names, choice), settings, progress=talk)
+    _write(compared, out, png)
+    comparisons = [item.comparison for item in compared]
     print_json(comparisons) if as_json else _print(comparisons)
-    _hold_to_budget(comparisons)
-
-
-def _choice(target: str | None, role: str | None, size: str | None) -> Choice:
-    from styleexport.cli._parse import parse_roles, parse_sizes
-    from styleexport.runtime_bench.quality.pairs import Choice
-
-    roles = parse_roles((role,) if role else ()) or (None,)
-    sizes = parse_sizes((size,) if size else ()) or (None,)
-    return Choice(size=sizes[0], role=roles[0], target=target)
+    _check_budgets(comparisons)
 
 
 def _check_suffixes(out: Path | None, png: Path | None) -> None:
@@ -72,42 +83,42 @@ def _check_suffixes(out: Path | None, png: Path | None) -> None:
         check_suffix(png)
 
 
-def _jury(budget: str | None, loss_weights: Path | None, lpips_heads: Path | None) -> Jury:
-    from styleexport.models.loss_network import (
+def _settings(
+    budget: Budget | None, loss_weights: Path | None, lpips_heads: Path | None
+) -> JudgeSettings:
+    from styleexport.models.losses.loss_network import (
         read_lpips,
         shipped_loss_network,
         vgg16_loss_network,
     )
-    from styleexport.runtime_bench.quality.budget import Budget
-    from styleexport.runtime_bench.quality.compare import Jury
+    from styleexport.runtime_bench.quality.compare import JudgeSettings
 
-    limits = Budget.parse(budget) if budget is not None else None
     if loss_weights is None:
         if lpips_heads is not None:
             raise UsageError("--lpips-heads needs VGG-16 too: add --loss-weights VGG16")
-        return Jury(shipped_loss_network(), budget=limits)
+        return JudgeSettings(shipped_loss_network(), budget=budget)
     lpips = read_lpips(loss_weights, lpips_heads) if lpips_heads is not None else None
-    return Jury(vgg16_loss_network(loss_weights), lpips, limits)
+    return JudgeSettings(vgg16_loss_network(loss_weights), lpips, budget)
 
 
-def _write(found: Sequence[Compared], out: Path | None, png: Path | None) -> None:
+def _write(compared: Sequence[Compared], out: Path | None, png: Path | None) -> None:
     from styleexport.core.files import replace_file
     from styleexport.core.images import write_image
+    from styleexport.runtime_bench.quality.contact_sheet import sheet
     from styleexport.runtime_bench.quality.page import page
-    from styleexport.runtime_bench.quality.sheet import sheet
 
     if out is not None:
         with replace_file(out) as part:
-            part.write_text(page(found), encoding="utf-8")
+            part.write_text(page(compared), encoding="utf-8")
         talk(f"side by side: {out}")
     if png is not None:
-        worst = min(found, key=lambda item: item.comparison.quality.psnr_db)
+        worst = min(compared, key=lambda item: item.comparison.quality.psnr_db)
         write_image(sheet(worst), png)
         talk(f"side by side of {worst.comparison.candidate}: {png}")
 
 
-def _print(comparisons: Sequence[Comparison]) -> None:
-    from styleexport.runtime_bench.quality.words import HEADER, cells
+def _print(comparisons: Sequence[QualityComparison]) -> None:
+    from styleexport.runtime_bench.quality.columns import HEADER, cells
 
     quality = comparisons[0].quality
     for name in dict.fromkeys(item.reference for item in comparisons):
@@ -116,7 +127,7 @@ def _print(comparisons: Sequence[Comparison]) -> None:
     print_table(("file", *HEADER), [(item.candidate, *cells(item)) for item in comparisons])
 
 
-def _hold_to_budget(comparisons: Sequence[Comparison]) -> None:
+def _check_budgets(comparisons: Sequence[QualityComparison]) -> None:
     failed = [item for item in comparisons if item.failures]
     if failed:
         others = f"; so are {len(failed) - 1} more" if len(failed) > 1 else ""
@@ -127,4 +138,5 @@ def _hold_to_budget(comparisons: Sequence[Comparison]) -> None:
         )
 
 
+SECTION = "check"
 COMMAND = compare

@@ -1,4 +1,4 @@
-"""`styleexport diff`: where two files of one artifact part."""
+"""`styleexport diff`: numerical differences between two files of one artifact."""
 
 from __future__ import annotations
 
@@ -8,84 +8,96 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._types import SIZE
 from styleexport.core.errors import ParityFailure, UsageError
 
 if TYPE_CHECKING:
-    from styleexport.runtime_bench.diff import Diff, DiffReport, TensorDiff
+    from styleexport.core.types import Size
+    from styleexport.runtime_bench.diff.diff import Diff
+    from styleexport.runtime_bench.diff.report import DiffReport, TensorDiff
 
 
 @click.command(
+    short_help="Compare the outputs of two files, layer by layer.",
     epilog="Example: styleexport diff artifact/adain-lite_transform_512x512_fp32.onnx "
-    "artifact/adain-lite_transform_512x512_fp16.mlpackage --layers"
+    "artifact/adain-lite_transform_512x512_fp16.mlpackage --layers",
 )
 @click.argument("a", type=PATH)
 @click.argument("b", type=PATH)
-@click.option("--layers", is_flag=True, help="Compare layer by layer; name the first that parts.")
+@click.option(
+    "--layers", is_flag=True, help="Compare layer by layer, and name the first that differs."
+)
 @click.option(
     "--threshold-db",
     type=float,
     default=40.0,
     show_default=True,
-    help="Layers part below this peak signal-to-noise ratio.",
+    help="Layers differ below this PSNR in dB.",
 )
-@click.option("--size", metavar="HxW", help="Of the probe.  [default: the first that both take]")
-@click.option("--fail-below", type=float, metavar="DB", help="Exit 3 when the output is below.")
-@click.option("-o", "--out", type=PATH, help="Heat map of pictures.  [default: A-vs-B.png]")
+@click.option("--size", type=SIZE, help="Probe size.  [default: the first that both files take]")
+@click.option(
+    "--fail-below", type=float, metavar="DB", help="Exit 3 if the PSNR of the output is below."
+)
+@click.option("-o", "--out", type=PATH, help="Write the heat map here.  [default: A-vs-B.png]")
 @json_option
 def diff(
-    a: Path, b: Path, layers: bool, threshold_db: float, size: str | None,
-    fail_below: float | None, out: Path | None, as_json: bool,
-) -> None:  # fmt: skip
-    """Compare what A and B, two files of one artifact, compute of a probe.
+    a: Path,
+    b: Path,
+    layers: bool,
+    threshold_db: float,
+    size: Size | None,
+    fail_below: float | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare the outputs of A and B, two files of one artifact, on a probe.
 
-    Any two targets or precisions of one role. A is the reference. Of pictures, a heat map of the
-    difference is written.
+    The files may differ in target and precision, but not in role. A is the reference. Where the
+    output is a picture, a heat map of the differences is written.
     """
-    from styleexport.cli._parse import parse_sizes
     from styleexport.core.images import check_suffix
-    from styleexport.runtime_bench.diff import diff_files
+    from styleexport.runtime_bench.diff.diff import diff_files
 
     if out is not None:
         check_suffix(out)
-    sizes = parse_sizes((size,) if size else ())
-    found = diff_files(a, b, size=next(iter(sizes), None), layers=layers, threshold_db=threshold_db)
-    written = _write_heat_map(found, out)
+    result = diff_files(a, b, size=size, layers=layers, threshold_db=threshold_db)
+    written = _write_heat_map(result, out)
     if as_json:
-        print_json(found.report)
+        print_json(result.report)
     else:
-        _print(found.report)
+        _print(result.report)
     if written is not None:
         talk(f"heat map: {written}")
-    measured = found.report.output.psnr_db
+    measured = result.report.output.psnr_db
     if fail_below is not None and measured < fail_below:
         raise ParityFailure(
-            f"{found.report.b} differs from {found.report.a}: psnr {measured} dB measured, at "
+            f"{result.report.b} differs from {result.report.a}: psnr {measured} dB measured, at "
             f"least {fail_below:g} allowed; type --layers to see where they part"
         )
 
 
-def _write_heat_map(found: Diff, out: Path | None) -> Path | None:
-    """Return where the heat map was written; None for style codes."""
-    if not found.is_picture:
+def _write_heat_map(result: Diff, out: Path | None) -> Path | None:
+    """Write the heat map and return its path; None for style codes."""
+    if not result.is_picture:
         if out is not None:
             raise UsageError(
-                f"{found.report.a} returns a style code, of which there is no heat map: leave out "
+                f"{result.report.a} returns a style code, of which there is no heat map: leave out "
                 "-o"
             )
         return None
     from styleexport.core.images import write_image
-    from styleexport.runtime_bench.heat_map import heat_map
+    from styleexport.runtime_bench.diff.heat_map import heat_map
 
-    report = found.report
+    report = result.report
     a, b = Path(report.a).name, Path(report.b).name
     path = out or Path(f"{a}-vs-{b.rsplit('_', 1)[-1]}.png")
     note = f"A and B: {_in_words(report.output)}"
-    write_image(heat_map(found.output_a, found.output_b, f"A: {a}", f"B: {b}", note), path)
+    write_image(heat_map(result.output_a, result.output_b, f"A: {a}", f"B: {b}", note), path)
     return path
 
 
 def _in_words(tensor: TensorDiff) -> str:
-    """Return how far a tensor is off, and where most."""
+    """Return the largest difference of a tensor in words, and its position."""
     if tensor.worst is None and not any(tensor.not_finite):
         return "equal to the last bit"
     names = ("image", "channel", "row", "column") if len(tensor.shape) == 4 else ("row", "element")
@@ -128,4 +140,5 @@ def _print(report: DiffReport) -> None:
     )
 
 
+SECTION = "check"
 COMMAND = diff

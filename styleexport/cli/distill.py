@@ -1,35 +1,68 @@
-"""`styleexport distill`: a student network learns from a teacher."""
+"""`styleexport distill`: train a student network to imitate a teacher."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
-from styleexport.cli._training import training_options
+from styleexport.cli._training import TrainingOptions, training_options, uses_bfloat16
+from styleexport.cli._types import LEVEL, MATCH, NETWORK, SIZE
 
 if TYPE_CHECKING:
-    from styleexport.models.compress.distillation.report import DistillReport
+    from styleexport.core.types import Size
+    from styleexport.models.compress.distill.levels import Level
+    from styleexport.models.compress.distill.report import DistillReport
+    from styleexport.models.compress.distill.request import DistillRequest
+    from styleexport.models.network_spec import NetworkSpec
+    from styleexport.models.training.plan import TrainingPlan
 
 SCRATCH_RATE, TUNING_RATE = 1e-3, 1e-4
 
 
+class Options(TrainingOptions):
+    """Options of a distillation, as typed."""
+
+    teacher: NetworkSpec
+    teacher_checkpoint: tuple[Path, ...]
+    student: NetworkSpec
+    student_checkpoint: tuple[Path, ...]
+    student_backbone: Path | None
+    content: tuple[Path, ...]
+    style: tuple[Path, ...]
+    loss_weights: Path | None
+    levels: tuple[tuple[Level, float], ...]
+    matches: tuple[tuple[str, str], ...]
+    temperature: float | None
+    evaluation: tuple[Path, ...]
+    evaluation_style: tuple[Path, ...]
+    size: Size
+    out: Path | None
+    resume: bool
+    steps: int
+    learning_rate: float | None
+    dry_run: bool
+
+
 @click.command(
+    short_help="Train a small network to imitate a large one.",
     epilog="Example: styleexport distill --teacher adain-vgg16 --teacher-checkpoint "
-    "vgg16.safetensors --student adain-lite --content photos/ --style paintings/ -o runs/small"
+    "vgg16.safetensors --student adain-lite --content photos/ --style paintings/ -o runs/small",
 )
-@click.option("--teacher", required=True, metavar="NETWORK", help="The network that knows.")
-@click.option("--teacher-checkpoint", type=PATH, multiple=True, help="Its weights; repeatable.")
-@click.option("--student", required=True, metavar="NETWORK", help="The network that learns.")
+@click.option("--teacher", type=NETWORK, required=True, help="Network to imitate.")
+@click.option(
+    "--teacher-checkpoint", type=PATH, multiple=True, help="Weights of the teacher; repeatable."
+)
+@click.option("--student", type=NETWORK, required=True, help="Network to train.")
 @click.option(
     "--student-checkpoint",
     type=PATH,
     multiple=True,
-    help="Weights that it starts from; repeatable.  [default: from scratch]",
+    help="Initial weights of the student; repeatable.  [default: from scratch]",
 )
-@click.option("--student-backbone", type=PATH, help="Weights of an encoder that it starts from.")
+@click.option("--student-backbone", type=PATH, help="Initial weights of the student's encoder.")
 @click.option(
     "--content", type=PATH, multiple=True, required=True, help="Folder of photographs; repeatable."
 )
@@ -37,122 +70,128 @@ SCRATCH_RATE, TUNING_RATE = 1e-3, 1e-4
 @click.option(
     "--loss-weights",
     type=PATH,
-    help="ImageNet VGG-16: judges paintings in place of the loss network that ships.",
+    help="ImageNet VGG-16 as the loss network.  [default: the shipped loss network]",
 )
 @click.option(
     "--level",
     "levels",
+    type=LEVEL,
     multiple=True,
-    metavar="NAME=WEIGHT",
-    help="Hold the student to outputs, features, style or logits of its teacher, or to the "
+    help="Loss term and its weight: outputs, features, style or logits of the teacher, or the "
     "objective of train; repeatable.  [default: outputs=1 and style=1, with features=0.5 where "
     "layers are matched; logits=1 for networks that return logits]",
 )
 @click.option(
     "--match",
     "matches",
+    type=MATCH,
     multiple=True,
-    metavar="TEACHER_LAYER=STUDENT_LAYER",
-    help="Layers for the level features; repeatable.  [default: of AdaIN networks, the encoder's "
-    "first layer at each scale]",
+    help="Pair of layers for the level features; repeatable.  [default: for AdaIN networks, the "
+    "encoder's first layer at each scale]",
 )
-@click.option("--temperature", type=float, help="Softens logits.  [default: 4]")
+@click.option("--temperature", type=float, help="Temperature of the logits.  [default: 4]")
 @click.option(
     "--evaluation",
     type=PATH,
     multiple=True,
-    help="Folder of photographs to judge on; repeatable.  [default: those that ship, drawn ones]",
+    help="Folder of photographs to evaluate on; repeatable.  [default: shipped and synthetic "
+    "pictures]",
 )
 @click.option(
     "--evaluation-style",
     type=PATH,
     multiple=True,
-    help="Folder of paintings to judge on; repeatable.  [default: those that ship]",
+    help="Folder of paintings to evaluate on; repeatable.  [default: the shipped paintings]",
 )
-@click.option("--size", default="256", show_default=True, help="Of pictures that are judged.")
-@click.option("-o", "--out", type=PATH, help="Folder.  [default: runs/STUDENT-of-TEACHER]")
-@click.option("--resume", is_flag=True, help="Go on with OUT.")
-@click.option("--steps", type=click.IntRange(1), default=20_000, show_default=True)
+@click.option(
+    "--size", type=SIZE, default="256", show_default=True, help="Size of the evaluation pictures."
+)
+@click.option("-o", "--out", type=PATH, help="Folder to write.  [default: runs/STUDENT-of-TEACHER]")
+@click.option("--resume", is_flag=True, help="Continue the training in OUT.")
+@click.option(
+    "--steps", type=click.IntRange(1), default=20_000, show_default=True, help="Training steps."
+)
 @click.option(
     "--learning-rate",
     type=float,
-    help=f"[default: {SCRATCH_RATE}; {TUNING_RATE} with --student-checkpoint]",
+    help=f"Learning rate.  [default: {SCRATCH_RATE}; {TUNING_RATE} with --student-checkpoint]",
 )
 @training_options
-@click.option("--dry-run", is_flag=True, help="Only show both networks and what would be matched.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show both networks and their matched layers, and train nothing.",
+)
 @json_option
-def distill(
-    teacher: str, teacher_checkpoint: tuple[Path, ...], student: str,
-    student_checkpoint: tuple[Path, ...], student_backbone: Path | None,
-    content: tuple[Path, ...], style: tuple[Path, ...], loss_weights: Path | None,
-    levels: tuple[str, ...], matches: tuple[str, ...], temperature: float | None,
-    evaluation: tuple[Path, ...], evaluation_style: tuple[Path, ...], size: str,
-    out: Path | None, resume: bool, steps: int, batch: int, crop: int,
-    learning_rate: float | None, seed: int, device: str, arithmetic: str, sheet_every: int,
-    dry_run: bool, as_json: bool,
-) -> None:  # fmt: skip
-    """Train a student network to do as its teacher does; both are whatever other commands take.
+def distill(as_json: bool, **options: Unpack[Options]) -> None:
+    """Train a student network to imitate a teacher; both are anything that `train` takes.
 
-    Levels: outputs is the teacher's painting of the same pictures, features the values of its
-    layers through learned 1x1 maps, style the channel statistics of its painting, logits its
-    softened answer where both return logits [N, K] or [N, K, H, W], and objective the AdaIN
+    Levels: outputs compares paintings of the same pictures, features the activations of matched
+    layers through learned 1x1 maps, style the channel statistics of the paintings, logits the
+    softened outputs of networks that return [N, K] or [N, K, H, W], and objective is the AdaIN
     objective of train, with --loss-weights. Networks without a style picture take --content alone.
 
-    Writes OUT/weights.safetensors (what --checkpoint takes), last.pt (what --resume takes),
-    log.jsonl, contact sheets, sheet.png (before and after), report.json and card.md.
+    Writes OUT/weights.safetensors (for --checkpoint), last.pt (for --resume), log.jsonl, contact
+    sheets, sheet.png (before and after), report.json and card.md.
     """
-    from styleexport.core.types import Size
-    from styleexport.models.compress.distillation.distilling import DistillRequest
-    from styleexport.models.compress.distillation.distilling import distill as run
-    from styleexport.models.compress.distillation.levels import parse_levels, parse_matches
-    from styleexport.models.training.losses import LossWeights
-    from styleexport.models.training.plan import TrainingPlan, has_bfloat16, pick_device
+    from styleexport.models.compress.distill.distill import distill as run
 
-    place = pick_device(device)
-    weights = parse_levels(levels)
-    rate = TUNING_RATE if student_checkpoint else SCRATCH_RATE
-    plan = TrainingPlan(
-        content=content,
-        style=style,
-        loss_weights=loss_weights,
-        out=out or Path("runs") / f"{_plain(student)}-of-{_plain(teacher)}",
-        steps=steps,
-        batch=batch,
-        crop=crop,
-        learning_rate=rate if learning_rate is None else learning_rate,
+    report = run(_request(options), talk)
+    print_json(report) if as_json else print_distilled(report)
+
+
+def _request(options: Options) -> DistillRequest:
+    """Return the request that the options describe."""
+    from styleexport.models.compress.distill.levels import level_weights
+    from styleexport.models.compress.distill.request import DistillRequest
+
+    return DistillRequest(
+        teacher=str(options["teacher"]),
+        teacher_checkpoints=options["teacher_checkpoint"],
+        student=str(options["student"]),
+        student_checkpoints=options["student_checkpoint"],
+        student_backbone=options["student_backbone"],
+        plan=_plan(options),
+        levels=level_weights(options["levels"]),
+        pairs=options["matches"],
+        temperature=options["temperature"],
+        evaluation=options["evaluation"],
+        evaluation_style=options["evaluation_style"],
+        size=options["size"],
+        resume=options["resume"],
+        dry_run=options["dry_run"],
+    )
+
+
+def _plan(options: Options) -> TrainingPlan:
+    """Return the plan of the student's training."""
+    from styleexport.models.losses.adain import LossWeights
+    from styleexport.models.training.plan import TrainingPlan, pick_device
+
+    device = pick_device(options["device"])
+    rate = TUNING_RATE if options["student_checkpoint"] else SCRATCH_RATE
+    name = f"{options['student'].label}-of-{options['teacher'].label}"
+    return TrainingPlan(
+        content=options["content"],
+        style=options["style"],
+        loss_weights=options["loss_weights"],
+        out=options["out"] or Path("runs") / name,
+        steps=options["steps"],
+        batch=options["batch"],
+        crop=options["crop"],
+        learning_rate=rate if options["learning_rate"] is None else options["learning_rate"],
         weights=LossWeights(content=1.5),
-        seed=seed,
-        device=place,
-        bfloat16=arithmetic == "bf16" or (arithmetic == "auto" and has_bfloat16(place)),
-        sheet_every=sheet_every,
+        seed=options["seed"],
+        device=device,
+        bfloat16=uses_bfloat16(options["arithmetic"], device),
+        sheet_every=options["sheet_every"],
     )
-    request = DistillRequest(
-        teacher=teacher,
-        teacher_checkpoints=teacher_checkpoint,
-        student=student,
-        student_checkpoints=student_checkpoint,
-        student_backbone=student_backbone,
-        plan=plan,
-        levels=weights,
-        pairs=parse_matches(matches),
-        temperature=temperature,
-        evaluation=evaluation,
-        evaluation_style=evaluation_style,
-        size=Size.parse(size),
-        resume=resume,
-        dry_run=dry_run,
-    )
-    report = run(request, talk)
-    if as_json:
-        print_json(report)
-    else:
-        print_distilled(report)
 
 
 def print_distilled(report: DistillReport) -> None:
-    """Print what was matched, what both networks cost, and what the student learned."""
+    """Print the matched layers, the costs of both networks, and the student's quality."""
     from styleexport.cli._costs import cost_rows
-    from styleexport.models.compress.distillation.report import quality_rows
+    from styleexport.models.compress.distill.report import quality_rows
 
     levels = ", ".join(f"{name} {weight:g}" for name, weight in report.levels.items())
     soft = "" if report.temperature is None else f", temperature {report.temperature:g}"
@@ -170,8 +209,5 @@ def print_distilled(report: DistillReport) -> None:
     click.echo(f"weights: {report.weights} (step {report.steps})")
 
 
-def _plain(spec: str) -> str:
-    return Path(spec.replace(":", "-")).name
-
-
+SECTION = "compress"
 COMMAND = distill

@@ -1,4 +1,4 @@
-"""`styleexport doctor`: versions found against versions tested, and the line that mends it."""
+"""`styleexport doctor`: installed versions against tested ones, and the command that fixes them."""
 
 from __future__ import annotations
 
@@ -43,13 +43,21 @@ class Health:
     mend: str
 
 
-@click.command(epilog="Examples: styleexport doctor  |  styleexport doctor --make-env onnx2tf")
-@click.option("--make-env", "tool", metavar="NAME", help="Build a tool's environment: onnx2tf.")
+@click.command(
+    short_help="Compare installed libraries with tested versions.",
+    epilog="Examples: styleexport doctor  |  styleexport doctor --make-env onnx2tf",
+)
+@click.option(
+    "--make-env",
+    "tool",
+    metavar="NAME",
+    help="Install a tool into an environment of its own: onnx2tf.",
+)
 @json_option
 def doctor(tool: str | None, as_json: bool) -> None:
-    """Compare the installed libraries with the tested ones and say how to mend what differs.
+    """Compare installed libraries with tested versions, and print the command that fixes them.
 
-    With --make-env, download a tool that cannot share them into an environment of its own.
+    --make-env downloads a tool whose dependencies conflict into an environment of its own.
     """
     if tool is not None:
         _make(tool, as_json)
@@ -93,10 +101,10 @@ def _found(name: str) -> str | None:
 
 
 def _verdict(name: str, tested: str, extra: str) -> str:
-    found = _found(name)
-    if found is None:
+    installed = _found(name)
+    if installed is None:
         return f"not installed (extra: {extra})" if extra else "missing"
-    return "tested" if _release(found) == _release(tested) else "untested"
+    return "tested" if _release(installed) == _release(tested) else "untested"
 
 
 def _release(version: str) -> tuple[str, ...]:
@@ -136,4 +144,5 @@ def _print(health: Health) -> None:
     click.echo(f"to mend: {mend}" if mend else "everything that is installed was tested together")
 
 
+SECTION = "check"
 COMMAND = doctor

@@ -1,42 +1,70 @@
-"""`styleexport evaluate`: how well a network paints, in figures and as a contact sheet."""
+"""`styleexport evaluate`: style distance and LPIPS of a network on folders of pictures."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json
+from styleexport.cli._types import NETWORK
 from styleexport.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from styleexport.models.network_spec import NetworkSpec
 
 
 @click.command(
+    short_help="Measure style distance and LPIPS of a network.",
     epilog="Example: styleexport evaluate adain-lite --content photos/ --style paintings/ "
-    "--loss-weights vgg16.pth --lpips-heads lin.npz --sheet sheet.png"
+    "--loss-weights vgg16.pth --lpips-heads lin.npz --sheet sheet.png",
 )
-@click.argument("network", default="adain-lite")
-@click.option("--checkpoint", "checkpoints", type=PATH, multiple=True)
+@click.argument("network", type=NETWORK, default="adain-lite")
+@click.option("--checkpoint", "checkpoints", type=PATH, multiple=True, help="Weights; repeatable.")
 @click.option("--content", type=PATH, required=True, help="Folder of photographs.")
 @click.option("--style", type=PATH, required=True, help="Folder of paintings.")
-@click.option("--loss-weights", type=PATH, required=True, help="ImageNet VGG-16.")
-@click.option("--lpips-heads", type=PATH, help="LPIPS heads for VGG-16; without them no LPIPS.")
-@click.option("--size", type=click.IntRange(32), default=256, show_default=True)
-@click.option("--alpha", type=click.FloatRange(0, 1), default=1.0, show_default=True)
-@click.option("--sheet", type=PATH, help="Write the contact sheet of all pairs here.")
+@click.option("--loss-weights", type=PATH, required=True, help="ImageNet VGG-16 weights.")
+@click.option(
+    "--lpips-heads", type=PATH, help="LPIPS heads for VGG-16; LPIPS is left out without them."
+)
+@click.option(
+    "--size",
+    type=click.IntRange(32),
+    default=256,
+    show_default=True,
+    help="Side of the square pictures in pixels.",
+)
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Strength of the style.",
+)
+@click.option("--sheet", type=PATH, help="Write a contact sheet of all pairs here.")
 @json_option
 def evaluate(
-    network: str, checkpoints: tuple[Path, ...], content: Path, style: Path, loss_weights: Path,
-    lpips_heads: Path | None, size: int, alpha: float, sheet: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    network: NetworkSpec,
+    checkpoints: tuple[Path, ...],
+    content: Path,
+    style: Path,
+    loss_weights: Path,
+    lpips_heads: Path | None,
+    size: int,
+    alpha: float,
+    sheet: Path | None,
+    as_json: bool,
+) -> None:
     """Measure NETWORK on every pair of two folders: style distance, and LPIPS to the content."""
     import torch
 
     from styleexport.core.images import write_image
     from styleexport.core.types import Role
-    from styleexport.models.registry import open_network
+    from styleexport.models.networks._open import open_network
+    from styleexport.models.training.contact_sheet import sheet_of, squares
     from styleexport.models.training.data import image_files
     from styleexport.models.training.evaluation import evaluate as measure
-    from styleexport.models.training.sheet import sheet_of, squares
 
     loaded = open_network(network, checkpoints)
     if Role.ENCODE not in loaded.roles:
@@ -54,10 +82,13 @@ def evaluate(
         print_json(figures)
         return
     click.echo(f"pairs {figures.pairs} at {figures.size}x{figures.size}")
-    click.echo(f"style distance {figures.style_distance:.4f} "
-               f"(the photographs themselves {figures.unstyled_distance:.4f})")  # fmt: skip
+    click.echo(
+        f"style distance {figures.style_distance:.4f} "
+        f"(the photographs themselves {figures.unstyled_distance:.4f})"
+    )
     if figures.lpips is not None:
         click.echo(f"LPIPS to the content {figures.lpips:.4f}")
 
 
+SECTION = "measure"
 COMMAND = evaluate

@@ -1,4 +1,4 @@
-"""`styleexport export`: a network becomes one artifact for several targets."""
+"""`styleexport export`: export a network to several targets at once."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Unpack
 import click
 
 from styleexport.cli._export import Common, export_options, quantize_option, run_export
+from styleexport.core.types import Precision
 
 
 @click.command(
-    epilog="Example: styleexport export adain-lite --target onnx --target coreml --target tflite"
+    short_help="Export a network to several targets.",
+    epilog="Example: styleexport export adain-lite --target onnx --target coreml --target tflite",
 )
 @export_options
 @click.option(
@@ -20,12 +22,18 @@ from styleexport.cli._export import Common, export_options, quantize_option, run
     metavar="TARGET",
     help="onnx, coreml or tflite; repeatable.  [default: all]",
 )
-@quantize_option("Each target writes those it has, one at least.  [default: each target's own]")
-@click.option("--skip-missing", is_flag=True, help="Go on without targets that are not installed.")
+@quantize_option(
+    "Precisions to write; each target skips those it lacks.  [default: each target's own]"
+)
+@click.option(
+    "--skip-missing", is_flag=True, help="Skip targets whose libraries are not installed."
+)
 def export(
-    targets: tuple[str, ...], precisions: tuple[str, ...], skip_missing: bool,
+    targets: tuple[str, ...],
+    precisions: tuple[Precision, ...],
+    skip_missing: bool,
     **common: Unpack[Common],
-) -> None:  # fmt: skip
+) -> None:
     """Export NETWORK (default: adain-lite) to several targets from one capture.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
@@ -33,8 +41,9 @@ def export(
     from styleexport.core import plugins
     from styleexport.exporter.targets._target import PACKAGE
 
-    wanted = tuple(dict.fromkeys(targets)) or plugins.names(PACKAGE)
-    run_export(wanted, precisions, skip_missing=skip_missing, **common)
+    every = tuple(dict.fromkeys(targets)) or plugins.names(PACKAGE)
+    run_export(every, precisions, skip_missing=skip_missing, **common)
 
 
+SECTION = "make"
 COMMAND = export

@@ -1,4 +1,4 @@
-"""`styleexport harness`: artifacts built into the sample apps for phones."""
+"""`styleexport harness`: build artifacts into the sample apps for phones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, human_bytes, json_option, print_json, print_table
+from styleexport.cli._group import CommandGroup
 
 if TYPE_CHECKING:
     from styleexport.runtime_bench.phones.sync import System
@@ -15,35 +16,43 @@ if TYPE_CHECKING:
 SYSTEMS: tuple[System, ...] = ("android", "ios")
 
 
-@click.group(epilog="Example: styleexport harness sync adain-lite-tflite-int8 --into android")
+@click.group(
+    cls=CommandGroup,
+    epilog="Example: styleexport harness sync adain-lite-tflite-int8 --into android",
+)
 def harness() -> None:
     """Put artifacts into the sample apps for Android and iOS."""
 
 
 @harness.command(epilog="Example: styleexport harness sync adain-lite-coreml-fp16 --into ios")
 @click.argument("artifact", type=PATH)
-@click.option("--into", type=click.Choice(SYSTEMS), required=True, help="Which app.")
-@click.option("--app", type=PATH, help="Its source.  [default: android_harness or ios_harness, "
-              "from here upwards]")  # fmt: skip
+@click.option(
+    "--into", type=click.Choice(SYSTEMS), required=True, help="Sample app to build it into."
+)
+@click.option(
+    "--app",
+    type=PATH,
+    help="Source folder of the app.  [default: android_harness or ios_harness, here or above]",
+)
 @json_option
 def sync(artifact: Path, into: System, app: Path | None, as_json: bool) -> None:
-    """Copy what the app runs of ARTIFACT into the resources that are built into it.
+    """Copy the files of ARTIFACT that an app runs into the app's resources.
 
-    Android's app runs .tflite and .onnx files, the one for iOS .mlpackage. Probes and packs of
-    styles go with them, and a manifest of no more than that. An artifact of the same name is
-    replaced.
+    The Android app runs .tflite and .onnx files, the iOS app .mlpackage. Probes and style packs are
+    copied too, with a manifest of just these files. An artifact of the same name is replaced.
     """
     from styleexport.runtime_bench.phones.sync import sync as put
 
-    found = put(artifact, into, app)
+    synced = put(artifact, into, app)
     if as_json:
-        print_json({"folder": str(found.folder), "sizes": found.sizes, "bundled": found.bundled})
+        print_json({"folder": str(synced.folder), "sizes": synced.sizes, "bundled": synced.bundled})
         return
-    print_table(("file", "bytes"), [(p, human_bytes(size)) for p, size in found.sizes.items()])
-    click.echo(f"{found.folder}: {human_bytes(found.total_bytes)}")
-    if len(found.bundled) > 1:
-        whole = human_bytes(sum(found.bundled.values()))
-        click.echo(f"built into the app: {', '.join(found.bundled)}, {whole}")
+    print_table(("file", "bytes"), [(p, human_bytes(size)) for p, size in synced.sizes.items()])
+    click.echo(f"{synced.folder}: {human_bytes(synced.total_bytes)}")
+    if len(synced.bundled) > 1:
+        whole = human_bytes(sum(synced.bundled.values()))
+        click.echo(f"built into the app: {', '.join(synced.bundled)}, {whole}")
 
 
+SECTION = "apps"
 COMMAND = harness

@@ -1,4 +1,4 @@
-"""`styleexport inspect`: what an artifact or a file holds."""
+"""`styleexport inspect`: the contents of an artifact or of a file."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog="Examples: styleexport inspect adain-lite-onnx-int8  |  styleexport inspect x.onnx"
+    short_help="Show the contents of an artifact or a file.",
+    epilog="Examples: styleexport inspect adain-lite-onnx-int8  |  styleexport inspect x.onnx",
 )
 @click.argument("path", type=PATH)
 @json_option
 def inspect(path: Path, as_json: bool) -> None:
-    """Say what PATH, an artifact folder or an exported file, holds and where it may fail."""
+    """Show what PATH, an artifact folder or an exported file, contains, and where it may fail."""
     from msgspec import to_builtins
 
     from styleexport.core.manifest import FILE_NAME, read_manifest
@@ -67,16 +68,16 @@ def _print_description(path: Path, facts: Description) -> None:
 def _execution(path: Path) -> tuple[ExecutionFact | None, str]:
     """Return what the runtime executes of a file and "", or None and why that is not known."""
     from styleexport.core.errors import BadArtifact, MissingExtra
-    from styleexport.runtime_bench.executed import executed
+    from styleexport.runtime_bench.execution import describe_execution
 
     try:
-        return executed(path), ""
+        return describe_execution(path), ""
     except (BadArtifact, MissingExtra) as error:
         return None, str(error)
 
 
 def _print_execution(fact: ExecutionFact) -> None:
-    """Print what a runtime executes: the sums, then the convolutions that stay in float."""
+    """Print how much a runtime computes in integers, and the convolutions that stay in float."""
     floats = [item for item in fact.convolutions if not item.integer]
     whole = len(fact.convolutions)
     click.echo(
@@ -130,4 +131,5 @@ def _print_manifest(manifest: Manifest) -> None:
     click.echo("made with " + ", ".join(f"{k} {v}" for k, v in manifest.tools.items()))
 
 
+SECTION = "check"
 COMMAND = inspect

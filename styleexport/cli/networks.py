@@ -1,4 +1,4 @@
-"""`styleexport networks`: what can be exported."""
+"""`styleexport networks`: the networks that can be exported."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import click
 from styleexport.cli._common import json_option, print_json
 
 
-@click.command(epilog="Example: styleexport networks --json")
+@click.command(short_help="List the networks.", epilog="Example: styleexport networks --json")
 @json_option
 def networks(as_json: bool) -> None:
     """List the networks, where they were published, and the checkpoints they take."""
     from styleexport.core import plugins
-    from styleexport.models.registry import PACKAGE, find
+    from styleexport.models.networks._open import PACKAGE, find
 
-    found = [find(name) for name in plugins.names(PACKAGE)]
+    listed = [find(name) for name in plugins.names(PACKAGE)]
     if as_json:
         print_json(
             [
@@ -27,15 +27,16 @@ def networks(as_json: bool) -> None:
                     "shipped_weights": network.weights is not None,
                     "min_side": network.min_side,
                 }
-                for network in found
+                for network in listed
             ]
         )
         return
-    for network in found:
+    for network in listed:
         click.echo(f"{network.name}: {network.summary}")
         click.echo(f"    paper        {network.paper}")
         click.echo(f"    --checkpoint {network.checkpoints}")
-    click.echo("package.module:factory: a torch.nn.Module of yours; or the path of a .pt2 program")
+    click.echo("package.module:factory: your own torch.nn.Module; or the path of a .pt2 program")
 
 
+SECTION = "make"
 COMMAND = networks

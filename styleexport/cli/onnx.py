@@ -1,4 +1,4 @@
-"""`styleexport onnx`: a network becomes a verified ONNX artifact."""
+"""`styleexport onnx`: export a network to ONNX."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from typing import Unpack
 import click
 
 from styleexport.cli._export import Common, export_options, quantize_option, run_export
-from styleexport.core.types import Sizing
+from styleexport.core.types import Precision, Sizing
 
 
 @click.command(
+    short_help="Export a network to ONNX.",
     epilog="Examples: styleexport onnx --quantize int8  |  styleexport onnx adain-cd16x "
-    "--checkpoint e4.pth --checkpoint d4.pth --size 256 --size 384x512"
+    "--checkpoint e4.pth --checkpoint d4.pth --size 256 --size 384x512",
 )
 @export_options
 @quantize_option(
     "none, fp16, int8 (integer arithmetic), auto (int8 inside --budget) or int8-weights."
 )
-@click.option("--dynamic", is_flag=True, help="One file for any size, proven at four sizes.")
-def onnx(precisions: tuple[str, ...], dynamic: bool, **common: Unpack[Common]) -> None:
+@click.option("--dynamic", is_flag=True, help="Write one file for any size, proven at four sizes.")
+def onnx(precisions: tuple[Precision, ...], dynamic: bool, **common: Unpack[Common]) -> None:
     """Export NETWORK (default: adain-lite) to ONNX, checked against PyTorch.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
@@ -28,4 +29,5 @@ def onnx(precisions: tuple[str, ...], dynamic: bool, **common: Unpack[Common]) -
     run_export(("onnx",), precisions, sizing=sizing, **common)
 
 
+SECTION = "make"
 COMMAND = onnx

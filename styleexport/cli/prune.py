@@ -1,206 +1,268 @@
-"""`styleexport prune`: a network loses the channels that it can do without."""
+"""`styleexport prune`: remove channels from a network."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from styleexport.cli._common import (
-    PATH,
-    json_option,
-    print_json,
-    print_table,
-    talk,
-)
+from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._training import uses_bfloat16
+from styleexport.cli._types import MIRROR, NETWORK, PRUNE_BUDGET, SIZE
+from styleexport.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from styleexport.models.compress.prune_report import PruneReport
-    from styleexport.models.compress.rounds import Retraining
-    from styleexport.models.compress.sensitivity import Sensitivity
+    from styleexport.core.types import Size
+    from styleexport.models.compress.prune.budget import PruneBudget
+    from styleexport.models.compress.prune.iterative import Retraining
+    from styleexport.models.compress.prune.mirrors import LayerPair
+    from styleexport.models.compress.prune.report import PruneReport
+    from styleexport.models.compress.prune.request import PruneRequest, SymmetricRequest
+    from styleexport.models.compress.prune.sensitivity import Sensitivity
+    from styleexport.models.network_spec import NetworkSpec
+
+SYMMETRIC = "symmetric-l2"
+
+
+class Options(TypedDict):
+    """Options of a pruning, as typed."""
+
+    checkpoints: tuple[Path, ...]
+    method: str
+    layout: str | None
+    ratio: float | None
+    budget: PruneBudget | None
+    sensitivity: bool
+    mirrors: tuple[LayerPair, ...]
+    criterion: str | None
+    refit: bool | None
+    retrain: tuple[Path, ...]
+    style: tuple[Path, ...]
+    loss_weights: Path | None
+    rounds: int
+    steps: int
+    learning_rate: float
+    resume: bool
+    calibration: tuple[Path, ...]
+    sizes: tuple[Size, ...]
+    out: Path | None
+    overwrite: bool
+    dry_run: bool
 
 
 @click.command(
+    short_help="Remove channels from a network.",
     epilog="Example: styleexport prune adain-cd16x --checkpoint e4.pth --checkpoint d4.pth "
-    "--method zero-channel -o slim"
+    "--method zero-channel -o slim",
 )
-@click.argument("network", default="adain-lite")
+@click.argument("network", type=NETWORK, default="adain-lite")
 @click.option("--checkpoint", "checkpoints", type=PATH, multiple=True, help="Weights; repeatable.")
 @click.option(
     "--method",
-    type=click.Choice(["zero-channel", "symmetric-l2"]),
+    type=click.Choice(["zero-channel", SYMMETRIC]),
     default="zero-channel",
     show_default=True,
-    help="zero-channel removes channels that are always empty, exactly; symmetric-l2 cuts an "
-    "encoder and its mirrored decoder to --layout, by --ratio or --budget, to be trained on.",
+    help="zero-channel removes channels that are always zero, without changing the output; "
+    "symmetric-l2 narrows an encoder and its mirrored decoder by --layout, --ratio or --budget, "
+    "and needs training afterwards.",
 )
 @click.option(
     "--layout",
     metavar="WIDTHS",
-    help="symmetric-l2: published (3,64,64,128,128,140,153,153,153,261), or widths like these.",
+    help="symmetric-l2: widths to prune to, such as 3,64,64,128,128,140,153,153,153,261, or "
+    "published for these.",
 )
 @click.option(
     "--ratio",
     type=float,
     metavar="SHARE",
-    help="symmetric-l2: of its channels, what each layer from block 3 on (or tied by --mirror) "
-    "loses.",
+    help="symmetric-l2: share of the channels to remove from each layer from block 3 on, or from "
+    "each layer of --mirror.",
 )
 @click.option(
     "--budget",
-    help="symmetric-l2: what the network may cost and lose, such as 'macs<=50%, style<=+5%'; of "
-    "macs, parameters, bytes (at int8, % or 2MB), style (%) and psnr (dB).",
+    type=PRUNE_BUDGET,
+    help="symmetric-l2: limits of cost and quality, such as 'macs<=50%, style<=+5%', on macs, "
+    "parameters, bytes (at int8; % or 2MB), style (%) and psnr (dB).",
 )
 @click.option(
     "--sensitivity",
     is_flag=True,
-    help="symmetric-l2: measure what the picture loses by each layer alone; without --layout, "
-    "--ratio and --budget nothing is cut.",
+    help="symmetric-l2: measure the quality lost by narrowing each layer alone; without --layout, "
+    "--ratio and --budget nothing is pruned.",
 )
 @click.option(
     "--mirror",
     "mirrors",
+    type=MIRROR,
     multiple=True,
-    metavar="LAYER=LAYER",
-    help="symmetric-l2: a convolution of the encoder and the decoder's that mirrors it, or one "
-    "alone, by their names in the state dict; repeatable.",
+    help="symmetric-l2: a convolution of the encoder and the decoder layer that mirrors it, or one "
+    "layer alone, by name in the state dict; repeatable.",
 )
 @click.option(
     "--criterion",
-    help="symmetric-l2: what ranks filters: l2, l1, geometric-median or package.module:function.  "
-    "[default: l2]",
+    help="symmetric-l2: criterion that ranks filters: l2, l1, geometric-median or "
+    "package.module:function.  [default: l2]",
 )
 @click.option(
     "--refit/--no-refit",
     default=None,
-    help="symmetric-l2: choose kernels that lost inputs anew, by least squares on the calibration "
+    help="symmetric-l2: refit kernels that lost inputs, by least squares on the calibration "
     "pictures.  [default: --refit]",
 )
 @click.option(
     "--retrain",
     type=PATH,
     multiple=True,
-    help="symmetric-l2: prune in rounds, and train after each, on this folder of photographs; "
+    help="symmetric-l2: prune in rounds and train after each on this folder of photographs; "
     "repeatable.",
 )
-@click.option("--style", type=PATH, multiple=True, help="With --retrain: folder of paintings.")
+@click.option(
+    "--style", type=PATH, multiple=True, help="With --retrain: folder of paintings; repeatable."
+)
 @click.option(
     "--loss-weights",
     type=PATH,
-    help="ImageNet VGG-16, which style is measured in; --retrain needs it.  [default: the shipped "
+    help="ImageNet VGG-16 to measure style with; needed by --retrain.  [default: the shipped "
     "encoder]",
 )
-@click.option("--rounds", type=click.IntRange(1), default=4, show_default=True)
 @click.option(
-    "--steps", type=click.IntRange(1), default=2_000, show_default=True, help="Of each round."
+    "--rounds",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    help="With --retrain: number of rounds.",
 )
-@click.option("--learning-rate", type=float, default=2e-4, show_default=True)
-@click.option("--resume", is_flag=True, help="With --retrain: go on with OUT-rounds.")
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    default=2_000,
+    show_default=True,
+    help="With --retrain: steps per round.",
+)
+@click.option(
+    "--learning-rate",
+    type=float,
+    default=2e-4,
+    show_default=True,
+    help="With --retrain: learning rate.",
+)
+@click.option("--resume", is_flag=True, help="With --retrain: continue OUT-rounds.")
 @click.option(
     "--calibration",
     type=PATH,
     multiple=True,
-    help="Folder of pictures that channels are watched on, 16 or more; every fourth is held out "
-    "for the proof.  [default: those that ship]",
+    help="Folder of 16 or more pictures to observe channels on; every fourth is held out for the "
+    "proof. Repeatable.  [default: the shipped pictures]",
 )
 @click.option(
     "--size",
     "sizes",
+    type=SIZE,
     multiple=True,
-    metavar="HxW",
-    help="Of the pictures; repeatable.  [default: 256]",
+    help="Size of the pictures; repeatable.  [default: 256]",
 )
-@click.option("-o", "--out", type=PATH, help="Folder.  [default: NETWORK-METHOD]")
+@click.option("-o", "--out", type=PATH, help="Folder to write.  [default: NETWORK-METHOD]")
 @click.option("--overwrite", is_flag=True, help="Replace a folder that is not empty.")
-@click.option("--dry-run", is_flag=True, help="Only show what would go.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and write nothing.")
 @json_option
-def prune(
-    network: str, checkpoints: tuple[Path, ...], method: str, layout: str | None,
-    ratio: float | None, budget: str | None, sensitivity: bool, mirrors: tuple[str, ...],
-    criterion: str | None, refit: bool | None, retrain: tuple[Path, ...],
-    style: tuple[Path, ...], loss_weights: Path | None, rounds: int, steps: int,
-    learning_rate: float, resume: bool, calibration: tuple[Path, ...], sizes: tuple[str, ...],
-    out: Path | None, overwrite: bool, dry_run: bool, as_json: bool,
-) -> None:  # fmt: skip
-    """Remove channels from NETWORK (default: adain-lite) together with all that depends on them.
+def prune(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> None:
+    """Remove channels from NETWORK (default: adain-lite), with everything that depends on them.
 
-    Writes OUT/weights.safetensors (what --checkpoint takes, of every command), report.json,
-    card.md, sheet.png (before and after) and channels.svg. What zero-channel leaves is proven: 90
-    dB or more to the original on every held-out picture, or nothing is written. What symmetric-l2
-    leaves paints worse until it is trained on, encoder and decoder: by --retrain, in rounds kept
-    in OUT-rounds, or later by styleexport train NETWORK --from OUT/weights.safetensors. Where a
-    --budget cannot be met, what came nearest is written all the same, and the exit code is 3.
+    Writes OUT/weights.safetensors (for --checkpoint of every command), report.json, card.md,
+    sheet.png (before and after) and channels.svg. A network pruned by zero-channel is proven: 90 dB
+    or more to the original on every held-out picture, or nothing is written. A network pruned by
+    symmetric-l2 paints worse until it is trained again: with --retrain, in rounds kept in
+    OUT-rounds, or later with styleexport train NETWORK --from OUT/weights.safetensors. If a
+    --budget cannot be met, the closest result is still written, and the exit code is 3.
     """
-    from styleexport.cli._parse import parse_sizes
-    from styleexport.core.errors import UsageError
-    from styleexport.models.compress.criteria import DEFAULT
-    from styleexport.models.compress.prune_budget import check_budget
-    from styleexport.models.compress.prune_request import DEFAULT_SIZE, PruneRequest
-    from styleexport.models.compress.pruning import prune_symmetrically, prune_zero_channels
+    from styleexport.models.compress.prune.budget import check_budget
+    from styleexport.models.compress.prune.prune import prune_symmetrically, prune_zero_channels
 
-    symmetric = method == "symmetric-l2"
-    own = (layout, ratio, budget, criterion, refit, retrain or None, mirrors or None)
-    if not symmetric and (sensitivity or any(value is not None for value in own)):
+    _check_options(options)
+    request = _request(network, options)
+    if options["method"] == SYMMETRIC:
+        report = prune_symmetrically(request, _symmetric_request(request.out, options), talk)
+    else:
+        report = prune_zero_channels(request, talk)
+    print_json(report) if as_json else print_pruned(report)
+    check_budget(report)
+
+
+def _check_options(options: Options) -> None:
+    """Refuse options of the other method, and of a training without photographs.
+
+    Raises:
+        UsageError: which they are, and what to add.
+    """
+    names = ("layout", "ratio", "budget", "criterion", "refit")
+    symmetric = any(options[name] is not None for name in names) or any(
+        (options["sensitivity"], options["retrain"], options["mirrors"])
+    )
+    if symmetric and options["method"] != SYMMETRIC:
         raise UsageError(
             "--layout, --ratio, --budget, --sensitivity, --mirror, --criterion, --refit and "
             "--retrain are of --method symmetric-l2: add it"
         )
-    if not retrain and (style or resume):
+    if not options["retrain"] and (options["style"] or options["resume"]):
         raise UsageError("--style and --resume go with --retrain FOLDER: add it")
-    out = out or Path(f"{Path(network.replace(':', '-')).name}-{method}")
-    request = PruneRequest(
-        network=network,
-        checkpoints=checkpoints,
-        out=out,
-        layout=layout,
-        ratio=ratio,
-        budget=budget,
-        sensitivity=sensitivity,
-        mirrors=mirrors,
-        criterion=criterion or DEFAULT,
-        refit=refit is not False,
-        retrain=retraining(retrain, style, loss_weights, out, rounds, steps, learning_rate, resume)
-        if retrain
-        else None,
-        loss_weights=loss_weights,
-        calibration=calibration,
-        sizes=parse_sizes(sizes) or (DEFAULT_SIZE,),
-        overwrite=overwrite,
-        dry_run=dry_run,
+
+
+def _request(network: NetworkSpec, options: Options) -> PruneRequest:
+    """Return the request that the options describe."""
+    from styleexport.models.compress.prune.request import DEFAULT_SIZE, PruneRequest
+
+    return PruneRequest(
+        network=str(network),
+        checkpoints=options["checkpoints"],
+        out=options["out"] or Path(f"{network.label}-{options['method']}"),
+        loss_weights=options["loss_weights"],
+        calibration=options["calibration"],
+        sizes=options["sizes"] or (DEFAULT_SIZE,),
+        overwrite=options["overwrite"],
+        dry_run=options["dry_run"],
     )
-    report = (prune_symmetrically if symmetric else prune_zero_channels)(request, talk)
-    if as_json:
-        print_json(report)
-    else:
-        print_pruned(report)
-    check_budget(report)
 
 
-def retraining(
-    content: tuple[Path, ...], style: tuple[Path, ...], loss_weights: Path | None, out: Path,
-    rounds: int, steps: int, learning_rate: float, resume: bool,
-) -> Retraining:  # fmt: skip
-    """Return how the network is trained between cuts."""
-    from styleexport.models.compress.rounds import Retraining
-    from styleexport.models.training.plan import TrainingPlan, has_bfloat16, pick_device
+def _symmetric_request(out: Path, options: Options) -> SymmetricRequest:
+    """Return the settings of symmetric-l2 that the options describe."""
+    from styleexport.models.compress.prune.criteria import DEFAULT
+    from styleexport.models.compress.prune.request import SymmetricRequest
 
-    place = pick_device("auto")
+    return SymmetricRequest(
+        layout=options["layout"],
+        ratio=options["ratio"],
+        budget=options["budget"],
+        sensitivity=options["sensitivity"],
+        pairs=options["mirrors"],
+        criterion=options["criterion"] or DEFAULT,
+        reconstruct=options["refit"] is not False,
+        retrain=_retraining(out, options) if options["retrain"] else None,
+    )
+
+
+def _retraining(out: Path, options: Options) -> Retraining:
+    """Return the training between two rounds."""
+    from styleexport.models.compress.prune.iterative import Retraining
+    from styleexport.models.training.plan import TrainingPlan, pick_device
+
+    device = pick_device("auto")
     plan = TrainingPlan(
-        content=content,
-        style=style,
-        loss_weights=loss_weights,
+        content=options["retrain"],
+        style=options["style"],
+        loss_weights=options["loss_weights"],
         out=out.with_name(f"{out.name}-rounds"),
-        steps=steps,
-        learning_rate=learning_rate,
-        device=place,
-        bfloat16=has_bfloat16(place),
+        steps=options["steps"],
+        learning_rate=options["learning_rate"],
+        device=device,
+        bfloat16=uses_bfloat16("auto", device),
     )
-    return Retraining(plan, rounds, resume)
+    return Retraining(plan, options["rounds"], options["resume"])
 
 
 def print_pruned(report: PruneReport) -> None:
-    """Print what went, layer by layer, and what that saves."""
+    """Print the channels removed from each layer, and the costs before and after."""
     from styleexport.cli._costs import cost_rows
 
     if report.sensitivity is not None:
@@ -220,10 +282,10 @@ def print_pruned(report: PruneReport) -> None:
         now = (f"{style.before:.4f}", f"{style.after:.4f}", f"{style.share:.0%}")
         rows.append(("style distance", *now))
     print_table(("", "before", "after", "share"), rows)
-    if report.woken:
-        talk(f"{report.woken} channels woke on held-out pictures, and stay")
-    if report.stay:
-        talk(f"{report.stay} empty channels stay: a layer's last, or read by unknown operations")
+    if report.reactivated:
+        talk(f"{report.reactivated} channels woke on held-out pictures, and stay")
+    if count := report.kept_empty:
+        talk(f"{count} empty channels stay: a layer's last, or read by unknown operations")
     if not report.removed:
         click.echo("there is no channel to remove: nothing was written")
     elif report.weights is None:
@@ -232,23 +294,24 @@ def print_pruned(report: PruneReport) -> None:
         click.echo(f"weights: {report.weights} ({report.worst_db} dB on the worst picture)")
 
 
-def print_sensitivity(found: Sensitivity) -> None:
-    """Print what the picture loses by each layer alone."""
+def print_sensitivity(result: Sensitivity) -> None:
+    """Print the quality lost by narrowing each layer alone."""
     click.echo(
-        f"change of style distance ({found.style_distance:.4f} whole; {found.loss_network}) and "
-        f"PSNR to the whole network, {found.pairs} paintings at {found.size}, by what one layer "
+        f"change of style distance ({result.style_distance:.4f} whole; {result.loss_network}) and "
+        f"PSNR to the whole network, {result.pairs} paintings at {result.size}, by what one layer "
         "and its mirror lose"
     )
-    shares = [f"{loss.share:.3g} gone" for loss in found.layers[0].losses]
+    shares = [f"{loss.share:.3g} gone" for loss in result.layers[0].losses]
     rows = [
         (
             layer.layer if layer.decoder is None else f"{layer.layer} = {layer.decoder}",
             str(layer.width),
             *(f"{loss.style_change:+.1%} {loss.psnr_db:.1f} dB" for loss in layer.losses),
         )
-        for layer in found.layers
+        for layer in result.layers
     ]
     print_table(("layer", "width", *shares), rows)
 
 
+SECTION = "compress"
 COMMAND = prune

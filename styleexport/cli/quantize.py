@@ -1,20 +1,23 @@
-"""`styleexport quantize`: an ONNX file from elsewhere becomes a verified int8 artifact."""
+"""`styleexport quantize`: quantize an ONNX file that another tool wrote."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Unpack
 
 import click
 
 from styleexport.cli._export import Common, export_options, quantize_option, run_export
+from styleexport.core.types import Precision
 
 
 @click.command(
+    short_help="Quantize an ONNX file that another tool wrote.",
     epilog="Examples: styleexport quantize candy.onnx --calibration photos  |  styleexport "
-    "quantize transfer.onnx --checkpoint encode.onnx --quantize auto --size 256"
+    "quantize transfer.onnx --checkpoint encode.onnx --quantize auto --size 256",
 )
 @export_options
-@quantize_option("int8 (integer arithmetic), or any that the target has.  [default: int8]")
+@quantize_option("int8 (integer arithmetic), or any precision of the target.  [default: int8]")
 @click.option(
     "--target",
     "targets",
@@ -25,32 +28,40 @@ from styleexport.cli._export import Common, export_options, quantize_option, run
 @click.option(
     "--pixel-range",
     metavar="RANGE",
-    help="Of the file's pictures: 0..1, 0..255 or -1..1.  [default: told by its output]",
+    help="Pixel values of the file: 0..1, 0..255 or -1..1.  [default: taken from its output]",
 )
-@click.option("--content", metavar="NAME", help="Its input that is the photograph.")
-@click.option("--style", metavar="NAME", help="Its input that is the picture of the style.")
+@click.option("--content", metavar="NAME", help="Name of the input that takes the photograph.")
+@click.option("--style", metavar="NAME", help="Name of the input that takes the style picture.")
 def quantize(
-    precisions: tuple[str, ...], targets: tuple[str, ...], pixel_range: str | None,
-    content: str | None, style: str | None, **common: Unpack[Common],
-) -> None:  # fmt: skip
+    precisions: tuple[Precision, ...],
+    targets: tuple[str, ...],
+    pixel_range: str | None,
+    content: str | None,
+    style: str | None,
+    **common: Unpack[Common],
+) -> None:
     """Quantize NETWORK, a float32 .onnx file, as if it had come from PyTorch.
 
-    A file that takes a style code needs the .onnx file that makes it: --checkpoint ENCODE.onnx. A
-    file of one fixed size is written at that size. Every export command takes .onnx files too, with
-    settings behind a comma: styleexport tflite candy.onnx,pixel-range=0..255
+    A file that takes a style code also needs the encoder's .onnx file: --checkpoint ENCODE.onnx. A
+    file with a fixed size is written at that size. The other export commands take .onnx files too,
+    with settings after a comma: styleexport tflite candy.onnx,pixel-range=0..255
     """
     from styleexport.core.errors import UsageError
+    from styleexport.models.network_spec import NetworkSource, NetworkSpec
 
-    network = common["network"]
-    if ".onnx" not in network:
+    spec = common["network"]
+    if spec.source is not NetworkSource.ONNX:
         raise UsageError(
-            f"quantize takes a .onnx file, got {network!r}; for a network in PyTorch type "
-            f"styleexport onnx {network} --quantize int8"
+            f"quantize takes a .onnx file, got {str(spec)!r}; for a network in PyTorch type "
+            f"styleexport onnx {spec} --quantize int8"
         )
-    settings = {"pixel-range": pixel_range, "content": content, "style": style}
-    named = [f"{name}={value}" for name, value in settings.items() if value is not None]
-    common["network"] = ",".join([network, *named])
-    run_export(tuple(dict.fromkeys(targets)) or ("onnx",), precisions or ("int8",), **common)
+    settings = {"pixel_range": pixel_range, "content": content, "style": style}
+    named = {name: value for name, value in settings.items() if value is not None}
+    common["network"] = NetworkSpec.parse(str(replace(spec, **named)))
+    run_export(
+        tuple(dict.fromkeys(targets)) or ("onnx",), precisions or (Precision.INT8,), **common
+    )
 
 
+SECTION = "make"
 COMMAND = quantize

@@ -16,29 +16,39 @@ if TYPE_CHECKING:
 FORMATS: tuple[Format, ...] = ("html", "md", "csv", "json-table")
 
 
-@click.command(epilog="Example: styleexport report desktop.json phone.json -o latency.html")
+@click.command(
+    short_help="Turn latency reports into a page or a table.",
+    epilog="Example: styleexport report desktop.json phone.json -o latency.html",
+)
 @click.argument("reports", nargs=-1, required=True, type=PATH, metavar="REPORT…")
-@click.option("-o", "--out", type=PATH, help="Write to this file.  [default: print]")
-@click.option("--format", "kind", type=click.Choice(FORMATS),
-              help="[default: that of -o's suffix, or md]")  # fmt: skip
-@click.option("--base", metavar="RUNNER", help="Speed-ups are relative to fp32 on this runner.  "
-              "[default: on each file's own]")  # fmt: skip
+@click.option("-o", "--out", type=PATH, help="File to write.  [default: print]")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(FORMATS),
+    help="Output format.  [default: by the suffix of -o, or md]",
+)
+@click.option(
+    "--base",
+    metavar="RUNNER",
+    help="Compute speed-ups against fp32 on this runner.  [default: each file's own runner]",
+)
 @json_option
 def report(
     reports: tuple[Path, ...], out: Path | None, kind: str | None, base: str | None, as_json: bool
 ) -> None:
-    """Show latency reports of one machine or of several, and tables of `styleexport sweep`.
+    """Show latency reports of one or several machines, and tables of `styleexport sweep`.
 
-    Cells of different machines stand beside each other and are never compared. --json is
-    --format json-table: one object a cell, times in ns.
+    Measurements of different machines are shown side by side and never compared. --json is
+    --format json-table: one object per measurement, times in ns.
     """
     from styleexport.core.files import replace_file
     from styleexport.runtime_bench.report.formats import read_reports, render
 
-    wanted = _format("json-table" if as_json else kind, out)
+    chosen = _format("json-table" if as_json else kind, out)
     if out is not None and out.resolve() in [path.resolve() for path in reports]:
         raise UsageError(f"{out} is one of the reports: choose another place with -o")
-    shown = render(read_reports(reports), wanted, base)
+    shown = render(read_reports(reports), chosen, base)
     if out is None:
         click.echo(shown, nl=False)
         return
@@ -53,13 +63,14 @@ def _format(kind: str | None, out: Path | None) -> Format:
     for known in FORMATS:
         if kind == known:
             return known
-    found = format_of(out) if out is not None else "md"
-    if found is None:
+    by_suffix = format_of(out) if out is not None else "md"
+    if by_suffix is None:
         raise UsageError(
             f"{out} says nothing of a format: expected a suffix .html, .md, .csv or .json; type "
             "for example --format html"
         )
-    return found
+    return by_suffix
 
 
+SECTION = "measure"
 COMMAND = report

@@ -1,52 +1,67 @@
-"""`styleexport sensitivity`: what each layer loses in int8, and what it saves."""
+"""`styleexport sensitivity`: quality loss and time saved of each layer in int8."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._types import NETWORK, ROLE, SIZE
+from styleexport.core.types import Role, Size
+
+if TYPE_CHECKING:
+    from styleexport.models.network_spec import NetworkSpec
 
 
 @click.command(
+    short_help="Measure the effect of int8 on each layer.",
     epilog="Example: styleexport sensitivity adain-cd16x --checkpoint e4.pth --checkpoint d4.pth "
-    "--size 256 -o layers.png"
+    "--size 256 -o layers.png",
 )
-@click.argument("network", default="adain-lite")
+@click.argument("network", type=NETWORK, default="adain-lite")
 @click.option("--checkpoint", "checkpoints", type=PATH, multiple=True, help="Weights; repeatable.")
-@click.option("--role", help="encode, transform or stylize.  [default: the one that paints]")
-@click.option("--size", default="256", show_default=True, metavar="HxW", help="Of the pictures.")
-@click.option("--calibration", type=PATH, help="Folder of photographs.")
-@click.option("-o", "--out", type=PATH, help="A PNG to plot into.")
-@click.option("--trust", is_flag=True, help="Read a .pt2 that can run code.")
+@click.option(
+    "--role", type=ROLE, help="encode, transform or stylize.  [default: the one that paints]"
+)
+@click.option(
+    "--size", type=SIZE, default="256", show_default=True, help="Size of the pictures in pixels."
+)
+@click.option("--calibration", type=PATH, help="Folder of photographs for the ranges.")
+@click.option("-o", "--out", type=PATH, help="Write a plot to this PNG file.")
+@click.option("--trust", is_flag=True, help="Load a .pt2 that could run code.")
 @json_option
 def sensitivity(
-    network: str, checkpoints: tuple[Path, ...], role: str | None, size: str,
-    calibration: Path | None, out: Path | None, trust: bool, as_json: bool,
-) -> None:  # fmt: skip
-    """Measure each layer of NETWORK (default: adain-lite) in int8, in ONNX Runtime.
+    network: NetworkSpec,
+    checkpoints: tuple[Path, ...],
+    role: Role | None,
+    size: Size,
+    calibration: Path | None,
+    out: Path | None,
+    trust: bool,
+    as_json: bool,
+) -> None:
+    """Measure the effect of int8 on each layer of NETWORK (default: adain-lite) in ONNX Runtime.
 
-    Every layer is computed in int8 alone, and all the others without it: what the picture loses by
-    one, and what one saves.
+    Each layer is quantized alone, and then left in float while all others are quantized: the
+    quality that it costs, and the time that it saves.
     """
-    from styleexport.cli._parse import parse_roles
-    from styleexport.core.types import Size
-    from styleexport.exporter.quantized import sensitivity_of
-    from styleexport.models.registry import open_network
+    from styleexport.exporter.int8_export import sensitivity_of
+    from styleexport.models.networks._open import open_network
 
     loaded = open_network(network, checkpoints, trusted=trust)
-    wanted = (parse_roles((role,) if role else ()) or loaded.default_roles)[-1]
-    found = sensitivity_of(loaded, wanted, Size.parse(size), calibration, talk)
+    role = role or loaded.default_roles[-1]
+    result = sensitivity_of(loaded, role, size, calibration, talk)
     if out is not None:
-        from styleexport.exporter.quantize.sensitivity import plot
+        from styleexport.exporter.search.sensitivity import plot
 
-        plot(found, f"{loaded.network.name} {wanted} {size}", out)
+        plot(result, f"{loaded.network.name} {role} {size}", out)
         talk(f"plot: {out}")
     if as_json:
-        print_json(found)
+        print_json(result)
         return
-    click.echo(f"all in int8: {found.all_db:.1f} dB, {found.time_share:.0%} of float32's time")
+    click.echo(f"all in int8: {result.all_db:.1f} dB, {result.time_share:.0%} of float32's time")
     print_table(
         ("layer", "MMAC", "alone", "without it", "time saved"),
         [
@@ -54,14 +69,15 @@ def sensitivity(
                 row.layer,
                 f"{row.macs / 1e6:.0f}",
                 f"{row.alone_db:.1f} dB",
-                f"{row.without_db - found.all_db:+.2f} dB",
+                f"{row.without_db - result.all_db:+.2f} dB",
                 f"{row.saved_share:+.1%}",
             )
-            for row in found.layers
+            for row in result.layers
         ],
     )
-    for layer, reason in found.islands.items():
+    for layer, reason in result.float_layers.items():
         talk(f"{layer} stays in float: {reason}")
 
 
+SECTION = "measure"
 COMMAND = sensitivity

@@ -1,4 +1,4 @@
-"""`styleexport serve`: an artifact in any browser: painted with, measured, reported back."""
+"""`styleexport serve`: a web page that runs and measures an artifact in any browser."""
 
 from __future__ import annotations
 
@@ -14,26 +14,46 @@ if TYPE_CHECKING:
     from styleexport.runtime_bench.runners.browser._server import Address, PageServer
 
 
-@click.command(epilog="Example: styleexport serve adain-lite-onnx-int8 --lan")
+@click.command(
+    short_help="Serve an artifact as a web page.",
+    epilog="Example: styleexport serve adain-lite-onnx-int8 --lan",
+)
 @click.argument("artifact", type=PATH, required=False)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--lan", is_flag=True, help="Listen on all addresses: --host 0.0.0.0.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True,
-              help="0 takes a free one.")  # fmt: skip
-@click.option("--cert", type=PATH, help="Certificate, PEM, for https; with --key.")
-@click.option("--key", type=PATH, help="Its private key, PEM.")
-@click.option("--reports", type=PATH, default=Path("reports"), show_default=True,
-              help="Folder for what browsers send.")  # fmt: skip
-@click.option("--install", is_flag=True, help="Fetch the page's JavaScript packages with npm.")
+@click.option("--lan", is_flag=True, help="Listen on all addresses, like --host 0.0.0.0.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    help="Port to listen on; 0 picks a free one.",
+)
+@click.option("--cert", type=PATH, help="Certificate for https, PEM; needs --key.")
+@click.option("--key", type=PATH, help="Private key of --cert, PEM.")
+@click.option(
+    "--reports",
+    type=PATH,
+    default=Path("reports"),
+    show_default=True,
+    help="Folder for the reports that browsers send.",
+)
+@click.option("--install", is_flag=True, help="Install the page's JavaScript packages with npm.")
 @json_option
 def serve(
-    artifact: Path | None, host: str, lan: bool, port: int, cert: Path | None, key: Path | None,
-    reports: Path, install: bool, as_json: bool,
-) -> None:  # fmt: skip
-    """Serve ARTIFACT as a web page: any phone paints with it and measures it, nothing to install.
+    artifact: Path | None,
+    host: str,
+    lan: bool,
+    port: int,
+    cert: Path | None,
+    key: Path | None,
+    reports: Path,
+    install: bool,
+    as_json: bool,
+) -> None:
+    """Serve ARTIFACT as a web page, on which any phone paints with it and measures it.
 
-    The address holds a random token; whoever has it can read the artifact's files and store
-    reports. Ctrl-C ends it.
+    The address contains a random token; whoever has it can read the artifact's files and store
+    reports. Stop the server with Ctrl-C.
     """
     from styleexport.runtime_bench.runners.browser import _packages
 
@@ -84,4 +104,5 @@ def _serve(server: PageServer, address: Address, *, as_json: bool) -> None:
         server.serve_forever()
 
 
+SECTION = "apps"
 COMMAND = serve

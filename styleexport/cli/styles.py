@@ -1,4 +1,4 @@
-"""`styleexport styles`: style codes packed beside an artifact."""
+"""`styleexport styles`: packs of style codes inside an artifact."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from pathlib import Path
 import click
 
 from styleexport.cli._common import PATH, human_bytes, json_option, print_json, print_table
+from styleexport.cli._group import CommandGroup
 
 
-@click.group(epilog="Example: styleexport styles pack adain-lite-onnx-int8 paintings/*.jpg")
+@click.group(
+    cls=CommandGroup, epilog="Example: styleexport styles pack adain-lite-onnx-int8 paintings/*.jpg"
+)
 def styles() -> None:
     """Pack style images into one small file of style codes."""
 
@@ -19,15 +22,15 @@ def styles() -> None:
 )
 @click.argument("artifact", type=PATH)
 @click.argument("images", type=PATH, nargs=-1, required=True)
-@click.option("--name", default="styles", show_default=True, help="Of the pack.")
+@click.option("--name", default="styles", show_default=True, help="Name of the pack.")
 @json_option
 def pack(artifact: Path, images: tuple[Path, ...], name: str, as_json: bool) -> None:
     """Encode IMAGES (files or folders) into ARTIFACT/styles/NAME.safetensors.
 
-    Each code is called as its file, without the suffix; `stylize --style-code` takes that name and
-    needs no encoder.
+    A code has the name of its file without the suffix; `stylize --style-code NAME` uses it without
+    the encoder.
     """
-    from styleexport.runtime_bench.style_pack import pack_styles
+    from styleexport.runtime_bench.stylize.style_pack import pack_styles
 
     fact = pack_styles(artifact, images, name)
     if as_json:
@@ -53,4 +56,5 @@ def list_(artifact: Path, as_json: bool) -> None:
     print_table(("style", "pack"), rows)
 
 
+SECTION = "make"
 COMMAND = styles

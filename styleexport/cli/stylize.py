@@ -1,4 +1,4 @@
-"""`styleexport stylize`: an artifact paints a photograph, or a folder of them."""
+"""`styleexport stylize`: stylize a photograph, or a folder of them, with an artifact."""
 
 from __future__ import annotations
 
@@ -8,37 +8,45 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, talk
+from styleexport.cli._types import precision_type
 from styleexport.core.errors import BadImage, UsageError
 
 if TYPE_CHECKING:
-    from styleexport.runtime_bench.stylizer import StylizeOptions, Stylizer
+    from styleexport.core.types import Precision
+    from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
 
 
 @click.command(
+    short_help="Paint a photograph, or a folder of them.",
     epilog="Examples: styleexport stylize adain-lite-onnx-int8 photo.jpg painting.jpg -o out.png "
     " |  styleexport stylize adain-lite-onnx-int8 photos/ a.jpg b.jpg --style-weight 0.7 "
-    "--style-weight 0.3 -o painted/"
+    "--style-weight 0.3 -o painted/",
 )
 @click.argument("artifact", type=PATH)
 @click.argument("content", type=PATH)
 @click.argument("styles", metavar="[STYLE]...", type=PATH, nargs=-1)
 @click.option(
-    "-o", "--out", type=PATH, help="File, or folder for a folder.  [default: CONTENT-stylized.png]"
+    "-o",
+    "--out",
+    type=PATH,
+    help="File to write; a folder if CONTENT is one.  [default: CONTENT-stylized.png]",
 )
-@click.option("--alpha", type=float, default=1.0, show_default=True, help="Strength, 0 to 1.")
+@click.option(
+    "--alpha", type=float, default=1.0, show_default=True, help="Strength of the style, 0 to 1."
+)
 @click.option(
     "--style-weight",
     "weights",
     type=float,
     multiple=True,
-    help="Share of each style, codes after images; repeat once a style.",
+    help="Weight of a style in the blend; repeat per style, images first, then codes.",
 )
 @click.option(
     "--style-code",
     "codes",
     multiple=True,
     metavar="NAME",
-    help="A style from `styles pack`; repeatable.",
+    help="Style code from `styles pack`; repeatable.",
 )
 @click.option("--keep-colour", is_flag=True, help="Keep the photograph's colours.")
 @click.option(
@@ -46,29 +54,43 @@ if TYPE_CHECKING:
     type=click.IntRange(16, 8192),
     default=1024,
     show_default=True,
-    help="Longer side at which a --dynamic artifact runs.",
+    help="Longer side at which a file of any size (--dynamic) runs.",
 )
-@click.option("--threads", type=click.IntRange(1), help="Of the runtime.")
-@click.option("--target", metavar="TARGET", help="Whose files to run, of several targets.")
-@click.option("--precision", metavar="PRECISION", help="Which files to run, of several precisions.")
+@click.option("--threads", type=click.IntRange(1), help="Threads of the runtime.")
+@click.option(
+    "--target", metavar="TARGET", help="Run the files of this target, where there are several."
+)
+@click.option(
+    "--precision",
+    type=precision_type("--precision fp32"),
+    help="Run the files of this precision, where there are several.",
+)
 @json_option
 def stylize(
-    artifact: Path, content: Path, styles: tuple[Path, ...], out: Path | None, alpha: float,
-    weights: tuple[float, ...], codes: tuple[str, ...], keep_colour: bool, max_side: int,
-    threads: int | None, target: str | None, precision: str | None, as_json: bool,
-) -> None:  # fmt: skip
+    artifact: Path,
+    content: Path,
+    styles: tuple[Path, ...],
+    out: Path | None,
+    alpha: float,
+    weights: tuple[float, ...],
+    codes: tuple[str, ...],
+    keep_colour: bool,
+    max_side: int,
+    threads: int | None,
+    target: str | None,
+    precision: Precision | None,
+    as_json: bool,
+) -> None:
     """Paint CONTENT (a picture or a folder) with ARTIFACT in the style of STYLE.
 
-    Any size is taken. The artifact's size that keeps the most pixels is used: the picture is scaled
-    to fit it, mirrored at its edges to fill it, and the result scaled back to the picture's size.
+    Pictures may have any size. Of the artifact's sizes, the one that keeps the most pixels is used:
+    the picture is scaled to fit, padded by mirroring, and the result scaled back.
     """
-    from styleexport.cli._parse import parse_precision
     from styleexport.runtime_bench.runners._runner import RunOptions
-    from styleexport.runtime_bench.stylizer import StylizeOptions, Stylizer
+    from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
 
     options = StylizeOptions(alpha, keep_colour, max_side)
-    wanted = parse_precision(precision, "--precision fp32") if precision else None
-    with Stylizer(artifact, RunOptions(threads), target, wanted) as stylizer:
+    with Stylizer(artifact, RunOptions(threads), target, precision) as stylizer:
         jobs = _jobs(content, out, styles)
         style = _style(stylizer, styles, codes, weights)
         written, failed = _paint(stylizer, jobs, style, options)
@@ -115,9 +137,9 @@ def _jobs(content: Path, out: Path | None, styles: tuple[Path, ...]) -> list[tup
 def _style(
     stylizer: Stylizer, styles: tuple[Path, ...], codes: tuple[str, ...], weights: tuple[float, ...]
 ) -> object:
-    """Return the style that the call names: a code, a picture, or None for a fixed style."""
+    """Return the style of the call: a code, a picture, or None for a network with a fixed style."""
     from styleexport.core.images import read_image
-    from styleexport.runtime_bench.stylizer import blend_codes
+    from styleexport.runtime_bench.stylize.stylizer import blend_codes
 
     if stylizer.is_fixed_style:
         if styles or codes or weights:
@@ -143,7 +165,7 @@ def _style(
 def _paint(
     stylizer: Stylizer, jobs: list[tuple[Path, Path]], style: object, options: StylizeOptions
 ) -> tuple[list[Path], list[str]]:
-    """Return the files written and what was wrong with the pictures left out."""
+    """Return the files written, and an error for each picture that was left out."""
     from styleexport.core.images import read_image, write_image
 
     written: list[Path] = []
@@ -163,4 +185,5 @@ def _paint(
     return written, failed
 
 
+SECTION = "apps"
 COMMAND = stylize

@@ -1,4 +1,4 @@
-"""`styleexport sweep`: networks by recipes by sizes by runners, as one table."""
+"""`styleexport sweep`: export and measure every combination of a plan, into one table."""
 
 from __future__ import annotations
 
@@ -13,44 +13,68 @@ from styleexport.core.errors import DeviceError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from styleexport.runtime_bench.sweep import Export, Row, SweepRequest
+    from styleexport.runtime_bench.sweep import PlannedArtifact, SweepRequest, SweepRow
 
 
 @click.command(
+    short_help="Export and measure every combination of a plan.",
     epilog="Example: styleexport sweep sweep.toml -o results.sqlite && styleexport report "
-    "results.sqlite -o report.html"
+    "results.sqlite -o report.html",
 )
 @click.argument("file", type=PATH, metavar="SWEEP.TOML")
-@click.option("-o", "--out", type=PATH, help="The table.  [default: SWEEP.sqlite beside the file]")
-@click.option("--resume/--restart", default=True, show_default=True,
-              help="Go on where an earlier run stopped, or begin anew.")  # fmt: skip
-@click.option("--workers", type=int, default=1, show_default=True,
-              help="Processes that export at once.")  # fmt: skip
-@click.option("--scheduler", metavar="ADDRESS",
-              help="Of a dask cluster whose hosts see the same folders.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Print the cells, and do nothing.")
+@click.option(
+    "-o", "--out", type=PATH, help="Table to write.  [default: SWEEP.sqlite beside the file]"
+)
+@click.option(
+    "--resume/--restart",
+    default=True,
+    show_default=True,
+    help="Continue an earlier run, or start over.",
+)
+@click.option(
+    "--workers",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Number of exports that run in parallel.",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Address of a dask scheduler whose workers see the same folders.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the cells without running them.")
 @json_option
 def sweep(
-    file: Path, out: Path | None, resume: bool, workers: int, scheduler: str | None,
-    dry_run: bool, as_json: bool,
-) -> None:  # fmt: skip
-    """Export and measure every combination that SWEEP.TOML names, into one table.
+    file: Path,
+    out: Path | None,
+    resume: bool,
+    workers: int,
+    scheduler: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Export and measure every combination of SWEEP.TOML, into one table.
 
-    Exports run in parallel; latency is measured one cell at a time on each machine, after them.
-    A file: networks = ["adain-lite"], sizes = [256, 512], runners = ["onnxruntime"], and a table
-    [[recipes]] for each target and precision.
+    Exports run in parallel; after them, latency is measured one cell at a time on each machine. An
+    example of a plan: networks = ["adain-lite"], sizes = [256, 512], runners = ["onnxruntime"], and
+    a table [[recipes]] for each target and precision.
     """
     from styleexport.runtime_bench import sweep as engine
 
     request = engine.SweepRequest(
-        plan=engine.read_plan(file), folder=file.parent,
-        out=out or file.with_suffix(".sqlite"), suffixes=_suffixes(), restart=not resume,
-        workers=workers, scheduler=scheduler,
-    )  # fmt: skip
-    rows = engine.planned(request) if dry_run else engine.sweep(request, export_one, talk)
+        plan=engine.read_plan(file),
+        folder=file.parent,
+        out=out or file.with_suffix(".sqlite"),
+        suffixes=_suffixes(),
+        restart=not resume,
+        workers=workers,
+        scheduler=scheduler,
+    )
+    rows = engine.current_rows(request) if dry_run else engine.sweep(request, export_one, talk)
     print_json(rows) if as_json else _print(rows)
     if not dry_run:
-        _hold_to_all(rows, request)
+        _check_complete(rows, request)
 
 
 def _suffixes() -> dict[str, str]:
@@ -61,33 +85,37 @@ def _suffixes() -> dict[str, str]:
     return {name: find_target(name).suffix for name in plugins.names(PACKAGE)}
 
 
-def export_one(item: Export, folder: Path) -> None:
+def export_one(item: PlannedArtifact, folder: Path) -> None:
     """Write the artifact of one network, recipe and size; other processes call this."""
     from styleexport.core.recipe import read_recipe
     from styleexport.core.types import Size
     from styleexport.exporter.pipeline import ExportRequest, export
-    from styleexport.models.registry import open_network
+    from styleexport.models.networks._open import open_network
 
     base = Path(item.folder)
     checkpoints = tuple(base / name for name in item.network.checkpoints)
     export(
         ExportRequest(
-            network=open_network(item.network.name, checkpoints), out=folder,
-            targets=(item.recipe.target,), precisions=(item.recipe.precision,),
-            roles=item.roles or None, sizes=(Size.parse(item.size),), budget=item.recipe.budget,
+            network=open_network(item.network.name, checkpoints),
+            out=folder,
+            targets=(item.recipe.target,),
+            precisions=(item.recipe.precision,),
+            roles=item.roles or None,
+            sizes=(Size.parse(item.size),),
+            budget=item.recipe.budget,
             recipe=read_recipe(base / item.recipe.recipe) if item.recipe.recipe else None,
         )
-    )  # fmt: skip
+    )
 
 
-def _print(rows: Sequence[Row]) -> None:
+def _print(rows: Sequence[SweepRow]) -> None:
     print_table(
         ("network", "target", "precision", "size", "runner", "status", "why"),
         [(r.network, r.target, r.precision, r.size, r.runner, r.status, r.message) for r in rows],
     )
 
 
-def _hold_to_all(rows: Sequence[Row], request: SweepRequest) -> None:
+def _check_complete(rows: Sequence[SweepRow], request: SweepRequest) -> None:
     """Say where the table is, and fail where a cell of it is missing."""
     talk(f"table: {request.out}")
     missing = [row for row in rows if row.status != "measured"]
@@ -98,4 +126,5 @@ def _hold_to_all(rows: Sequence[Row], request: SweepRequest) -> None:
         )
 
 
+SECTION = "measure"
 COMMAND = sweep

@@ -1,4 +1,4 @@
-"""`styleexport tflite`: a network becomes a verified TFLite artifact."""
+"""`styleexport tflite`: export a network to TFLite."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Unpack
 import click
 
 from styleexport.cli._export import Common, export_options, quantize_option, run_export
+from styleexport.core.types import Precision
 
 
 @click.command(
+    short_help="Export a network to TFLite.",
     epilog="Examples: styleexport tflite  |  styleexport tflite --quantize int8 --size 256  |  "
-    "styleexport tflite --converter onnx2tf"
+    "styleexport tflite --converter onnx2tf",
 )
 @export_options
 @quantize_option(
@@ -22,9 +24,9 @@ from styleexport.cli._export import Common, export_options, quantize_option, run
     default="litert-torch",
     show_default=True,
     metavar="NAME",
-    help="litert-torch, or onnx2tf in an environment of its own.",
+    help="litert-torch, or onnx2tf, which has an environment of its own.",
 )
-def tflite(precisions: tuple[str, ...], converter: str, **common: Unpack[Common]) -> None:
+def tflite(precisions: tuple[Precision, ...], converter: str, **common: Unpack[Common]) -> None:
     """Export NETWORK (default: adain-lite) to TFLite in NHWC, checked against PyTorch.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
@@ -36,4 +38,5 @@ def tflite(precisions: tuple[str, ...], converter: str, **common: Unpack[Common]
     run_export((TfliteTarget(converter=converter),), precisions, **common)
 
 
+SECTION = "make"
 COMMAND = tflite

@@ -1,23 +1,52 @@
-"""`styleexport train`: a two-image network learns from folders of pictures."""
+"""`styleexport train`: train a network on folders of pictures, or fine-tune it for int8."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, talk
-from styleexport.cli._training import training_options
+from styleexport.cli._training import TrainingOptions, training_options, uses_bfloat16
+from styleexport.cli._types import NETWORK
+
+if TYPE_CHECKING:
+    from styleexport.models.compress.quantize_aware.fine_tune import QuantizeAware
+    from styleexport.models.network_spec import NetworkSpec
+    from styleexport.models.training.plan import TrainingPlan
 
 STEPS, TUNING_STEPS = 20_000, 400
 RATE, TUNING_RATE = 1e-3, 1e-5
 
 
+class Options(TrainingOptions):
+    """Options of a training, as typed."""
+
+    content: tuple[Path, ...]
+    style: tuple[Path, ...]
+    loss_weights: Path | None
+    backbone: Path | None
+    checkpoints: tuple[Path, ...]
+    recipes: tuple[Path, ...]
+    teacher_weight: float | None
+    out: Path | None
+    resume: bool
+    steps: int | None
+    learning_rate: float | None
+    content_weight: float
+    style_weight: float
+    identity_weight: float
+    variation_weight: float
+
+
 @click.command(
+    short_help="Train a network, or fine-tune it for int8.",
     epilog="Example: styleexport train adain-lite --content photos/ --style paintings/ "
-    "--loss-weights vgg16.pth -o runs/lite"
+    "--loss-weights vgg16.pth -o runs/lite",
 )
-@click.argument("network", default="adain-lite")
+@click.argument("network", type=NETWORK, default="adain-lite")
 @click.option(
     "--content", type=PATH, multiple=True, required=True, help="Folder of photographs; repeatable."
 )
@@ -25,7 +54,7 @@ RATE, TUNING_RATE = 1e-3, 1e-5
 @click.option(
     "--loss-weights",
     type=PATH,
-    help="ImageNet VGG-16, the loss network: torchvision's .pth or a layer-named .npz.",
+    help="ImageNet VGG-16 as the loss network: torchvision's .pth or a layer-named .npz.",
 )
 @click.option(
     "--backbone",
@@ -46,83 +75,131 @@ RATE, TUNING_RATE = 1e-3, 1e-5
     type=PATH,
     multiple=True,
     metavar="RECIPE",
-    help="Fine-tune for int8 as a recipe of an artifact's recipes/ says; repeatable, one a role.",
+    help="Fine-tune for int8 with this recipe of an artifact's recipes/; repeat per role.",
 )
 @click.option(
     "--teacher-weight",
     type=float,
-    help="With --quantize-aware: how closely int8 is held to the float network.  [default: 1000]",
+    help="With --quantize-aware: weight of the loss against the float network.  [default: 1000]",
 )
-@click.option("-o", "--out", type=PATH, help="Folder of the training.  [default: runs/NETWORK]")
-@click.option("--resume", is_flag=True, help="Go on from OUT/last.pt.")
+@click.option("-o", "--out", type=PATH, help="Folder to write.  [default: runs/NETWORK]")
+@click.option("--resume", is_flag=True, help="Continue from OUT/last.pt.")
 @click.option(
     "--steps",
     type=click.IntRange(1),
-    help=f"[default: {STEPS}; {TUNING_STEPS} with --quantize-aware]",
+    help=f"Training steps.  [default: {STEPS}; {TUNING_STEPS} with --quantize-aware]",
 )
 @click.option(
-    "--learning-rate", type=float, help=f"[default: {RATE}; {TUNING_RATE} with --quantize-aware]"
+    "--learning-rate",
+    type=float,
+    help=f"Learning rate.  [default: {RATE}; {TUNING_RATE} with --quantize-aware]",
 )
-@click.option("--content-weight", type=float, default=1.5, show_default=True)
-@click.option("--style-weight", type=float, default=1.0, show_default=True)
-@click.option("--identity-weight", type=float, default=1.0, show_default=True)
-@click.option("--variation-weight", type=float, default=0.0, show_default=True)
+@click.option(
+    "--content-weight",
+    type=float,
+    default=1.5,
+    show_default=True,
+    help="Weight of the content loss.",
+)
+@click.option(
+    "--style-weight", type=float, default=1.0, show_default=True, help="Weight of the style loss."
+)
+@click.option(
+    "--identity-weight",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Weight of the loss on a picture in its own style.",
+)
+@click.option(
+    "--variation-weight",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Weight of the total variation loss.",
+)
 @training_options
 @json_option
-def train(
-    network: str, content: tuple[Path, ...], style: tuple[Path, ...], loss_weights: Path | None,
-    backbone: Path | None, checkpoints: tuple[Path, ...], recipes: tuple[Path, ...],
-    teacher_weight: float | None, out: Path | None, resume: bool, steps: int | None, batch: int,
-    crop: int, learning_rate: float | None, content_weight: float, style_weight: float,
-    identity_weight: float, variation_weight: float, seed: int, device: str, arithmetic: str,
-    sheet_every: int, as_json: bool,
-) -> None:  # fmt: skip
+def train(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> None:
     """Train NETWORK with the AdaIN objective under a VGG-16 loss network.
 
-    Writes OUT/weights.safetensors (what --checkpoint takes), OUT/last.pt (what --resume takes),
-    OUT/log.jsonl and contact sheets.
+    Writes OUT/weights.safetensors (for --checkpoint), OUT/last.pt (for --resume), OUT/log.jsonl and
+    contact sheets.
 
     With --quantize-aware, NETWORK starts from --from (or the weights it ships with) and learns to
-    paint under the rounding of int8 as its float self paints. --loss-weights adds the AdaIN
-    objective. A network of one style takes --content alone.
+    paint in int8 arithmetic as it paints in float. --loss-weights adds the AdaIN objective. A
+    network with a fixed style takes --content alone.
     """
-    from styleexport.core.errors import UsageError
-    from styleexport.models.compress.qat import DEFAULT_TEACHER_WEIGHT, quantize_aware
-    from styleexport.models.training.losses import LossWeights
-    from styleexport.models.training.plan import TrainingPlan, has_bfloat16, pick_device
+    from styleexport.models.compress.quantize_aware.fine_tune import fine_tune_network
     from styleexport.models.training.run import train_network
 
-    if teacher_weight is not None and not recipes:
-        raise UsageError("--teacher-weight is of fine-tuning for int8: add --quantize-aware RECIPE")
-    weight = DEFAULT_TEACHER_WEIGHT if teacher_weight is None else teacher_weight
-    how = quantize_aware(recipes, weight) if recipes else None
-    place = pick_device(device)
-    plan = TrainingPlan(
-        content=content,
-        style=style,
-        loss_weights=loss_weights,
-        out=out or Path("runs") / network.replace(":", "-"),
-        steps=steps or (TUNING_STEPS if how else STEPS),
-        batch=batch,
-        crop=crop,
-        learning_rate=(TUNING_RATE if how else RATE) if learning_rate is None else learning_rate,
-        weights=LossWeights(content_weight, style_weight, identity_weight, variation_weight),
-        seed=seed,
-        device=place,
-        bfloat16=arithmetic == "bf16" or (arithmetic == "auto" and not how and has_bfloat16(place)),
-        sheet_every=sheet_every,
+    recipes = _quantize_aware(options)
+    plan = _plan(network, options)
+    start = partial(train_network, str(network), plan)
+    if recipes is not None:
+        start = partial(fine_tune_network, str(network), plan, recipes)
+    result = start(
+        checkpoints=options["checkpoints"],
+        backbone=options["backbone"],
+        resume=options["resume"],
+        progress=talk,
     )
-    result = train_network(
-        network, plan, checkpoints=checkpoints, backbone=backbone, resume=resume, quantize=how,
-        report=talk,
-    )  # fmt: skip
-    if as_json:
-        entry = {"weights": str(result.weights), "step": result.step, "losses": result.losses}
-        if how is not None:
-            entry |= {"first_db": result.first_db, "final_db": result.final_db}
-        print_json(entry)
-    else:
+    if not as_json:
         click.echo(str(result.weights))
+        return
+    entry = {"weights": str(result.weights), "step": result.step, "losses": result.losses}
+    if recipes is not None:
+        entry |= {"first_db": result.first_db, "final_db": result.final_db}
+    print_json(entry)
 
 
+def _quantize_aware(options: Options) -> QuantizeAware | None:
+    """Return how to fine-tune for int8, or None to train in float."""
+    from styleexport.core.errors import UsageError
+    from styleexport.models.compress.quantize_aware.fine_tune import (
+        DEFAULT_TEACHER_WEIGHT,
+        quantize_aware,
+    )
+
+    weight = options["teacher_weight"]
+    if not options["recipes"]:
+        if weight is not None:
+            raise UsageError(
+                "--teacher-weight is of fine-tuning for int8: add --quantize-aware RECIPE"
+            )
+        return None
+    return quantize_aware(options["recipes"], DEFAULT_TEACHER_WEIGHT if weight is None else weight)
+
+
+def _plan(network: NetworkSpec, options: Options) -> TrainingPlan:
+    """Return the plan that the options describe."""
+    from styleexport.models.losses.adain import LossWeights
+    from styleexport.models.training.plan import TrainingPlan, pick_device
+
+    tuned = bool(options["recipes"])
+    steps, rate = (TUNING_STEPS, TUNING_RATE) if tuned else (STEPS, RATE)
+    device = pick_device(options["device"])
+    return TrainingPlan(
+        content=options["content"],
+        style=options["style"],
+        loss_weights=options["loss_weights"],
+        out=options["out"] or Path("runs") / network.label,
+        steps=options["steps"] or steps,
+        batch=options["batch"],
+        crop=options["crop"],
+        learning_rate=rate if options["learning_rate"] is None else options["learning_rate"],
+        weights=LossWeights(
+            options["content_weight"],
+            options["style_weight"],
+            options["identity_weight"],
+            options["variation_weight"],
+        ),
+        seed=options["seed"],
+        device=device,
+        bfloat16=uses_bfloat16(options["arithmetic"], device, tuned=tuned),
+        sheet_every=options["sheet_every"],
+    )
+
+
+SECTION = "compress"
 COMMAND = train

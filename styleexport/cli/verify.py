@@ -1,4 +1,4 @@
-"""`styleexport verify`: is an artifact whole, and does it still compute what it should here?"""
+"""`styleexport verify`: check the files of an artifact and their outputs on this machine."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from styleexport.cli._common import PATH, json_option, print_json, print_table
 from styleexport.core.errors import ParityFailure
 
 
-@click.command(epilog="Example: styleexport verify adain-lite-onnx-int8")
+@click.command(
+    short_help="Check the files of an artifact on this machine.",
+    epilog="Example: styleexport verify adain-lite-onnx-int8",
+)
 @click.argument("artifact", type=PATH)
 @json_option
 def verify(artifact: Path, as_json: bool) -> None:
-    """Check every file of ARTIFACT: its sha256, then its output on the probes, on this machine."""
+    """Check every file of ARTIFACT on this machine: its sha256, then its output on the probes."""
     from styleexport.core.manifest import read_manifest
     from styleexport.runtime_bench.parity import check_artifact
 
-    found = check_artifact(artifact, read_manifest(artifact))
+    checked = check_artifact(artifact, read_manifest(artifact))
     if as_json:
-        print_json(found)
+        print_json(checked)
     else:
         print_table(
             ("file", "runner", "measured", "allowed", "verdict"),
@@ -32,11 +35,11 @@ def verify(artifact: Path, as_json: bool) -> None:
                     f"{parity.allowed_db:g} dB",
                     "pass" if parity.passed else "FAIL",
                 )
-                for path, parities in found.items()
+                for path, parities in checked.items()
                 for parity in parities
             ],
         )
-    failed = [(path, p) for path, parities in found.items() for p in parities if not p.passed]
+    failed = [(path, p) for path, parities in checked.items() for p in parities if not p.passed]
     if failed:
         path, parity = failed[0]
         raise ParityFailure(
@@ -45,4 +48,5 @@ def verify(artifact: Path, as_json: bool) -> None:
         )
 
 
+SECTION = "check"
 COMMAND = verify

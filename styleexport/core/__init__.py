@@ -1,1 +1,1 @@
-"""What every room may import: types, errors, the manifest, plug-in discovery, files and images."""
+"""Foundation of all rooms: types, errors, the manifest, plug-in discovery, files and images."""

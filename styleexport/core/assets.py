@@ -1,4 +1,4 @@
-"""The pictures that ship with the package."""
+"""Pictures that ship with the package."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What was measured once and depends on nothing but its key, kept between runs.
+"""Cache on disk of measurements that depend on nothing but their key.
 
-It lies in ``$STYLEEXPORT_CACHE``, or in ``styleexport`` below the user's cache folder. Everything
-in it may be deleted at any time; what cannot be read is measured again.
+Its folder is ``$STYLEEXPORT_CACHE``, or ``styleexport`` in the user's cache folder. Entries may be
+deleted at any time; an entry that cannot be read is measured again.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ T = TypeVar("T")
 
 
 def cache_folder() -> Path:
-    """Return the folder of the cache, whether it exists or not."""
-    if named := os.environ.get(VARIABLE):
-        return Path(named)
+    """Return the folder of the cache, which need not exist."""
+    if folder := os.environ.get(VARIABLE):
+        return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "styleexport"
 
 
 def remembered(kind: str, key: str, of: type[T], make: Callable[[], T]) -> T:
-    """Return what is kept under a key, or make and keep it.
+    """Return the cached value of a key, or compute and store it.
 
     Args:
-        kind: of what is kept, a folder name.
-        key: a digest over everything that the value depends on.
-        of: its type, a msgspec struct.
-        make: makes it.
+        kind: kind of value, the name of a folder.
+        key: digest over everything that the value depends on.
+        of: type of the value, a msgspec struct.
+        make: computes the value.
     """
     path = cache_folder() / kind / f"{key}.json"
     with contextlib.suppress(OSError, msgspec.DecodeError):

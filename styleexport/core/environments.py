@@ -1,7 +1,7 @@
-"""Tools that cannot share our libraries: each in a virtual environment of its own, made on request.
+"""Virtual environments for tools whose dependencies conflict with ours, built on request.
 
-An environment holds exact versions and lies in the user's cache, in a folder named after the tool,
-its version and the Python that it was made with, so that an upgrade makes a new one beside it.
+An environment pins exact versions. Its folder in the user's cache is named after the tool, the
+tool's version and the Python version, so an upgrade is built beside the old one.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ import shutil
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from styleexport.core.errors import DeviceError, MissingExtra, UsageError
+from styleexport.core.types import Progress
 
 STAMP = "complete.txt"
-PROGRESS = ("Collecting ", "Downloading ", "Installing ")
-Report = Callable[[str], None]
+PROGRESS_LINES = ("Collecting ", "Downloading ", "Installing ")
 
 
 @dataclass(frozen=True)
 class Tool:
-    """What an environment holds.
+    """Tool that has an environment of its own.
 
     Attributes:
-        version: of the tool.
-        requirements: Python version → everything that is installed, at exact versions.
-        check: arguments for the environment's Python that fail where the tool cannot run.
+        version: version of the tool.
+        requirements: Python version → all packages to install, at exact versions.
+        check: arguments for the environment's Python that fail if the tool cannot run.
     """
 
     version: str
@@ -38,8 +38,8 @@ class Tool:
     check: Sequence[str]
 
 
-# onnx2tf's own list holds what only its other back ends and its reports need. It declares Python
-# 3.12; what is used of it runs on 3.11 too and gives the same bytes there.
+# onnx2tf's own list adds packages that only its other back ends and its reports need. It declares
+# Python 3.12; the part that we use runs on 3.11 too and writes the same bytes.
 _ONNX2TF = (
     "onnx2tf==2.6.9",
     "ai-edge-litert==2.1.2",
@@ -64,11 +64,11 @@ TOOLS: Mapping[str, Tool] = {
 
 @dataclass(frozen=True)
 class Environment:
-    """A complete environment.
+    """Complete environment of a tool.
 
     Attributes:
-        tool: that it is for.
-        folder: where it lies.
+        tool: name of the tool.
+        folder: folder of the environment.
     """
 
     tool: str
@@ -76,22 +76,22 @@ class Environment:
 
     @property
     def python(self) -> Path:
-        """Its interpreter."""
+        """Path of its Python interpreter."""
         return _python(self.folder)
 
 
 @dataclass(frozen=True)
 class Finished:
-    """How a run ended: the exit code, and what it printed on stdout and stderr together."""
+    """Result of a run: its exit code, and stdout and stderr together."""
 
     code: int
     output: str
 
 
 def place(tool: str) -> Path:
-    """Return the folder that a tool's environment has for this Python, there or not.
+    """Return the folder of a tool's environment for this Python, whether it exists or not.
 
-    It lies below ``STYLEEXPORT_ENVS`` or, where that is not set, the user's cache folder (the XDG
+    Its parent is ``STYLEEXPORT_ENVS`` or, if that is not set, a folder in the user's cache (XDG
     base directory specification).
 
     Raises:
@@ -107,8 +107,8 @@ def find(tool: str) -> Environment:
 
     Raises:
         UsageError: there is no such tool.
-        MissingExtra: its environment is not there, or what is there is not whole.
-        DeviceError: this Python is not one it is tested with.
+        MissingExtra: its environment does not exist or is incomplete.
+        DeviceError: the tool is not tested with this Python.
     """
     folder, contents = place(tool), _contents(tool)
     if not (_python(folder).exists() and _stamp(folder) == contents):
@@ -120,27 +120,26 @@ def find(tool: str) -> Environment:
     return Environment(tool, folder)
 
 
-def make(tool: str, report: Report = lambda _: None) -> Environment:
-    """Build a tool's environment from the package registry, unless there is one, and return it.
+def make(tool: str, progress: Progress = lambda _: None) -> Environment:
+    """Return a tool's environment, built from the package registry if there is none that works.
 
-    Only wheels are installed, so that no set-up code runs. One that is there and does not run is
-    built again.
+    Only wheels are installed, so no set-up code runs.
 
     Raises:
         UsageError: there is no such tool.
-        DeviceError: this Python is not one it is tested with, the registry or the disk failed, or
+        DeviceError: the tool is not tested with this Python, the registry or the disk failed, or
             the tool does not run; nothing is left behind.
     """
     folder, contents = place(tool), _contents(tool)
     with contextlib.suppress(MissingExtra, DeviceError):
         present = find(tool)
-        _try(present, report)
+        _try(present, progress)
         return present
-    report(f"{tool}: making {folder}")
+    progress(f"{tool}: making {folder}")
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        environment = _build(Environment(tool, folder), contents.split(), report)
+        environment = _build(Environment(tool, folder), contents.split(), progress)
         (folder / STAMP).write_text(contents, encoding="utf-8")
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -154,33 +153,40 @@ def make(tool: str, report: Report = lambda _: None) -> Environment:
     return environment
 
 
-def _build(environment: Environment, requirements: Sequence[str], report: Report) -> Environment:
+def _build(
+    environment: Environment, requirements: Sequence[str], progress: Progress
+) -> Environment:
     new = [sys.executable, "-m", "venv", str(environment.folder)]
-    _step(environment, new, "install Python's venv and ensurepip", report)
-    options = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-input",
-               "--progress-bar=off"]  # fmt: skip
+    _step(environment, new, "install Python's venv and ensurepip", progress)
+    options = [
+        "--no-deps",
+        "--only-binary=:all:",
+        "--ignore-requires-python",
+        "--no-input",
+        "--progress-bar=off",
+    ]
     install = [str(environment.python), "-I", "-m", "pip", "install", *options, *requirements]
-    _step(environment, install, "look at the connection and pip's configuration", report)
-    _try(environment, report)
+    _step(environment, install, "look at the connection and pip's configuration", progress)
+    _try(environment, progress)
     return environment
 
 
-def _try(environment: Environment, report: Report) -> None:
-    report(f"{environment.tool}: trying {environment.folder}")
+def _try(environment: Environment, progress: Progress) -> None:
+    progress(f"{environment.tool}: trying {environment.folder}")
     check = [str(environment.python), "-I", *_tool(environment.tool).check]
-    _step(environment, check, "report it", report)
+    _step(environment, check, "report it", progress)
 
 
 def run(
     environment: Environment, arguments: Sequence[str], folder: Path, timeout_s: float
 ) -> Finished:
-    """Run an environment's Python in a folder, apart from our libraries, and return how it ended.
+    """Run an environment's Python in a folder, without our libraries, and return the result.
 
     Raises:
-        TimeoutError: it took longer; it was ended.
+        TimeoutError: it took longer and was killed.
     """
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [str(environment.python), "-I", *arguments],
             cwd=folder,
             env=_variables(),
@@ -194,14 +200,16 @@ def run(
         )
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(f"{environment.tool} took longer than {timeout_s:g} s") from error
-    return Finished(done.returncode, done.stdout)
+    return Finished(process.returncode, process.stdout)
 
 
-def _step(environment: Environment, command: Sequence[str], remedy: str, report: Report) -> None:
-    """Run one step of making, its lines of progress reported.
+def _step(
+    environment: Environment, command: Sequence[str], remedy: str, progress: Progress
+) -> None:
+    """Run one step of a build and report its progress.
 
     Raises:
-        DeviceError: it failed; the message holds its last error.
+        DeviceError: it failed; the message contains its last error.
     """
     tool = environment.tool
     lines: deque[str] = deque(maxlen=20)
@@ -217,14 +225,14 @@ def _step(environment: Environment, command: Sequence[str], remedy: str, report:
         assert process.stdout is not None
         for line in filter(None, map(str.strip, process.stdout)):
             lines.append(line)
-            if line.startswith(PROGRESS):
-                report(f"{tool}: {line[:100]}")
+            if line.startswith(PROGRESS_LINES):
+                progress(f"{tool}: {line[:100]}")
     if process.returncode:
         errors = [line for line in lines if line.startswith("ERROR:")]
-        told = (errors or list(lines) or [f"exit code {process.returncode}"])[-1]
-        told = told.removeprefix("ERROR: ")
+        reason = (errors or list(lines) or [f"exit code {process.returncode}"])[-1]
+        reason = reason.removeprefix("ERROR: ")
         raise DeviceError(
-            f"the environment of {tool} cannot be made: {told[:200]}; {remedy}, then type "
+            f"the environment of {tool} cannot be made: {reason[:200]}; {remedy}, then type "
             f"`styleexport doctor --make-env {tool}` again"
         )
 
@@ -239,7 +247,7 @@ def _tool(name: str) -> Tool:
 
 
 def _contents(tool: str) -> str:
-    """Return what a tool's environment for this Python holds, a requirement a line."""
+    """Return the requirements of a tool's environment for this Python, one per line."""
     known = _tool(tool).requirements
     if _python_version() not in known:
         raise DeviceError(
@@ -250,7 +258,7 @@ def _contents(tool: str) -> str:
 
 
 def _stamp(folder: Path) -> str:
-    """Return what an environment was completed with; empty where it was not."""
+    """Return the requirements that an environment was completed with; "" if it was not."""
     try:
         return (folder / STAMP).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -266,6 +274,6 @@ def _python_version() -> str:
 
 
 def _variables() -> dict[str, str]:
-    """Return the environment variables without those that would bring other libraries in."""
+    """Return the environment variables without those that would import other libraries."""
     dropped = ("PYTHON", "VIRTUAL_ENV", "__PYVENV")
     return {key: value for key, value in os.environ.items() if not key.startswith(dropped)}

@@ -1,4 +1,4 @@
-"""Every error that styleexport raises on purpose, and the exit code each one ends in.
+"""Errors that styleexport raises on purpose, and the exit code of each.
 
 StyleExportError
 ├── UsageError              2   what, got, allowed, what to type
@@ -19,49 +19,49 @@ from __future__ import annotations
 
 
 class StyleExportError(Exception):
-    """An error that a user can act on: its message is one line and says how."""
+    """Error that a user can act on: its message is one line and says how."""
 
     exit_code = 1
 
 
 class UsageError(StyleExportError):
-    """The call asked for something that does not exist or does not fit."""
+    """The call names something that does not exist or does not fit."""
 
     exit_code = 2
 
 
 class BadCheckpoint(StyleExportError):
-    """The weights are missing, damaged, unsafe, or those of another network."""
+    """Weights are missing, damaged, unsafe, or belong to another network."""
 
     exit_code = 2
 
 
 class BadImage(StyleExportError):
-    """The image file cannot be used as a picture."""
+    """A file cannot be read as a picture."""
 
     exit_code = 2
 
 
 class BadArtifact(StyleExportError):
-    """The artifact directory is incomplete, altered, or of another schema."""
+    """An artifact directory is incomplete, altered, or has another schema."""
 
     exit_code = 2
 
 
 class UnsupportedOp(StyleExportError):
-    """The network holds an operation that the capture, pass or target cannot express."""
+    """A network contains an operation that the capture, pass or target cannot express."""
 
     exit_code = 2
 
 
 class ParityFailure(StyleExportError):
-    """A file does not compute what the network it came from computes."""
+    """A file differs from the network that it was exported from."""
 
     exit_code = 3
 
 
 class QualityBudgetExceeded(StyleExportError):
-    """A file computes what it should, but too coarsely for the quality asked for."""
+    """A file is correct but misses the quality budget."""
 
     exit_code = 3
 
@@ -73,17 +73,17 @@ class MissingExtra(StyleExportError):
 
 
 class DeviceError(StyleExportError):
-    """A disk, device or harness did not do its part."""
+    """A disk, device or harness failed."""
 
     exit_code = 4
 
 
 class Regression(StyleExportError):
-    """A comparison of two reports found one slower or worse than allowed."""
+    """One of two compared reports is slower or worse than allowed."""
 
     exit_code = 5
 
 
 def first_line(error: BaseException) -> str:
-    """Return another library's error as ``Type: message``, one line of at most 200."""
+    """Return another library's error as ``Type: message``, one line of at most 200 characters."""
     return f"{type(error).__name__}: {error}".strip().splitlines()[0][:200]

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Atomic writes: files and folders that appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from styleexport.core.errors import DeviceError
 
 
-def _trouble(path: Path, error: OSError) -> DeviceError:
+def _write_error(path: Path, error: OSError) -> DeviceError:
     return DeviceError(
         f"cannot write {path}: {error.strerror or error}; nothing was written: free some space or "
         "choose another place with -o"
@@ -41,7 +41,7 @@ def replace_file(path: Path) -> Generator[Path]:
         _sync(part)
         part.replace(path)
     except OSError as error:
-        raise _trouble(path, error) from error
+        raise _write_error(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -70,7 +70,7 @@ def replace_folder(path: Path) -> Generator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     except OSError as error:
-        raise _trouble(path, error) from error
+        raise _write_error(path, error) from error
     old = part.with_suffix(".old")
     try:
         yield part
@@ -87,7 +87,7 @@ def replace_folder(path: Path) -> Generator[Path]:
             raise
         _sync(path.parent)
     except OSError as error:
-        raise _trouble(path, error) from error
+        raise _write_error(path, error) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
         if path.exists():

@@ -1,4 +1,4 @@
-"""Reading pictures of any kind as upright RGB, and writing them whole."""
+"""Read pictures of any kind as upright RGB, and write them atomically."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def read_image(path: Path, *, background: tuple[int, int, int] = (255, 255, 255)
 
 
 def _formats() -> list[str]:
-    """Return Pillow's names of the formats read; among its others is one that runs a program."""
+    """Return Pillow's names of the formats to read; one of its others runs a program."""
     known = Image.registered_extensions()
     return sorted({known[suffix] for suffix in IMAGE_SUFFIXES})
 
 
 def check_suffix(path: Path) -> None:
-    """Refuse a name that does not say which picture format to write.
+    """Check that a file name has the suffix of a picture format.
 
     Raises:
         UsageError: the suffix is not one of a picture.
@@ -115,7 +115,7 @@ def image_from_array(array: NDArray[np.float32]) -> Image.Image:
 
 
 def write_image(image: Image.Image, path: Path, *, quality: int = 95) -> None:
-    """Write the picture whole or not at all; the suffix says the format.
+    """Write a picture atomically, in the format of the suffix.
 
     Raises:
         UsageError: the suffix is not one of a picture, or its format cannot hold one so large.

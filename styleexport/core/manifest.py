@@ -1,7 +1,7 @@
-"""The manifest: every fact about every file of an artifact, in one JSON file beside them.
+"""Manifest of an artifact: one JSON file that describes every other file.
 
-The structs are the schema: `docs/manifest.schema.json` is generated from them, readers in other
-languages follow it, and reading validates against it.
+The structs are the schema: `docs/manifest.schema.json` and the readers in other languages are
+generated from them, and reading validates against them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from styleexport.core.documents import DocumentKind, read_document
 from styleexport.core.errors import BadArtifact
 from styleexport.core.files import replace_file
 from styleexport.core.schema import schema_of
@@ -40,7 +41,7 @@ class SizeFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @classmethod
     def of(cls, size: Size) -> SizeFact:
-        """Return the fact of a size."""
+        """Return a size as a struct of the manifest."""
         return cls(height=size.height, width=size.width)
 
     def size(self) -> Size:
@@ -49,16 +50,16 @@ class SizeFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class TensorFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One input or output of a file.
+    """Input or output of a file.
 
     Attributes:
-        name: as the file names it.
+        name: name in the file.
         kind: an image, a style code, or the strength (0 keeps the content, 1 is the full style).
         shape: axis lengths; a string names an axis of any length.
-        dtype: of the elements; ``uint8`` images are pixel buffers of the platform.
-        layout: the order of the axes; ``pixels`` is that of a pixel buffer of the platform.
+        dtype: element type; ``uint8`` images are pixel buffers of the platform.
+        layout: order of the axes; ``pixels`` is the order of a pixel buffer of the platform.
         pixel_range: lowest and highest pixel value; images only.
-        colour_order: of the channels; images only.
+        colour_order: order of the channels; images only.
     """
 
     name: str
@@ -71,13 +72,13 @@ class TensorFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class CalibrationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where activation ranges came from.
+    """Calibration: source of the activation ranges.
 
     Attributes:
-        method: how a range was taken from the activations seen.
-        images: how many content images were run.
-        styles: how many styles each was run with; 0 for a fixed-style network.
-        sha256: over the pixels of the images, in order.
+        method: method that derives a range from the observed activations.
+        images: number of content images.
+        styles: number of styles per content image; 0 for a fixed-style network.
+        sha256: sha256 over the pixels of the images, in order.
     """
 
     method: str
@@ -87,24 +88,24 @@ class CalibrationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class FloatIslandFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Operations of an int8 file that stay in float, by type or by node name, and why."""
+    """Operations of an int8 file that stay in float, by type or node name, with the reason."""
 
     ops: tuple[str, ...]
     reason: str
 
 
 class QuantizationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a file is quantized.
+    """Quantization of a file.
 
     Attributes:
-        scheme: ``qdq-static`` (ONNX) and ``static`` (TFLite) compute in integers, with ranges fixed
-            beforehand; ``dynamic-range`` takes the ranges at run time; ``weights-only`` and
+        scheme: ``qdq-static`` (ONNX) and ``static`` (TFLite) compute in integers with calibrated
+            ranges; ``dynamic-range`` determines the ranges at run time; ``weights-only`` and
             ``palette`` store integers and compute in float.
-        weight_dtype: of the stored weights; of a palette, the index.
-        activation_dtype: of the activations between integer operations; None for weights-only.
+        weight_dtype: type of the stored weights, or of a palette's indices.
+        activation_dtype: type of the activations between integer operations; None for weights-only.
         per_channel: whether each output channel has its own weight scale.
-        calibration: None for weights-only.
-        float_islands: what stays in float.
+        calibration: source of the activation ranges; None for weights-only.
+        float_islands: operations that stay in float.
     """
 
     scheme: Literal["qdq-static", "static", "dynamic-range", "weights-only", "palette"]
@@ -116,10 +117,10 @@ class QuantizationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class ConvolutionFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One convolution, or matrix product, as the runtime computes it.
+    """Convolution or matrix product, as the runtime computes it.
 
     Attributes:
-        layer: as the file names it.
+        layer: name in the file.
         integer: whether activations and weights are multiplied as integers.
         macs: multiply-accumulates; 0 where sizes are open.
     """
@@ -130,18 +131,19 @@ class ConvolutionFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class ExecutionFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a runtime executes of a file, which is not always what the file asks for.
+    """Operations that a runtime executes for a file, which may differ from those in the file.
 
     Attributes:
-        runtime: name and version.
-        nodes: operation → count as executed, most frequent first.
-        integer_mac_share: the share of the MACs that is computed in integers, 0..1.
-        convolutions: in order.
-        float_round_trips: how often values are dequantized, only moved, and quantized again.
-        transposes: how many maps are copied from one layout to another.
-        quantizes: how many float activations are quantized.
-        dequantizes: how many integer activations are dequantized.
-        bytes_by_dtype: constants of the file, by how they are stored.
+        runtime: name and version of the runtime.
+        nodes: operation → number of executions, most frequent first.
+        integer_mac_share: share of the MACs that is computed in integers, 0..1.
+        convolutions: convolutions and matrix products, in order.
+        float_round_trips: number of times that values are dequantized, moved without arithmetic,
+            and quantized again.
+        transposes: number of activations that are copied from one layout to another.
+        quantizes: number of float activations that are quantized.
+        dequantizes: number of integer activations that are dequantized.
+        bytes_by_dtype: stored type → bytes of constants in the file.
     """
 
     runtime: str
@@ -156,7 +158,7 @@ class ExecutionFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class PassFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One rewrite of the graph: how often it applied, and what it refused and why."""
+    """Rewrite of the graph: how often it was applied, and the reasons where it was refused."""
 
     name: str
     applied: int
@@ -164,12 +166,12 @@ class PassFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class RiskFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Something in a file that is known to fail or to run slowly on some devices.
+    """Property of a file that is known to fail or to run slowly on some devices.
 
     Attributes:
-        where: the layer, or what it is about.
-        reason: what happens, and where.
-        remedy: what to type or to change.
+        where: layer or subject.
+        reason: effect, and the devices that show it.
+        remedy: option to type or change to make.
     """
 
     where: str
@@ -178,18 +180,18 @@ class RiskFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ParityFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A file against the float network it came from, on the probes of its role and sizes.
+    """Parity of a file with its float network, on the probes of its role and sizes.
 
     Attributes:
-        runner: what ran the file.
-        metric: peak signal-to-noise ratio; the peak is 1 for images and the reference's largest
-            absolute value for style codes.
-        measured_db: on the worst probe.
-        allowed_db: the least that passes.
-        max_abs_error: the largest difference of one element.
-        probes: how many were run.
-        float32_db: the same with every tensor kept in float32, for files that declare float16 and
-            a runner that can ignore it: what the file means, apart from its rounding.
+        runner: runner that computed the file's outputs.
+        metric: peak signal-to-noise ratio; the peak is 1 for images and the largest absolute value
+            of the reference for style codes.
+        measured_db: PSNR on the worst probe.
+        allowed_db: lowest PSNR that passes.
+        max_abs_error: largest absolute difference of an element.
+        probes: number of probes.
+        float32_db: PSNR with every tensor kept in float32, for files that declare float16 and a
+            runner that can ignore it: the error apart from rounding.
     """
 
     runner: str
@@ -207,23 +209,23 @@ class ParityFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class QualityFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a file loses against the float network over the fixed quality probes.
+    """Quality of a file against the float network, on the fixed quality probes.
 
     Attributes:
-        runner: what ran the file.
-        loss_network: in whose features style is measured.
-        pictures: how many.
-        psnr_db: of the squared error pooled over the stable pictures: those on which the float
-            network itself does not tell an invisible change of its input (half a step of 8 bits)
-            by more than 45 dB. The budget's ``psnr``.
-        all_psnr_db: pooled over all pictures.
-        worst_psnr_db: of the picture, of all, that loses most.
-        ssim: mean over the pictures; None for style codes, as all that follow.
-        style_change: relative change of the distance to the style, 0.05 is 5 % more.
-        gram_change: the same in Gram matrices.
-        flicker_change: relative change of what flickers in a slow pan.
-        budget: what the file may lose.
-        failures: limits of the budget that do not hold: the file is degraded.
+        runner: runner that computed the file's outputs.
+        loss_network: network whose features measure style.
+        pictures: number of pictures.
+        psnr_db: PSNR of the squared error pooled over the stable pictures: pictures whose float
+            output changes by less than −45 dB when the input is dithered by ±½ LSB. The ``psnr`` of
+            a budget.
+        all_psnr_db: PSNR of the squared error pooled over all pictures.
+        worst_psnr_db: PSNR of the worst of all pictures.
+        ssim: mean SSIM over the pictures; None for style codes, as are all fields below.
+        style_change: relative change of the style distance; 0.05 is 5 % more.
+        gram_change: relative change of the distance between Gram matrices.
+        flicker_change: relative change of the flicker in a slow pan.
+        budget: limits of the quality.
+        failures: limits that the file misses; with any, the file is degraded.
     """
 
     runner: str
@@ -241,38 +243,39 @@ class QualityFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One exported file.
+    """Exported file.
 
     Attributes:
-        path: below the artifact directory.
-        role: what it computes.
-        target: its format.
-        precision: how it stores and computes convolutions.
-        float_dtype: of what it computes in float.
-        version: of the format, and the least system that loads it.
-        size: of the content (or style) image; None when it takes several or any.
-        sizes: the sizes it takes when they are several; () for one, or for any.
-        inputs: in order.
-        outputs: in order.
-        parameters: weights and biases of the network.
+        path: path below the artifact directory.
+        role: role of the graph.
+        target: file format.
+        precision: storage and arithmetic of the convolutions.
+        float_dtype: type of the operations in float.
+        version: version of the format, and the oldest system that loads the file.
+        size: size of the content (or style) image; None where it takes several sizes or any.
+        sizes: sizes that it takes, where they are several; () for one size, or for any.
+        inputs: inputs, in order.
+        outputs: outputs, in order.
+        parameters: number of weights and biases of the network.
         macs: multiply-accumulates of convolutions and matrix products at ``size``; 0 when open.
-        int8_mac_share: of those, the share that the runtime computes in integers, 0..1.
-        quantization: None for float files.
-        recipe: of ``recipes``, that the file follows; None for float files.
-        quality: of files computed in int8; None for others.
-        execution: of files computed in int8, where the runtime tells; None for others.
-        passes: rewrites, in order.
+        int8_mac_share: share of the MACs that the runtime computes in integers, 0..1.
+        quantization: quantization of the file; None for float files.
+        recipe: path of its int8 recipe, one of ``recipes``; None for float files.
+        quality: quality of a file computed in int8; None for others.
+        execution: operations that the runtime executes for a file computed in int8, where the
+            runtime reports them; None for others.
+        passes: rewrites of the graph, in order.
         ops: operation → count.
-        layers: layer of the captured network → the tensor of the file that holds its output, in
-            the order of the network.
-        scaled_layers: of ``layers``, those whose channels the file holds multiplied by gains.
-        peak_activation_bytes: the most that activations take at once when each is freed after its
-            last reader, an estimate; None when sizes are open.
-        risks: what is known to fail or to be slow on some devices.
-        parity: against the float network, once a runner.
-        size_bytes: of the file, or of all files of a package.
-        sha256: of the file; of a package, over the lines ``sha256  path`` of its files, sorted by
-            path, each ending in a newline.
+        layers: layer of the captured network → tensor of the file that holds its output, in the
+            order of the network.
+        scaled_layers: layers of ``layers`` whose channels are multiplied by gains in the file.
+        peak_activation_bytes: estimated peak memory of the activations, each freed after its last
+            use; None when sizes are open.
+        risks: properties known to fail or to be slow on some devices.
+        parity: parity with the float network, one entry per runner.
+        size_bytes: size of the file, or of all files of a package.
+        sha256: sha256 of the file; for a package, over the lines ``sha256  path`` of its files,
+            sorted by path, each ending in a newline.
     """
 
     path: RelativePath
@@ -304,16 +307,16 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def worst(self) -> ParityFact:
-        """The parity of the runner that comes furthest below, or least above, what is allowed."""
+        """Parity of the runner with the smallest margin over the allowed PSNR."""
         return min(self.parity, key=lambda fact: fact.measured_db - fact.allowed_db)
 
     def takes(self, size: SizeFact) -> bool:
-        """Whether the file runs pictures of a size."""
+        """Whether the file takes pictures of a size."""
         return size in self.sizes if self.sizes else self.size in (None, size)
 
 
 class RecipeFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The int8 recipe that files of one role, size and precision follow, as JSON."""
+    """Int8 recipe of the files of one role, size and precision, as JSON."""
 
     path: RelativePath
     role: Role
@@ -335,13 +338,14 @@ class ProbeFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class AgreementFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Two files of one role, size and int8 precision, of two targets, on the probes.
+    """Agreement of two targets: files of one role, size and int8 precision, on the probes.
 
-    Both are near the float network, each in its own way; this says how near they are to each other.
+    Both files are close to the float network, with different errors; this is how close they are to
+    each other.
 
     Attributes:
-        a: below the artifact directory.
-        b: the same.
+        a: path of the first file below the artifact directory.
+        b: path of the second file.
         measured_db: PSNR of B's output against A's on the worst probe.
     """
 
@@ -351,7 +355,7 @@ class AgreementFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class ProgramFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The captured float network of one role and size: a ``torch.export`` archive."""
+    """Captured float network of one role and size: a ``torch.export`` archive."""
 
     path: RelativePath
     role: Role
@@ -369,17 +373,17 @@ class StylePackFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The network that the files came from.
+    """Network that the files were exported from.
 
     Attributes:
-        name: as typed on the command line.
-        summary: one line.
-        paper: where it was published.
-        licence: of the weights.
+        name: name on the command line.
+        summary: description in one line.
+        paper: publication.
+        licence: licence of the weights.
         source: names of the checkpoint files.
-        source_sha256: over their contents.
-        min_side: the smallest side in pixels.
-        roles: that the network has, exported or not.
+        source_sha256: sha256 over the contents of the checkpoint files.
+        min_side: smallest side of a picture in pixels.
+        roles: roles of the network, exported or not.
     """
 
     name: str
@@ -393,18 +397,18 @@ class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All facts of one artifact directory.
+    """Description of all files of an artifact directory.
 
     Attributes:
-        schema_version: of this file.
-        network: where the files came from.
-        files: the exported graphs.
-        programs: the float graphs they are checked against.
+        schema_version: version of this schema.
+        network: network that the files were exported from.
+        files: exported graphs.
+        programs: float graphs that the files are checked against.
         probes: golden inputs and outputs.
-        recipes: how int8 files were made.
-        agreements: of int8 files of several targets.
-        styles: packed style codes.
-        tools: name → version of what made the files.
+        recipes: recipes of the int8 files.
+        agreements: agreement between int8 files of several targets.
+        styles: packs of style codes.
+        tools: name → version of the libraries that wrote the files.
     """
 
     schema_version: Literal[4]
@@ -422,12 +426,12 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
 
     def known_paths(self) -> dict[str, str]:
-        """Return path → sha256 of every file the manifest speaks of."""
+        """Return path → sha256 of every file that the manifest lists."""
         facts = (*self.files, *self.programs, *self.probes, *self.recipes, *self.styles)
         return {fact.path: fact.sha256 for fact in facts}
 
     def holds(self, path: str) -> bool:
-        """Whether the manifest speaks of a file, or of the package that it lies in."""
+        """Whether the manifest lists a file, or the package that contains it."""
         known = self.known_paths()
         parents = [parent.as_posix() for parent in Path(path).parents]
         return path == FILE_NAME or any(name in known for name in (path, *parents))
@@ -450,6 +454,15 @@ def size_of_file(path: Path) -> int:
     return path.stat().st_size
 
 
+MANIFEST = DocumentKind(
+    struct=Manifest,
+    version=SCHEMA_VERSION,
+    name="a manifest",
+    if_outdated="export the network again with this version of styleexport",
+    if_damaged="it was altered: export the network again",
+)
+
+
 def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
     """Return the manifest of an artifact directory.
 
@@ -468,17 +481,9 @@ def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
         )
     try:
         raw = path.read_bytes()
-        version = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get("schema_version")
-        if version is not None and bytes(version) != str(SCHEMA_VERSION).encode():
-            raise BadArtifact(
-                f"{path} has schema version {bytes(version).decode()}, expected {SCHEMA_VERSION}: "
-                "export the network again with this version of styleexport"
-            )
-        manifest = msgspec.json.decode(raw, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
-        raise BadArtifact(
-            f"{path} is not a manifest: {error}; it was altered: export the network again"
-        ) from error
+    except OSError as error:
+        raise BadArtifact(f"{path} is not a manifest: {error}; {MANIFEST.if_damaged}") from error
+    manifest = read_document(raw, MANIFEST, str(path))
     if check_files:
         for name, expected in manifest.known_paths().items():
             _check_file(folder, name, expected)
@@ -493,11 +498,11 @@ def _check_file(folder: Path, name: str, expected: str) -> None:
         )
     if not path.exists():
         raise BadArtifact(f"{path} is missing, the manifest lists it: export the network again")
-    found = sha256_of_file(path)
-    if found != expected:
+    actual = sha256_of_file(path)
+    if actual != expected:
         raise BadArtifact(
-            f"{path} was altered: its sha256 is {found[:12]}…, the manifest says {expected[:12]}…; "
-            "export the network again"
+            f"{path} was altered: its sha256 is {actual[:12]}…, the manifest says "
+            f"{expected[:12]}…; export the network again"
         )
 
 

@@ -1,4 +1,4 @@
-"""How far two pictures are apart in the features of a loss network.
+"""Perceptual distances of two pictures in the features of a loss network.
 
 Style: channel means and deviations (Huang and Belongie 2017, equation 13), and Gram matrices (Gatys
 et al. 2016, equation 3), layer by layer. Distances are relative, ‖a - b‖₂ / ‖b‖₂, so that no layer
@@ -15,11 +15,11 @@ from torch import Tensor
 
 
 class LossNetwork(Protocol):
-    """A network in whose features pictures are compared."""
+    """Network whose features are compared."""
 
     @property
     def name(self) -> str:
-        """For reports: figures of two loss networks cannot be compared."""
+        """Name in reports; figures of different loss networks are not comparable."""
         ...
 
     @property
@@ -28,7 +28,7 @@ class LossNetwork(Protocol):
         ...
 
     def __call__(self, image: Tensor, /) -> Sequence[Tensor]:
-        """Return the features of [N, 3, H, W] RGB in 0..1, one [N, C, h, w] a layer."""
+        """Return the features of [N, 3, H, W] RGB in 0..1, one [N, C, h, w] per layer."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The directory is the registry: a public module in a package is an entry of that name."""
+"""Plug-in registry: each public module of a package is an entry of that name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +23,7 @@ EXTRA_OF_LIBRARY = {
     "openvino": "bench",
     "distributed": "sweep",
     "dask": "sweep",
+    "pynvml": "gpu",
 }
 
 
@@ -35,18 +36,18 @@ def names(package: str) -> tuple[str, ...]:
     spec = importlib.util.find_spec(package)
     assert spec is not None, package
     assert spec.submodule_search_locations is not None, package
-    found: set[str] = set()
+    entries: set[str] = set()
     for folder in map(Path, spec.submodule_search_locations):
-        found |= {path.stem for path in folder.glob("*.py")}
-        found |= {path.parent.name for path in folder.glob("*/__init__.py")}
-    return tuple(sorted(name.replace("_", "-") for name in found if not name.startswith("_")))
+        entries |= {path.stem for path in folder.glob("*.py")}
+        entries |= {path.parent.name for path in folder.glob("*/__init__.py")}
+    return tuple(sorted(name.replace("_", "-") for name in entries if not name.startswith("_")))
 
 
 @contextlib.contextmanager
 def needs(name: str) -> Generator[None]:
-    """Say which extra to install where the block imports an optional library that is not there.
+    """Name the extra to install where the block imports an optional library that is missing.
 
-    What libraries print while they are imported is kept from the user's terminal.
+    Output that libraries print while they are imported is suppressed.
 
     Raises:
         MissingExtra: ``name`` needs a library of one of the extras.
@@ -75,14 +76,15 @@ def load(package: str, name: str, constant: str) -> object:
         kind = constant.lower()
         raise UsageError(
             f"unknown {kind} {name!r}: expected one of {', '.join(names(package))}"
-            + _suggestion(name, names(package))
+            + suggestion(name, names(package))
         )
     with needs(name):
         module = importlib.import_module(f"{package}.{name.replace('-', '_')}")
     return getattr(module, constant)
 
 
-def _suggestion(name: str, known: tuple[str, ...]) -> str:
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """Return ``; did you mean …?`` with the closest of the known names, or ""."""
     import difflib
 
     close = difflib.get_close_matches(re.sub(r"[_\s]+", "-", name.lower()), known, n=1)
@@ -95,10 +97,10 @@ def is_function_path(text: str) -> bool:
 
 
 def users_function(what: str, path: str) -> Callable[..., object]:
-    """Return a function of the user's, looked for in the present folder first, as ``-m`` does.
+    """Return a user's function; like ``-m``, the current folder is searched first.
 
     Args:
-        what: it is for, as messages call it: ``network``.
+        what: its purpose in messages: ``network``.
         path: ``package.module:function``.
 
     Raises:

@@ -1,9 +1,9 @@
-"""Captured programs on disk: ``torch.export`` archives that hold no code, written reproducibly.
+"""Captured programs: ``torch.export`` archives without code, written reproducibly.
 
-torch's own reader runs code that an archive holds in many ways: pickles (marked entries, opaque
-constants, old weight files, sample inputs), compiled libraries, Python's ``eval`` on expressions,
-and ``exec`` on source that it writes with the archive's names in it. So every entry must be one
-that a plain network needs, every word in it plain, and torch is given a copy of what was looked at.
+torch's reader can run code from an archive in many ways: pickles (marked entries, opaque constants,
+old weight files, sample inputs), compiled libraries, Python's ``eval`` on expressions, and ``exec``
+on source that it generates from the archive's names. So only entries that a plain network needs are
+allowed, with plain names in them, and torch reads a copy of the entries that were checked.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ SPEC_TYPES = re.compile(r"\\*\"type\\*\": *\\*\"(?!builtins\.(?:tuple|list|dict)
 
 
 def save_program(program: ExportedProgram, path: Path) -> None:
-    """Write a program without stack traces, sample inputs or a date: same program, same bytes."""
+    """Write a program reproducibly: without stack traces, sample inputs or a date."""
     import torch
 
     for module in program.graph_module.modules():
@@ -66,7 +66,7 @@ def save_program(program: ExportedProgram, path: Path) -> None:
 
 
 def load_program(path: Path, *, trusted: bool = False) -> ExportedProgram:
-    """Return the program of an archive that holds no code, or of any if ``trusted``.
+    """Return the program of an archive without code, or of any archive if ``trusted``.
 
     Raises:
         BadCheckpoint: missing, damaged, not a program, or able to run code.
@@ -75,7 +75,7 @@ def load_program(path: Path, *, trusted: bool = False) -> ExportedProgram:
 
     if not path.is_file():
         raise BadCheckpoint(f"program {path} does not exist; type the path of a .pt2 file")
-    with _kept_quiet() as causes:
+    with _logged_errors() as causes:
         try:
             return torch.export.load(path if trusted else _without_code(path))
         except BadCheckpoint:
@@ -90,8 +90,8 @@ def load_program(path: Path, *, trusted: bool = False) -> ExportedProgram:
 
 
 @contextlib.contextmanager
-def _kept_quiet() -> Generator[list[BaseException]]:
-    """Collect the errors that torch logs, tracebacks and all, before it raises one without them."""
+def _logged_errors() -> Generator[list[BaseException]]:
+    """Collect the errors that torch logs with tracebacks before it raises one without a cause."""
     causes: list[BaseException] = []
 
     def keep(record: logging.LogRecord) -> bool:
@@ -108,17 +108,22 @@ def _kept_quiet() -> Generator[list[BaseException]]:
 
 
 def _without_code(path: Path) -> io.BytesIO:
-    """Return a copy of an archive, each entry of which was found to hold no code."""
+    """Return a copy of an archive, each entry checked to contain no code.
+
+    Raises:
+        BadCheckpoint: an entry can run code.
+        ValueError: it is not a program.
+    """
     copy = io.BytesIO()
     with zipfile.ZipFile(path) as archive, zipfile.ZipFile(copy, "w") as checked:
-        seen: set[str] = set()
+        copied: set[str] = set()
         if not any(name.endswith("/models/model.json") for name in archive.namelist()):
             raise ValueError("it holds no models/model.json: truncated, or of an older torch")
         for info in archive.infolist():
             root, _, entry = info.filename.partition("/")
             data = archive.read(info)
             reason = _entry_reason(entry, data)
-            if entry in seen or not SAFE_WORD.fullmatch(root):
+            if entry in copied or not SAFE_WORD.fullmatch(root):
                 reason = "a second entry of one name"
             if reason:
                 raise BadCheckpoint(
@@ -126,7 +131,7 @@ def _without_code(path: Path) -> io.BytesIO:
                     "and was not read: save it again without, or add --trust if you know who made "
                     "it"
                 )
-            seen.add(entry)
+            copied.add(entry)
             checked.writestr(f"archive/{entry}", data)
     copy.seek(0)
     return copy

@@ -1,4 +1,4 @@
-"""Other people's libraries, kept off the user's terminal."""
+"""Suppression of the output of other libraries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Generator
 
 @contextlib.contextmanager
 def quiet() -> Generator[None]:
-    """Keep what a library prints, logs and warns of inside the block from stdout and stderr."""
+    """Suppress everything that libraries print, log and warn of inside the block."""
     before = logging.root.manager.disable
     with (
         contextlib.redirect_stdout(io.StringIO()),

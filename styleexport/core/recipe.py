@@ -1,8 +1,8 @@
 """An int8 recipe: what is quantized and how, as data that every target follows.
 
-A recipe speaks of the layers of a captured graph, by name. A *unit* is a convolution with the
-activation behind it, which every runtime computes as one operation; it bears the name of its
-convolution.
+A recipe speaks of the layers of a captured graph, by name. A *block* is a convolution with
+the activation behind it, which every runtime computes as one operation; it bears the name of its
+convolution. In the file, blocks that stay in float are its ``islands``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
+from styleexport.core.documents import DocumentKind, read_document
 from styleexport.core.errors import UsageError
 from styleexport.core.files import replace_file
 from styleexport.core.manifest import CalibrationFact, SizeFact
@@ -62,8 +63,8 @@ class Range(Struct, frozen=True, array_like=True):
     high: float
 
 
-class Island(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A unit that stays in float, and why.
+class FloatLayer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A block that stays in float, and why.
 
     Attributes:
         layer: the convolution's name in the captured graph.
@@ -81,8 +82,8 @@ class Trial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         settings: the choices.
-        islands: units in float, beside those that are by default.
-        lifted: units in int8 that are in float by default.
+        float_layers: blocks in float, beside those that are by default.
+        forced_int8: blocks in int8 that are in float by default.
         psnr_db: over the quality probes.
         style_change: relative; None for style codes.
         time_share: of the float32 file's time, both in ONNX Runtime here, in turns.
@@ -91,8 +92,8 @@ class Trial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     settings: Settings
-    islands: tuple[str, ...]
-    lifted: tuple[str, ...]
+    float_layers: tuple[str, ...] = field(name="islands")
+    forced_int8: tuple[str, ...] = field(name="lifted")
     psnr_db: float
     style_change: float | None
     time_share: float
@@ -108,7 +109,7 @@ class Int8Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         role: of the graph.
         size: of the graph.
         settings: the choices.
-        islands: units that stay in float.
+        float_layers: blocks that stay in float.
         ranges: layer or input → range of its values, for all that may be quantized.
         calibration: where the ranges came from.
         trials: of the search that found it; () for a fixed recipe.
@@ -118,7 +119,7 @@ class Int8Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     role: Role
     size: SizeFact
     settings: Settings
-    islands: tuple[Island, ...]
+    float_layers: tuple[FloatLayer, ...] = field(name="islands")
     ranges: dict[str, Range]
     calibration: CalibrationFact
     trials: tuple[Trial, ...] = ()
@@ -128,6 +129,14 @@ class Int8Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
 
 
+RECIPE = DocumentKind(
+    struct=Int8Recipe,
+    name="a recipe",
+    if_damaged="recipes lie in an artifact's recipes/",
+    error=UsageError,
+)
+
+
 def read_recipe(path: Path) -> Int8Recipe:
     """Return the recipe of a file.
 
@@ -135,16 +144,13 @@ def read_recipe(path: Path) -> Int8Recipe:
         UsageError: missing, or not a recipe.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Int8Recipe)
+        raw = path.read_bytes()
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error.strerror}; type the path of a recipe, which lies in "
             "an artifact's recipes/"
         ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path} is not a recipe: {error}; recipes lie in an artifact's recipes/"
-        ) from error
+    return read_document(raw, RECIPE, str(path))
 
 
 def write_recipe(recipe: Int8Recipe, path: Path) -> None:

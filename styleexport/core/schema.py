@@ -1,4 +1,4 @@
-"""The JSON Schema of a struct, as it is published under `docs/`."""
+"""JSON Schemas of structs, as published under `docs/`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words that every room shares: roles, sizes, precisions, progress."""
+"""Types shared by all rooms: roles, precisions, sizes and the progress callback."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from styleexport.core.errors import UsageError
 
 MAX_SIDE = 16_384
 
-# Long work tells its caller how far it is, a line at a time.
-Report = Callable[[str], None]
+# Called with one line of progress at a time.
+Progress = Callable[[str], None]
 
 
 class Role(enum.StrEnum):
-    """What one exported graph computes.
+    """Function of an exported graph.
 
     ``stylize``: (content, style) → image, or content → image for a fixed-style network.
     ``encode``: style → style code.
@@ -29,12 +29,11 @@ class Role(enum.StrEnum):
 
 
 class Precision(enum.StrEnum):
-    """How a file stores and computes its convolutions.
+    """Storage and arithmetic of a file's convolutions.
 
-    ``int8`` computes them in integers; ``auto`` does too, with as many left in float as a quality
-    budget asks for. ``int8-weights`` stores int8 weights, ``palette4``,
-    ``palette6`` and ``palette8`` an index of so many bits into a table of values; these compute in
-    float.
+    ``int8`` computes them in integers; so does ``auto``, which leaves as many in float as a quality
+    budget requires. ``int8-weights`` stores weights as int8; ``palette4``, ``palette6`` and
+    ``palette8`` store indices of that many bits into a table of values; both compute in float.
     """
 
     FP32 = "fp32"
@@ -48,7 +47,7 @@ class Precision(enum.StrEnum):
 
 
 class Sizing(enum.StrEnum):
-    """The sizes that one file takes: one (``fixed``), a list (``enumerated``), or ``any``."""
+    """Sizes that a file takes: one (``fixed``), a list (``enumerated``), or ``any``."""
 
     FIXED = "fixed"
     ENUMERATED = "enumerated"

@@ -1,9 +1,11 @@
-"""The versions that were tested together; `constraints.txt` says the same, and a test compares."""
+"""Library versions that are tested together, the same as in `constraints.txt`."""
 
 from __future__ import annotations
 
 TESTED = {
     "click": "8.5.1",
+    "jinja2": "3.1.6",
+    "markupsafe": "3.0.4",
     "msgspec": "0.22.0",
     "numpy": "2.3.5",
     "onnx": "1.23.2",
@@ -26,4 +28,5 @@ EXTRAS = {
     },
     "bench": {"openvino": "2026.4.1"},
     "sweep": {"distributed": "2026.8.0"},
+    "gpu": {"nvidia-ml-py": "13.615.71"},
 }

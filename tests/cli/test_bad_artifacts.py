@@ -21,7 +21,7 @@ from styleexport.core.manifest import sha256_of_file
 from styleexport.core.types import Size
 from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.exporter.targets._target import PACKAGE as TARGETS
-from styleexport.models.registry import open_network
+from styleexport.models.networks._open import open_network
 from styleexport.runtime_bench.runners._runner import RunOptions, find_runner
 from tests.cli.conftest import (
     edit_manifest,
@@ -31,6 +31,7 @@ from tests.cli.conftest import (
     nothing_half_written,
     picture,
 )
+from tests.zoo import Zoo
 
 Model_pb2 = pytest.importorskip("coremltools.proto.Model_pb2")
 pytest.importorskip("litert_torch")
@@ -46,12 +47,10 @@ COPY = "copy the whole"
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(zoo: Zoo) -> Path:
     """The shipped network for every target at 40x56; never changed."""
-    out = tmp_path_factory.mktemp("whole") / "lite"
-    sizes = (Size(40, 56),)
-    export(ExportRequest(open_network("adain-lite"), out, plugins.names(TARGETS), sizes=sizes))
-    return out
+    sizes, targets = (Size(40, 56),), plugins.names(TARGETS)
+    return zoo.artifact("whole-lite", open_network("adain-lite"), targets=targets, sizes=sizes)
 
 
 @pytest.fixture
@@ -148,18 +147,31 @@ def an_empty_folder(path: Path) -> None:
 
 
 PACKAGES = {
-    **{f"weights cut to {n}": (cut(WEIGHTS, n), ["weight.bin is no weights file: "
-                                                 f"{n} bytes", AGAIN]) for n in (0, 10, 63)},
-    **{f"weights cut to {n}": (cut(WEIGHTS, n), [f"weight.bin ends at byte {n}, expected", AGAIN])
-       for n in (64, 100)},
-    **{f"weights cut to {n:.1%}": (cut(WEIGHTS, n), ["weight.bin ends at byte", AGAIN])
-       for n in (0.5, 0.999)},
+    **{
+        f"weights cut to {n}": (
+            cut(WEIGHTS, n),
+            [f"weight.bin is no weights file: {n} bytes", AGAIN],
+        )
+        for n in (0, 10, 63)
+    },
+    **{
+        f"weights cut to {n}": (cut(WEIGHTS, n), [f"weight.bin ends at byte {n}, expected", AGAIN])
+        for n in (64, 100)
+    },
+    **{
+        f"weights cut to {n:.1%}": (cut(WEIGHTS, n), ["weight.bin ends at byte", AGAIN])
+        for n in (0.5, 0.999)
+    },
     "model cut to 0": (cut(MODEL, 0), ["model.mlmodel holds no model", AGAIN]),
-    **{f"model cut to {n}": (cut(MODEL, n), ["model.mlmodel is no Core ML model", AGAIN])
-       for n in (10, 1000, 0.5, 0.99)},
+    **{
+        f"model cut to {n}": (cut(MODEL, n), ["model.mlmodel is no Core ML model", AGAIN])
+        for n in (10, 1000, 0.5, 0.99)
+    },
     "no Manifest.json": (lambda p: (p / "Manifest.json").unlink(), ["has no Manifest.json", COPY]),
-    "Manifest.json of bytes": (lambda p: (p / "Manifest.json").write_bytes(b"\xff\0{"),
-                               ["Manifest.json names no model", AGAIN]),
+    "Manifest.json of bytes": (
+        lambda p: (p / "Manifest.json").write_bytes(b"\xff\0{"),
+        ["Manifest.json names no model", AGAIN],
+    ),
     "Manifest.json a list": (described("[]"), ["Manifest.json names no model", AGAIN]),
     "Manifest.json nested": (described("[" * 100_000), ["Manifest.json names no model", AGAIN]),
     "Manifest.json of NUL": (described(naming("\0")), ["Manifest.json names no model", AGAIN]),
@@ -172,15 +184,25 @@ PACKAGES = {
     "another kind": (another_kind, ["holds neuralNetwork, expected mlProgram", "for example "]),
     "a file": (a_file, ["has no Manifest.json, expected an .mlpackage folder", COPY]),
     "an empty folder": (an_empty_folder, ["has no Manifest.json", COPY]),
-}  # fmt: skip
+}
 FILES = {
-    **{f"cut to {n}": (cut("", n), ["is not a TFLite file: expected TFL3 at its byte 4",
-                                    "type the path of a .tflite file"]) for n in (0, 4)},
-    **{f"cut to {n}": (cut("", n), ["is not a whole TFLite file", AGAIN])
-       for n in (8, 20, 100, 0.3, 0.5, 0.9, 0.9999)},
+    **{
+        f"cut to {n}": (
+            cut("", n),
+            [
+                "is not a TFLite file: expected TFL3 at its byte 4",
+                "type the path of a .tflite file",
+            ],
+        )
+        for n in (0, 4)
+    },
+    **{
+        f"cut to {n}": (cut("", n), ["is not a whole TFLite file", AGAIN])
+        for n in (8, 20, 100, 0.3, 0.5, 0.9, 0.9999)
+    },
     "a folder": (an_empty_folder, ["cannot be read: Is a directory", "path of a .tflite file"]),
     "text": (lambda p: p.write_text("no graph\n"), ["is not a TFLite file", "type the path"]),
-}  # fmt: skip
+}
 DAMAGES = {
     **{f"{CORE_ML[-10:]}, {key}": (CORE_ML, *value) for key, value in PACKAGES.items()},
     **{f"{TFLITE[-7:]}, {key}": (TFLITE, *value) for key, value in FILES.items()},
@@ -327,8 +349,10 @@ USAGE = [
     (["coreml", "--enumerated"], ["two or more", "--size 256 --size 384x512"]),
     (["coreml", "--enumerated", "--size", "64"], ["two or more", "--size 256 --size 384x512"]),
     (["coreml", "--enumerated", "--size", "64", "--size", "64x64"], ["two or more", "--size 256"]),
-    (["coreml", "--enumerated", "--size", "40", "--size", "56", "--role", "stylize"],
-     ["role stylize takes two images", "type --role encode --role transform"]),
+    (
+        ["coreml", "--enumerated", "--size", "40", "--size", "56", "--role", "stylize"],
+        ["role stylize takes two images", "type --role encode --role transform"],
+    ),
     (["onnx", "--quantize", "palette4"], ["onnx has no precision palette4", "type --quantize"]),
     (["tflite", "--quantize", "palette4"], ["tflite has no precision palette4", "type --quantize"]),
     (["tflite", "--converter", "tf"], ["unknown converter 'tf'", "litert-torch, onnx2tf"]),
@@ -345,7 +369,7 @@ USAGE = [
     (["inspect", "no.pth"], ["ending in .mlpackage, .onnx, .tflite"]),
     (["verify", "no.mlpackage"], ["is not an artifact", "styleexport onnx"]),
     (["doctor", "--make-env", "tf"], ["unknown environment 'tf'", "type --make-env onnx2tf"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("arguments", "parts"), USAGE, ids=[" ".join(row[0]) for row in USAGE])
@@ -556,8 +580,11 @@ def test_importing_the_libraries_prints_nothing(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "styleexport", "coreml", "--ios", "15"],
-        cwd=tmp_path, env=environment, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: iOS 15: expected 16, 17 or 18; type --ios 16\n"
 

@@ -36,6 +36,7 @@ from tests.cli.conftest import (
     nothing_half_written,
     picture,
 )
+from tests.zoo import load_own
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,13 +69,9 @@ def artifact(lite: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def fixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An artifact of a network with one style; never changed."""
-    from styleexport.models.registry import _described
-
     torch.manual_seed(0)
-    module = torch.nn.Conv2d(3, 3, 3, padding=1).eval().requires_grad_(False)
-    described = _described("fixed", "mine:build", lambda: module, lambda _: module)
+    network = load_own(torch.nn.Conv2d(3, 3, 3, padding=1))
     out = tmp_path_factory.mktemp("fixed") / "fixed"
-    network = LoadedNetwork(described, module, (), "0" * 64)
     export(ExportRequest(network, out, sizes=(Size(64, 64),)))
     return out
 
@@ -104,7 +101,7 @@ USAGE = [
     (["inspect", "none"], ["none is not an artifact", "styleexport onnx"]),
     (["verify", "none"], ["none is not an artifact", "styleexport onnx"]),
     (["styles", "list", "none"], ["none is not an artifact", "styleexport onnx"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("arguments", "parts"), USAGE, ids=[" ".join(row[0]) for row in USAGE])
@@ -185,10 +182,19 @@ CHECKPOINTS = [
     ("empty.npz", lambda path, _: path.write_bytes(b""), ["cannot be read"]),
     ("text.pth", lambda path, _: path.write_text("hello\n"), ["cannot be read"]),
     ("folder.pth", lambda path, _: path.mkdir(), ["is a folder", "weights file in it"]),
-    ("other.pth", of_another_network, ["of another network", "missing ", "mis-shaped: ",
-                                       "unexpected stranger.weight", "is [7], expected ["]),
+    (
+        "other.pth",
+        of_another_network,
+        [
+            "of another network",
+            "missing ",
+            "mis-shaped: ",
+            "unexpected stranger.weight",
+            "is [7], expected [",
+        ],
+    ),
     ("nan.pth", not_finite, ["holds NaN or infinite values", "earlier checkpoint"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "write", "parts"), CHECKPOINTS, ids=[c[0] for c in CHECKPOINTS])
@@ -409,22 +415,28 @@ def test_a_program_is_exported_at_its_own_size_only(cli, tmp_path, program):
 
 
 def test_help_says_what_trust_is_for(cli):
-    assert re.search(r"--trust\s+Read a \.pt2 that can run code", cli("onnx", "--help").out)
+    assert re.search(r"--trust\s+Load a \.pt2 that could run code", cli("onnx", "--help").out)
 
 
 # --- networks of the user's ---------------------------------------------------------------------
 
 FORWARDS = [
-    ("wrong_shape", "return self.conv(image)[:, :, ::2]",
-     ["returned [1, 3, 32, 64]", "expected [1, 3, 64, 64]"]),
+    (
+        "wrong_shape",
+        "return self.conv(image)[:, :, ::2]",
+        ["returned [1, 3, 32, 64]", "expected [1, 3, 64, 64]"],
+    ),
     ("two_channels", "return self.conv(image)[:, :2]", ["returned [1, 2, 64, 64]", "must be RGB"]),
     ("not_a_number", "return self.conv(image) * float('nan')", ["returned NaN or infinite values"]),
     ("no_tensor", "return [self.conv(image)]", ["list", "expected"]),
     ("breaks", "return self.conv(image[:, :2])", ["does not run on images of 64x64"]),
     ("raises", "raise KeyError('lost')", ["does not run on images of 64x64", "lost"]),
-    ("branch", "return self.conv(image) if image.mean() > 0.5 else image",
-     ["cannot capture the network", "data-dependent"]),
-]  # fmt: skip
+    (
+        "branch",
+        "return self.conv(image) if image.mean() > 0.5 else image",
+        ["cannot capture the network", "data-dependent"],
+    ),
+]
 
 
 @pytest.mark.parametrize(("name", "forward", "parts"), FORWARDS, ids=[f[0] for f in FORWARDS])
@@ -449,14 +461,17 @@ FACTORIES = [
     ("f_number", "build = 3", "has no function 'build'"),
     ("f_text", "def build(): return 'network'", "returned a str, expected a torch.nn.Module"),
     ("f_class", "build = nn.ReLU().__class__.__name__", "has no function 'build'"),
-    ("f_two", "class Net(nn.Module):\n    def forward(self, a, b): return a\n\n\nbuild = Net",
-     "its forward takes 2 inputs"),
+    (
+        "f_two",
+        "class Net(nn.Module):\n    def forward(self, a, b): return a\n\n\nbuild = Net",
+        "its forward takes 2 inputs",
+    ),
     ("f_needs", "def build(width): return nn.ReLU()", "width"),
     ("f_raises", "def build(): raise RuntimeError('no GPU here')", "no GPU here"),
     ("f_syntax", "def build(:", "f_syntax"),
     ("f_import", "import not_installed_here", "no module named 'not_installed_here'"),
     ("f_broken", "raise ValueError('broken module')", "broken module"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "body", "part"), FACTORIES, ids=[f[0] for f in FACTORIES])
@@ -588,7 +603,7 @@ STYLES = [
     (["s.png", "--style-weight", "inf"], ["style weights [inf]", "--style-weight 0.7"]),
     (["--style-code", "mist"], ["no style code 'mist'", "holds none", "styles pack"]),
     ([], ["a style is needed", "--style-code NAME"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("arguments", "parts"), STYLES, ids=[" ".join(row[0]) for row in STYLES])
@@ -684,8 +699,10 @@ ARTIFACTS = {
     "manifest empty": (lambda a: (a / "manifest.json").write_text(""), ["is not a manifest"]),
     "manifest binary": (lambda a: (a / "manifest.json").write_bytes(b"\xff"), ["not a manifest"]),
     "manifest a list": (lambda a: (a / "manifest.json").write_text("[]"), ["is not a manifest"]),
-    "other schema": (edited(lambda m: m.update(schema_version=99)),
-                     ["has schema version 99, expected 4", "export the network again"]),
+    "other schema": (
+        edited(lambda m: m.update(schema_version=99)),
+        ["has schema version 99, expected 4", "export the network again"],
+    ),
     "unknown field": (edited(lambda m: m.update(colour="red")), ["unknown field `colour`"]),
     "missing field": (edited(lambda m: m.pop("network")), ["missing required field `network`"]),
     "wrong type": (edited(lambda m: m["files"][0].update(macs="many")), ["Expected `int`"]),
@@ -694,7 +711,7 @@ ARTIFACTS = {
     "probe missing": (lambda a: next(a.glob("probes/*")).unlink(), ["probes/", "is missing"]),
     "parent folder": (edited(lambda m: m["files"][0].update(path="../x")), ["../x"]),
     "absolute path": (edited(lambda m: m["files"][0].update(path="/etc/x")), ["files[0].path"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", ARTIFACTS)
@@ -703,9 +720,13 @@ def test_a_damaged_artifact_is_refused_by_every_command(cli, tmp_path, artifact,
     (tmp_path / "x").write_text("outside")
     damage(artifact)
     picture(tmp_path / "c.png")
-    for command in (["verify", artifact], ["inspect", artifact], ["styles", "list", artifact],
-                    ["styles", "pack", artifact, "c.png"],
-                    ["stylize", artifact, "c.png", "c.png", "-o", "out.png"]):  # fmt: skip
+    for command in (
+        ["verify", artifact],
+        ["inspect", artifact],
+        ["styles", "list", artifact],
+        ["styles", "pack", artifact, "c.png"],
+        ["stylize", artifact, "c.png", "c.png", "-o", "out.png"],
+    ):
         cli(*command).refused(2, *parts)
     nothing_at(tmp_path / "out.png")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from styleexport.runtime_bench.latency import read_report
+from styleexport.runtime_bench.contract.latency import read_report
 
 QUICK = ("--size", "64x64", "--rounds", 2, "--seconds", 0.01, "--threads", 1, "--no-peak")
 
@@ -22,14 +22,25 @@ def test_a_report_and_a_table(cli, artifact, tmp_path):
     assert lines[0] == "64x64, 2 rounds"
     assert lines[1].split()[:4] == ["network", "role", "file", "runner"]
     assert [line.split()[1:5] for line in lines[2:4]] == [
-        ["encode", "onnx", "fp32", "onnxruntime"], ["transform", "onnx", "fp32", "onnxruntime"],
-    ]  # fmt: skip
+        ["encode", "onnx", "fp32", "onnxruntime"],
+        ["transform", "onnx", "fp32", "onnxruntime"],
+    ]
     assert "report: adain-lite-latency.json" in done.err
 
 
 def test_json_is_the_report(cli, artifact):
-    done = cli("bench", artifact, "--runner", "onnxruntime", "--role", "encode", *QUICK,
-               "--json", "-o", "r.json")  # fmt: skip
+    done = cli(
+        "bench",
+        artifact,
+        "--runner",
+        "onnxruntime",
+        "--role",
+        "encode",
+        *QUICK,
+        "--json",
+        "-o",
+        "r.json",
+    )
     (cell,) = json.loads(done.out)["cells"]
     assert cell["subject"]["role"] == "encode"
     assert len(cell["rounds_ns"]) == 2
@@ -37,8 +48,17 @@ def test_json_is_the_report(cli, artifact):
 
 
 def test_unavailable_beside_what_can_be_measured(cli, artifact):
-    done = cli("bench", artifact, "--runner", "onnxruntime", "--runner",
-               "torch:dtype=tf32", "--role", "encode", *QUICK)  # fmt: skip
+    done = cli(
+        "bench",
+        artifact,
+        "--runner",
+        "onnxruntime",
+        "--runner",
+        "torch:dtype=tf32",
+        "--role",
+        "encode",
+        *QUICK,
+    )
     assert done.code == 0, done.err
     assert "unavailable" in done.out
     assert "torch:dtype=tf32: TF32 is a type of CUDA devices: add device=cuda" in done.out
@@ -88,8 +108,18 @@ def test_a_report_is_not_replaced_unasked(cli, artifact, tmp_path):
     out.write_text("mine")
     cli("bench", artifact, "-o", "r.json").refused(2, "r.json is there already", "--overwrite")
     assert out.read_text() == "mine"
-    done = cli("bench", artifact, "-o", "r.json", "--overwrite", "--runner", "onnxruntime",
-               "--role", "encode", *QUICK)  # fmt: skip
+    done = cli(
+        "bench",
+        artifact,
+        "-o",
+        "r.json",
+        "--overwrite",
+        "--runner",
+        "onnxruntime",
+        "--role",
+        "encode",
+        *QUICK,
+    )
     assert done.code == 0, done.err
     assert read_report(out).cells
 
@@ -103,16 +133,19 @@ def test_nothing_that_could_run_leaves_no_report(cli, artifact, tmp_path):
 
 def test_what_differs_from_its_network_is_reported_and_fails(cli, artifact, monkeypatch):
     from styleexport.core.manifest import ParityFact
-    from styleexport.runtime_bench.bench import messages as say
-    from styleexport.runtime_bench.bench import run
+    from styleexport.runtime_bench.bench import messages, run
 
     wrong = ParityFact(
-        runner="onnxruntime", metric="psnr", measured_db=12.5, allowed_db=90.0,
-        max_abs_error=0.5, probes=1,
-    )  # fmt: skip
+        runner="onnxruntime",
+        metric="psnr",
+        measured_db=12.5,
+        allowed_db=90.0,
+        max_abs_error=0.5,
+        probes=1,
+    )
     answers = {
-        say.Load: say.Loaded(idle_rss_bytes=1, loads_ns=(2, 1), effective={}),
-        say.Probe: say.Probed(first_ns=3, parity=wrong, picture=None),
+        messages.Load: messages.Loaded(idle_rss_bytes=1, loads_ns=(2, 1), effective={}),
+        messages.CheckProbes: messages.Checked(first_ns=3, parity=wrong, picture=None),
     }
 
     class Worker:
@@ -125,7 +158,7 @@ def test_what_differs_from_its_network_is_reported_and_fails(cli, artifact, monk
     whole = run.bench_everywhere
     monkeypatch.setattr(
         "styleexport.runtime_bench.bench.bench_everywhere",
-        lambda request, report: whole(request, report, hire=lambda cell: Worker()),
+        lambda request, report: whole(request, report, spawn=lambda cell: Worker()),
     )
     done = cli("bench", artifact, "--runner", "onnxruntime", "--role", "encode", *QUICK)
     assert done.code == 3

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from styleexport.runtime_bench.latency import read_report, write_report
+from styleexport.runtime_bench.contract.latency import read_report, write_report
 
 CONTRACT = Path(__file__).parents[1] / "contract" / "reports"
 DESKTOP, PHONE = CONTRACT / "desktop.json", CONTRACT / "phone.json"
@@ -29,8 +29,16 @@ def test_the_same_report_twice_passes_the_gate(cli):
     done.fine()
     lines = done.out.splitlines()
     assert lines[0].split() == [
-        "cell", "before", "after", "change", "95", "%", "interval", "p", "verdict",
-    ]  # fmt: skip
+        "cell",
+        "before",
+        "after",
+        "change",
+        "95",
+        "%",
+        "interval",
+        "p",
+        "verdict",
+    ]
     assert lines[1].startswith(NAME)
     assert lines[1].endswith("cannot be told apart")
     assert "out-of-memory" in done.out
@@ -42,8 +50,9 @@ def test_a_regression_is_printed_and_the_code_is_5(cli, slower):
     assert f"{NAME}: time +25.0 % (" in done.out
     (line,) = done.talk
     assert line.startswith(f"error: {NAME}: time +25.0 % (")
-    assert line.endswith("at most +10.0 % allowed; find what changed, or allow more with "
-                         "--fail-above")  # fmt: skip
+    assert line.endswith(
+        "at most +10.0 % allowed; find what changed, or allow more with --fail-above"
+    )
 
 
 @pytest.mark.parametrize("gate", [(), ("--fail-above", "0.3"), ("--fail-above", "30%")])
@@ -70,8 +79,9 @@ def test_other_machines_are_compared_when_asked_for(cli, tmp_path):
     cli("bench", "compare", DESKTOP, "other.json").refused(2, "add --across-machines")
     done = cli("bench", "compare", DESKTOP, "other.json", "--across-machines")
     assert (done.code, done.talk) == (
-        0, ["processor differs: Intel Core Ultra 7, then Ryzen 9 [2J"],
-    )  # fmt: skip
+        0,
+        ["processor differs: Intel Core Ultra 7, then Ryzen 9 [2J"],
+    )
 
 
 def test_a_phone_is_compared_where_both_measured_the_same(cli):
@@ -79,8 +89,9 @@ def test_a_phone_is_compared_where_both_measured_the_same(cli):
     assert done.code == 0
     both = [cell for cell in json.loads(done.out) if cell["latency"]]
     assert [(c["precision"], c["runner"], c["size"]) for c in both] == [
-        ("fp32", "litert", "128x128"), ("int8", "litert", "128x128"),
-    ]  # fmt: skip
+        ("fp32", "litert", "128x128"),
+        ("int8", "litert", "128x128"),
+    ]
     assert [c["latency"]["verdict"] for c in both] == ["slower", "slower"]
     assert "governor differs: performance, then not told" in done.talk
 

@@ -6,38 +6,47 @@ import json
 
 import pytest
 
-from styleexport.cli._parse import parse_precisions
+from styleexport.cli._types import QUANTIZE, merge_precisions
 from styleexport.core.errors import UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision
-from tests.cli.conftest import nothing_at
+from tests.cli.conftest import network_file, nothing_at
 
-EXPORT = ("onnx", "--quantize", "int8", "--role", "encode", "--size", "64x96")
+EXPORT = ("--quantize", "int8", "--size", "32x48")
 
 
-def test_over_budget_ends_with_code_3_and_keeps_the_figures(cli, tmp_path):
+@pytest.fixture
+def onnx(cli, tmp_path):
+    """Export two convolutions in int8 with some options."""
+    spec = network_file("budgeted", "return torch.sigmoid(self.conv(F.relu(self.conv(image))))")
+
+    def run(*options: object):
+        return cli("onnx", spec, *EXPORT, *options)
+
+    return run
+
+
+def test_over_budget_ends_with_code_3_and_keeps_the_figures(onnx, tmp_path):
     out = tmp_path / "a"
-    done = cli(*EXPORT, "-o", out, "--budget", "psnr>=120")
+    done = onnx("-o", out, "--budget", "psnr>=120")
     done.refused(3, "psnr ", "at least 120.00 dB allowed", "a.rejected.json", "--allow-degraded")
     nothing_at(out)
     report = json.loads((tmp_path / "a.rejected.json").read_bytes())
     assert report["files"][0]["quality"]["failures"]
 
 
-def test_a_degraded_file_is_written_where_that_is_allowed(cli, tmp_path):
+def test_a_degraded_file_is_written_where_that_is_allowed_and_its_recipe_followed(onnx, tmp_path):
     out = tmp_path / "a"
-    done = cli(*EXPORT, "-o", out, "--budget", "psnr>=120", "--allow-degraded")
+    strict = ("--budget", "psnr>=120", "--allow-degraded")
+    done = onnx("-o", out, *strict)
     done.fine()
     assert "_int8-degraded.onnx" in done.out
     assert "DEGRADED" in done.out
-    assert read_manifest(out).files[0].quality.failures
-
-
-def test_a_recipe_of_an_artifact_is_followed(cli, int8_artifact, tmp_path):
-    made = read_manifest(int8_artifact).files[0]
-    done = cli(*EXPORT, "-o", tmp_path / "a", "--recipe", int8_artifact / made.recipe)
+    (made,) = read_manifest(out).files
+    assert made.quality.failures
+    done = onnx("-o", tmp_path / "b", "--recipe", out / made.recipe, *strict)
     done.fine()
-    assert read_manifest(tmp_path / "a").files[0].sha256 == made.sha256
+    assert read_manifest(tmp_path / "b").files[0].sha256 == made.sha256
     assert " dB" in done.out
 
 
@@ -53,14 +62,18 @@ def test_a_recipe_of_an_artifact_is_followed(cli, int8_artifact, tmp_path):
 )
 def test_what_cannot_be_followed_is_refused_in_a_line(cli, tmp_path, options, parts):
     (tmp_path / "notes.txt").write_text("mine")
-    cli(*EXPORT, "-o", tmp_path / "a", *options).refused(2, *parts)
+    cli("onnx", *EXPORT, "-o", tmp_path / "a", *options).refused(2, *parts)
     nothing_at(tmp_path / "a")
 
 
 def test_all_is_every_precision_but_auto():
-    every = parse_precisions(["all"])
-    assert set(every) == set(Precision) - {Precision.AUTO}
-    assert set(parse_precisions(["all", "auto"])) == set(Precision)
-    assert parse_precisions(["auto"]) == (Precision.AUTO,)
+    every = tuple(p for p in Precision if p is not Precision.AUTO)
+    for texts, expected in (
+        (["all"], every),
+        (["auto", "all"], (*every, Precision.AUTO)),
+        (["auto", "int8", "none", "int8"], (Precision.AUTO, Precision.INT8, Precision.FP32)),
+    ):
+        values = [QUANTIZE.convert(text, None, None) for text in texts]
+        assert merge_precisions(values) == expected
     with pytest.raises(UsageError, match="auto"):
-        parse_precisions(["automatic"])
+        QUANTIZE.convert("automatic", None, None)

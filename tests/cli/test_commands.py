@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 
-import pytest
 from PIL import Image
 
-from styleexport.__main__ import main
 from styleexport.core import plugins
 from styleexport.core.manifest import read_manifest
-from styleexport.models.registry import PACKAGE
-
-
-@pytest.fixture
-def call(monkeypatch, capfd):
-    """Run a command line in this process: exit code, stdout, stderr."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["styleexport", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        out, err = capfd.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return run
+from styleexport.models.networks._open import PACKAGE
 
 
 def test_onnx_prints_its_manifest_as_json(call, tmp_path):

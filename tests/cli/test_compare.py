@@ -15,11 +15,21 @@ def test_an_artifact_alone_prints_a_table(cli, int8_artifact):
     assert lines[0] == "reference programs/adain-lite_encode_64x96.pt2"
     assert lines[2] == "16 pictures a file; loss network: adain-lite encoder"
     assert lines[3].split() == [
-        "file", "psnr", "stable", "worst", "ssim", "style", "gram", "lpips", "flicker", "budget",
-    ]  # fmt: skip
+        "file",
+        "psnr",
+        "stable",
+        "worst",
+        "ssim",
+        "style",
+        "gram",
+        "lpips",
+        "flicker",
+        "budget",
+    ]
     assert [line.split()[0] for line in lines[4:]] == [
-        "adain-lite_encode_64x96_int8.onnx", FILE,
-    ]  # fmt: skip
+        "adain-lite_encode_64x96_int8.onnx",
+        FILE,
+    ]
 
 
 def test_json_holds_every_picture(cli, int8_artifact):
@@ -34,9 +44,18 @@ def test_json_holds_every_picture(cli, int8_artifact):
 
 def test_outside_the_budget_everything_is_written_and_the_code_is_3(cli, int8_artifact, tmp_path):
     done = cli(
-        "compare", int8_artifact, "int8", "--role", "transform", "--budget", "psnr>=99",
-        "-o", "report.html", "--png", "sheet.png",
-    )  # fmt: skip
+        "compare",
+        int8_artifact,
+        "int8",
+        "--role",
+        "transform",
+        "--budget",
+        "psnr>=99",
+        "-o",
+        "report.html",
+        "--png",
+        "sheet.png",
+    )
     assert done.code == 3
     assert "FAIL" in done.out
     assert f"error: {FILE} is outside the budget: psnr " in done.err

@@ -13,7 +13,7 @@ from PIL import Image
 from styleexport.__main__ import main
 from styleexport.cli.diff import _in_words
 from styleexport.core.manifest import read_manifest, sha256_of_file, write_manifest
-from styleexport.runtime_bench.diff import TensorDiff
+from styleexport.runtime_bench.diff.report import TensorDiff
 
 WHOLE = "adain-lite_transform_64x96_fp32.onnx"
 BROKEN = "adain-lite_transform_64x96_broken.onnx"

@@ -120,9 +120,15 @@ def test_a_student_is_a_network_like_any_other(cli: Cli, folders):
     assert "weights: out/weights.safetensors (step 2)" in done.out
     assert "step 2/2  features" in done.err
     assert sorted(path.name for path in Path("out").iterdir()) == [
-        "card.md", "distill.json", "last.pt", "log.jsonl", "report.json", "sheet.png",
-        "sheet_000002.png", "weights.safetensors",
-    ]  # fmt: skip
+        "card.md",
+        "distill.json",
+        "last.pt",
+        "log.jsonl",
+        "report.json",
+        "sheet.png",
+        "sheet_000002.png",
+        "weights.safetensors",
+    ]
     report = json.loads(Path("out/report.json").read_text())
     assert (report["teacher"], report["student"], report["kind"]) == ("build", "thin", "two-image")
     assert report["weights_sha256"] == sha256_of([Path("out/weights.safetensors")])
@@ -139,8 +145,15 @@ def test_a_student_is_a_network_like_any_other(cli: Cli, folders):
     assert report["teacher_sha256"] in card
     assert Image.open("out/sheet.png").size == (5 * 192, 16 + 2 * 192)
     assert Image.open("out/sheet_000002.png").size == (3 * 128, 16 + 3 * 128)
-    taken = cli("prune", "distill_tiny:thin", "--checkpoint", "out/weights.safetensors", "--size",
-                "32", "--dry-run")  # fmt: skip
+    taken = cli(
+        "prune",
+        "distill_tiny:thin",
+        "--checkpoint",
+        "out/weights.safetensors",
+        "--size",
+        "32",
+        "--dry-run",
+    )
     assert taken.code == 0, taken.err
     again = cli(*call, "--resume", "--json")
     assert again.code == 0, again.err

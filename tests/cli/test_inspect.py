@@ -8,7 +8,7 @@ import pytest
 
 from styleexport.core.errors import BadArtifact
 from styleexport.core.manifest import ConvolutionFact, ExecutionFact
-from styleexport.runtime_bench import executed
+from styleexport.runtime_bench import execution
 
 NAME = "adain-lite_encode_64x64_fp32.onnx"
 FACT = ExecutionFact(
@@ -39,7 +39,7 @@ def test_a_float_file_is_run(cli, artifact):
 
 
 def test_what_stays_in_float_is_named(cli, artifact, monkeypatch):
-    monkeypatch.setattr(executed, "executed", lambda _: FACT)
+    monkeypatch.setattr(execution, "describe_execution", lambda _: FACT)
     out = cli("inspect", artifact / NAME).out
     assert (
         "onnxruntime 1.31.1 computes 1 of 2 convolutions in integers, 75% of the "
@@ -56,7 +56,7 @@ def test_a_file_that_does_not_run_is_described_all_the_same(cli, artifact, monke
     def fails(_):
         raise BadArtifact("ONNX Runtime cannot run the file: no such kernel")
 
-    monkeypatch.setattr(executed, "executed", fails)
+    monkeypatch.setattr(execution, "describe_execution", fails)
     seen = cli("inspect", artifact / NAME, *arguments)
     seen.fine()
     if arguments:

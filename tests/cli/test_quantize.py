@@ -12,7 +12,7 @@ import pytest
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision
 from tests.cli.conftest import nothing_at, picture
-from tests.models.onnx_nets import adain, candy
+from tests.models.from_onnx.onnx_nets import adain, candy
 
 
 @pytest.mark.slow

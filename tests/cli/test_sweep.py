@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from styleexport.runtime_bench import sweep as engine
-from styleexport.runtime_bench.sweep import Row, SweepRequest
+from styleexport.runtime_bench.sweep import SweepRequest, SweepRow
 
 PLAN = """
 networks = ["adain-lite"]
@@ -52,12 +52,12 @@ def test_json_holds_every_row(cli, plan):
 def test_what_was_typed_reaches_the_sweep_and_missing_cells_fail(cli, plan, monkeypatch):
     seen: list[SweepRequest] = []
 
-    def swept(request: SweepRequest, export: object, report: object) -> tuple[Row, ...]:
+    def swept(request: SweepRequest, export: object, report: object) -> tuple[SweepRow, ...]:
         seen.append(request)
         facts = {"network": "a", "target": "onnx", "precision": "fp32", "budget": "", "size": "1x1"}
         return (
-            Row(key="1", runner="torch", status="measured", **facts),
-            Row(key="2", runner="litert", status="killed", message="gone", **facts),
+            SweepRow(key="1", runner="torch", status="measured", **facts),
+            SweepRow(key="2", runner="litert", status="killed", message="gone", **facts),
         )
 
     monkeypatch.setattr(engine, "sweep", swept)

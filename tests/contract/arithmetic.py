@@ -12,13 +12,13 @@ from PIL import Image
 
 from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.manifest import FileFact, SizeFact, read_manifest, sha256_of_file
+from styleexport.core.psnr import psnr_db
 from styleexport.core.types import Size
-from styleexport.runtime_bench import tiling
-from styleexport.runtime_bench.bench.request import WarmUp
 from styleexport.runtime_bench.bench.timing import is_stable
-from styleexport.runtime_bench.framing import Frame, best_size
-from styleexport.runtime_bench.parity import psnr_db
-from styleexport.runtime_bench.stylizer import blend_codes
+from styleexport.runtime_bench.contract.job import PlanFact
+from styleexport.runtime_bench.stylize import tiling
+from styleexport.runtime_bench.stylize.framing import Frame, best_size
+from styleexport.runtime_bench.stylize.stylizer import blend_codes
 
 Case = dict[str, Any]
 ARTIFACT = Path(__file__).parent / "artifacts" / "colour-transfer"
@@ -49,17 +49,24 @@ def arithmetic() -> dict[str, list[Case]]:
 
 def pixels() -> Iterable[Case]:
     """Bytes to a file's floats: low + byte / 255 * (high - low)."""
-    rgb = np.array([[(0, 128, 255), (1, 127, 254)], [(10, 20, 30), (40, 50, 60)],
-                    [(255, 0, 0), (3, 2, 1)]], np.uint8)  # fmt: skip
+    rgb = np.array(
+        [[(0, 128, 255), (1, 127, 254)], [(10, 20, 30), (40, 50, 60)], [(255, 0, 0), (3, 2, 1)]],
+        np.uint8,
+    )
     unit = array_from_image(Image.fromarray(rgb))
     for layout in LAYOUTS:
         for low, high in RANGES:
             values = np.float32(low) + unit * np.float32(high - low)
             yield {
-                "name": f"{layout} {low:g} to {high:g}", "width": 2, "height": 3,
-                "rgb": rgb.ravel().tolist(), "layout": layout, "dtype": "float32",
-                "pixel_range": [low, high], "expected": _flat(_laid(values, layout)),
-            }  # fmt: skip
+                "name": f"{layout} {low:g} to {high:g}",
+                "width": 2,
+                "height": 3,
+                "rgb": rgb.ravel().tolist(),
+                "layout": layout,
+                "dtype": "float32",
+                "pixel_range": [low, high],
+                "expected": _flat(_laid(values, layout)),
+            }
 
 
 def floats() -> Iterable[Case]:
@@ -78,10 +85,15 @@ def floats() -> Iterable[Case]:
                 else values[0].transpose(1, 2, 0).clip(0, 255).round().astype(np.uint8)
             )
             yield {
-                "name": f"{layout} {low:g} to {high:g}", "width": 2, "height": 2,
-                "floats": _flat(_laid(values, layout)), "layout": layout, "dtype": "float32",
-                "pixel_range": [low, high], "expected": bytes_.ravel().tolist(),
-            }  # fmt: skip
+                "name": f"{layout} {low:g} to {high:g}",
+                "width": 2,
+                "height": 2,
+                "floats": _flat(_laid(values, layout)),
+                "layout": layout,
+                "dtype": "float32",
+                "pixel_range": [low, high],
+                "expected": bytes_.ravel().tolist(),
+            }
 
 
 def _laid(values: np.ndarray, layout: str) -> np.ndarray:
@@ -109,8 +121,10 @@ def psnr() -> Iterable[Case]:
         measured = psnr_db(np.array(output, np.float32), np.array(reference, np.float32), peak)
         yield {
             "output": [value if np.isfinite(value) else None for value in output],
-            "reference": list(reference), "peak": peak, "expected_db": round(measured, 2),
-        }  # fmt: skip
+            "reference": list(reference),
+            "peak": peak,
+            "expected_db": round(measured, 2),
+        }
 
 
 def stable() -> Iterable[Case]:
@@ -125,11 +139,13 @@ def stable() -> Iterable[Case]:
         ([1, 100, 102, 200, 104, 98], 3, 0.01),
         ([0, 0, 0, 0], 2, 0.0),
     ):
-        rule = WarmUp(window=window, tolerance=tolerance)
+        plan = PlanFact(window=window, tolerance=tolerance)
         yield {
-            "samples": samples, "window": window, "tolerance": tolerance,
-            "expected": is_stable(samples, rule),
-        }  # fmt: skip
+            "samples": samples,
+            "window": window,
+            "tolerance": tolerance,
+            "expected": is_stable(samples, plan),
+        }
 
 
 class Mulberry32:
@@ -207,12 +223,17 @@ def frames() -> Iterable[Case]:
         frame = Frame.of(Image.new("RGB", picture), size, max_side, min_side)
         expected = {
             "inner": [frame.inner.height, frame.inner.width],
-            "top": frame.top, "left": frame.left, "outer": list(frame.pixels.shape[2:]),
-        }  # fmt: skip
+            "top": frame.top,
+            "left": frame.left,
+            "outer": list(frame.pixels.shape[2:]),
+        }
         yield {
-            "picture": list(picture), "outer": list(outer) if outer else None,
-            "max_side": max_side, "min_side": min_side, "expected": expected,
-        }  # fmt: skip
+            "picture": list(picture),
+            "outer": list(outer) if outer else None,
+            "max_side": max_side,
+            "min_side": min_side,
+            "expected": expected,
+        }
 
 
 def best_sizes() -> Iterable[Case]:
@@ -226,8 +247,10 @@ def best_sizes() -> Iterable[Case]:
         chosen = best_size(files, Image.new("RGB", picture))[1]
         assert chosen is not None
         yield {
-            "picture": list(picture), "sizes": sizes, "expected": [chosen.height, chosen.width],
-        }  # fmt: skip
+            "picture": list(picture),
+            "sizes": sizes,
+            "expected": [chosen.height, chosen.width],
+        }
 
 
 def tile_plans() -> Iterable[Case]:
@@ -247,19 +270,31 @@ def tile_plans() -> Iterable[Case]:
             for t in plan
         ]
         yield {
-            "picture": list(picture), "tile": list(tile), "overlap": overlap, "expected": expected,
-        }  # fmt: skip
+            "picture": list(picture),
+            "tile": list(tile),
+            "overlap": overlap,
+            "expected": expected,
+        }
 
 
 def tile_weights() -> Iterable[Case]:
     """How much each pixel of each tile counts along one side."""
-    for length, tile, overlap in ((8, 8, 2), (12, 8, 4), (13, 8, 3), (20, 8, 2), (5, 8, 2),
-                                  (17, 8, 5), (16, 8, 0)):  # fmt: skip
+    for length, tile, overlap in (
+        (8, 8, 2),
+        (12, 8, 4),
+        (13, 8, 3),
+        (20, 8, 2),
+        (5, 8, 2),
+        (17, 8, 5),
+        (16, 8, 0),
+    ):
         yield {
-            "length": length, "tile": tile, "overlap": overlap,
+            "length": length,
+            "tile": tile,
+            "overlap": overlap,
             "starts": list(tiling.starts(length, tile, overlap)),
             "expected": [weights.tolist() for weights in tiling.weights(length, tile, overlap)],
-        }  # fmt: skip
+        }
 
 
 def mirrors() -> Iterable[Case]:

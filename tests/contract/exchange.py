@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from styleexport.runtime_bench.latency import LatencyReport, read_report, write_report
+from styleexport.runtime_bench.contract.latency import LatencyReport, read_report, write_report
 
 ROOT = Path(__file__).parents[2]
 FIXTURE = ROOT / "tests/contract/reports/phone.json"

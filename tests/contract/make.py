@@ -22,8 +22,8 @@ from safetensors.numpy import load_file
 from styleexport.core.errors import BadArtifact
 from styleexport.core.manifest import Manifest, ProbeFact, SizeFact, read_manifest
 from styleexport.core.types import Role
-from styleexport.runtime_bench.job import PlanFact, job_from_json, new_job, wishes
-from styleexport.runtime_bench.latency import report_from_json
+from styleexport.runtime_bench.contract.job import PlanFact, job_cells, job_from_json, new_job
+from styleexport.runtime_bench.contract.latency import report_from_json
 from styleexport.runtime_bench.parity import read_probe
 from tests.contract.arithmetic import ARTIFACT, arithmetic
 
@@ -44,9 +44,13 @@ def main() -> None:
     for name, read in (("reports", _read_report), ("jobs", _read_job)):
         _write_index(HERE / name, read, lambda _: {})
     _write_index(HERE / "manifests", _read_manifest, _told)
-    _write_json(HERE / "index.json", [
-        {"file": path.relative_to(HERE).as_posix(), "sha256": _sha256(path)} for path in fixtures()
-    ])  # fmt: skip
+    _write_json(
+        HERE / "index.json",
+        [
+            {"file": path.relative_to(HERE).as_posix(), "sha256": _sha256(path)}
+            for path in fixtures()
+        ],
+    )
 
 
 def fixtures() -> list[Path]:
@@ -151,7 +155,7 @@ def _write_jobs() -> None:
     asked = [
         msgspec.structs.replace(wish, runner="android", requested=requested)
         for wish, requested in zip(
-            wishes(manifest, (".onnx", ".tflite")),
+            job_cells(manifest, (".onnx", ".tflite")),
             ({}, {"delegate": "gpu"}, {"delegate": "cpu"}, {"delegate": "nnapi"}),
             strict=True,
         )
@@ -185,9 +189,10 @@ def _write_probes() -> None:
         "wrong_dtype": (_tensors({"a": ("F16", [4], [0, 8])}, eight), "a"),
         "wrong_length": (_tensors({"a": ("F32", [3], [0, 8])}, eight), "a"),
         "overlapping": (
-            _tensors({"a": ("F32", [2], [0, 8]), "b": ("F32", [1], [4, 8])}, eight), "b",
+            _tensors({"a": ("F32", [2], [0, 8]), "b": ("F32", [1], [4, 8])}, eight),
+            "b",
         ),
-    }  # fmt: skip
+    }
     index = []
     for name, raw in good.items():
         (folder / name).write_bytes(raw)
@@ -201,10 +206,15 @@ def _write_probes() -> None:
 
 
 def _tensors(facts: Header, data: bytes, pad: int = 0) -> bytes:
-    header = json.dumps({
-        name: {"dtype": dtype, "shape": shape, "data_offsets": offsets}
-        for name, (dtype, shape, offsets) in facts.items()
-    }).encode() + b" " * pad  # fmt: skip
+    header = (
+        json.dumps(
+            {
+                name: {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+                for name, (dtype, shape, offsets) in facts.items()
+            }
+        ).encode()
+        + b" " * pad
+    )
     return struct.pack("<Q", len(header)) + header + data
 
 
@@ -285,10 +295,16 @@ def _write_index(
 
 
 EXPECTED: Sequence[str] = (
-    "$.schema_version", "$.network.min_side", "$.files[0].inputs[0].layout",
-    "$.files[0].inputs[0].pixel_range[1]", "$.files[1].outputs[0].name", "$.files[1].precision",
-    "$.files[1].parity[0].allowed_db", "$.files[1].size.width", "$.probes[0].sha256",
-)  # fmt: skip
+    "$.schema_version",
+    "$.network.min_side",
+    "$.files[0].inputs[0].layout",
+    "$.files[0].inputs[0].pixel_range[1]",
+    "$.files[1].outputs[0].name",
+    "$.files[1].precision",
+    "$.files[1].parity[0].allowed_db",
+    "$.files[1].size.width",
+    "$.probes[0].sha256",
+)
 
 
 def _told(path: Path) -> dict[str, object]:

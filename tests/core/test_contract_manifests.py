@@ -47,8 +47,10 @@ def test_a_place_is_the_one_that_python_names():
 def test_the_artifact_is_whole():
     manifest = read_manifest(HERE / "artifacts" / "colour-transfer")
     assert [Path(fact.path).suffix for fact in manifest.files[:3]] == [
-        ".onnx", ".tflite", ".mlpackage",
-    ]  # fmt: skip
+        ".onnx",
+        ".tflite",
+        ".mlpackage",
+    ]
     assert manifest.styles[0].names == ("dusk", "sea")
 
 

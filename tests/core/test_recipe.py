@@ -10,8 +10,8 @@ import pytest
 from styleexport.core.errors import UsageError
 from styleexport.core.manifest import CalibrationFact, SizeFact
 from styleexport.core.recipe import (
+    FloatLayer,
     Int8Recipe,
-    Island,
     Range,
     Settings,
     Trial,
@@ -24,16 +24,24 @@ RECIPE = Int8Recipe(
     role=Role.TRANSFORM,
     size=SizeFact(height=64, width=96),
     settings=Settings(ranges="mse", equalize=0.75, bias_correction=True, rounding="reconstructed"),
-    islands=(Island(layer="conv2d_3", reason="it costs 2 dB", weight="decoder.image.weight"),),
+    float_layers=(
+        FloatLayer(layer="conv2d_3", reason="it costs 2 dB", weight="decoder.image.weight"),
+    ),
     ranges={"inputs_0": Range(0.0, 1.0), "relu": Range(0.0, 3.5)},
     calibration=CalibrationFact(method="mse", images=14, styles=2, sha256="a" * 64),
     trials=(
         Trial(
-            settings=Settings(), islands=("conv2d_3",), lifted=(), psnr_db=36.5,
-            style_change=0.01, time_share=0.4, inside=True, on_front=True,
+            settings=Settings(),
+            float_layers=("conv2d_3",),
+            forced_int8=(),
+            psnr_db=36.5,
+            style_change=0.01,
+            time_share=0.4,
+            inside=True,
+            on_front=True,
         ),
     ),
-)  # fmt: skip
+)
 
 
 def test_a_recipe_is_read_as_it_was_written(tmp_path):

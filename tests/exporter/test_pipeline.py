@@ -14,14 +14,17 @@ import torch
 from styleexport.core import plugins
 from styleexport.core.errors import BadArtifact, MissingExtra, ParityFailure, UsageError
 from styleexport.core.manifest import read_manifest
+from styleexport.core.thresholds import ALLOWED_DB
 from styleexport.core.types import Precision, Role, Size, Sizing
-from styleexport.exporter import gates, pipeline
+from styleexport.exporter import pipeline
+from styleexport.exporter import rejected as gates
 from styleexport.exporter import request as request_module
 from styleexport.exporter.pipeline import ExportRequest, check_out, export
 from styleexport.exporter.targets._target import PACKAGE as TARGETS
 from styleexport.exporter.targets._target import find_target
-from styleexport.models.registry import PACKAGE
-from styleexport.runtime_bench import parity
+from styleexport.models.networks._open import PACKAGE
+from tests.exporter.conftest import Painter
+from tests.zoo import case, load_own, load_random
 
 SIZE = Size(40, 56)
 SMALL = Size(32, 32)
@@ -32,8 +35,7 @@ def matrix():
         for target in plugins.names(TARGETS):
             if network == "adain-vgg16" and target != "onnx":
                 continue  # adain-vgg19's graph but for one convolution on either side
-            fast = (network, target) == ("adain-lite", "onnx")
-            yield pytest.param(network, target, marks=() if fast else pytest.mark.slow)
+            yield case(network, target, slow=(network, target) != ("adain-lite", "onnx"))
 
 
 def check_facts(fact) -> None:
@@ -42,7 +44,7 @@ def check_facts(fact) -> None:
     assert sum(fact.ops.values()) > 10
     # Gains of int8 recipes multiply the channels of most layers: those have no tensor of their own.
     assert fact.recipe or len(fact.layers) > 10
-    assert fact.peak_activation_bytes > 3 * SIZE.height * SIZE.width
+    assert fact.peak_activation_bytes > 3 * fact.size.height * fact.size.width
     assert fact.version
     assert all(risk.where and risk.reason and risk.remedy for risk in fact.risks)
     assert fact.quantization is None or fact.precision not in (Precision.FP32, Precision.FP16)
@@ -56,45 +58,37 @@ def check_facts(fact) -> None:
         assert (fact.recipe, fact.quality, fact.execution) == (None, None, None)
 
 
-def precisions_of(network: str) -> tuple[Precision, ...]:
-    """All for one network; for others floats: real weights are exported to int8 elsewhere."""
-    if network == "adain-lite":
-        return tuple(Precision)
-    return (Precision.FP32, Precision.FP16)
-
-
 @pytest.mark.parametrize(("network", "target"), list(matrix()))
-def test_every_network_exports_to_every_target_and_precision(
-    network, target, random_network, tmp_path, ungated
-):
-    # Random weights amplify rounding: what is checked is that it runs, not how well it paints.
-    precisions = tuple(p for p in find_target(target).precisions if p in precisions_of(network))
-    request = ExportRequest(
-        random_network(network), tmp_path / "a", (target,), precisions, sizes=(SIZE,),
-        allow_degraded=True,
-    )  # fmt: skip
-    exported = export(request)
-    manifest = exported.manifest
-    assert read_manifest(tmp_path / "a") == manifest
-    roles = request.network.default_roles
+def test_every_network_exports_to_every_target_and_precision(network, target, zoo):
+    """With trained weights where they are here: those cover the graphs of random ones."""
+    out = zoo.exported(network, target)
+    manifest, precisions = read_manifest(out), zoo.precisions(network, target)
     assert [(f.role, f.precision) for f in manifest.files] == [
-        (role, precision) for role in roles for precision in precisions
+        (role, precision) for role in zoo.network(network).default_roles for precision in precisions
     ]
     for fact in manifest.files:
         check_facts(fact)
-    assert list(exported.seconds) == [fact.path for fact in manifest.files]
-    assert min(exported.seconds.values()) > 0
-    parts = [p.relative_to(tmp_path / "a").as_posix() for p in (tmp_path / "a").rglob("*")]
-    files = {part for part in parts if (tmp_path / "a" / part).is_file()}
+    parts = [p.relative_to(out).as_posix() for p in out.rglob("*")]
+    files = {part for part in parts if (out / part).is_file()}
     assert all(manifest.holds(part) for part in files)
     assert set(manifest.known_paths()) <= set(parts)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("zoo-adain-vgg19")
+def test_a_network_of_its_full_width_has_the_graph_of_the_thin_one(zoo, random_network, tmp_path):
+    """The zoo's VGG networks have an eighth of the channels."""
+    thin = read_manifest(zoo.exported("adain-vgg19", "onnx")).files
+    network = random_network("adain-vgg19")
+    manifest = export(ExportRequest(network, tmp_path / "a", sizes=(SIZE,))).manifest
+    expected = [(f.role, f.ops) for f in thin if f.precision is Precision.FP32]
+    assert [(f.role, f.ops) for f in manifest.files] == expected
+    assert all(fact.worst.passed for fact in manifest.files)
 
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
     """Every target at its default precision, from one capture."""
-    from tests.conftest import load_random
-
     out, captured = tmp_path_factory.mktemp("own") / "a", []
     targets = plugins.names(TARGETS)
     request = ExportRequest(
@@ -112,6 +106,8 @@ def test_all_targets_come_from_one_capture(own):
     manifest = exported.manifest
     assert captured == [Role.ENCODE]
     assert len(manifest.programs) == len(manifest.probes) == 1
+    assert list(exported.seconds) == [fact.path for fact in manifest.files]
+    assert min(exported.seconds.values()) > 0
     assert [fact.target for fact in manifest.files] == list(plugins.names(TARGETS))
     precisions = {fact.target: fact.precision for fact in manifest.files}
     assert precisions == {t: find_target(t).default_precision for t in plugins.names(TARGETS)}
@@ -171,15 +167,19 @@ def test_a_target_that_is_not_installed(random_network, tmp_path, monkeypatch):
 
 
 def test_one_package_takes_several_sizes(random_network, tmp_path):
+    from styleexport.runtime_bench.coreml_program.package import read_package
     from styleexport.runtime_bench.runners._runner import RunOptions
     from styleexport.runtime_bench.runners.coreml_reference import RUNNER
-    from styleexport.runtime_bench.runners.coreml_reference._package import read_package
 
     network, sizes = random_network("adain-lite"), (SMALL, Size(32, 48), Size(48, 40))
     request = ExportRequest(
-        network, tmp_path / "a", ("coreml",), (Precision.FP32,), sizes=sizes,
+        network,
+        tmp_path / "a",
+        ("coreml",),
+        (Precision.FP32,),
+        sizes=sizes,
         sizing=Sizing.ENUMERATED,
-    )  # fmt: skip
+    )
     manifest = export(request).manifest
     assert [fact.path for fact in manifest.files] == [
         f"adain-lite_{role}_enumerated_fp32.mlpackage" for role in ("encode", "transform")
@@ -206,14 +206,17 @@ def test_one_package_takes_several_sizes(random_network, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_same_network_gives_the_same_bytes(random_network, tmp_path, ungated):
+def test_the_same_network_gives_the_same_bytes(tmp_path):
     found = []
     for name in ("a", "b"):
         request = ExportRequest(
-            random_network("adain-lite"), tmp_path / name, plugins.names(TARGETS),
-            (Precision.FP16, Precision.INT8, Precision.PALETTE4), roles=(Role.ENCODE,),
-            sizes=(SMALL,), allow_degraded=True,
-        )  # fmt: skip
+            load_own(Painter()),
+            tmp_path / name,
+            plugins.names(TARGETS),
+            (Precision.FP16, Precision.INT8, Precision.PALETTE8),
+            sizes=(SMALL,),
+            allow_degraded=True,
+        )
         export(request)
         found.append(
             {
@@ -253,15 +256,15 @@ def test_files_are_self_contained_and_state_their_opset(artifact):
         assert not any(item.external_data for item in model.graph.initializer)
 
 
-def test_fp16_keeps_float_inputs_and_outputs(random_network, tmp_path):
-    request = ExportRequest(
-        random_network("adain-lite"), tmp_path / "a", precisions=(Precision.FP16,), sizes=(SIZE,)
-    )
-    for fact in export(request).manifest.files:
-        session = ort.InferenceSession(str(tmp_path / "a" / fact.path))
+def test_fp16_keeps_float_inputs_and_outputs(zoo):
+    out = zoo.exported("adain-lite", "onnx")
+    files = [f for f in read_manifest(out).files if f.precision is Precision.FP16]
+    assert len(files) == 2
+    for fact in files:
+        session = ort.InferenceSession(str(out / fact.path))
         values = [*session.get_inputs(), *session.get_outputs()]
         assert {value.type for value in values} == {"tensor(float)"}
-        weights = onnx.load(tmp_path / "a" / fact.path).graph.initializer
+        weights = onnx.load(out / fact.path).graph.initializer
         big = [item for item in weights if np.prod(item.dims) > 100]
         assert {item.data_type for item in big} == {onnx.TensorProto.FLOAT16}
 
@@ -287,7 +290,7 @@ def test_a_dynamic_file_is_proven_at_four_sizes(random_network, tmp_path):
 
 
 def test_a_file_that_differs_is_rejected_and_its_report_kept(random_network, tmp_path, monkeypatch):
-    monkeypatch.setitem(parity.ALLOWED_DB, Precision.FP32, 500.0)
+    monkeypatch.setitem(ALLOWED_DB, Precision.FP32, 500.0)
     out = tmp_path / "a"
     with pytest.raises(ParityFailure, match=r"psnr .* measured with onnxruntime, at least 500"):
         export(ExportRequest(random_network("adain-lite"), out, sizes=(SIZE,)))
@@ -304,7 +307,7 @@ def test_the_worst_file_is_named_with_its_float32_figure(own, tmp_path, monkeypa
     bad = msgspec.structs.replace(coreml, parity=(low,))
     manifest = msgspec.structs.replace(exported.manifest, files=(bad,))
     with pytest.raises(ParityFailure, match=r"psnr 20.0 dB .*\(99.5 dB with all in float32\)"):
-        gates.reject(tmp_path / "a", manifest, [bad])
+        gates.raise_parity_failure(tmp_path / "a", manifest, [bad])
     report = json.loads((tmp_path / "a.rejected.json").read_bytes())
     assert report["files"][0]["parity"][0]["float32_db"] == 99.5
 

@@ -1,76 +1,42 @@
-"""`make ios-check`: what it passes, what it must not, and what it says where it cannot look."""
+"""`make ios-check`: the faults it finds, and its output where a tool is missing."""
 
 from __future__ import annotations
 
 import importlib.util
 import plistlib
 import re
+import shutil
 import stat
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from ios_harness.check import (
+from styleexport.core.manifest import read_manifest
+from styleexport.runtime_bench.contract.job import PlanFact, job_cells, new_job
+from styleexport.runtime_bench.contract.latency import report_from_json
+from styleexport.runtime_bench.phones import answer
+from styleexport.runtime_bench.runners.coreml import UNITS
+from tools.ios_check import (
     __main__,
     compiler,
-    contract_keys,
     debian_swift,
     info_plist,
     project,
     sources,
     syntax,
 )
-from styleexport.core.manifest import read_manifest
-from styleexport.runtime_bench.job import PlanFact, new_job, wishes
-from styleexport.runtime_bench.phones import answer
-from styleexport.runtime_bench.runners.coreml import UNITS
 
 HARNESS = sources.HARNESS
-ARTIFACT = sources.ROOT / "tests" / "contract" / "artifacts" / "colour-transfer"
+CONTRACT = sources.ROOT / "tests" / "contract"
+ARTIFACT = CONTRACT / "artifacts" / "colour-transfer"
 
 
 def _program(path: Path, script: str) -> str:
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return str(path)
-
-
-def test_swift_has_the_fields_and_values_of_the_schemas():
-    outcome = contract_keys.check()
-    assert outcome.status == "passed", outcome.lines
-    assert int(outcome.lines[0].split()[0]) > 30
-
-
-def test_a_field_that_only_one_side_has_is_found(monkeypatch):
-    structs = sources.keyed_structs()
-    keys = dict(structs["CellFact"].keys)
-    keys["speed"] = keys.pop("rounds_ns")
-    structs["CellFact"] = replace(structs["CellFact"], keys=keys)
-    del structs["ThermalFact"]
-    monkeypatch.setattr(contract_keys, "keyed_structs", lambda: structs)
-    lines = contract_keys.check().lines
-    assert "CellFact.rounds_ns is missing in Swift" in lines
-    assert "CellFact.speed is not in latency.schema.json" in lines
-    assert "latency: no Swift struct ThermalFact" in lines
-
-
-def test_a_field_that_the_reader_treats_otherwise_is_found(monkeypatch):
-    structs = sources.keyed_structs()
-    fact = structs["SizeFact"]
-    structs["SizeFact"] = replace(fact, required=fact.required - {"height"})
-    monkeypatch.setattr(contract_keys, "keyed_structs", lambda: structs)
-    assert "SizeFact.height must be insisted on by the reader" in contract_keys.check().lines
-
-
-def test_a_value_that_swift_does_not_know_is_found(monkeypatch):
-    enums = sources.text_enums()
-    enums["CellStatus"] -= {"wrong"}
-    monkeypatch.setattr(contract_keys, "text_enums", lambda: enums)
-    (line,) = contract_keys.check().lines
-    assert line.startswith("CellFact.status: CellStatus has ['failed', ")
 
 
 def test_compute_units_are_those_of_the_desktop():
@@ -122,7 +88,7 @@ def test_the_project_and_the_plist_fit():
             lambda p: p["targets"]["StyleExport"]["settings"]["base"].update(
                 PRODUCT_BUNDLE_IDENTIFIER="org.other"
             ),
-            "the host starts org.styleexport.harness",
+            "the host launches org.styleexport.harness",
         ),
         (
             lambda p: p["targets"]["StyleExport"]["dependencies"][0].update(product="Other"),
@@ -134,11 +100,11 @@ def test_the_project_and_the_plist_fit():
 )
 def test_a_project_that_does_not_fit_is_found(change, fault):
     yaml = pytest.importorskip("yaml")
-    found = yaml.safe_load((HARNESS / "project.yml").read_text())
+    spec = yaml.safe_load((HARNESS / "project.yml").read_text())
     manifest = (HARNESS / "Package.swift").read_text()
-    assert list(project.faults(found, manifest)) == []
-    change(found)
-    assert any(fault in line for line in project.faults(found, manifest))
+    assert list(project.faults(spec, manifest)) == []
+    change(spec)
+    assert any(fault in line for line in project.faults(spec, manifest))
 
 
 def test_a_plist_that_asks_for_more_is_found():
@@ -166,12 +132,15 @@ def test_another_program_that_is_called_swift_is_not_taken(tmp_path, monkeypatch
     [
         ("echo 'Executed 57 tests, with 0 failures (0 unexpected)'", "passed", "57 tests passed"),
         ("echo '/a.swift:1:2: error: no such type'; exit 1", "failed", "no such type"),
-        ("echo '/a.swift:1:2: warning: unused'; echo 'Executed 1 test, with 0 failures'",
-         "failed", "unused"),
+        (
+            "echo '/a.swift:1:2: warning: unused'; echo 'Executed 1 test, with 0 failures'",
+            "failed",
+            "unused",
+        ),
         ("echo nothing", "failed", "no test was run"),
     ],
-)  # fmt: skip
-def test_what_the_compiler_says_is_taken_as_it_is(tmp_path, script, status, line):
+)
+def test_errors_warnings_and_missing_tests_fail_the_check(tmp_path, script, status, line):
     outcome = compiler.check_tests(_program(tmp_path / "swift", script), tmp_path)
     assert outcome.status == status
     assert line in outcome.lines[0]
@@ -180,9 +149,9 @@ def test_what_the_compiler_says_is_taken_as_it_is(tmp_path, script, status, line
 def test_without_a_compiler_it_passes_and_says_so(monkeypatch, capsys):
     monkeypatch.setattr(compiler, "swift", lambda: None)
     assert __main__.main() == 0
-    said = capsys.readouterr().out
-    assert "swift test: not possible here\n  no Swift compiler: nothing was compiled." in said
-    assert "Never run by the project: the app" in said
+    output = capsys.readouterr().out
+    assert "swift test: not possible here\n  no Swift compiler: nothing was compiled." in output
+    assert "Not covered by any of these: running the app" in output
 
 
 def test_a_failure_is_the_exit_code(monkeypatch):
@@ -202,39 +171,58 @@ def test_a_launcher_is_a_shell_script(tmp_path):
 def swift():
     program = compiler.swift()
     if program is None:
-        pytest.skip(compiler.NONE)
+        pytest.skip(compiler.NO_COMPILER)
     return program
 
 
-def _bench(swift: str, *arguments: str) -> bytes:
-    """Return the report of the command line, which computes nothing."""
-    done = subprocess.run(
-        [
-            swift, "run", "--package-path", str(HARNESS), "--scratch-path", str(__main__.SCRATCH),
-            "styleharness", "bench", str(ARTIFACT), "--fake", *arguments,
-        ],
-        capture_output=True, check=True, timeout=600, cwd=HARNESS,
-    )  # fmt: skip
-    return done.stdout
+def test_a_build_is_reused_until_a_source_changes(tmp_path, monkeypatch):
+    digests = iter(("a", "a", "b"))
+    monkeypatch.setattr(compiler, "package_digest", lambda: next(digests))
+    assert not compiler.is_built(tmp_path)
+    program = _program(tmp_path / "swift", "echo 'Executed 1 test, with 0 failures'")
+    assert compiler.check_tests(program, tmp_path).status == "passed"
+    assert compiler.is_built(tmp_path)
+    assert not compiler.is_built(tmp_path)
 
 
 @pytest.mark.slow
-def test_a_job_of_the_host_is_answered_as_the_host_wants_it(swift):
+def test_the_report_of_a_job_is_the_one_that_the_host_expects(swift):
     scratch = __main__.SCRATCH / "jobs"
     scratch.mkdir(parents=True, exist_ok=True)
-    asked = tuple(
+    cells = tuple(
         msgspec.structs.replace(wish, runner="ios", requested={"units": units})
-        for wish in wishes(read_manifest(ARTIFACT), (".mlpackage",))
+        for wish in job_cells(read_manifest(ARTIFACT), (".mlpackage",))
         for units in ("all", "cpu")
     )
     plan = PlanFact(rounds=2, seconds=0.001, min_samples=2, warm_up_seconds=0.01)
-    job = new_job(asked, plan, nonce="0123456789abcdef", command="styleexport bench x --runner ios")
-    (scratch / "job.json").write_bytes(msgspec.json.encode(job))
-    report = answer.report_of(
-        _bench(swift, "--job", str(scratch / "job.json")), job, "ios", "the command line"
+    job = new_job(cells, plan, nonce="0123456789abcdef", command="styleexport bench x --runner ios")
+    path, report_path = scratch / "job.json", scratch / "report.json"
+    path.write_bytes(msgspec.json.encode(job))
+    command = ("styleharness", "bench", str(ARTIFACT), "--fake", "--job", str(path))
+    code, output = compiler.run_package(
+        swift, "run", __main__.SCRATCH, *command, "-o", str(report_path)
     )
-    assert [cell.status for cell in report.cells] == ["measured"] * len(asked)
-    assert [cell.requested for cell in report.cells] == [wish.requested for wish in asked]
+    assert code == 0, output
+    report = answer.report_of(report_path.read_bytes(), job, "ios", "the command line")
+    assert [cell.status for cell in report.cells] == ["measured"] * len(cells)
+    assert [cell.requested for cell in report.cells] == [wish.requested for wish in cells]
     assert all(len(cell.rounds_ns) == 2 for cell in report.cells)
     assert (report.command, report.harness.version) == (job.command, job.version)
     assert {cell.effective["engine"] for cell in report.cells} == {"fake"}
+
+
+@pytest.mark.slow
+def test_swift_and_python_read_the_reports_of_each_other(swift):
+    exchange = __main__.SCRATCH / "exchange"
+    shutil.rmtree(exchange, ignore_errors=True)
+    if compiler.EXCHANGE_FOLDER.is_dir():
+        shutil.copytree(compiler.EXCHANGE_FOLDER, exchange)
+    original = (CONTRACT / "reports" / "phone.json").read_bytes()
+    (exchange / "python").mkdir(parents=True, exist_ok=True)
+    (exchange / "python" / "report.json").write_bytes(report_from_json(original, "").encoded())
+    code, output = compiler.run_package(
+        swift, "test", __main__.SCRATCH, "--filter", "ExchangeTests", exchange=exchange
+    )
+    assert code == 0 and "Executed 2 tests, with 0 failures" in output, output
+    written = (exchange / "swift" / "report.json").read_bytes()
+    assert report_from_json(written, "swift") == report_from_json(original, "fixture")

@@ -11,16 +11,14 @@ import pytest
 
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
+from styleexport.core.psnr import EQUAL_DB, psnr_db
+from styleexport.core.thresholds import ROUNDED_DB
 from styleexport.core.types import Role
 from styleexport.runtime_bench import parity
-from styleexport.runtime_bench.onnx_macs import integer_mac_share, macs_by_node
-from styleexport.runtime_bench.parity import (
-    EQUAL_DB,
-    ROUNDED_DB,
-    check_file,
-    psnr_db,
-    read_probe,
-)
+from styleexport.runtime_bench.bench.probe_check import repeated
+from styleexport.runtime_bench.execution.onnx_profile import integer_mac_share
+from styleexport.runtime_bench.formats._onnx_macs import macs_by_node
+from styleexport.runtime_bench.parity import check_file, measure_parity, read_probe
 from styleexport.runtime_bench.runners._runner import (
     RunOptions,
     find_runner,
@@ -28,6 +26,73 @@ from styleexport.runtime_bench.runners._runner import (
     runners_for,
 )
 from styleexport.runtime_bench.runners.onnxruntime import OnnxRuntime
+
+
+@pytest.fixture
+def transform(artifact):
+    """The manifest entry of a file, and the tensors of its probe."""
+    manifest = read_manifest(artifact)
+    fact = next(f for f in manifest.files if "transform_64x96" in f.path)
+    probe = next(p for p in manifest.probes if "transform_64x96" in p.path)
+    return fact, read_probe(artifact, probe)
+
+
+def parity_of(run, fact, *probes):
+    return measure_parity(run, fact, probes, label="a.onnx", runner="fake", allowed_db=30.0)
+
+
+def test_every_picture_of_a_batch_counts(transform):
+    fact, probe = transform
+    batch = repeated(probe, 2)
+
+    def run(inputs):
+        assert list(inputs) == [item.name for item in fact.inputs]
+        output = batch["image"].copy()
+        output[1] += 0.1
+        return output
+
+    found = parity_of(run, fact, batch)
+    assert found.measured_db == pytest.approx(23.01, abs=0.01)
+    assert not found.passed
+    assert found.max_abs_error == pytest.approx(0.1)
+
+
+def test_the_worst_probe_counts(transform):
+    fact, probe = transform
+    outputs = iter([probe["image"], probe["image"] + np.float32(0.01), probe["image"]])
+    found = parity_of(lambda _: next(outputs), fact, probe, probe, probe)
+    assert (found.probes, found.measured_db) == (3, pytest.approx(40.0, abs=0.01))
+    assert (found.runner, found.allowed_db, found.passed) == ("fake", 30.0, True)
+
+
+def test_what_is_not_finite_does_not_pass(transform):
+    fact, probe = transform
+    found = parity_of(lambda _: np.full_like(probe["image"], np.nan), fact, probe)
+    assert (found.measured_db, found.passed) == (0.0, False)
+
+
+def test_another_shape_is_named(transform):
+    fact, probe = transform
+    turned = probe["image"].transpose(0, 1, 3, 2)
+    with pytest.raises(
+        BadArtifact, match=r"a\.onnx returned \[1, 3, 96, 64\], expected \[1, 3, 64, 96\]"
+    ):
+        parity_of(lambda _: turned, fact, probe)
+
+
+def test_a_damaged_probe_is_named(artifact, tmp_path):
+    fact = read_manifest(artifact).probes[0]
+    (tmp_path / fact.path).parent.mkdir()
+    (tmp_path / fact.path).write_bytes(b"no")
+    with pytest.raises(BadArtifact, match=r"\.safetensors cannot be read"):
+        read_probe(tmp_path, fact)
+
+
+def test_a_probe_without_a_tensor_is_named(transform):
+    fact, probe = transform
+    del probe["style_code"]
+    with pytest.raises(BadArtifact, match=r"the probe of a\.onnx holds no style_code"):
+        parity_of(lambda _: probe["image"], fact, probe)
 
 
 def test_psnr_is_the_textbooks():

@@ -1,15 +1,23 @@
 import Foundation
 
-/// Where the app keeps things.
+/// Folders of the app.
 enum AppFolders {
-    /// The app's own folder, which paths of the host are below.
+    /// The app's container; paths that the host passes are relative to it.
     static let root = URL(filePath: NSHomeDirectory(), directoryHint: .isDirectory)
-    /// Artifacts that came with the app.
+    /// Artifacts in the app bundle.
     static let bundled = Bundle.main.resourceURL?.appending(path: "artifacts")
-    /// Artifacts that were imported or pushed.
+    /// Artifacts imported by the user or copied by the host.
     static let imported = URL.documentsDirectory.appending(path: "artifacts")
-    /// Reports that the host asked for, and fetches.
+    /// Reports of the host's jobs, which it fetches.
     static let reports = URL.documentsDirectory.appending(path: "reports")
-    /// Reports that were measured in the app; the Files app shows them.
+    /// Reports measured in the app, visible in the Files app.
     static let measured = URL.documentsDirectory.appending(path: "measured")
+}
+
+/// Version of the app, for its own reports.
+enum AppVersion {
+    static let name: String = {
+        let short = Bundle.main.infoDictionary?["CFBundleShortVersionString"] as? String
+        return "app \(short ?? "unknown")"
+    }()
 }

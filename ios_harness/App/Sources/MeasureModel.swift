@@ -3,7 +3,7 @@ import Observation
 import StyleHarness
 import StyleHarnessCoreML
 
-/// What the measure screen shows, and what was chosen on it.
+/// Model of the Measure screen: its settings, the measurement and its report.
 @MainActor
 @Observable
 final class MeasureModel {
@@ -11,79 +11,79 @@ final class MeasureModel {
     private(set) var report: LatencyReport?
     private(set) var file: URL?
     private(set) var progress = ""
-    private(set) var trouble: String?
+    private(set) var errorMessage: String?
     private(set) var isRunning = false
 
     var rounds = 5
-    var chosen: Set<ComputeUnits> = [.all, .cpu]
+    var selectedUnits: Set<ComputeUnits> = [.all, .cpu]
 
-    private let studio: Studio
-    private let stop = StopFlag()
+    private let service: InferenceService
+    private let cancellation = CancellationFlag()
 
-    init(artifact: Artifact, studio: Studio) {
+    init(artifact: Artifact, service: InferenceService) {
         self.artifact = artifact
-        self.studio = studio
+        self.service = service
     }
 
-    /// Whether files are measured with some units.
-    subscript(isChosen units: ComputeUnits) -> Bool {
-        get { chosen.contains(units) }
+    /// Whether files are measured on some compute units.
+    subscript(isSelected units: ComputeUnits) -> Bool {
+        get { selectedUnits.contains(units) }
         set {
             if newValue {
-                chosen.insert(units)
+                selectedUnits.insert(units)
             } else {
-                chosen.remove(units)
+                selectedUnits.remove(units)
             }
         }
     }
 
-    /// Measure every file with the chosen units.
+    /// Measure every file on the selected compute units.
     func run() async {
         guard !isRunning else { return }
         isRunning = true
-        stop.isRaised = false
+        cancellation.isCancelled = false
         defer { isRunning = false }
-        let stop = self.stop
+        let cancellation = self.cancellation
         let host = DeviceHost(
-            say: { line in Task { @MainActor [weak self] in self?.progress = line } },
-            isCancelled: { stop.isRaised }
+            progress: { line in Task { @MainActor [weak self] in self?.progress = line } },
+            isCancelled: { cancellation.isCancelled }
         )
         do {
             let job = try job()
-            let found = await studio.measure(job, in: artifact, host: host)
-            report = found
-            file = try Self.store(found)
-            (progress, trouble) = ("done", nil)
+            let report = await service.measure(job, in: artifact, host: host)
+            self.report = report
+            file = try Self.save(report)
+            (progress, errorMessage) = ("Done", nil)
         } catch {
-            trouble = error.localizedDescription
+            errorMessage = error.localizedDescription
         }
     }
 
-    /// End after the run that is under way.
+    /// Stop after the current inference.
     func cancel() {
-        stop.isRaised = true
+        cancellation.isCancelled = true
     }
 
     private func job() throws -> JobFact {
         let plan = PlanFact(rounds: rounds)
-        let jobs = ComputeUnits.allCases.filter(chosen.contains).map { units in
-            JobFact.own(
-                of: artifact.manifest, suffix: CoreMLEngine.suffix, version: AppVersion.name,
+        let jobs = ComputeUnits.allCases.filter(selectedUnits.contains).map { units in
+            JobFact.local(
+                for: artifact.manifest, suffix: CoreMLEngine.suffix, version: AppVersion.name,
                 settings: [ComputeUnits.setting: units.rawValue], plan: plan
             )
         }
         guard let first = jobs.first, !first.cells.isEmpty else {
             throw EngineError.failed(
-                "choose compute units; the artifact must hold \(CoreMLEngine.suffix) files"
+                "Select compute units; the artifact must have \(CoreMLEngine.suffix) files."
             )
         }
         return JobFact(
-            schemaVersion: first.schemaVersion, version: first.version, commit: nil,
-            nonce: first.nonce, command: first.command, plan: plan, cells: jobs.flatMap(\.cells)
+            version: first.version, commit: nil, nonce: first.nonce, command: first.command,
+            plan: plan, cells: jobs.flatMap(\.cells)
         )
     }
 
-    private static func store(_ report: LatencyReport) throws -> URL {
+    private static func save(_ report: LatencyReport) throws -> URL {
         let name = report.created.replacing(":", with: "")
         let url = AppFolders.measured.appending(path: "styleexport-\(name).json")
         try FileManager.default.createDirectory(
@@ -91,5 +91,16 @@ final class MeasureModel {
         )
         try report.encoded().write(to: url, options: .atomic)
         return url
+    }
+}
+
+/// Whether the user has stopped a measurement, shared with the thread that runs it.
+final class CancellationFlag: @unchecked Sendable {
+    private let lock = NSLock()
+    private var value = false
+
+    var isCancelled: Bool {
+        get { lock.withLock { value } }
+        set { lock.withLock { value = newValue } }
     }
 }

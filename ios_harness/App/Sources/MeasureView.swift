@@ -2,19 +2,19 @@ import StyleHarness
 import StyleHarnessCoreML
 import SwiftUI
 
-/// Choose units and rounds, measure, see every sample, share the report.
+/// The Measure screen: compute units, rounds, and the samples of the report.
 struct MeasureView: View {
     @State private var model: MeasureModel
 
-    init(artifact: Artifact, studio: Studio) {
-        _model = State(initialValue: MeasureModel(artifact: artifact, studio: studio))
+    init(artifact: Artifact, service: InferenceService) {
+        _model = State(initialValue: MeasureModel(artifact: artifact, service: service))
     }
 
     var body: some View {
         Form {
             Section("Compute units") {
                 ForEach(ComputeUnits.allCases) { units in
-                    Toggle(units.rawValue, isOn: $model[isChosen: units])
+                    Toggle(units.rawValue, isOn: $model[isSelected: units])
                 }
                 Stepper("\(model.rounds) rounds", value: $model.rounds, in: 1...20)
             }
@@ -25,8 +25,8 @@ struct MeasureView: View {
                 footer
             }
             if let report = model.report {
-                Section("Every inference") { SampleChart(cells: report.cells) }
-                Section("Files") { ForEach(report.cells, id: \.self, content: CellRow.init) }
+                Section("Latency of each inference") { SampleChart(cells: report.cells) }
+                Section("Results") { ForEach(report.cells, id: \.self, content: CellRow.init) }
             }
         }
         .onChange(of: model.isRunning) { _, isRunning in
@@ -40,15 +40,42 @@ struct MeasureView: View {
             Button("Stop", role: .cancel) { model.cancel() }
         } else {
             Button("Measure") { Task { await model.run() } }
-            if let file = model.file { ShareLink("Share the report", item: file) }
+            if let file = model.file { ShareLink("Share Report", item: file) }
         }
     }
 
     @ViewBuilder private var footer: some View {
-        if let trouble = model.trouble {
-            Text(trouble).foregroundStyle(.red)
+        if let errorMessage = model.errorMessage {
+            Text(errorMessage).foregroundStyle(.red)
         } else {
-            Text("Leave the phone alone, out of its case, and not on a charger.")
+            Text("For stable results take the phone out of its case, unplug it, and do not use it.")
         }
+    }
+}
+
+/// One cell of a report: its name and result.
+struct CellRow: View {
+    let cell: CellFact
+
+    var body: some View {
+        VStack(alignment: .leading) {
+            Text(cell.label)
+            Text(result).font(.footnote).foregroundStyle(.secondary)
+        }
+    }
+
+    private var result: String {
+        guard cell.status == .measured else { return "\(cell.status.rawValue): \(cell.message)" }
+        let parity = cell.parity.map { "\($0.measuredDb) dB on the probe" } ?? ""
+        return "\(cell.samplesNs.count) samples, \(parity)"
+    }
+}
+
+extension CellFact {
+    /// Short name for the screen.
+    var label: String {
+        let units = requested[ComputeUnits.setting] ?? ComputeUnits.all.rawValue
+        return "\(subject.role.rawValue) \(size.height)×\(size.width) "
+            + "\(subject.precision.rawValue), \(units)"
     }
 }

@@ -4,66 +4,66 @@ import Observation
 import StyleHarness
 import StyleHarnessCoreML
 
-/// What the paint screen shows, and what was chosen on it.
+/// Model of the Paint screen: its settings and the painting.
 @MainActor
 @Observable
 final class PaintModel {
     let artifact: Artifact
-    private(set) var kinds: StyleKinds?
+    private(set) var styleInputs: StyleInputs?
     private(set) var painted: PaintedImage?
-    private(set) var trouble: String?
+    private(set) var errorMessage: String?
     private(set) var isBusy = false
 
     var photo: ImagePhoto?
     var stylePicture: ImagePhoto?
-    var first: String?
-    var second: String?
-    /// Share of the second style, 0..1.
+    var firstStyle: String?
+    var secondStyle: String?
+    /// Weight of the second style, 0..1.
     var blend = 0.0
     var strength = 1.0
     var isTiled = false
     var units = ComputeUnits.all
 
-    private let studio: Studio
+    private let service: InferenceService
     private var isStale = false
 
-    init(artifact: Artifact, studio: Studio) {
+    init(artifact: Artifact, service: InferenceService) {
         self.artifact = artifact
-        self.studio = studio
+        self.service = service
     }
 
     /// Names of the packed styles.
-    var names: [String] { (kinds?.codes.keys).map { $0.sorted() } ?? [] }
+    var names: [String] { (styleInputs?.codes.keys).map { $0.sorted() } ?? [] }
 
-    /// Learn what the artifact takes as a style.
+    /// Load the style inputs of the artifact.
     func load() async {
         do {
-            let kinds = try await studio.styleKinds(of: artifact)
-            self.kinds = kinds
-            first = first ?? names.first
+            let styleInputs = try await service.styleInputs(of: artifact)
+            self.styleInputs = styleInputs
+            firstStyle = firstStyle ?? names.first
         } catch {
-            trouble = error.localizedDescription
+            errorMessage = error.localizedDescription
         }
     }
 
-    /// Take a picture file as the photo, or as the style.
-    func take(_ data: Data?, asStyle: Bool) async {
+    /// Use a picture file as the photo or as the style, and paint.
+    func use(_ data: Data?, asStyle: Bool) async {
         guard let data else { return }
         do {
             let picture = try await Task.detached { try ImagePhoto(data: data) }.value
             if asStyle {
                 stylePicture = picture
-                first = nil
+                firstStyle = nil
             } else {
                 photo = picture
             }
             await paint()
         } catch {
-            trouble = error.localizedDescription
+            errorMessage = error.localizedDescription
         }
     }
 
-    /// Paint what is chosen; while a painting is made, only the last of further calls counts.
+    /// Paint with the current settings; calls during a painting are merged into one repetition.
     func paint() async {
         guard !isBusy else {
             isStale = true
@@ -84,25 +84,27 @@ final class PaintModel {
         options.isTiled = isTiled
         options.settings = [ComputeUnits.setting: units.rawValue]
         do {
-            painted = try await studio.paint(
+            painted = try await service.paint(
                 photo, with: artifact, style: try style(), options: options
             )
-            trouble = nil
+            errorMessage = nil
         } catch {
-            trouble = error.localizedDescription
+            errorMessage = error.localizedDescription
         }
     }
 
     private func style() throws -> StyleChoice {
-        if kinds?.hasItsOwn ?? false { return .own }
-        guard let codes = kinds?.codes, let first, let one = codes[first] else {
-            guard let stylePicture else { throw EngineError.failed("choose a style") }
+        if styleInputs?.isFixedStyle ?? false { return .fixed }
+        guard let codes = styleInputs?.codes, let firstStyle, let first = codes[firstStyle] else {
+            guard let stylePicture else { throw EngineError.failed("Choose a style.") }
             return .picture(stylePicture)
         }
-        guard let second, let other = codes[second], blend > 0 else { return .code(one) }
-        guard let mixed = StyleBlend.blended([one, other], weights: [1 - blend, blend]) else {
-            throw EngineError.failed("these styles cannot be blended")
+        guard let secondStyle, let second = codes[secondStyle], blend > 0 else {
+            return .code(first)
         }
-        return .code(mixed)
+        guard let blended = StyleBlend.blended([first, second], weights: [1 - blend, blend]) else {
+            throw EngineError.failed("These styles cannot be blended.")
+        }
+        return .code(blended)
     }
 }

@@ -3,15 +3,15 @@ import StyleHarness
 import StyleHarnessCoreML
 import SwiftUI
 
-/// Choose a style and a photo, or the camera; see the painting; share it.
+/// The Paint screen: photo or camera, style, settings, and the painting.
 struct PaintView: View {
     @State private var model: PaintModel
     @State private var camera = CameraModel()
     @State private var photoItem: PhotosPickerItem?
     @State private var styleItem: PhotosPickerItem?
 
-    init(artifact: Artifact, studio: Studio) {
-        _model = State(initialValue: PaintModel(artifact: artifact, studio: studio))
+    init(artifact: Artifact, service: InferenceService) {
+        _model = State(initialValue: PaintModel(artifact: artifact, service: service))
     }
 
     var body: some View {
@@ -23,7 +23,7 @@ struct PaintView: View {
             }
             Section("Photo") { sources }
             StyleSection(model: model, styleItem: $styleItem)
-            Section("How") { settings }
+            Section("Settings") { settings }
         }
         .task { await model.load() }
         .onChange(of: photoItem) { _, item in
@@ -39,12 +39,12 @@ struct PaintView: View {
             Image(decorative: painted.image, scale: 1)
                 .resizable()
                 .scaledToFit()
-                .accessibilityLabel("The painting")
+                .accessibilityLabel("Painting")
             share(painted)
         } else if model.isBusy {
-            ProgressView("painting …")
+            ProgressView("Painting…")
         } else {
-            Text("Choose a photo, or the camera.").foregroundStyle(.secondary)
+            Text("Choose a photo or use the camera.").foregroundStyle(.secondary)
         }
     }
 
@@ -54,8 +54,8 @@ struct PaintView: View {
     }
 
     @ViewBuilder private var caption: some View {
-        if let trouble = model.trouble ?? camera.trouble {
-            Text(trouble).foregroundStyle(.red)
+        if let errorMessage = model.errorMessage ?? camera.errorMessage {
+            Text(errorMessage).foregroundStyle(.red)
         } else if let painting = model.painted?.painting {
             let units = painting.effective[ComputeUnits.setting] ?? "unknown"
             let size = painting.picture.size
@@ -67,8 +67,8 @@ struct PaintView: View {
     }
 
     @ViewBuilder private var sources: some View {
-        PhotosPicker("Photo …", selection: $photoItem, matching: .images)
-        Button(camera.isRunning ? "Stop the camera" : "Use the camera") {
+        PhotosPicker("Choose Photo…", selection: $photoItem, matching: .images)
+        Button(camera.isRunning ? "Stop Camera" : "Use Camera") {
             if camera.isRunning {
                 camera.stop()
             } else {
@@ -85,13 +85,13 @@ struct PaintView: View {
             Slider(value: $model.strength, in: 0...1) { isMoving in
                 if !isMoving { repaint() }
             }
-            .accessibilityLabel("Strength of the style")
+            .accessibilityLabel("Style strength")
         }
         Picker("Compute units", selection: $model.units) {
             ForEach(ComputeUnits.allCases) { Text($0.rawValue).tag($0) }
         }
         .onChange(of: model.units) { repaint() }
-        Toggle("Larger, in tiles (seams may show)", isOn: $model.isTiled)
+        Toggle("Full size, in tiles (seams may show)", isOn: $model.isTiled)
             .onChange(of: model.isTiled) { repaint() }
     }
 
@@ -103,7 +103,7 @@ struct PaintView: View {
         guard let item else { return }
         Task {
             let data = try? await item.loadTransferable(type: Data.self)
-            await model.take(data, asStyle: asStyle)
+            await model.use(data, asStyle: asStyle)
         }
     }
 }

@@ -1,16 +1,16 @@
 import StyleHarness
 import SwiftUI
 
-/// Choose an artifact, then paint or measure.
+/// The main screen: artifact menu, and tabs to paint and to measure.
 struct RootView: View {
-    @Bindable var library: ArtifactLibrary
-    @State private var studio = Studio()
+    @Bindable var library: ArtifactLibraryModel
+    @State private var service = InferenceService()
     @State private var isPicking = false
 
     var body: some View {
         NavigationStack {
             Group {
-                if let artifact = library.chosen {
+                if let artifact = library.selected {
                     workspace(for: artifact)
                 } else {
                     empty
@@ -27,9 +27,9 @@ struct RootView: View {
 
     private func workspace(for artifact: Artifact) -> some View {
         TabView {
-            PaintView(artifact: artifact, studio: studio)
+            PaintView(artifact: artifact, service: service)
                 .tabItem { Label("Paint", systemImage: "paintbrush") }
-            MeasureView(artifact: artifact, studio: studio)
+            MeasureView(artifact: artifact, service: service)
                 .tabItem { Label("Measure", systemImage: "stopwatch") }
         }
         .id(artifact.folder)
@@ -37,24 +37,24 @@ struct RootView: View {
 
     private var empty: some View {
         ContentUnavailableView {
-            Label("No artifact", systemImage: "shippingbox")
+            Label("No Artifact", systemImage: "shippingbox")
         } description: {
-            Text(library.trouble ?? "Import a folder that `styleexport coreml` has written.")
+            Text(library.errorMessage ?? "Import a folder that `styleexport coreml` has exported.")
         } actions: {
-            Button("Import …") { isPicking = true }
+            Button("Import…") { isPicking = true }
         }
     }
 
     private var artifactMenu: some ToolbarContent {
         ToolbarItem(placement: .primaryAction) {
             Menu {
-                Picker("Artifact", selection: $library.chosen) {
+                Picker("Artifact", selection: $library.selected) {
                     ForEach(library.artifacts, id: \.folder) { artifact in
                         Text(artifact.name).tag(Optional(artifact))
                     }
                 }
-                Button("Import …") { isPicking = true }
-                if let trouble = library.trouble { Text(trouble) }
+                Button("Import…") { isPicking = true }
+                if let errorMessage = library.errorMessage { Text(errorMessage) }
             } label: {
                 Label("Artifacts", systemImage: "shippingbox")
             }

@@ -2,7 +2,7 @@ import Charts
 import StyleHarness
 import SwiftUI
 
-/// Every sample of the measured cells, a dot each; for looking, the report is what counts.
+/// Dot plot of the samples of all measured cells; long series are thinned, the report is complete.
 struct SampleChart: View {
     private struct Dot: Identifiable {
         let id: Int
@@ -10,7 +10,7 @@ struct SampleChart: View {
         let milliseconds: Double
     }
 
-    private static let mostDots = 300
+    private static let maxDotsPerCell = 300
 
     let cells: [CellFact]
 
@@ -22,7 +22,7 @@ struct SampleChart: View {
             .symbolSize(12)
             .opacity(0.5)
         }
-        .chartXAxisLabel("milliseconds")
+        .chartXAxisLabel("Milliseconds")
         .chartXScale(domain: .automatic(includesZero: true))
         .frame(height: 60 + 60 * Double(labels.count))
     }
@@ -39,7 +39,7 @@ struct SampleChart: View {
     }
 
     private func thinned(_ samples: [Int]) -> [Int] {
-        let step = max(1, samples.count / Self.mostDots)
+        let step = max(1, samples.count / Self.maxDotsPerCell)
         return stride(from: 0, to: samples.count, by: step).map { samples[$0] }
     }
 }

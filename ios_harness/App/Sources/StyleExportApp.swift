@@ -1,14 +1,14 @@
 import SwiftUI
 
-/// The app: paint with an artifact's files, or measure them.
+/// The app: stylizes photos with the files of an artifact, and measures them.
 @main
 struct StyleExportApp: App {
-    @State private var library = ArtifactLibrary()
+    @State private var library = ArtifactLibraryModel()
 
     var body: some Scene {
         WindowGroup {
-            if let order = LaunchOrder(arguments: ProcessInfo.processInfo.arguments) {
-                ErrandView(order: order)
+            if let arguments = LaunchArguments(ProcessInfo.processInfo.arguments) {
+                JobView(arguments: arguments)
             } else {
                 RootView(library: library)
             }

@@ -1,28 +1,28 @@
 import PhotosUI
 import SwiftUI
 
-/// The style: packed ones with a slider between two of them, or a picture.
+/// Choice of the style: one packed style, a blend of two, or a picture.
 struct StyleSection: View {
     @Bindable var model: PaintModel
     @Binding var styleItem: PhotosPickerItem?
 
     var body: some View {
-        if let kinds = model.kinds, !kinds.hasItsOwn {
+        if let inputs = model.styleInputs, !inputs.isFixedStyle {
             Section("Style") {
                 if !model.names.isEmpty {
-                    picker("Style", selection: $model.first)
-                    picker("Blend with", selection: $model.second)
+                    picker("Style", selection: $model.firstStyle)
+                    picker("Blend with", selection: $model.secondStyle)
                 }
-                if model.first != nil && model.second != nil {
+                if model.firstStyle != nil && model.secondStyle != nil {
                     LabeledContent("Blend") {
                         Slider(value: $model.blend, in: 0...1) { isMoving in
                             if !isMoving { repaint() }
                         }
-                        .accessibilityLabel("Share of the second style")
+                        .accessibilityLabel("Weight of the second style")
                     }
                 }
-                if kinds.takesPictures {
-                    PhotosPicker("Style picture …", selection: $styleItem, matching: .images)
+                if inputs.acceptsPictures {
+                    PhotosPicker("Choose Style Picture…", selection: $styleItem, matching: .images)
                 }
             }
         }
@@ -30,7 +30,7 @@ struct StyleSection: View {
 
     private func picker(_ title: String, selection: Binding<String?>) -> some View {
         Picker(title, selection: selection) {
-            Text("none").tag(String?.none)
+            Text("None").tag(String?.none)
             ForEach(model.names, id: \.self) { Text($0).tag(Optional($0)) }
         }
         .onChange(of: selection.wrappedValue) { repaint() }

@@ -8,12 +8,12 @@ import XCTest
 /// Time and memory of one painting on this device, with the artifact in the app's bundle.
 final class PaintPerformanceTests: XCTestCase {
     func testOnePainting() async throws {
-        let shelf = ArtifactShelf(bundled: AppFolders.bundled, imported: AppFolders.imported)
-        guard let artifact = shelf.artifacts().first else {
+        let store = ArtifactStore(bundled: AppFolders.bundled, imported: AppFolders.imported)
+        guard let artifact = store.artifacts().first else {
             throw XCTSkip("no artifact: `styleexport harness sync ARTIFACT --into ios` bundles one")
         }
-        let job = JobFact.own(
-            of: artifact.manifest, suffix: CoreMLEngine.suffix, version: AppVersion.name
+        let job = JobFact.local(
+            for: artifact.manifest, suffix: CoreMLEngine.suffix, version: AppVersion.name
         )
         let engine = await CoreMLEngine.prepared(for: job.cells, in: artifact, isTimed: false)
         let painter = Painter(artifact: artifact, engine: engine, suffix: CoreMLEngine.suffix)
@@ -34,7 +34,7 @@ final class PaintPerformanceTests: XCTestCase {
     private func style(
         of artifact: Artifact, painter: Painter, photo: ImagePhoto
     ) throws -> StyleChoice {
-        if painter.hasStyleOfItsOwn { return .own }
+        if painter.isFixedStyle { return .fixed }
         if let code = try artifact.styleCodes().values.first { return .code(code.values) }
         return .picture(photo)
     }

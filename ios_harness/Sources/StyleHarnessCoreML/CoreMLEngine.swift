@@ -3,39 +3,39 @@ import CoreML
 import Foundation
 import StyleHarness
 
-/// Core ML: runs .mlpackage folders that were compiled beforehand.
+/// Core ML as an engine for .mlpackage files, which are compiled before they are opened.
 public struct CoreMLEngine: Engine {
-    /// The suffix of the files that it runs.
+    /// File name extension of the files that it runs.
     public static let suffix = ".mlpackage"
 
     private let prepared: [PreparedModel.Key: Result<PreparedModel, EngineError>]
 
-    /// Compile all files of some wishes.
+    /// Return an engine with the files of all cells compiled.
     ///
-    /// A file that cannot be compiled is no error here; its wish fails when it is opened.
+    /// A file that cannot be compiled does not throw here, but when it is opened.
     ///
     /// - Parameters:
-    ///   - isTimed: whether to compile, and to time it, even what was compiled before, and to ask
-    ///     where operations will run: for measuring, not for painting.
-    ///   - say: is told how far the work is.
+    ///   - isTimed: whether to ignore the cache, time the compilation and query the placement, as
+    ///     for a measurement.
+    ///   - progress: receives a line per file.
     public static func prepared(
-        for wishes: [CellWish], in artifact: Artifact, isTimed: Bool,
-        say: @Sendable (String) -> Void = { _ in }
+        for cells: [JobCell], in artifact: Artifact, isTimed: Bool,
+        progress: @Sendable (String) -> Void = { _ in }
     ) async -> CoreMLEngine {
         let compiler = ModelCompiler()
         var prepared: [PreparedModel.Key: Result<PreparedModel, EngineError>] = [:]
         var compiled: [String: CompiledModel] = [:]
-        for wish in wishes where wish.subject.path.hasSuffix(suffix) {
-            let path = wish.subject.path
-            guard let units = try? ComputeUnits(requested: wish.requested) else { continue }
+        for cell in cells where cell.subject.path.hasSuffix(suffix) {
+            let path = cell.subject.path
+            guard let units = try? ComputeUnits(requested: cell.requested) else { continue }
             let key = PreparedModel.Key(path: path, units: units)
             guard prepared[key] == nil else { continue }
-            say("\(path): compiling")
+            progress("\(path): compiling")
             do {
                 let model =
                     if let known = compiled[path] { known } else {
                         try await compiler.compiled(
-                            artifact.url(of: path), sha256: wish.subject.sha256, again: isTimed
+                            artifact.url(of: path), sha256: cell.subject.sha256, isTimed: isTimed
                         )
                     }
                 compiled[path] = model
@@ -50,19 +50,32 @@ public struct CoreMLEngine: Engine {
         return CoreMLEngine(prepared: prepared)
     }
 
-    public func open(_ file: URL, wish: CellWish) throws -> any Session {
-        guard wish.subject.path.hasSuffix(Self.suffix) else {
-            throw EngineError.unavailable("iOS runs \(Self.suffix) files, not \(wish.subject.path)")
+    public func open(_ file: URL, cell: JobCell) throws -> any Session {
+        guard cell.subject.path.hasSuffix(Self.suffix) else {
+            throw EngineError.unavailable("iOS runs \(Self.suffix) files, not \(cell.subject.path)")
         }
-        let units = try ComputeUnits(requested: wish.requested)
-        let key = PreparedModel.Key(path: wish.subject.path, units: units)
+        let units = try ComputeUnits(requested: cell.requested)
+        let key = PreparedModel.Key(path: cell.subject.path, units: units)
         guard let prepared = try prepared[key]?.get() else {
-            throw EngineError.failed("\(wish.subject.path) was not compiled")
+            throw EngineError.failed("\(cell.subject.path) was not compiled")
         }
         let configuration = MLModelConfiguration()
         configuration.computeUnits = units.coreML
         let model = try MLModel(contentsOf: prepared.model.url, configuration: configuration)
-        return CoreMLSession(model: model, wish: wish, prepared: prepared)
+        return CoreMLSession(model: model, cell: cell, prepared: prepared)
     }
+}
+
+/// A compiled model with the placement of its operations.
+struct PreparedModel: Sendable {
+    /// A file with compute units.
+    struct Key: Hashable, Sendable {
+        let path: String
+        let units: ComputeUnits
+    }
+
+    let model: CompiledModel
+    /// Share of the estimated cost by compute unit; empty unless queried.
+    let placement: [String: Double]
 }
 #endif

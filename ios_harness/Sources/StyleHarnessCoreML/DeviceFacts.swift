@@ -10,9 +10,9 @@ import UIKit
 import os
 #endif
 
-/// What this device is, and how it is now.
+/// Description and current state of this device, for reports.
 public enum DeviceFacts {
-    /// The device, for reports.
+    /// Model, system, processor and accelerators.
     public static var machine: MachineFact {
         let process = ProcessInfo.processInfo
         let version = process.operatingSystemVersion
@@ -21,7 +21,7 @@ public enum DeviceFacts {
             device: model,
             os: "\(systemName) \(version.majorVersion).\(version.minorVersion)."
                 + "\(version.patchVersion)",
-            processor: processor(besides: gpu),
+            processor: processor(gpu: gpu),
             cores: process.activeProcessorCount,
             memoryBytes: Int(clamping: process.physicalMemory),
             accelerators: accelerators(gpu: gpu),
@@ -29,7 +29,8 @@ public enum DeviceFacts {
         )
     }
 
-    /// How hot and how charged it is. Not to be asked on the main thread, which tells of the battery.
+    /// Temperature, charge and free memory. Must not be called on the main thread, which it waits
+    /// for to read the battery.
     public static var state: StateFact {
         let process = ProcessInfo.processInfo
         let battery = Self.battery
@@ -75,7 +76,7 @@ public enum DeviceFacts {
         #endif
     }
 
-    /// The model as Apple numbers it, such as `iPhone16,2`.
+    /// Apple's model identifier, such as `iPhone16,2`.
     private static var model: String {
         if let simulated = ProcessInfo.processInfo.environment["SIMULATOR_MODEL_IDENTIFIER"] {
             return "\(simulated) (simulator)"
@@ -87,11 +88,11 @@ public enum DeviceFacts {
         #endif
     }
 
-    /// The chip: macOS names it, iOS does so only by its GPU ("Apple A17 Pro GPU").
-    private static func processor(besides gpu: String?) -> String {
-        let named = systemText("machdep.cpu.brand_string")
+    /// The chip; iOS reports it only in the name of its GPU ("Apple A17 Pro GPU").
+    private static func processor(gpu: String?) -> String {
+        let brand = systemText("machdep.cpu.brand_string")
         let fromGPU = gpu.map { $0.hasSuffix(" GPU") ? String($0.dropLast(4)) : $0 }
-        return named ?? fromGPU ?? "unknown"
+        return brand ?? fromGPU ?? "unknown"
     }
 
     private static func accelerators(gpu: String?) -> [String] {

@@ -1,34 +1,52 @@
 #if canImport(Darwin)
+// The task port is a C global that is set once, before any code of the process runs.
+@preconcurrency import Darwin
 import Dispatch
 import StyleHarness
 
-/// An Apple device, as the protocol asks for it.
+/// Device services of an Apple device.
 public struct DeviceHost: BenchHost {
     public let clockName = "mach_absolute_time"
-    private let tell: @Sendable (String) -> Void
-    private let stopped: @Sendable () -> Bool
+    private let onProgress: @Sendable (String) -> Void
+    private let cancelled: @Sendable () -> Bool
 
     /// - Parameters:
-    ///   - say: is told how far the work is.
-    ///   - isCancelled: whether the work is to end early.
+    ///   - progress: receives lines of progress.
+    ///   - isCancelled: whether the measurement should stop early.
     public init(
-        say: @escaping @Sendable (String) -> Void,
+        progress: @escaping @Sendable (String) -> Void,
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) {
-        tell = say
-        stopped = isCancelled
+        onProgress = progress
+        cancelled = isCancelled
     }
 
     public func now() -> Int { Int(clamping: DispatchTime.now().uptimeNanoseconds) }
     public func memoryBytes() -> Int? { ProcessMemory.footprintBytes }
-    public func say(_ line: String) { tell(line) }
-    public func isCancelled() -> Bool { stopped() }
+    public func progress(_ line: String) { onProgress(line) }
+    public func isCancelled() -> Bool { cancelled() }
 
-    public func picture(of outputs: Tensors, wish: CellWish) -> String? {
-        guard let output = wish.outputs.first, output.kind == .image,
+    public func picture(of outputs: Tensors, cell: JobCell) -> String? {
+        guard let output = cell.outputs.first, output.kind == .image,
             let tensor = outputs[output.name], let picture = try? RGBPicture(tensor: tensor)
         else { return nil }
         return PictureCoder.thumbnail(of: picture)?.base64EncodedString()
+    }
+}
+
+/// Memory footprint of this process, by which the system decides which app to terminate.
+enum ProcessMemory {
+    /// Footprint in bytes; nil if the kernel call fails.
+    static var footprintBytes: Int? {
+        var info = task_vm_info_data_t()
+        let words = MemoryLayout<task_vm_info_data_t>.size / MemoryLayout<integer_t>.size
+        var count = mach_msg_type_number_t(words)
+        let result = withUnsafeMutablePointer(to: &info) { pointer in
+            pointer.withMemoryRebound(to: integer_t.self, capacity: words) {
+                task_info(mach_task_self_, task_flavor_t(TASK_VM_INFO), $0, &count)
+            }
+        }
+        return result == KERN_SUCCESS ? Int(clamping: info.phys_footprint) : nil
     }
 }
 #endif

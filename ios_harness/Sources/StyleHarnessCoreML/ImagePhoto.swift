@@ -3,10 +3,11 @@
 import Foundation
 import ImageIO
 import StyleHarness
+import UniformTypeIdentifiers
 
-/// A photo that the system has decoded, upright.
+/// A photo decoded by the system, upright.
 public struct ImagePhoto: Photo {
-    private static let longest = 4096
+    private static let longestSide = 4096
 
     /// The decoded picture.
     public let image: CGImage
@@ -15,18 +16,18 @@ public struct ImagePhoto: Photo {
         self.image = image
     }
 
-    /// Decode a picture file, turned upright by its EXIF orientation, at most 4096 pixels long.
+    /// Decode a picture file, rotated by its EXIF orientation, at most 4096 pixels long.
     ///
-    /// - Throws: `ArtifactError` where the system cannot decode it.
+    /// - Throws: `ArtifactError` if the system cannot decode it.
     public init(data: Data) throws {
         let options: [CFString: Any] = [
             kCGImageSourceCreateThumbnailFromImageAlways: true,
             kCGImageSourceCreateThumbnailWithTransform: true,
-            kCGImageSourceThumbnailMaxPixelSize: Self.longest,
+            kCGImageSourceThumbnailMaxPixelSize: Self.longestSide,
         ]
         guard let source = CGImageSourceCreateWithData(data as CFData, nil),
             let image = CGImageSourceCreateThumbnailAtIndex(source, 0, options as CFDictionary)
-        else { throw ArtifactError("this is not a picture that the system can read") }
+        else { throw ArtifactError("this is not a picture in a format that the system supports") }
         self.image = image
     }
 
@@ -36,7 +37,7 @@ public struct ImagePhoto: Photo {
         try drawn(at: size, in: CGRect(x: 0, y: 0, width: size.width, height: size.height))
     }
 
-    public func middle(at size: PictureSize) throws -> RGBPicture {
+    public func centreCrop(to size: PictureSize) throws -> RGBPicture {
         let scale = max(
             Double(size.height) / Double(image.height), Double(size.width) / Double(image.width)
         )
@@ -50,12 +51,14 @@ public struct ImagePhoto: Photo {
 
     private func drawn(at size: PictureSize, in place: CGRect) throws -> RGBPicture {
         guard let context = PictureCoder.context(height: size.height, width: size.width) else {
-            throw EngineError.outOfMemory("no picture of \(size.width)x\(size.height) can be drawn")
+            throw EngineError.outOfMemory(
+                "a picture of \(size.width)x\(size.height) does not fit into memory"
+            )
         }
         context.interpolationQuality = .high
         context.draw(image, in: place)
         guard let data = context.data else {
-            throw EngineError.outOfMemory("a picture has no memory")
+            throw EngineError.outOfMemory("a bitmap has no memory")
         }
         let stride = context.bytesPerRow
         var bytes: [UInt8] = []
@@ -67,6 +70,67 @@ public struct ImagePhoto: Photo {
             }
         }
         return RGBPicture(size: size, bytes: bytes)
+    }
+}
+
+/// Conversion of pictures to images and JPEG files of the system.
+public enum PictureCoder {
+    private static let thumbnailWidth = 256
+    private static let quality = 0.9
+
+    /// Return a picture as an image of the system.
+    public static func image(of picture: RGBPicture) -> CGImage? {
+        var bytes = [UInt8](repeating: 255, count: 4 * picture.size.height * picture.size.width)
+        for pixel in 0..<picture.size.height * picture.size.width {
+            for channel in 0..<3 {
+                bytes[4 * pixel + channel] = picture.bytes[3 * pixel + channel]
+            }
+        }
+        guard let provider = CGDataProvider(data: Data(bytes) as CFData) else { return nil }
+        return CGImage(
+            width: picture.size.width, height: picture.size.height, bitsPerComponent: 8,
+            bitsPerPixel: 32, bytesPerRow: 4 * picture.size.width, space: colours,
+            bitmapInfo: layout, provider: provider, decode: nil, shouldInterpolate: true,
+            intent: .defaultIntent
+        )
+    }
+
+    /// Return an image as a JPEG file.
+    public static func jpeg(of image: CGImage) -> Data? {
+        let data = NSMutableData()
+        let type = UTType.jpeg.identifier as CFString
+        guard let writer = CGImageDestinationCreateWithData(data, type, 1, nil) else { return nil }
+        let options = [kCGImageDestinationLossyCompressionQuality: quality] as CFDictionary
+        CGImageDestinationAddImage(writer, image, options)
+        return CGImageDestinationFinalize(writer) ? Data(referencing: data) : nil
+    }
+
+    /// Return a picture as a JPEG file at most 256 pixels wide.
+    public static func thumbnail(of picture: RGBPicture) -> Data? {
+        guard let image = image(of: picture) else { return nil }
+        let width = min(thumbnailWidth, picture.size.width)
+        let height = max(1, picture.size.height * width / picture.size.width)
+        let place = CGRect(x: 0, y: 0, width: width, height: height)
+        guard let context = context(height: height, width: width) else { return nil }
+        context.interpolationQuality = .high
+        context.draw(image, in: place)
+        return context.makeImage().flatMap(jpeg)
+    }
+
+    static var colours: CGColorSpace {
+        CGColorSpace(name: CGColorSpace.sRGB) ?? CGColorSpaceCreateDeviceRGB()
+    }
+
+    static var layout: CGBitmapInfo {
+        CGBitmapInfo(rawValue: CGImageAlphaInfo.noneSkipLast.rawValue)
+    }
+
+    /// Return a bitmap context with RGBX pixels of 8 bits per channel.
+    static func context(height: Int, width: Int) -> CGContext? {
+        CGContext(
+            data: nil, width: width, height: height, bitsPerComponent: 8, bytesPerRow: 4 * width,
+            space: colours, bitmapInfo: layout.rawValue
+        )
     }
 }
 #endif

@@ -4,35 +4,43 @@ import Dispatch
 import Foundation
 import StyleHarness
 
-/// Compiles packages, and keeps what it compiled under the sha256 of the package.
+/// Compiler of packages, with a cache keyed by the sha256 of the package.
 struct ModelCompiler: Sendable {
     private let folder: URL
 
-    /// - Parameter folder: that compiled models are kept in.
+    /// - Parameter folder: cache of compiled models.
     init(folder: URL = .cachesDirectory.appending(path: "models")) {
         self.folder = folder
     }
 
-    /// Return a package compiled.
+    /// Return the compiled model of a package.
     ///
     /// - Parameters:
-    ///   - sha256: of the package, as the manifest has it.
-    ///   - again: whether to compile, and to time it, even where it was done before.
-    func compiled(_ package: URL, sha256: String, again: Bool) async throws -> CompiledModel {
+    ///   - sha256: sha256 of the package in the manifest.
+    ///   - isTimed: whether to compile and time it even if it is in the cache.
+    func compiled(_ package: URL, sha256: String, isTimed: Bool) async throws -> CompiledModel {
         let files = FileManager.default
-        let kept = folder.appending(path: "\(sha256).mlmodelc")
-        if !again && files.fileExists(atPath: kept.path) {
-            return CompiledModel(url: kept, compileNs: nil)
+        let cached = folder.appending(path: "\(sha256).mlmodelc")
+        if !isTimed && files.fileExists(atPath: cached.path) {
+            return CompiledModel(url: cached, compileNs: nil)
         }
         let begin = DispatchTime.now().uptimeNanoseconds
-        let made = try await MLModel.compileModel(at: package)
+        let compiled = try await MLModel.compileModel(at: package)
         let compileNs = Int(clamping: DispatchTime.now().uptimeNanoseconds - begin)
         try files.createDirectory(at: folder, withIntermediateDirectories: true)
-        if files.fileExists(atPath: kept.path) {
-            try files.removeItem(at: kept)
+        if files.fileExists(atPath: cached.path) {
+            try files.removeItem(at: cached)
         }
-        try files.moveItem(at: made, to: kept)
-        return CompiledModel(url: kept, compileNs: compileNs)
+        try files.moveItem(at: compiled, to: cached)
+        return CompiledModel(url: cached, compileNs: compileNs)
     }
+}
+
+/// A package compiled by Core ML for this system.
+struct CompiledModel: Sendable {
+    /// Location of the .mlmodelc folder.
+    let url: URL
+    /// Duration of the compilation; nil if the model was in the cache.
+    let compileNs: Int?
 }
 #endif

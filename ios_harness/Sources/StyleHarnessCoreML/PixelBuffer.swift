@@ -3,20 +3,20 @@ import CoreVideo
 import Foundation
 import StyleHarness
 
-/// Pictures as pixel buffers, which Core ML takes and gives without a copy of its own.
+/// Conversion between pictures and pixel buffers, which Core ML uses without a further copy.
 enum PixelBuffer {
     private static let bytesPerPixel = 4
 
-    /// Return a BGRA buffer of 8 bits.
-    static func made(of picture: RGBPicture) throws -> CVPixelBuffer {
-        var made: CVPixelBuffer?
+    /// Return a picture as a BGRA buffer of 8 bits per channel.
+    static func buffer(of picture: RGBPicture) throws -> CVPixelBuffer {
+        var created: CVPixelBuffer?
         let attributes = [kCVPixelBufferIOSurfacePropertiesKey as String: [String: String]()]
         let result = CVPixelBufferCreate(
             nil, picture.size.width, picture.size.height, kCVPixelFormatType_32BGRA,
-            attributes as CFDictionary, &made
+            attributes as CFDictionary, &created
         )
-        guard result == kCVReturnSuccess, let buffer = made else {
-            throw EngineError.outOfMemory("no pixel buffer of \(picture.size) can be made")
+        guard result == kCVReturnSuccess, let buffer = created else {
+            throw EngineError.outOfMemory("no pixel buffer of \(picture.size) can be created")
         }
         CVPixelBufferLockBaseAddress(buffer, [])
         defer { CVPixelBufferUnlockBaseAddress(buffer, []) }
@@ -38,7 +38,7 @@ enum PixelBuffer {
         return buffer
     }
 
-    /// Return the tensor [1, 3, H, W] in 0..1 of a buffer: BGRA of 8 bits, or RGBA of 16-bit floats.
+    /// Return a buffer (BGRA of 8 bits or RGBA of half floats) as a tensor [1, 3, H, W] in 0..1.
     static func tensor(of buffer: CVPixelBuffer) throws -> Tensor {
         CVPixelBufferLockBaseAddress(buffer, .readOnly)
         defer { CVPixelBufferUnlockBaseAddress(buffer, .readOnly) }
@@ -53,15 +53,15 @@ enum PixelBuffer {
             let line = UnsafeRawPointer(base.advanced(by: row * stride))
             for column in 0..<width {
                 for channel in 0..<3 {
-                    let place = (channel * height + row) * width + column
-                    values[place] = read(line, column, channel)
+                    let index = (channel * height + row) * width + column
+                    values[index] = read(line, column, channel)
                 }
             }
         }
         return Tensor(shape: [1, 3, height, width], values: values)
     }
 
-    /// Return what reads channel 0 (red), 1 or 2 of a pixel of a row.
+    /// Return a function that reads channel 0 (red), 1 or 2 of one pixel of a row.
     private static func reader(
         of format: OSType
     ) throws -> (_ row: UnsafeRawPointer, _ column: Int, _ channel: Int) -> Float {
@@ -75,7 +75,7 @@ enum PixelBuffer {
                 )
             }
         default:
-            throw EngineError.failed("pictures of pixel format \(format) cannot be read")
+            throw EngineError.failed("the pixel format \(format) is not supported")
         }
     }
 }

@@ -3,7 +3,7 @@ import StyleHarness
 import StyleHarnessCoreML
 import StyleHarnessFake
 
-/// Checks and measures artifacts where there is no app: on a Mac with Core ML, elsewhere dry.
+/// Verifies and measures artifacts without the app: with Core ML on a Mac, elsewhere as a dry run.
 struct CommandLineTool {
     private static let usage = """
         usage: styleharness check ARTIFACT
@@ -13,20 +13,20 @@ struct CommandLineTool {
 
     let arguments: [String]
 
-    /// Run the command; return the exit code: 0 done, 2 a bad call or artifact, 4 nothing to run on.
+    /// Run the command and return its exit code: 0 success, 2 bad usage or artifact, 4 no engine.
     func run() async -> Int32 {
         do {
             switch arguments.first {
             case "check": try check()
             case "bench": try await bench()
-            default: throw UsageError(reason: Self.usage)
+            default: throw UsageError(description: Self.usage)
             }
             return 0
         } catch let error as EngineError {
-            talk("\(error)")
+            log("\(error)")
             return 4
         } catch {
-            talk("\(error)")
+            log("\(error)")
             return 2
         }
     }
@@ -37,7 +37,7 @@ struct CommandLineTool {
         for file in artifact.manifest.files {
             print("\(file.path): \(file.role) \(file.precision.rawValue) \(file.sizeBytes) bytes")
         }
-        print("\(artifact.manifest.network.name): all files are those of the manifest")
+        print("\(artifact.manifest.network.name): all files match the manifest")
     }
 
     private func bench() async throws {
@@ -46,11 +46,11 @@ struct CommandLineTool {
         try artifact.check(where: { $0.hasSuffix(suffix) || $0.hasSuffix(".safetensors") })
         let job =
             try value(of: "--job").map { try JobFact(json: Data(contentsOf: $0)) }
-            ?? .own(of: artifact.manifest, suffix: suffix, version: "styleharness")
+            ?? .local(for: artifact.manifest, suffix: suffix, version: "styleharness")
         guard !job.cells.isEmpty else {
-            throw UsageError(reason: "\(artifact.name) holds no \(suffix) file with a probe")
+            throw UsageError(description: "\(artifact.name) has no \(suffix) file with a probe")
         }
-        let report = try await device(artifact, job).report(of: job, in: artifact).encoded()
+        let report = try await reporter(artifact, job).report(of: job, in: artifact).encoded()
         if let output = value(of: "-o") {
             try report.write(to: output, options: .atomic)
         } else {
@@ -58,7 +58,7 @@ struct CommandLineTool {
         }
     }
 
-    private func device(_ artifact: Artifact, _ job: JobFact) async throws -> Reporter {
+    private func reporter(_ artifact: Artifact, _ job: JobFact) async throws -> Reporter {
         if arguments.contains("--fake") {
             let engine = FakeEngine(artifact: artifact.folder)
             return Reporter(
@@ -68,10 +68,10 @@ struct CommandLineTool {
         }
         #if canImport(CoreML)
         let engine = await CoreMLEngine.prepared(
-            for: job.cells, in: artifact, isTimed: true, say: talk
+            for: job.cells, in: artifact, isTimed: true, progress: log
         )
         return Reporter(
-            measurement: Measurement(engine: engine, host: DeviceHost(say: { talk($0) })),
+            measurement: Measurement(engine: engine, host: DeviceHost(progress: { log($0) })),
             machine: DeviceFacts.machine
         ) { DeviceFacts.state }
         #else
@@ -83,7 +83,7 @@ struct CommandLineTool {
 
     private func folder() throws -> URL {
         guard arguments.count > 1, !arguments[1].hasPrefix("-") else {
-            throw UsageError(reason: Self.usage)
+            throw UsageError(description: Self.usage)
         }
         return URL(filePath: arguments[1])
     }
@@ -96,7 +96,12 @@ struct CommandLineTool {
     }
 }
 
-/// Say something that is no result.
-@Sendable func talk(_ line: String) {
+/// Wrong arguments; the description says what to type.
+struct UsageError: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// Print a line that is not a result, to standard error.
+@Sendable func log(_ line: String) {
     FileHandle.standardError.write(Data("\(line)\n".utf8))
 }

@@ -2,15 +2,15 @@ import Dispatch
 import Foundation
 import StyleHarness
 
-/// A terminal as the device of a dry run.
+/// Device services of a dry run in a terminal.
 struct TerminalHost: BenchHost {
     let clockName = "DispatchTime"
 
-    /// What it runs on, as far as Foundation tells.
+    /// The machine, as far as Foundation describes it.
     static var machine: MachineFact {
         let process = ProcessInfo.processInfo
         return MachineFact(
-            device: "dry run, nothing is computed",
+            device: "dry run without inference",
             os: process.operatingSystemVersionString,
             processor: "unknown",
             cores: process.activeProcessorCount,
@@ -24,7 +24,7 @@ struct TerminalHost: BenchHost {
 
     func memoryBytes() -> Int? { nil }
 
-    func say(_ line: String) {
-        talk(line)
+    func progress(_ line: String) {
+        log(line)
     }
 }

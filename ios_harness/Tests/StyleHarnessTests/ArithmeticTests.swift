@@ -4,38 +4,38 @@ import XCTest
 
 final class ArithmeticTests: XCTestCase {
     func testPixels() throws {
-        for item in try Arithmetic.read().pixels {
-            let found = item.format.floats(ofRGB: item.rgb, height: item.height, width: item.width)
-            assertNear(found, item.expected, item.name)
+        for item in try ArithmeticCases.read().pixels {
+            let actual = item.format.floats(ofRGB: item.rgb, height: item.height, width: item.width)
+            assertNear(actual, item.expected, item.name)
         }
     }
 
     func testFloats() throws {
-        for item in try Arithmetic.read().floats {
-            let found = item.format.rgb(
+        for item in try ArithmeticCases.read().floats {
+            let actual = item.format.rgb(
                 ofFloats: item.floats, height: item.height, width: item.width
             )
-            XCTAssertEqual(found, item.expected, item.name)
+            XCTAssertEqual(actual, item.expected, item.name)
         }
     }
 
-    func testWhatIsNoNumberIsBlack() {
-        let found = PixelFormat.harness.rgb(ofFloats: [.nan, 1, 0], height: 1, width: 1)
-        XCTAssertEqual(found, [0, 255, 0])
+    func testNaNIsBlack() {
+        let actual = PixelFormat.harness.rgb(ofFloats: [.nan, 1, 0], height: 1, width: 1)
+        XCTAssertEqual(actual, [0, 255, 0])
     }
 
     func testPeakSignalToNoise() throws {
-        for item in try Arithmetic.read().psnr {
-            let found = PeakSignalToNoise(
+        for item in try ArithmeticCases.read().psnr {
+            let actual = PeakSignalToNoise(
                 output: item.output.map { $0 ?? .nan }, reference: item.reference, peak: item.peak
             )
-            XCTAssertEqual((found.db * 100).rounded() / 100, item.expectedDb, accuracy: 1e-9)
+            XCTAssertEqual((actual.db * 100).rounded() / 100, item.expectedDb, accuracy: 1e-9)
         }
     }
 
-    func testTheLargestDifferenceIsKnown() {
-        let found = PeakSignalToNoise(output: [0.5, 0.25, 1], reference: [0.5, 0.5, 1], peak: 1)
-        XCTAssertEqual(found.maxAbsError, 0.25)
+    func testLargestDifference() {
+        let actual = PeakSignalToNoise(output: [0.5, 0.25, 1], reference: [0.5, 0.5, 1], peak: 1)
+        XCTAssertEqual(actual.maxAbsError, 0.25)
     }
 
     func testHalfFloats() {
@@ -50,9 +50,9 @@ final class ArithmeticTests: XCTestCase {
     }
 
     func testBlends() throws {
-        for item in try Arithmetic.read().blend {
-            let found = StyleBlend.blended(item.codes, weights: item.weights)
-            assertNear(try XCTUnwrap(found), item.expected, "\(item.weights)")
+        for item in try ArithmeticCases.read().blend {
+            let actual = StyleBlend.blended(item.codes, weights: item.weights)
+            assertNear(try XCTUnwrap(actual), item.expected, "\(item.weights)")
         }
         XCTAssertNil(StyleBlend.blended([[1]], weights: [0]))
         XCTAssertNil(StyleBlend.blended([[1], [2]], weights: [1, -0.5]))
@@ -60,7 +60,7 @@ final class ArithmeticTests: XCTestCase {
     }
 
     func testFrames() throws {
-        for item in try Arithmetic.read().frame {
+        for item in try ArithmeticCases.read().frame {
             let plan = FramePlan(
                 picture: PictureSize(height: item.picture[1], width: item.picture[0]),
                 outer: item.outer.map { PictureSize(height: $0[0], width: $0[1]) },
@@ -75,7 +75,7 @@ final class ArithmeticTests: XCTestCase {
     }
 
     func testBestSizes() throws {
-        for item in try Arithmetic.read().bestSize {
+        for item in try ArithmeticCases.read().bestSize {
             let sizes = item.sizes.map { PictureSize(height: $0[0], width: $0[1]) }
             let picture = PictureSize(height: item.picture[1], width: item.picture[0])
             let best = picture.best(of: sizes) { $0 }
@@ -84,18 +84,18 @@ final class ArithmeticTests: XCTestCase {
     }
 
     func testMirrors() throws {
-        for item in try Arithmetic.read().mirror {
-            let found = MirroredAxis.indices(
+        for item in try ArithmeticCases.read().mirror {
+            let actual = MirroredAxis.indices(
                 length: item.length, before: item.before, after: item.after
             )
-            XCTAssertEqual(found, item.expected)
+            XCTAssertEqual(actual, item.expected)
         }
     }
 
-    private func assertNear(_ found: [Float], _ expected: [Float], _ name: String) {
-        XCTAssertEqual(found.count, expected.count, name)
-        for (value, wanted) in zip(found, expected) {
-            XCTAssertEqual(value, wanted, accuracy: 1e-6 * max(1, abs(wanted)), name)
+    private func assertNear(_ actual: [Float], _ expected: [Float], _ name: String) {
+        XCTAssertEqual(actual.count, expected.count, name)
+        for (value, target) in zip(actual, expected) {
+            XCTAssertEqual(value, target, accuracy: 1e-6 * max(1, abs(target)), name)
         }
     }
 }

@@ -1,3 +1,6 @@
+#if canImport(CryptoKit)
+import CryptoKit
+#endif
 import XCTest
 
 @testable import StyleHarness
@@ -16,7 +19,7 @@ final class ArtifactTests: XCTestCase {
 
     func testAWholeArtifactIsRead() throws {
         let artifact = try Artifact(folder: ContractFolder.artifact)
-        try artifact.check(where: ArtifactShelf.isNeeded)
+        try artifact.check(where: ArtifactStore.isNeeded)
         XCTAssertEqual(artifact.name, "colour-transfer")
         let codes = try artifact.styleCodes()
         XCTAssertEqual(codes.keys.sorted(), ["dusk", "sea"])
@@ -47,21 +50,21 @@ final class ArtifactTests: XCTestCase {
         try assertRefused(copy, "bytes, the manifest says")
     }
 
-    func testTheShelfTakesWholeArtifactsOnly() throws {
-        let shelf = ArtifactShelf(bundled: nil, imported: folder.appending(path: "artifacts"))
-        XCTAssertTrue(shelf.artifacts().isEmpty)
-        let added = try shelf.add(ContractFolder.artifact)
-        XCTAssertEqual(shelf.artifacts(), [added])
-        _ = try shelf.add(ContractFolder.artifact)
-        XCTAssertEqual(shelf.artifacts().count, 1)
+    func testTheStoreImportsOnlyIntactArtifacts() throws {
+        let store = ArtifactStore(bundled: nil, imported: folder.appending(path: "artifacts"))
+        XCTAssertTrue(store.artifacts().isEmpty)
+        let added = try store.add(ContractFolder.artifact)
+        XCTAssertEqual(store.artifacts(), [added])
+        _ = try store.add(ContractFolder.artifact)
+        XCTAssertEqual(store.artifacts().count, 1)
 
         let broken = try copied()
         try FileManager.default.removeItem(at: broken.appending(path: "probes"))
-        XCTAssertThrowsError(try shelf.add(broken))
-        let left = try FileManager.default.contentsOfDirectory(
+        XCTAssertThrowsError(try store.add(broken))
+        let names = try FileManager.default.contentsOfDirectory(
             atPath: folder.appending(path: "artifacts").path
         )
-        XCTAssertEqual(left, ["colour-transfer"])
+        XCTAssertEqual(names, ["colour-transfer"])
     }
 
     private func copied() throws -> URL {
@@ -73,6 +76,40 @@ final class ArtifactTests: XCTestCase {
     private func assertRefused(_ folder: URL, _ words: String) throws {
         XCTAssertThrowsError(try Artifact(folder: folder).check()) { error in
             XCTAssertTrue("\(error)".contains(words), "\(error)")
+        }
+    }
+}
+
+final class DigestTests: XCTestCase {
+    func testFilesAndPackages() throws {
+        for item in try ArithmeticCases.read().sha256 {
+            let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+            defer { try? FileManager.default.removeItem(at: folder) }
+            for file in item.files {
+                let url = file.path.isEmpty ? folder : folder.appending(path: file.path)
+                try FileManager.default.createDirectory(
+                    at: url.deletingLastPathComponent(), withIntermediateDirectories: true
+                )
+                try Data(file.text.utf8).write(to: url)
+            }
+            XCTAssertEqual(try FileDigest.sha256(of: folder), item.expected, item.name)
+        }
+    }
+
+    /// Lengths around block boundaries, in chunks; the expected digests are from Python's hashlib.
+    func testDigestsOfChunks() {
+        let known = [
+            (55, "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318"),
+            (56, "b35439a4ac6f0948b6d6f9e3c6af0f5f590ce20f1bde7090ef7970686ec6738a"),
+            (64, "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb"),
+            (1000, "41edece42d63e8d9bf515a9ba6932e1c20cbc9f5a5d134645adb5db1b9737ea3"),
+        ]
+        for (length, expected) in known {
+            var hash = SHA256()
+            let data = Data(repeating: UInt8(ascii: "a"), count: length)
+            hash.update(data: data.prefix(length / 3))
+            hash.update(data: data.suffix(length - length / 3))
+            XCTAssertEqual(hash.finalize().map { String(format: "%02x", $0) }.joined(), expected)
         }
     }
 }

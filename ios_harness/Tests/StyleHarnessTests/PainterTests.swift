@@ -3,7 +3,7 @@ import XCTest
 
 @testable import StyleHarness
 
-/// Painting with files of the fixtures; the fake engine always answers with the probe's painting.
+/// Painting with the files of the fixtures; the fake engine returns the golden output of the probe.
 final class PainterTests: XCTestCase {
     private let photo = FakePhoto(size: PictureSize(height: 40, width: 30), colour: 100)
 
@@ -20,8 +20,8 @@ final class PainterTests: XCTestCase {
 
     func testAStylePictureIsEncoded() throws {
         let painter = try painter()
-        XCTAssertTrue(painter.takesPictures)
-        XCTAssertFalse(painter.hasStyleOfItsOwn)
+        XCTAssertTrue(painter.acceptsStylePictures)
+        XCTAssertFalse(painter.isFixedStyle)
         XCTAssertEqual(try painter.styleCode(of: photo, options: .init()).count, 6)
         XCTAssertNoThrow(try painter.paint(photo, style: .picture(photo), options: .init()))
     }
@@ -36,13 +36,13 @@ final class PainterTests: XCTestCase {
 
     func testAStyleIsNeeded() throws {
         assertFails("choose a style") {
-            try painter().paint(photo, style: .own, options: .init())
+            try painter().paint(photo, style: .fixed, options: .init())
         }
     }
 
     func testAFileThatIsWrongHereDoesNotPaint() throws {
-        let painter = try painter { $0.error = 0.2 }
-        assertFails("computes something else on this device") {
+        let painter = try painter { $0.outputError = 0.2 }
+        assertFails("computes wrong values on this device") {
             try painter.paint(photo, style: .code([0, 0, 0, 1, 1, 1]), options: .init())
         }
     }
@@ -51,19 +51,19 @@ final class PainterTests: XCTestCase {
         let artifact = try Artifact(folder: ContractFolder.artifact)
         let engine = FakeEngine(artifact: artifact.folder)
         let painter = Painter(artifact: artifact, engine: engine, suffix: ".other")
-        assertFails("holds no stylize file") {
-            try painter.paint(photo, style: .own, options: .init())
+        assertFails("has no stylize file") {
+            try painter.paint(photo, style: .fixed, options: .init())
         }
     }
 
-    private func painter(_ script: @escaping @Sendable (inout FakeFile) -> Void = { _ in })
+    private func painter(_ change: @escaping @Sendable (inout FakeBehaviour) -> Void = { _ in })
         throws -> Painter
     {
         let artifact = try Artifact(folder: ContractFolder.artifact)
         let engine = FakeEngine(artifact: artifact.folder) { _ in
-            var file = FakeFile()
-            script(&file)
-            return file
+            var behaviour = FakeBehaviour()
+            change(&behaviour)
+            return behaviour
         }
         return Painter(artifact: artifact, engine: engine, suffix: ".mlpackage")
     }
@@ -72,5 +72,21 @@ final class PainterTests: XCTestCase {
         XCTAssertThrowsError(try action()) { error in
             XCTAssertTrue("\(error)".contains(words), "\(error)")
         }
+    }
+}
+
+/// A photo of one colour.
+private struct FakePhoto: Photo {
+    let size: PictureSize
+    let colour: UInt8
+
+    func scaled(to size: PictureSize) -> RGBPicture {
+        RGBPicture(
+            size: size, bytes: [UInt8](repeating: colour, count: 3 * size.height * size.width)
+        )
+    }
+
+    func centreCrop(to size: PictureSize) -> RGBPicture {
+        scaled(to: size)
     }
 }

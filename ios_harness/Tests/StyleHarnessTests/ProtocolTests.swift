@@ -3,14 +3,14 @@ import XCTest
 
 @testable import StyleHarness
 
-/// The protocol loop, on a fake engine and a fake clock.
+/// The measurement protocol, with a fake engine and a fake clock.
 final class ProtocolTests: XCTestCase {
     private let plan = PlanFact(
         rounds: 3, seconds: 0.01, minSamples: 2, settlingRuns: 2, warmUpLeastSeconds: 0.1,
         warmUpSeconds: 1, seed: 7
     )
 
-    func testEveryCellIsProvenWarmedAndTimedInRounds() throws {
+    func testEveryCellIsCheckedWarmedUpAndTimedInRounds() throws {
         let (cells, host) = try measured(plan: plan)
         XCTAssertEqual(cells.map(\.status), [.measured, .measured])
         let cell = cells[0]
@@ -28,10 +28,10 @@ final class ProtocolTests: XCTestCase {
         XCTAssertEqual(cell.effective, ["engine": "fake"])
         XCTAssertGreaterThan(try XCTUnwrap(cell.peakRssBytes), try XCTUnwrap(cell.idleRssBytes))
         XCTAssertEqual(cell.message, "")
-        XCTAssertTrue(host.said.contains { $0.hasPrefix("round 3 of 3: ") })
+        XCTAssertTrue(host.progressLines.contains { $0.hasPrefix("round 3 of 3: ") })
     }
 
-    func testATurnLastsAsLongAsItShouldAfterRunsThatAreNotKept() throws {
+    func testATurnHasItsDurationAfterTheSettlingRuns() throws {
         let (cells, host) = try measured(
             plan: PlanFact(rounds: 1, seconds: 0.05, minSamples: 2, warmUpLeastSeconds: 0.1)
         )
@@ -41,8 +41,8 @@ final class ProtocolTests: XCTestCase {
     }
 
     func testAFileThatFailsItsProbeGetsNoLatency() throws {
-        let (cells, _) = try measured(plan: plan) { file, wish in
-            if wish.subject.role == .transform { file.error = 0.5 }
+        let (cells, _) = try measured(plan: plan) { behaviour, cell in
+            if cell.subject.role == .transform { behaviour.outputError = 0.5 }
         }
         XCTAssertEqual(cells.map(\.status), [.measured, .wrong])
         let wrong = cells[1]
@@ -51,14 +51,14 @@ final class ProtocolTests: XCTestCase {
         XCTAssertTrue(wrong.samplesNs.isEmpty && wrong.warmUpNs.isEmpty && wrong.firstNs == nil)
     }
 
-    func testAnOutputThatIsNoNumberFailsTheProbe() throws {
-        let (cells, _) = try measured(plan: plan) { file, _ in file.error = .nan }
+    func testNaNFailsTheProbe() throws {
+        let (cells, _) = try measured(plan: plan) { behaviour, _ in behaviour.outputError = .nan }
         XCTAssertEqual(cells.map(\.status), [.wrong, .wrong])
     }
 
-    func testWhatBreaksIsNamedKeepsNoSamplesAndStopsNothingElse() throws {
-        let (cells, _) = try measured(plan: plan) { file, wish in
-            if wish.subject.role == .encode { file.breaksAfter = 25 }
+    func testAFailureKeepsItsMessageAndNoSamplesAndOtherCellsContinue() throws {
+        let (cells, _) = try measured(plan: plan) { behaviour, cell in
+            if cell.subject.role == .encode { behaviour.failsAfter = 25 }
         }
         XCTAssertEqual(cells.map(\.status), [.failed, .measured])
         XCTAssertEqual(cells[0].message, "device lost more")
@@ -66,29 +66,32 @@ final class ProtocolTests: XCTestCase {
         XCTAssertEqual(cells[1].roundsNs.count, 3)
     }
 
-    func testRefusalsKeepTheirStatus() throws {
+    func testErrorsOfTheEngineKeepTheirStatus() throws {
         for (error, status) in [
             (EngineError.unavailable("no GPU"), CellStatus.unavailable),
             (.outOfMemory("too large"), .outOfMemory), (.failed(""), .failed),
         ] {
-            let (cells, _) = try measured(plan: plan) { file, _ in file.refuses = error }
+            let (cells, _) = try measured(plan: plan) { behaviour, _ in behaviour.openError = error
+            }
             XCTAssertEqual(cells[0].status, status)
             XCTAssertFalse(cells[0].message.isEmpty)
         }
     }
 
-    func testARunThatIsStoppedSaysSo() throws {
+    func testACancelledMeasurementIsReported() throws {
         let artifact = try Artifact(folder: ContractFolder.artifact)
-        let job = JobFact.own(of: artifact.manifest, suffix: ".onnx", version: "test", plan: plan)
-        let cells = Measurement(engine: FakeEngine(artifact: nil), host: StoppedHost())
+        let job = JobFact.local(
+            for: artifact.manifest, suffix: ".onnx", version: "test", plan: plan
+        )
+        let cells = Measurement(engine: FakeEngine(artifact: nil), host: CancelledHost())
             .cells(of: job, in: artifact)
         XCTAssertEqual(Set(cells.map(\.message)), ["was stopped"])
     }
 
-    func testTheReportIsOneThatCanBeRead() throws {
+    func testTheReportCanBeRead() throws {
         let clock = FakeClock()
         let artifact = try Artifact(folder: ContractFolder.artifact)
-        let job = JobFact.own(of: artifact.manifest, suffix: ".onnx", version: "1.2", plan: plan)
+        let job = JobFact.local(for: artifact.manifest, suffix: ".onnx", version: "1.2", plan: plan)
         let machine = MachineFact(
             device: "fake", os: "none 1", processor: "none", cores: 1, memoryBytes: 2
         )
@@ -104,27 +107,27 @@ final class ProtocolTests: XCTestCase {
         XCTAssertEqual(read, report)
         XCTAssertEqual(read.nonce, job.nonce)
         XCTAssertEqual(read.harness, HarnessFact(name: .ios, version: "1.2"))
-        XCTAssertEqual(read.protocol.warmUp, WarmUpRule(plan: plan).words)
+        XCTAssertEqual(read.protocol.warmUp, WarmUpRule(plan: plan).summary)
         XCTAssertEqual(read.before.thermal?.value, 1)
     }
 
-    func testWarmUpInWords() {
+    func testSummaryOfTheWarmUp() {
         XCTAssertEqual(
-            WarmUpRule(plan: PlanFact()).words,
+            WarmUpRule(plan: PlanFact()).summary,
             "until the median of 5 runs is within 3% of that of the 5 before, at least 0.3 s, "
                 + "at most 10 s"
         )
     }
 
     func testStable() throws {
-        for item in try Arithmetic.read().stable {
+        for item in try ArithmeticCases.read().stable {
             let rule = WarmUpRule(plan: PlanFact(window: item.window, tolerance: item.tolerance))
             XCTAssertEqual(rule.isStable(item.samples), item.expected, "\(item.samples)")
         }
     }
 
     func testShuffles() throws {
-        for item in try Arithmetic.read().shuffle {
+        for item in try ArithmeticCases.read().shuffle {
             var random = SeededRandom(seed: item.seed)
             let orders = (0..<item.rounds).map { _ in random.shuffled(Array(0..<item.count)) }
             XCTAssertEqual(orders, item.expected)
@@ -132,7 +135,7 @@ final class ProtocolTests: XCTestCase {
     }
 
     func testGroups() throws {
-        for item in try Arithmetic.read().groups {
+        for item in try ArithmeticCases.read().groups {
             let sizes = item.sizes.map { SizeFact(height: $0[0], width: $0[1]) }
             XCTAssertEqual(CellGroups.indices(ofSizes: sizes), item.expected)
         }
@@ -140,26 +143,28 @@ final class ProtocolTests: XCTestCase {
 
     private func measured(
         plan: PlanFact,
-        _ script: @escaping @Sendable (inout FakeFile, CellWish) -> Void = { _, _ in }
+        _ change: @escaping @Sendable (inout FakeBehaviour, JobCell) -> Void = { _, _ in }
     ) throws -> ([CellFact], FakeHost) {
         let clock = FakeClock()
         let host = FakeHost(clock: clock)
         let artifact = try Artifact(folder: ContractFolder.artifact)
-        let engine = FakeEngine(artifact: artifact.folder, clock: clock) { wish in
-            var file = FakeFile()
-            script(&file, wish)
-            return file
+        let engine = FakeEngine(artifact: artifact.folder, clock: clock) { cell in
+            var behaviour = FakeBehaviour()
+            change(&behaviour, cell)
+            return behaviour
         }
-        let job = JobFact.own(of: artifact.manifest, suffix: ".onnx", version: "test", plan: plan)
+        let job = JobFact.local(
+            for: artifact.manifest, suffix: ".onnx", version: "test", plan: plan
+        )
         return (Measurement(engine: engine, host: host).cells(of: job, in: artifact), host)
     }
 }
 
-/// A device whose user has pressed stop.
-private struct StoppedHost: BenchHost {
+/// A host whose user has stopped the measurement.
+private struct CancelledHost: BenchHost {
     let clockName = "none"
     func now() -> Int { 0 }
     func memoryBytes() -> Int? { nil }
-    func say(_ line: String) {}
+    func progress(_ line: String) {}
     func isCancelled() -> Bool { true }
 }

@@ -4,7 +4,7 @@ import XCTest
 
 final class TileTests: XCTestCase {
     func testPlans() throws {
-        for item in try Arithmetic.read().tiles {
+        for item in try ArithmeticCases.read().tiles {
             let plan = TilePlan(
                 picture: PictureSize(height: item.picture[0], width: item.picture[1]),
                 tile: PictureSize(height: item.tile[0], width: item.tile[1]),
@@ -18,15 +18,15 @@ final class TileTests: XCTestCase {
     }
 
     func testWeights() throws {
-        for item in try Arithmetic.read().tileWeights {
+        for item in try ArithmeticCases.read().tileWeights {
             let (length, tile, overlap) = (item.length, item.tile, item.overlap)
             XCTAssertEqual(
                 TilePlan.starts(length: length, tile: tile, overlap: overlap), item.starts
             )
-            let found = TilePlan.weights(length: length, tile: tile, overlap: overlap)
-            XCTAssertEqual(found.count, item.expected.count)
-            for (row, wanted) in zip(found.joined(), item.expected.joined()) {
-                XCTAssertEqual(row, wanted, accuracy: 1e-6)
+            let actual = TilePlan.weights(length: length, tile: tile, overlap: overlap)
+            XCTAssertEqual(actual.count, item.expected.count)
+            for (weight, expected) in zip(actual.joined(), item.expected.joined()) {
+                XCTAssertEqual(weight, expected, accuracy: 1e-6)
             }
         }
     }

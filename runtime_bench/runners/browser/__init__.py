@@ -1,92 +1,66 @@
-"""A browser: the page of `styleexport serve`, opened in headless Chromium, measures and reports.
+"""Browser: headless Chromium opens the page of `styleexport serve`, which measures and reports.
 
 onnxruntime-web runs ``.onnx`` files and LiteRT.js ``.tflite`` files, by WebAssembly or WebGPU. The
-browser keeps its own clock and takes its own samples, so there is no session to be opened here:
-`measure` returns a whole report.
+browser reads its own clock and takes its own samples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from pathlib import Path
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from styleexport.core.errors import DeviceError
-from styleexport.core.types import Report, Size
-from styleexport.runtime_bench.latency import CellFact, LatencyReport
-from styleexport.runtime_bench.runners._ask import Ask, AskedCell, joined
-from styleexport.runtime_bench.runners._runner import Arrays, Runner, RunOptions, Session
+from styleexport.core.types import Progress
+from styleexport.runtime_bench.contract.latency import LatencyReport
+from styleexport.runtime_bench.contract.remote import MeasureRequest, joined
+from styleexport.runtime_bench.runners._runner import RemoteRunner
 
 
-class Browser(Runner):
-    """Runs files in Chromium; for timing, never for the parity of exports."""
+class Browser(RemoteRunner):
+    """Measures files in Chromium on this machine."""
 
     name = "browser"
-    suffix = ".onnx"
-    proves = False
-    own_clock = True
+    suffixes = (".onnx", ".tflite")
     choices = MappingProxyType({"backend": ("wasm", "webgpu")})
 
     def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
-        """Return that Chromium or the page's packages are missing; None where both are there."""
+        """Return how to get Chromium or the page's packages; None where both are installed."""
         from styleexport.runtime_bench.runners.browser import _chromium, _packages
 
         return _chromium.missing() or _packages.missing()
 
-    def reads(self, path: Path) -> bool:
-        """Whether a page loads files of this suffix."""
-        return path.suffix in (".onnx", ".tflite")
+    def measure(self, request: MeasureRequest, progress: Progress) -> LatencyReport:
+        """Return headless Chromium's report, one page per backend; see `RemoteRunner.measure`."""
+        backends = dict.fromkeys(self._backend(cell.choice.settings) for cell in request.cells)
+        return joined([self._page(request, backend, progress) for backend in backends])
 
-    def open(self, path: Path, options: RunOptions) -> AbstractContextManager[Session]:
-        """Refuse: a browser measures by itself.
+    def _backend(self, settings: Mapping[str, str]) -> str:
+        return self.setting(settings, "backend")
 
-        Raises:
-            DeviceError: always.
-        """
-        raise DeviceError(
-            f"{path.name} cannot be opened in a browser from here: it measures by itself; type "
-            "`styleexport bench ARTIFACT --runner browser` or `styleexport serve ARTIFACT`"
-        )
-
-    def layers(
-        self, path: Path, inputs: Arrays, tensors: Sequence[str]
-    ) -> dict[str, NDArray[np.float32]]:
-        """Return nothing: a browser does not show what is inside a file."""
-        return {}
-
-    def measure(self, ask: Ask, report: Report) -> LatencyReport:
-        """Return what headless Chromium measured, a page for each backend; see `Runner.measure`."""
-        backends = dict.fromkeys(self.setting(cell.settings, "backend") for cell in ask.cells)
-        return joined([self._page(ask, backend, report) for backend in backends])
-
-    def _page(self, ask: Ask, backend: str, report: Report) -> LatencyReport:
-        """Return what one page measured, its cells under the settings that were asked."""
+    def _page(self, request: MeasureRequest, backend: str, progress: Progress) -> LatencyReport:
+        """Return the report of one page, each cell with the settings that were requested."""
         from styleexport.runtime_bench.runners.browser._drive import bench_in_browser
         from styleexport.runtime_bench.runners.browser._job import PagePlanFact
 
-        asked = [cell for cell in ask.cells if self.setting(cell.settings, "backend") == backend]
+        cells = [cell for cell in request.cells if self._backend(cell.choice.settings) == backend]
         plan = PagePlanFact(
-            **msgspec.structs.asdict(ask.plan), backend="webgpu" if backend == "webgpu" else "wasm"
+            **msgspec.structs.asdict(request.plan),
+            backend="webgpu" if backend == "webgpu" else "wasm",
         )
-        wanted = {(cell.path, cell.size) for cell in asked}
-        found = bench_in_browser(ask.artifact, wanted, plan, report)
-        sent = {(cell.subject.path, cell.size.size()): cell for cell in found.cells}
-        cells = tuple(
-            msgspec.structs.replace(fact, runner=self.name, requested=dict(cell.settings))
-            for cell in asked
-            for fact in _of(sent, cell)
+        selected = {(cell.subject.path, cell.size) for cell in cells}
+        report = bench_in_browser(request.artifact, selected, plan, progress)
+        facts = {(fact.subject.path, fact.size.size()): fact for fact in report.cells}
+        requested = tuple(
+            msgspec.structs.replace(
+                facts[cell.subject.path, cell.size],
+                runner=self.name,
+                requested=dict(cell.choice.settings),
+            )
+            for cell in cells
+            if (cell.subject.path, cell.size) in facts
         )
-        return msgspec.structs.replace(found, cells=cells)
-
-
-def _of(sent: Mapping[tuple[str, Size], CellFact], cell: AskedCell) -> tuple[CellFact, ...]:
-    fact = sent.get((cell.path, cell.size))
-    return () if fact is None else (fact,)
+        return msgspec.structs.replace(report, cells=requested)
 
 
 RUNNER = Browser()

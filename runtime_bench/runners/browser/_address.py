@@ -1,4 +1,4 @@
-"""The address of the page in words: its QR code, and what a browser will not allow at it."""
+"""Address of the page: its QR code, and advice on what browsers allow there."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import ipaddress
 import socket
 
 ANY = ("0.0.0.0", "::", "")
-# Reserved for documentation: nothing is sent there, it only makes the system choose an interface.
-ELSEWHERE = ("192.0.2.1", 9)
+# Reserved for documentation: nothing is sent, it only makes the system choose an interface.
+EXTERNAL = ("192.0.2.1", 9)
 
 
 def reachable_host(host: str) -> str:
-    """Return the address by which others reach a server that listens on ``host``."""
+    """Return the address at which other machines reach a server that listens on ``host``."""
     if host not in ANY:
         return host
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(ELSEWHERE)
+            probe.connect(EXTERNAL)
         except OSError:
             return "127.0.0.1"
         return str(probe.getsockname()[0])
 
 
 def is_local(host: str) -> bool:
-    """Whether browsers trust plain http at a host: this machine's own addresses alone."""
+    """Whether browsers trust plain http at a host, which they do for loopback addresses only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -32,7 +32,7 @@ def is_local(host: str) -> bool:
 
 
 def advice(host: str, port: int, token: str, *, secure: bool) -> tuple[str, ...]:
-    """Return what to know and what to type, in lines."""
+    """Return lines of advice for opening the page."""
     if secure:
         return ("the browser will warn of a certificate that it does not know: that is yours",)
     cable = (
@@ -55,6 +55,6 @@ def qr_code(url: str) -> str:
     """Return the QR code of an address as lines of block characters."""
     import segno
 
-    drawn = io.StringIO()
-    segno.make(url, error="l", micro=False).terminal(drawn, compact=True)
-    return drawn.getvalue()
+    lines = io.StringIO()
+    segno.make(url, error="l", micro=False).terminal(lines, compact=True)
+    return lines.getvalue()

@@ -1,4 +1,4 @@
-"""What the server hands out: a list of names made before the first request, and nothing else."""
+"""Files that the server hands out: a list of names fixed before the first request."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Asset:
     """A file that is handed out.
 
     Attributes:
-        path: on disk; never made from what a client sends.
-        lasting: whether a browser may keep it for a while.
+        path: path on disk; never derived from a request.
+        lasting: whether browsers may cache it.
     """
 
     path: Path
@@ -40,12 +40,12 @@ class Asset:
 
     @property
     def media_type(self) -> str:
-        """Its MIME type."""
+        """MIME type."""
         return TYPES[self.path.suffix]
 
     @cached_property
     def compressed(self) -> bytes | None:
-        """The file in gzip: kept beside packages, made for texts; None for all others."""
+        """Gzipped contents: stored beside packages, made for texts; None for all others."""
         beside = self.path.with_name(f"{self.path.name}.gz")
         if self.lasting and beside.is_file():
             return beside.read_bytes()
@@ -57,24 +57,24 @@ class Asset:
 def assets_of(folder: Path, manifest: Manifest) -> Mapping[str, Asset]:
     """Return path below the token → file: the page, its packages, the artifact, example pictures.
 
-    Of the artifact only what a browser can use is there: files that are one file, probes and packs
-    of styles.
+    The artifact is limited to files that a browser can use: single-file models, probes and packs of
+    styles.
     """
-    found = {INDEX: Asset(PAGE / "index.html")}
+    served = {INDEX: Asset(PAGE / "index.html")}
     for path in sorted((*PAGE.glob("*.js"), *PAGE.glob("*.css"))):
-        found[f"page/{path.name}"] = Asset(path)
+        served[f"page/{path.name}"] = Asset(path)
     for name in FILES:
-        found[f"packages/{name}"] = Asset(packages_folder() / name, lasting=True)
+        served[f"packages/{name}"] = Asset(packages_folder() / name, lasting=True)
     for fact in (*manifest.files, *manifest.probes, *manifest.styles):
         path = folder / fact.path
         if path.suffix in TYPES and path.is_file():
-            found[f"artifact/{fact.path}"] = Asset(path)
+            served[f"artifact/{fact.path}"] = Asset(path)
     for path in (*examples("content"), *examples("style")):
-        found[f"examples/{path.name}"] = Asset(path)
-    return found
+        served[f"examples/{path.name}"] = Asset(path)
+    return served
 
 
 def examples(kind: str) -> tuple[Path, ...]:
-    """Return the shipped pictures that the page offers: one photograph, a few paintings."""
+    """Return the shipped example pictures: one photograph, a few paintings."""
     shipped = assets.bundled(kind)
     return tuple(shipped[:4]) if kind == "style" else (assets.folder() / assets.DEMO_CONTENT,)

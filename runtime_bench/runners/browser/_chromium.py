@@ -1,4 +1,4 @@
-"""Chromium without a window: started on a page of ours, in a profile that is thrown away."""
+"""Headless Chromium: opens a page in a temporary profile."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ FLAGS = (
     "--disable-extensions",
     "--disable-sync",
     "--disable-dev-shm-usage",
-    # A page in the background is slowed down; this one is never in front.
+    # Background pages are throttled, and a headless one counts as such.
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
 )
 WEBGPU = ("--enable-unsafe-webgpu", "--enable-features=Vulkan")
-# Where there is no graphics card: right, and slow; the report names it.
+# Without a graphics card: correct but slow; the report names it.
 SOFTWARE_WEBGPU = "--use-webgpu-adapter=swiftshader"
 
 
 def executable() -> str | None:
-    """Return Chromium's or Chrome's path: ``$STYLEEXPORT_CHROMIUM``, or what is on the path."""
+    """Return the path of Chromium or Chrome: ``$STYLEEXPORT_CHROMIUM``, or from ``$PATH``."""
     named = os.environ.get(VARIABLE)
     return shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
 
 
 def missing() -> str | None:
-    """Return what to do where there is no Chromium; None where there is one."""
+    """Return how to get Chromium where it is missing; None where it is installed."""
     if executable():
         return None
     return f"no Chromium found: install the package chromium, or set {VARIABLE} to its path"
@@ -56,7 +56,7 @@ def chromium(url: str, *, webgpu: bool = False) -> Generator[subprocess.Popen[by
     """Yield Chromium on a page; it and all its processes end with the block.
 
     Args:
-        url: of the page.
+        url: address of the page.
         webgpu: whether the page may use WebGPU, in software where there is no graphics card.
 
     Raises:
@@ -74,7 +74,7 @@ def chromium(url: str, *, webgpu: bool = False) -> Generator[subprocess.Popen[by
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                # A group of its own, so that its children can be ended with it.
+                # A process group of its own, so that its children can be killed with it.
                 start_new_session=True,
             )
         except OSError as error:
@@ -100,7 +100,7 @@ def _has_gpu() -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End Chromium and its children; some outlive their parent."""
+    """Kill Chromium and its children, some of which outlive their parent."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,4 +1,4 @@
-"""A latency report from headless Chromium: the page is served, opened, and sends its samples."""
+"""Latency report from headless Chromium: serves the page, opens it, and waits for the report."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ import msgspec
 
 from styleexport.core.errors import DeviceError, MissingExtra
 from styleexport.core.manifest import read_manifest
-from styleexport.core.types import Report, Size
-from styleexport.runtime_bench.latency import LatencyReport
+from styleexport.core.types import Progress, Size
+from styleexport.runtime_bench.contract.latency import LatencyReport
 from styleexport.runtime_bench.runners.browser import _packages
 from styleexport.runtime_bench.runners.browser._chromium import chromium
 from styleexport.runtime_bench.runners.browser._job import PagePlanFact, job_of
 from styleexport.runtime_bench.runners.browser._reports import Inbox
 from styleexport.runtime_bench.runners.browser._server import Address, PageServer
 
-# For a cell apart from its turns: loading it twice, its probe, and warming up.
-SECONDS_A_CELL = 60.0
+# Per cell in addition to its turns: two loads, its probe, and the warm-up.
+SECONDS_PER_CELL = 60.0
 SECONDS_TO_START = 120.0
 POLL_SECONDS = 0.2
 
 
 def bench_in_browser(
     artifact: Path,
-    wanted: Collection[tuple[str, Size]] | None,
+    selected: Collection[tuple[str, Size]] | None,
     plan: PagePlanFact,
-    report: Report = lambda _: None,
+    progress: Progress = lambda _: None,
     timeout_seconds: float | None = None,
 ) -> LatencyReport:
-    """Return what headless Chromium measures of an artifact's files.
+    """Return headless Chromium's report on an artifact's files.
 
     Cells that Chromium cannot run, or that fail their probe, are in the report with their reason.
 
     Args:
-        artifact: its folder.
-        wanted: path and size of the files; None is all that a browser runs.
-        plan: how to measure.
-        report: told how far it is.
-        timeout_seconds: until it counts as hung; None allows as much as the plan can need.
+        artifact: folder of the artifact.
+        selected: path and size of the files; None selects all that a browser runs.
+        plan: measuring plan.
+        progress: receives lines of progress.
+        timeout_seconds: time limit; None takes the longest time that the plan may need.
 
     Raises:
-        BadArtifact: the artifact is not whole.
+        BadArtifact: the artifact is incomplete.
         DeviceError: there is no Chromium, it died, the page failed, or it took too long.
         MissingExtra: the page's packages are not installed.
         UsageError: a browser runs none of the files.
@@ -55,20 +55,20 @@ def bench_in_browser(
     if reason := _packages.missing():
         raise MissingExtra(reason)
     manifest = read_manifest(artifact, check_files=False)
-    job = job_of(manifest, msgspec.structs.replace(plan, auto=True), wanted)
-    turns = plan.rounds * (plan.seconds + 1) + SECONDS_A_CELL
+    job = job_of(manifest, msgspec.structs.replace(plan, auto=True), selected)
+    turns = plan.rounds * (plan.seconds + 1) + SECONDS_PER_CELL
     limit = timeout_seconds or SECONDS_TO_START + len(job.cells) * turns
     with tempfile.TemporaryDirectory(prefix="styleexport-reports-") as folder:
         server = PageServer(Address(port=0), artifact, job, Path(folder))
         with serving(server) as url:
-            report(f"browser: {len(job.cells)} files")
+            progress(f"browser: {len(job.cells)} files")
             with chromium(f"{url}?auto=1", webgpu=plan.backend == "webgpu") as process:
-                return _arrived(server.inbox, process, limit)
+                return _wait(server.inbox, process, limit)
 
 
 @contextlib.contextmanager
 def serving(server: PageServer) -> Generator[str]:
-    """Yield the address of the page on this machine; the server stops with the block."""
+    """Yield the local address of the page; the server stops when the block ends."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     scheme = "https" if server.secure else "http"
@@ -80,7 +80,7 @@ def serving(server: PageServer) -> Generator[str]:
         server.server_close()
 
 
-def _arrived(inbox: Inbox, process: subprocess.Popen[bytes], limit_seconds: float) -> LatencyReport:
+def _wait(inbox: Inbox, process: subprocess.Popen[bytes], limit_seconds: float) -> LatencyReport:
     """Wait for the report."""
     end = time.monotonic() + limit_seconds
     while not inbox.arrived.wait(POLL_SECONDS):
@@ -95,5 +95,5 @@ def _arrived(inbox: Inbox, process: subprocess.Popen[bytes], limit_seconds: floa
                 "smaller ones with --size"
             )
     if inbox.report is None:
-        raise DeviceError(f"the page failed in Chromium: {inbox.trouble}")
+        raise DeviceError(f"the page failed in Chromium: {inbox.error}")
     return inbox.report

@@ -1,4 +1,4 @@
-"""What the server asks of the page: a job, and what the page paints with."""
+"""Job of the page: cells to measure, and the files and pictures that it paints with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from styleexport.core.manifest import Manifest, NetworkFact, StylePackFact
 from styleexport.core.types import Size
-from styleexport.runtime_bench import job
+from styleexport.runtime_bench.contract import job
 from styleexport.runtime_bench.runners.browser._assets import examples
 from styleexport.runtime_bench.runners.browser._packages import versions
 
@@ -18,11 +18,11 @@ SUFFIXES = (".onnx", ".tflite")
 
 
 class PagePlanFact(job.PlanFact, frozen=True, kw_only=True):
-    """How the page measures.
+    """Measuring plan of the page.
 
     Attributes:
-        auto: whether it begins by itself.
-        backend: of the runtimes.
+        auto: whether it starts by itself.
+        backend: backend of the runtimes.
     """
 
     auto: bool = False
@@ -30,7 +30,7 @@ class PagePlanFact(job.PlanFact, frozen=True, kw_only=True):
 
 
 class OtherFact(msgspec.Struct, frozen=True):
-    """A file of the artifact that no browser runs, and why."""
+    """A file of the artifact that browsers do not run, and why."""
 
     path: str
     reason: str
@@ -44,14 +44,14 @@ class ExamplesFact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PageJobFact(job.JobFact, frozen=True, kw_only=True):
-    """All that the page is told, as JSON.
+    """Job of the page, as JSON.
 
     Attributes:
-        plan: how to measure.
-        network: what the files compute.
-        others: files that no browser runs.
+        plan: measuring plan.
+        network: network of the files.
+        others: files that browsers do not run.
         styles: packs of style codes.
-        examples: pictures to begin with.
+        examples: shipped example pictures.
         packages: JavaScript package → version.
     """
 
@@ -66,27 +66,27 @@ class PageJobFact(job.JobFact, frozen=True, kw_only=True):
 def job_of(
     manifest: Manifest,
     plan: PagePlanFact,
-    wanted: Collection[tuple[str, Size]] | None = None,
+    selected: Collection[tuple[str, Size]] | None = None,
 ) -> PageJobFact:
-    """Return the job of an artifact; every answer of the server puts a new nonce into it.
+    """Return the job of an artifact; the server gives it a new nonce per answer.
 
     Args:
-        manifest: of the artifact.
-        plan: how to measure.
-        wanted: path and size of the files to measure; None is all that a browser runs.
+        manifest: manifest of the artifact.
+        plan: measuring plan.
+        selected: path and size of the files to measure; None selects all that a browser runs.
 
     Raises:
         UsageError: a browser runs none of them, or the artifact holds no such file and size.
     """
-    asked = job.new_job(job.wishes(manifest, SUFFIXES, wanted), plan)
+    base = job.new_job(job.job_cells(manifest, SUFFIXES, selected), plan)
     content, styles = examples("content"), examples("style")
     return PageJobFact(
-        schema_version=asked.schema_version,
-        version=asked.version,
-        commit=asked.commit,
-        nonce=asked.nonce,
+        schema_version=base.schema_version,
+        version=base.version,
+        commit=base.commit,
+        nonce=base.nonce,
         plan=plan,
-        cells=asked.cells,
+        cells=base.cells,
         network=manifest.network,
         others=tuple(_others(manifest)),
         styles=manifest.styles,

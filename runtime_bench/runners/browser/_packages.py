@@ -1,4 +1,4 @@
-"""The JavaScript packages of the page: from npm at pinned versions, into the user's cache."""
+"""JavaScript packages of the page: installed by npm at pinned versions into the user's cache."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import msgspec
 from styleexport.core.cache import cache_folder
 from styleexport.core.errors import DeviceError, MissingExtra
 from styleexport.core.files import replace_folder
-from styleexport.core.types import Report
+from styleexport.core.types import Progress
 
 PAGE = Path(__file__).parent / "page"
 LOCK = PAGE / "package-lock.json"
 INSTALL = "styleexport serve --install"
-# All that the page asks for; nothing else of the packages is kept or served.
+# Files that the page loads; no other files of the packages are kept or served.
 FILES = (
     "onnxruntime-web/dist/ort.wasm.min.mjs",
     "onnxruntime-web/dist/ort.webgpu.min.mjs",
@@ -51,21 +51,21 @@ def versions() -> dict[str, str]:
 
 
 def packages_folder() -> Path:
-    """Return where the packages of this version of the page lie, installed or not."""
+    """Return the folder for the packages of this version of the page."""
     digest = hashlib.sha256(LOCK.read_bytes() + "\n".join(FILES).encode()).hexdigest()
     return cache_folder() / "browser" / digest[:16]
 
 
 def missing() -> str | None:
-    """Return what to type where the packages are not installed; None where they are."""
+    """Return how to install the packages where they are missing; None where they are installed."""
     folder = packages_folder()
     if all((folder / name).is_file() for name in FILES):
         return None
     return f"the page's JavaScript packages are not installed: type `{INSTALL}`"
 
 
-def install(report: Report) -> Path:
-    """Fetch the packages with ``npm ci``; return the folder that holds them, compressed copies too.
+def install(progress: Progress) -> Path:
+    """Install the packages with ``npm ci``; return the folder with them and compressed copies.
 
     Raises:
         MissingExtra: there is no npm.
@@ -76,7 +76,7 @@ def install(report: Report) -> Path:
         raise MissingExtra(f"npm is not installed: install Node.js 20 or newer, then `{INSTALL}`")
     folder = packages_folder()
     named = ", ".join(f"{name} {version}" for name, version in versions().items())
-    report(f"npm: {named}")
+    progress(f"npm: {named}")
     with tempfile.TemporaryDirectory() as place:
         _run_npm(npm, Path(place))
         with replace_folder(folder) as part:
@@ -89,9 +89,13 @@ def _run_npm(npm: str, place: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(PAGE / name, place)
     done = subprocess.run(
-        [npm, *NPM], cwd=place, capture_output=True, text=True, check=False,
+        [npm, *NPM],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "NO_COLOR": "1"},
-    )  # fmt: skip
+    )
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise DeviceError(
@@ -101,7 +105,7 @@ def _run_npm(npm: str, place: Path) -> None:
 
 
 def _keep(source: Path, target: Path) -> None:
-    """Copy a file, and a compressed copy beside it."""
+    """Copy a file, with a compressed copy beside it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         raw = source.read_bytes()

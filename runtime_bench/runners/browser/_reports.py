@@ -1,4 +1,4 @@
-"""What a page sends back: checked against what was asked, then stored under a name of ours."""
+"""Inbox for the page's reports: checks them against the job and stores them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from styleexport.core.errors import BadArtifact, UsageError
-from styleexport.runtime_bench.job import CellWish
-from styleexport.runtime_bench.latency import (
+from styleexport.runtime_bench.contract.job import JobCell
+from styleexport.runtime_bench.contract.latency import (
     CellFact,
     LatencyReport,
     report_from_json,
@@ -19,23 +19,23 @@ from styleexport.runtime_bench.latency import (
 )
 from styleexport.runtime_bench.runners.browser._job import PageJobFact
 
-# A page that never sends must not fill the memory, one that sends without end not the disk.
+# Limits memory for pages that never send, and disk for pages that send without end.
 MOST_NONCES = 1000
 MOST_REPORTS = 100
 
 
-class Trouble(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a page says when it cannot begin."""
+class PageError(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Message of a page that cannot start."""
 
     message: str
 
 
 class Inbox:
-    """Takes reports; safe to use from several threads.
+    """Receives reports; safe to use from several threads.
 
     Args:
-        job: what was asked.
-        folder: where reports are stored.
+        job: job of the page.
+        folder: folder for reports.
     """
 
     def __init__(self, job: PageJobFact, folder: Path) -> None:
@@ -43,13 +43,13 @@ class Inbox:
         self.folder = folder
         self.arrived = threading.Event()
         self.report: LatencyReport | None = None
-        self.trouble: str | None = None
+        self.error: str | None = None
         self._nonces: dict[str, None] = {}
         self._stored = 0
         self._lock = threading.Lock()
 
-    def ask(self) -> PageJobFact:
-        """Return the job with a nonce that one report may bear."""
+    def new_job(self) -> PageJobFact:
+        """Return the job with a nonce that one report may carry."""
         nonce = secrets.token_urlsafe(16)
         with self._lock:
             self._nonces[nonce] = None
@@ -61,7 +61,7 @@ class Inbox:
         """Store a report; return its file.
 
         Raises:
-            BadArtifact: it is no report, or not one of what was asked.
+            BadArtifact: it is not a report, or not one of this job.
             UsageError: there are too many.
             DeviceError: it cannot be written.
         """
@@ -84,13 +84,13 @@ class Inbox:
         return path
 
     def fail(self, raw: bytes) -> None:
-        """Note that the page could not begin.
+        """Store the error of a page that could not start.
 
         Raises:
-            BadArtifact: it does not say why.
+            BadArtifact: it is not a message.
         """
         try:
-            self.trouble = msgspec.json.decode(raw, type=Trouble).message[:300]
+            self.error = msgspec.json.decode(raw, type=PageError).message[:300]
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadArtifact(f"what was sent is no message: {error}") from error
         self.arrived.set()
@@ -98,9 +98,9 @@ class Inbox:
     def _check(self, report: LatencyReport) -> None:
         if report.harness.name != "browser":
             raise BadArtifact(f"what was sent is from {report.harness.name}, expected a browser")
-        asked = {(cell.subject.path, cell.size): cell for cell in self.job.cells}
+        requested = {(cell.subject.path, cell.size): cell for cell in self.job.cells}
         for cell in report.cells:
-            _check_cell(cell, asked.get((cell.subject.path, cell.size)))
+            _check_cell(cell, requested.get((cell.subject.path, cell.size)))
 
     def _free_path(self) -> Path:
         now = datetime.datetime.now(datetime.UTC)
@@ -112,15 +112,15 @@ class Inbox:
             number += 1
 
 
-def _check_cell(cell: CellFact, wish: CellWish | None) -> None:
-    if wish is None or cell.subject != wish.subject or cell.runner != "browser":
+def _check_cell(cell: CellFact, requested: JobCell | None) -> None:
+    if requested is None or cell.subject != requested.subject or cell.runner != "browser":
         raise BadArtifact(
             f"what was sent measures {cell.subject.path} at {cell.size.size()}, which is not a "
             "file that this server handed out"
         )
     parity = cell.parity
     if cell.status == "measured" and (
-        parity is None or parity.allowed_db != wish.allowed_db or not parity.passed
+        parity is None or parity.allowed_db != requested.allowed_db or not parity.passed
     ):
         raise BadArtifact(
             f"what was sent holds latency of {cell.subject.path}, which did not pass its probe: "

@@ -1,4 +1,4 @@
-"""The server of the page: a list of files out, reports in, and nothing without the token."""
+"""HTTP server of the page: hands out a fixed list of files and receives reports, by token."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ POLICY = (
 
 
 def content_security_policy() -> str:
-    """Return the page's policy; of inline scripts it allows its import map alone, by its sha256."""
+    """Return the page's policy; its import map is the only inline script, allowed by sha256."""
     page = (PAGE / "index.html").read_bytes()
     inline = re.search(rb'<script type="importmap">(.*?)</script>', page, re.DOTALL)
     assert inline is not None
@@ -58,11 +58,11 @@ def content_security_policy() -> str:
 
 @dataclass(frozen=True)
 class Address:
-    """Where to listen.
+    """Address to listen on.
 
     Attributes:
-        host: an address of this machine; 0.0.0.0 is all of them.
-        port: 0 takes a free one.
+        host: address of this machine; 0.0.0.0 is all of them.
+        port: port; 0 takes a free one.
         certificate: certificate chain and private key as PEM files, for https.
     """
 
@@ -72,16 +72,16 @@ class Address:
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves one artifact to those who know the token.
+    """Serves one artifact to clients that know the token.
 
     Args:
-        address: where to listen.
-        artifact: its folder; every file is checked against the manifest first.
-        job: what is asked of the page.
-        reports: folder for what it sends.
+        address: address to listen on.
+        artifact: folder of the artifact; every file is checked against the manifest first.
+        job: job of the page.
+        reports: folder for its reports.
 
     Raises:
-        BadArtifact: the artifact is not whole.
+        BadArtifact: the artifact is incomplete.
         DeviceError: the port is taken or not allowed.
         UsageError: the certificate cannot be read.
     """
@@ -115,13 +115,13 @@ class PageServer(ThreadingHTTPServer):
                 "with `openssl req -x509 -newkey rsa:2048 -nodes -days 30 -out cert.pem "
                 "-keyout key.pem -subj /CN=styleexport`"
             ) from error
-        # The handshake waits for the thread of the connection, not for the one that accepts.
+        # The handshake runs in the thread of the connection, not in the one that accepts.
         self.socket = context.wrap_socket(
             self.socket, server_side=True, do_handshake_on_connect=False
         )
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Answer in a thread of its own; close at once what comes while all are busy."""
+        """Answer in a new thread; close the connection where all threads are busy."""
         if not self._free.acquire(blocking=False):
             self.shutdown_request(request)
             return
@@ -135,7 +135,7 @@ class PageServer(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Say nothing: a client that breaks off is not an error of ours."""
+        """Log nothing: a client that disconnects is not an error of the server."""
 
 
 def _cannot_listen(address: Address, error: Exception) -> DeviceError:
@@ -148,7 +148,7 @@ def _cannot_listen(address: Address, error: Exception) -> DeviceError:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection. Nothing a client sends becomes part of a path on disk."""
+    """Handler of one connection. Nothing that a client sends becomes part of a path on disk."""
 
     server: PageServer  # pyright: ignore[reportIncompatibleVariableOverride]
     protocol_version = "HTTP/1.1"
@@ -157,19 +157,19 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = SILENCE_SECONDS
 
     def do_GET(self) -> None:
-        """Hand out a file of the list, or the job."""
+        """Send a listed file, or the job."""
         name = self._name()
         if name == "job.json":
-            self._answer(HTTPStatus.OK, msgspec.json.encode(self.server.inbox.ask()), JSON)
+            self._answer(HTTPStatus.OK, msgspec.json.encode(self.server.inbox.new_job()), JSON)
         elif name is not None and name in self.server.assets:
-            self._hand_out(name, self.server.assets[name])
+            self._send_asset(name, self.server.assets[name])
         else:
             self.send_error(HTTPStatus.NOT_FOUND)
 
     do_HEAD = do_GET  # noqa: N815
 
     def do_POST(self) -> None:
-        """Take a report, or a message that the page cannot begin."""
+        """Receive a report, or the error of a page that cannot start."""
         inbox = self.server.inbox
         take = {"reports": inbox.take, "trouble": inbox.fail}.get(self._name() or "")
         if take is None:
@@ -189,14 +189,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(HTTPStatus.CREATED, f"{name}\n".encode(), TEXT)
 
     def _name(self) -> str | None:
-        """Return what is asked for below the token; None without the token."""
+        """Return the requested path below the token; None without the token."""
         path = self.path.partition("?")[0]
         token, slash, name = path.removeprefix("/").partition("/")
         known = hmac.compare_digest(token.encode(errors="replace"), self.server.token.encode())
         return name if known and slash else None
 
     def _body(self) -> bytes | None:
-        """Return what was sent; None where it was refused unread."""
+        """Return the request body; None where it was refused unread."""
         length = self.headers.get("Content-Length", "")
         if self.headers.get("Transfer-Encoding") or not re.fullmatch(r"\d{1,12}", length):
             self._refuse(HTTPStatus.LENGTH_REQUIRED, "a Content-Length is needed")
@@ -214,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         return None
 
-    def _hand_out(self, name: str, asset: Asset) -> None:
+    def _send_asset(self, name: str, asset: Asset) -> None:
         packed = asset.compressed if "gzip" in self.headers.get("Accept-Encoding", "") else None
         extra = {"Vary": "Accept-Encoding"} | ({"Content-Encoding": "gzip"} if packed else {})
         if name == INDEX:
@@ -227,12 +227,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(HTTPStatus.OK, body, asset.media_type, extra, lasting=asset.lasting)
 
     def _refuse(self, status: HTTPStatus, message: str) -> None:
-        """Answer with one line, and close: what else was sent is not read."""
+        """Answer with one line and close the connection; the rest of the request is not read."""
         self.close_connection = True
         self._answer(status, f"{message}\n".encode(), TEXT, {"Connection": "close"})
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer with one line instead of a page of HTML."""
+        """Answer with one line instead of an HTML page."""
         status = HTTPStatus(code)
         self._refuse(status, message or status.phrase)
 

@@ -1,6 +1,6 @@
-"""What runs inside the emulated machine: one file, a few times, on the inputs of its probe.
+"""Guest program of the emulated machine: runs one file a few times on the inputs of its probe.
 
-It is started as a script by the guest's own Python and imports nothing of styleexport.
+The guest's own Python starts it as a script; it imports nothing of styleexport.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ RUNS = 3
 
 
 def main(model: str, inputs: str, outputs: str) -> None:
-    """Run a file and write what it computes.
+    """Run a file and write its outputs.
 
     Args:
-        model: the ``.onnx`` file.
-        inputs: ``.npz``, by name.
-        outputs: ``.npz``, by name; written.
+        model: path of the ``.onnx`` file.
+        inputs: path of an ``.npz`` file with the inputs by name.
+        outputs: path of the ``.npz`` file to write, with the outputs by name.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     feeds = dict(np.load(inputs))
-    os.getppid()  # a mark for the plug-in that counts, here and below
+    os.getppid()  # marks a point for the counting plug-in, here and below
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     os.getppid()
-    found = []
+    results = []
     for _ in range(RUNS):
-        found = session.run(None, feeds)
+        results = session.run(None, feeds)
         os.getppid()
     names = [output.name for output in session.get_outputs()]
-    arrays = {name: np.asarray(value) for name, value in zip(names, found, strict=True)}
+    arrays = {name: np.asarray(value) for name, value in zip(names, results, strict=True)}
     np.savez(outputs, **arrays)  # pyright: ignore[reportArgumentType]
 
 

@@ -1,4 +1,4 @@
-"""The emulated machine: where its files lie, what is missing of it, and one run in it."""
+"""Emulated machine: its files, what is missing, and a run in it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ HERE = Path(__file__).parent
 
 
 def folder() -> Path:
-    """Return where the machine's files lie: ``aarch64`` of the cache."""
+    """Return the folder of the machine's files: ``aarch64`` of the cache."""
     return cache.cache_folder() / "aarch64"
 
 
 def missing() -> str | None:
-    """Return what to do where there is no such machine; None where it can run."""
+    """Return how to get the machine where it is missing; None where it is installed."""
     if shutil.which(QEMU) is None:
         return f"no {QEMU} found: apt-get install qemu-user, then `{PREPARE}`"
     if not (folder() / "ready").is_file():
@@ -37,13 +37,13 @@ def missing() -> str | None:
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What one run in the machine gave.
+class GuestRun:
+    """Result of one run in the machine.
 
     Attributes:
-        outputs: by name.
-        load_instructions: of loading the file.
-        instructions: of each run after that.
+        outputs: outputs by name.
+        load_instructions: number of instructions to load the file.
+        instructions: number of instructions of each inference after that.
     """
 
     outputs: dict[str, NDArray[np.float32]]
@@ -51,15 +51,15 @@ class Ran:
     instructions: tuple[int, ...]
 
 
-def run(model: Path, inputs: dict[str, NDArray[np.float32]]) -> Ran:
-    """Return what a file computes in the machine.
+def run(model: Path, inputs: dict[str, NDArray[np.float32]]) -> GuestRun:
+    """Return the result of a file in the machine.
 
     Args:
-        model: ``.onnx``.
-        inputs: by name, as the file takes them.
+        model: path of the ``.onnx`` file.
+        inputs: inputs by name, in the file's layout.
 
     Raises:
-        DeviceError: it failed or did not end.
+        DeviceError: it failed or did not end in time.
     """
     with tempfile.TemporaryDirectory(prefix="styleexport-aarch64-") as name:
         place = Path(name)
@@ -83,18 +83,27 @@ def run(model: Path, inputs: dict[str, NDArray[np.float32]]) -> Ran:
         marks = [int(line) for line in (place / "counts").read_text().split()]
         steps = [after - before for before, after in itertools.pairwise(marks)]
         outputs = dict(np.load(files[2]))
-        return Ran(outputs, steps[0], tuple(steps[1:]))
+        return GuestRun(outputs, steps[0], tuple(steps[1:]))
 
 
 def _command(place: Path) -> list[str]:
     home = folder()
     variables = {
-        "PYTHONHOME": str(home / "sysroot" / "usr"), "PYTHONPATH": str(home / "site"),
-        "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
+        "PYTHONHOME": str(home / "sysroot" / "usr"),
+        "PYTHONPATH": str(home / "site"),
+        "PYTHONHASHSEED": "0",
+        "OMP_NUM_THREADS": "1",
+    }
     return [
-        QEMU, "-cpu", CPU, "-L", str(home / "sysroot"),
-        "-plugin", f"file={home / 'count.so'},out={place / 'counts'}",
+        QEMU,
+        "-cpu",
+        CPU,
+        "-L",
+        str(home / "sysroot"),
+        "-plugin",
+        f"file={home / 'count.so'},out={place / 'counts'}",
         *(part for name, value in variables.items() for part in ("-E", f"{name}={value}")),
-        str(home / "sysroot" / "usr" / "bin" / "python3.11"), "-S", "-B",
-    ]  # fmt: skip
+        str(home / "sysroot" / "usr" / "bin" / "python3.11"),
+        "-S",
+        "-B",
+    ]

@@ -1,8 +1,8 @@
-"""Makes the emulated machine: Debian's arm64 Python, the aarch64 wheels, and the plug-in.
+"""Setup of the emulated machine: Debian's arm64 Python, the aarch64 wheels, and the plug-in.
 
 Run as ``python -m styleexport.runtime_bench.runners.emulated_aarch64.prepare`` on Debian 12 with
-``gcc`` and ``qemu-user``. Packages come from where apt and pip are set up to fetch them; nothing is
-installed into this system.
+``gcc`` and ``qemu-user``. Packages come from the sources that apt and pip are configured for;
+nothing is installed into this system.
 """
 
 from __future__ import annotations
@@ -19,12 +19,22 @@ from styleexport.core.files import replace_folder
 from styleexport.runtime_bench.runners.emulated_aarch64.machine import HERE, folder
 
 DEBIAN = (
-    "python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib", "libc6", "libgcc-s1",
-    "libstdc++6", "zlib1g", "libexpat1", "libffi8", "libssl3", "libbz2-1.0", "liblzma5",
-)  # fmt: skip
+    "python3.11-minimal",
+    "libpython3.11-minimal",
+    "libpython3.11-stdlib",
+    "libc6",
+    "libgcc-s1",
+    "libstdc++6",
+    "zlib1g",
+    "libexpat1",
+    "libffi8",
+    "libssl3",
+    "libbz2-1.0",
+    "liblzma5",
+)
 WHEELS = ("onnxruntime", "numpy")
 PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64")
-# ONNX Runtime reads what kind of processor it runs on and stops where that is none of ARM's.
+# ONNX Runtime reads /proc/cpuinfo and stops where it does not describe an ARM processor.
 PROCESSOR = """processor : 0
 BogoMIPS : 50.00
 Features : fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc \
@@ -39,7 +49,7 @@ CPU revision : 1
 
 
 def prepare() -> Path:
-    """Make the machine, whole or not at all; return its folder.
+    """Make the machine atomically; return its folder.
 
     Raises:
         DeviceError: a program is missing or a download fails.
@@ -55,17 +65,20 @@ def prepare() -> Path:
 
 def _unpack_debian(part: Path) -> None:
     apt, debs, sysroot = part / "apt", part / "debs", part / "sysroot"
-    for made in (apt / "state/lists/partial", apt / "cache/archives/partial", debs, sysroot):
-        made.mkdir(parents=True)
+    for path in (apt / "state/lists/partial", apt / "cache/archives/partial", debs, sysroot):
+        path.mkdir(parents=True)
     (apt / "status").touch()
     options = {
-        "APT::Architecture": "arm64", "APT::Architectures": "arm64",
-        "Dir::State": apt / "state", "Dir::State::status": apt / "status",
-        "Dir::Cache": apt / "cache", "APT::Sandbox::User": "root",
-    }  # fmt: skip
-    given = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
-    _run("apt-get", *given, "update")
-    _run("apt-get", *given, "download", *DEBIAN, cwd=debs)
+        "APT::Architecture": "arm64",
+        "APT::Architectures": "arm64",
+        "Dir::State": apt / "state",
+        "Dir::State::status": apt / "status",
+        "Dir::Cache": apt / "cache",
+        "APT::Sandbox::User": "root",
+    }
+    arguments = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+    _run("apt-get", *arguments, "update")
+    _run("apt-get", *arguments, "download", *DEBIAN, cwd=debs)
     for package in sorted(debs.glob("*.deb")):
         _run("dpkg", "-x", package, sysroot)
     shutil.rmtree(apt)
@@ -74,12 +87,22 @@ def _unpack_debian(part: Path) -> None:
 
 def _unpack_wheels(part: Path) -> None:
     wheels = part / "wheels"
-    asked = [f"{name}=={importlib.metadata.version(name)}" for name in WHEELS]
+    requirements = [f"{name}=={importlib.metadata.version(name)}" for name in WHEELS]
     platforms = [word for platform in PLATFORMS for word in ("--platform", platform)]
     _run(
-        sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", *platforms,
-        "--python-version", "3.11", "--dest", wheels, *asked,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        *platforms,
+        "--python-version",
+        "3.11",
+        "--dest",
+        wheels,
+        *requirements,
+    )
     for wheel in sorted(wheels.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(part / "site")

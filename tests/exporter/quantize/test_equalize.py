@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from styleexport.exporter.graph import example_inputs
-from styleexport.exporter.quantize.equalize import LEAST_SHARE, equalized, gains_from_ranges
-from styleexport.exporter.quantize.units import find_units, kind, nodes_by_name
-from tests.exporter.quantize.conftest import SIZE, graph_of
+from styleexport.exporter.graph.graph import example_inputs, operation_of
+from styleexport.exporter.quantize.blocks import find_blocks, nodes_by_name
+from styleexport.exporter.quantize.equalize import LEAST_SHARE, equalization_scales, equalized
+from tests.exporter.conftest import SIZE, graph_of
 
 GAIN = torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0, 1.5, 3.0, 1.0])
 
@@ -42,13 +42,17 @@ def added(before, after, operation: str) -> list:
     """The nodes of an operation that a rewrite added."""
     old = nodes_by_name(before.module())
     new = nodes_by_name(after.module())
-    return [node for name, node in new.items() if name not in old and kind(node) == operation]
+    return [
+        node for name, node in new.items() if name not in old and operation_of(node) == operation
+    ]
 
 
 def maps_multiplied(graph) -> list[str]:
     """The multiplications whose result has more than one place."""
     nodes = nodes_by_name(graph.module())
-    sizes = {name: node.meta["val"].shape for name, node in nodes.items() if kind(node) == "mul"}
+    sizes = {
+        name: node.meta["val"].shape for name, node in nodes.items() if operation_of(node) == "mul"
+    }
     return [name for name, shape in sizes.items() if math.prod(shape[2:]) > 1]
 
 
@@ -59,26 +63,26 @@ def per_channel(value: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
 def test_gains_bring_channels_to_one_range():
     low = torch.tensor([-4.0, -2.0, 0.0, -0.001])
     high = torch.tensor([8.0, 1.0, 2.0, 0.001])
-    whole = gains_from_ranges(low, high, 1.0)
+    whole = equalization_scales(low, high, 1.0)
     torch.testing.assert_close(whole, torch.tensor([1.0, 2.0, 4.0, 1 / LEAST_SHARE]))
-    half = gains_from_ranges(low, high, 0.5)
+    half = equalization_scales(low, high, 0.5)
     torch.testing.assert_close(half, whole.sqrt())
-    assert torch.equal(gains_from_ranges(low, high, 0.0), torch.ones(4))
+    assert torch.equal(equalization_scales(low, high, 0.0), torch.ones(4))
     # The largest channel of either sign keeps its gain, so that no range grows.
     assert float((high * whole).max()) == 8
     assert float((low * whole).min()) == -4
 
 
 def test_a_channel_that_was_never_seen_gets_no_gain_beyond_the_limit():
-    gains = gains_from_ranges(torch.zeros(3), torch.tensor([1.0, 0.0, 0.5]), 1.0)
+    gains = equalization_scales(torch.zeros(3), torch.tensor([1.0, 0.0, 0.5]), 1.0)
     assert gains.tolist() == [1.0, 1 / LEAST_SHARE, 2.0]
-    nothing = gains_from_ranges(torch.zeros(3), torch.zeros(3), 1.0)
+    nothing = equalization_scales(torch.zeros(3), torch.zeros(3), 1.0)
     assert torch.isfinite(nothing).all()
 
 
 @pytest.mark.parametrize("expand", [False, True])
 def test_the_network_computes_the_same(painter, expand):
-    layers = [unit.layer for unit in find_units(painter.module())][:-1]
+    layers = [block.layer for block in find_blocks(painter.module())][:-1]
     result, fact = equalized(painter, dict.fromkeys(layers, GAIN), expand_norms=expand)
     assert (fact.name, fact.applied, fact.refused) == ("equalize", 4, ())
     inputs = inputs_of(painter)
@@ -87,7 +91,7 @@ def test_the_network_computes_the_same(painter, expand):
         before, after = values(painter, name, inputs), values(result, name, inputs)
         torch.testing.assert_close(after, per_channel(before, GAIN), rtol=1e-4, atol=1e-4)
     assert bool(added(painter, result, "sqrt")) == expand
-    assert ("instance_norm" in {kind(n) for n in result.module().graph.nodes}) != expand
+    assert ("instance_norm" in {operation_of(n) for n in result.module().graph.nodes}) != expand
 
 
 def test_a_relu_pool_and_the_next_convolution_take_a_gain_without_an_operation(painter):
@@ -102,14 +106,14 @@ def test_a_relu_pool_and_the_next_convolution_take_a_gain_without_an_operation(p
 
 
 def test_nothing_of_full_size_is_multiplied_for_adain(lite):
-    graph, feeds, _ = lite
-    units = find_units(graph.module())
+    graph, feeds = lite[0], lite[1].inputs
+    blocks = find_blocks(graph.module())
     nodes = nodes_by_name(graph.module())
     torch.manual_seed(0)
     gains = {
-        unit.layer: 1 + 7 * torch.rand(nodes[unit.layer].meta["val"].shape[1])
-        for unit in units
-        if unit.output != "clamp"
+        block.layer: 1 + 7 * torch.rand(nodes[block.layer].meta["val"].shape[1])
+        for block in blocks
+        if block.output != "clamp"
     }
     result, fact = equalized(graph, gains)
     assert (fact.applied, fact.refused) == (len(gains), ())
@@ -149,9 +153,10 @@ def test_what_takes_no_factor_is_refused_and_left(painter):
     result, fact = equalized(painter, gains)
     assert fact.applied == 0
     assert set(fact.refused) == {
-        "conv2d_9: no such layer", "relu_2: nothing before it takes a factor",
-    }  # fmt: skip
-    kinds = [[kind(node) for node in g.module().graph.nodes] for g in (painter, result)]
+        "conv2d_9: no such layer",
+        "relu_2: nothing before it takes a factor",
+    }
+    kinds = [[operation_of(node) for node in g.module().graph.nodes] for g in (painter, result)]
     assert kinds[0] == kinds[1]
 
 
@@ -184,10 +189,19 @@ class Odd(nn.Module):
         lambda x: x + x.max(),
     ],
     ids=[
-        "concatenated", "cut", "padded with values", "times a mean of channels", "flipped",
-        "squashed", "cubed", "taken from a number", "divides a number", "statistics", "largest",
+        "concatenated",
+        "cut",
+        "padded with values",
+        "times a mean of channels",
+        "flipped",
+        "squashed",
+        "cubed",
+        "taken from a number",
+        "divides a number",
+        "statistics",
+        "largest",
     ],
-)  # fmt: skip
+)
 def test_gains_are_undone_before_what_does_not_pass_them_on(read):
     graph = graph_of(Odd(read))
     result, fact = equalized(graph, {"conv2d": GAIN})

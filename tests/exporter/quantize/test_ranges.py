@@ -11,9 +11,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from styleexport.core.recipe import RangeMethod
+from styleexport.exporter.quantize.blocks import find_blocks, ranged_layers
 from styleexport.exporter.quantize.ranges import observe, ranges_of, watch
-from styleexport.exporter.quantize.units import find_units, ranged_layers
-from tests.exporter.quantize.conftest import feeds_of, graph_of
+from tests.exporter.conftest import feeds_of, graph_of
 
 METHODS = get_args(RangeMethod)
 LAYERS = ("inputs_0", "conv2d", "clamp")
@@ -67,7 +67,7 @@ def test_samples_are_spread_over_a_layer(clamped, monkeypatch):
 @pytest.mark.parametrize("method", METHODS)
 def test_every_range_holds_0_and_no_more_than_was_seen(painter, method):
     module, feeds = painter.module(), feeds_of(painter)
-    layers = ("relu", "add") if method == "entropy" else ranged_layers(find_units(module))
+    layers = ("relu", "add") if method == "entropy" else ranged_layers(find_blocks(module))
     seen = observe(module, feeds, layers, samples=True)
     found = ranges_of(module, seen, method)
     assert tuple(found) == layers

@@ -8,8 +8,10 @@ import onnxruntime as ort
 import pytest
 import torch
 
+from styleexport.core.psnr import psnr_db
 from styleexport.core.recipe import Range
 from styleexport.core.types import Precision
+from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks, ranged_layers
 from styleexport.exporter.quantize.ranges import observe, ranges_of, watch
 from styleexport.exporter.quantize.simulate import (
     rounded_weight,
@@ -17,10 +19,8 @@ from styleexport.exporter.quantize.simulate import (
     simulate,
     weight_scales,
 )
-from styleexport.exporter.quantize.units import find_units, quantized_units, ranged_layers
 from styleexport.exporter.targets._target import Recipe, find_target
-from styleexport.runtime_bench.parity import psnr_db
-from tests.exporter.quantize.conftest import feeds_of
+from tests.exporter.conftest import feeds_of
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_weights_have_255_values_an_output_channel(transposed):
     assert float(one) == pytest.approx(float(weight.abs().max()) / 127)
 
 
-def simulated(graph, units, ranges, feeds, **options) -> torch.Tensor:
+def simulated(graph, blocks, ranges, feeds, **options) -> torch.Tensor:
     module = graph.module()
-    simulate(module, units, ranges, **options)
+    simulate(module, blocks, ranges, **options)
     with torch.inference_mode():
         found = module(*(torch.from_numpy(x) for x in feeds.values()))
     return found[0] if isinstance(found, tuple) else found
@@ -72,15 +72,15 @@ def output_of(module, layer: str, inputs) -> torch.Tensor:
 def test_only_what_is_asked_for_is_rounded(painter):
     feeds = feeds_of(painter)
     module = painter.module()
-    units = find_units(module)[:3]
-    ranges = ranges_of(module, observe(module, feeds, ranged_layers(units)), "min-max")
+    blocks = find_blocks(module)[:3]
+    ranges = ranges_of(module, observe(module, feeds, ranged_layers(blocks)), "min-max")
     plain = simulated(painter, (), ranges, feeds[0])
-    nothing = simulated(painter, units, ranges, feeds[0], weights=False, activations=False)
+    nothing = simulated(painter, blocks, ranges, feeds[0], weights=False, activations=False)
     assert torch.equal(plain, nothing)
-    weights = simulated(painter, units, ranges, feeds[0], activations=False)
-    maps = simulated(painter, units, ranges, feeds[0], weights=False)
-    both = simulated(painter, units, ranges, feeds[0])
-    coarse = simulated(painter, units, ranges, feeds[0], per_channel=False)
+    weights = simulated(painter, blocks, ranges, feeds[0], activations=False)
+    maps = simulated(painter, blocks, ranges, feeds[0], weights=False)
+    both = simulated(painter, blocks, ranges, feeds[0])
+    coarse = simulated(painter, blocks, ranges, feeds[0], per_channel=False)
     found = [weights, maps, both, coarse]
     for one in found:
         assert 20 < psnr_db(one.numpy(), plain.numpy(), 1.0) < 80
@@ -90,8 +90,8 @@ def test_only_what_is_asked_for_is_rounded(painter):
 def test_a_source_is_rounded_for_its_convolution_and_for_no_one_else(painter):
     """The sum that the third convolution reads is rounded; the norm reads the third's output."""
     module = painter.module()
-    units = [unit for unit in find_units(module) if unit.layer == "conv2d_2"]
-    simulate(module, units, {"add": Range(-1, 1), "conv2d_2": Range(-2, 2)})
+    blocks = [block for block in find_blocks(module) if block.layer == "conv2d_2"]
+    simulate(module, blocks, {"add": Range(-1, 1), "conv2d_2": Range(-2, 2)})
     rounded = [n for n in module.graph.nodes if "fake_quantize" in str(n.target)]
     read = {str(node.args[0]): {user.name for user in node.users} for node in rounded}
     assert read == {"add": {"upsample_nearest2d"}, "conv2d_2": {"instance_norm"}}
@@ -100,9 +100,9 @@ def test_a_source_is_rounded_for_its_convolution_and_for_no_one_else(painter):
 def test_values_beyond_a_range_are_clipped(painter):
     feeds = feeds_of(painter, 1)
     module = painter.module()
-    units = find_units(module)[:1]
+    blocks = find_blocks(module)[:1]
     narrow = {"inputs_0": Range(0, 0.25), "relu": Range(0, 10)}
-    simulate(module, units, narrow, weights=False)
+    simulate(module, blocks, narrow, weights=False)
     cut = {"content": np.minimum(feeds[0]["content"], 0.25)}
     with torch.inference_mode():
         first = module(torch.from_numpy(feeds[0]["content"]))
@@ -112,7 +112,8 @@ def test_values_beyond_a_range_are_clipped(painter):
 
 def test_the_shipped_network_loses_here_what_it_loses_in_onnx_runtime(lite, lite_plan, tmp_path):
     """Values that lie between two steps go either way, and norms spread that; no more differs."""
-    (graph, feeds, _), (source, recipe) = lite, lite_plan.followed()
+    (graph, calibration), plan = lite, lite_plan.applied()
+    source, recipe, feeds = plan.graph, plan.recipe, calibration.inputs
     path = tmp_path / "a.onnx"
     find_target("onnx").write(source, Recipe(Precision.INT8, int8=recipe), path, lambda: feeds)
     model = onnx.load(path)
@@ -121,13 +122,13 @@ def test_the_shipped_network_loses_here_what_it_loses_in_onnx_runtime(lite, lite
     )
     session = ort.InferenceSession(model.SerializeToString())
     module = source.module()
-    units = quantized_units(find_units(module), recipe.islands)
-    simulate(module, units, recipe.ranges)
+    blocks = quantized_blocks(find_blocks(module), recipe.float_layers)
+    simulate(module, blocks, recipe.ranges)
     scale, zero = scale_and_zero_point(recipe.ranges["conv2d"])
     for inputs in feeds[:2]:
         file, steps = session.run(None, inputs)
         first = output_of(module, "conv2d", inputs)
-        here = simulated(source, units, recipe.ranges, inputs).numpy()
+        here = simulated(source, blocks, recipe.ranges, inputs).numpy()
         exact = simulated(graph, (), {}, inputs).numpy()
         own = (first / scale).round().clamp(-zero, 255 - zero).numpy() + zero
         apart = np.abs(own - steps.astype(np.float32))

@@ -14,12 +14,20 @@ from types import MappingProxyType, SimpleNamespace
 import numpy as np
 import pytest
 
+from styleexport.core import plugins
 from styleexport.core.types import Role, Size
 from styleexport.runtime_bench.bench import BenchRequest, cells, run
-from styleexport.runtime_bench.bench.worker import Station
-from styleexport.runtime_bench.latency import LatencyReport
-from styleexport.runtime_bench.runners._choice import RunnerChoice
-from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session, find_runner
+from styleexport.runtime_bench.bench.worker import WorkerState
+from styleexport.runtime_bench.contract.job import PlanFact
+from styleexport.runtime_bench.contract.latency import LatencyReport
+from styleexport.runtime_bench.contract.runner_choice import RunnerChoice
+from styleexport.runtime_bench.runners._runner import (
+    PACKAGE,
+    Runner,
+    RunOptions,
+    Session,
+    find_runner,
+)
 
 MS = 1_000_000
 
@@ -58,14 +66,11 @@ class Fake(Runner):
     reason: str | None = None
     opened: list[RunOptions] = field(default_factory=list)
     invoked: int = 0
-    suffix = ".onnx"
+    suffixes = (".onnx",)
     choices = MappingProxyType({"speed": ("fast", "slow")})
 
     def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
         return self.reason
-
-    def layers(self, path, inputs, tensors):
-        return {}
 
     @contextlib.contextmanager
     def open(self, path: Path, options: RunOptions):
@@ -109,7 +114,7 @@ def expected(path: Path) -> np.ndarray:
 class InProcess:
     """A worker that lives in this process."""
 
-    station: Station
+    station: WorkerState
     asked: list[object]
     ended: bool = False
 
@@ -133,22 +138,23 @@ class Bench:
     workers: list[InProcess] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
-    def find(self, name: str) -> Runner:
-        return self.runners[name] if name in self.runners else find_runner(name)
-
-    def hire(self, cell) -> InProcess:
+    def spawn(self, cell) -> InProcess:
         asked = Named(cell.choice.name, self.asked)
-        self.workers.append(InProcess(Station(self.find, self.clock), asked))
+        self.workers.append(InProcess(WorkerState(find_runner, self.clock), asked))
         return self.workers[-1]
 
     def __call__(self, *runners: str, **changes) -> LatencyReport:
         settings = {
-            "runners": tuple(RunnerChoice(name) for name in runners), "roles": (Role.TRANSFORM,),
-            "sizes": (Size(64, 96),), "rounds": 3, "seconds": 0.02, "threads": 1, "peak": False,
+            "runners": tuple(RunnerChoice(name) for name in runners),
+            "roles": (Role.TRANSFORM,),
+            "sizes": (Size(64, 96),),
+            "peak": False,
             **changes,
-        }  # fmt: skip
+        }
+        plan = {name: settings.pop(name) for name in PlanFact.__struct_fields__ if name in changes}
+        settings["plan"] = PlanFact(**{"rounds": 3, "seconds": 0.02, "threads": 1, **plan})
         request = BenchRequest((self.artifact,), **settings)
-        return run.bench(request, self.lines.append, hire=self.hire)
+        return run.bench(request, self.lines.append, spawn=self.spawn)
 
 
 @dataclass
@@ -171,10 +177,15 @@ def clock() -> Clock:
 def bench(artifact: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """A bench whose runner ``fake`` takes 2 ms by a clock that nothing else moves."""
     found = Bench(artifact, clock, {"fake": Fake(clock)})
-    for module in (cells, run):
-        monkeypatch.setattr(module, "find_runner", found.find)
+    load = plugins.load
+
+    def fake_load(package: str, name: str, constant: str) -> object:
+        is_fake = package == PACKAGE and name in found.runners
+        return found.runners[name] if is_fake else load(package, name, constant)
+
     known = SimpleNamespace(names=lambda package: tuple(sorted(found.runners)))
     monkeypatch.setattr(cells, "plugins", known)
+    monkeypatch.setattr(plugins, "load", fake_load)
     gc.freeze()  # what torch alone has made takes a third of a second to look through
     yield found
     gc.unfreeze()
@@ -193,7 +204,7 @@ parity = {"runner": "fake", "metric": "psnr", "measured_db": 99.0, "allowed_db":
           "max_abs_error": 0.0, "probes": 1, "float32_db": None}
 answers = {
     "load": {"type": "loaded", "idle_rss_bytes": 5, "loads_ns": [2, 1], "effective": {}},
-    "probe": {"type": "probed", "first_ns": 7, "parity": parity, "picture": None},
+    "check": {"type": "checked", "first_ns": 7, "parity": parity, "picture": None},
     "warm": {"type": "warmed", "warm_up_ns": [7], "stable": True},
     "turn": {"type": "turned", "samples_ns": [3, 4], "pre_ns": [1, 1], "post_ns": [1, 1]},
     "peak": {"type": "peaked", "peak_rss_bytes": 9},

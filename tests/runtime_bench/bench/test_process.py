@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from styleexport.core.types import Role, Size
-from styleexport.runtime_bench.bench import BenchRequest
-from styleexport.runtime_bench.bench import messages as say
+from styleexport.runtime_bench.bench import BenchRequest, messages
 from styleexport.runtime_bench.bench.process import WorkerProcess
 from styleexport.runtime_bench.bench.run import bench
-from styleexport.runtime_bench.runners._choice import RunnerChoice
+from styleexport.runtime_bench.contract.job import PlanFact
+from styleexport.runtime_bench.contract.runner_choice import RunnerChoice
 
-TURN = say.Turn(seconds=0.0, min_samples=1)
+TURN = messages.Turn()
 DEADLINE = 60.0
 
 
@@ -55,44 +55,48 @@ def alive(pid: int) -> bool:
 )
 def test_what_became_of_a_worker(worker, mode, status, message, killed):
     process = worker(mode)
-    assert isinstance(process.ask(say.Probe(), DEADLINE), say.Probed)
+    assert isinstance(process.ask(messages.CheckProbes(), DEADLINE), messages.Checked)
     answer = process.ask(TURN, DEADLINE)
-    assert isinstance(answer, say.Refused)
+    assert isinstance(answer, messages.Refused)
     assert (answer.status, answer.killed) == (status, killed)
     assert answer.message.startswith(message)
 
 
 def test_a_worker_that_does_not_answer_is_killed(worker, worker_command):
     process = worker("hangs")
-    process.ask(say.Probe(), DEADLINE)
+    process.ask(messages.CheckProbes(), DEADLINE)
     answer = process.ask(TURN, 0.2)
     assert (answer.status, answer.message) == ("failed", "no answer within 0 s")
     pid = int(worker_command("hangs").log.read_text().split()[1])
     assert not alive(pid)
-    assert isinstance(process.ask(TURN, 0.2), say.Refused)
+    assert isinstance(process.ask(TURN, 0.2), messages.Refused)
 
 
 @pytest.mark.skipif(not hasattr(os, "getsid"), reason="sessions of POSIX")
 def test_a_worker_is_out_of_the_terminals_reach(worker, worker_command):
-    worker("good").ask(say.Probe(), DEADLINE)
+    worker("good").ask(messages.CheckProbes(), DEADLINE)
     assert os.getsid(int(worker_command("good").log.read_text().split()[1])) != os.getsid(0)
 
 
 def request(artifact: Path) -> BenchRequest:
     return BenchRequest(
-        (artifact,), (RunnerChoice("onnxruntime"), RunnerChoice("openvino")), (Size(64, 96),),
-        (Role.TRANSFORM,), rounds=2, peak=False,
-    )  # fmt: skip
+        (artifact,),
+        (RunnerChoice("onnxruntime"), RunnerChoice("openvino")),
+        (Size(64, 96),),
+        (Role.TRANSFORM,),
+        plan=PlanFact(rounds=2),
+        peak=False,
+    )
 
 
-def hiring(worker_command, **modes: str):
+def spawning(worker_command, **modes: str):
     return lambda cell: WorkerProcess(1, worker_command(modes[cell.choice.name]).argv)
 
 
 def test_killed_mid_run_is_tried_once_more_then_marked(artifact, worker_command):
     pytest.importorskip("openvino")
-    hire = hiring(worker_command, onnxruntime="killed", openvino="good")
-    killed, good = bench(request(artifact), lambda _: None, hire=hire).cells
+    spawn = spawning(worker_command, onnxruntime="killed", openvino="good")
+    killed, good = bench(request(artifact), lambda _: None, spawn=spawn).cells
     assert killed.status == "out-of-memory"
     assert killed.message == "the worker was killed, as the system does where memory runs out"
     assert killed.rounds_ns == ()
@@ -103,8 +107,8 @@ def test_killed_mid_run_is_tried_once_more_then_marked(artifact, worker_command)
 
 def test_killed_once_is_measured_by_a_second_worker(artifact, worker_command):
     pytest.importorskip("openvino")
-    hire = hiring(worker_command, onnxruntime="killed-once", openvino="good")
-    first, second = bench(request(artifact), lambda _: None, hire=hire).cells
+    spawn = spawning(worker_command, onnxruntime="killed-once", openvino="good")
+    first, second = bench(request(artifact), lambda _: None, spawn=spawn).cells
     assert (first.status, first.rounds_ns) == ("measured", ((3, 4), (3, 4)))
     assert first.effective["turns"] == "alone: its first worker was lost"
     assert "turns" not in second.effective
@@ -113,8 +117,8 @@ def test_killed_once_is_measured_by_a_second_worker(artifact, worker_command):
 
 def test_a_crash_is_tried_once_more(artifact, worker_command):
     pytest.importorskip("openvino")
-    hire = hiring(worker_command, onnxruntime="crashed", openvino="left")
-    crashed, left = bench(request(artifact), lambda _: None, hire=hire).cells
+    spawn = spawning(worker_command, onnxruntime="crashed", openvino="left")
+    crashed, left = bench(request(artifact), lambda _: None, spawn=spawn).cells
     assert (crashed.status, left.status) == ("failed", "failed")
     assert worker_command("crashed").log.read_text().count("born") == 2
     assert worker_command("left").log.read_text().count("born") == 1
@@ -122,14 +126,14 @@ def test_a_crash_is_tried_once_more(artifact, worker_command):
 
 def test_no_worker_outlives_an_interrupt(artifact, worker_command):
     pytest.importorskip("openvino")
-    hire = hiring(worker_command, onnxruntime="good", openvino="good")
+    spawn = spawning(worker_command, onnxruntime="good", openvino="good")
 
     def report(line: str) -> None:
         if "rounds of" in line:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        bench(request(artifact), report, hire=hire)
+        bench(request(artifact), report, spawn=spawn)
     born = worker_command("good").log.read_text().split()[1::2]
     assert len(born) == 2
     assert not any(alive(int(pid)) for pid in born)
@@ -138,9 +142,9 @@ def test_no_worker_outlives_an_interrupt(artifact, worker_command):
 SERVE = """
 import sys
 from styleexport.runtime_bench.bench.process import WorkerProcess
-from styleexport.runtime_bench.bench import messages as say
+from styleexport.runtime_bench.bench import messages
 worker = WorkerProcess(1, sys.argv[1:])
-worker.ask(say.Probe(), 60)
+worker.ask(messages.CheckProbes(), 60)
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -151,9 +155,11 @@ def test_a_worker_ends_when_the_harness_is_killed(worker_command, tmp_path):
     command = worker_command("good")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     harness = subprocess.Popen(
-        [sys.executable, "-c", SERVE, *command.argv], stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, env=environment,
-    )  # fmt: skip
+        [sys.executable, "-c", SERVE, *command.argv],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+    )
     assert harness.stdout is not None
     assert harness.stdout.readline() == b"ready\n"
     harness.send_signal(signal.SIGKILL)
@@ -169,13 +175,13 @@ def test_a_worker_ends_when_the_harness_is_killed(worker_command, tmp_path):
 
 LOUD = """
 import os
-from styleexport.runtime_bench.bench import messages as say, worker
-class Loud(worker.Station):
+from styleexport.runtime_bench.bench import messages, worker
+class Loud(worker.WorkerState):
     def answer(self, command):
         print("a library says hello", flush=True)
         os.write(1, b"and so does compiled code\\n")
-        return say.Peaked(peak_rss_bytes=7)
-worker.Station = Loud
+        return messages.Peaked(peak_rss_bytes=7)
+worker.WorkerState = Loud
 worker.main()
 """
 
@@ -184,17 +190,21 @@ def test_what_libraries_print_is_no_answer():
     process = WorkerProcess(1, (sys.executable, "-c", LOUD))
     try:
         for _ in range(2):
-            assert process.ask(say.Peak(), DEADLINE) == say.Peaked(peak_rss_bytes=7)
+            assert process.ask(messages.Peak(), DEADLINE) == messages.Peaked(peak_rss_bytes=7)
     finally:
         process.end()
 
 
 def test_the_real_worker_measures(artifact):
     wanted = BenchRequest(
-        (artifact,), (RunnerChoice("onnxruntime"),), (Size(64, 64),), (Role.ENCODE,), threads=1,
+        (artifact,),
+        (RunnerChoice("onnxruntime"),),
+        (Size(64, 64),),
+        (Role.ENCODE,),
+        plan=PlanFact(rounds=2, seconds=0.01, threads=1),
         affinity=(min(os.sched_getaffinity(0)),) if hasattr(os, "sched_getaffinity") else (),
-        rounds=2, seconds=0.01, peak=False,
-    )  # fmt: skip
+        peak=False,
+    )
     lines: list[str] = []
     (cell,) = bench(wanted, lines.append).cells
     assert cell.status == "measured", cell.message

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
 from styleexport.core.types import Role, Size
-from styleexport.runtime_bench.bench.cells import Cell, cells_of
-from styleexport.runtime_bench.bench.memory import peak_rss_bytes, rss_bytes
-from styleexport.runtime_bench.bench.protocol import tables
+from styleexport.runtime_bench.bench.cells import cells_of
+from styleexport.runtime_bench.bench.memory_groups import memory_groups, worker_bytes
 from styleexport.runtime_bench.bench.request import BenchRequest
 from styleexport.runtime_bench.bench.worker import is_memory
-from styleexport.runtime_bench.runners._choice import RunnerChoice
+from styleexport.runtime_bench.contract.cell import Cell
+from styleexport.runtime_bench.contract.runner_choice import RunnerChoice
+from styleexport.runtime_bench.machine.memory import peak_rss_bytes, rss_bytes
 
 GB = 10**9
 
@@ -27,24 +29,25 @@ def cell(artifact) -> Cell:
 
 
 def shapes(cells, together, free):
-    return [len(table) for table in tables(cells, together, free)]
+    return [len(group) for group in memory_groups(cells, together, free)]
 
 
-def test_tables_are_even(cell):
+def test_groups_are_even(cell):
     assert shapes([cell] * 8, 6, None) == [4, 4]
     assert shapes([cell] * 7, 6, None) == [4, 3]
     assert shapes([cell] * 6, 6, None) == [6]
     assert shapes([cell] * 3, 1, None) == [1, 1, 1]
 
 
-def test_tables_fit_into_memory(cell):
-    large = replace(cell, memory_bytes=3 * GB)
+def test_groups_fit_into_memory(cell):
+    file = msgspec.structs.replace(cell.file, parameters=(3 * GB - worker_bytes(cell)) // 12)
+    large = replace(cell, file=file)
     assert shapes([large] * 4, 6, 11 * GB) == [2, 2]
     assert shapes([large] * 3, 6, 1 * GB) == [1, 1, 1]  # each is tried all the same
     assert shapes([cell, large, cell], 6, 5 * GB) == [1, 1, 1]
 
 
-def test_a_table_holds_one_size_and_one_role(cell):
+def test_a_group_holds_one_size_and_one_role(cell):
     other = replace(cell, size=Size(64, 64))
     assert shapes([cell, cell, other], 6, None) == [2, 1]
 
@@ -52,9 +55,12 @@ def test_a_table_holds_one_size_and_one_role(cell):
 def test_sizes_come_small_first_and_roles_together(artifact):
     found = cells_of(BenchRequest((artifact,), (RunnerChoice("onnxruntime"),)), lambda _: None)
     assert [(str(cell.size), cell.subject.role.value) for cell in found] == [
-        ("64x64", "encode"), ("64x64", "transform"), ("64x96", "encode"), ("64x96", "transform"),
-    ]  # fmt: skip
-    assert found[0].memory_bytes < found[-1].memory_bytes
+        ("64x64", "encode"),
+        ("64x64", "transform"),
+        ("64x96", "encode"),
+        ("64x96", "transform"),
+    ]
+    assert worker_bytes(found[0]) < worker_bytes(found[-1])
 
 
 def test_what_is_asked_for_twice_is_measured_once(artifact):
@@ -62,7 +68,7 @@ def test_what_is_asked_for_twice_is_measured_once(artifact):
     request = BenchRequest((artifact, artifact), (choice, choice), batches=(1, 2, 1))
     found = cells_of(request, lambda _: None)
     assert len(found) == 2 * 2 * 2
-    assert {cell.job.batch for cell in found} == {1, 2}
+    assert {cell.batch for cell in found} == {1, 2}
 
 
 def test_peak_memory_is_what_was_held_at_most():

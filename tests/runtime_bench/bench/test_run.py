@@ -5,18 +5,17 @@ from __future__ import annotations
 import base64
 import io
 
-import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.core.types import Precision, Role, Size
-from styleexport.runtime_bench.bench import BenchRequest, WarmUp
-from styleexport.runtime_bench.bench import messages as say
-from styleexport.runtime_bench.comparison import compare_reports, regressions
-from styleexport.runtime_bench.latency import report_from_json
-from styleexport.runtime_bench.runners._choice import RunnerChoice
+from styleexport.runtime_bench.bench import BenchRequest, messages
+from styleexport.runtime_bench.contract.job import PlanFact
+from styleexport.runtime_bench.contract.latency import report_from_json
+from styleexport.runtime_bench.contract.runner_choice import RunnerChoice
+from styleexport.runtime_bench.report.comparison import compare_reports, regressions
 from tests.runtime_bench.bench.conftest import MS, Fake, noisy
 
 
@@ -35,7 +34,7 @@ def test_every_sample_is_kept_and_inference_stands_apart(bench):
 
 
 def test_report_says_how_and_where_and_reads_back(bench):
-    report = bench("fake", warm_up=WarmUp(limit_seconds=4))
+    report = bench("fake", warm_up_seconds=4.0)
     assert report_from_json(report.encoded(), "a test") == report
     assert report.harness.name == "desktop"
     protocol = report.protocol
@@ -56,10 +55,10 @@ def test_the_subject_is_the_manifests(bench):
     assert cell.size.size() == Size(64, 96)
 
 
-def test_candidates_take_turns_in_an_order_that_changes(bench, clock):
+def test_cells_take_turns_in_an_order_that_changes(bench, clock):
     bench.runners |= {name: Fake(clock, name) for name in ("second", "third", "fourth")}
     bench("fake", "second", "third", "fourth", rounds=6)
-    turns = [name for name, command in bench.asked if isinstance(command, say.Turn)]
+    turns = [name for name, command in bench.asked if isinstance(command, messages.Turn)]
     rounds = [turns[i : i + 4] for i in range(0, len(turns), 4)]
     assert len(rounds) == 6
     assert all(sorted(names) == ["fake", "fourth", "second", "third"] for names in rounds)
@@ -72,7 +71,7 @@ def test_same_seed_same_order(bench, clock):
     for seed in (1, 1, 2):
         bench.asked.clear()
         bench("fake", "second", rounds=8, seed=seed)
-        orders.append([name for name, command in bench.asked if isinstance(command, say.Turn)])
+        orders.append([name for name, command in bench.asked if isinstance(command, messages.Turn)])
     assert orders[0] == orders[1] != orders[2]
 
 
@@ -80,7 +79,7 @@ def test_all_are_warm_before_the_first_turn_and_end_after_the_last(bench, clock)
     bench.runners["second"] = Fake(clock, "second")
     bench("fake", "second", rounds=2)
     kinds = [type(command).__name__ for _, command in bench.asked]
-    assert kinds == ["Load", "Probe", "Warm"] * 2 + ["Turn"] * 4 + ["Peak"] * 2
+    assert kinds == ["Load", "CheckProbes", "Warm"] * 2 + ["Turn"] * 4 + ["Peak"] * 2
     assert all(worker.ended for worker in bench.workers)
 
 
@@ -95,7 +94,7 @@ def test_what_fails_its_probe_gets_no_latency(bench, clock):
     assert wrong.picture is not None
     assert right.status == "measured"
     asked = [type(command).__name__ for name, command in bench.asked if name == "fake"]
-    assert asked == ["Load", "Probe"]
+    assert asked == ["Load", "CheckProbes"]
 
 
 def test_the_picture_is_what_was_painted(bench):
@@ -117,7 +116,7 @@ def test_memory_error_is_tried_again_alone_then_marked(bench, clock):
     assert hungry.rounds_ns == ()
     assert other.status == "measured"
     assert len(other.rounds_ns) == 3
-    loads = [name for name, command in bench.asked if isinstance(command, say.Load)]
+    loads = [name for name, command in bench.asked if isinstance(command, messages.Load)]
     assert loads == ["fake", "other", "fake"]
     assert any("once more, alone" in line for line in bench.lines)
 
@@ -185,13 +184,13 @@ def test_warm_up_is_kept_apart_from_the_samples(bench, clock):
 def test_what_never_becomes_warm_says_so(bench, clock):
     costs = iter(1.1**n for n in range(10_000))
     bench.runners["fake"] = Fake(clock, cost_ms=lambda: next(costs))
-    (cell,) = bench("fake", rounds=1, warm_up=WarmUp(limit_seconds=0.5)).cells
+    (cell,) = bench("fake", rounds=1, warm_up_seconds=0.5).cells
     assert cell.effective["warm"] == "no"
     assert cell.status == "measured"
 
 
 def test_energy_of_each_cell_is_the_sum_of_its_turns(bench, monkeypatch):
-    from styleexport.runtime_bench import energy
+    from styleexport.runtime_bench.machine import energy
 
     class Meter:
         def joules(self):
@@ -206,8 +205,8 @@ def test_energy_of_each_cell_is_the_sum_of_its_turns(bench, monkeypatch):
 def test_affinity_and_threads_are_passed_on(bench):
     (cell,) = bench("fake", threads=3).cells
     assert cell.effective["threads"] == "3"
-    (load,) = [command for _, command in bench.asked if isinstance(command, say.Load)]
-    assert load.job.threads == 3
+    (load,) = [command for _, command in bench.asked if isinstance(command, messages.Load)]
+    assert (load.cell.threads, load.plan.threads) == (3, 3)
     assert BenchRequest((bench.artifact,), affinity=(0,)).used_threads == 1
 
 
@@ -220,7 +219,7 @@ def test_affinity_and_threads_are_passed_on(bench):
         ({"runners": (RunnerChoice("coreml"),)}, ["coreml reads none of the files (.onnx, .pt2)"]),
         ({"runners": (RunnerChoice("coreml-reference"),)}, ["its time says nothing"]),
     ],
-)  # fmt: skip
+)
 def test_bad_requests_say_what_there_is(bench, changes, parts):
     with pytest.raises(UsageError) as caught:
         bench("fake", **changes) if "runners" not in changes else bench(**changes)
@@ -231,10 +230,10 @@ def test_bad_requests_say_what_there_is(bench, changes, parts):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"rounds": 0}, "--rounds is 0"),
+        ({"plan": PlanFact(rounds=0)}, "--rounds is 0"),
         ({"batches": (1, 0)}, "--batch is 0"),
-        ({"threads": 0}, "--threads is 0"),
-        ({"seconds": -1.0}, "seconds must be 0 or more"),
+        ({"plan": PlanFact(threads=0)}, "--threads is 0"),
+        ({"plan": PlanFact(seconds=-1.0)}, "seconds must be 0 or more"),
         ({"affinity": (4_000,)}, "processor 4000 is not there"),
     ],
 )
@@ -251,7 +250,7 @@ def test_a_folder_that_is_no_artifact(tmp_path, bench):
 
 def test_programs_are_files_too(bench, clock):
     fake = Fake(clock, "programs")
-    fake.suffix = ".pt2"
+    fake.suffixes = (".pt2",)
     bench.runners["programs"] = fake
     (cell,) = bench("programs").cells
     subject = cell.subject
@@ -262,7 +261,7 @@ def test_programs_are_files_too(bench, clock):
 
 def test_profile_follows_the_samples_and_its_failure_costs_none(bench, monkeypatch):
     from styleexport.runtime_bench import profiles
-    from styleexport.runtime_bench.latency import OperationFact
+    from styleexport.runtime_bench.contract.latency import OperationFact
 
     found = OperationFact(layer="conv2d", op="Conv", time_ns=5)
     seen = []
@@ -289,6 +288,5 @@ def test_profile_follows_the_samples_and_its_failure_costs_none(bench, monkeypat
 
 def test_messages_survive_the_wire(bench):
     bench("fake")
-    decoder = msgspec.json.Decoder(say.Command)
     for _, command in bench.asked:
-        assert decoder.decode(msgspec.json.encode(command)) == command
+        assert messages.decode_command(messages.encode(command)) == command

@@ -73,13 +73,21 @@ def client(artifact: Path, tmp_path: Path) -> Iterator[Client]:
 
 def cell_of(wish: dict[str, Any]) -> dict[str, Any]:
     parity = {
-        "runner": "browser", "metric": "psnr", "measured_db": 120.0, "probes": 1,
-        "allowed_db": wish["allowed_db"], "max_abs_error": 1e-6,
-    }  # fmt: skip
+        "runner": "browser",
+        "metric": "psnr",
+        "measured_db": 120.0,
+        "probes": 1,
+        "allowed_db": wish["allowed_db"],
+        "max_abs_error": 1e-6,
+    }
     return {
-        "subject": wish["subject"], "runner": "browser", "size": wish["size"],
-        "status": "measured", "parity": parity, "rounds_ns": [[5_000_000, 6_000_000]],
-    }  # fmt: skip
+        "subject": wish["subject"],
+        "runner": "browser",
+        "size": wish["size"],
+        "status": "measured",
+        "parity": parity,
+        "rounds_ns": [[5_000_000, 6_000_000]],
+    }
 
 
 def report_of(job: dict[str, Any]) -> dict[str, Any]:
@@ -90,17 +98,26 @@ def report_of(job: dict[str, Any]) -> dict[str, Any]:
         "created": "2026-11-21T12:00:00.123Z",
         "nonce": job["nonce"],
         "machine": {
-            "device": "Pixel 9", "os": "Android 16", "processor": "arm 64", "cores": 8,
+            "device": "Pixel 9",
+            "os": "Android 16",
+            "processor": "arm 64",
+            "cores": 8,
             "memory_bytes": 0,
         },
         "before": {},
         "after": {},
         "protocol": {
-            "rounds": 1, "seconds": 0.5, "min_samples": 2, "warm_up": "none", "interleaved": True,
-            "own_process": False, "clock": "performance.now", "clock_resolution_ns": 5000,
+            "rounds": 1,
+            "seconds": 0.5,
+            "min_samples": 2,
+            "warm_up": "none",
+            "interleaved": True,
+            "own_process": False,
+            "clock": "performance.now",
+            "clock_resolution_ns": 5000,
         },
         "cells": [cell_of(wish) for wish in job["cells"]],
-    }  # fmt: skip
+    }
 
 
 def needed(reason: str | None) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
-from styleexport.runtime_bench.latency import read_report
+from styleexport.runtime_bench.contract.latency import read_report
 from styleexport.runtime_bench.runners.browser import _reports, _server
 from styleexport.runtime_bench.runners.browser._address import advice, is_local, reachable_host
 from styleexport.runtime_bench.runners.browser._drive import serving
@@ -95,9 +95,16 @@ def test_nothing_without_the_token(client):
     token = client.server.token
     wrong = token[:-1] + ("A" if token[-1] != "A" else "B")
     for path in (
-        "/", "//", f"/{token}", f"/{wrong}/", f"/{token}x/", f"/{token[:-1]}/", "/job.json",
-        f"/x/{token}/", f"/{token.swapcase()}/",
-    ):  # fmt: skip
+        "/",
+        "//",
+        f"/{token}",
+        f"/{wrong}/",
+        f"/{token}x/",
+        f"/{token[:-1]}/",
+        "/job.json",
+        f"/x/{token}/",
+        f"/{token.swapcase()}/",
+    ):
         answer = client("GET", path)
         assert (answer.status, answer.text) == (404, "Not Found\n"), path
     body = json.dumps(report_of(client.job())).encode()
@@ -117,13 +124,25 @@ def test_tokens_differ_and_are_long(client, artifact, tmp_path):
 @pytest.mark.parametrize(
     "name",
     [
-        "../manifest.json", "artifact/../manifest.json", "artifact/manifest.json",
-        "artifact/%2e%2e/manifest.json", "artifact/..%2fmanifest.json", "artifact//etc/passwd",
-        "artifact/", "artifact/programs/", "page/../__init__.py", "page/index.html",
-        "page/package.json", "packages/../../x", "packages/onnxruntime-web/package.json",
-        "page/app.js/", "page\\app.js", "job.json/..", "reports",
+        "../manifest.json",
+        "artifact/../manifest.json",
+        "artifact/manifest.json",
+        "artifact/%2e%2e/manifest.json",
+        "artifact/..%2fmanifest.json",
+        "artifact//etc/passwd",
+        "artifact/",
+        "artifact/programs/",
+        "page/../__init__.py",
+        "page/index.html",
+        "page/package.json",
+        "packages/../../x",
+        "packages/onnxruntime-web/package.json",
+        "page/app.js/",
+        "page\\app.js",
+        "job.json/..",
+        "reports",
     ],
-)  # fmt: skip
+)
 def test_only_listed_names_are_handed_out(client, name):
     assert client.get(name).status == 404
 
@@ -296,7 +315,7 @@ def test_more_connections_than_are_served_are_closed(client, monkeypatch):
 
 def test_the_page_may_say_that_it_cannot_begin(client):
     assert client.post("trouble", {"message": "no WebAssembly"}).status == 201
-    assert client.server.inbox.trouble == "no WebAssembly"
+    assert client.server.inbox.error == "no WebAssembly"
     assert client.post("trouble", {"text": "x"}).status == 400
 
 
@@ -326,10 +345,25 @@ def test_an_altered_artifact_is_not_served(artifact, tmp_path):
 def test_https_with_a_certificate(artifact, tmp_path):
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout",
-         str(key), "-out", str(certificate), "-subj", "/CN=test"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-keyout",
+            str(key),
+            "-out",
+            str(certificate),
+            "-subj",
+            "/CN=test",
+        ],
+        check=True,
+        capture_output=True,
+    )
     job = job_of(read_manifest(artifact), PagePlanFact())
     address = Address(port=0, certificate=(certificate, key))
     context = ssl.create_default_context()
@@ -385,5 +419,8 @@ def test_addresses_of_this_machine():
     assert reachable_host("127.0.0.1") == "127.0.0.1"
     assert reachable_host("0.0.0.0") != "0.0.0.0"
     assert [is_local(host) for host in ("127.0.0.1", "::1", "localhost", "192.168.0.7")] == [
-        True, True, True, False,
-    ]  # fmt: skip
+        True,
+        True,
+        True,
+        False,
+    ]

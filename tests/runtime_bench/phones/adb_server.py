@@ -96,8 +96,10 @@ class FakePhone:
         search = f"{self.folder / 'tools'}:{os.environ['PATH']}"
         done = subprocess.run(
             ["sh", "-c", self._moved(command)],
-            env={"PATH": search, "PHONE": str(self.folder)}, capture_output=True, check=False,
-        )  # fmt: skip
+            env={"PATH": search, "PHONE": str(self.folder)},
+            capture_output=True,
+            check=False,
+        )
         started = self.folder / "started"
         if started.exists():
             words = started.read_text().split()

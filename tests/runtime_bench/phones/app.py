@@ -8,8 +8,8 @@ import msgspec
 
 from styleexport.core.errors import StyleExportError
 from styleexport.core.manifest import ParityFact, read_manifest
-from styleexport.runtime_bench.job import CellWish, JobFact, job_from_json
-from styleexport.runtime_bench.latency import (
+from styleexport.runtime_bench.contract.job import JobCell, JobFact, job_from_json
+from styleexport.runtime_bench.contract.latency import (
     CellFact,
     HarnessFact,
     LatencyReport,
@@ -22,14 +22,20 @@ from styleexport.runtime_bench.latency import (
 
 MACHINES = {
     "android": MachineFact(
-        device="Acme Phone 7", os="Android 15 (API 35)", processor="Acme SoC", cores=8,
+        device="Acme Phone 7",
+        os="Android 15 (API 35)",
+        processor="Acme SoC",
+        cores=8,
         memory_bytes=8_000_000_000,
     ),
     "ios": MachineFact(
-        device="iPhone17,1", os="iOS 19.1", processor="A18 Pro", cores=6,
+        device="iPhone17,1",
+        os="iOS 19.1",
+        processor="A18 Pro",
+        cores=6,
         memory_bytes=8_000_000_000,
     ),
-}  # fmt: skip
+}
 
 
 class App:
@@ -86,35 +92,56 @@ class App:
             before=StateFact(low_power=False),
             after=StateFact(thermal=ThermalFact(scale="android", value=1.0)),
             protocol=ProtocolFact(
-                rounds=job.plan.rounds, seconds=job.plan.seconds, min_samples=2, warm_up="rule",
-                interleaved=True, own_process=False, clock="fake", clock_resolution_ns=1,
+                rounds=job.plan.rounds,
+                seconds=job.plan.seconds,
+                min_samples=2,
+                warm_up="rule",
+                interleaved=True,
+                own_process=False,
+                clock="fake",
+                clock_resolution_ns=1,
             ),
             cells=tuple(cells[1:] if self.fault == "half" else cells),
-        )  # fmt: skip
+        )
         if self.fault == "desktop":
             harness = msgspec.structs.replace(report.harness, name="desktop")
             report = msgspec.structs.replace(report, harness=harness)
         return report.encoded()
 
-    def _cell(self, wish: CellWish) -> CellFact:
+    def _cell(self, wish: JobCell) -> CellFact:
         if wish.requested.get("delegate") == "nnapi":
             return CellFact(
-                subject=wish.subject, runner=wish.runner, requested=wish.requested, size=wish.size,
-                status="unavailable", message="NNAPI has no driver here",
-            )  # fmt: skip
+                subject=wish.subject,
+                runner=wish.runner,
+                requested=wish.requested,
+                size=wish.size,
+                status="unavailable",
+                message="NNAPI has no driver here",
+            )
         subject: SubjectFact = wish.subject
         if self.fault == "altered":
             subject = msgspec.structs.replace(subject, sha256="f" * 64)
         parity = ParityFact(
-            runner=wish.runner, metric="psnr", measured_db=120.0, allowed_db=wish.allowed_db,
-            max_abs_error=1e-6, probes=1,
-        )  # fmt: skip
+            runner=wish.runner,
+            metric="psnr",
+            measured_db=120.0,
+            allowed_db=wish.allowed_db,
+            max_abs_error=1e-6,
+            probes=1,
+        )
         return CellFact(
-            subject=subject, runner=wish.runner,
+            subject=subject,
+            runner=wish.runner,
             requested={"delegate": "dsp"} if self.fault == "unasked" else wish.requested,
-            effective={"delegate": "xnnpack", "threads": "4"}, size=wish.size, status="measured",
-            parity=None if self.fault == "unproven" else parity, loads_ns=(5_000_000, 4_000_000),
-            first_ns=9_000_000, warm_up_ns=(8_000_000, 8_000_000),
+            effective={"delegate": "xnnpack", "threads": "4"},
+            size=wish.size,
+            status="measured",
+            parity=None if self.fault == "unproven" else parity,
+            loads_ns=(5_000_000, 4_000_000),
+            first_ns=9_000_000,
+            warm_up_ns=(8_000_000, 8_000_000),
             rounds_ns=((8_000_000, 8_100_000), (8_050_000, 8_000_000), (8_200_000, 8_100_000)),
-            pre_ns=(1000, 1000), post_ns=(1000, 1000), peak_rss_bytes=90_000_000,
-        )  # fmt: skip
+            pre_ns=(1000, 1000),
+            post_ns=(1000, 1000),
+            peak_rss_bytes=90_000_000,
+        )

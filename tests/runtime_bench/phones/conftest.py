@@ -14,7 +14,7 @@ from tests.runtime_bench.browser.conftest import needed
 from tests.runtime_bench.phones.adb_server import FakeAdbServer, FakePhone
 
 ROOT = Path(__file__).parents[3]
-QUICK = {"poll": 0.01, "away": 0.2, "start": 0.5, "cell": 0.2, "turn": 0.1}
+QUICK = {"poll": 0.01, "unreachable": 0.2, "start": 0.5, "cell": 0.2, "turn": 0.1}
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def adb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeAdbServ
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("ANDROID_HOME", "ANDROID_SDK_ROOT", "ANDROID_SERIAL", "ADB_VENDOR_KEYS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(measuring, "Pace", partial(measuring.Pace, **QUICK))
+    monkeypatch.setattr(measuring, "Timeouts", partial(measuring.Timeouts, **QUICK))
     yield server
     server.close()
 

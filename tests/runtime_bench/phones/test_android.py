@@ -10,31 +10,33 @@ import pytest
 
 from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
-from styleexport.core.types import Size
-from styleexport.runtime_bench.job import PlanFact
+from styleexport.runtime_bench.contract.job import PlanFact
+from styleexport.runtime_bench.contract.remote import DeviceOptions, MeasureRequest
 from styleexport.runtime_bench.phones import adb as adb_program
 from styleexport.runtime_bench.phones.android_phone import properties_from, state_from
-from styleexport.runtime_bench.runners._ask import Ask, AskedCell, DeviceOptions
 from styleexport.runtime_bench.runners.android import RUNNER
+from tests.runtime_bench.cells import cell_of
 from tests.runtime_bench.phones.adb_server import SHARED
 
 TFLITE = "colour-transfer_transform_8x12_fp32.tflite"
 ONNX = "colour-transfer_encode_8x12_fp32.onnx"
 PLAN = PlanFact(rounds=3, seconds=0.01, warm_up_seconds=0.1)
-CELLS = (AskedCell(TFLITE, Size(8, 12), {"delegate": "gpu"}), AskedCell(ONNX, Size(8, 12)))
+CELLS = ((TFLITE, {"delegate": "gpu"}), (ONNX, {}))
 
 
 def measure(artifact, *, cells=CELLS, said=None, **device):
-    ask = Ask(artifact, cells, PLAN, "styleexport bench", DeviceOptions(**device))
-    return RUNNER.measure(ask, (said if said is not None else []).append)
+    asked = [cell_of(artifact, path, "android", **settings) for path, settings in cells]
+    request = MeasureRequest(artifact, asked, PLAN, "styleexport bench", DeviceOptions(**device))
+    return RUNNER.measure(request, (said if said is not None else []).append)
 
 
 def test_a_phone_measures_what_was_asked(colour, plug):
     phone, said = plug(), []
     report = measure(colour, said=said)
     assert [(c.subject.path, c.runner_label, c.status) for c in report.cells] == [
-        (TFLITE, "android:delegate=gpu", "measured"), (ONNX, "android", "measured"),
-    ]  # fmt: skip
+        (TFLITE, "android:delegate=gpu", "measured"),
+        (ONNX, "android", "measured"),
+    ]
     assert (report.harness.name, report.machine.device) == ("android", "Acme Phone 7")
     (job,) = phone.app.jobs
     assert report.nonce == job.nonce
@@ -63,8 +65,11 @@ def test_only_what_changed_is_sent_again_and_nothing_stays_but_the_artifact(colo
     assert {f"{folder}/{TFLITE}", f"{folder}/{ONNX}", f"{folder}/styles/styles.safetensors"} <= set(
         phone.received
     )
-    files = [p.relative_to(phone.folder / SHARED).as_posix()
-             for p in (phone.folder / SHARED).rglob("*") if p.is_file()]  # fmt: skip
+    files = [
+        p.relative_to(phone.folder / SHARED).as_posix()
+        for p in (phone.folder / SHARED).rglob("*")
+        if p.is_file()
+    ]
     assert [path for path in files if not path.startswith(folder)] == []
     on_phone = read_manifest(phone.folder / SHARED / folder)
     assert [fact.path for fact in on_phone.files] == [ONNX, TFLITE]
@@ -91,8 +96,14 @@ def test_only_what_changed_is_sent_again_and_nothing_stays_but_the_artifact(colo
         ({"api": 23}, ["Phone 7 (A1) has API level 23, the app needs 24 or newer"]),
         ({"thermal": 3}, ["Phone 7 (A1) is hot (thermal status 3", "--allow-hot"]),
         ({"fault": "full"}, ["Phone 7 (A1) is full: artifacts/colour-tra", "free some space"]),
-        ({"fault": "crash"}, ["the app on Phone 7 (A1) ended before it wrote a report",
-                              "it last said: round 1 of 3", "adb logcat -b crash"]),
+        (
+            {"fault": "crash"},
+            [
+                "the app on Phone 7 (A1) ended before it wrote a report",
+                "it last said: round 1 of 3",
+                "adb logcat -b crash",
+            ],
+        ),
         ({"fault": "hang"}, ["sent no report within", "--size"]),
         ({"fault": "garbage"}, ["what Phone 7 (A1) sent is not a latency report: Input data was"]),
         ({"fault": "nonce"}, ["bears the nonce another-nonce, expected"]),
@@ -104,7 +115,7 @@ def test_only_what_changed_is_sent_again_and_nothing_stays_but_the_artifact(colo
         ({"fault": "unplugged"}, ["Phone 7 (A1) was lost while it measured", "'A1' not found"]),
     ],
     ids=lambda value: next(iter(map(str, value.values()))) if isinstance(value, dict) else "",
-)  # fmt: skip
+)
 def test_what_goes_wrong_is_said_in_one_line(colour, plug, facts, parts):
     plug(**facts)
     with pytest.raises(DeviceError) as caught:
@@ -139,9 +150,11 @@ def test_a_hot_phone_is_measured_where_that_is_allowed(colour, plug):
 
 @pytest.mark.parametrize(
     ("gone", "parts"),
-    [("installed", ["has no org.styleexport.harness: build android_harness"]),
-     ("", ["has no org.styleexport.harness that measures"])],
-)  # fmt: skip
+    [
+        ("installed", ["has no org.styleexport.harness: build android_harness"]),
+        ("", ["has no org.styleexport.harness that measures"]),
+    ],
+)
 def test_a_phone_without_the_app_says_how_to_get_it(colour, plug, gone, parts):
     phone = plug()
     (phone.folder / gone).unlink() if gone else (phone.folder / "no-activity").touch()
@@ -175,7 +188,7 @@ def test_a_file_that_the_app_does_not_run(colour, plug):
     plug()
     path = "colour-transfer_encode_8x12_fp32.mlpackage"
     with pytest.raises(UsageError, match=r"the app runs \.tflite and \.onnx: type `styleexport"):
-        measure(colour, cells=(AskedCell(path, Size(8, 12)),))
+        measure(colour, cells=((path, {}),))
 
 
 def test_cells_that_a_phone_leaves_out_are_not_in_its_report(colour, plug):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from styleexport.runtime_bench.latency import read_report
+from styleexport.runtime_bench.contract.latency import read_report
 from tests.cli.conftest import Cli, cli
 
 __all__ = ["cli"]
@@ -26,8 +26,13 @@ def test_a_phone_beside_the_desktop(cli: Cli, colour, plug, tmp_path):
     assert (phone.machine.device, len(phone.cells)) == ("Acme Phone 7", 4)
     assert "Acme Phone 7, Android 15 (API 35)" in done.out
 
-    shown = cli("report", tmp_path / "colour-transfer-latency.json",
-                tmp_path / "colour-transfer-latency-android.json", "-o", "both.html")  # fmt: skip
+    shown = cli(
+        "report",
+        tmp_path / "colour-transfer-latency.json",
+        tmp_path / "colour-transfer-latency-android.json",
+        "-o",
+        "both.html",
+    )
     assert shown.code == 0, shown.err
     page = Path("both.html").read_text()
     assert "Acme Phone 7" in page
@@ -36,8 +41,18 @@ def test_a_phone_beside_the_desktop(cli: Cli, colour, plug, tmp_path):
 
 def test_a_phone_alone_takes_the_name_that_was_typed(cli: Cli, colour, plug, tmp_path):
     plug()
-    done = cli("bench", colour, "--runner", "android", "--runner", "android:delegate=nnapi", *QUICK,
-               "-o", "phone.json", "--json")  # fmt: skip
+    done = cli(
+        "bench",
+        colour,
+        "--runner",
+        "android",
+        "--runner",
+        "android:delegate=nnapi",
+        *QUICK,
+        "-o",
+        "phone.json",
+        "--json",
+    )
     assert done.code == 0, done.err
     cells = json.loads(done.out)["cells"]
     assert [cell["status"] for cell in cells].count("unavailable") == 4

@@ -12,16 +12,16 @@ import pytest
 
 from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
-from styleexport.core.types import Size
-from styleexport.runtime_bench.job import PlanFact
+from styleexport.runtime_bench.contract.job import PlanFact
+from styleexport.runtime_bench.contract.remote import DeviceOptions, MeasureRequest
 from styleexport.runtime_bench.phones import measuring
-from styleexport.runtime_bench.runners._ask import Ask, AskedCell, DeviceOptions
 from styleexport.runtime_bench.runners.ios import RUNNER
+from tests.runtime_bench.cells import cell_of
 from tests.runtime_bench.phones.conftest import QUICK, ROOT
 
 PACKAGE = "colour-transfer_transform_8x12_fp32.mlpackage"
 PLAN = PlanFact(rounds=3, seconds=0.01, warm_up_seconds=0.1)
-CELLS = (AskedCell(PACKAGE, Size(8, 12), {"units": "cpu-ane"}), AskedCell(PACKAGE, Size(8, 12)))
+ANE = {"units": "cpu-ane"}
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def iphone(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("FAKE_IPHONE", str(folder))
-    monkeypatch.setattr(measuring, "Pace", partial(measuring.Pace, **QUICK))
+    monkeypatch.setattr(measuring, "Timeouts", partial(measuring.Timeouts, **QUICK))
 
     def facts(**given) -> Path:
         (folder / "facts.json").write_text(json.dumps(given))
@@ -46,8 +46,9 @@ def iphone(monkeypatch, tmp_path):
 
 
 def measure(artifact, **device):
-    ask = Ask(artifact, CELLS, PLAN, "styleexport bench", DeviceOptions(**device))
-    return RUNNER.measure(ask, [].append)
+    cells = [cell_of(artifact, PACKAGE, "ios", **settings) for settings in (ANE, {})]
+    request = MeasureRequest(artifact, cells, PLAN, "styleexport bench", DeviceOptions(**device))
+    return RUNNER.measure(request, [].append)
 
 
 def test_an_iphone_measures_what_was_asked(colour, iphone):
@@ -84,7 +85,7 @@ def test_an_iphone_measures_what_was_asked(colour, iphone):
         ({"fault": "unplugged"}, ["was lost while it measured", "The device is not connected."]),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_what_goes_wrong_is_said_in_one_line(colour, iphone, facts, parts):
     iphone(**facts)
     with pytest.raises(DeviceError) as caught:

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from styleexport.core.errors import DeviceError, UsageError
-from styleexport.core.types import Size
-from styleexport.runtime_bench.job import PlanFact
-from styleexport.runtime_bench.latency import read_report
-from styleexport.runtime_bench.phones.tools import BenchmarkModel, Call, PerfTest, tool_of
-from styleexport.runtime_bench.runners._ask import Ask, AskedCell, DeviceOptions
+from styleexport.runtime_bench.contract.job import PlanFact
+from styleexport.runtime_bench.contract.latency import read_report
+from styleexport.runtime_bench.contract.remote import DeviceOptions, MeasureRequest
+from styleexport.runtime_bench.phones.tools import BenchmarkModel, PerfTest, ToolCall, tool_of
 from styleexport.runtime_bench.runners.android import RUNNER
 from tests.cli.conftest import Cli, cli
+from tests.runtime_bench.cells import cell_of
 
 __all__ = ["cli"]
 
@@ -51,16 +51,17 @@ def program(tmp_path: Path, name: str, text: str) -> Path:
 
 
 def measure(artifact, binary, *cells):
-    ask = Ask(artifact, cells, PLAN, "styleexport bench", DeviceOptions(binary=binary))
-    return RUNNER.measure(ask, [].append)
+    asked = [cell_of(artifact, path, "android", **settings) for path, settings in cells]
+    options = DeviceOptions(binary=binary)
+    request = MeasureRequest(artifact, asked, PLAN, "styleexport bench", options)
+    return RUNNER.measure(request, [].append)
 
 
 def test_benchmark_model_is_called_once_a_sample(colour, plug, tmp_path):
     phone = plug()
     binary = program(tmp_path, "android_aarch64_benchmark_model", MODEL)
-    cells = [AskedCell(TFLITE, Size(8, 12), settings)
-             for settings in ({}, {"delegate": "gpu"}, {"delegate": "nnapi"})]  # fmt: skip
-    report = measure(colour, binary, *cells, AskedCell(ONNX, Size(8, 12)))
+    cells = [(TFLITE, settings) for settings in ({}, {"delegate": "gpu"}, {"delegate": "nnapi"})]
+    report = measure(colour, binary, *cells, (ONNX, {}))
     cpu, gpu, nnapi, other = report.cells
     assert (other.status, other.message) == ("unavailable", "benchmark_model runs .tflite files")
     assert (cpu.rounds_ns, cpu.first_ns) == (((8_012_500,) * 3,) * 2, 9_000_000)
@@ -78,7 +79,7 @@ def test_benchmark_model_is_called_once_a_sample(colour, plug, tmp_path):
 def test_perf_tests_result_file_holds_every_run(colour, plug, tmp_path):
     plug()
     binary = program(tmp_path, "onnxruntime_perf_test", PERF)
-    (cell,) = measure(colour, binary, AskedCell(ONNX, Size(8, 12))).cells
+    (cell,) = measure(colour, binary, (ONNX, {})).cells
     assert cell.rounds_ns == ((250_000, 1_250_000, 2_250_000),) * 2
     assert cell.effective == {"provider": "cpu"}
 
@@ -86,8 +87,20 @@ def test_perf_tests_result_file_holds_every_run(colour, plug, tmp_path):
 def test_from_the_command_line(cli: Cli, colour, plug, tmp_path):
     plug()
     binary = program(tmp_path, "benchmark_model", MODEL)
-    done = cli("bench", colour, "--runner", "android", "--benchmark-binary", binary, "--rounds", 2,
-               "--role", "transform", "-o", "r.json")  # fmt: skip
+    done = cli(
+        "bench",
+        colour,
+        "--runner",
+        "android",
+        "--benchmark-binary",
+        binary,
+        "--rounds",
+        2,
+        "--role",
+        "transform",
+        "-o",
+        "r.json",
+    )
     assert done.code == 0, done.err
     assert "nothing proves this cell" in done.out
     statuses = {cell.subject.target: cell.status for cell in read_report(Path("r.json")).cells}
@@ -95,23 +108,23 @@ def test_from_the_command_line(cli: Cli, colour, plug, tmp_path):
     assert cli("report", "r.json", "-o", "page.html").code == 0
 
 
-def call(delegate: str = "cpu", samples: int = 1) -> Call:
-    return Call("p", "f", delegate, None, samples, "r")
+def call(delegate: str = "cpu", samples: int = 1) -> ToolCall:
+    return ToolCall("p", "f", delegate, None, samples, "r")
 
 
 def test_statistics_of_several_runs_are_never_taken_for_samples():
     printed = STATISTICS.format(count=50, took="8000")
     with pytest.raises(DeviceError, match="benchmark_model timed no single run: INFO: Inference"):
-        BenchmarkModel().told(printed, call())
+        BenchmarkModel().parse(printed, call())
     with pytest.raises(DeviceError, match="it printed nothing"):
-        BenchmarkModel().told("", call())
+        BenchmarkModel().parse("", call())
 
 
 def test_a_result_file_that_is_not_whole_is_refused():
     rows = "m,0.001,1,2,0\nm,0.002,1,2,1\n"
-    assert PerfTest().told(rows, call(samples=2)).samples_ns == (1_000_000, 2_000_000)
+    assert PerfTest().parse(rows, call(samples=2)).samples_ns == (1_000_000, 2_000_000)
     with pytest.raises(DeviceError, match="perf_test timed 2 runs"):
-        PerfTest().told(rows, call(samples=3))
+        PerfTest().parse(rows, call(samples=3))
     with pytest.raises(UsageError, match="ONNX Runtime has no gpu delegate"):
         PerfTest().command(call("gpu"))
 
@@ -126,4 +139,4 @@ def test_a_program_that_is_not_known(tmp_path):
 def test_a_program_for_other_files(colour, plug, tmp_path):
     plug()
     with pytest.raises(UsageError, match=r"benchmark_model runs \.tflite files, and none was"):
-        measure(colour, program(tmp_path, "benchmark_model", MODEL), AskedCell(ONNX, Size(8, 12)))
+        measure(colour, program(tmp_path, "benchmark_model", MODEL), (ONNX, {}))

@@ -26,14 +26,17 @@ def device(identifier: str) -> dict:
             "transportType": "wired",
         },
         "deviceProperties": {
-            "name": f"Phone {identifier}", "osVersionNumber": "19.1",
+            "name": f"Phone {identifier}",
+            "osVersionNumber": "19.1",
             "developerModeStatus": FACTS.get("developer", "enabled"),
         },
         "hardwareProperties": {
-            "platform": "iOS", "productType": "iPhone17,1", "marketingName": "iPhone 16 Pro",
+            "platform": "iOS",
+            "productType": "iPhone17,1",
+            "marketingName": "iPhone 16 Pro",
             "udid": f"udid-{identifier}",
         },
-    }  # fmt: skip
+    }
 
 
 def value(name: str) -> str:
@@ -47,12 +50,13 @@ def answer(result: dict | None, reason: str = "") -> None:
     else:
         below = {"NSLocalizedDescription": {"string": reason}}
         whole["error"] = {
-            "code": 7000, "domain": "com.apple.dt.CoreDeviceError",
+            "code": 7000,
+            "domain": "com.apple.dt.CoreDeviceError",
             "userInfo": {
                 "NSLocalizedDescription": {"string": "The operation failed."},
                 "NSUnderlyingError": {"error": {"code": 1, "domain": "x", "userInfo": below}},
             },
-        }  # fmt: skip
+        }
     text = "{]" if FACTS.get("no_json") else json.dumps(whole)
     Path(value("--json-output")).write_text(text)
     sys.exit(0 if result is not None else 1)

@@ -11,10 +11,14 @@ from torch.nn import functional as F
 from styleexport.core.errors import BadArtifact
 from styleexport.core.manifest import TensorFact
 from styleexport.core.types import Role, Size
-from styleexport.exporter.graph import Graph, example_inputs, trace
+from styleexport.exporter.graph.graph import Graph, example_inputs, trace
 from styleexport.exporter.targets._target import Recipe
 from styleexport.runtime_bench import profiles
-from styleexport.runtime_bench.formats._tflite import TfliteGraph, TfliteOperation, TfliteTensor
+from styleexport.runtime_bench.formats._tflite_graph import (
+    TfliteGraph,
+    TfliteOperation,
+    TfliteTensor,
+)
 from styleexport.runtime_bench.profiles import _litert, _profiler
 from styleexport.runtime_bench.profiles._litert_library import DELEGATED, OPERATION, WHOLE, Event
 from styleexport.runtime_bench.profiles._xnnpack import Partition, aligned, partitions
@@ -69,9 +73,14 @@ def test_a_graph_that_waits_for_nothing_known_ends():
 def test_operators_follow_the_files_order_and_fused_ones_have_none():
     part = Partition(True, (0, 1, 2, 5, 6, 7, 8))
     names = (
-        "Slice (ND, X8)", "Copy (NC, X8)", "Convolution (NHWC, QC8) IGEMM", "Convert (NC)",
-        "Mean Squared (ND) Reduce2", "Add (ND)", "Unheard of (ND)",
-    )  # fmt: skip
+        "Slice (ND, X8)",
+        "Copy (NC, X8)",
+        "Convolution (NHWC, QC8) IGEMM",
+        "Convert (NC)",
+        "Mean Squared (ND) Reduce2",
+        "Add (ND)",
+        "Unheard of (ND)",
+    )
     assert aligned(BRANCHES, part, names) == [0, 1, 2, 5, 7, 8, 8]
 
 
@@ -91,10 +100,16 @@ def run_of(*events: tuple[str, int, int]) -> list[Event]:
 
 
 EVENTS = (
-    ("Slice (ND, X8)", 0, 10), ("Copy (NC, X8)", 1, 20), ("Convolution (NHWC)", 2, 300),
-    ("Convert (NC)", 3, 5), ("Mean Squared (ND)", 4, 6), ("Add (ND)", 5, 1),
-    ("RELU", 3, 40), ("Convolution (NHWC)", 0, 200), ("Multiply (ND)", 1, 9),
-)  # fmt: skip
+    ("Slice (ND, X8)", 0, 10),
+    ("Copy (NC, X8)", 1, 20),
+    ("Convolution (NHWC)", 2, 300),
+    ("Convert (NC)", 3, 5),
+    ("Mean Squared (ND)", 4, 6),
+    ("Add (ND)", 5, 1),
+    ("RELU", 3, 40),
+    ("Convolution (NHWC)", 0, 200),
+    ("Multiply (ND)", 1, 9),
+)
 
 
 def test_events_become_operations_of_the_file():
@@ -103,8 +118,16 @@ def test_events_become_operations_of_the_file():
     names = _litert._names(BRANCHES, {"conv": "conv2d", "again": "conv2d", "last": "image"})
     found = list(_litert._timed(BRANCHES, runs, names))
     assert [item.layer for item in found] == [
-        "pad", "pad", "conv", "conv2d", "mean_1", "mean_1", "relu", "conv2d_1", "last",
-    ]  # fmt: skip
+        "pad",
+        "pad",
+        "conv",
+        "conv2d",
+        "mean_1",
+        "mean_1",
+        "relu",
+        "conv2d_1",
+        "last",
+    ]
     assert [item.samples_ns for item in found[:3]] == [(10, 10), (20, 20), (300, 300)]
     assert [item.delegate for item in found[5:8]] == ["XNNPACK", "LiteRT", "XNNPACK"]
     assert [bool(item.macs) for item in found] == [False] * 2 + [True] + [False] * 4 + [True, False]

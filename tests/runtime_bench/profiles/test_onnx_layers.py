@@ -8,7 +8,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from styleexport.runtime_bench.profiles._onnx_layers import OnnxLayers
-from styleexport.runtime_bench.profiles._profiler import Timed
+from styleexport.runtime_bench.profiles._profiler import TimedOperation
 
 FLOAT = onnx.TensorProto.FLOAT
 # Two convolutions, the second followed by what a runtime fuses into it.
@@ -59,15 +59,15 @@ def test_the_first_name_that_is_known_counts(model: onnx.ModelProto):
 
 def test_a_fused_convolutions_macs_stand_where_its_output_does(model: onnx.ModelProto):
     rows = (
-        Timed("conv2d", "Reorder", (9, 9)),
-        Timed("conv2d", "Conv", (50, 50)),
-        Timed("pad_1", "Pad", (4, 4)),
-        Timed("relu_3", "Conv", (40, 40)),
+        TimedOperation("conv2d", "Reorder", (9, 9)),
+        TimedOperation("conv2d", "Conv", (50, 50)),
+        TimedOperation("pad_1", "Pad", (4, 4)),
+        TimedOperation("relu_3", "Conv", (40, 40)),
     )
     found = OnnxLayers(model, LAYERS).with_macs(rows)
     assert [row.macs for row in found] == [0, 2 * 2 * 16, 0, 2 * 2 * 16]
 
 
 def test_macs_that_nobody_timed_are_left_out(model: onnx.ModelProto):
-    found = OnnxLayers(model, LAYERS).with_macs((Timed("else", "Fused", (9,)),))
+    found = OnnxLayers(model, LAYERS).with_macs((TimedOperation("else", "Fused", (9,)),))
     assert [row.macs for row in found] == [0]

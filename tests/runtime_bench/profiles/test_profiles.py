@@ -13,9 +13,14 @@ from styleexport.core import plugins
 from styleexport.core.errors import BadArtifact
 from styleexport.core.manifest import Manifest, read_manifest
 from styleexport.runtime_bench import profiles
-from styleexport.runtime_bench.latency import OperationFact
+from styleexport.runtime_bench.contract.latency import OperationFact
 from styleexport.runtime_bench.profiles import _profiler
-from styleexport.runtime_bench.profiles._profiler import Profiled, Timed, by_tensor, repeated
+from styleexport.runtime_bench.profiles._profiler import (
+    Profile,
+    TimedOperation,
+    by_tensor,
+    repeated,
+)
 from styleexport.runtime_bench.runners._runner import RunOptions
 
 
@@ -25,11 +30,11 @@ def few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_operations_of_one_layer_are_one_row_named_by_the_longest():
-    found = Profiled(
+    found = Profile(
         (
-            Timed("conv", "Reorder", (10, 12, 11), delegate="CPU"),
-            Timed("relu", "Relu", (5, 5, 90)),
-            Timed("conv", "Conv", (100, 300, 200), 64, "XNNPACK"),
+            TimedOperation("conv", "Reorder", (10, 12, 11), delegate="CPU"),
+            TimedOperation("relu", "Relu", (5, 5, 90)),
+            TimedOperation("conv", "Conv", (100, 300, 200), 64, "XNNPACK"),
         ),
         (130, 330, 320),
     )
@@ -40,15 +45,15 @@ def test_operations_of_one_layer_are_one_row_named_by_the_longest():
 
 
 def test_what_is_not_left_makes_no_row():
-    times = (Timed("a", "A", (50, 50)),)
-    assert [row.layer for row in profiles.folded(Profiled(times, (50, 50)))] == ["a"]
-    assert [row.layer for row in profiles.folded(Profiled(times, ()))] == ["a"]
-    assert list(profiles.folded(Profiled((), ()))) == []
+    times = (TimedOperation("a", "A", (50, 50)),)
+    assert [row.layer for row in profiles.folded(Profile(times, (50, 50)))] == ["a"]
+    assert [row.layer for row in profiles.folded(Profile(times, ()))] == ["a"]
+    assert list(profiles.folded(Profile((), ()))) == []
 
 
 def test_texts_and_rows_fit_the_report():
-    many = tuple(Timed(f"{n}" * 200, "op" * 400, (1,)) for n in range(6000))
-    rows = profiles.fitting(Profiled(many, (10_000,)))
+    many = tuple(TimedOperation(f"{n}" * 200, "op" * 400, (1,)) for n in range(6000))
+    rows = profiles.fitting(Profile(many, (10_000,)))
     assert len(rows) == 5000
     assert rows[-1].layer == "other"
     assert msgspec.json.decode(msgspec.json.encode(rows), type=tuple[OperationFact, ...]) == rows
@@ -107,9 +112,12 @@ def test_the_int8_file_is_timed_by_layer_too(int8_artifact: Path):
     manifest = read_manifest(int8_artifact)
     file = next(item for item in manifest.files if item.role == "transform")
     rows = profiles.operations(
-        int8_artifact / file.path, "onnxruntime", RunOptions(threads=1),
-        inputs_of(manifest), file.layers,
-    )  # fmt: skip
+        int8_artifact / file.path,
+        "onnxruntime",
+        RunOptions(threads=1),
+        inputs_of(manifest),
+        file.layers,
+    )
     assert sum(row.macs for row in rows) == file.macs
     integer = {row.layer for row in rows if row.op == "QLinearConv"}
     assert "conv2d" in integer

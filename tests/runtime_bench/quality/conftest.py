@@ -11,14 +11,14 @@ from torch import nn
 from styleexport.core.manifest import read_manifest, write_manifest
 from styleexport.core.types import Size
 from styleexport.exporter.pipeline import ExportRequest, export
-from styleexport.models.loss_network import shipped_loss_network
-from styleexport.runtime_bench.quality.compare import Jury
+from styleexport.models.losses.loss_network import shipped_loss_network
+from styleexport.runtime_bench.quality.compare import JudgeSettings
 from tests.conftest import load_own
 
 
 @pytest.fixture(scope="session")
-def jury() -> Jury:
-    return Jury(shipped_loss_network())
+def settings() -> JudgeSettings:
+    return JudgeSettings(shipped_loss_network())
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from styleexport.core.perceptual import Lpips
+from styleexport.core.psnr import EQUAL_DB
 from styleexport.core.types import Size
-from styleexport.models.loss_network import shipped_loss_network
-from styleexport.runtime_bench.parity import EQUAL_DB
+from styleexport.models.losses.loss_network import shipped_loss_network
 from styleexport.runtime_bench.quality.judge import Judge
 from styleexport.runtime_bench.quality.probes import quality_probes
 from styleexport.runtime_bench.quality.report import STABLE_DB, QualityReport

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from styleexport.models.loss_network import shipped_loss_network
-from styleexport.runtime_bench.parity import EQUAL_DB, psnr_db
-from styleexport.runtime_bench.quality.fidelity import psnr_from_errors, squared_error, ssim
-from styleexport.runtime_bench.quality.flicker import LEAST, flicker, flicker_change
-from styleexport.runtime_bench.quality.style import Style
+from styleexport.core.psnr import EQUAL_DB, pooled_psnr, psnr_db
+from styleexport.models.losses.loss_network import shipped_loss_network
+from styleexport.runtime_bench.quality.fidelity import relative_squared_error, ssim
+from styleexport.runtime_bench.quality.flicker import MIN_FLICKER, flicker, flicker_change
+from styleexport.runtime_bench.quality.style import StyleFeatures
 
 
 def picture(seed: int = 0, size: int = 32) -> np.ndarray:
@@ -18,18 +18,18 @@ def picture(seed: int = 0, size: int = 32) -> np.ndarray:
 
 def test_errors_are_shares_of_the_squared_peak():
     zeros = np.zeros((1, 3, 8, 8), np.float32)
-    assert squared_error(zeros + np.float32(0.1), zeros) == pytest.approx(0.01)
+    assert relative_squared_error(zeros + np.float32(0.1), zeros) == pytest.approx(0.01)
     code = np.array([[4.0, -2.0]], np.float32)
-    error = squared_error(code + np.float32(0.04), code)
-    assert psnr_from_errors([error]) == pytest.approx(psnr_db(code + np.float32(0.04), code))
-    assert squared_error(zeros + np.nan, zeros) == math.inf
+    error = relative_squared_error(code + np.float32(0.04), code)
+    assert pooled_psnr([error]) == pytest.approx(psnr_db(code + np.float32(0.04), code))
+    assert relative_squared_error(zeros + np.nan, zeros) == math.inf
 
 
 def test_psnr_pools_the_error_and_not_the_decibels():
-    assert psnr_from_errors([0.0, 0.02]) == pytest.approx(20.0)
-    assert psnr_from_errors([1e-4, 1e-2]) == pytest.approx(-10 * math.log10(0.00505))
-    assert psnr_from_errors([0.0]) == EQUAL_DB
-    assert psnr_from_errors([0.01, math.inf]) == 0.0
+    assert pooled_psnr([0.0, 0.02]) == pytest.approx(20.0)
+    assert pooled_psnr([1e-4, 1e-2]) == pytest.approx(-10 * math.log10(0.00505))
+    assert pooled_psnr([0.0]) == EQUAL_DB
+    assert pooled_psnr([0.01, math.inf]) == 0.0
 
 
 def test_ssim_is_the_textbooks():
@@ -53,15 +53,15 @@ def test_flicker_is_what_a_pan_changes_besides_moving():
 
 def test_flicker_that_cannot_be_shown_is_no_measure():
     assert flicker_change(0.03, 0.02) == pytest.approx(0.5)
-    assert flicker_change(LEAST / 2, 0.0) == pytest.approx(0.5)
+    assert flicker_change(MIN_FLICKER / 2, 0.0) == pytest.approx(0.5)
 
 
 def test_style_distance_sees_statistics_and_not_places():
     network = shipped_loss_network()
     image = picture()
-    own = Style.of(image, network)
-    moved = Style.of(np.ascontiguousarray(image[:, :, ::-1]), network)
-    dark = Style.of(image * np.float32(0.5), network)
+    own = StyleFeatures.of(image, network)
+    moved = StyleFeatures.of(np.ascontiguousarray(image[:, :, ::-1]), network)
+    dark = StyleFeatures.of(image * np.float32(0.5), network)
     assert max(own.distances(own, network)) < 1e-3
     for near, far in zip(moved.distances(own, network), dark.distances(own, network), strict=True):
         assert near < 0.3 * far

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from styleexport.core.images import array_from_image
+from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Size
-from styleexport.exporter.quantize.calibration import fit, read_calibration
+from styleexport.exporter.quantize.calibration import read_calibration
 from styleexport.runtime_bench.quality.probes import (
     PAN_FRAMES,
     PAN_STEP,
@@ -39,14 +40,18 @@ def test_pictures_are_the_same_every_time():
 def test_every_kind_is_there_under_its_own_name():
     pictures = probe_pictures(SIZE)
     assert [picture.kind for picture in pictures] == [
-        *["photograph"] * 4, "gradient", "gradient", "text", "colours",
-    ]  # fmt: skip
+        *["photograph"] * 4,
+        "gradient",
+        "gradient",
+        "text",
+        "colours",
+    ]
     assert len({picture.name for picture in pictures}) == 8
 
 
 def test_no_probe_is_a_picture_that_ranges_were_taken_from():
     seen = [
-        array_from_image(fit(image, SIZE))
+        array_from_image(centre_crop(image, SIZE))
         for image in (*read_calibration(None).content, *read_calibration(None).style)
     ]
     for picture in (*probe_pictures(SIZE), *style_pictures(SIZE), *pan_pictures(SIZE)):

@@ -10,16 +10,16 @@ import pytest
 
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Role
-from styleexport.runtime_bench.heat_map import CYAN
+from styleexport.runtime_bench.diff.heat_map import CYAN
 from styleexport.runtime_bench.quality.closeups import (
     DifferenceScale,
     shown_pictures,
-    worst_places,
+    worst_regions,
 )
 from styleexport.runtime_bench.quality.compare import compare
+from styleexport.runtime_bench.quality.contact_sheet import CELL, COLUMNS, GAP, sheet
 from styleexport.runtime_bench.quality.page import page
-from styleexport.runtime_bench.quality.pairs import Choice, pairs_of
-from styleexport.runtime_bench.quality.sheet import CELL, COLUMNS, GAP, sheet
+from styleexport.runtime_bench.quality.pairs import FileFilter, pairs_of
 
 VOID = {"meta", "img"}
 
@@ -44,9 +44,9 @@ class Balanced(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def found(int8_artifact, jury):
-    pairs = pairs_of([str(int8_artifact)], Choice(role=Role.TRANSFORM))
-    return compare(pairs, jury)[0]
+def found(int8_artifact, settings):
+    pairs = pairs_of([str(int8_artifact)], FileFilter(role=Role.TRANSFORM))
+    return compare(pairs, settings)[0]
 
 
 def with_spot(found, picture: int, top: int, left: int, value: float):
@@ -58,16 +58,16 @@ def with_spot(found, picture: int, top: int, left: int, value: float):
 
 def test_the_worst_place_is_where_the_error_is(found):
     spotted = with_spot(found, 5, 20, 80, 9.0)
-    place = worst_places(spotted)[0]
-    assert place.picture == 5
-    assert place.top <= 20 < 24 <= place.top + place.side
-    assert place.left <= 80 < 84 <= place.left + place.side
-    assert place.cut(spotted.candidate[5]).size == (256, 256)
+    region = worst_regions(spotted)[0]
+    assert region.picture == 5
+    assert region.top <= 20 < 24 <= region.top + region.side
+    assert region.left <= 80 < 84 <= region.left + region.side
+    assert region.cut(spotted.candidate[5]).size == (256, 256)
 
 
 def test_worst_places_are_of_three_pictures(found):
-    places = worst_places(found)
-    assert len({place.picture for place in places}) == len(places) == 3
+    regions = worst_regions(found)
+    assert len({region.picture for region in regions}) == len(regions) == 3
 
 
 def test_the_worst_of_each_kind_is_shown_worst_first(found):
@@ -88,7 +88,7 @@ def test_the_difference_is_amplified_as_stated():
     candidate[0, 2, 0, 1] = 0.9
     candidate[0, 0, 3, 3] = np.nan
     pixels = np.asarray(scale.map(reference, candidate)).astype(int)
-    assert scale.words == "difference x25.5, lightest: 10/255 and more"
+    assert scale.caption == "difference x25.5, lightest: 10/255 and more"
     assert pixels[0, 0].sum() > 600
     assert np.array_equal(pixels[0, 0], pixels[0, 1])
     assert pixels[1, 1].sum() < 60
@@ -99,7 +99,7 @@ def test_the_sheet_holds_a_row_a_kind_and_the_places(found):
     image = sheet(found)
     assert image.width == GAP + COLUMNS * (CELL + GAP)
     pixels = np.asarray(image)
-    # A 64x96 picture is 171 high in a cell of 256; the places are 256 high.
+    # A 64x96 picture is 171 high in a cell of 256; the regions are 256 high.
     assert 4 * 171 + 256 < image.height < 4 * 171 + 256 + 500
     first = found.candidate[shown_pictures(found)[0]]
     column = GAP + 3 * (CELL + GAP)
@@ -111,6 +111,7 @@ def test_the_page_is_whole_and_needs_nothing_else(found):
     text = page([found])
     parser = Balanced()
     parser.feed(text)
+    assert text.startswith("<!DOCTYPE html>\n")
     assert parser.open == []
     # Four rows of five, and six crops.
     assert len(parser.images) == 26
@@ -130,12 +131,16 @@ def test_a_page_of_many_files_shows_the_worst_picture_of_each(found):
 
 def test_failures_and_names_are_shown_and_escaped(found):
     comparison = msgspec.structs.replace(
-        found.comparison, candidate="<b>.onnx", budget="psnr>=90", failures=("psnr <low>",)
+        found.comparison,
+        candidate="\"'><script>alert(1)</script><b>.onnx",
+        budget="psnr>=90",
+        failures=("psnr <low>",),
     )
     text = page([replace(found, comparison=comparison)])
     assert '<p class="bad">psnr &lt;low&gt;</p>' in text
     assert '<td class="bad">FAIL</td>' in text
     assert "<b>" not in text
+    Balanced().feed(text)
 
 
 def test_style_codes_have_figures_and_no_pictures(found):

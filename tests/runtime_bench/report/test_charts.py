@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from styleexport.runtime_bench import words
-from styleexport.runtime_bench.report import charts, svg
+from styleexport.core import svg
+from styleexport.core.svg import Axis, Linear, Style
+from styleexport.runtime_bench.report import charts, number_format
 from styleexport.runtime_bench.report.charts import Dot, Point, Series
-from styleexport.runtime_bench.report.svg import Axis, Linear, Style
 
 PLACED = re.compile(r"translate\((-?[\d.]+) (-?[\d.]+)\)")
 
@@ -23,7 +23,7 @@ def marks(picture: str) -> list[tuple[float, float]]:
 def boxes(picture: str, kind: str) -> list[tuple[float, float, float]]:
     """Left and right end, and base, of the labels of a kind."""
     found = re.findall(rf'<text x="([\d.]+)" y="([\d.]+)" class="{kind}">([^<]*)', picture)
-    return [(float(x), float(x) + charts.LETTER * len(t), float(y)) for x, y, t in found]
+    return [(float(x), float(x) + charts.CHARACTER_WIDTH * len(t), float(y)) for x, y, t in found]
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,9 @@ def test_faster_is_lower_and_sizes_go_to_the_right():
 
 
 def test_a_single_size_has_a_row_a_series():
-    series = [Series(f"runner {i}", Style(i), (Point(0, i + 1, i + 1, i + 2, ""),))
-              for i in range(4)]  # fmt: skip
+    series = [
+        Series(f"runner {i}", Style(i), (Point(0, i + 1, i + 1, i + 2, ""),)) for i in range(4)
+    ]
     placed = marks(charts.dots(series, "ms", "label"))
     assert [y for _, y in placed] == sorted(y for _, y in placed)
     assert [x for x, _ in placed] == sorted(x for x, _ in placed)
@@ -92,7 +93,7 @@ def test_labels_of_a_crowd_do_not_cover_each_other():
 def test_a_strip_stays_inside_whatever_the_outliers():
     picture = charts.strip(((10, 11, 12), (10, 1000), (11,) * 500), Style(0), "label")
     points = re.findall(r"M([\d.]+) ([\d.]+)h0", picture)
-    assert len(points) <= 5 + 2 * charts.MOST_OF_A_ROUND
+    assert len(points) <= 5 + 2 * charts.MAX_POINTS_PER_ROUND
     assert all(0 <= float(x) <= charts.STRIP_WIDTH for x, _ in points)
     assert all(0 <= float(y) <= charts.STRIP_HEIGHT for _, y in points)
 
@@ -125,9 +126,9 @@ def test_texts_are_escaped():
     ],
 )
 def test_times_have_four_digits(value, told):
-    assert words.milliseconds(value) == told
+    assert number_format.milliseconds(value) == told
 
 
 def test_what_steers_a_terminal_is_left_out():
-    assert words.printable("a\x1b[2J\u202eb\nc") == "a [2J b c"
-    assert words.short("x" * 80, 10) == "x" * 9 + "…"
+    assert number_format.printable("a\x1b[2J\u202eb\nc") == "a [2J b c"
+    assert number_format.short("x" * 80, 10) == "x" * 9 + "…"

@@ -23,8 +23,10 @@ def test_csv_has_a_row_a_cell_with_units_in_its_names(desktop, phone):
     assert float(first["median_ns"]) == summary.median_ns
     assert float(first["high_ns"]) == summary.high_ns
     assert (first["machine"], first["runner"], first["height"]) == (
-        "ThinkPad X1", "onnxruntime", "64",
-    )  # fmt: skip
+        "ThinkPad X1",
+        "onnxruntime",
+        "64",
+    )
     assert first["settings"] == "provider=cpu;threads=2"
     assert (first["load_cold_ns"], first["load_warm_ns"]) == ("31000000", "24000000.0")
     assert float(first["gmacs_per_second"]) == pytest.approx(4400 * 64 * 96 / summary.median_ns)

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from msgspec.structs import replace
 
+from styleexport.core.svg import COLOURS
 from styleexport.runtime_bench.report.formats import render
 
 VOID = {"meta", "img", "br"}
@@ -52,6 +53,7 @@ def page(desktop) -> Elements:
 def test_the_page_needs_nothing_else_and_runs_nothing(desktop, phone):
     found = render([desktop, phone], "html")
     elements = Elements(found)
+    assert found.startswith("<!DOCTYPE html>\n")
     assert {name for name, _ in elements.found} & {"script", "link", "iframe", "object"} == set()
     assert all(image["src"].startswith("data:image/png;base64,") for image in elements.all("img"))
     assert not re.search(r"""(?:src|href|action)\s*=\s*["'](?!data:)""", found)
@@ -61,6 +63,15 @@ def test_the_page_needs_nothing_else_and_runs_nothing(desktop, phone):
     assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
+def test_every_series_has_a_colour_in_light_and_in_dark(desktop):
+    style = render([desktop], "html").split("<style>")[1].split("</style>")[0]
+    light, dark = style.split("prefers-color-scheme: dark")
+    for number, colour in enumerate(COLOURS):
+        assert f"--c{number}: {colour};" in light
+        assert f"--c{number}:" in dark
+        assert f".c{number} {{ color: var(--c{number}); }}" in dark
+
+
 def test_every_chapter_is_there(page):
     titles = re.findall(
         r"(Latency|Speed-up|Quality against latency|Pictures|Size and memory|GMAC/s|Operations|"
@@ -68,9 +79,19 @@ def test_every_chapter_is_there(page):
         page.text,
     )
     assert set(titles) == {
-        "Latency", "Speed-up", "Quality against latency", "Pictures", "Size and memory", "GMAC/s",
-        "Operations", "Rounds", "Parity", "Not measured", "All figures", "Environment",
-    }  # fmt: skip
+        "Latency",
+        "Speed-up",
+        "Quality against latency",
+        "Pictures",
+        "Size and memory",
+        "GMAC/s",
+        "Operations",
+        "Rounds",
+        "Parity",
+        "Not measured",
+        "All figures",
+        "Environment",
+    }
 
 
 def test_the_headline_names_the_fastest_and_what_equals_it(page):
@@ -124,10 +145,15 @@ def test_speed_up_is_relative_to_fp32_of_the_same_runner_or_of_one_that_is_named
 
 def test_the_pipeline_is_the_sum_of_both_files(desktop):
     encode = next(cell for cell in desktop.cells if cell.subject.role == "encode")
-    transform = next(cell for cell in desktop.cells if cell.key == (*encode.key[:3], "transform",
-                                                                    *encode.key[4:]))  # fmt: skip
-    steady = [replace(encode, rounds_ns=((5_000_000,),) * 6),
-              replace(transform, rounds_ns=((15_000_000, 9),) * 7)]  # fmt: skip
+    transform = next(
+        cell
+        for cell in desktop.cells
+        if cell.key == (*encode.key[:3], "transform", *encode.key[4:])
+    )
+    steady = [
+        replace(encode, rounds_ns=((5_000_000,),) * 6),
+        replace(transform, rounds_ns=((15_000_000, 9),) * 7),
+    ]
     text = Elements(render([replace(desktop, cells=tuple(steady))], "html")).text
     assert "adain-lite with a new style ms 128x128 onnxruntime fp32 20.00 20.00 to 20.00, 25 %" in (
         text

@@ -6,7 +6,7 @@ import pytest
 
 from styleexport.core.manifest import SizeFact
 from styleexport.core.types import Precision, Role
-from styleexport.runtime_bench.latency import (
+from styleexport.runtime_bench.contract.latency import (
     CellFact,
     HarnessFact,
     LatencyReport,
@@ -20,10 +20,18 @@ from styleexport.runtime_bench.latency import (
 @pytest.fixture
 def small_report() -> LatencyReport:
     subject = SubjectFact(
-        network="a", source_sha256="0" * 64, path="a.onnx", sha256="0" * 64, target="onnx",
-        precision=Precision.FP32, role=Role.STYLIZE, size_bytes=1, parameters=1, macs=1,
+        network="a",
+        source_sha256="0" * 64,
+        path="a.onnx",
+        sha256="0" * 64,
+        target="onnx",
+        precision=Precision.FP32,
+        role=Role.STYLIZE,
+        size_bytes=1,
+        parameters=1,
+        macs=1,
         int8_mac_share=0.0,
-    )  # fmt: skip
+    )
     size = SizeFact(height=64, width=64)
     cell = CellFact(
         subject=subject, runner="torch", size=size, status="measured", rounds_ns=((10,),)
@@ -36,8 +44,14 @@ def small_report() -> LatencyReport:
         before=StateFact(),
         after=StateFact(),
         protocol=ProtocolFact(
-            rounds=1, seconds=0.0, min_samples=1, warm_up="none", interleaved=True,
-            own_process=True, clock="c", clock_resolution_ns=1.0,
+            rounds=1,
+            seconds=0.0,
+            min_samples=1,
+            warm_up="none",
+            interleaved=True,
+            own_process=True,
+            clock="c",
+            clock_resolution_ns=1.0,
         ),
         cells=(cell,),
-    )  # fmt: skip
+    )

@@ -53,6 +53,17 @@ def test_every_combination_that_can_be_is_a_cell(tmp_path: Path):
     assert len({cell.export.name for cell in cells}) == 8
 
 
+def test_a_runner_of_several_formats_measures_each(tmp_path: Path):
+    recipes = "".join(f'[[recipes]]\ntarget = "{target}"\n' for target in SUFFIXES)
+    text = f'networks = ["a"]\nrunners = ["browser", "openvino"]\n{recipes}'
+    cells = cells_of(request_of(tmp_path, text))
+    assert [(cell.export.recipe.target, cell.runner) for cell in cells] == [
+        ("onnx", "browser"),
+        ("onnx", "openvino"),
+        ("tflite", "browser"),
+    ]
+
+
 def test_what_is_named_twice_is_one_cell(tmp_path: Path):
     text = 'networks = ["a", "a"]\nsizes = [64, "64x64"]\nrunners = ["torch", "torch"]'
     assert len(cells_of(request_of(tmp_path, text))) == 1
@@ -120,5 +131,6 @@ def test_targets_runners_and_files_must_be_there(tmp_path: Path):
     with pytest.raises(BadCheckpoint, match="begin at its own folder"):
         cells_of(request_of(tmp_path, text))
     with pytest.raises(UsageError, match="--workers is 0"):
-        SweepRequest(read_plan(written(tmp_path, 'networks = ["a"]')), tmp_path, tmp_path, {},
-                     workers=0)  # fmt: skip
+        SweepRequest(
+            read_plan(written(tmp_path, 'networks = ["a"]')), tmp_path, tmp_path, {}, workers=0
+        )

@@ -15,11 +15,11 @@ import msgspec
 import pytest
 
 from styleexport.core.errors import DeviceError, ParityFailure
-from styleexport.runtime_bench.latency import LatencyReport
+from styleexport.runtime_bench.contract.latency import LatencyReport
 from styleexport.runtime_bench.sweep import SweepRequest, engine, host_lock, read_plan, reports, run
 from styleexport.runtime_bench.sweep.engine import Engine
-from styleexport.runtime_bench.sweep.plan import Cell, Export
-from styleexport.runtime_bench.sweep.run import planned, sweep
+from styleexport.runtime_bench.sweep.plan import PlannedArtifact, SweepCell
+from styleexport.runtime_bench.sweep.run import current_rows, sweep
 
 pytest.importorskip("distributed")
 # The processes of the cluster cannot import this file.
@@ -42,7 +42,7 @@ class Fake:
         text = (self.folder / "log").read_text() if (self.folder / "log").exists() else ""
         return [line.split()[1] for line in text.splitlines() if line.startswith(what)]
 
-    def export(self, item: Export, folder: Path) -> None:
+    def export(self, item: PlannedArtifact, folder: Path) -> None:
         self.log("export", item.network.name)
         if item.network.name == self.failing:
             raise ParityFailure("it differs from its network")
@@ -53,7 +53,7 @@ class Fake:
         (folder / "manifest.json").touch()
         self.log("made", item.network.name)
 
-    def measure(self, cell: Cell, artifact: Path) -> bytes:
+    def measure(self, cell: SweepCell, artifact: Path) -> bytes:
         name = cell.export.network.name
         assert (artifact / "manifest.json").exists()
         self.log("begin", name)
@@ -115,18 +115,19 @@ def test_a_killed_worker_is_tried_once_more_and_then_marked(fake: Fake, request_
     assert [row.status for row in rows] == ["measured"] * 3
     assert fake.lines("begin").count("b") == 3
     assert len(fake.lines("export")) == 3  # the artifacts are there
-    assert planned(request_of("a", "b", "c")) == rows
+    assert current_rows(request_of("a", "b", "c")) == rows
 
 
 def test_an_export_that_fails_stops_no_other_and_restart_forgets(fake: Fake, request_of):
     fake.failing = "a"
     rows = sweep(request_of("a", "b"), fake.export, list, measure=fake.measure)
     assert [(row.status, row.message) for row in rows] == [
-        ("failed", "export: it differs from its network"), ("measured", ""),
-    ]  # fmt: skip
+        ("failed", "export: it differs from its network"),
+        ("measured", ""),
+    ]
     assert fake.lines("begin") == ["b"]
     request = request_of("b", "c", restart=True)
-    assert [row.status for row in planned(request)] == ["waiting", "waiting"]
+    assert [row.status for row in current_rows(request)] == ["waiting", "waiting"]
     fake.folder.joinpath("out-artifacts").rename(fake.folder / "old")
     rows = sweep(request, fake.export, list, measure=fake.measure)
     assert [(row.network, row.status) for row in rows] == [("b", "measured"), ("c", "measured")]
@@ -197,7 +198,7 @@ def test_a_host_does_all_of_a_group_one_task_at_a_time(monkeypatch: pytest.Monke
 
     monkeypatch.setattr("distributed.as_completed", Completed)
     groups = [["a1", "a2"], ["b1"], ["c1", "c2"], []]
-    outcomes = list(Engine(Client()).one_a_host(str, groups))
+    outcomes = list(Engine(Client()).map_one_per_host(str, groups))
     assert sorted(item.task for item in outcomes) == ["a1", "a2", "b1", "c1", "c2"]
     assert len(released) == 5
     hosts = dict(given)
@@ -214,25 +215,25 @@ def test_a_host_is_held_by_one_who_measures_or_many_who_export(
     monkeypatch.setattr(host_lock, "WAIT_SECONDS", 0.001)
     got: list[str] = []
 
-    def take(name: str, alone: bool) -> threading.Thread:
+    def take(name: str, exclusive: bool) -> threading.Thread:
         def hold() -> None:
-            with host_lock.host_lock(alone=alone):
+            with host_lock.host_lock(exclusive=exclusive):
                 got.append(name)
 
         thread = threading.Thread(target=hold)
         thread.start()
         return thread
 
-    with host_lock.host_lock(alone=False):
-        take("export", alone=False).join(10)
+    with host_lock.host_lock(exclusive=False):
+        take("export", exclusive=False).join(10)
         assert got == ["export"]
-        waiting = take("measure", alone=True)
+        waiting = take("measure", exclusive=True)
         waiting.join(0.05)
         assert got == ["export"]
     waiting.join(10)
     assert got == ["export", "measure"]
-    with host_lock.host_lock(alone=True):
-        others = [take("export", alone=False), take("measure", alone=True)]
+    with host_lock.host_lock(exclusive=True):
+        others = [take("export", exclusive=False), take("measure", exclusive=True)]
         others[0].join(0.05)
         assert len(got) == 2
     for thread in others:
@@ -250,11 +251,13 @@ def test_no_scheduler_is_said(request_of, fake: Fake, monkeypatch: pytest.Monkey
 def test_what_dask_sets_for_its_workers_is_taken_back(
     fake: Fake, request_of, monkeypatch: pytest.MonkeyPatch
 ):
-    for name in run.UNWANTED:
+    for name in run.REMOVED_VARIABLES:
         monkeypatch.setenv(name, "1")
     monkeypatch.setattr(host_lock, "lock_path", lambda: fake.folder / "lock")
     (cell,) = run.cells_of(request_of("a"))
-    seen = run._measure(lambda *_: str(set(run.UNWANTED) & set(os.environ)).encode(), Path(), cell)
+    seen = run._measure(
+        lambda *_: str(set(run.REMOVED_VARIABLES) & set(os.environ)).encode(), Path(), cell
+    )
     assert seen == b"set()"
 
 
@@ -270,8 +273,9 @@ def test_a_network_is_really_exported_and_measured(tmp_path: Path):
     request = SweepRequest(plan, tmp_path, tmp_path / "o.sqlite", {"onnx": ".onnx"}, workers=2)
     rows = sweep(request, export_one, list)
     assert [(row.runner, row.status) for row in rows] == [
-        ("onnxruntime", "measured"), ("torch", "measured"),
-    ]  # fmt: skip
+        ("onnxruntime", "measured"),
+        ("torch", "measured"),
+    ]
     cells = [cell for report in reports(request.out) for cell in report.cells]
     assert [cell.runner for cell in cells] == ["onnxruntime", "torch"]
     assert all(cell.parity is not None and cell.parity.passed for cell in cells)

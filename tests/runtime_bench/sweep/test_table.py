@@ -10,7 +10,7 @@ import pytest
 
 from styleexport.core.errors import BadArtifact, DeviceError
 from styleexport.runtime_bench.sweep import SweepRequest, cells_of, read_plan, reports
-from styleexport.runtime_bench.sweep.table import VERSION, opened
+from styleexport.runtime_bench.sweep.table import VERSION, open_table
 
 
 @pytest.fixture
@@ -22,11 +22,11 @@ def cells(tmp_path: Path):
 
 def test_rows_are_added_once_and_settled(cells, tmp_path: Path, small_report):
     path = tmp_path / "deep" / "t.sqlite"
-    with opened(path, create=True) as table:
+    with open_table(path, create=True) as table:
         table.add(cells)
         table.settle(cells[0].key, "measured", host="h", report=small_report.encoded())
         table.add(cells)
-    with opened(path) as table:
+    with open_table(path) as table:
         first, second = table.rows()
     assert (first.network, first.status, first.host) == ("a", "measured", "h")
     assert first.finished.endswith("Z")
@@ -35,7 +35,7 @@ def test_rows_are_added_once_and_settled(cells, tmp_path: Path, small_report):
 
 
 def test_a_cell_that_is_tried_again_loses_its_reason(cells, tmp_path: Path, small_report):
-    with opened(tmp_path / "t.sqlite", create=True) as table:
+    with open_table(tmp_path / "t.sqlite", create=True) as table:
         table.add(cells)
         table.settle(cells[0].key, "killed", message="twice")
         assert table.rows()[0].message == "twice"
@@ -45,7 +45,7 @@ def test_a_cell_that_is_tried_again_loses_its_reason(cells, tmp_path: Path, smal
 
 def test_a_damaged_report_is_named_by_its_cell(cells, tmp_path: Path):
     path = tmp_path / "t.sqlite"
-    with opened(path, create=True) as table:
+    with open_table(path, create=True) as table:
         table.add(cells)
         table.settle(cells[0].key, "measured", report=b"{}")
     with pytest.raises(
@@ -61,7 +61,7 @@ def test_files_that_are_no_table_are_refused(tmp_path: Path):
     path.write_text("no table " * 100)
     with pytest.raises(BadArtifact, match="not the table of a sweep: file is not a database"):
         reports(path)
-    with pytest.raises(BadArtifact, match="--restart"), opened(path, create=True):
+    with pytest.raises(BadArtifact, match="--restart"), open_table(path, create=True):
         pass
     path.unlink()
     path.touch()
@@ -77,18 +77,18 @@ def test_files_that_are_no_table_are_refused(tmp_path: Path):
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(DeviceError, match="choose another with -o"):  # noqa: SIM117
-        with opened(tmp_path / "file" / "t.sqlite", create=True):
+        with open_table(tmp_path / "file" / "t.sqlite", create=True):
             pass
 
 
 def test_a_status_of_nobodys_is_refused(cells, tmp_path: Path):
-    with pytest.raises(BadArtifact), opened(tmp_path / "t.sqlite", create=True) as table:
+    with pytest.raises(BadArtifact), open_table(tmp_path / "t.sqlite", create=True) as table:
         table.add(cells)
         table.settle(cells[0].key, "lost")  # type: ignore[arg-type]
 
 
 def test_rows_are_json(cells, tmp_path: Path):
-    with opened(tmp_path / "t.sqlite", create=True) as table:
+    with open_table(tmp_path / "t.sqlite", create=True) as table:
         table.add(cells)
         row = msgspec.json.decode(msgspec.json.encode(table.rows()[0]))
     assert row["runner"] == "all"

@@ -1,15 +1,15 @@
-/// Where a picture lies in the frame of a file's size, its proportions kept.
+/// Placement of a picture in the input of a file, scaled with its aspect ratio kept and centred.
 public struct FramePlan: Hashable, Sendable {
-    /// Of the picture, scaled.
+    /// Size of the scaled picture.
     public let inner: PictureSize
     /// First row of the picture in the frame.
     public let top: Int
     /// First column.
     public let left: Int
-    /// Of the frame.
+    /// Size of the frame, that of the file's input.
     public let outer: PictureSize
 
-    /// Lay a picture into a file's size; nil is that of a file of any size.
+    /// Fit a picture into a frame; nil is the frame of a file that accepts any size.
     public init(picture: PictureSize, outer frame: PictureSize?, maxSide: Int, minSide: Int) {
         guard let frame else {
             inner = Self.openSize(picture, maxSide: maxSide, minSide: minSide)
@@ -28,7 +28,7 @@ public struct FramePlan: Hashable, Sendable {
         outer = frame
     }
 
-    /// Return the size at which a file of any size runs a picture.
+    /// Return the size at which a file that accepts any size runs a picture.
     private static func openSize(
         _ picture: PictureSize, maxSide: Int, minSide: Int
     ) -> PictureSize {
@@ -41,8 +41,30 @@ public struct FramePlan: Hashable, Sendable {
         return PictureSize(height: side(picture.height), width: side(picture.width))
     }
 
-    /// Half to even, as the desktop does.
+    /// Rounds half to even, like the desktop.
     private static func rounded(_ length: Int, _ scale: Double) -> Int {
         Int((Double(length) * scale).rounded(.toNearestOrEven))
+    }
+}
+
+/// Indices along one axis of a picture that is padded by mirroring its edges.
+public enum MirroredAxis {
+    /// Return the source index of each pixel of the padded axis.
+    ///
+    /// - Parameters:
+    ///   - length: number of pixels of the picture.
+    ///   - before: number of pixels of padding before it.
+    ///   - after: number of pixels of padding after it.
+    public static func indices(length: Int, before: Int, after: Int) -> [Int] {
+        indices(length: length, begin: -before, count: before + length + after)
+    }
+
+    /// Return the source index of each pixel of a range, which may reach beyond the picture.
+    public static func indices(length: Int, begin: Int, count: Int) -> [Int] {
+        let period = 2 * length
+        return (begin..<begin + count).map { place in
+            let folded = ((place % period) + period) % period
+            return folded < length ? folded : period - 1 - folded
+        }
     }
 }

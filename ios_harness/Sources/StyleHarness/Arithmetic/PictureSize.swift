@@ -12,9 +12,9 @@ public struct PictureSize: Hashable, Sendable {
         self.init(height: fact.height, width: fact.width)
     }
 
-    /// Return the choice that keeps the most of this picture's pixels; of equals, the smaller.
+    /// Return the choice that keeps the most of this picture's pixels; of equal ones, the smaller.
     ///
-    /// - Parameter size: that a choice takes; nil is any.
+    /// - Parameter size: input size of a choice; nil is any size.
     public func best<Choice>(of choices: [Choice], size: (Choice) -> PictureSize?) -> Choice? {
         choices.enumerated().max { first, second in
             let (one, other) = (score(size(first.element)), score(size(second.element)))

@@ -1,9 +1,9 @@
-/// How 8-bit RGB pixels become the numbers that a file takes, and back.
+/// Conversion between 8-bit RGB pixels and the float elements of an image tensor.
 public struct PixelFormat: Hashable, Sendable {
     public let layout: TensorLayout
     public let range: PixelRange
 
-    /// Images of the harness: [1, 3, H, W] in 0..1.
+    /// Image tensors of the harness: [1, 3, H, W] in 0..1.
     public static let harness = PixelFormat(
         layout: .nchw, range: PixelRange(lowest: 0, highest: 1)
     )
@@ -13,7 +13,7 @@ public struct PixelFormat: Hashable, Sendable {
         self.range = range
     }
 
-    /// Return the numbers of some pixels, three bytes each, row by row.
+    /// Return the elements for pixels of three bytes each, row by row.
     public func floats(ofRGB bytes: [UInt8], height: Int, width: Int) -> [Float] {
         let plane = height * width
         precondition(bytes.count == 3 * plane)
@@ -29,12 +29,12 @@ public struct PixelFormat: Hashable, Sendable {
         return values
     }
 
-    /// Return the pixels of some numbers: clipped to the range, rounded, half to even.
+    /// Return the pixels for elements: clipped to the range, rounded half to even.
     public func rgb(ofFloats values: [Float], height: Int, width: Int) -> [UInt8] {
         let plane = height * width
         precondition(values.count == 3 * plane)
         let lowest = Float(range.lowest)
-        // One factor: in 0..255 it is 1, so that halves stay halves.
+        // One factor: for the range 0..255 it is exactly 1, so that halves stay halves.
         let scale = Float(255 / (range.highest - range.lowest))
         var bytes = [UInt8](repeating: 0, count: 3 * plane)
         for pixel in 0..<plane {
@@ -46,7 +46,7 @@ public struct PixelFormat: Hashable, Sendable {
         return bytes
     }
 
-    /// Return the byte of a value in 0..255; what is no number is black.
+    /// Return the byte of a value in 0..255; NaN is black.
     private static func byte(of value: Float) -> UInt8 {
         guard !value.isNaN else { return 0 }
         return UInt8(min(max(value, 0), 255).rounded(.toNearestOrEven))
@@ -54,5 +54,22 @@ public struct PixelFormat: Hashable, Sendable {
 
     private func index(_ pixel: Int, _ channel: Int, _ plane: Int) -> Int {
         layout == .nhwc ? 3 * pixel + channel : channel * plane + pixel
+    }
+}
+
+/// Half-precision floats (IEEE 754 binary16); Swift's Float16 does not exist on Intel Macs.
+public enum HalfFloat {
+    /// Return the value of a bit pattern.
+    public static func float(ofBits bits: UInt16) -> Float {
+        let sign: Float = bits & 0x8000 == 0 ? 1 : -1
+        let exponent = Int(bits >> 10 & 0x1F)
+        let fraction = Float(bits & 0x3FF)
+        switch exponent {
+        case 0: return sign * fraction * 0x1p-24
+        case 0x1F: return fraction == 0 ? sign * .infinity : .nan
+        default:
+            let power = Float(sign: .plus, exponent: exponent - 15, significand: 1)
+            return sign * (1 + fraction / 1024) * power
+        }
     }
 }

@@ -1,18 +1,18 @@
-/// A picture of three bytes a pixel, row by row.
+/// An RGB picture of 8 bits per channel, three bytes per pixel, row by row.
 public struct RGBPicture: Hashable, Sendable {
     public let size: PictureSize
     public let bytes: [UInt8]
 
-    /// - Precondition: there are three bytes a pixel.
+    /// - Precondition: there are three bytes per pixel.
     public init(size: PictureSize, bytes: [UInt8]) {
         precondition(bytes.count == 3 * size.height * size.width)
         self.size = size
         self.bytes = bytes
     }
 
-    /// Return the picture in a frame, the rest filled by mirroring its edges.
+    /// Return the picture padded to the frame of a plan by mirroring its edges.
     ///
-    /// - Precondition: the picture is of the plan's inner size.
+    /// - Precondition: the picture has the plan's inner size.
     public func framed(by plan: FramePlan) -> RGBPicture {
         precondition(size == plan.inner)
         let rows = MirroredAxis.indices(
@@ -23,27 +23,27 @@ public struct RGBPicture: Hashable, Sendable {
             length: size.width, before: plan.left,
             after: plan.outer.width - size.width - plan.left
         )
-        return picked(rows: rows, columns: columns)
+        return gathered(rows: rows, columns: columns)
     }
 
-    /// Return the part of a frame that is the picture.
+    /// Return the picture without the padding that `framed` added.
     public func unframed(by plan: FramePlan) -> RGBPicture {
         precondition(size == plan.outer)
-        return picked(
+        return gathered(
             rows: Array(plan.top..<plan.top + plan.inner.height),
             columns: Array(plan.left..<plan.left + plan.inner.width)
         )
     }
 
-    /// Return what a tile shows: the picture, and outside it its edges mirrored.
+    /// Return the content of a tile; beyond the picture its edges are mirrored.
     public func tile(_ tile: Tile) -> RGBPicture {
-        picked(
+        gathered(
             rows: MirroredAxis.indices(length: size.height, begin: tile.top, count: tile.height),
             columns: MirroredAxis.indices(length: size.width, begin: tile.left, count: tile.width)
         )
     }
 
-    /// Return this picture where strength is 0, another where it is 1, and what lies between.
+    /// Return the linear blend with another picture: strength 0 is this one, 1 the other.
     public func blended(with other: RGBPicture, strength: Float) -> RGBPicture {
         precondition(other.size == size)
         let mixed = zip(bytes, other.bytes).map { first, second in
@@ -53,17 +53,42 @@ public struct RGBPicture: Hashable, Sendable {
         return RGBPicture(size: size, bytes: mixed)
     }
 
-    private func picked(rows: [Int], columns: [Int]) -> RGBPicture {
-        var picked: [UInt8] = []
-        picked.reserveCapacity(3 * rows.count * columns.count)
+    /// Return the pixels at the given rows and columns.
+    private func gathered(rows: [Int], columns: [Int]) -> RGBPicture {
+        var gathered: [UInt8] = []
+        gathered.reserveCapacity(3 * rows.count * columns.count)
         for row in rows {
             for column in columns {
                 let begin = 3 * (row * size.width + column)
-                picked.append(contentsOf: bytes[begin..<begin + 3])
+                gathered.append(contentsOf: bytes[begin..<begin + 3])
             }
         }
         return RGBPicture(
-            size: PictureSize(height: rows.count, width: columns.count), bytes: picked
+            size: PictureSize(height: rows.count, width: columns.count), bytes: gathered
         )
+    }
+}
+
+extension RGBPicture {
+    /// The picture as [1, 3, H, W] in 0..1.
+    public var tensor: Tensor {
+        let values = PixelFormat.harness.floats(
+            ofRGB: bytes, height: size.height, width: size.width
+        )
+        return Tensor(shape: [1, 3, size.height, size.width], values: values)
+    }
+
+    /// Convert a tensor [1, 3, H, W] in 0..1 to a picture.
+    ///
+    /// - Throws: `EngineError` if the tensor has another shape.
+    public init(tensor: Tensor) throws {
+        guard tensor.shape.count == 4, tensor.shape[0] == 1, tensor.shape[1] == 3 else {
+            throw EngineError.failed("expected a picture [1, 3, H, W], got \(tensor.shape)")
+        }
+        let size = PictureSize(height: tensor.shape[2], width: tensor.shape[3])
+        let bytes = PixelFormat.harness.rgb(
+            ofFloats: tensor.values, height: size.height, width: size.width
+        )
+        self.init(size: size, bytes: bytes)
     }
 }

@@ -1,6 +1,6 @@
-/// A mixture of style codes: AdaIN is linear in the code, so blending codes is exact.
+/// Interpolation of style codes; AdaIN is linear in the code, so blending codes is exact.
 public enum StyleBlend {
-    /// Return the weighted mean of codes; nil where no weight is above 0 or one is negative.
+    /// Return the weighted mean of codes; nil if no weight is positive or one is negative.
     public static func blended(_ codes: [[Float]], weights: [Double]) -> [Float]? {
         let total = weights.reduce(0, +)
         guard codes.count == weights.count, let length = codes.first?.count, total > 0,

@@ -1,70 +1,53 @@
 import Foundation
 
-/// Tensors from a .safetensors file: what probes and packs of styles are kept in.
+/// Reader of .safetensors files, the format of probes and style packs.
 ///
-/// The file is eight bytes of header length (little-endian), a JSON header, and the elements:
+/// A file is eight bytes of header length (little-endian), a JSON header, and the elements:
 /// https://github.com/huggingface/safetensors#format.
 public enum SafetensorsFile {
     private static let lengthBytes = 8
     private static let elementBytes = 4
 
-    /// Return name → tensor of a whole file, all float32.
+    /// Return the tensors of a file by name; all must be float32.
     ///
-    /// - Throws: `SafetensorsError` where it is cut short, overlaps or holds other elements.
+    /// - Throws: `SafetensorsError` if the file is truncated, tensors overlap, or a dtype differs.
     public static func tensors(of data: Data) throws -> Tensors {
         let bytes = [UInt8](data)
         guard bytes.count >= lengthBytes else {
-            throw SafetensorsError("\(bytes.count) bytes are none")
+            throw SafetensorsError("has \(bytes.count) bytes, expected at least \(lengthBytes)")
         }
         let length = bytes[..<lengthBytes].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         guard length <= UInt64(bytes.count - lengthBytes) else {
-            throw SafetensorsError("is cut short: its header is longer than the file")
+            throw SafetensorsError("is truncated: its header is longer than the file")
         }
         let begin = lengthBytes + Int(length)
         let entries = try entries(of: Data(bytes[lengthBytes..<begin]))
-        try check(entries, hold: bytes.count - begin)
-        var found: Tensors = [:]
-        for entry in entries {
-            found[entry.name] = Tensor(
-                shape: entry.shape, values: floats(bytes[begin...], in: entry.range)
-            )
+        try check(entries, fill: bytes.count - begin)
+        return entries.mapValues { entry in
+            Tensor(shape: entry.shape, values: floats(bytes[begin...], in: entry.range))
         }
-        return found
     }
 
-    private static func entries(of header: Data) throws -> [SafetensorsEntry] {
-        let fields: [String: JSONValue]
+    private static func entries(of json: Data) throws -> [String: Entry] {
         do {
-            guard case .object(let found) = try JSONParser.value(of: header) else {
-                throw SafetensorsError("its header is no object")
-            }
-            fields = found
+            return try strictlyDecoded(json) { try $0.decode(Header.self, from: json) }.entries
         } catch let error as ContractError {
             throw SafetensorsError("its header is damaged: \(error.reason)")
         }
-        return try fields.filter { $0.key != "__metadata__" }.map { name, value in
-            do {
-                return try SafetensorsEntry(name: name, reading: JSONNode(value: value, path: "$"))
-            } catch let error as ContractError {
-                throw SafetensorsError(error.reason, at: name)
-            }
-        }
     }
 
-    /// Elements lie one after the other and fill the file: no hole, no overlap, nothing after them.
-    private static func check(_ entries: [SafetensorsEntry], hold count: Int) throws {
+    /// Check that elements follow one another and fill the file, without gap or overlap.
+    private static func check(_ entries: [String: Entry], fill count: Int) throws {
         var end = 0
-        for entry in entries.sorted(by: SafetensorsEntry.liesBefore) {
-            guard
-                entry.elementCount.map({ $0 <= count && elementBytes * $0 == entry.range.count })
-                    == true
+        let bounds = { (entry: Entry) in (entry.range.lowerBound, entry.range.upperBound) }
+        for (name, entry) in entries.sorted(by: { bounds($0.value) < bounds($1.value) }) {
+            guard let elements = entry.elementCount, elements <= count,
+                elementBytes * elements == entry.range.count
             else {
-                throw SafetensorsError(
-                    "\(entry.range.count) bytes for \(entry.shape)", at: entry.name
-                )
+                throw SafetensorsError("\(entry.range.count) bytes for \(entry.shape)", at: name)
             }
             guard entry.range.lowerBound == end else {
-                throw SafetensorsError("does not begin where the last one ends", at: entry.name)
+                throw SafetensorsError("does not begin where the last one ends", at: name)
             }
             end = entry.range.upperBound
         }
@@ -81,4 +64,82 @@ public enum SafetensorsFile {
             return Float(bitPattern: bits)
         }
     }
+}
+
+/// The JSON header: tensors by name, and free text under `__metadata__`.
+private struct Header: Decodable {
+    let entries: [String: Entry]
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: AnyKey.self)
+        var entries: [String: Entry] = [:]
+        for key in container.allKeys where key.stringValue != "__metadata__" {
+            do {
+                entries[key.stringValue] = try container.decode(Entry.self, forKey: key)
+            } catch let error as DecodingError {
+                throw SafetensorsError(ContractError(error).reason, at: key.stringValue)
+            } catch let error as ContractError {
+                throw SafetensorsError(error.reason, at: key.stringValue)
+            }
+        }
+        self.entries = entries
+    }
+}
+
+/// One tensor as the header describes it.
+private struct Entry: Decodable {
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case dtype
+        case shape
+        case offsets = "data_offsets"
+    }
+
+    let shape: [Int]
+    /// Byte range of the elements, counted from the end of the header.
+    let range: Range<Int>
+
+    init(from decoder: any Decoder) throws {
+        let fields = try ContractFields<CodingKeys>(decoder)
+        let dtype: String = try fields.required(.dtype)
+        guard dtype == "F32" else {
+            throw ContractError(path: fields.path, reason: "is \(dtype), expected F32")
+        }
+        shape = try fields.required(.shape, .items(each: .integer(atLeast: 0)))
+        let offsets: [Int] = try fields.required(
+            .offsets, .items(atLeast: 2, atMost: 2, each: .integer(atLeast: 0))
+        )
+        guard offsets[0] <= offsets[1] else {
+            throw ContractError(path: fields.path, reason: "ends before it begins")
+        }
+        range = offsets[0]..<offsets[1]
+    }
+
+    /// Number of elements by the shape; nil if it exceeds an integer.
+    var elementCount: Int? {
+        var product = 1
+        for side in shape {
+            let (next, overflow) = product.multipliedReportingOverflow(by: side)
+            guard !overflow else { return nil }
+            product = next
+        }
+        return product
+    }
+}
+
+/// A .safetensors file that cannot be read, and the tensor at fault.
+public struct SafetensorsError: LocalizedError, Hashable, CustomStringConvertible {
+    /// Name of the tensor; `$` is the whole file.
+    public let place: String
+    public let reason: String
+
+    init(_ reason: String, at place: String = "$") {
+        self.place = place
+        self.reason = reason
+    }
+
+    public var description: String {
+        place == "$" ? "safetensors file: \(reason)" : "tensor \(place): \(reason)"
+    }
+
+    public var errorDescription: String? { description }
 }

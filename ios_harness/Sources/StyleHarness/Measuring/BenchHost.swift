@@ -1,27 +1,27 @@
 import Foundation
 
-/// What a measurement asks of the device and of the app around it.
+/// Device services used by a measurement: clock, memory, progress and cancellation.
 public protocol BenchHost: Sendable {
-    /// What the clock is called in reports.
+    /// Name of the clock in reports.
     var clockName: String { get }
 
     /// Return monotonic nanoseconds.
     func now() -> Int
-    /// Return the bytes that the process holds; nil where the system does not tell.
+    /// Return the memory of the process in bytes; nil if the system does not report it.
     func memoryBytes() -> Int?
-    /// Say how far the work is.
-    func say(_ line: String)
-    /// Whether the work is to end early.
+    /// Report progress, as a line for the user.
+    func progress(_ line: String)
+    /// Whether the measurement should stop early.
     func isCancelled() -> Bool
-    /// Return what a file painted of its probe, a PNG or JPEG in base64; nil where it paints none.
-    func picture(of outputs: Tensors, wish: CellWish) -> String?
+    /// Return the output of a probe as a PNG or JPEG in base64; nil if it is no image.
+    func picture(of outputs: Tensors, cell: JobCell) -> String?
 }
 
 extension BenchHost {
-    public func picture(of outputs: Tensors, wish: CellWish) -> String? { nil }
+    public func picture(of outputs: Tensors, cell: JobCell) -> String? { nil }
     public func isCancelled() -> Bool { false }
 
-    /// Return the smallest step that the clock was seen to take.
+    /// Return the smallest observed step of the clock, in nanoseconds.
     public func clockResolutionNs(reads: Int = 2000) -> Double {
         var smallest = Int.max
         var before = now()

@@ -1,52 +1,53 @@
 import Foundation
 
-/// One cell while it is measured: its session, its inputs, and what the report will say of it.
+/// Measurement of one cell: its session, its inputs, and the part of the report that it fills.
 final class CellRun {
-    private static let messageLength = 300
+    private static let longestMessage = 300
+    private static let longestPicture = 400_000
 
-    let wish: CellWish
+    let cell: JobCell
     private(set) var fact: CellFact
     private var session: (any Session)?
     private var inputs: Tensors = [:]
     private let host: any BenchHost
 
-    init(wish: CellWish, host: any BenchHost) {
-        self.wish = wish
+    init(cell: JobCell, host: any BenchHost) {
+        self.cell = cell
         self.host = host
         fact = CellFact(
-            subject: wish.subject, runner: wish.reportedRunner, requested: wish.requested,
-            size: wish.size, status: .failed, message: "was not reached"
+            subject: cell.subject, runner: cell.reportedRunner, requested: cell.requested,
+            size: cell.size, status: .failed, message: "was not reached"
         )
     }
 
-    /// Whether the cell takes turns.
+    /// Whether the cell can be timed.
     var isReady: Bool { session != nil }
 
-    /// Load the file twice, prove it on its probe, and run it until it is warm.
+    /// Load the file twice, check it on its probe, and warm it up.
     func prepare(with engine: any Engine, in artifact: Artifact, plan: PlanFact) {
         attempt {
-            host.say("\(wish.subject.path): loading")
+            host.progress("\(cell.subject.path): loading")
             fact.idleRssBytes = host.memoryBytes()
-            let opened = try load(with: engine, file: artifact.url(of: wish.subject.path))
-            session = opened
-            fact.effective = opened.effective
-            fact.placement = opened.placement
+            let loaded = try load(with: engine, file: artifact.url(of: cell.subject.path))
+            session = loaded
+            fact.effective = loaded.effective
+            fact.placement = loaded.placement
             let probe = try SafetensorsFile.tensors(
-                of: Data(contentsOf: artifact.url(of: wish.probe))
+                of: Data(contentsOf: artifact.url(of: cell.probe))
             )
-            inputs = try wish.inputs.reduce(into: [:]) { chosen, input in
+            inputs = try cell.inputs.reduce(into: [:]) { inputs, input in
                 guard let tensor = probe[input.name] else {
-                    throw EngineError.failed("the probe holds no tensor \(input.name)")
+                    throw EngineError.failed("the probe has no tensor \(input.name)")
                 }
-                chosen[input.name] = tensor
+                inputs[input.name] = tensor
             }
-            guard try prove(opened, on: probe) else { return end() }
-            host.say("\(wish.subject.path): warming up")
-            fact.warmUpNs = try warmUp(opened, rule: WarmUpRule(plan: plan))
+            guard try passesProbe(loaded, probe) else { return close() }
+            host.progress("\(cell.subject.path): warming up")
+            fact.warmUpNs = try warmUp(loaded, rule: WarmUpRule(plan: plan))
         }
     }
 
-    /// Take a turn: at least so many samples, for at least so long.
+    /// Take one turn: at least the planned number of samples, for at least the planned time.
     func takeTurn(plan: PlanFact) {
         attempt {
             guard let session else { return }
@@ -54,7 +55,7 @@ final class CellRun {
                 _ = try run(session)
             }
             let end = host.now() + Int(plan.seconds * 1e9)
-            // Times alone: the outputs of a turn would fill the memory.
+            // Only durations are kept: the outputs of a turn would fill the memory.
             var samples: [RunTimes] = []
             while samples.count < plan.minSamples || host.now() < end {
                 samples.append(try run(session).times)
@@ -64,12 +65,12 @@ final class CellRun {
             fact.postNs += samples.map(\.postNs)
             fact.status = .measured
             fact.message = ""
-            noteMemory()
+            recordMemory()
         }
     }
 
-    /// Give back what the cell holds.
-    func end() {
+    /// Release the session and its inputs.
+    func close() {
         session?.close()
         session = nil
         inputs = [:]
@@ -77,38 +78,36 @@ final class CellRun {
 
     private func load(with engine: any Engine, file: URL) throws -> any Session {
         var loads: [Int] = []
-        func timed() throws -> any Session {
+        func timedLoad() throws -> any Session {
             let begin = host.now()
-            let opened = try engine.open(file, wish: wish)
+            let session = try engine.open(file, cell: cell)
             loads.append(host.now() - begin)
-            return opened
+            return session
         }
-        let cold = try timed()
+        let cold = try timedLoad()
         fact.compileNs = cold.compileNs
         cold.close()
-        let warm = try timed()
+        let warm = try timedLoad()
         fact.loadsNs = loads
-        noteMemory()
+        recordMemory()
         return warm
     }
 
-    /// Return whether the first run gives what the probe expects.
-    private func prove(_ session: any Session, on probe: Tensors) throws -> Bool {
+    /// Run the probe once and return whether its parity passes.
+    private func passesProbe(_ session: any Session, _ probe: Tensors) throws -> Bool {
         let first = try run(session)
-        let parity = try ProbeParity.fact(of: wish, outputs: first.outputs, probe: probe)
+        let parity = try ProbeCheck.parity(of: cell, outputs: first.outputs, probe: probe)
         fact.parity = parity
-        noteMemory()
-        guard parity.measuredDb >= wish.allowedDb else {
+        recordMemory()
+        guard parity.passes else {
             clearSamples()
             fact.status = .wrong
-            fact.message =
-                "\(WarmUpRule.plain(parity.measuredDb)) dB on the probe, at least "
-                + "\(WarmUpRule.plain(wish.allowedDb)) dB allowed"
+            fact.message = parity.summary
             return false
         }
         fact.firstNs = first.times.runNs
-        let picture = host.picture(of: first.outputs, wish: wish)
-        fact.picture = (picture?.utf8.count ?? .max) <= JSONLimits.picture ? picture : nil
+        let picture = host.picture(of: first.outputs, cell: cell)
+        fact.picture = (picture?.utf8.count ?? .max) <= Self.longestPicture ? picture : nil
         return true
     }
 
@@ -122,24 +121,24 @@ final class CellRun {
     }
 
     private func run(_ session: any Session) throws -> TimedRun {
-        try scope { try TimedRun(session, inputs: inputs, host: host) }
+        try withAutoreleasePool { try TimedRun(session, inputs: inputs, host: host) }
     }
 
-    /// The process is one for all cells: this is what it held at most while this one took part.
-    private func noteMemory() {
+    /// All cells share the process: its memory at most while this cell took part.
+    private func recordMemory() {
         guard let bytes = host.memoryBytes() else { return }
         fact.peakRssBytes = max(fact.peakRssBytes ?? 0, bytes)
     }
 
-    /// Note what goes wrong with this cell, so that the others go on.
-    private func attempt(_ action: () throws -> Void) {
+    /// Run a step; record its failure in this cell, so that the other cells continue.
+    private func attempt(_ step: () throws -> Void) {
         do {
             if host.isCancelled() { throw EngineError.failed("was stopped") }
-            try action()
+            try step()
         } catch {
             clearSamples()
             (fact.status, fact.message) = Self.outcome(of: error)
-            end()
+            close()
         }
     }
 
@@ -148,8 +147,8 @@ final class CellRun {
         (fact.firstNs, fact.picture) = (nil, nil)
     }
 
-    /// Return what an error means for the report.
-    static func outcome(of error: any Error) -> (CellStatus, String) {
+    /// Return the status and message of an error for the report.
+    private static func outcome(of error: any Error) -> (CellStatus, String) {
         switch error {
         case EngineError.unavailable(let reason): (.unavailable, line(reason))
         case EngineError.outOfMemory(let reason): (.outOfMemory, line(reason))
@@ -160,15 +159,39 @@ final class CellRun {
 
     private static func line(_ text: String) -> String {
         let words = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-        return words.isEmpty ? "the runtime gave no reason" : String(words.prefix(messageLength))
+        return words.isEmpty ? "the runtime gave no reason" : String(words.prefix(longestMessage))
     }
 }
 
-/// Run something in an autorelease pool where there is one: frameworks leave buffers in it.
-private func scope<Value>(_ action: () throws -> Value) rethrows -> Value {
+/// Outputs and durations of one run.
+private struct TimedRun {
+    let outputs: Tensors
+    let times: RunTimes
+
+    init(_ session: any Session, inputs: Tensors, host: any BenchHost) throws {
+        let begin = host.now()
+        try session.feed(inputs)
+        let fed = host.now()
+        try session.invoke()
+        let invoked = host.now()
+        outputs = try session.fetch()
+        let end = host.now()
+        times = RunTimes(preNs: fed - begin, runNs: invoked - fed, postNs: end - invoked)
+    }
+}
+
+/// Durations of input conversion, inference and output conversion.
+private struct RunTimes {
+    let preNs: Int
+    let runNs: Int
+    let postNs: Int
+}
+
+/// Call a function in an autorelease pool, where there is one: frameworks leave buffers in it.
+private func withAutoreleasePool<Value>(_ body: () throws -> Value) rethrows -> Value {
     #if canImport(ObjectiveC)
-    try autoreleasepool(invoking: action)
+    try autoreleasepool(invoking: body)
     #else
-    try action()
+    try body()
     #endif
 }

@@ -1,8 +1,8 @@
 import Foundation
 
-/// When a cell counts as warm: the median of a window of runs agrees with that of the one before.
+/// End of the warm-up: the medians of two consecutive windows of runs agree.
 public struct WarmUpRule: Hashable, Sendable {
-    /// Runs of a warm-up in any case, be they as long as they may.
+    /// Smallest number of runs, however long each takes.
     private static let leastRuns = 2
 
     public let window: Int
@@ -17,38 +17,33 @@ public struct WarmUpRule: Hashable, Sendable {
         mostSeconds = plan.warmUpSeconds
     }
 
-    /// The rule in words, as the report has it.
-    public var words: String {
-        "until the median of \(window) runs is within \(Self.plain(tolerance * 100))% of that of "
-            + "the \(window) before, at least \(Self.plain(leastSeconds)) s, "
-            + "at most \(Self.plain(mostSeconds)) s"
+    /// The rule in words, for the report.
+    public var summary: String {
+        "until the median of \(window) runs is within \((tolerance * 100).shortText)% of that of "
+            + "the \(window) before, at least \(leastSeconds.shortText) s, "
+            + "at most \(mostSeconds.shortText) s"
     }
 
-    /// Whether the last window of samples and the one before it agree.
+    /// Whether the medians of the last two windows agree.
     public func isStable(_ samples: [Int]) -> Bool {
         guard samples.count >= 2 * window, window > 0 else { return false }
         let before = Self.median(samples.suffix(2 * window).prefix(window))
         return abs(Self.median(samples.suffix(window)) - before) <= tolerance * before
     }
 
-    /// Whether warming up is over after these samples.
+    /// Whether the warm-up is over after these samples.
     public func isDone(_ samples: [Int], seconds: Double) -> Bool {
         if seconds >= leastSeconds && isStable(samples) { return true }
         return seconds >= mostSeconds && samples.count >= Self.leastRuns
     }
 
-    /// The middle of some numbers; of an even count, the mean of the two in the middle.
+    /// Return the median; of an even count, the mean of the two middle samples.
     ///
-    /// The one statistic that a harness computes, and it is in no report.
+    /// The only statistic that the harness computes; it is not reported.
     static func median(_ samples: some Collection<Int>) -> Double {
         let sorted = samples.sorted()
         let half = sorted.count / 2
         guard sorted.count.isMultiple(of: 2) else { return Double(sorted[half]) }
         return Double(sorted[half - 1] + sorted[half]) / 2
-    }
-
-    /// Return a number in as few digits as it needs.
-    static func plain(_ number: Double) -> String {
-        String(format: "%.6g", number)
     }
 }

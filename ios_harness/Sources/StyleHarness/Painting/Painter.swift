@@ -1,98 +1,98 @@
 import Foundation
 
-/// Paints photos with the files of an artifact; every file proves itself on its probe first.
+/// Stylizes photos with the files of an artifact; each file is checked on its probe when loaded.
 ///
 /// It is used by one task at a time: an actor owns it.
 public final class Painter {
     private let artifact: Artifact
     private let engine: any Engine
     private let files: [FileFact]
-    private var easels: [String: Easel] = [:]
+    private var models: [String: LoadedModel] = [:]
 
-    /// - Parameter suffix: of the files that the engine runs.
+    /// - Parameter suffix: file name extension of the engine.
     public init(artifact: Artifact, engine: any Engine, suffix: String) {
         self.artifact = artifact
         self.engine = engine
         files = artifact.manifest.files.filter { $0.path.hasSuffix(suffix) }
     }
 
-    /// Whether the files paint in one style of their own.
-    public var hasStyleOfItsOwn: Bool { files.contains { $0.hasStyleOfItsOwn } }
-    /// Whether a style may be a picture.
-    public var takesPictures: Bool {
+    /// Whether the network has one fixed style.
+    public var isFixedStyle: Bool { files.contains(where: \.isFixedStyle) }
+    /// Whether a style can be given as a picture.
+    public var acceptsStylePictures: Bool {
         files.contains { $0.role == .encode || ($0.role == .stylize && $0.inputs.count > 1) }
     }
 
-    /// Give back all loaded files.
+    /// Release all loaded files.
     public func close() {
-        easels.values.forEach { $0.session.close() }
-        easels = [:]
+        models.values.forEach { $0.session.close() }
+        models = [:]
     }
 
-    /// Return a photo as a painting.
+    /// Return a photo stylized.
+    ///
+    /// - Throws: `EngineError` if no file can do it on this device.
     public func paint(
         _ photo: some Photo, style: StyleChoice, options: PaintOptions
     ) throws -> Painting {
-        let able = files.contains { $0.role == .transform } ? Role.transform : .stylize
-        let (file, frame) = try best(able, for: photo.size)
-        let easel = try easel(of: file, at: frame, settings: options.settings)
+        let role = files.contains { $0.role == .transform } ? Role.transform : .stylize
+        let (file, frame) = try best(role, for: photo.size)
+        let model = try model(of: file, at: frame, settings: options.settings)
         let inputs = try styleInputs(of: file, at: frame, style: style, options: options)
-        let content =
+        let result =
             if options.isTiled, let frame {
-                try tiled(photo, on: easel, frame: frame, inputs: inputs, options: options)
+                try tiled(photo, on: model, frame: frame, inputs: inputs, options: options)
             } else {
-                try framed(photo, on: easel, frame: frame, inputs: inputs, options: options)
+                try framed(photo, on: model, frame: frame, inputs: inputs, options: options)
             }
-        var picture = content.painted
-        if file.hasStyleOfItsOwn {
-            picture = content.photo.blended(with: picture, strength: options.strength)
+        var picture = result.painted
+        if file.isFixedStyle {
+            picture = result.photo.blended(with: picture, strength: options.strength)
         }
         return Painting(
-            picture: picture, path: file.path, effective: easel.session.effective,
-            parity: easel.parity
+            picture: picture, path: file.path, effective: model.session.effective,
+            parity: model.parity
         )
     }
 
     /// Return the style code of a picture.
     public func styleCode(of picture: some Photo, options: PaintOptions) throws -> [Float] {
         let (file, frame) = try best(.encode, for: picture.size)
-        let size =
-            frame
-            ?? FramePlan(
-                picture: picture.size, outer: nil, maxSide: options.maxSide, minSide: minSide
-            ).outer
-        let easel = try easel(of: file, at: frame, settings: options.settings)
+        let model = try model(of: file, at: frame, settings: options.settings)
+        let size = frame ?? openFrame(of: picture.size, options: options)
         let name = file.inputs.first?.name ?? ""
-        return try easel.run([name: try picture.middle(at: size).tensor]).values
+        return try model.run([name: try picture.centreCrop(to: size).tensor]).values
     }
 
     private var minSide: Int { artifact.manifest.network.minSide }
 
+    /// Return the size at which files that accept any size run a picture.
+    private func openFrame(of picture: PictureSize, options: PaintOptions) -> PictureSize {
+        FramePlan(picture: picture, outer: nil, maxSide: options.maxSide, minSide: minSide).outer
+    }
+
     private func framed(
-        _ photo: some Photo, on easel: Easel, frame: PictureSize?, inputs: Tensors,
+        _ photo: some Photo, on model: LoadedModel, frame: PictureSize?, inputs: Tensors,
         options: PaintOptions
     ) throws -> (photo: RGBPicture, painted: RGBPicture) {
         let plan = FramePlan(
             picture: photo.size, outer: frame, maxSide: options.maxSide, minSide: minSide
         )
         let scaled = try photo.scaled(to: plan.inner)
-        let painted = try easel.paint(scaled.framed(by: plan), inputs: inputs)
+        let painted = try model.paint(scaled.framed(by: plan), inputs: inputs)
         return (scaled, painted.unframed(by: plan))
     }
 
     private func tiled(
-        _ photo: some Photo, on easel: Easel, frame: PictureSize, inputs: Tensors,
+        _ photo: some Photo, on model: LoadedModel, frame: PictureSize, inputs: Tensors,
         options: PaintOptions
     ) throws -> (photo: RGBPicture, painted: RGBPicture) {
-        let whole = FramePlan(
-            picture: photo.size, outer: nil, maxSide: options.maxSide, minSide: minSide
-        )
-        let scaled = try photo.scaled(to: whole.inner)
+        let scaled = try photo.scaled(to: openFrame(of: photo.size, options: options))
         let overlap = min(options.overlap, min(frame.height, frame.width) / 2)
         let plan = TilePlan(picture: scaled.size, tile: frame, overlap: overlap)
         var joiner = TileJoiner(plan: plan)
         for tile in plan.tiles {
-            joiner.add(try easel.paint(scaled.tile(tile), inputs: inputs))
+            joiner.add(try model.paint(scaled.tile(tile), inputs: inputs))
         }
         return (scaled, joiner.picture)
     }
@@ -120,7 +120,7 @@ public final class Painter {
         switch style {
         case .code(let code): return code
         case .picture(let picture): return try styleCode(of: picture, options: options)
-        case .own: throw EngineError.failed("choose a style: this network has none of its own")
+        case .fixed: throw EngineError.failed("choose a style: this network has no fixed one")
         }
     }
 
@@ -128,40 +128,37 @@ public final class Painter {
         _ style: StyleChoice, at frame: PictureSize?, options: PaintOptions
     ) throws -> Tensor {
         guard case .picture(let picture) = style else {
-            throw EngineError.failed("choose a style picture: this file takes no packed code")
+            throw EngineError.failed("choose a style picture: this file accepts no style code")
         }
-        let size =
-            frame
-            ?? FramePlan(
-                picture: picture.size, outer: nil, maxSide: options.maxSide, minSide: minSide
-            ).outer
-        return try picture.middle(at: size).tensor
+        let size = frame ?? openFrame(of: picture.size, options: options)
+        return try picture.centreCrop(to: size).tensor
     }
 
+    /// Return the file of a role, and its input size, that keep the most of a picture's pixels.
     private func best(_ role: Role, for picture: PictureSize) throws -> (FileFact, PictureSize?) {
         let choices = files.filter { $0.role == role }.flatMap { file in
-            file.choices.map { (file, $0.map(PictureSize.init)) }
+            file.sizeChoices.map { (file, $0.map(PictureSize.init)) }
         }
         guard let best = picture.best(of: choices, size: \.1) else {
-            throw EngineError.failed("the artifact holds no \(role) file for this device")
+            throw EngineError.failed("the artifact has no \(role) file for this device")
         }
         return best
     }
 
-    /// Return a loaded file, one of each role kept, after it has proven itself on its probe.
-    private func easel(
+    /// Return a loaded file; one per role stays loaded.
+    private func model(
         of file: FileFact, at frame: PictureSize?, settings: [String: String]
-    ) throws -> Easel {
+    ) throws -> LoadedModel {
         let key = "\(file.path) \(settings.sorted { $0.key < $1.key })"
-        if let easel = easels[key] { return easel }
-        for (other, easel) in easels where easel.file.role == file.role {
-            easel.session.close()
-            easels[other] = nil
+        if let model = models[key] { return model }
+        for (other, model) in models where model.file.role == file.role {
+            model.session.close()
+            models[other] = nil
         }
-        let easel = try Easel(
+        let model = try LoadedModel(
             file: file, frame: frame, artifact: artifact, engine: engine, settings: settings
         )
-        easels[key] = easel
-        return easel
+        models[key] = model
+        return model
     }
 }

@@ -1,4 +1,4 @@
-/** The page of `styleexport serve`: paint with the artifact's files, measure them, send the samples. */
+/** Page of `styleexport serve`: paints with the files, measures them and sends the samples. */
 
 import { bytesOf, find, showTrouble } from "./host.js";
 import { startMeasuring } from "./measuring.js";
@@ -9,7 +9,7 @@ async function fetchJob() {
   return JSON.parse(new TextDecoder().decode(await bytesOf("job.json")));
 }
 
-/** Settings of the page: those of the address before those of the server. */
+/** Return the plan of the job with the settings of the page's address, which take precedence. */
 function settled(plan, query) {
   const threads = Number(query.get("threads")) || plan.threads;
   return {
@@ -24,7 +24,7 @@ function defaultThreads() {
   return Math.min(4, Math.ceil((navigator.hardwareConcurrency || 1) / 2));
 }
 
-/** Show what the browser allows; return whether it has WebGPU, which it may say without a GPU. */
+/** Show the browser's capabilities; return whether WebGPU has an adapter. */
 async function showAbilities() {
   const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
   const threads = globalThis.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
@@ -68,7 +68,7 @@ async function start() {
   }
 }
 
-/** Tell the server that the page itself failed, so that who waits for a report need not. */
+/** Report a failure of the page to the server, which then stops waiting for a report. */
 async function sendTrouble(error) {
   const body = JSON.stringify({ message: String(error?.message ?? error).slice(0, 300) });
   await fetch("trouble", { method: "POST", headers: { "Content-Type": "application/json" }, body });

@@ -1,4 +1,4 @@
-/** A chart of a report's cells: every sample a dot, the median a line; for looking, not for reports. */
+/** Chart of a report's cells for the page: a dot per sample, a line for the median. */
 
 import { median } from "./protocol.js";
 
@@ -7,13 +7,13 @@ const ROW = 54;
 const MOST_DOTS = 400;
 const MARGIN = { left: 8, right: 8, top: 6, bottom: 34 };
 
-/** Return milliseconds from nanoseconds in as few digits as tell something. */
+/** Return nanoseconds as milliseconds with the significant digits alone. */
 export function milliseconds(ns) {
   const value = ns / 1e6;
   return `${value >= 100 ? Math.round(value) : value.toPrecision(3)} ms`;
 }
 
-/** Return round numbers that divide 0..most into a few parts. */
+/** Return round numbers that divide 0..most into a few intervals. */
 export function ticksTo(most, parts = 4) {
   const raw = most / parts;
   const power = 10 ** Math.floor(Math.log10(raw));
@@ -21,17 +21,17 @@ export function ticksTo(most, parts = 4) {
   return Array.from({ length: Math.floor(most / step) + 1 }, (_, index) => index * step);
 }
 
-/** Return at most so many of some numbers, evenly picked. */
+/** Return an evenly spaced subset of some numbers, of limited length. */
 export function thinned(numbers, most = MOST_DOTS) {
   const stride = Math.max(1, numbers.length / most);
   return Array.from({ length: Math.min(most, numbers.length) }, (_, i) => numbers[Math.floor(i * stride)]);
 }
 
 /**
- * Draw the measured cells of one report into an element, in place of what it holds.
+ * Draw the measured cells of a report into an element, replacing its contents.
  *
  * @param {HTMLElement} host
- * @param cells Of the report.
+ * @param cells Cells of the report.
  */
 export function draw(host, cells) {
   const rows = cells
@@ -43,7 +43,7 @@ export function draw(host, cells) {
   }
   const width = Math.max(280, host.clientWidth);
   const height = MARGIN.top + rows.length * ROW + MARGIN.bottom;
-  // The slowest few would squeeze all others: the axis ends a little above the 98th percentile.
+  // A few outliers would compress the rest: the axis ends just above the 98th percentile.
   const most = 1.1 * Math.max(...rows.map(({ samples }) => quantile(samples, 0.98)));
   const inner = width - MARGIN.left - MARGIN.right;
   const x = (ns) => MARGIN.left + Math.min(1, ns / most) * inner;

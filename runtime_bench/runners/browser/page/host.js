@@ -1,4 +1,4 @@
-/** What the modules of the page ask of the document and of the server. */
+/** Access of the page's modules to the document and the server. */
 
 import { tensorsFrom } from "./safetensors.js";
 
@@ -21,7 +21,7 @@ export async function tensorsOf(path) {
   return tensorsFrom(await bytesOf(`artifact/${path}`));
 }
 
-/** Say at the top of the page what went wrong. */
+/** Show an error at the top of the page. */
 export function showTrouble(error) {
   find("trouble").textContent = error ? String(error.message ?? error) : "";
   find("trouble").hidden = !error;

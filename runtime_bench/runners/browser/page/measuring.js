@@ -1,4 +1,4 @@
-/** The section that measures: which files, the run, the chart, and the report that is sent. */
+/** Measuring section: choice of files, run, chart, and the report that is sent. */
 
 import { bytesOf, find, showTrouble, tensorsOf } from "./host.js";
 import { draw, labelOf, milliseconds } from "./chart.js";
@@ -9,10 +9,10 @@ import { pixelsFromTensor } from "./tensors.js";
 const WIDEST = 256;
 
 /**
- * Fill the section; return what starts a measurement of the chosen files.
+ * Fill the section; return a function that measures the chosen files.
  *
- * @param page `fetchJob()` asks the server again, for a new nonce; `rest()` ends what else the page
- *   does; webgpu: whether there is a GPU.
+ * @param page `fetchJob()` gets a job with a new nonce; `rest()` ends other activity of the page;
+ *   webgpu: whether there is a GPU.
  */
 export function startMeasuring(job, runtimes, page) {
   find("measuring").hidden = false;
@@ -59,7 +59,7 @@ function addNote(text) {
   find("files").append(note);
 }
 
-/** Backend and threads are set once a page: another choice opens it anew. */
+/** Backend and threads are fixed when the page loads: another choice reloads it. */
 function setControls({ plan }, webgpu) {
   const most = globalThis.crossOriginIsolated ? navigator.hardwareConcurrency || 1 : 1;
   find("threads").append(new Option("as the browser likes", ""));
@@ -92,7 +92,7 @@ async function runAndSend(job, cells, runtimes) {
   await send(reportOf(job, { created, ...told, now, cells: facts }));
 }
 
-/** Start each runtime once before anything is timed: no file's loading pays for it. */
+/** Start each runtime before anything is timed, so that no load time includes it. */
 async function warmRuntimes(cells, runtimes) {
   const seen = new Set();
   for (const cell of cells) {
@@ -101,7 +101,7 @@ async function warmRuntimes(cells, runtimes) {
       try {
         (await runtimes.open(cell, await bytesOf(`artifact/${cell.subject.path}`))).close();
       } catch {
-        // The cell itself says why when its turn comes.
+        // The cell reports the reason when its turn comes.
       }
     }
   }
@@ -119,7 +119,7 @@ function benchOf(runtimes, now) {
   };
 }
 
-/** Return what a file painted of its probe, at most 256 pixels wide, a JPEG in base64. */
+/** Return a file's output on its probe as a JPEG in base64, at most 256 pixels wide. */
 function pictureOf(outputs, cell) {
   const { name, kind } = cell.outputs[0];
   if (kind !== "image") {

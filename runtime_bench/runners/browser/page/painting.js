@@ -1,4 +1,4 @@
-/** The section that paints: a photo or the camera, in a packed style or that of a picture. */
+/** Painting section: a photo or the camera, in a packed style or that of a picture. */
 
 import { bytesOf, find, showTrouble, tensorsOf } from "./host.js";
 import { labelOf } from "./chart.js";
@@ -8,10 +8,10 @@ import {
 
 const OWN = "own";
 
-// Of files of several sizes the one nearest to this is chosen at first: soon done, good to see.
+// Of several sizes the nearest to this one is preselected: fast, and large enough to look at.
 const HANDY_PIXELS = 256 * 256;
 
-/** Fill the section and paint the first picture; return what ends the camera and any painting. */
+/** Fill the section and paint a first picture; return a function that stops camera and painting. */
 export async function startPainting(job, runtimes) {
   const distance = ({ size }) => Math.abs(Math.log((size.height * size.width) / HANDY_PIXELS));
   const painters = job.cells
@@ -29,7 +29,7 @@ export async function startPainting(job, runtimes) {
   };
 }
 
-/** What the section shows and what it was made from. */
+/** State of the section: its pictures, and the files and codes behind them. */
 class Easel {
   constructor(job, runtimes, painters) {
     Object.assign(this, { job, runtimes, painters, sessions: new Map(), styles: new Map() });
@@ -51,7 +51,7 @@ class Easel {
     return this.painters[Number(find("painter").value)];
   }
 
-  /** Offer what the network can paint in: nothing, codes, or pictures. */
+  /** Offer the styles of the network: none, packed codes, or pictures. */
   async listStyles() {
     const select = find("style");
     const takesStyle = this.painters.some(({ inputs }) => inputs.length > 1);
@@ -102,7 +102,7 @@ class Easel {
     });
   }
 
-  /** Paint what is chosen, once what is being painted is done. */
+  /** Paint the current choice after the painting in progress. */
   repaint() {
     this.busy = this.busy.then(() => this.paint()).then(() => showTrouble(null), showTrouble);
     return this.busy;
@@ -154,7 +154,7 @@ class Easel {
     return tensorFromPixels(pixels(picture, middleOf(sizeOf(picture), size), whole), size.height, size.width);
   }
 
-  /** Return the style code that is chosen; that of a picture is computed once a file. */
+  /** Return the chosen style code; that of a picture is computed once per file. */
   async code(cell) {
     const style = this.styles.get(find("style").value);
     if (!style) {
@@ -172,7 +172,7 @@ class Easel {
     return style.codes.get(encoder.subject.path);
   }
 
-  /** Return the encode file nearest to a file that paints: of its format, precision and size. */
+  /** Return the encode file nearest to a painting file in format, precision and size. */
   encoder({ subject, size }) {
     const likeness = (other) =>
       4 * (other.subject.target === subject.target) +
@@ -182,7 +182,7 @@ class Easel {
     return encoders.sort((a, b) => likeness(b) - likeness(a))[0];
   }
 
-  /** Run a file, kept open for as long as it is the one of its role. */
+  /** Run a file, which stays open until another one of its role is run. */
   async run(cell, inputs) {
     const { role, path } = cell.subject;
     if (this.sessions.get(role)?.path !== path) {
@@ -248,7 +248,7 @@ function pixels(source, part, { height, width }) {
   return context.getImageData(0, 0, width, height).data;
 }
 
-/** Show a part of a tensor on a canvas of the page. */
+/** Draw a part of a tensor on a canvas of the page. */
 function show(id, image, place) {
   const canvas = find(id);
   Object.assign(canvas, { width: place.width, height: place.height });

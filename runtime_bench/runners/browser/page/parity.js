@@ -1,13 +1,13 @@
-/** Does a file compute here what its network computes? Measured on the artifact's probes. */
+/** Parity of a file with its network, measured on the artifact's probes. */
 
-// What is said of outputs that agree to the last bit.
+// Reported for outputs that are equal to the last bit.
 const EQUAL_DB = 200;
 
 /**
- * Return {measuredDb, maxAbsError} of an output against what was expected of it.
+ * Return {measuredDb, maxAbsError} of an output against the expected one.
  *
- * The peak signal-to-noise ratio is 10·log10(peak² / mean squared error), in dB; an output that
- * holds anything but finite numbers has 0.
+ * The peak signal-to-noise ratio is 10·log10(peak² / mean squared error), in dB; 0 for an output
+ * with a non-finite number.
  *
  * @param {Float32Array} output
  * @param {Float32Array} reference Of the same length.
@@ -35,11 +35,11 @@ export function psnr(output, reference, peak) {
 }
 
 /**
- * Return the parity of a cell, as the report has it.
+ * Return the parity of a cell for the report.
  *
- * @param cell What the server asks for: outputs and allowed_db.
- * @param outputs Name → tensor, from the file.
- * @param expected Name → tensor, from the probe.
+ * @param cell Cell of the job: outputs and allowed_db.
+ * @param outputs Name → tensor of the file's outputs.
+ * @param expected Name → tensor of the probe.
  */
 export function parityOf(cell, outputs, expected) {
   const { name, kind } = cell.outputs[0];

@@ -1,12 +1,12 @@
-/** The protocol of the desktop bench, in a page: every cell proven, warmed, then timed in turns. */
+/** Measuring protocol of the desktop bench: each cell is checked, warmed up, and timed in turns. */
 
 import { parityOf } from "./parity.js";
 
 const MOST_AT_ONCE = 4;
-// Runs of a warm-up in any case, be they as long as they may.
+// Minimum number of warm-up runs, however long they take.
 const LEAST_WARM_UP = 2;
 
-/** Return when a cell counts as warm, in words. */
+/** Return the warm-up rule in words. */
 export function warmUpInWords(plan) {
   return (
     `until the median of ${plan.window} runs is within ${plan.tolerance * 100}% of that of ` +
@@ -21,7 +21,7 @@ export function nanoseconds(milliseconds) {
 }
 
 /**
- * Return the smallest step that a clock was seen to take, in nanoseconds.
+ * Return the smallest observed step of a clock in nanoseconds.
  *
  * Browsers round their clock: 5 µs where the page is isolated, 100 µs or more where it is not.
  */
@@ -39,14 +39,14 @@ export function clockResolutionNs(now, steps = 40, reads = 2_000_000) {
   return Number.isFinite(smallest) ? nanoseconds(smallest) : 0;
 }
 
-/** Return the middle of some numbers; of an even count, the mean of the two in the middle. */
+/** Return the median of some numbers. */
 export function median(numbers) {
   const sorted = [...numbers].sort((a, b) => a - b);
   const half = sorted.length >> 1;
   return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
-/** Whether the last window of samples and the one before it agree. */
+/** Whether the medians of the last two windows of samples agree. */
 export function isStable(samples, { window, tolerance }) {
   if (samples.length < 2 * window) {
     return false;
@@ -55,7 +55,7 @@ export function isStable(samples, { window, tolerance }) {
   return Math.abs(median(samples.slice(-window)) - before) <= tolerance * before;
 }
 
-/** Return numbers in 0..1 that depend on the seed alone (mulberry32). */
+/** Return a generator of seeded numbers in 0..1 (mulberry32). */
 export function randomFrom(seed) {
   let state = seed >>> 0;
   return () => {
@@ -66,7 +66,7 @@ export function randomFrom(seed) {
   };
 }
 
-/** Return the items in a new order (Fisher and Yates). */
+/** Return the items in a random order (Fisher-Yates). */
 export function shuffled(items, random) {
   const order = [...items];
   for (let last = order.length - 1; last > 0; last -= 1) {
@@ -76,7 +76,7 @@ export function shuffled(items, random) {
   return order;
 }
 
-/** Return the cells in groups that take turns: of one size, and few enough for the memory. */
+/** Return groups of cells that take turns: of one size, and few enough for the memory. */
 export function groupsOf(cells) {
   const bySize = new Map();
   for (const cell of cells) {
@@ -90,7 +90,7 @@ export function groupsOf(cells) {
   );
 }
 
-/** Run a session once; return its outputs, and what each part took in nanoseconds. */
+/** Run a session once; return its outputs and the nanoseconds of each part. */
 export async function timed(session, inputs, now) {
   const begin = now();
   session.feed(inputs);
@@ -108,11 +108,11 @@ export async function timed(session, inputs, now) {
 }
 
 /**
- * Measure cells; return them as the report has them, in the order given.
+ * Measure cells; return them for the report, in their order.
  *
- * @param cells What the server asks for.
- * @param plan As the server sends it: `PlanFact` of job.py.
- * @param bench What the page lends: `bytes(cell)` of the file, `open(cell, bytes)` → session,
+ * @param cells Cells of the job.
+ * @param plan Measuring plan of the job: `PlanFact` of job.py.
+ * @param bench Services of the page: `bytes(cell)` of the file, `open(cell, bytes)` → session,
  *   `probe(cell)` → name → tensor, `now()` → milliseconds, `pause()` lets the page breathe, `say(line)`, `paint(outputs, cell)`
  *   → base64 or null.
  */
@@ -141,7 +141,7 @@ function startOf(cell) {
   return { subject: cell.subject, runner: "browser", size: cell.size, status: "failed" };
 }
 
-/** Note what went wrong with one cell, so that the others go on. */
+/** Record the failure of a cell; the others continue. */
 async function attempt(fact, action) {
   try {
     await action();
@@ -155,14 +155,14 @@ async function attempt(fact, action) {
   }
 }
 
-/** Return what a runtime's message means. */
+/** Return the status that a runtime's message means. */
 export function statusOf(message) {
   return /out of memory|bad_alloc|allocation fail|cannot allocate|cannot enlarge/i.test(message)
     ? "out-of-memory"
     : "failed";
 }
 
-/** Load a file twice, prove it on its probe, warm it; return its session, null if it is wrong. */
+/** Load a file twice, check it on its probe, warm it up; return its session, null if it is wrong. */
 async function prepared(cell, fact, plan, bench) {
   bench.say(`${cell.subject.path}: loading`);
   await bench.pause();
@@ -236,7 +236,7 @@ async function takeTurns(sessions, found, plan, bench) {
   }
 }
 
-/** Return the samples of one turn: at least so many, for at least so long. */
+/** Return the samples of one turn, of a minimum number and a minimum length. */
 async function turn(session, plan, bench) {
   const samples = [];
   await bench.pause();

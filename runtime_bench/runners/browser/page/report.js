@@ -1,4 +1,4 @@
-/** The latency report of a page: what the browser tells of the machine, and the samples. */
+/** Latency report of the page: the machine, as far as the browser exposes it, and the samples. */
 
 import { clockResolutionNs, warmUpInWords } from "./protocol.js";
 
@@ -6,7 +6,7 @@ const GIBIBYTE = 2 ** 30;
 // (module (func (result v128) i32.const 0 i8x16.splat)): valid where there is SIMD.
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11];
 
-/** Return the operating system that a user agent names, in a word or two. */
+/** Return the operating system in a user agent string. */
 export function systemFrom(userAgent) {
   const patterns = [
     [/Android (\d+(?:\.\d+)*)/, "Android"],
@@ -25,7 +25,7 @@ export function systemFrom(userAgent) {
   return "unknown";
 }
 
-/** Return the browser that a user agent names: [name, version]. */
+/** Return the browser in a user agent string: [name, version]. */
 export function browserFrom(userAgent) {
   const names = [["Edg", "Edge"], ["OPR", "Opera"], ["SamsungBrowser", "Samsung Internet"], ["Firefox", "Firefox"], ["FxiOS", "Firefox"], ["CriOS", "Chrome"], ["HeadlessChrome", "Chrome"], ["Chrome", "Chrome"]];
   for (const [token, name] of names) {
@@ -39,11 +39,11 @@ export function browserFrom(userAgent) {
 }
 
 /**
- * Return the machine, as far as a browser tells.
+ * Return the machine, as far as the browser exposes it.
  *
  * @param told userAgent, hardwareConcurrency, deviceMemory (GiB, rounded by the browser), hints
  *   (high-entropy client hints or {}), adapter (WebGPU's info or null), isolated, secure.
- * @param {Record<string, string>} versions Of the packages.
+ * @param {Record<string, string>} versions Versions of the packages.
  */
 export function machineFrom(told, versions) {
   const { hints, adapter } = told;
@@ -73,12 +73,12 @@ export function machineFrom(told, versions) {
   };
 }
 
-/** Return a text as the report takes it: a line of at most 200. */
+/** Return a text as one line of at most 200 characters. */
 function words(text) {
   return String(text).replace(/\s+/g, " ").slice(0, 200);
 }
 
-/** Return the state of the battery, where the browser tells. */
+/** Return the battery state, where the browser exposes it. */
 export function stateFrom(battery) {
   return battery ? { battery_percent: Math.round(battery.level * 100), charging: battery.charging } : {};
 }
@@ -86,7 +86,7 @@ export function stateFrom(battery) {
 /**
  * Return the report.
  *
- * @param job What the server asked: nonce, version, plan.
+ * @param job Job of the server: nonce, version, plan.
  * @param parts created (ISO 8601), machine, before, after, now (the clock), cells.
  */
 export function reportOf(job, { created, machine, before, after, now, cells }) {
@@ -114,7 +114,7 @@ export function reportOf(job, { created, machine, before, after, now, cells }) {
   };
 }
 
-/** Return what was asked of the runner, only what is not its default. */
+/** Return the requested settings that are not defaults. */
 export function requestedOf(plan) {
   return {
     ...(plan.backend === "wasm" ? {} : { backend: plan.backend }),

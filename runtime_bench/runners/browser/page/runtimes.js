@@ -1,17 +1,17 @@
-/** The runtimes of a page: onnxruntime-web for .onnx, LiteRT.js for .tflite; loaded when needed. */
+/** Runtimes of the page, loaded on demand: onnxruntime-web for .onnx, LiteRT.js for .tflite. */
 
 import { channelsFirst, channelsLast } from "./tensors.js";
 
 const ONNX = new URL("../packages/onnxruntime-web/dist/", import.meta.url).href;
 const LITERT = new URL("../packages/@litertjs/core/wasm/", import.meta.url).href;
 
-/** Return an error that says that a file cannot run here, which is no fault of the file. */
+/** Return an error for a file that cannot run here through no fault of its own. */
 function unavailable(message) {
   return Object.assign(new Error(message), { unavailable: true });
 }
 
 /**
- * What opens files. The threads of a WebAssembly runtime are set once a page.
+ * Opens files. The threads of a WebAssembly runtime are fixed when the page loads.
  *
  * A session has `feed(inputs)`, `invoke()`, `fetch()`, `close()` and `effective`; tensors go in and
  * come out as {shape, data}, images [1, 3, H, W], as in a desktop runner.
@@ -19,8 +19,8 @@ function unavailable(message) {
 export class Runtimes {
   /**
    * @param {"wasm" | "webgpu"} backend
-   * @param {number} threads Of WebAssembly; a page that is not isolated has one.
-   * @param {Record<string, string>} versions Of the packages.
+   * @param {number} threads Threads of WebAssembly; a page that is not isolated has one.
+   * @param {Record<string, string>} versions Versions of the packages.
    */
   constructor(backend, threads, versions) {
     this.backend = backend;
@@ -30,7 +30,7 @@ export class Runtimes {
     this.adapter = null;
   }
 
-  /** Return a session on a file's bytes; its runtime must have been started. */
+  /** Return a session on the bytes of a file, whose runtime has been started. */
   async open(cell, bytes) {
     const start = await this.start(cell);
     return cell.subject.target === "onnx"
@@ -38,7 +38,7 @@ export class Runtimes {
       : openLitert(start, bytes, this);
   }
 
-  /** Load the runtime that a cell's file needs, once. */
+  /** Load the runtime of a cell's file, once. */
   async start(cell) {
     const { target } = cell.subject;
     const odd = [...cell.inputs, ...cell.outputs].find(({ dtype }) => dtype !== "float32");
@@ -55,7 +55,7 @@ export class Runtimes {
   }
 }
 
-/** Return the name of the GPU, which may be software that takes its place. */
+/** Return the name of the GPU, or of the software renderer in its place. */
 async function adapterName() {
   const adapter = await navigator.gpu?.requestAdapter();
   if (!adapter) {
@@ -94,7 +94,7 @@ async function openOnnx(ort, bytes, { backend, versions, adapter }) {
         Object.entries(results).map(([name, { dims, data }]) => [name, { shape: [...dims], data }]),
       ),
     close: () => void session.release(),
-    // All builds of the runtime need SIMD, and the one for WebGPU has no threads of its own.
+    // All builds of the runtime need SIMD, and the WebGPU build has no threads.
     effective: effectiveOf({
       runtime: `onnxruntime-web ${versions["onnxruntime-web"]}`,
       backend,
@@ -108,7 +108,7 @@ async function openOnnx(ort, bytes, { backend, versions, adapter }) {
 async function startLitert({ backend, threads }) {
   const litert = await import("@litertjs/core");
   const relaxed = await litert.supportsFeature("relaxedSimd");
-  // Its build with threads needs relaxed SIMD.
+  // The build with threads needs relaxed SIMD.
   const threaded = backend === "wasm" && threads > 1 && relaxed;
   await litert.loadLiteRt(LITERT, { threads: threaded });
   return { ...litert, simd: relaxed ? "relaxed" : "true", threads: threaded ? threads : 1 };
@@ -120,7 +120,7 @@ async function openLitert(litert, bytes, { backend, versions, adapter }) {
     accelerator: backend,
     cpuOptions: { numThreads: threads },
   });
-  // Some browsers run the rest of a file on the processor, some the whole file.
+  // Browsers may run a part of the file, or all of it, on the processor.
   if (model.options.accelerator !== backend || (backend === "webgpu" && !model.isFullyAccelerated)) {
     model.delete();
     throw unavailable("LiteRT.js cannot run the whole file on WebGPU");
@@ -139,7 +139,7 @@ async function openLitert(litert, bytes, { backend, versions, adapter }) {
     async invoke() {
       drop(results);
       const made = await model.run(fed);
-      // What is on the GPU is finished when it can be read.
+      // Work on the GPU is finished when its result can be read.
       results = await Promise.all(made.map((tensor) => (backend === "webgpu" ? tensor.moveTo("wasm") : tensor)));
     },
     fetch: () =>

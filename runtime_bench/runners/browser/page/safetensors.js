@@ -1,6 +1,6 @@
-/** Tensors from a .safetensors file: what probes and packs of styles are kept in. */
+/** Reader of .safetensors files, the format of probes and style packs. */
 
-/** What is wrong with a file; `where` is the tensor at fault, `$` the whole file. */
+/** Error in a file; `where` is the tensor at fault, `$` the whole file. */
 function damaged(where, message) {
   return Object.assign(new Error(message), { where });
 }
@@ -8,8 +8,8 @@ function damaged(where, message) {
 /**
  * Return name → {shape, data}, float32.
  *
- * The file is eight bytes of header length (little-endian), a JSON header, and the elements, which
- * lie one after the other: https://github.com/huggingface/safetensors#format.
+ * The file is eight bytes of header length (little-endian), a JSON header, and the elements in
+ * sequence: https://github.com/huggingface/safetensors#format.
  *
  * @param {ArrayBuffer} buffer The whole file.
  * @returns {Map<string, {shape: number[], data: Float32Array}>}
@@ -19,7 +19,7 @@ export function tensorsFrom(buffer) {
   const { begin, facts } = headerOf(buffer);
   checkOrder(facts, buffer.byteLength - begin);
   return new Map(
-    // A copy, because the elements need not begin at a multiple of four bytes.
+    // A copy: the elements may start at any byte, not only at a multiple of four.
     facts.map(([name, { shape, data_offsets: [from, to] }]) => [
       name, { shape, data: new Float32Array(buffer.slice(begin + from, begin + to)) },
     ]),
@@ -56,7 +56,7 @@ function checkFact(name, { dtype, shape, data_offsets: [from, to] }) {
   }
 }
 
-/** Refuse a hole, an overlap, and elements that are missing or left over. */
+/** Refuse gaps, overlaps, and missing or surplus elements. */
 function checkOrder(facts, length) {
   const offsets = ([, { data_offsets: [from, to] }]) => [from, to];
   let end = 0;

@@ -1,4 +1,4 @@
-/** Pictures to tensors and back: float32 [1, 3, H, W] in 0..1 from and to RGBA bytes. */
+/** Conversion of pictures: float32 tensors [1, 3, H, W] in 0..1 from and to RGBA bytes. */
 
 /**
  * Return the tensor of a picture.

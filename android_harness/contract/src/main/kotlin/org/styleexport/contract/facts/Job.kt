@@ -16,14 +16,14 @@ import org.styleexport.contract.json.Values.path
 import org.styleexport.contract.json.Values.text
 
 /**
- * All that a device is told, as JSON.
+ * Measuring job: everything a device is sent, as JSON.
  *
- * @property version of styleexport.
- * @property commit of it; null where nobody knows.
- * @property nonce that the report must bear; every job has a new one.
- * @property command that was typed; the report repeats it.
- * @property plan how to measure.
- * @property cells what to measure.
+ * @property version version of styleexport.
+ * @property commit commit of styleexport; null where it is unknown.
+ * @property nonce one-time token; the report must carry it.
+ * @property command command line that was typed; the report repeats it.
+ * @property plan measuring plan.
+ * @property cells cells to measure.
  */
 public data class JobFact(
     public val version: String,
@@ -62,16 +62,16 @@ public data class JobFact(
 }
 
 /**
- * One file at one size: what it is, what it takes and gives, and the probe that proves it.
+ * Cell to measure: one file at one size, its inputs and outputs, and the probe to pass first.
  *
- * @property subject the file, as the report must name it.
- * @property runner that the report must name; "" is that of the device.
- * @property requested settings of it, such as a delegate; the report repeats them.
- * @property size of the picture.
- * @property probe below the artifact directory; it holds inputs and outputs by name.
- * @property inputs in order.
- * @property outputs in order.
- * @property allowedDb the least PSNR on the probe; a file below it gets no samples.
+ * @property subject identity of the file; the report repeats it.
+ * @property runner runner name that the report must state; "" is the device's own.
+ * @property requested requested runner settings, such as a delegate; the report repeats them.
+ * @property size picture size.
+ * @property probe path of the probe below the artifact directory; a file of tensors by name.
+ * @property inputs inputs, in order.
+ * @property outputs outputs, in order.
+ * @property allowedDb minimum PSNR on the probe; a file below it is not timed.
  */
 public data class JobCell(
     public val subject: SubjectFact,
@@ -102,18 +102,20 @@ public data class JobCell(
 }
 
 /**
- * How a device measures: by the rules of the desktop bench.
+ * Measuring plan: how every cell is warmed up and sampled, the same in every harness.
  *
- * @property rounds turns of every file.
- * @property seconds that a turn lasts at least.
- * @property minSamples that a turn takes at least.
- * @property settlingRuns at the start of a turn, not kept.
- * @property window inferences whose median must agree with that of as many before.
- * @property tolerance by which they may differ.
- * @property warmUpLeastSeconds that warming up takes at least.
- * @property warmUpSeconds after which it ends, stable or not; two windows are run in any case.
- * @property seed of the order in each round.
- * @property threads of the runtime; null leaves it to the device.
+ * @property rounds number of rounds; every cell gets one turn per round.
+ * @property seconds minimum length of a turn.
+ * @property minSamples minimum number of samples per turn.
+ * @property settlingRuns untimed inferences at the start of a turn.
+ * @property window inferences per window of the warm-up; the medians of the last two windows are
+ *   compared.
+ * @property tolerance relative difference of these medians below which a cell counts as warm.
+ * @property warmUpLeastSeconds minimum length of the warm-up.
+ * @property warmUpSeconds time after which the warm-up ends, stable or not; at least two
+ *   inferences are run in any case.
+ * @property seed seed of the order of turns in each round.
+ * @property threads number of threads of the runtime; null leaves it to the device.
  */
 public data class PlanFact(
     public val rounds: Int = 7,

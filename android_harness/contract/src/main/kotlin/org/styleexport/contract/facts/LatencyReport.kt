@@ -21,18 +21,18 @@ import org.styleexport.contract.json.list
 import org.styleexport.contract.json.map
 
 /**
- * Everything that one run of a harness measured.
+ * Latency report: everything that one run of a harness measured.
  *
- * @property harness what measured.
- * @property created when it began, UTC, ISO 8601.
- * @property nonce that the host asked with, for reports that a device sends.
- * @property command that was typed.
- * @property machine what it was measured on.
- * @property before state of the machine.
- * @property after the same, at the end.
- * @property protocol how it was measured.
- * @property peak what the machine could do at best; null where it was not measured.
- * @property cells in the order of the request.
+ * @property harness harness that measured.
+ * @property created start of the run, UTC, ISO 8601.
+ * @property nonce one-time token of the job, in reports that a device sends.
+ * @property command command line that was typed.
+ * @property machine machine that was measured.
+ * @property before machine state before the run.
+ * @property after machine state after the run.
+ * @property protocol measuring protocol.
+ * @property peak peak throughput of the machine; null where it was not measured.
+ * @property cells measured cells, in the order of the request.
  */
 public data class LatencyReport(
     public val harness: HarnessFact,
@@ -96,17 +96,17 @@ public data class LatencyReport(
 }
 
 /**
- * What may disturb a measurement, before or after it; null is what the system does not tell.
+ * Machine state before or after measuring; null where the system does not report a value.
  *
- * @property loadAverage of the last minute.
- * @property thermal how hot.
- * @property temperaturesCelsius by sensor.
- * @property frequencyMhz of the CPU, now.
- * @property governor of its frequency.
- * @property batteryPercent 0..100.
- * @property charging whether on mains.
- * @property lowPower whether the system saves power.
- * @property freeMemoryBytes that could be allocated.
+ * @property loadAverage load average of the last minute.
+ * @property thermal thermal state.
+ * @property temperaturesCelsius temperature of each sensor.
+ * @property frequencyMhz current CPU frequency.
+ * @property governor CPU frequency governor.
+ * @property batteryPercent battery level, 0..100.
+ * @property charging whether the device is on external power.
+ * @property lowPower whether the system is in low-power mode.
+ * @property freeMemoryBytes memory that could be allocated.
  */
 public data class StateFact(
     public val loadAverage: Double? = null,
@@ -157,31 +157,36 @@ public data class StateFact(
 }
 
 /**
- * One file on one runner at one size: what was asked, what was got, and every sample.
+ * Measured cell: one file on one runner at one size, with settings and every sample.
  *
- * @property subject the file.
- * @property runner that ran it.
- * @property requested settings that were asked for.
- * @property effective settings as the runtime reports them, which may be others.
- * @property size of the picture.
- * @property batch pictures at once.
+ * @property subject the measured file.
+ * @property runner name of the runner.
+ * @property requested requested runner settings.
+ * @property effective settings as the runtime reports them; they may differ from the requested
+ *   ones.
+ * @property size picture size.
+ * @property batch number of pictures per inference.
  * @property status `measured` alone has samples; `wrong` failed the artifact's probes,
  *   `unavailable` cannot run here, `failed` broke, `out-of-memory` ran out of it.
- * @property message why it was not measured, in one line.
- * @property parity on the artifact's probes.
- * @property loadsNs of loading, from reading the file to being ready; the first is cold.
- * @property compileNs of building for the device, where the runtime does so apart from loading.
- * @property firstNs the first inference after loading.
- * @property warmUpNs inferences until it was warm, the first left out.
- * @property roundsNs inference, the samples of each round.
- * @property preNs from pictures in float32 [N, 3, H, W] to what the runtime takes, per sample.
- * @property postNs from what the runtime gives to float32 [N, 3, H, W], per sample.
- * @property peakRssBytes the most memory that the process held.
- * @property idleRssBytes that it held before the file was loaded.
- * @property energyJoules of the machine over all rounds of this cell; null where it is not told.
- * @property placement share of the work by compute unit or delegate, 0..1, where the system tells.
- * @property operations of a profiled run.
- * @property picture what it painted of the probe, at most 256 pixels wide.
+ * @property message reason for the status, in one line.
+ * @property parity parity on the artifact's probes.
+ * @property loadsNs load times, from reading the file until it is ready to run; the first is cold.
+ * @property compileNs time of compiling for the device, where the runtime does so apart from
+ *   loading.
+ * @property firstNs first inference after loading.
+ * @property warmUpNs warm-up inferences, without the first.
+ * @property roundsNs inference times of each round.
+ * @property preNs time per sample to convert float32 pictures [N, 3, H, W] to the runtime's
+ *   inputs.
+ * @property postNs time per sample to convert the runtime's outputs to float32 [N, 3, H, W].
+ * @property peakRssBytes peak resident memory of the process.
+ * @property idleRssBytes resident memory of the process before the file was loaded.
+ * @property energyJoules energy of the machine over all rounds of this cell; null where the system
+ *   does not report it.
+ * @property placement share of the work per compute unit or delegate, 0..1, where the system
+ *   reports it.
+ * @property operations operations of a profiled run.
+ * @property picture output on the probe, at most 256 pixels wide.
  */
 public data class CellFact(
     public val subject: SubjectFact,
@@ -300,11 +305,11 @@ public data class CellFact(
 }
 
 /**
- * What measured.
+ * Harness that measured.
  *
- * @property name of the harness.
- * @property version of it.
- * @property commit that it was built from; null where nobody knows.
+ * @property name kind of harness.
+ * @property version version of the harness.
+ * @property commit commit it was built from; null where it is unknown.
  */
 public data class HarnessFact(
     public val name: HarnessName,
@@ -331,16 +336,17 @@ public data class HarnessFact(
 }
 
 /**
- * What it was measured on; two reports are of one machine when `identity` is the same.
+ * Machine that was measured; reports with equal `identity` come from the same machine.
  *
- * @property device model of the computer or phone, or what of it is known.
- * @property os name and version.
+ * @property device model of the computer or phone, as far as it is known.
+ * @property os name and version of the operating system.
  * @property processor model of the CPU or system on a chip.
- * @property cores logical processors that the harness may use.
- * @property memoryBytes of the machine, or of the container it is confined to.
- * @property accelerators GPUs and neural engines that were found.
- * @property features of the instruction set that runtimes choose kernels by, and of the browser.
- * @property versions of the runtimes, the system and the driver.
+ * @property cores number of logical processors available to the harness.
+ * @property memoryBytes memory of the machine, or of the container it is confined to.
+ * @property accelerators GPUs and neural engines that were detected.
+ * @property features instruction-set features that runtimes choose kernels by, and browser
+ *   features.
+ * @property versions versions of the runtimes, the system and the drivers.
  */
 public data class MachineFact(
     public val device: String,
@@ -388,11 +394,12 @@ public data class MachineFact(
 }
 
 /**
- * What the machine could do at best, measured in the same run, in GMAC/s.
+ * Peak throughput of the machine, measured in the same run, in GMAC/s.
  *
- * @property threads that were used.
- * @property fp32Gmacs of a large float product or convolution; null where it was not measured.
- * @property int8Gmacs of the same in int8.
+ * @property threads number of threads.
+ * @property fp32Gmacs rate of a large float32 product or convolution; null where it was not
+ *   measured.
+ * @property int8Gmacs rate of the same in int8.
  * @property method how it was measured.
  */
 public data class PeakFact(
@@ -423,16 +430,16 @@ public data class PeakFact(
 }
 
 /**
- * How it was measured.
+ * Measuring protocol.
  *
- * @property rounds how often every cell had its turn; a turn of each makes one round.
- * @property seconds that a turn lasts at least.
- * @property minSamples that a turn takes at least.
- * @property warmUp when a cell counts as warm, in words.
+ * @property rounds number of rounds; every cell had one turn per round.
+ * @property seconds minimum length of a turn.
+ * @property minSamples minimum number of samples per turn.
+ * @property warmUp warm-up rule, in words.
  * @property interleaved whether cells took turns, in a new order each round.
  * @property ownProcess whether each cell ran in a process of its own.
- * @property clock that was read.
- * @property clockResolutionNs of it.
+ * @property clock name of the clock.
+ * @property clockResolutionNs resolution of the clock.
  */
 public data class ProtocolFact(
     public val rounds: Int,
@@ -474,11 +481,11 @@ public data class ProtocolFact(
 }
 
 /**
- * How hot the device says it is, on a scale of its own.
+ * Thermal state, on the scale of the operating system.
  *
  * @property scale `android` is 0 (none) to 6 (shutdown), `apple` 0 (nominal) to 3 (critical),
- *   `celsius` the hottest sensor.
- * @property value on that scale.
+ *   `celsius` the temperature of the hottest sensor.
+ * @property value value on that scale.
  */
 public data class ThermalFact(
     public val scale: ThermalScale,
@@ -504,12 +511,12 @@ public data class ThermalFact(
 /**
  * One operation of a profiled run.
  *
- * @property layer of the captured network that it computes; the runtime's own name where none is
- *   known.
- * @property op as the runtime names the kernel.
- * @property timeNs median over the profiled runs.
+ * @property layer layer of the captured network that it computes; the runtime's own name where
+ *   none is known.
+ * @property op name of the kernel in the runtime.
+ * @property timeNs median time over the profiled runs.
  * @property macs multiply-accumulates; 0 where it has none.
- * @property delegate which part of the runtime ran it.
+ * @property delegate part of the runtime that ran it.
  */
 public data class OperationFact(
     public val layer: String,
@@ -542,22 +549,22 @@ public data class OperationFact(
 }
 
 /**
- * The file that was measured, as the manifest of its artifact describes it.
+ * Measured file, as the manifest of its artifact describes it.
  *
- * @property network name.
- * @property sourceSha256 of the weights.
- * @property path below the artifact directory.
- * @property sha256 of the file.
- * @property target its format.
- * @property precision how it computes convolutions.
- * @property role what it computes.
- * @property sizeBytes of the file.
- * @property parameters weights and biases.
- * @property macs of one picture at the cell's size; 0 where it is not known.
- * @property int8MacShare of those, in integers, 0..1.
- * @property qualityDb PSNR to the float network over the quality probes; null where it was not
- *   judged.
- * @property styleChange relative change of the distance to the style, from the same judgement.
+ * @property network name of the network.
+ * @property sourceSha256 sha256 of the weights.
+ * @property path path below the artifact directory.
+ * @property sha256 sha256 of the file.
+ * @property target file format.
+ * @property precision precision of the convolutions.
+ * @property role role of the graph.
+ * @property sizeBytes size of the file.
+ * @property parameters number of weights and biases.
+ * @property macs multiply-accumulates per picture at the cell's size; 0 where unknown.
+ * @property int8MacShare share of the MACs computed in integers, 0..1.
+ * @property qualityDb PSNR against the float network on the quality pictures; null where it was
+ *   not judged.
+ * @property styleChange relative change of the style distance, from the same comparison.
  */
 public data class SubjectFact(
     public val network: String,
@@ -629,7 +636,7 @@ public enum class CellStatus(public val serialName: String) {
     }
 }
 
-/** Harness name: of the harness. */
+/** Harness name: kind of harness. */
 public enum class HarnessName(public val serialName: String) {
     ANDROID("android"),
     BROWSER("browser"),
@@ -643,7 +650,7 @@ public enum class HarnessName(public val serialName: String) {
 
 /**
  * Thermal scale: `android` is 0 (none) to 6 (shutdown), `apple` 0 (nominal) to 3 (critical),
- * `celsius` the hottest sensor.
+ * `celsius` the temperature of the hottest sensor.
  */
 public enum class ThermalScale(public val serialName: String) {
     ANDROID("android"),

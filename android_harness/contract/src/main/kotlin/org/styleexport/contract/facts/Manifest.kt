@@ -22,16 +22,16 @@ import org.styleexport.contract.json.Values.path
 import org.styleexport.contract.json.Values.text
 
 /**
- * All facts of one artifact directory.
+ * Description of all files of an artifact directory.
  *
- * @property network where the files came from.
- * @property files the exported graphs.
- * @property programs the float graphs they are checked against.
+ * @property network network that the files were exported from.
+ * @property files exported graphs.
+ * @property programs float graphs that the files are checked against.
  * @property probes golden inputs and outputs.
- * @property recipes how int8 files were made.
- * @property agreements of int8 files of several targets.
- * @property styles packed style codes.
- * @property tools name → version of what made the files.
+ * @property recipes recipes of the int8 files.
+ * @property agreements agreement between int8 files of several targets.
+ * @property styles packs of style codes.
+ * @property tools name → version of the libraries that wrote the files.
  */
 public data class Manifest(
     public val network: NetworkFact,
@@ -72,12 +72,13 @@ public data class Manifest(
 }
 
 /**
- * Two files of one role, size and int8 precision, of two targets, on the probes.
+ * Agreement of two targets: files of one role, size and int8 precision, on the probes.
  *
- * Both are near the float network, each in its own way; this says how near they are to each other.
+ * Both files are close to the float network, with different errors; this is how close they are to
+ * each other.
  *
- * @property a below the artifact directory.
- * @property b the same.
+ * @property a path of the first file below the artifact directory.
+ * @property b path of the second file.
  * @property measuredDb PSNR of B's output against A's on the worst probe.
  */
 public data class AgreementFact(
@@ -97,37 +98,38 @@ public data class AgreementFact(
 }
 
 /**
- * One exported file.
+ * Exported file.
  *
- * @property path below the artifact directory.
- * @property role what it computes.
- * @property target its format.
- * @property precision how it stores and computes convolutions.
- * @property floatDtype of what it computes in float.
- * @property version of the format, and the least system that loads it.
- * @property size of the content (or style) image; null when it takes several or any.
- * @property sizes the sizes it takes when they are several; () for one, or for any.
- * @property inputs in order.
- * @property outputs in order.
- * @property parameters weights and biases of the network.
+ * @property path path below the artifact directory.
+ * @property role role of the graph.
+ * @property target file format.
+ * @property precision storage and arithmetic of the convolutions.
+ * @property floatDtype type of the operations in float.
+ * @property version version of the format, and the oldest system that loads the file.
+ * @property size size of the content (or style) image; null where it takes several sizes or any.
+ * @property sizes sizes that it takes, where they are several; () for one size, or for any.
+ * @property inputs inputs, in order.
+ * @property outputs outputs, in order.
+ * @property parameters number of weights and biases of the network.
  * @property macs multiply-accumulates of convolutions and matrix products at `size`; 0 when open.
- * @property int8MacShare of those, the share that the runtime computes in integers, 0..1.
- * @property quantization null for float files.
- * @property recipe of `recipes`, that the file follows; null for float files.
- * @property quality of files computed in int8; null for others.
- * @property execution of files computed in int8, where the runtime tells; null for others.
- * @property passes rewrites, in order.
+ * @property int8MacShare share of the MACs that the runtime computes in integers, 0..1.
+ * @property quantization quantization of the file; null for float files.
+ * @property recipe path of its int8 recipe, one of `recipes`; null for float files.
+ * @property quality quality of a file computed in int8; null for others.
+ * @property execution operations that the runtime executes for a file computed in int8, where the
+ *   runtime reports them; null for others.
+ * @property passes rewrites of the graph, in order.
  * @property ops operation → count.
- * @property layers layer of the captured network → the tensor of the file that holds its output,
- *   in the order of the network.
- * @property scaledLayers of `layers`, those whose channels the file holds multiplied by gains.
- * @property peakActivationBytes the most that activations take at once when each is freed after
- *   its last reader, an estimate; null when sizes are open.
- * @property risks what is known to fail or to be slow on some devices.
- * @property parity against the float network, once a runner.
- * @property sizeBytes of the file, or of all files of a package.
- * @property sha256 of the file; of a package, over the lines `sha256 path` of its files, sorted by
- *   path, each ending in a newline.
+ * @property layers layer of the captured network → tensor of the file that holds its output, in
+ *   the order of the network.
+ * @property scaledLayers layers of `layers` whose channels are multiplied by gains in the file.
+ * @property peakActivationBytes estimated peak memory of the activations, each freed after its
+ *   last use; null when sizes are open.
+ * @property risks properties known to fail or to be slow on some devices.
+ * @property parity parity with the float network, one entry per runner.
+ * @property sizeBytes size of the file, or of all files of a package.
+ * @property sha256 sha256 of the file; for a package, over the lines `sha256 path` of its files,
+ *   sorted by path, each ending in a newline.
  */
 public data class FileFact(
     public val path: String,
@@ -192,16 +194,16 @@ public data class FileFact(
 }
 
 /**
- * The network that the files came from.
+ * Network that the files were exported from.
  *
- * @property name as typed on the command line.
- * @property summary one line.
- * @property paper where it was published.
- * @property licence of the weights.
+ * @property name name on the command line.
+ * @property summary description in one line.
+ * @property paper publication.
+ * @property licence licence of the weights.
  * @property source names of the checkpoint files.
- * @property sourceSha256 over their contents.
- * @property minSide the smallest side in pixels.
- * @property roles that the network has, exported or not.
+ * @property sourceSha256 sha256 over the contents of the checkpoint files.
+ * @property minSide smallest side of a picture in pixels.
+ * @property roles roles of the network, exported or not.
  */
 public data class NetworkFact(
     public val name: String,
@@ -252,7 +254,7 @@ public data class ProbeFact(
     }
 }
 
-/** The captured float network of one role and size: a `torch.export` archive. */
+/** Captured float network of one role and size: a `torch.export` archive. */
 public data class ProgramFact(
     public val path: String,
     public val role: Role,
@@ -271,7 +273,7 @@ public data class ProgramFact(
     }
 }
 
-/** The int8 recipe that files of one role, size and precision follow, as JSON. */
+/** Int8 recipe of the files of one role, size and precision, as JSON. */
 public data class RecipeFact(
     public val path: String,
     public val role: Role,
@@ -312,17 +314,18 @@ public data class StylePackFact(
 }
 
 /**
- * What a runtime executes of a file, which is not always what the file asks for.
+ * Operations that a runtime executes for a file, which may differ from those in the file.
  *
- * @property runtime name and version.
- * @property nodes operation → count as executed, most frequent first.
- * @property integerMacShare the share of the MACs that is computed in integers, 0..1.
- * @property convolutions in order.
- * @property floatRoundTrips how often values are dequantized, only moved, and quantized again.
- * @property transposes how many maps are copied from one layout to another.
- * @property quantizes how many float activations are quantized.
- * @property dequantizes how many integer activations are dequantized.
- * @property bytesByDtype constants of the file, by how they are stored.
+ * @property runtime name and version of the runtime.
+ * @property nodes operation → number of executions, most frequent first.
+ * @property integerMacShare share of the MACs that is computed in integers, 0..1.
+ * @property convolutions convolutions and matrix products, in order.
+ * @property floatRoundTrips number of times that values are dequantized, moved without arithmetic,
+ *   and quantized again.
+ * @property transposes number of activations that are copied from one layout to another.
+ * @property quantizes number of float activations that are quantized.
+ * @property dequantizes number of integer activations that are dequantized.
+ * @property bytesByDtype stored type → bytes of constants in the file.
  */
 public data class ExecutionFact(
     public val runtime: String,
@@ -353,16 +356,16 @@ public data class ExecutionFact(
 }
 
 /**
- * One input or output of a file.
+ * Input or output of a file.
  *
- * @property name as the file names it.
+ * @property name name in the file.
  * @property kind an image, a style code, or the strength (0 keeps the content, 1 is the full
  *   style).
  * @property shape axis lengths; a string names an axis of any length. It is null here.
- * @property dtype of the elements; `uint8` images are pixel buffers of the platform.
- * @property layout the order of the axes; `pixels` is that of a pixel buffer of the platform.
+ * @property dtype element type; `uint8` images are pixel buffers of the platform.
+ * @property layout order of the axes; `pixels` is the order of a pixel buffer of the platform.
  * @property pixelRange lowest and highest pixel value; images only.
- * @property colourOrder of the channels; images only.
+ * @property colourOrder order of the channels; images only.
  */
 public data class TensorFact(
     public val name: String,
@@ -389,17 +392,17 @@ public data class TensorFact(
 }
 
 /**
- * A file against the float network it came from, on the probes of its role and sizes.
+ * Parity of a file with its float network, on the probes of its role and sizes.
  *
- * @property runner what ran the file.
- * @property metric peak signal-to-noise ratio; the peak is 1 for images and the reference's
- *   largest absolute value for style codes.
- * @property measuredDb on the worst probe.
- * @property allowedDb the least that passes.
- * @property maxAbsError the largest difference of one element.
- * @property probes how many were run.
- * @property float32Db the same with every tensor kept in float32, for files that declare float16
- *   and a runner that can ignore it: what the file means, apart from its rounding.
+ * @property runner runner that computed the file's outputs.
+ * @property metric peak signal-to-noise ratio; the peak is 1 for images and the largest absolute
+ *   value of the reference for style codes.
+ * @property measuredDb PSNR on the worst probe.
+ * @property allowedDb lowest PSNR that passes.
+ * @property maxAbsError largest absolute difference of an element.
+ * @property probes number of probes.
+ * @property float32Db PSNR with every tensor kept in float32, for files that declare float16 and a
+ *   runner that can ignore it: the error apart from rounding.
  */
 public data class ParityFact(
     public val runner: String,
@@ -437,7 +440,7 @@ public data class ParityFact(
     }
 }
 
-/** One rewrite of the graph: how often it applied, and what it refused and why. */
+/** Rewrite of the graph: how often it was applied, and the reasons where it was refused. */
 public data class PassFact(
     public val name: String,
     public val applied: Long,
@@ -455,22 +458,22 @@ public data class PassFact(
 }
 
 /**
- * What a file loses against the float network over the fixed quality probes.
+ * Quality of a file against the float network, on the fixed quality probes.
  *
- * @property runner what ran the file.
- * @property lossNetwork in whose features style is measured.
- * @property pictures how many.
- * @property psnrDb of the squared error pooled over the stable pictures: those on which the float
- *   network itself does not tell an invisible change of its input (half a step of 8 bits) by more
- *   than 45 dB. The budget's `psnr`.
- * @property allPsnrDb pooled over all pictures.
- * @property worstPsnrDb of the picture, of all, that loses most.
- * @property ssim mean over the pictures; null for style codes, as all that follow.
- * @property styleChange relative change of the distance to the style, 0.05 is 5 % more.
- * @property gramChange the same in Gram matrices.
- * @property flickerChange relative change of what flickers in a slow pan.
- * @property budget what the file may lose.
- * @property failures limits of the budget that do not hold: the file is degraded.
+ * @property runner runner that computed the file's outputs.
+ * @property lossNetwork network whose features measure style.
+ * @property pictures number of pictures.
+ * @property psnrDb PSNR of the squared error pooled over the stable pictures: pictures whose float
+ *   output changes by less than −45 dB when the input is dithered by ±½ LSB. The `psnr` of a
+ *   budget.
+ * @property allPsnrDb PSNR of the squared error pooled over all pictures.
+ * @property worstPsnrDb PSNR of the worst of all pictures.
+ * @property ssim mean SSIM over the pictures; null for style codes, as are all fields below.
+ * @property styleChange relative change of the style distance; 0.05 is 5 % more.
+ * @property gramChange relative change of the distance between Gram matrices.
+ * @property flickerChange relative change of the flicker in a slow pan.
+ * @property budget limits of the quality.
+ * @property failures limits that the file misses; with any, the file is degraded.
  */
 public data class QualityFact(
     public val runner: String,
@@ -507,16 +510,17 @@ public data class QualityFact(
 }
 
 /**
- * How a file is quantized.
+ * Quantization of a file.
  *
- * @property scheme `qdq-static` (ONNX) and `static` (TFLite) compute in integers, with ranges
- *   fixed beforehand; `dynamic-range` takes the ranges at run time; `weights-only` and `palette`
- *   store integers and compute in float.
- * @property weightDtype of the stored weights; of a palette, the index.
- * @property activationDtype of the activations between integer operations; null for weights-only.
+ * @property scheme `qdq-static` (ONNX) and `static` (TFLite) compute in integers with calibrated
+ *   ranges; `dynamic-range` determines the ranges at run time; `weights-only` and `palette` store
+ *   integers and compute in float.
+ * @property weightDtype type of the stored weights, or of a palette's indices.
+ * @property activationDtype type of the activations between integer operations; null for weights-
+ *   only.
  * @property perChannel whether each output channel has its own weight scale.
- * @property calibration null for weights-only.
- * @property floatIslands what stays in float.
+ * @property calibration source of the activation ranges; null for weights-only.
+ * @property floatIslands operations that stay in float.
  */
 public data class QuantizationFact(
     public val scheme: QuantizationScheme,
@@ -541,11 +545,11 @@ public data class QuantizationFact(
 }
 
 /**
- * Something in a file that is known to fail or to run slowly on some devices.
+ * Property of a file that is known to fail or to run slowly on some devices.
  *
- * @property where the layer, or what it is about.
- * @property reason what happens, and where.
- * @property remedy what to type or to change.
+ * @property where layer or subject.
+ * @property reason effect, and the devices that show it.
+ * @property remedy option to type or change to make.
  */
 public data class RiskFact(
     public val where: String,
@@ -588,9 +592,9 @@ public data class SizeFact(
 }
 
 /**
- * One convolution, or matrix product, as the runtime computes it.
+ * Convolution or matrix product, as the runtime computes it.
  *
- * @property layer as the file names it.
+ * @property layer name in the file.
  * @property integer whether activations and weights are multiplied as integers.
  * @property macs multiply-accumulates; 0 where sizes are open.
  */
@@ -611,12 +615,12 @@ public data class ConvolutionFact(
 }
 
 /**
- * Where activation ranges came from.
+ * Calibration: source of the activation ranges.
  *
- * @property method how a range was taken from the activations seen.
- * @property images how many content images were run.
- * @property styles how many styles each was run with; 0 for a fixed-style network.
- * @property sha256 over the pixels of the images, in order.
+ * @property method method that derives a range from the observed activations.
+ * @property images number of content images.
+ * @property styles number of styles per content image; 0 for a fixed-style network.
+ * @property sha256 sha256 over the pixels of the images, in order.
  */
 public data class CalibrationFact(
     public val method: String,
@@ -636,7 +640,7 @@ public data class CalibrationFact(
     }
 }
 
-/** Operations of an int8 file that stay in float, by type or by node name, and why. */
+/** Operations of an int8 file that stay in float, by type or node name, with the reason. */
 public data class FloatIslandFact(
     public val ops: List<String>,
     public val reason: String,
@@ -651,7 +655,7 @@ public data class FloatIslandFact(
     }
 }
 
-/** Float type: of what it computes in float. */
+/** Float type: type of the operations in float. */
 public enum class FloatType(public val serialName: String) {
     FLOAT16("float16"),
     FLOAT32("float32");
@@ -674,7 +678,7 @@ public enum class TensorKind(public val serialName: String) {
     }
 }
 
-/** Element type: of the elements; `uint8` images are pixel buffers of the platform. */
+/** Element type: element type; `uint8` images are pixel buffers of the platform. */
 public enum class ElementType(public val serialName: String) {
     FLOAT16("float16"),
     FLOAT32("float32"),
@@ -685,7 +689,7 @@ public enum class ElementType(public val serialName: String) {
     }
 }
 
-/** Tensor layout: the order of the axes; `pixels` is that of a pixel buffer of the platform. */
+/** Tensor layout: order of the axes; `pixels` is the order of a pixel buffer of the platform. */
 public enum class TensorLayout(public val serialName: String) {
     N("N"),
     NCHW("NCHW"),
@@ -698,7 +702,7 @@ public enum class TensorLayout(public val serialName: String) {
     }
 }
 
-/** Colour order: of the channels; images only. */
+/** Colour order: order of the channels; images only. */
 public enum class ColourOrder(public val serialName: String) {
     RGB("RGB");
 
@@ -708,8 +712,8 @@ public enum class ColourOrder(public val serialName: String) {
 }
 
 /**
- * Parity metric: peak signal-to-noise ratio; the peak is 1 for images and the reference's largest
- * absolute value for style codes.
+ * Parity metric: peak signal-to-noise ratio; the peak is 1 for images and the largest absolute
+ * value of the reference for style codes.
  */
 public enum class ParityMetric(public val serialName: String) {
     PSNR("psnr");
@@ -742,9 +746,9 @@ public enum class Precision(public val serialName: String) {
 }
 
 /**
- * Quantization scheme: `qdq-static` (ONNX) and `static` (TFLite) compute in integers, with ranges
- * fixed beforehand; `dynamic-range` takes the ranges at run time; `weights-only` and `palette`
- * store integers and compute in float.
+ * Quantization scheme: `qdq-static` (ONNX) and `static` (TFLite) compute in integers with
+ * calibrated ranges; `dynamic-range` determines the ranges at run time; `weights-only` and
+ * `palette` store integers and compute in float.
  */
 public enum class QuantizationScheme(public val serialName: String) {
     DYNAMIC_RANGE("dynamic-range"),
@@ -758,7 +762,7 @@ public enum class QuantizationScheme(public val serialName: String) {
     }
 }
 
-/** Weight type: of the stored weights; of a palette, the index. */
+/** Weight type: type of the stored weights, or of a palette's indices. */
 public enum class WeightType(public val serialName: String) {
     INT8("int8"),
     UINT4("uint4"),
@@ -770,7 +774,7 @@ public enum class WeightType(public val serialName: String) {
     }
 }
 
-/** Activation type: of the activations between integer operations; null for weights-only. */
+/** Activation type: type of the activations between integer operations; null for weights-only. */
 public enum class ActivationType(public val serialName: String) {
     INT8("int8"),
     UINT8("uint8");

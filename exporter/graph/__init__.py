@@ -1,0 +1,1 @@
+"""The graph: capture, layer names, rewriting with proof."""

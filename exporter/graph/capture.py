@@ -1,0 +1,126 @@
+"""One role of a network at one size becomes a Graph, its shapes and layout checked."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from styleexport.core.errors import UnsupportedOp, UsageError, first_line
+from styleexport.core.manifest import TensorFact
+from styleexport.core.types import Role, Size
+from styleexport.exporter.graph.graph import Graph, example_inputs, trace
+from styleexport.models.network import LoadedNetwork, RoleModule
+
+
+def capture(network: LoadedNetwork, role: Role, size: Size, *, dynamic: bool = False) -> Graph:
+    """Return one role of a network, captured at one size.
+
+    Args:
+        network: with its weights.
+        role: which of its roles.
+        size: of the content image (the style image for ``encode``), in pixels.
+        dynamic: whether the graph is to take any size of at least the network's smallest side.
+
+    Raises:
+        UsageError: a role or size that the network does not have.
+        UnsupportedOp: it cannot be captured, or its output has the wrong shape or values.
+    """
+    module = network.role_module(role)
+    _check_size(network, role, size)
+    code_length = _code_length(module, network.network.min_side)
+    inputs, outputs = _facts(module, size, dynamic, code_length)
+    examples = example_inputs(inputs, size)
+    _check_output(network, module, examples, outputs, size)
+    program = trace(module, examples, inputs, dynamic, network.network.min_side)
+    return Graph(program, role, size, dynamic, network.network.min_side, inputs, outputs)
+
+
+def _check_size(network: LoadedNetwork, role: Role, size: Size) -> None:
+    smallest = network.network.min_side
+    if min(size.height, size.width) < smallest:
+        raise UsageError(
+            f"size {size} is too small for {network.network.name} ({role}): each side needs at "
+            f"least {smallest} pixels; type for example --size {max(256, smallest)}"
+        )
+    fixed = getattr(network.module, "fixed_size", None)
+    if fixed is not None and fixed != (size.height, size.width):
+        raise UsageError(
+            f"program {network.source[0]} was captured at {fixed[0]}x{fixed[1]}, not {size}: "
+            f"type --size {fixed[0]}x{fixed[1]}"
+        )
+
+
+def _code_length(module: RoleModule, side: int) -> int:
+    """Return the length of a style code, 0 for a fixed-style network."""
+    if "style" not in module.input_names() and "style_code" not in module.input_names():
+        return 0
+    encode = RoleModule(module.network, Role.ENCODE, (module.low, module.high))
+    try:
+        with torch.no_grad():
+            code = encode(torch.full((1, 3, side, side), 0.5))
+    except Exception as error:
+        raise UnsupportedOp(
+            f"encode does not run on images of {side}x{side}: {first_line(error)}; expected "
+            "encode(style [N, 3, H, W]) -> code [N, K]"
+        ) from error
+    if not isinstance(code, Tensor) or code.dim() != 2 or code.shape[0] != 1:
+        found = list(code.shape) if isinstance(code, Tensor) else type(code).__name__
+        raise UnsupportedOp(f"encode returned {found}, expected a style code [N, K]: flatten it")
+    return int(code.shape[1])
+
+
+def _facts(
+    module: RoleModule, size: Size, dynamic: bool, code_length: int
+) -> tuple[tuple[TensorFact, ...], tuple[TensorFact, ...]]:
+    """Return the facts of inputs and outputs."""
+
+    def fact(name: str) -> TensorFact:
+        if name == "style_code":
+            return TensorFact(
+                name=name, kind="style_code", shape=(1, code_length), dtype="float32", layout="NK"
+            )
+        if name == "strength":
+            return TensorFact(name=name, kind="strength", shape=(1,), dtype="float32", layout="N")
+        prefix = "style_" if name == "style" and module.role is Role.STYLIZE else ""
+        sides = (f"{prefix}height", f"{prefix}width") if dynamic else (size.height, size.width)
+        return TensorFact(
+            name=name,
+            kind="image",
+            shape=(1, 3, *sides),
+            dtype="float32",
+            layout="NCHW",
+            pixel_range=(0.0, 1.0),
+            colour_order="RGB",
+        )
+
+    return tuple(map(fact, module.input_names())), (fact(module.output_name),)
+
+
+def _check_output(
+    network: LoadedNetwork,
+    module: RoleModule,
+    examples: tuple[Tensor, ...],
+    outputs: tuple[TensorFact, ...],
+    size: Size,
+) -> None:
+    """Run the network once, before anything is built on it."""
+    try:
+        with torch.no_grad():
+            output = module(*examples)
+    except Exception as error:
+        raise UnsupportedOp(
+            f"{network.network.name} ({module.role}) does not run on images of {size}: "
+            f"{first_line(error)}; expected a tensor [1, 3, H, W] in and out"
+        ) from error
+    sides = {"height": size.height, "width": size.width}
+    expected = tuple(sides.get(a, 0) if isinstance(a, str) else a for a in outputs[0].shape)
+    if tuple(output.shape) != expected:
+        raise UnsupportedOp(
+            f"{network.network.name} ({module.role}) returned {list(output.shape)} at size {size}, "
+            f"expected {list(expected)}: its output must be RGB and no smaller than its input"
+        )
+    if not bool(torch.isfinite(output).all()):
+        raise UnsupportedOp(
+            f"{network.network.name} ({module.role}) returned NaN or infinite values: the weights "
+            "are damaged or an operation divides by zero"
+        )

@@ -1,0 +1,229 @@
+"""Graph, the one intermediate representation: a captured program and the facts of its inputs."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from styleexport.core.errors import UnsupportedOp, first_line
+from styleexport.core.macs import operation_macs
+from styleexport.core.manifest import TensorFact
+from styleexport.core.quiet import quiet
+from styleexport.core.types import MAX_SIDE, Role, Size
+from styleexport.exporter.graph.proof import in_float64, run_exactly
+from styleexport.exporter.graph.sample import Sample, samples_of
+
+CHECKS = ("_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One role of a network at one size, as a `torch.export` program.
+
+    Attributes:
+        program: captured program, float32.
+        role: role that it computes.
+        size: height and width of the image it was captured with.
+        dynamic: whether it takes images of any size.
+        min_side: smallest side it takes when dynamic, in pixels.
+        inputs: facts of the inputs, in order.
+        outputs: facts of the outputs, in order.
+        sizes: sizes it is to take, when they are several but not any.
+    """
+
+    program: ExportedProgram
+    role: Role
+    size: Size
+    dynamic: bool
+    min_side: int
+    inputs: tuple[TensorFact, ...]
+    outputs: tuple[TensorFact, ...]
+    sizes: tuple[Size, ...] = ()
+
+    def layer_names(self) -> tuple[str, ...]:
+        """Return the names of its operations that make a tensor of activations, in order."""
+        return tuple(
+            node.name
+            for node in self.program.graph.nodes
+            if node.op == "call_function"
+            and isinstance(node.meta.get("val"), Tensor)
+            and node.meta["val"].is_floating_point()
+        )
+
+    @property
+    def parameters(self) -> int:
+        """The number of weights and biases (stored tensors of two or more elements)."""
+        stored = {**self.program.state_dict, **self.program.constants}
+        return sum(x.numel() for x in stored.values() if isinstance(x, Tensor) and x.numel() > 1)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of convolutions and matrix products; 0 when sizes are open."""
+        return 0 if self.dynamic else sum(map(node_macs, self.program.graph.nodes))
+
+    def digest(self) -> str:
+        """Return the sha256 over its operations and weights."""
+        found = hashlib.sha256(str(self.program.graph).encode())
+        for name, value in sorted({**self.program.state_dict, **self.program.constants}.items()):
+            if isinstance(value, Tensor):
+                found.update(f"{name} {tuple(value.shape)}".encode())
+                found.update(value.detach().contiguous().numpy().tobytes())
+        return found.hexdigest()
+
+    def with_sizes(self, sizes: tuple[Size, ...]) -> Graph:
+        """Return the graph, captured with open sizes, as one that takes these."""
+        return replace(self, sizes=sizes)
+
+    @cached_property
+    def reading(self) -> torch.fx.GraphModule:
+        """The program as a module to look at and to run, never to be changed; see `module`."""
+        return self.module()
+
+    @cached_property
+    def samples(self) -> dict[str, Sample]:
+        """Layer → sample, of one run on seeded random inputs."""
+        inputs = example_inputs(self.inputs, self.size)
+        return samples_of(self.reading, set(self.layer_names()), inputs)
+
+    @cached_property
+    def exact_output(self) -> Tensor:
+        """The output in float64 on seeded random inputs, by which rewrites are proven."""
+        inputs = tuple(x.double() for x in example_inputs(self.inputs, self.size))
+        return run_exactly(in_float64(self.module()), inputs)
+
+    def module(self) -> torch.fx.GraphModule:
+        """Return the program as a module to be rewritten; its weights are copies.
+
+        Constants that the network held as plain tensors are buffers of it, and follow its type.
+        """
+        module = copied(self.program.module(check_guards=False))
+        assert isinstance(module, torch.fx.GraphModule)
+        for name, value in list(vars(module).items()):
+            if isinstance(value, Tensor):
+                delattr(module, name)
+                module.register_buffer(name, value)
+        return module.requires_grad_(False)
+
+    def with_module(self, module: nn.Module) -> Graph:
+        """Return the graph of a rewritten module, captured with the same inputs."""
+        examples = example_inputs(self.inputs, self.size)
+        program = trace(module, examples, self.inputs, self.dynamic, self.min_side)
+        return replace(self, program=program)
+
+
+def node_macs(node: torch.fx.Node) -> int:
+    """Return the multiply-accumulates of one operation; 0 for what is no ATen operation."""
+    value, name = node.meta.get("val"), str(node.target)
+    if not name.startswith("aten.") or not isinstance(value, Tensor):
+        return 0
+    values = (x.meta.get("val") for x in node.args if isinstance(x, torch.fx.Node))
+    return operation_macs(name, [x.shape for x in values if isinstance(x, Tensor)], value.shape)
+
+
+def operation_of(node: object) -> str:
+    """Return the operation of a node without namespace and overload, for example ``conv2d``."""
+    if not isinstance(node, torch.fx.Node) or node.op != "call_function":
+        return ""
+    parts = str(node.target).split(".")
+    return parts[1] if parts[0] == "aten" and len(parts) > 1 else str(node.target)
+
+
+def copied(module: nn.Module) -> nn.Module:
+    """Return a deep copy, without torch's warning about its own pytrees."""
+    with quiet():
+        return copy.deepcopy(module)
+
+
+def example_inputs(facts: tuple[TensorFact, ...], size: Size) -> tuple[Tensor, ...]:
+    """Return seeded random inputs in range, float32; axes of any length take those of ``size``."""
+    generator = torch.Generator().manual_seed(0)
+    sides = {"height": size.height, "width": size.width}
+    return tuple(
+        torch.rand(
+            [
+                axis if isinstance(axis, int) else sides.get(axis, size.height)
+                for axis in fact.shape
+            ],
+            generator=generator,
+        )
+        for fact in facts
+    )
+
+
+def trace(
+    module: nn.Module,
+    examples: tuple[Tensor, ...],
+    facts: tuple[TensorFact, ...],
+    dynamic: bool,
+    min_side: int,
+) -> ExportedProgram:
+    """Return the module as a program for inputs of these shapes.
+
+    Raises:
+        UnsupportedOp: torch.export cannot capture the module.
+    """
+    shapes: tuple[dict[int, Any] | None, ...] | None = None
+    if dynamic:
+        shapes = tuple(
+            {
+                index: Dim(axis, min=min_side, max=MAX_SIDE)
+                for index, axis in enumerate(fact.shape)
+                if isinstance(axis, str)
+            }
+            or None
+            for fact in facts
+        )
+    try:
+        with quiet(), torch.no_grad():
+            program = torch.export.export(
+                _Positional(module, len(examples)),
+                examples,
+                dynamic_shapes=(shapes,) if shapes is not None else None,
+                strict=False,
+                prefer_deferred_runtime_asserts_over_guards=dynamic,
+            )
+            return without_checks(program) if dynamic else program
+    except Exception as error:
+        kind = " with dynamic sizes" if dynamic else ""
+        raise UnsupportedOp(
+            f"torch.export cannot capture the network{kind}: {first_line(error)}; "
+            + (
+                "leave out --dynamic and name sizes with --size"
+                if dynamic
+                else "data-dependent Python branches and in-place tricks must go from its forward"
+            )
+        ) from error
+
+
+def without_checks(program: ExportedProgram) -> ExportedProgram:
+    """Drop what torch.export asserts of open sizes.
+
+    Traced at sides that no stride divides, a program asserts that its output is larger than the
+    picture before the cut, and would raise_over_budget the sizes at which it is not.
+    """
+    nodes = program.graph_module.graph
+    for node in list(nodes.nodes):
+        if any(word in str(node.target) for word in CHECKS):
+            nodes.erase_node(node)
+    nodes.eliminate_dead_code(lambda node: node.op in ("placeholder", "output"))
+    program.graph_module.recompile()
+    return program
+
+
+class _Positional(nn.Module):
+    """Gives a traced module's inputs one signature, whatever they were called."""
+
+    def __init__(self, network: nn.Module, count: int) -> None:
+        super().__init__()
+        self.network = network
+        self.count = count
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.network(*inputs)

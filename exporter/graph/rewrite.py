@@ -1,0 +1,139 @@
+"""The mechanism of passes: each applies or refuses with a reason, and is proven in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule, Node
+
+from styleexport.core import plugins
+from styleexport.core.manifest import PassFact
+from styleexport.exporter.graph.graph import Graph, copied, example_inputs
+from styleexport.exporter.graph.proof import in_float64, retype, run_exactly
+
+PACKAGE = "styleexport.exporter.passes"
+TOLERANCE = 1e-10
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a pass did: how many places it rewrote, and why it left others."""
+
+    applied: int
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pass:
+    """An exact rewrite.
+
+    Attributes:
+        name: the file's.
+        stage: passes run in rising order.
+        rewrite: changes the module in place and says what it did.
+    """
+
+    name: str
+    stage: int
+    rewrite: Callable[[GraphModule], Outcome]
+
+
+def all_passes() -> tuple[Pass, ...]:
+    """Return every pass of the directory, in the order they run."""
+    found = [plugins.load(PACKAGE, name, "PASS") for name in plugins.names(PACKAGE)]
+    passes = [item for item in found if isinstance(item, Pass)]
+    return tuple(sorted(passes, key=lambda item: (item.stage, item.name)))
+
+
+def apply_passes(
+    graph: Graph, passes: tuple[Pass, ...] | None = None
+) -> tuple[Graph, tuple[PassFact, ...]]:
+    """Return the rewritten graph and what each pass did.
+
+    Weights are rewritten in float64 and rounded to float32 once, at the end. A pass whose rewrite
+    changes the float64 output on random input by more than 1e-10 of its largest value is undone and
+    reported as refused. All are proven together, and one by one where that fails.
+    """
+    chosen = passes if passes is not None else all_passes()
+    module = in_float64(graph.module())
+    inputs = tuple(x.double() for x in example_inputs(graph.inputs, graph.size))
+    rewritten, outcomes = module, list[Outcome]()
+    for item in chosen:
+        rewritten, outcome = _rewritten(rewritten, item)
+        outcomes.append(outcome)
+    if any(outcome.applied for outcome in outcomes):
+        expected = graph.exact_output
+        if _difference(rewritten, inputs, expected) > TOLERANCE:
+            rewritten, outcomes = _one_by_one(module, chosen, inputs, expected)
+    retype(rewritten, torch.float64, torch.float32)
+    facts = tuple(
+        PassFact(name=item.name, applied=outcome.applied, refused=outcome.refused)
+        for item, outcome in zip(chosen, outcomes, strict=True)
+    )
+    return graph.with_module(rewritten.float()), facts
+
+
+def _rewritten(module: GraphModule, item: Pass) -> tuple[GraphModule, Outcome]:
+    """Return a rewritten copy, or the module itself where the pass found nothing to do."""
+    candidate = copied(module)
+    assert isinstance(candidate, GraphModule)
+    outcome = item.rewrite(candidate)
+    if not outcome.applied:
+        return module, outcome
+    candidate.graph.lint()
+    candidate.recompile()
+    return candidate, outcome
+
+
+def _one_by_one(
+    module: GraphModule, passes: tuple[Pass, ...], inputs: tuple[Tensor, ...], expected: Tensor
+) -> tuple[GraphModule, list[Outcome]]:
+    """Return the module after those passes that are exact, and what became of each."""
+    outcomes: list[Outcome] = []
+    for item in passes:
+        candidate, outcome = _rewritten(module, item)
+        difference = _difference(candidate, inputs, expected) if outcome.applied else 0.0
+        if difference > TOLERANCE:
+            reason = f"not exact here: changed the output by {difference:.1e} of its largest value"
+            outcome = Outcome(0, (*outcome.refused, reason))
+        else:
+            module = candidate
+        outcomes.append(outcome)
+    return module, outcomes
+
+
+def _difference(module: GraphModule, inputs: tuple[Tensor, ...], expected: Tensor) -> float:
+    """Return the largest difference of an output from what is expected, of its largest value."""
+    found = run_exactly(module, inputs)
+    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
+
+
+def tensor_of(module: GraphModule, node: object) -> Tensor | None:
+    """Return the weight or constant that a ``get_attr`` node reads, or None."""
+    if not isinstance(node, Node) or node.op != "get_attr":
+        return None
+    value: object = module
+    for part in str(node.target).split("."):
+        value = getattr(value, part)
+    return value if isinstance(value, Tensor) else None
+
+
+def add_weight(module: GraphModule, like: Node, value: Tensor) -> Node:
+    """Add a new weight to the module and return the node that reads it, placed before ``like``."""
+    number = sum(name.startswith("folded_") for name, _ in module.named_buffers())
+    name = f"folded_{number}"
+    module.register_buffer(name, value.detach())
+    with module.graph.inserting_before(like):
+        node = module.graph.get_attr(name)
+    node.meta["val"] = value
+    return node
+
+
+def argument(node: Node, position: int, name: str, default: object = None) -> object:
+    """Return an operator's argument whether it was given by position or by name."""
+    if len(node.args) > position:
+        return node.args[position]
+    return node.kwargs.get(name, default)

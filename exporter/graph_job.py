@@ -1,0 +1,107 @@
+"""Stages of an export: the whole run, then one graph of it with all that its files share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from styleexport.core.arrays import Array, Arrays
+from styleexport.core.file_names import FileName
+from styleexport.core.manifest import NetworkFact, PassFact, ProbeFact
+from styleexport.core.types import Precision, Progress, Role
+from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.quantize.calibration import CalibrationSet, read_calibration
+from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs, calibration_inputs
+from styleexport.exporter.request import ExportRequest
+from styleexport.exporter.targets._target import Source, Target
+from styleexport.models.losses.loss_network import shipped_loss_network
+from styleexport.models.network import LoadedNetwork
+from styleexport.runtime_bench.quality.judge import Judge
+from styleexport.runtime_bench.quality.probes import quality_probes
+
+
+@dataclass(frozen=True)
+class ExportRun:
+    """One export: what all its graphs share.
+
+    Attributes:
+        request: what was asked for.
+        network: facts of the network.
+        targets: each target with the precisions that it is to write.
+        folder: folder of the artifact, being written.
+        progress: receives one line at a time.
+    """
+
+    request: ExportRequest
+    network: NetworkFact
+    targets: tuple[tuple[Target, tuple[Precision, ...]], ...]
+    folder: Path
+    progress: Progress
+
+    @cached_property
+    def images(self) -> CalibrationSet:
+        """The calibration pictures, read when first asked for."""
+        return read_calibration(self.request.calibration)
+
+
+@dataclass(frozen=True)
+class GraphJob:
+    """One graph of an export, and what its files share; each part is made when first asked for.
+
+    Attributes:
+        run: export that it belongs to.
+        name: name of its files, without precision and suffix.
+        graph: rewritten graph.
+        passes: rewrites of the graph.
+        probes: golden inputs and outputs of its role and sizes.
+    """
+
+    run: ExportRun
+    name: FileName
+    graph: Graph
+    passes: tuple[PassFact, ...]
+    probes: tuple[ProbeFact, ...]
+
+    @cached_property
+    def calibration(self) -> CalibrationInputs:
+        """Calibration inputs of the graph."""
+        return calibration_inputs(self.run.request.network, self.run.images, self.graph)
+
+    @cached_property
+    def source(self) -> Source:
+        """The graph as targets take it."""
+        return self.source_of(self.graph)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """Judge of what the graph's files lose."""
+        return judge_of(self.run.request.network, self.graph)
+
+    def source_of(self, graph: Graph) -> Source:
+        """Return a rewritten form of the graph as targets take it."""
+        return Source(graph, lambda: self.calibration.inputs)
+
+
+def judge_of(network: LoadedNetwork, graph: Graph) -> Judge:
+    """Return a judge that holds what the float graph makes of the quality probes."""
+
+    def encode(style: Array) -> Array:
+        with torch.inference_mode():
+            return network.role_module(Role.ENCODE)(torch.from_numpy(style)).numpy()
+
+    module, result = graph.reading, graph.outputs[0].name
+    names = [fact.name for fact in graph.inputs]
+    size = graph.sizes[0] if graph.sizes else graph.size
+
+    def reference(inputs: Arrays) -> dict[str, Array]:
+        with torch.inference_mode():
+            output = module(*(torch.from_numpy(np.asarray(inputs[name])) for name in names))
+        return {result: (output[0] if isinstance(output, (tuple, list)) else output).numpy()}
+
+    judge = Judge(shipped_loss_network(), quality_probes(size, names, encode))
+    judge.reference(reference)
+    return judge

@@ -1,0 +1,235 @@
+"""int8 plans of an export: given, fixed or searched; chosen before any int8 file is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from styleexport.core.errors import UsageError
+from styleexport.core.manifest import PassFact, RecipeFact, sha256_of_file
+from styleexport.core.recipe import Int8Recipe, write_recipe
+from styleexport.core.types import Precision, Progress, Role, Size
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.rewrite import apply_passes
+from styleexport.exporter.graph_job import GraphJob, judge_of
+from styleexport.exporter.quantize.blocks import default_float_layers, find_blocks
+from styleexport.exporter.quantize.calibration import read_calibration
+from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
+from styleexport.exporter.quantize.plan import AppliedPlan, Int8Plan, make_plan
+from styleexport.exporter.recipes import DEFAULTS, OVER_BUDGET
+from styleexport.exporter.request import QUANTIZED
+from styleexport.exporter.search.search import SearchRequest, search
+from styleexport.exporter.search.sensitivity import Sensitivity, measure
+from styleexport.exporter.targets._target import Model, Recipe, Target
+from styleexport.exporter.targets.onnx import TARGET as ONNX
+from styleexport.models.network import LoadedNetwork
+from styleexport.runtime_bench.quality.budget import Budget
+from styleexport.runtime_bench.quality.report import QualityReport
+from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
+
+# The search measures in ONNX Runtime; other targets round here and there in another way.
+SEVERAL_TARGETS_DB = 0.3
+
+
+@dataclass(frozen=True)
+class MeasuredPlan:
+    """A plan and its ONNX file, judged in ONNX Runtime.
+
+    Attributes:
+        plan: plan of the graph.
+        applied: plan as the graph of the file.
+        model: lowered model that the file was stored from.
+        sha256: digest of the file.
+        report: what the file loses.
+    """
+
+    plan: Int8Plan
+    applied: AppliedPlan
+    model: Model
+    sha256: str
+    report: QualityReport
+
+
+@dataclass(frozen=True)
+class ChosenPlan:
+    """Plan of all int8 files of one graph and precision.
+
+    Attributes:
+        plan: ranges, float layers, rounded weights.
+        recipe: fact of the recipe's file.
+        measured: the plan's ONNX file, where it was measured for the choice.
+    """
+
+    plan: Int8Plan
+    recipe: RecipeFact
+    measured: MeasuredPlan | None = None
+
+
+def budget_of(job: GraphJob, precision: Precision) -> Budget:
+    """Return what files of a precision may lose."""
+    return Budget.parse(job.run.request.budget or DEFAULTS.budgets[precision])
+
+
+def choose_plans(job: GraphJob) -> dict[Precision, ChosenPlan]:
+    """Return how a graph is computed in int8, by precision, and write the recipes.
+
+    Raises:
+        QualityBudgetExceeded: no searched recipe stays inside the budget.
+        UsageError: the recipe that was asked for is another network's.
+    """
+    asked = dict.fromkeys(p for _, precisions in job.run.targets for p in precisions)
+    return {precision: _chosen(job, precision) for precision in asked if precision in QUANTIZED}
+
+
+def _chosen(job: GraphJob, precision: Precision) -> ChosenPlan:
+    given, measured = job.run.request.recipe, None
+    if given is not None and given.role == job.graph.role:
+        plan = _given_plan(job, given)
+    elif precision is Precision.AUTO:
+        plan = _searched_plan(job)
+    else:
+        count = len(job.calibration.inputs)
+        job.run.progress(f"{job.name}: ranges of {count} calibration inputs")
+        plan = make_plan(job.graph, job.calibration)
+        # A graph of several sizes has no ONNX file in int8 to compare recipes by.
+        if given is None and not job.graph.sizes:
+            measured = with_best_ranges(job, plan)
+            plan = measured.plan
+    return ChosenPlan(plan, _save_recipe(job, plan.recipe, precision), measured)
+
+
+def _given_plan(job: GraphJob, recipe: Int8Recipe) -> Int8Plan:
+    """Return the plan of the recipe that was asked for."""
+    job.run.progress(f"{job.name}: recipe {recipe.settings.name}")
+    _check_float_layers(recipe, job.graph)
+    return make_plan(
+        job.graph,
+        job.calibration,
+        recipe.settings,
+        recipe.float_layers,
+        forced_int8=_forced_int8(job.graph, recipe),
+    )
+
+
+def _searched_plan(job: GraphJob) -> Int8Plan:
+    request = job.run.request
+    margin = SEVERAL_TARGETS_DB if len(request.targets) > 1 else 0.0
+    state = request.out.with_name(f"{request.out.name}.search")
+    return search(
+        SearchRequest(
+            graph=job.graph,
+            calibration=job.calibration,
+            judge=job.judge,
+            budget=budget_of(job, Precision.AUTO).stricter(margin),
+            state=state / f"{job.name}.json",
+            label=str(job.name),
+        ),
+        job.run.progress,
+    )
+
+
+def with_best_ranges(job: GraphJob, first: Int8Plan) -> MeasuredPlan:
+    """Return the first plan, or one with other ranges if that loses less and the first too much.
+
+    The first takes in all that calibration saw. Where an activation has a long tail, that makes its
+    steps so wide that the picture suffers; ranges of the least squared error cut the tail. Both are
+    measured in ONNX Runtime, whatever the targets are.
+    """
+    measured = measure_plan(job, first)
+    if not budget_of(job, Precision.INT8).failures(measured.report):
+        return measured
+    job.run.progress(f"{job.name}: ranges of the least squared error, as the first are over budget")
+    other = measure_plan(job, make_plan(job.graph, job.calibration, OVER_BUDGET))
+    return other if other.report.psnr_db > measured.report.psnr_db else measured
+
+
+def measure_plan(job: GraphJob, plan: Int8Plan) -> MeasuredPlan:
+    """Return a plan with what its ONNX file loses."""
+    applied = plan.applied()
+    recipe = Recipe(Precision.INT8, job.run.network, applied.recipe)
+    model = ONNX.lower(job.source_of(applied.graph), recipe)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "plan.onnx"
+        model.store(recipe, path)
+        with runner_for(path).open(path, RunOptions()) as session:
+            report = job.judge(session)
+        return MeasuredPlan(plan, applied, model, sha256_of_file(path), report)
+
+
+def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:
+    """Return the plan that a target follows: without equalization where results are not rounded.
+
+    There is nothing to gain from it there, and it makes weights harder to round. What was not
+    applied is said among the passes.
+    """
+    if target.rounds_results:
+        return chosen.plan
+    recipe = chosen.plan.recipe
+    plain = make_plan(
+        job.graph,
+        job.calibration,
+        msgspec.structs.replace(recipe.settings, equalize=0.0),
+        recipe.float_layers,
+        forced_int8=_forced_int8(job.graph, recipe),
+    )
+    reason = f"equalize {recipe.settings.equalize:g}: results are not rounded here, 0 is taken"
+    fact = PassFact(name="equalize", applied=0, refused=(reason,))
+    return dataclasses.replace(plain, facts=(fact,))
+
+
+def _forced_int8(graph: Graph, recipe: Int8Recipe) -> tuple[str, ...]:
+    """Return the recipe's int8 blocks that are in float by default."""
+    kept = {item.layer for item in recipe.float_layers}
+    default = default_float_layers(graph.reading, find_blocks(graph.reading))
+    return tuple(item.layer for item in default if item.layer not in kept)
+
+
+def _save_recipe(job: GraphJob, recipe: Int8Recipe, precision: Precision) -> RecipeFact:
+    name = dataclasses.replace(job.name, precision=precision, suffix=".json")
+    file = job.run.folder / "recipes" / str(name)
+    file.parent.mkdir(exist_ok=True)
+    write_recipe(recipe, file)
+    return RecipeFact(
+        path=f"recipes/{name}",
+        role=recipe.role,
+        size=recipe.size,
+        precision=precision,
+        sha256=sha256_of_file(file),
+    )
+
+
+def _check_float_layers(recipe: Int8Recipe, graph: Graph) -> None:
+    """Refuse a recipe whose float layers the graph does not have: it is another network's.
+
+    Raises:
+        UsageError: which layers.
+    """
+    known = {block.layer for block in find_blocks(graph.reading)}
+    unknown = [item.layer for item in recipe.float_layers if item.layer not in known]
+    if unknown:
+        raise UsageError(
+            f"--recipe keeps {', '.join(unknown)} in float, which the network does not have: it "
+            "is of another network; leave out --recipe"
+        )
+
+
+def sensitivity_of(
+    network: LoadedNetwork, role: Role, size: Size, calibration: Path | None, progress: Progress
+) -> Sensitivity:
+    """Return what each layer of one role loses and saves in int8.
+
+    Raises:
+        UsageError: the network has no such role, or the calibration folder is none.
+        UnsupportedOp: the network cannot be captured, or has no layer to quantize.
+    """
+    progress(f"{network.network.name} {role} {size}: capture")
+    graph, _ = apply_passes(capture(network, role, size))
+    inputs = calibration_inputs(network, read_calibration(calibration), graph)
+    progress(f"ranges of {len(inputs.inputs)} calibration inputs")
+    plan = make_plan(graph, inputs)
+    return measure(plan, inputs.inputs[0], judge_of(network, graph), progress)

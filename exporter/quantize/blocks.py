@@ -1,0 +1,157 @@
+"""What of a graph can be computed in int8: its convolutions, and what passes values on to them.
+
+A *block* is a convolution with the ReLU or clamp behind it, if nothing else reads the convolution.
+Between two blocks lie operations that only move values (padding, pooling, nearest upsampling): they
+keep the scale of what they read. The tensor at which a range is needed is therefore the *source* of
+a block, what it reads apart from those operations, and its *output*.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch.fx import Graph as Nodes
+from torch.fx import GraphModule, Node
+
+from styleexport.core.recipe import FloatLayer
+from styleexport.exporter.graph.graph import node_macs, operation_of
+from styleexport.exporter.graph.rewrite import argument
+
+CONV, TRANSPOSED = "conv2d", "conv_transpose2d"
+PASSED_ON = ("pad", "max_pool2d", "upsample_nearest2d")
+ACTIVATIONS = ("relu", "clamp", "hardtanh")
+NORMS = ("instance_norm", "batch_norm", "group_norm", "layer_norm")
+SQUASHING = ("tanh", "sigmoid")
+TO_THE_PICTURE = (*NORMS, *SQUASHING, "clamp", "slice", "mul", "add", "sub", "div")
+
+AMPLIFIED = "what follows multiplies its rounding error on the way to the picture"
+NO_KERNEL = "ONNX Runtime has no integer kernel for transposed convolutions; LiteRT's costs 5 dB"
+
+
+@dataclass(frozen=True)
+class QuantizedBlock:
+    """One convolution that may be computed in int8.
+
+    Attributes:
+        layer: the convolution's node.
+        output: the node whose values leave the block: the activation's, or the convolution's.
+        source: the node whose values it reads, before any padding, pooling or upsampling.
+        weight: the weight's name in the module.
+        bias: the bias', if it has one.
+        macs: multiply-accumulates at the graph's size.
+        transposed: whether it is a transposed convolution.
+    """
+
+    layer: str
+    output: str
+    source: str
+    weight: str
+    bias: str | None
+    macs: int
+    transposed: bool
+
+
+def moves(node: Node) -> bool:
+    """Whether a node only moves values; a padding with another value than 0 adds one."""
+    padded = operation_of(node) == "pad" and argument(node, 3, "value") not in (None, 0, 0.0)
+    return operation_of(node) in PASSED_ON and not padded
+
+
+def source_of(node: Node) -> Node:
+    """Return the node whose values another one holds, moved but not changed."""
+    while moves(node) and isinstance(node.args[0], Node):
+        node = node.args[0]
+    return node
+
+
+def find_blocks(module: GraphModule) -> tuple[QuantizedBlock, ...]:
+    """Return the blocks of a captured module, in order.
+
+    A convolution whose weight is computed by the network is none.
+    """
+    found: list[QuantizedBlock] = []
+    for node in module.graph.nodes:
+        if operation_of(node) not in (CONV, TRANSPOSED):
+            continue
+        data, weight, *rest = node.args
+        bias = rest[0] if rest else None
+        if not (isinstance(weight, Node) and weight.op == "get_attr" and isinstance(data, Node)):
+            continue
+        readers = list(node.users)
+        fused = len(readers) == 1 and operation_of(readers[0]) in ACTIVATIONS
+        found.append(
+            QuantizedBlock(
+                layer=node.name,
+                output=readers[0].name if fused else node.name,
+                source=source_of(data).name,
+                weight=str(weight.target),
+                bias=str(bias.target) if isinstance(bias, Node) else None,
+                macs=node_macs(node),
+                transposed=operation_of(node) == TRANSPOSED,
+            )
+        )
+    return tuple(found)
+
+
+def default_float_layers(
+    module: GraphModule, blocks: Sequence[QuantizedBlock]
+) -> tuple[FloatLayer, ...]:
+    """Return the blocks that stay in float unless a recipe says otherwise, and why."""
+    amplified = _amplified(module.graph)
+    return tuple(
+        float_layer(block, AMPLIFIED if block.layer in amplified else NO_KERNEL)
+        for block in blocks
+        if block.layer in amplified or block.transposed
+    )
+
+
+def float_layer(block: QuantizedBlock, reason: str) -> FloatLayer:
+    """Return a block as one that stays in float.
+
+    The capture puts its own modules around a network, and folded weights are not the network's.
+    """
+    name = re.sub(r"^(network\.)+", "", block.weight)
+    return FloatLayer(layer=block.layer, reason=reason, weight="" if "folded_" in name else name)
+
+
+def _amplified(nodes: Nodes) -> set[str]:
+    """Return convolutions that reach the output through a normalisation, tanh or sigmoid."""
+    found: set[str] = set()
+    for result in nodes.output_node().all_input_nodes:
+        node, amplified = result, False
+        while operation_of(node) in TO_THE_PICTURE:
+            centres = operation_of(node) == "sub" and any(
+                operation_of(x) == "mean" for x in node.all_input_nodes
+            )
+            amplified = amplified or operation_of(node) in (*NORMS, *SQUASHING) or centres
+            node = max(node.all_input_nodes, key=elements)
+        if operation_of(node) == CONV and amplified:
+            found.add(node.name)
+    return found
+
+
+def elements(node: Node) -> int:
+    """Return how many values a node makes; 0 where it makes no tensor."""
+    value = node.meta.get("val")
+    return value.numel() if isinstance(value, torch.Tensor) else 0
+
+
+def quantized_blocks(
+    blocks: Sequence[QuantizedBlock], float_layers: Sequence[FloatLayer]
+) -> tuple[QuantizedBlock, ...]:
+    """Return the blocks outside the float layers."""
+    kept = {item.layer for item in float_layers}
+    return tuple(block for block in blocks if block.layer not in kept)
+
+
+def ranged_layers(blocks: Sequence[QuantizedBlock]) -> tuple[str, ...]:
+    """Return the layers whose values a quantized block reads or gives, each once, in order."""
+    return tuple(dict.fromkeys(name for block in blocks for name in (block.source, block.output)))
+
+
+def nodes_by_name(module: GraphModule) -> Mapping[str, Node]:
+    """Return node name → node."""
+    return {node.name: node for node in module.graph.nodes}

@@ -1,0 +1,228 @@
+"""Weights and biases that lose less to int8, on the same grid of values.
+
+Rounding. Rounding each weight to the nearest value is best for the weight and not for what the
+convolution computes. Here the columns of the weight matrix are rounded one after the other, and
+what is lost by one is made up for in those that follow, so that ‖(W - W')X‖² over calibration
+patches X falls (GPTQ: Frantar et al. 2022, algorithm 1; AdaRound, Nagel et al. 2020, has the same
+aim). The largest weight of a channel keeps its value, so that every tool that takes scales from the
+weights finds the same grid.
+
+Bias. What rounding adds to the mean of each channel, (W - W')·E[x], goes into the bias (Nagel et
+al. 2019, section 4.2).
+
+Patches come from one run of the network with everything rounded to the nearest, so that a
+convolution's weights are rounded for the inputs that it will meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule, Interpreter, Node
+from torch.nn import functional
+
+from styleexport.core.arrays import Arrays
+from styleexport.core.recipe import Settings
+from styleexport.exporter.graph.rewrite import argument, tensor_of
+from styleexport.exporter.quantize.blocks import QuantizedBlock, nodes_by_name
+from styleexport.exporter.quantize.simulate import (
+    WEIGHT_LEVELS,
+    rounded_weight,
+    weight_scales,
+)
+
+# Pictures, and places of each of them, that a convolution's patches are taken from.
+PICTURES = 8
+PLACES = 1024
+# Of the mean diagonal, added to it: patches of smooth pictures are nearly dependent.
+DAMPING = 0.01
+BLOCK = 128
+
+
+@dataclass(frozen=True)
+class RoundedWeights:
+    """A convolution's weight, all of whose values are on the int8 grid, and its bias."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+
+@dataclass
+class _Patches:
+    """What a convolution met: Σ xxᵀ over patches x of C·kh·kw values, Σ x, and their number."""
+
+    products: Tensor
+    total: Tensor
+    count: int = 0
+
+
+@dataclass
+class _Collector(Interpreter):
+    """Runs a simulated module and collects the patches of some of its convolutions."""
+
+    simulated: GraphModule
+    blocks: dict[str, QuantizedBlock]
+    found: dict[str, _Patches] = field(default_factory=dict[str, _Patches])
+
+    def __post_init__(self) -> None:
+        super().__init__(self.simulated)
+
+    def run_node(self, n: Node) -> object:
+        """Collect before a convolution is run."""
+        if n.name in self.blocks:
+            data, weight = (self.env[node] for node in n.all_input_nodes[:2])
+            self._collect(n, data, weight)
+        return super().run_node(n)
+
+    def _collect(self, node: Node, data: Tensor, weight: Tensor) -> None:
+        stride, padding, dilation = (
+            argument(node, position, name, default)
+            for position, name, default in (
+                (3, "stride", 1),
+                (4, "padding", 0),
+                (5, "dilation", 1),
+            )
+        )
+        patches = some_patches(data, weight, stride, padding, dilation)  # pyright: ignore
+        size = len(patches)
+        seen = self.found.setdefault(
+            node.name, _Patches(patches.new_zeros(size, size), patches.new_zeros(size))
+        )
+        seen.products += patches @ patches.T
+        seen.total += patches.sum(1)
+        seen.count += patches.shape[1]
+
+
+def some_patches(
+    data: Tensor,
+    weight: Tensor,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    places: int = PLACES,
+) -> Tensor:
+    """Return the patches that a convolution meets at some of its places, [C·kh·kw, number].
+
+    They are every n-th of the columns that `functional.unfold` gives, which at 1024x1024 holds
+    gigabytes.
+
+    Args:
+        data: [1, C, H, W].
+        weight: [out, C, kh, kw].
+        stride: by height and width, or of both.
+        padding: of zeros, the same.
+        dilation: the same.
+        places: about how many are taken.
+    """
+    (sy, sx), (py, px), (dy, dx) = map(_pair, (stride, padding, dilation))
+    kh, kw = weight.shape[-2:]
+    padded = functional.pad(data, (px, px, py, py)).contiguous()
+    _, channels, height, width = padded.shape
+    rows = (height - dy * (kh - 1) - 1) // sy + 1
+    columns = (width - dx * (kw - 1) - 1) // sx + 1
+    windows = padded.as_strided(
+        (channels, kh, kw, rows, columns),
+        (height * width, dy * width, dx, sy * width, sx),
+    )
+    taken = torch.arange(0, rows * columns, max(1, rows * columns // places))
+    return windows[..., taken // columns, taken % columns].flatten(0, 2)
+
+
+def _pair(value: int | Sequence[int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (value[0], value[-1])
+
+
+def round_weights(
+    module: GraphModule,
+    simulated: GraphModule,
+    blocks: Sequence[QuantizedBlock],
+    feeds: Sequence[Arrays],
+    settings: Settings,
+) -> dict[str, RoundedWeights]:
+    """Return convolution → rounded weight and bias, for all that the settings ask for.
+
+    Grouped and transposed convolutions are left as they are.
+
+    Args:
+        module: float32.
+        simulated: the same with weights and activations rounded.
+        blocks: those computed in int8.
+        feeds: calibration inputs, of which a few are used.
+        settings: which repairs.
+    """
+    reconstruct = settings.rounding == "reconstructed"
+    if not (reconstruct or settings.bias_correction):
+        return {}
+    by_name = nodes_by_name(module)
+    plain = {
+        block.layer: block
+        for block in blocks
+        if not block.transposed and argument(by_name[block.layer], 6, "groups", 1) == 1
+    }
+    collector = _Collector(simulated, plain)
+    chosen = feeds[:: max(1, len(feeds) // PICTURES)][:PICTURES]
+    with torch.inference_mode():
+        for inputs in chosen:
+            collector.run(*(torch.from_numpy(x) for x in inputs.values()))
+        return {
+            layer: _round_block(module, by_name[layer], block, collector.found[layer], settings)
+            for layer, block in plain.items()
+        }
+
+
+def _round_block(
+    module: GraphModule, node: Node, block: QuantizedBlock, patches: _Patches, settings: Settings
+) -> RoundedWeights:
+    weight = tensor_of(module, node.args[1])
+    assert weight is not None
+    per_channel = settings.weights == "per-channel"
+    if settings.rounding == "reconstructed":
+        scales = weight_scales(weight, transposed=False, per_channel=per_channel)
+        flat = reconstructed(weight.flatten(1), scales.flatten(), patches.products / patches.count)
+        result = flat.reshape(weight.shape)
+    else:
+        result = rounded_weight(weight, transposed=False, per_channel=per_channel)
+    bias = tensor_of(module, node.args[2]) if len(node.args) > 2 else None
+    if bias is not None and settings.bias_correction:
+        bias = bias + (weight - result).flatten(1) @ (patches.total / patches.count)
+    return RoundedWeights(result.clone(), bias)
+
+
+def reconstructed(weight: Tensor, scales: Tensor, products: Tensor) -> Tensor:
+    """Return a weight matrix on its int8 grid that loses little of its product with patches.
+
+    Args:
+        weight: [M, K].
+        scales: of the grid, [M] or [1].
+        products: the mean of xxᵀ over patches x, [K, K].
+    """
+    size = len(products)
+    damped = products.double() + torch.eye(size, dtype=torch.float64) * (
+        DAMPING * products.diagonal().mean().clamp_min(1e-12)
+    )
+    inverse = torch.linalg.cholesky(
+        torch.cholesky_inverse(torch.linalg.cholesky(damped)), upper=True
+    )
+    inverse = inverse.float()
+    rest, result = weight.clone(), torch.empty_like(weight)
+    whole = scales.expand(len(weight))
+    largest = weight.abs().argmax(1)
+    fixed = weight.sign() * WEIGHT_LEVELS * whole[:, None]
+    if scales.numel() == 1:  # one scale for all: only the largest of all is kept
+        largest = torch.where(weight.abs().amax(1) == weight.abs().max(), largest, -1)
+    for start in range(0, size, BLOCK):
+        stop = min(start + BLOCK, size)
+        errors = torch.zeros(len(weight), stop - start)
+        for column in range(start, stop):
+            value = rest[:, column]
+            steps = (value / whole).round().clamp(-WEIGHT_LEVELS, WEIGHT_LEVELS)
+            rounded = torch.where(largest == column, fixed[:, column], steps * whole)
+            result[:, column] = rounded
+            error = (value - rounded) / inverse[column, column]
+            rest[:, column:stop] -= error[:, None] * inverse[column, column:stop]
+            errors[:, column - start] = error
+        rest[:, stop:] -= errors @ inverse[start:stop, stop:]
+    return result

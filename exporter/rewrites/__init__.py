@@ -1,0 +1,1 @@
+"""Exact rewrites that a target or recipe asks for, one per file."""

@@ -1,0 +1,1 @@
+"""Search for int8 recipes inside a quality budget."""

@@ -1,0 +1,301 @@
+"""Core ML packages: ML programs in fp16 or fp32, weights as they are or compressed, or in int8.
+
+Pictures go in and come out as pictures: 8-bit RGB pixel buffers, the scaling to 0..1 inside the
+program. Style codes and strengths are multi-arrays of float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import coremltools as ct
+import msgspec
+import numpy as np
+from torch import Tensor, nn
+
+from styleexport.core.errors import UnsupportedOp, UsageError, first_line
+from styleexport.core.manifest import PassFact, TensorFact
+from styleexport.core.quiet import quiet
+from styleexport.core.types import Precision, Sizing
+from styleexport.exporter.graph.graph import Graph, without_checks
+from styleexport.exporter.graph.layer_map import paired_layers
+from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
+from styleexport.exporter.targets.coreml.int8 import quantize_body
+from styleexport.exporter.targets.coreml.package import copied, describe_model, save
+from styleexport.exporter.targets.coreml.palettes import compress
+from styleexport.runtime_bench.coreml_program.package import read_package
+from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph
+
+SYSTEMS = {16: ct.target.iOS16, 17: ct.target.iOS17, 18: ct.target.iOS18}
+OLDEST = 16
+# The first with quantize and dequantize.
+OLDEST_INT8 = 17
+FLOATS = (Precision.FP16, Precision.FP32)
+# coremltools 9.0 takes sum·1/(n-1) for a mean when it differs from 1/n by less than 1e-6, which
+# makes the unbiased variance of maps of 32x32 and more a biased one.
+BROKEN_PASSES = {"common::fuse_reduce_mean"}
+# Would undo what `reflection` did.
+REFLECTION_PASS = {"common::use_reflection_padding"}
+# Multiplies the scales of channels into weights, which one scale a convolution would not hold.
+SCALE_PASS = {"common::fuse_conv_scale"}
+# Reductions that are not made safe by their rewrite stay in float32, whatever the precision.
+FLOAT32_OPS = (
+    "reduce_sum",
+    "reduce_sum_square",
+    "reduce_l1_norm",
+    "reduce_l2_norm",
+    "reduce_log_sum_exp",
+    "instance_norm",
+    "layer_norm",
+    "l2_norm",
+    "local_response_norm",
+)
+
+
+class _Pixels(nn.Module):
+    """A network whose output picture is in 0..255."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.network(*inputs) * 255.0
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """Settings of the converter that differ from file to file.
+
+    Attributes:
+        half: whether it is to compute in float16.
+        system: oldest iOS that is to load the file.
+        whole_scales: whether a convolution's weights are to keep one scale in all.
+    """
+
+    half: bool
+    system: int
+    whole_scales: bool
+
+
+@dataclass(frozen=True)
+class CoremlTarget(Target):
+    """ML programs.
+
+    Attributes:
+        ios: oldest system that is to load them: 16, 17 or 18; None takes the oldest that can, 17
+            for int8 and 16 for all others.
+        arithmetic: arithmetic of what is not in int8, and of programs with compressed weights: fp16
+            or fp32.
+        images: whether pictures are pixel buffers; multi-arrays [1, 3, H, W] in 0..1 otherwise.
+    """
+
+    ios: int | None = None
+    arithmetic: Precision = Precision.FP16
+    images: bool = True
+
+    name = "coreml"
+    suffix = ".mlpackage"
+    expands_norms = True
+    rounds_results = False
+    precisions = (
+        Precision.FP32,
+        Precision.FP16,
+        Precision.INT8,
+        Precision.INT8_WEIGHTS,
+        Precision.PALETTE8,
+        Precision.PALETTE6,
+        Precision.PALETTE4,
+    )
+    default_precision = Precision.FP16
+    sizings = (Sizing.FIXED, Sizing.ENUMERATED)
+    tools = ("coremltools",)
+
+    def __post_init__(self) -> None:
+        if self.ios is not None and self.ios not in SYSTEMS:
+            raise UsageError(f"iOS {self.ios}: expected 16, 17 or 18; type --ios 16")
+        if self.arithmetic not in FLOATS:
+            raise UsageError(
+                f"Core ML computes in fp16 or fp32, not {self.arithmetic}: type --precision fp16"
+            )
+
+    def check_precision(self, precision: Precision) -> None:
+        """Refuse int8 for systems that cannot load it; see `Target.check_precision`."""
+        self._system(Precision.INT8 if precision is Precision.AUTO else precision)
+
+    def tensors(self, graph: Graph) -> tuple[tuple[TensorFact, ...], tuple[TensorFact, ...]]:
+        """Return the facts of inputs and outputs: pixel buffers unless told otherwise."""
+
+        def fact(of: TensorFact) -> TensorFact:
+            if of.kind != "image" or not self.images:
+                return of
+            return msgspec.structs.replace(
+                of, dtype="uint8", layout="pixels", pixel_range=(0.0, 255.0)
+            )
+
+        return tuple(map(fact, graph.inputs)), tuple(map(fact, graph.outputs))
+
+    def lowering(self, recipe: Recipe) -> Conversion:
+        """Return how a file is converted; see `Target.lowering`.
+
+        Raises:
+            UsageError: int8 is asked for, and iOS 16 is to load it.
+        """
+        precision = recipe.precision
+        return Conversion(
+            half=(precision if precision in FLOATS else self.arithmetic) is Precision.FP16,
+            system=self._system(precision),
+            whole_scales=recipe.int8 is not None and recipe.int8.settings.weights == "per-tensor",
+        )
+
+    def lower(self, source: Source, recipe: Recipe) -> CoremlModel:
+        """Return a converted program; see `Target.lower`."""
+        how, rewritten, passes = self.lowering(recipe), source, tuple[PassFact, ...]()
+        if source.graph.sizes:
+            graph, passes = source.sliced_pads
+            rewritten = Source(graph, lambda: source.inputs)
+        graph = rewritten.graph
+        if how.half:
+            graph, more = rewritten.half_range
+            passes = (*passes, *more)
+        graph = self._core_operations(graph)
+        program = self._convert(graph, how)
+        layers, scaled = _layers(program, source.graph, graph)
+        return CoremlModel(source, program, how.half, layers, scaled, passes)
+
+    def _system(self, precision: Precision) -> int:
+        """Return the oldest system that is to load a file.
+
+        Raises:
+            UsageError: it cannot load one of that precision.
+        """
+        oldest = OLDEST_INT8 if precision is Precision.INT8 else OLDEST
+        if self.ios is not None and self.ios < oldest:
+            raise UsageError(
+                f"{precision} Core ML files need iOS {oldest} or later, not {self.ios}: type "
+                f"--ios {oldest}, or --quantize int8-weights"
+            )
+        return self.ios or oldest
+
+    def _core_operations(self, graph: Graph) -> Graph:
+        """Return the graph as the converter takes it: pixels out, core operations alone.
+
+        Both trace it again, which names its nodes anew.
+        """
+        if self.images and graph.outputs[0].kind == "image":
+            graph = graph.with_module(_Pixels(graph.module()))
+        return replace(graph, program=without_checks(graph.program.run_decompositions({})))
+
+    def _convert(self, graph: Graph, how: Conversion) -> ct.models.MLModel:
+        pipeline = ct.PassPipeline()
+        pipeline.remove_passes(
+            BROKEN_PASSES
+            | (REFLECTION_PASS if graph.sizes else set[str]())
+            | (SCALE_PASS if how.whole_scales else set[str]())
+        )
+        keep = ct.transform.FP16ComputePrecision(lambda op: op.op_type not in FLOAT32_OPS)
+        try:
+            with quiet():
+                model = ct.convert(
+                    graph.program,
+                    convert_to="mlprogram",
+                    inputs=[self._type(fact, graph) for fact in graph.inputs],
+                    outputs=[self._output(fact) for fact in graph.outputs],
+                    compute_precision=keep if how.half else ct.precision.FLOAT32,
+                    minimum_deployment_target=SYSTEMS[how.system],
+                    pass_pipeline=pipeline,
+                    skip_model_load=True,
+                )
+        except Exception as error:
+            several = " with several sizes" if graph.sizes else ""
+            remedy = "leave out --enumerated" if graph.sizes else "replace that operation"
+            raise UnsupportedOp(
+                f"Core ML cannot express the network{several}: {first_line(error)}; {remedy}"
+            ) from error
+        assert isinstance(model, ct.models.MLModel)
+        return model
+
+    def _type(self, fact: TensorFact, graph: Graph) -> ct.TensorType | ct.ImageType:
+        shape = fact.shape
+        if graph.sizes and fact.kind == "image":
+            shape = ct.EnumeratedShapes([(1, 3, s.height, s.width) for s in graph.sizes])
+        if fact.kind == "image" and self.images:
+            return ct.ImageType(
+                name=fact.name, shape=shape, scale=1 / 255, color_layout=ct.colorlayout.RGB
+            )
+        return ct.TensorType(name=fact.name, shape=shape, dtype=np.float32)
+
+    def _output(self, fact: TensorFact) -> ct.TensorType | ct.ImageType:
+        if fact.kind == "image" and self.images:
+            return ct.ImageType(name=fact.name, color_layout=ct.colorlayout.RGB)
+        return ct.TensorType(name=fact.name, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class CoremlModel(Model):
+    """A converted program, its weights in float.
+
+    Attributes:
+        source: graph and calibration inputs.
+        program: as the converter made it.
+        half: whether it computes in float16.
+        layers: layer of the graph → variable of the program.
+        scaled: those of ``layers`` whose channels the program holds multiplied by gains.
+        passes: rewrites of the graph before it was converted.
+    """
+
+    source: Source
+    program: ct.models.MLModel
+    half: bool
+    layers: dict[str, str]
+    scaled: tuple[str, ...]
+    passes: tuple[PassFact, ...]
+
+    def store(self, recipe: Recipe, path: Path) -> Written:
+        """Write the package; see `Model.store`."""
+        model, quantization, passes = self.program, None, self.passes
+        if recipe.precision is Precision.INT8:
+            if recipe.int8 is None:
+                raise ValueError("int8 needs a recipe")
+            model, quantization, applied = quantize_body(model, self.source, recipe.int8)
+            passes = (*passes, applied)
+        elif recipe.precision in FLOATS:
+            model = copied(model)
+        else:
+            model, quantization = compress(model, recipe.precision)
+        if recipe.network is not None:
+            describe_model(model, self.source.graph, recipe.network)
+        save(model, path)
+        return Written(
+            float_dtype="float16" if self.half else "float32",
+            quantization=quantization,
+            int8_mac_share=CoremlGraph.of(read_package(path)).int8_mac_share(),
+            layers=self.layers,
+            scaled_layers=self.scaled,
+            passes=passes,
+        )
+
+
+def _layers(
+    model: ct.models.MLModel, graph: Graph, safe: Graph
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return layer → variable, and which are scaled; coremltools names one after its node."""
+    held = {
+        name
+        for function in model.get_spec().mlProgram.functions.values()
+        for block in function.block_specializations.values()
+        for operation in block.operations
+        for name in (output.name for output in operation.outputs)
+    }
+    found: dict[str, str] = {}
+    paired, scaled = paired_layers(graph, safe)
+    for layer, name in paired.items():
+        for candidate in (f"{name}_cast_fp16", name):
+            if candidate in held:
+                found[layer] = candidate
+                break
+    return found, tuple(layer for layer in scaled if layer in found)
+
+
+TARGET = CoremlTarget()

@@ -1,0 +1,91 @@
+"""A Core ML model becomes a package on disk that says what it is, the same bytes every time."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import coremltools as ct
+from coremltools.proto import Model_pb2
+
+from styleexport.core.manifest import NetworkFact, TensorFact
+from styleexport.core.quiet import quiet
+from styleexport.exporter.graph.graph import Graph
+
+ROLES = {
+    "stylize": "paints a photograph",
+    "encode": "turns a painting into a style code",
+    "transform": "paints a photograph in the style of a code",
+}
+KINDS = {
+    "image": "RGB picture",
+    "style_code": "style code: what the network keeps of a painting",
+    "strength": "strength of the style, 0 (the photograph) to 1 (full)",
+}
+
+
+def copied(model: ct.models.MLModel) -> ct.models.MLModel:
+    """Return a model that may be changed without changing the original."""
+    with quiet():
+        weights = str(model.weights_dir) if model.weights_dir else None
+        return ct.models.MLModel(model.get_spec(), weights_dir=weights, skip_model_load=True)
+
+
+def describe_model(model: ct.models.MLModel, graph: Graph, network: NetworkFact) -> None:
+    """Give a model what Xcode shows of it: author, licence, version, roles and tensors.
+
+    Args:
+        model: changed in place.
+        graph: what it was made from.
+        network: where the graph comes from.
+    """
+    model.author = f"{network.paper}; exported by styleexport"
+    model.license = network.licence
+    model.version = network.source_sha256[:12]
+    model.short_description = f"{network.name}, {network.summary}. This role {ROLES[graph.role]}."
+    for key in list(model.user_defined_metadata):
+        del model.user_defined_metadata[key]
+    model.user_defined_metadata["styleexport.network"] = network.name
+    model.user_defined_metadata["styleexport.role"] = graph.role
+    model.user_defined_metadata["styleexport.roles"] = ", ".join(network.roles)
+    model.user_defined_metadata["styleexport.weights"] = ", ".join(network.source)
+    for facts, descriptions in (
+        (graph.inputs, model.input_description),
+        (graph.outputs, model.output_description),
+    ):
+        for fact in facts:
+            descriptions[fact.name] = _in_words(fact)
+
+
+def _in_words(fact: TensorFact) -> str:
+    role = {"content": "the photograph", "style": "the painting", "image": "the result"}
+    return f"{role[fact.name]}, {KINDS['image']}" if fact.kind == "image" else KINDS[fact.kind]
+
+
+def save(model: ct.models.MLModel, path: Path) -> None:
+    """Write a model as a package without dates, random names or an order of chance."""
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        first = Path(folder) / path.name
+        model.save(str(first))
+        manifest = json.loads((first / "Manifest.json").read_text(encoding="utf-8"))
+        names = {item["path"]: key for key, item in manifest["itemInfoEntries"].items()}
+        text = json.dumps(manifest)
+        for index, name in enumerate(names[key] for key in sorted(names)):
+            text = text.replace(name, f"00000000-0000-0000-0000-{index:012d}")
+        spec = first / "Data" / "com.apple.CoreML" / "model.mlmodel"
+        proto: Any = Model_pb2.Model()
+        proto.ParseFromString(spec.read_bytes())
+        about = proto.description.metadata.userDefined
+        for key in [key for key, value in about.items() if not value]:  # asking for one adds it
+            del about[key]
+        spec.write_bytes(proto.SerializeToString(deterministic=True))
+        ordered = json.dumps(json.loads(text), indent=2, sort_keys=True)
+        (first / "Manifest.json").write_text(ordered + "\n", encoding="utf-8")
+        path.mkdir(parents=True)
+        # The converter's map of debug handles beside them is no part of a package.
+        parts = sorted(p for p in (first / "Data").rglob("*") if p.is_file())
+        for part in (first / "Manifest.json", *parts):
+            (path / part.relative_to(first)).parent.mkdir(parents=True, exist_ok=True)
+            (path / part.relative_to(first)).write_bytes(part.read_bytes())

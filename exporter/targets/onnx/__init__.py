@@ -1,0 +1,154 @@
+"""ONNX files: fp32, fp16, int8 (static QDQ) and int8-weights, one self-contained file a graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import onnx
+import torch
+
+from styleexport.core.errors import UnsupportedOp, first_line
+from styleexport.core.quiet import quiet
+from styleexport.core.types import Precision, Sizing
+from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks
+from styleexport.exporter.quantize.plan import quantization_fact
+from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
+from styleexport.exporter.targets.onnx.fp16 import half_precision
+from styleexport.exporter.targets.onnx.int8 import quantize_blocks
+from styleexport.exporter.targets.onnx.int8_weights import quantize_weights
+from styleexport.runtime_bench.execution.onnx_profile import integer_mac_share
+
+OPSET = 18
+
+
+def model_from_graph(graph: Graph) -> onnx.ModelProto:
+    """Return the graph as a float32 ONNX model, without paths or traces of this machine.
+
+    Raises:
+        UnsupportedOp: the exporter has no translation for an operation.
+    """
+    names = [fact.name for fact in graph.inputs]
+    try:
+        with quiet():
+            program = torch.onnx.export(
+                graph.program,
+                dynamo=True,
+                external_data=False,
+                input_names=names,
+                output_names=[fact.name for fact in graph.outputs],
+                opset_version=OPSET,
+            )
+    except Exception as error:
+        raise UnsupportedOp(
+            f"ONNX cannot express the network: {first_line(error)}; replace that operation"
+        ) from error
+    assert program is not None
+    model = program.model_proto
+    if graph.dynamic:
+        _name_open_axes(model, graph)
+    return _without_traces(model)
+
+
+def _name_open_axes(model: onnx.ModelProto, graph: Graph) -> None:
+    for values, facts in ((model.graph.input, graph.inputs), (model.graph.output, graph.outputs)):
+        for value, fact in zip(values, facts, strict=True):
+            for dim, axis in zip(value.type.tensor_type.shape.dim, fact.shape, strict=True):
+                if isinstance(axis, str):
+                    dim.dim_param = axis
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Drop stack traces and scopes: they hold paths, and differ from machine to machine."""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+        value.doc_string = ""
+    for item in model.graph.initializer:
+        del item.metadata_props[:]
+        item.doc_string = ""
+    del model.metadata_props[:]
+    del model.graph.metadata_props[:]
+    model.doc_string = model.graph.doc_string = ""
+    model.graph.name = "styleexport"
+    model.producer_name, model.producer_version = "styleexport", ""
+    return model
+
+
+def layers_of(model: onnx.ModelProto, graph: Graph) -> dict[str, str]:
+    """Return layer → tensor for the graph's operations whose output the model still holds.
+
+    The quantizer drops a ReLU whose clamp the quantization does, and gives its name to the output
+    of the convolution: what comes out of the dequantization is the layer.
+    """
+    tensors = {name for node in model.graph.node for name in node.output}
+    found: dict[str, str] = {}
+    for name in graph.layer_names():
+        candidates = (f"{name}_DequantizeLinear_Output", name)
+        if held := [candidate for candidate in candidates if candidate in tensors]:
+            found[name] = held[0]
+    return found
+
+
+def tensor_names(graph: Graph, module: torch.fx.GraphModule) -> dict[str, str]:
+    """Return node → tensor of the graph's inputs and outputs, which bear names of their own."""
+    nodes = module.graph
+    placeholders = [node.name for node in nodes.nodes if node.op == "placeholder"]
+    results = [node.name for node in nodes.output_node().all_input_nodes]
+    inner = (*placeholders, *results)
+    return dict(zip(inner, (fact.name for fact in (*graph.inputs, *graph.outputs)), strict=True))
+
+
+@dataclass(frozen=True)
+class OnnxModel(Model):
+    """A graph as a float32 ONNX model.
+
+    Attributes:
+        source: graph and calibration inputs.
+        proto: float32 model.
+    """
+
+    source: Source
+    proto: onnx.ModelProto
+
+    def store(self, recipe: Recipe, path: Path) -> Written:
+        """Write the file; see `Model.store`."""
+        graph, model, written = self.source.graph, onnx.ModelProto(), Written()
+        model.CopyFrom(self.proto)
+        if recipe.precision is Precision.INT8:
+            assert recipe.int8 is not None
+            module = graph.reading
+            blocks = quantized_blocks(find_blocks(module), recipe.int8.float_layers)
+            quantize_blocks(model, blocks, recipe.int8, tensor_names(graph, module))
+            share = integer_mac_share(model, self.source.inputs[0])
+            fact = quantization_fact(module, recipe.int8, "qdq-static", "uint8")
+            written = Written(quantization=fact, int8_mac_share=round(share, 4))
+        elif recipe.precision is Precision.INT8_WEIGHTS:
+            written = Written(quantization=quantize_weights(model))
+        elif recipe.precision is Precision.FP16:
+            half_precision(model)
+            written = Written(float_dtype="float16")
+        onnx.checker.check_model(model, full_check=True)
+        path.write_bytes(model.SerializeToString(deterministic=True))
+        return replace(written, layers=layers_of(model, graph))
+
+
+class OnnxTarget(Target):
+    """ONNX, opset 18."""
+
+    name = "onnx"
+    suffix = ".onnx"
+    precisions = (Precision.FP32, Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS)
+    default_precision = Precision.FP32
+    sizings = (Sizing.FIXED, Sizing.ANY)
+    tools = ("onnx", "onnxruntime", "onnxscript")
+
+    def lower(self, source: Source, recipe: Recipe) -> OnnxModel:
+        """Return the float32 model of a graph, from which every precision starts."""
+        return OnnxModel(source, model_from_graph(source.graph))
+
+
+TARGET = OnnxTarget()

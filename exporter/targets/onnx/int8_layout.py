@@ -1,0 +1,256 @@
+"""An int8 ONNX file laid out for ONNX Runtime's kernels on the CPU: the same numbers, sooner.
+
+*Upsampling.* The runtime's Resize of uint8 goes element by element, on one thread. With the
+channels last, repeating columns and then rows copies whole pixels:
+
+    Resize(x) = Tᵀ(Gather(Gather(T(x), 0 0 1 1 2 2 …), 0 0 1 1 2 2 …)),   T: NCHW → NHWC
+
+*Narrow convolutions.* The kernel of the integer product is 16 columns wide, and three channels
+leave most of it idle. A convolution of M channels gives k neighbouring columns of the picture at
+once, as k·M channels at stride k:
+
+    W'[j·M + m, c, y, x + j] = W[m, c, y, x] for j < k, and 0 elsewhere
+
+Channels last, [H, W/k, k·M] is [H, W, M] in memory, so that a Reshape undoes it. The zeros add
+nothing to the int32 sums.
+
+The runtime computes integer convolutions channels last, and its own transpositions cancel those
+that stand here (onnxruntime 1.31; docs/decisions/0009).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper, shape_inference
+
+from styleexport.runtime_bench.formats._onnx_macs import COLUMNS
+
+CHANNELS_LAST, CHANNELS_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
+NARROW = 4
+# What measured best, most columns first: of convolutions to a picture, and of those from one.
+COLUMNS_OUT, COLUMNS_IN = (4, 2), (2,)
+FOLLOWED = ("Pad", "MaxPool", "Resize", "DequantizeLinear")
+EXACT_RESIZE = {
+    "mode": "nearest",
+    "coordinate_transformation_mode": "asymmetric",
+    "nearest_mode": "floor",
+}
+
+
+def faster_layout(model: onnx.ModelProto) -> None:
+    """Lay an int8 model out for speed, in place; its results stay the same to the last bit.
+
+    Convolutions keep the names of their nodes, and dequantized tensors theirs. What has no fixed
+    size, or would not be exact, stays as it is.
+    """
+    layout = _Layout(model)
+    for node in list(model.graph.node):
+        layout.write(node)
+    del model.graph.node[:]
+    model.graph.node.extend(layout.read_nodes())
+    read = {name for node in model.graph.node for name in node.input}
+    kept = [item for item in model.graph.initializer if item.name in read]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+
+
+class _Layout:
+    """Writes the nodes of one model again, in their order."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.graph = model.graph
+        inferred = shape_inference.infer_shapes(model).graph
+        values = (*inferred.value_info, *inferred.input, *inferred.output)
+        self.types = {value.name: value.type.tensor_type for value in values}
+        self.constants = {item.name: item for item in self.graph.initializer}
+        self.makers = {name: node for node in self.graph.node for name in node.output}
+        self.readers: dict[str, list[onnx.NodeProto]] = {}
+        for node in self.graph.node:
+            for name in node.input:
+                self.readers.setdefault(name, []).append(node)
+        self.results = {value.name for value in self.graph.output}
+        self.written: set[str] = set()
+        self.nodes: list[onnx.NodeProto] = []
+
+    def write(self, node: onnx.NodeProto) -> None:
+        """Write one node, in another layout where that is faster."""
+        if node.output[0] in self.written:
+            return
+        if repeats := self._repeats(node):
+            self._repeat(node, repeats)
+        elif columns := self._columns(node):
+            self._widen(node, columns)
+        else:
+            self.nodes.append(node)
+
+    def read_nodes(self) -> list[onnx.NodeProto]:
+        """Return the written nodes without dequantizations that nothing reads any more."""
+        read = self.results | {name for node in self.nodes for name in node.input}
+        return [x for x in self.nodes if x.op_type != "DequantizeLinear" or x.output[0] in read]
+
+    def _repeats(self, node: onnx.NodeProto) -> tuple[int, int] | None:
+        """Return how often a node repeats rows and columns of uint8 maps for convolutions."""
+        if node.op_type != "Resize" or not self._only_for_convolutions(node.output[0]):
+            return None
+        small, large = self._shape(node.input[0]), self._shape(node.output[0])
+        settings = {item.name: item.s.decode() for item in node.attribute}
+        exact = EXACT_RESIZE.items() <= settings.items()
+        if not (small and large and exact and self._is_uint8(node.input[0])):
+            return None
+        repeats = [b // a for a, b in zip(small, large, strict=True)]
+        asked = [self._constant(name) for name in node.input[2:] if name]
+        if len(asked) != 1 or asked[0] is None:
+            return None
+        whole = [a * n for a, n in zip(small, repeats, strict=True)] == large
+        by_scale = list(asked[0]) in (repeats, large)  # scales, or sizes
+        return (repeats[2], repeats[3]) if whole and by_scale and repeats[:2] == [1, 1] else None
+
+    def _repeat(self, node: onnx.NodeProto, repeats: tuple[int, int]) -> None:
+        """Upsample pixel by pixel, columns before rows: rows are then copied whole."""
+        result = node.output[0]
+        _, _, *sides = self._shape(node.input[0])
+        name = self._transposed(node.input[0], CHANNELS_LAST, f"{result}_channels_last")
+        for axis, word in ((2, "columns"), (1, "rows")):
+            side, times = sides[axis - 1], repeats[axis - 1]
+            order = self._stored(f"repeat_{side}_by_{times}", np.arange(side).repeat(times))
+            name = self._add("Gather", [name, order], f"{result}_{word}", axis=axis)
+        self._transposed(name, CHANNELS_FIRST, result)
+
+    def _columns(self, node: onnx.NodeProto) -> int | None:
+        """Return how many columns a narrow integer convolution had better give at once."""
+        if node.op_type != "Conv" or not self._is_plain(node) or not self._is_integer(node):
+            return None
+        shape, weight = self._shape(node.output[0]), self._integers(node.input[1])
+        if not shape or weight is None or weight[0].ndim != 4 or weight[0].shape[3] == 1:
+            return None  # of 1x1, wide ones measure no faster
+        channels_out, channels_in = weight[0].shape[:2]
+        choices: Sequence[int] = COLUMNS_IN if channels_in <= NARROW else ()
+        choices = COLUMNS_OUT if channels_out <= NARROW else choices
+        return next((number for number in choices if shape[3] % number == 0), None)
+
+    def _is_plain(self, node: onnx.NodeProto) -> bool:
+        """Whether a convolution reads every pixel of its input for every pixel of its output."""
+        lists = {item.name: list(item.ints) for item in node.attribute}
+        words = {item.name: item.s for item in node.attribute}
+        groups = [item.i for item in node.attribute if item.name == "group"]
+        steps = [lists.get(name, [1, 1]) for name in ("strides", "dilations")]
+        unpadded = words.get("auto_pad", b"NOTSET") == b"NOTSET"
+        return steps == [[1, 1], [1, 1]] and groups in ([], [1]) and unpadded
+
+    def _is_integer(self, node: onnx.NodeProto) -> bool:
+        """Whether a convolution stands between a dequantization and one quantization."""
+        data, result = self.makers.get(node.input[0]), node.output[0]
+        readers = [reader.op_type for reader in self.readers.get(result, ())]
+        dequantized = data is not None and data.op_type == "DequantizeLinear"
+        stored = all(self._integers(name) is not None for name in node.input[1:])
+        if readers != ["QuantizeLinear"] or result in self.results:
+            return False
+        quantize = self.readers[result][0]
+        scale = self._constant(quantize.input[1])
+        one_scale = scale is not None and scale.ndim == 0
+        return dequantized and stored and one_scale and quantize.output[0] not in self.results
+
+    def _widen(self, node: onnx.NodeProto, columns: int) -> None:
+        quantize = self.readers[node.output[0]][0]
+        shape, result = self._shape(node.output[0]), quantize.output[0]
+        wide = f"{result}_wide"
+        for position, name in enumerate(node.input[1:], 1):
+            node.input[position] = self._widened(name, columns, f"{wide}_{position}")
+        kept = [x for x in node.attribute if x.name not in ("strides", "kernel_shape")]
+        del node.attribute[:]
+        node.attribute.extend([*kept, helper.make_attribute("strides", [1, columns])])
+        node.metadata_props.add(key=COLUMNS, value=str(columns))
+        node.output[0] = quantize.input[0] = f"{wide}_float"
+        quantize.output[0] = quantize.name = wide
+        self.nodes.extend([node, quantize])
+        number, channels, height, width = shape
+        narrow = self._stored(f"{result}_shape", np.array([number, height, width, channels]))
+        name = self._transposed(wide, CHANNELS_LAST, f"{wide}_channels_last")
+        name = self._add("Reshape", [name, narrow], f"{result}_channels_last")
+        self._transposed(name, CHANNELS_FIRST, result)
+        self.written |= {wide}
+
+    def _widened(self, name: str, columns: int, result: str) -> str:
+        """Store a weight or bias once a column; return its dequantized name."""
+        parts = self._integers(name)
+        assert parts is not None
+        value, scales, zeros = parts
+        if value.ndim == 4:
+            room = [(0, 0)] * 3
+            value = np.concatenate(
+                [np.pad(value, [*room, (j, columns - 1 - j)]) for j in range(columns)]
+            )
+        else:
+            value = np.tile(value, columns)
+        stored = (value, np.tile(scales, columns), np.tile(zeros, columns))
+        names = (f"{result}_integers", f"{result}_scale", f"{result}_zero")
+        inputs = [self._stored(part, array) for part, array in zip(names, stored, strict=True)]
+        return self._add("DequantizeLinear", inputs, result, axis=0)
+
+    def _integers(self, name: str) -> tuple[NDArray[np.generic], ...] | None:
+        """Return integers, scales and zero points of a constant with one scale a channel."""
+        maker = self.makers.get(name)
+        if maker is None or maker.op_type != "DequantizeLinear" or len(maker.input) != 3:
+            return None
+        parts = [self._constant(part) for part in maker.input]
+        value, scales, zeros = parts
+        if value is None or scales is None or zeros is None or value.ndim == 0:
+            return None
+        by_channel = scales.shape == zeros.shape == value.shape[:1]
+        first = any(item.name == "axis" and item.i == 0 for item in maker.attribute)
+        return (value, scales, zeros) if by_channel and first else None
+
+    def _only_for_convolutions(self, name: str) -> bool:
+        """Whether nothing but convolutions reads a tensor, through what only moves values.
+
+        For anything else the runtime would transpose the map back.
+        """
+        readers = self.readers.get(name, [])
+        return (
+            bool(readers)
+            and name not in self.results
+            and all(
+                x.op_type == "Conv"
+                or (x.op_type in FOLLOWED and self._only_for_convolutions(x.output[0]))
+                for x in readers
+            )
+        )
+
+    def _shape(self, name: str) -> list[int]:
+        """Return the shape of a map; [] where a size is open or unknown, or it is no map."""
+        found = self.types.get(name)
+        sizes = [axis.dim_value for axis in found.shape.dim] if found is not None else []
+        return sizes if len(sizes) == 4 and all(sizes) else []
+
+    def _is_uint8(self, name: str) -> bool:
+        found = self.types.get(name)
+        return found is not None and found.elem_type == onnx.TensorProto.UINT8
+
+    def _constant(self, name: str) -> NDArray[np.generic] | None:
+        return numpy_helper.to_array(self.constants[name]) if name in self.constants else None
+
+    def _stored(self, name: str, value: NDArray[np.generic]) -> str:
+        if name not in self.constants:
+            self.constants[name] = numpy_helper.from_array(value, name)
+            self.graph.initializer.append(self.constants[name])
+        return name
+
+    def _transposed(self, name: str, order: Sequence[int], result: str) -> str:
+        return self._add("Transpose", [name], result, perm=order)
+
+    def _add(
+        self,
+        operation: Literal["DequantizeLinear", "Gather", "Reshape", "Transpose"],
+        inputs: Sequence[str],
+        output: str,
+        **attributes: int | Sequence[int],
+    ) -> str:
+        node = helper.make_node(operation, list(inputs), [output], name=output)
+        node.attribute.extend(helper.make_attribute(k, v) for k, v in attributes.items())
+        self.nodes.append(node)
+        return output

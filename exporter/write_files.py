@@ -1,0 +1,204 @@
+"""Files of one graph: lowered once a target, stored in each precision, checked and judged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from styleexport.core.file_names import FileName
+from styleexport.core.manifest import (
+    FileFact,
+    PassFact,
+    QualityFact,
+    SizeFact,
+    sha256_of_file,
+    size_of_file,
+)
+from styleexport.core.types import Precision
+from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.layer_map import compose_layer_maps, paired_layers
+from styleexport.exporter.graph_job import GraphJob
+from styleexport.exporter.int8_export import ChosenPlan, budget_of, plan_for
+from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
+from styleexport.exporter.targets.onnx import TARGET as ONNX
+from styleexport.runtime_bench.execution import describe_execution
+from styleexport.runtime_bench.formats._format import format_of
+from styleexport.runtime_bench.parity import check_file
+from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A file of the artifact, checked.
+
+    Attributes:
+        fact: facts of the file.
+        seconds: wall time that writing and checking it took.
+    """
+
+    fact: FileFact
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What one target writes in one precision.
+
+    Attributes:
+        source: graph to lower.
+        recipe: how to store it.
+        exact: the graph in float, equalized as ``source`` is; its layers can be told.
+        chosen: plan of int8 files; None for float files.
+        passes: rewrites of the plan.
+        model: lowered model, where there is one already.
+    """
+
+    source: Source
+    recipe: Recipe
+    exact: Graph
+    chosen: ChosenPlan | None = None
+    passes: tuple[PassFact, ...] = ()
+    model: Model | None = None
+
+
+def write_files(job: GraphJob, plans: Mapping[Precision, ChosenPlan]) -> Iterator[WrittenFile]:
+    """Write the files of one graph to every target, and yield each when it is checked.
+
+    Args:
+        job: graph and what its files share.
+        plans: plan of each precision that is computed in int8.
+    """
+    for target, precisions in job.run.targets:
+        models: dict[Hashable, Model] = {}
+        for precision in precisions:
+            started = time.perf_counter()
+            name = replace(job.name, precision=precision, suffix=target.suffix)
+            job.run.progress(f"{name}: write")
+            planned = _planned(job, target, precision, plans.get(precision))
+            key = (planned.source.graph, target.lowering(planned.recipe))
+            if key not in models:
+                models[key] = planned.model or target.lower(planned.source, planned.recipe)
+            written = models[key].store(planned.recipe, job.run.folder / str(name))
+            written = _in_layers_of_the_network(job, planned, written)
+            fact = _checked(job, _fact(job, target, name, planned, written))
+            if planned.chosen is not None:
+                fact = _judged(job, fact, name, planned.chosen)
+            yield WrittenFile(fact, time.perf_counter() - started)
+
+
+def _planned(
+    job: GraphJob, target: Target, precision: Precision, chosen: ChosenPlan | None
+) -> Planned:
+    """Return what a target writes in one precision."""
+    if chosen is None:
+        return Planned(job.source, Recipe(precision, job.run.network), job.graph)
+    plan = plan_for(target, job, chosen)
+    applied, model = None, None
+    if chosen.measured is not None and plan is chosen.plan and not target.expands_norms:
+        applied = chosen.measured.applied
+        model = chosen.measured.model if target.name == ONNX.name else None
+    applied = applied or plan.applied(expand_norms=target.expands_norms)
+    source = job.source if applied.graph is job.graph else job.source_of(applied.graph)
+    recipe = Recipe(Precision.INT8, job.run.network, applied.recipe)
+    return Planned(source, recipe, applied.exact, chosen, plan.facts, model)
+
+
+def _in_layers_of_the_network(job: GraphJob, planned: Planned, written: Written) -> Written:
+    """Return the facts of a file with its layers called as in the graph before the plan."""
+    if planned.chosen is None:
+        return written
+    # Rounded weights move every layer a little: the exact graph tells which is which.
+    paired, scaled = paired_layers(job.graph, planned.exact)
+    layers = compose_layer_maps(paired, written.layers)
+    return replace(
+        written,
+        layers=layers,
+        scaled_layers=tuple(
+            name
+            for name, inner in paired.items()
+            if name in layers and (name in scaled or inner in written.scaled_layers)
+        ),
+        passes=(*planned.passes, *written.passes),
+    )
+
+
+def _fact(
+    job: GraphJob, target: Target, name: FileName, planned: Planned, written: Written
+) -> FileFact:
+    """Return the facts of a file, before it is checked."""
+    graph, file = job.graph, job.run.folder / str(name)
+    inputs, outputs = target.tensors(graph)
+    description = format_of(file).describe(file)
+    assert name.precision is not None
+    return FileFact(
+        path=str(name),
+        role=graph.role,
+        target=target.name,
+        precision=name.precision,
+        float_dtype=written.float_dtype,
+        version=description.version,
+        size=None if graph.dynamic else SizeFact.of(graph.size),
+        sizes=tuple(map(SizeFact.of, graph.sizes)),
+        inputs=inputs,
+        outputs=outputs,
+        parameters=graph.parameters,
+        macs=graph.macs,
+        int8_mac_share=written.int8_mac_share,
+        quantization=written.quantization,
+        recipe=planned.chosen.recipe.path if planned.chosen else None,
+        execution=describe_execution(file) if planned.chosen else None,
+        passes=(*job.passes, *written.passes),
+        ops=description.ops,
+        layers=written.layers,
+        scaled_layers=written.scaled_layers,
+        peak_activation_bytes=description.peak_activation_bytes,
+        risks=description.risks,
+        parity=(),
+        size_bytes=size_of_file(file),
+        sha256=sha256_of_file(file),
+    )
+
+
+def _checked(job: GraphJob, fact: FileFact) -> FileFact:
+    """Return the facts of a file with its parity on the probes."""
+    job.run.progress(f"{fact.path}: parity")
+    parity = check_file(job.run.folder, fact, job.probes)
+    return msgspec.structs.replace(fact, parity=parity)
+
+
+def _judged(job: GraphJob, fact: FileFact, name: FileName, chosen: ChosenPlan) -> FileFact:
+    """Return the facts of an int8 file with its quality; a degraded one says so in its name."""
+    job.run.progress(f"{fact.path}: quality")
+    quality = _quality(job, fact, chosen)
+    if quality.failures:
+        name = replace(name, degraded=True)
+        (job.run.folder / fact.path).rename(job.run.folder / str(name))
+    return msgspec.structs.replace(fact, quality=quality, path=str(name))
+
+
+def _quality(job: GraphJob, fact: FileFact, chosen: ChosenPlan) -> QualityFact:
+    """Return what a file loses, measured with the first runner of its format here."""
+    file, budget = job.run.folder / fact.path, budget_of(job, fact.precision)
+    runner, measured = runner_for(file), chosen.measured
+    if measured is not None and measured.sha256 == fact.sha256:
+        report = measured.report
+    else:
+        with runner.open(file, RunOptions()) as session:
+            report = job.judge(session)
+    return QualityFact(
+        runner=runner.name,
+        loss_network=report.loss_network,
+        pictures=len(report.pictures),
+        psnr_db=report.measured("psnr") or 0.0,
+        all_psnr_db=report.psnr_db,
+        worst_psnr_db=report.worst_psnr_db,
+        ssim=report.ssim,
+        style_change=report.style_change,
+        gram_change=report.gram_change,
+        flicker_change=report.flicker_change,
+        budget=str(budget),
+        failures=budget.failures(report),
+    )

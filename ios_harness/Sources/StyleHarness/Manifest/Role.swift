@@ -1,6 +1,0 @@
-/// What one exported file computes.
-public enum Role: String, Codable, CaseIterable, Hashable, Sendable {
-    case encode
-    case stylize
-    case transform
-}

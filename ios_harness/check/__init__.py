@@ -1,1 +1,0 @@
-"""What can be checked of the iOS harness on this machine: `python -m ios_harness.check`."""

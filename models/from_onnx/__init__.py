@@ -1,0 +1,239 @@
+"""Style networks read from ONNX files.
+
+A file that takes one picture is a fixed-style network. One that takes two is cut where its style
+branch ends: the values that cross the cut are the style code. One that takes a picture and a style
+code comes with a second file that encodes styles. Every file is compared with ONNX Runtime when it
+is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from onnx import ModelProto
+from torch import Tensor, nn
+
+from styleexport.core.errors import (
+    BadCheckpoint,
+    StyleExportError,
+    UnsupportedOp,
+    UsageError,
+    first_line,
+)
+from styleexport.models.checkpoint import sha256_of
+from styleexport.models.from_onnx.file import read_model
+from styleexport.models.from_onnx.graph import OnnxGraph, leading_to
+from styleexport.models.from_onnx.inputs import (
+    Input,
+    Inputs,
+    Picture,
+    channels_first,
+    inputs_of,
+    output_of,
+)
+from styleexport.models.from_onnx.modules import FixedStyle, TwoFiles, TwoPictures
+from styleexport.models.network import LoadedNetwork, StyleNetwork
+from styleexport.models.network_spec import PIXEL_RANGES, NetworkSpec
+
+# Float32 rounds differently in two runtimes; another network differs by far more.
+MAX_DIFFERENCE = 1e-3
+TRIAL_SIZE = (96, 128)
+
+
+def read_onnx_network(spec: NetworkSpec, encoders: Sequence[Path] = ()) -> LoadedNetwork:
+    """Return the network of an ONNX file, checked against ONNX Runtime.
+
+    Args:
+        spec: path of the file, and its settings.
+        encoders: file that encodes styles, for a file that takes a style code; () for others.
+
+    Raises:
+        BadCheckpoint: the file is missing or damaged, or computes other values than in ONNX
+            Runtime.
+        UsageError: the file is quantized, or its inputs are not those of a style network.
+        UnsupportedOp: an operation is not supported.
+    """
+    try:
+        return _read(spec, encoders)
+    except StyleExportError:
+        raise
+    except Exception as error:  # a valid file may still have shapes that do not fit each other
+        raise BadCheckpoint(
+            f"network {spec.path} does not run: {first_line(error)}; run it in ONNX Runtime to "
+            "see whether the file is whole"
+        ) from error
+
+
+def _read(spec: NetworkSpec, encoders: Sequence[Path]) -> LoadedNetwork:
+    file = read_model(spec.path)
+    model, files = file.model, list(file.files)
+    inputs = inputs_of(model, spec.path, spec.content, spec.style)
+    sides = inputs.sides or TRIAL_SIZE
+    graph = OnnxGraph(model, [item.name for item in inputs.all], [output_of(model)])
+    difference = _difference(model, graph, inputs.all, spec.path)
+    model = channels_first(model)
+    inputs = inputs_of(model, spec.path, spec.content, spec.style)
+    graph = OnnxGraph(model, [item.name for item in inputs.all], [output_of(model)])
+    module: nn.Module
+    if inputs.code is not None:
+        encoder, more = _read_encoder(encoders, inputs.code, spec)
+        files += more
+        module = TwoFiles(graph, inputs, encoder)
+    elif encoders:
+        raise UsageError(
+            f"network {spec.path} takes no style code, so {encoders[0]} has no use: leave out "
+            "--checkpoint"
+        )
+    elif inputs.style is not None:
+        module = _two_pictures(graph, inputs, sides)
+    else:
+        module = FixedStyle(graph, inputs)
+    module.eval().requires_grad_(False)
+    pixel_range = spec.pixel_range or _infer_range(module, sides)
+    return LoadedNetwork(
+        _describe(spec.path, module, pixel_range, difference, inputs.sides),
+        module,
+        tuple(path.name for path in files),
+        sha256_of(files),
+    )
+
+
+def _two_pictures(graph: OnnxGraph, inputs: Inputs, sides: tuple[int, int]) -> TwoPictures:
+    """Return the network with the style input as named, or the one that gives the shorter code.
+
+    Raises:
+        UsageError: no input can be the style.
+    """
+    modules: list[TwoPictures] = []
+    errors: list[UsageError] = []
+    for order in (inputs,) if inputs.named else (inputs, inputs.swapped()):
+        try:
+            modules.append(TwoPictures(graph, order, sides))
+        except UsageError as error:
+            errors.append(error)
+    if not modules:
+        raise errors[0]
+    return min(modules, key=lambda module: module.code_length)
+
+
+def _describe(
+    path: Path,
+    module: nn.Module,
+    pixel_range: str,
+    difference: float,
+    fixed: tuple[int, int] | None,
+) -> StyleNetwork:
+    power = int(np.ceil(np.log10(max(difference, 1e-7))))
+    return StyleNetwork(
+        name=re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "network",
+        summary=f"a network of yours, read from ONNX: pixels {pixel_range}, within 1e{power:+03d} "
+        "of its peak of what ONNX Runtime computes",
+        paper=path.name,
+        licence="that of your weights",
+        build=lambda: module,
+        read=lambda _: module,
+        checkpoints="an ONNX file",
+        pixel_range=PIXEL_RANGES[pixel_range],
+        min_side=min(32, *fixed) if fixed else 32,
+    )
+
+
+def _read_encoder(
+    encoders: Sequence[Path], code: Input, spec: NetworkSpec
+) -> tuple[Picture, tuple[Path, ...]]:
+    if len(encoders) != 1:
+        raise UsageError(
+            f"network {spec.path} takes a style code ({code.name!r}, {list(code.shape)}), which "
+            f"another file makes of a picture; got {len(encoders)} of those: type --checkpoint "
+            "ENCODE.onnx"
+        )
+    path = encoders[0]
+    file = read_model(path)
+    model = file.model
+    inputs = inputs_of(model, path, None, None)
+    if len(inputs.all) != 1:
+        raise UsageError(
+            f"encoder {path} takes {len(inputs.all)} inputs, expected one picture: type "
+            "--checkpoint ENCODE.onnx"
+        )
+    graph = OnnxGraph(model, [inputs.content.name], [output_of(model)])
+    _difference(model, graph, inputs.all, path)
+    picture = Picture(graph, inputs.content)
+    with torch.no_grad():
+        length = picture(torch.rand(1, 3, *(inputs.sides or TRIAL_SIZE))).flatten(1).shape[1]
+    if length != code.shape[1]:
+        raise UsageError(
+            f"encoder {path} makes style codes of length {length}, and {spec.path} takes "
+            f"{code.shape[1]}: they are of different networks"
+        )
+    return picture, file.files
+
+
+def _difference(model: ModelProto, graph: OnnxGraph, inputs: Sequence[Input], path: Path) -> float:
+    """Return the largest difference to ONNX Runtime on random inputs, relative to the peak value.
+
+    Raises:
+        BadCheckpoint: ONNX Runtime does not run the file, or computes other values.
+    """
+    generator = np.random.default_rng(0)
+    feeds = {item.name: generator.random(item.shape_at(TRIAL_SIZE), np.float32) for item in inputs}
+    with torch.no_grad():
+        ours = graph(*map(torch.from_numpy, feeds.values()))[0].numpy()
+    settings = ort.SessionOptions()
+    settings.log_severity_level = 4
+    settings.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = ort.InferenceSession(
+            leading_to(model, graph.outputs).SerializeToString(), settings, ["CPUExecutionProvider"]
+        )
+        theirs = np.asarray(session.run(list(graph.outputs), feeds)[0])
+    except Exception as error:
+        raise BadCheckpoint(
+            f"network {path} does not run in ONNX Runtime: {first_line(error)}; export it again"
+        ) from error
+    if ours.shape != theirs.shape or not np.isfinite(theirs).all():
+        raise BadCheckpoint(
+            f"network {path} gives {list(ours.shape)} here and {list(theirs.shape)} in ONNX "
+            "Runtime, or values that are not finite: export it again"
+        )
+    difference = float(np.abs(ours - theirs).max() / max(float(np.abs(theirs).max()), 1e-12))
+    if not difference <= MAX_DIFFERENCE:
+        raise BadCheckpoint(
+            f"network {path} gives other values here than in ONNX Runtime: {difference:.1e} of the "
+            f"peak, at most {MAX_DIFFERENCE:g} allowed; export the network from PyTorch instead"
+        )
+    return difference
+
+
+def _infer_range(module: nn.Module, sides: tuple[int, int]) -> str:
+    """Return the pixel range of a network, inferred from its output for a picture in 0..1.
+
+    Values of 0..255 are two orders of magnitude above those of 0..1, and a painting in 0..1 has no
+    tenth of its values below -0.25.
+    """
+    with torch.no_grad():
+        picture = _smooth_colours(*sides)
+        if isinstance(module, FixedStyle):
+            painting = module(picture)
+        elif isinstance(module, TwoFiles | TwoPictures):
+            code = module.encode(picture.flip(1))
+            painting = module.transfer(picture, code, torch.ones(1))
+        else:
+            raise UnsupportedOp("a network has no picture to tell its range by")
+    values = painting.flatten()
+    if float(values.abs().quantile(0.99)) > 4:
+        return "0..255"
+    return "-1..1" if float(values.quantile(0.1)) < -0.25 else "0..1"
+
+
+def _smooth_colours(height: int, width: int) -> Tensor:
+    """Return a picture whose colours change slowly, [1, 3, H, W] in 0..1."""
+    rows = torch.linspace(0, 6.0, height)[:, None]
+    columns = torch.linspace(0, 9.0, width)[None, :]
+    waves = [torch.sin(rows * a + columns * b + a) for a, b in ((1, 1), (2, -1), (-1, 2))]
+    return torch.stack(waves)[None] * 0.5 + 0.5

@@ -1,0 +1,1 @@
+"""Training losses, and the networks in whose features they are measured."""

@@ -1,0 +1,240 @@
+"""Opening networks: from a `NetworkSpec` and checkpoint files to a network with weights."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from styleexport.core import plugins
+from styleexport.core.errors import BadCheckpoint, UsageError, first_line
+from styleexport.core.program import load_program
+from styleexport.models.architecture import build_compressed, read_architecture
+from styleexport.models.checkpoint import load_into, read_tensors, sha256_of
+from styleexport.models.network import LoadedNetwork, StyleNetwork
+from styleexport.models.network_spec import NetworkSource, NetworkSpec
+
+PACKAGE = "styleexport.models.networks"
+DEFAULT = "adain-lite"
+
+
+def find(name: str) -> StyleNetwork:
+    """Return the description of a network by its name in `styleexport networks`.
+
+    Raises:
+        UsageError: no such name; the nearest one is suggested.
+    """
+    network = plugins.load(PACKAGE, name, "NETWORK")
+    assert isinstance(network, StyleNetwork)
+    return network
+
+
+def describe(spec: str | NetworkSpec, purpose: str = "") -> StyleNetwork:
+    """Return the description of a network that is a module: by name or by factory.
+
+    Args:
+        spec: network specification.
+        purpose: what the network is for, as messages call it: ``student``.
+
+    Raises:
+        UsageError: a graph, no such name, or no such factory.
+    """
+    spec = NetworkSpec.parse(spec) if isinstance(spec, str) else spec
+    spec.require_module("which has no weights file to write", purpose)
+    return _describe_factory(spec.name) if spec.source is NetworkSource.FACTORY else find(spec.name)
+
+
+def open_network(
+    spec: str | NetworkSpec = DEFAULT, checkpoints: Sequence[Path] = (), *, trusted: bool = False
+) -> LoadedNetwork:
+    """Return a network with its weights, ready to capture.
+
+    Args:
+        spec: a name of `styleexport networks`, ``package.module:factory``, or a ``.pt2`` or
+            ``.onnx`` file; see `NetworkSpec`.
+        checkpoints: weights files, as the network takes them; for an .onnx file that takes a style
+            code, the .onnx file that computes it.
+        trusted: whether a .pt2 that can run code may be read.
+
+    Raises:
+        UsageError: no such network, or a factory that does not return a usable module.
+        BadCheckpoint: the weights are missing, damaged or of another network.
+    """
+    spec = NetworkSpec.parse(spec) if isinstance(spec, str) else spec
+    if spec.source is NetworkSource.PROGRAM:
+        return _from_program(spec.path, trusted)
+    if spec.source is NetworkSource.ONNX:
+        from styleexport.models.from_onnx import read_onnx_network
+
+        return read_onnx_network(spec, checkpoints)
+    if spec.source is NetworkSource.FACTORY:
+        return _from_factory(spec.name, checkpoints)
+    network = find(spec.name)
+    paths = list(checkpoints) or network.shipped
+    if not paths:
+        raise BadCheckpoint(
+            f"{spec} has no weights of its own: type --checkpoint PATH with {network.checkpoints}"
+        )
+    module = read_module(network, paths).eval().requires_grad_(False)
+    files = weight_files(paths)
+    return LoadedNetwork(network, module, tuple(f.name for f in files), sha256_of(files))
+
+
+def read_module(network: StyleNetwork, paths: Sequence[Path]) -> nn.Module:
+    """Return a network's module with the weights of checkpoint files.
+
+    A file with an architecture record decides the widths of the layers.
+
+    Raises:
+        BadCheckpoint: a file is missing, damaged or of another network.
+    """
+    for path in paths:
+        if not path.exists():
+            raise BadCheckpoint(
+                f"checkpoint {path} does not exist; type a path to {network.checkpoints}"
+            )
+    if len(paths) == 1 and (record := read_architecture(paths[0])) is not None:
+        return build_compressed(network, record, paths[0])
+    return network.read(paths)
+
+
+def weight_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files of checkpoint paths in order, a folder's sorted by name."""
+    return [
+        file
+        for path in paths
+        for file in (sorted(path.iterdir()) if path.is_dir() else [path])
+        if file.is_file()
+    ]
+
+
+def user_network(
+    name: str,
+    origin: str,
+    build: Callable[[], nn.Module],
+    read: Callable[[Sequence[Path]], nn.Module],
+) -> StyleNetwork:
+    """Return the description of a network of the user's.
+
+    Args:
+        name: name of the network.
+        origin: where it came from, in place of the paper.
+        build: returns the module with fresh weights.
+        read: returns the module with the weights of checkpoint files.
+    """
+    return StyleNetwork(
+        name=name,
+        summary="a network of yours",
+        paper=origin,
+        licence="that of your weights",
+        build=build,
+        read=read,
+        checkpoints="a state dict of your module",
+    )
+
+
+def _describe_factory(spec: str) -> StyleNetwork:
+    """Return the description of a network that ``package.module:factory`` builds.
+
+    Modules are looked up in the present folder first, as ``python -m`` does.
+    """
+    factory = plugins.users_function("network", spec)
+
+    def build() -> nn.Module:
+        try:
+            module = factory()
+        except Exception as error:
+            raise UsageError(
+                f"network {spec!r}: calling it failed with {first_line(error)}; expected a "
+                "function without arguments that returns a torch.nn.Module"
+            ) from error
+        if not isinstance(module, nn.Module):
+            raise UsageError(
+                f"network {spec!r} returned a {type(module).__name__}, expected a torch.nn.Module"
+            )
+        _check_forward(spec, module)
+        return module
+
+    def read(paths: Sequence[Path]) -> nn.Module:
+        if len(paths) != 1:
+            raise BadCheckpoint(f"network {spec!r} takes one checkpoint file, got {len(paths)}")
+        module = build()
+        load_into(module, read_tensors(paths[0]), paths[0])
+        return module
+
+    return user_network(spec.partition(":")[2].lower().replace("_", "-"), spec, build, read)
+
+
+def _from_factory(spec: str, checkpoints: Sequence[Path]) -> LoadedNetwork:
+    network = _describe_factory(spec)
+    module = read_module(network, checkpoints) if checkpoints else network.build()
+    module.eval().requires_grad_(False)
+    digest = sha256_of(list(checkpoints)) if checkpoints else _state_sha256(module)
+    return LoadedNetwork(network, module, tuple(p.name for p in checkpoints), digest)
+
+
+def _check_forward(spec: str, module: nn.Module) -> None:
+    if hasattr(module, "encode") and hasattr(module, "transfer"):
+        return
+    images = [
+        parameter
+        for parameter in inspect.signature(module.forward).parameters.values()
+        if parameter.default is inspect.Parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    if len(images) != 1:
+        raise UsageError(
+            f"network {spec!r}: its forward takes {len(images)} inputs; expected forward(content) "
+            "for one style, or methods encode(style) and transfer(content, code, strength)"
+        )
+
+
+def _state_sha256(module: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for key, value in sorted(module.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+class ProgramModule(nn.Module):
+    """A fixed-style network captured as a program of torch.export."""
+
+    def __init__(self, program: nn.Module, size: tuple[int, int] | None) -> None:
+        super().__init__()
+        self.program = program
+        self.fixed_size = size
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the program's output for an image [N, 3, H, W], of the same shape."""
+        return self.program(image)
+
+    def train(self, mode: bool = True) -> ProgramModule:
+        """Return itself: a captured program has one mode, the one it was captured in."""
+        return self
+
+
+def _from_program(path: Path, trusted: bool) -> LoadedNetwork:
+    program = load_program(path, trusted=trusted)
+    names = set(program.graph_signature.user_inputs)
+    shapes = [
+        tuple(node.meta["val"].shape)
+        for node in program.graph.nodes
+        if node.op == "placeholder" and node.name in names
+    ]
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][1] != 3:
+        got = ", ".join(str(list(shape)) for shape in shapes)
+        raise UsageError(
+            f"program {path} takes inputs {got}; expected one image [1, 3, H, W]: capture each "
+            "role of a two-image network by package.module:factory instead"
+        )
+    height, width = shapes[0][2:]
+    fixed = (height, width) if isinstance(height, int) and isinstance(width, int) else None
+    module = ProgramModule(program.module(), fixed)
+    name = path.stem.lower().replace("_", "-").replace(".", "-")
+    described = user_network(name, path.name, lambda: module, lambda _: module)
+    return LoadedNetwork(described, module, (path.name,), sha256_of([path]))

@@ -1,0 +1,80 @@
+"""Starting points of training: whole checkpoints, a pretrained encoder, or random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from styleexport.core.errors import BadCheckpoint, UsageError
+from styleexport.models.checkpoint import sha256_of
+from styleexport.models.network import LoadedNetwork, StyleNetwork
+from styleexport.models.networks._open import read_module, weight_files
+
+
+@dataclass(frozen=True)
+class StartingPoint:
+    """Weights that a training starts from; random ones without files.
+
+    Attributes:
+        checkpoints: weights files of the whole network; () for none.
+        backbone: weights file of the encoder alone; None for none.
+        seed: seed of random weights.
+        role: role of the network in a distillation, ``student``; it names the command-line options
+            in messages. "" in other trainings.
+    """
+
+    checkpoints: Sequence[Path] = ()
+    backbone: Path | None = None
+    seed: int = 0
+    role: str = ""
+
+    @property
+    def files(self) -> list[Path]:
+        """Files that the weights are read from, in order, a folder's one by one."""
+        return weight_files([*self.checkpoints, *filter(None, [self.backbone])])
+
+    def open(self, network: StyleNetwork) -> LoadedNetwork:
+        """Return a network with its starting weights; no files have the sha256 "".
+
+        Raises:
+            UsageError: both kinds of file, or a backbone that the network does not take.
+            BadCheckpoint: weights of another network, or not finite.
+        """
+        who, prefix = self._words
+        module = self._module(network)
+        for name, value in module.state_dict().items():
+            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                raise BadCheckpoint(
+                    f"{who}{network.name} starts with NaN or infinity in {name}: mend its factory, "
+                    f"or give finite weights with {prefix}checkpoint"
+                )
+        files = self.files
+        digest = sha256_of(files) if files else ""
+        return LoadedNetwork(network, module, tuple(file.name for file in files), digest)
+
+    @property
+    def _words(self) -> tuple[str, str]:
+        """What messages call the network, and how its options begin."""
+        return (f"{self.role} ", f"--{self.role}-") if self.role else ("", "--")
+
+    def _module(self, network: StyleNetwork) -> nn.Module:
+        who, prefix = self._words
+        if self.checkpoints and self.backbone is not None:
+            raise UsageError(
+                f"{prefix}checkpoint holds a whole network: leave out {prefix}backbone"
+            )
+        torch.manual_seed(self.seed)
+        if self.checkpoints:
+            return read_module(network, self.checkpoints)
+        if self.backbone is None:
+            return network.build()
+        if network.start is None:
+            raise UsageError(
+                f"{who}{network.name} takes no backbone, it trains its own encoder: leave out "
+                f"{prefix}backbone"
+            )
+        return network.start(self.backbone)

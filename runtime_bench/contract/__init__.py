@@ -1,0 +1,1 @@
+"""Documents exchanged with devices: job, latency report and their JSON Schemas."""

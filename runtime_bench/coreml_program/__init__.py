@@ -1,0 +1,1 @@
+"""Reader and reference interpreter of Core ML programs."""

@@ -1,0 +1,1 @@
+"""Facts about this machine: environment, energy, peak arithmetic rate, memory."""

@@ -1,0 +1,24 @@
+"""Jinja templates of the HTML pages. Reports also come from the network: all text is escaped."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+
+def render_template(package: str, name: str, **context: object) -> str:
+    """Return a filled-in template.
+
+    Args:
+        package: package with a ``templates`` folder.
+        name: file in that folder.
+        context: values by the names that the template uses; escaped unless they are `Markup`.
+    """
+    environment = Environment(
+        loader=PackageLoader(package),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(name).render(context)

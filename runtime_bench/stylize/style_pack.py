@@ -1,0 +1,69 @@
+"""Packs of style codes: one small file of an artifact for many style pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from safetensors.numpy import save
+
+from styleexport.core.errors import BadImage, UsageError
+from styleexport.core.files import replace_file
+from styleexport.core.images import IMAGE_SUFFIXES, read_image
+from styleexport.core.manifest import StylePackFact, sha256_of_file, write_manifest
+from styleexport.core.types import Role
+from styleexport.runtime_bench.stylize.stylizer import Array, Stylizer
+
+
+def pack_styles(artifact: Path, images: Sequence[Path], name: str = "styles") -> StylePackFact:
+    """Encode pictures into ``styles/<name>.safetensors`` and list it in the manifest.
+
+    Args:
+        artifact: artifact directory, with an encode file.
+        images: picture files, or folders of them.
+        name: name of the pack; a pack of the same name is replaced.
+
+    Raises:
+        UsageError: a bad name, two pictures of one name, or an artifact without an encoder.
+        BadImage: a picture cannot be read; nothing is written.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*", name):
+        raise UsageError(
+            f"pack name {name!r} may hold letters, digits, '_', '-' and '.': type --name mine"
+        )
+    files = _files(images)
+    codes: dict[str, Array] = {}
+    with Stylizer(artifact) as stylizer:
+        for path in files:
+            if path.stem in codes:
+                raise UsageError(f"two pictures are called {path.stem!r}: rename {path}")
+            codes[path.stem] = np.ascontiguousarray(stylizer.encode(read_image(path)))
+        manifest = stylizer.manifest
+    encoder = next(fact.path for fact in manifest.files if fact.role is Role.ENCODE)
+    relative = f"styles/{name}.safetensors"
+    with replace_file(artifact / relative) as part:
+        part.write_bytes(save(codes))
+    fact = StylePackFact(
+        path=relative,
+        names=tuple(codes),
+        encoder=encoder,
+        sha256=sha256_of_file(artifact / relative),
+    )
+    others = tuple(pack for pack in manifest.styles if pack.path != relative)
+    write_manifest(msgspec.structs.replace(manifest, styles=(*others, fact)), artifact)
+    return fact
+
+
+def _files(images: Sequence[Path]) -> list[Path]:
+    files: list[Path] = []
+    for path in images:
+        if path.is_dir():
+            files += sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        else:
+            files.append(path)
+    if not files:
+        raise BadImage(f"no pictures in {', '.join(map(str, images))}: name image files or folders")
+    return files

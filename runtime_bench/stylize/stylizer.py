@@ -1,0 +1,269 @@
+"""Stylization of photographs of any size with the files of an artifact."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from PIL import Image
+from safetensors.numpy import load_file
+
+from styleexport.core.arrays import Array
+from styleexport.core.errors import ParityFailure, UsageError
+from styleexport.core.images import array_from_image
+from styleexport.core.manifest import FileFact, Manifest, read_manifest
+from styleexport.core.pictures import centre_crop
+from styleexport.core.types import Precision, Role, Size
+from styleexport.runtime_bench.parity import runtime_errors_of
+from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
+from styleexport.runtime_bench.stylize.framing import Frame, best_size, open_size
+
+DEFAULT_MAX_SIDE = 1024
+
+
+@dataclass(frozen=True)
+class StylizeOptions:
+    """Strength, colours and size of a stylization.
+
+    Attributes:
+        alpha: strength of the style, from 0 (the content) to 1 (full).
+        keep_colour: whether the photograph's colours are kept, and only brightness is stylized.
+        max_side: longer side in pixels at which files of any size run.
+    """
+
+    alpha: float = 1.0
+    keep_colour: bool = False
+    max_side: int = DEFAULT_MAX_SIDE
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.alpha <= 1.0:
+            raise UsageError(f"alpha {self.alpha:g} is out of range: type --alpha 0 to --alpha 1")
+
+
+class Stylizer:
+    """An artifact's files, loaded when first needed; a context manager that closes them.
+
+    Args:
+        artifact: artifact directory.
+        options: options of the runtime.
+        target: format of the files to run; None takes the first that the artifact lists.
+        precision: precision of the files to run; None takes the first of the target.
+
+    Raises:
+        BadArtifact: the folder is not an artifact, or a file of it was altered.
+        UsageError: it holds no file of that target or precision.
+    """
+
+    def __init__(
+        self,
+        artifact: Path,
+        options: RunOptions | None = None,
+        target: str | None = None,
+        precision: Precision | None = None,
+    ) -> None:
+        self.folder = artifact
+        self.manifest: Manifest = read_manifest(artifact)
+        self.options = options or RunOptions()
+        self.files = _chosen(artifact, self.manifest.files, target, precision)
+        self._stack = contextlib.ExitStack()
+        self._sessions: dict[str, Session] = {}
+
+    def __enter__(self) -> Stylizer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _session(self, fact: FileFact) -> Session:
+        if fact.path not in self._sessions:
+            path = self.folder / fact.path
+            opened = runner_for(path).open(path, self.options)
+            self._sessions[fact.path] = self._stack.enter_context(opened)
+        return self._sessions[fact.path]
+
+    def _run(self, fact: FileFact, inputs: dict[str, Array]) -> Array:
+        """Return a file's output, checked to be finite."""
+        session = self._session(fact)
+        path = self.folder / fact.path
+        with runtime_errors_of(path, probe=""):
+            output = session(inputs)[fact.outputs[0].name]
+        if not np.isfinite(output).all():
+            raise ParityFailure(
+                f"{path} computes NaN or infinite values of this picture: type `styleexport "
+                f"verify {self.folder}`, or choose another file with --target or --precision"
+            )
+        return output
+
+    def _files(self, role: Role) -> list[FileFact]:
+        return [fact for fact in self.files if fact.role is role]
+
+    @property
+    def is_fixed_style(self) -> bool:
+        """Whether the network has one style of its own."""
+        return any(fact.role is Role.STYLIZE and len(fact.inputs) == 1 for fact in self.files)
+
+    @property
+    def takes_picture_only(self) -> bool:
+        """Whether the style is always passed as a picture, never as a code."""
+        return not self.is_fixed_style and not self._files(Role.TRANSFORM)
+
+    def encode(self, style: Image.Image) -> Array:
+        """Return the style code of a picture, [1, K].
+
+        Args:
+            style: RGB picture of any size.
+
+        Raises:
+            UsageError: the artifact has no encoder.
+        """
+        files = self._files(Role.ENCODE)
+        if not files:
+            raise UsageError(
+                f"{self.folder} has no encode file: use --style-code, or export again with "
+                "--role encode --role transform"
+            )
+        fact, size = best_size(files, style)
+        size = size or open_size(style, DEFAULT_MAX_SIDE, self.manifest.network.min_side)
+        frame = centre_crop(style, size)
+        return self._run(fact, {"style": array_from_image(frame)})
+
+    def packed_codes(self) -> dict[str, Array]:
+        """Return name → style code [1, K] of every pack in the artifact."""
+        codes: dict[str, Array] = {}
+        for pack in self.manifest.styles:
+            codes |= load_file(self.folder / pack.path)
+        return codes
+
+    def packed(self, name: str) -> Array:
+        """Return one packed style code, [1, K].
+
+        Raises:
+            UsageError: no pack holds that name.
+        """
+        codes = self.packed_codes()
+        if name not in codes:
+            known = ", ".join(sorted(codes)) or "none"
+            raise UsageError(
+                f"no style code {name!r} in {self.folder}: it holds {known}; pack one with "
+                f"`styleexport styles pack {self.folder} IMAGE`"
+            )
+        return codes[name]
+
+    def stylize(
+        self,
+        content: Image.Image,
+        style: Array | Image.Image | None = None,
+        options: StylizeOptions | None = None,
+    ) -> Image.Image:
+        """Return the stylized photograph, of the photograph's size.
+
+        Args:
+            content: RGB picture of any size.
+            style: style code [1, K] from `encode` or `packed`, or RGB picture; None for a network
+                with one style of its own.
+            options: strength, colours and size; None for the defaults.
+
+        Raises:
+            UsageError: a style is missing, or of a kind that the artifact does not take.
+        """
+        options = options or StylizeOptions()
+        files = self._files(Role.TRANSFORM) or self._files(Role.STYLIZE)
+        if not files:
+            raise UsageError(
+                f"{self.folder} has no file that paints: export again with --role transform"
+            )
+        fact, size = best_size(files, content)
+        frame = Frame.of(content, size, options.max_side, self.manifest.network.min_side)
+        inputs = {"content": frame.pixels} | self._style_inputs(fact, size, style, options)
+        painted = frame.restore(self._run(fact, inputs))
+        if self.is_fixed_style and options.alpha < 1.0:
+            painted = Image.blend(content, painted, options.alpha)
+        return _with_colours_of(content, painted) if options.keep_colour else painted
+
+    def _style_inputs(
+        self,
+        fact: FileFact,
+        size: Size | None,
+        style: Array | Image.Image | None,
+        options: StylizeOptions,
+    ) -> dict[str, Array]:
+        if len(fact.inputs) == 1:
+            return {}
+        if style is None:
+            raise UsageError("a style is needed: name a STYLE image or --style-code NAME")
+        strength = {"strength": np.array([options.alpha], np.float32)}
+        if fact.role is Role.TRANSFORM:
+            code = self.encode(style) if isinstance(style, Image.Image) else style
+            return {"style_code": code, **strength}
+        if not isinstance(style, Image.Image):
+            raise UsageError(
+                f"{fact.path} takes the style as a picture: name one STYLE image, or export again "
+                "with --role encode --role transform for codes and blends"
+            )
+        size = size or open_size(style, options.max_side, self.manifest.network.min_side)
+        picture = centre_crop(style, size)
+        return {"style": array_from_image(picture), **strength}
+
+
+def blend_codes(codes: Sequence[Array], weights: Sequence[float]) -> Array:
+    """Return the weighted mean of style codes, [1, K].
+
+    AdaIN is linear in the code (Huang and Belongie, 2017, equation 15), so blending is exact.
+
+    Args:
+        codes: style codes, [1, K] each.
+        weights: weight of each code, 0 or more; () weights them equally.
+
+    Raises:
+        UsageError: the number of weights differs, one is negative, or none is above 0.
+    """
+    weights = list(weights) or [1.0] * len(codes)
+    if len(weights) != len(codes):
+        raise UsageError(
+            f"{len(codes)} styles but {len(weights)} weights: type one --style-weight a style"
+        )
+    if not all(math.isfinite(w) and w >= 0 for w in weights) or sum(weights) <= 0:
+        raise UsageError(
+            f"style weights {weights} must not be negative, and one must be above 0: type for "
+            "example --style-weight 0.7 --style-weight 0.3"
+        )
+    total = sum(weights)
+    return np.sum([c * np.float32(w / total) for c, w in zip(codes, weights, strict=True)], axis=0)
+
+
+def _chosen(
+    artifact: Path, files: Sequence[FileFact], target: str | None, precision: Precision | None
+) -> tuple[FileFact, ...]:
+    """Return the files of a target and precision; by default those of the first file."""
+    of_target = [f for f in files if f.target == (target or files[0].target)]
+    precision_or_first = precision or (of_target[0].precision if of_target else None)
+    chosen = tuple(f for f in of_target if f.precision is precision_or_first)
+    if not chosen:
+        held = ", ".join(dict.fromkeys(f"{f.target} {f.precision}" for f in files))
+        requested = " ".join(filter(None, (target, precision)))
+        raise UsageError(
+            f"{artifact} holds no {requested} file: it holds {held}; type for example --target "
+            f"{files[0].target} --precision {files[0].precision}"
+        )
+    return chosen
+
+
+def _with_colours_of(content: Image.Image, painted: Image.Image) -> Image.Image:
+    """Return the painting's luma with the photograph's chroma.
+
+    Luminance-only transfer (Gatys et al., "Preserving color in neural artistic style transfer",
+    2016, section 4).
+    """
+    brightness = painted.convert("YCbCr").getchannel(0)
+    _, blue, red = content.convert("YCbCr").split()
+    return Image.merge("YCbCr", (brightness, blue, red)).convert("RGB")

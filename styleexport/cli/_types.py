@@ -1,0 +1,175 @@
+"""Parameter types: what a user types becomes a value, or an error that says what to type instead.
+
+A type parses with the function of the package that owns the notation, imported when it is used, so
+that `--help` imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import click
+
+from styleexport.core.errors import UsageError
+from styleexport.core.types import Precision, Role, Size
+
+if TYPE_CHECKING:
+    from styleexport.models.compress.distill.levels import Level
+    from styleexport.models.compress.prune.budget import PruneBudget
+    from styleexport.models.compress.prune.mirrors import LayerPair
+    from styleexport.models.network_spec import NetworkSpec
+    from styleexport.runtime_bench.quality.budget import Budget
+    from styleexport.runtime_bench.runners._choice import RunnerChoice
+
+T = TypeVar("T")
+
+ALL = "all"
+PRECISIONS = {"none": Precision.FP32, **{p.value: p for p in Precision}}
+
+
+# Click before 8.4 has no type arguments.
+class Parsed(click.ParamType, Generic[T]):  # pyright: ignore[reportMissingTypeArgument]
+    """A type whose values a function parses.
+
+    Args:
+        name: shown in the help in place of a value.
+        parse: returns the value of a text; raises a UsageError that says what to type.
+    """
+
+    def __init__(self, name: str, parse: Callable[[str], T]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:  # noqa: ANN401
+        """Return the value of what was typed."""
+        return self._parse(value) if isinstance(value, str) else value
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """Return what the help shows in place of a value."""
+        return self.name
+
+
+def _parse_role(text: str) -> Role:
+    known = [role.value for role in Role]
+    if text not in known:
+        raise UsageError(
+            f"unknown role {text!r}: expected one of {', '.join(known)}; type --role transform"
+        )
+    return Role(text)
+
+
+def precision_type(example: str) -> Parsed[Precision]:
+    """Return the type of one precision; ``none`` is float32.
+
+    Args:
+        example: the option and a value that it takes, to be typed instead: ``--precision fp16``.
+    """
+
+    def parse(text: str) -> Precision:
+        if text not in PRECISIONS:
+            raise UsageError(
+                f"unknown precision {text!r}: expected one of {', '.join(PRECISIONS)}; "
+                f"type {example}"
+            )
+        return PRECISIONS[text]
+
+    return Parsed("PRECISION", parse)
+
+
+def _parse_quantize(text: str) -> tuple[Precision, ...]:
+    if text == ALL:
+        return tuple(p for p in Precision if p is not Precision.AUTO)
+    return (precision_type("--quantize int8").convert(text, None, None),)
+
+
+def merge_precisions(values: Iterable[tuple[Precision, ...]]) -> tuple[Precision, ...]:
+    """Return the precisions that several ``--quantize`` name, each once; ``all`` goes first.
+
+    ``all`` is every one but ``auto``, which takes minutes and is named when it is wanted.
+    """
+    ordered = sorted(values, key=len, reverse=True)
+    return tuple(dict.fromkeys(precision for value in ordered for precision in value))
+
+
+def _parse_processors(text: str) -> tuple[int, ...]:
+    processors: set[int] = set()
+    for part in filter(None, text.split(",")):
+        first, _, last = part.strip().partition("-")
+        if not (first.isdecimal() and (last or first).isdecimal()):
+            raise UsageError(
+                f"--affinity {text!r} is no list of processors: type for example --affinity 0,1"
+            )
+        processors |= set(range(int(first), int(last or first) + 1))
+    return tuple(sorted(processors))
+
+
+def _parse_share(text: str) -> float:
+    """Return ``10%`` and ``0.1`` as 0.1."""
+    number, percent = text.strip().removesuffix("%"), text.strip().endswith("%")
+    try:
+        value = float(number) / (100 if percent else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 10:
+        raise UsageError(
+            f"--fail-above {text!r} is not a share: expected 0 % to 1000 %, written 10% or 0.1; "
+            "type --fail-above 10%"
+        )
+    return value
+
+
+def _parse_runner(text: str) -> RunnerChoice:
+    from styleexport.runtime_bench.runners._choice import parse_runner
+
+    return parse_runner(text)
+
+
+def _parse_budget(text: str) -> Budget:
+    from styleexport.runtime_bench.quality.budget import Budget
+
+    return Budget.parse(text)
+
+
+def _parse_prune_budget(text: str) -> PruneBudget:
+    from styleexport.models.compress.prune.budget import PruneBudget
+
+    return PruneBudget.parse(text)
+
+
+def _parse_mirror(text: str) -> LayerPair:
+    from styleexport.models.compress.prune.mirrors import LayerPair
+
+    return LayerPair.parse(text)
+
+
+def _parse_network(text: str) -> NetworkSpec:
+    from styleexport.models.network_spec import NetworkSpec
+
+    return NetworkSpec.parse(text)
+
+
+def _parse_level(text: str) -> tuple[Level, float]:
+    from styleexport.models.compress.distill.levels import parse_level
+
+    return parse_level(text)
+
+
+def _parse_match(text: str) -> tuple[str, str]:
+    from styleexport.models.compress.distill.levels import parse_match
+
+    return parse_match(text)
+
+
+NETWORK = Parsed("NETWORK", _parse_network)
+SIZE = Parsed("HxW", Size.parse)
+ROLE = Parsed("ROLE", _parse_role)
+QUANTIZE = Parsed("PRECISION", _parse_quantize)
+PROCESSORS = Parsed("LIST", _parse_processors)
+SHARE = Parsed("SHARE", _parse_share)
+RUNNER = Parsed("NAME[:SETTING=VALUE,...]", _parse_runner)
+BUDGET = Parsed("BUDGET", _parse_budget)
+PRUNE_BUDGET = Parsed("BUDGET", _parse_prune_budget)
+LEVEL = Parsed("NAME=WEIGHT", _parse_level)
+MATCH = Parsed("TEACHER_LAYER=STUDENT_LAYER", _parse_match)
+MIRROR = Parsed("LAYER=LAYER", _parse_mirror)

@@ -1,0 +1,27 @@
+"""Parity thresholds: the lowest PSNR at which a file counts as equal to its network."""
+
+from __future__ import annotations
+
+from styleexport.core.manifest import FileFact
+from styleexport.core.types import Precision
+
+# In dB. Rounding to fp16 costs about 1e-3 of a value; int8 weights alone stay above 35 on trained
+# networks; int8 activations and palettes of few values are held to what a viewer accepts.
+ALLOWED_DB = {
+    Precision.FP32: 90.0,
+    Precision.FP16: 50.0,
+    Precision.INT8_WEIGHTS: 35.0,
+    Precision.INT8: 25.0,
+    Precision.AUTO: 25.0,
+    Precision.PALETTE8: 35.0,
+    Precision.PALETTE6: 25.0,
+    Precision.PALETTE4: 25.0,
+}
+# Rounding a picture to 8 bits leaves 58.9 dB; a runner that rounds is held to no more than this.
+ROUNDED_DB = 48.0
+
+
+def allowed_on_device(fact: FileFact) -> float:
+    """Return the lowest passing PSNR in dB on a device that keeps the file's own output type."""
+    allowed = ALLOWED_DB[fact.precision]
+    return min(allowed, ROUNDED_DB) if fact.outputs[0].dtype == "uint8" else allowed

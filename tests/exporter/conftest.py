@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from styleexport.core.manifest import CalibrationFact
+from styleexport.core.types import Role, Size
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.graph import Graph, example_inputs
+from styleexport.exporter.graph.rewrite import apply_passes
+from styleexport.exporter.quantize.calibration import read_calibration
+from styleexport.exporter.quantize.calibration_inputs import (
+    CalibrationInputs,
+    calibration_inputs,
+)
+from styleexport.exporter.quantize.plan import Int8Plan, make_plan
+from styleexport.models.networks._open import open_network
+from tests.conftest import load_own
+
+SIZE = Size(32, 48)
+CALIBRATION = CalibrationFact(method="min-max", images=3, styles=0, sha256="0" * 64)
+
+
+class Painter(nn.Module):
+    """A fused ReLU, a convolution read twice, a norm, a transposed convolution, a amplified one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.first = nn.Conv2d(3, 8, 3, padding=1, padding_mode="reflect")
+        self.second = nn.Conv2d(8, 8, 3, padding=1)
+        self.third = nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect")
+        self.up = nn.ConvTranspose2d(8, 8, 2, stride=2)
+        self.last = nn.Conv2d(8, 3, 3, padding=1, padding_mode="reflect")
+
+    def forward(self, content: torch.Tensor) -> torch.Tensor:
+        x = F.relu(self.first(content))
+        x = self.second(F.max_pool2d(x, 2, 2))
+        x = F.relu(x) + x
+        x = self.third(F.interpolate(x, scale_factor=2, mode="nearest"))
+        x = F.relu(F.instance_norm(x))
+        return torch.sigmoid(self.last(self.up(F.avg_pool2d(x, 2))))
+
+
+def graph_of(module: nn.Module, size: Size = SIZE) -> Graph:
+    """A user's module, captured and rewritten."""
+    return apply_passes(capture(load_own(module), Role.STYLIZE, size))[0]
+
+
+def feeds_of(graph: Graph, count: int = 3) -> list[dict[str, np.ndarray]]:
+    """Seeded random inputs by name."""
+    made = []
+    for seed in range(count):
+        torch.manual_seed(seed)
+        values = example_inputs(graph.inputs, graph.size)
+        named = zip(graph.inputs, values, strict=True)
+        made.append({fact.name: value.numpy() for fact, value in named})
+    return made
+
+
+def shown(graph: Graph, count: int = 3) -> CalibrationInputs:
+    """Seeded random inputs as calibration inputs."""
+    return CalibrationInputs(tuple(feeds_of(graph, count)), CALIBRATION)
+
+
+@pytest.fixture(scope="session")
+def painter() -> Graph:
+    return graph_of(Painter())
+
+
+@pytest.fixture(scope="session")
+def lite():
+    """The shipped network's transform at 64x96, with six calibration inputs; never changed."""
+    network = open_network("adain-lite")
+    graph = apply_passes(capture(network, Role.TRANSFORM, Size(64, 96)))[0]
+    whole = calibration_inputs(network, read_calibration(None), graph)
+    return graph, CalibrationInputs(whole.inputs[::5], whole.fact)
+
+
+@pytest.fixture(scope="session")
+def lite_plan(lite) -> Int8Plan:
+    """The fixed recipe of the shipped network."""
+    return make_plan(*lite)

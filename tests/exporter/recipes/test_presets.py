@@ -1,0 +1,52 @@
+"""Presets of int8 settings: every file decodes, and its name says what it holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from styleexport.core.recipe import Settings
+from styleexport.core.types import Precision
+from styleexport.exporter.recipes import (
+    DEFAULTS,
+    FASTER,
+    FIRST,
+    FOLDER,
+    OVER_BUDGET,
+    SEARCHED,
+    read_preset,
+)
+from styleexport.runtime_bench.quality.budget import Budget
+
+NAMES = sorted(path.stem for path in FOLDER.glob("int8_*.json"))
+EQUALIZED = {0.5: "half_equalized", 0.75: "equalized", 1.0: "fully_equalized"}
+
+
+def name_of(settings: Settings) -> str:
+    parts = ["int8", settings.ranges.replace("-", ""), EQUALIZED[settings.equalize]]
+    return "_".join(parts + (["per_tensor"] if settings.weights == "per-tensor" else []))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_name_of_a_preset_says_what_it_holds(name):
+    settings = read_preset(name)
+    assert name_of(settings) == name
+    assert (settings.rounding, settings.bias_correction) == ("reconstructed", True)
+
+
+def test_every_preset_is_used():
+    used = {DEFAULTS.first, DEFAULTS.over_budget, DEFAULTS.faster, *DEFAULTS.searched}
+    assert used == set(NAMES)
+    assert FIRST.name == "w8c-a8-min-max-eq75-bias-recon"
+    assert (OVER_BUDGET.ranges, FASTER.weights) == ("mse", "per-tensor")
+    assert [settings.name for settings in SEARCHED] == [
+        "w8c-a8-mse-eq75-bias-recon",
+        "w8c-a8-percentile-eq75-bias-recon",
+        "w8c-a8-min-max-eq50-bias-recon",
+        "w8c-a8-min-max-eq100-bias-recon",
+    ]
+
+
+def test_each_int8_precision_has_a_budget():
+    assert set(DEFAULTS.budgets) == {Precision.INT8, Precision.AUTO}
+    for text in DEFAULTS.budgets.values():
+        assert str(Budget.parse(text)) == text

@@ -1,0 +1,226 @@
+"""int8 files of an export: their budget, their recipe, what is said of those that fall short."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from styleexport.core.errors import QualityBudgetExceeded
+from styleexport.core.manifest import read_manifest, sha256_of_file
+from styleexport.core.recipe import read_recipe
+from styleexport.core.types import Precision, Role, Size
+from styleexport.exporter import int8_export
+from styleexport.exporter.graph.layer_map import compose_layer_maps
+from styleexport.exporter.graph_job import ExportRun, GraphJob
+from styleexport.exporter.int8_export import budget_of
+from styleexport.exporter.pipeline import ExportRequest, export
+from styleexport.models.networks._open import open_network
+from styleexport.runtime_bench.diff.diff import diff_files
+from styleexport.runtime_bench.quality.budget import Budget
+from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
+from tests.conftest import SMALL_BUDGET, load_own
+from tests.exporter.conftest import Painter
+
+SIZE = Size(64, 96)
+OPTIONS = {"precisions": (Precision.INT8,), "roles": (Role.ENCODE,), "sizes": (SIZE,)}
+NAME = "adain-lite_encode_64x96_int8"
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return open_network("adain-lite")
+
+
+def test_a_file_inside_its_budget_says_what_it_loses(int8_artifact):
+    manifest = read_manifest(int8_artifact)
+    assert len(manifest.files) == len(manifest.recipes) == 2
+    for fact, kept in zip(manifest.files, manifest.recipes, strict=True):
+        assert (fact.recipe, fact.role, kept.precision) == (kept.path, kept.role, Precision.INT8)
+        recipe = read_recipe(int8_artifact / kept.path)
+        assert (recipe.role, recipe.size.size(), recipe.trials) == (fact.role, SIZE, ())
+        assert recipe.calibration == fact.quantization.calibration
+        quality = fact.quality
+        assert quality.failures == ()
+        assert quality.budget == str(Budget.parse(SMALL_BUDGET))
+        assert 30 <= quality.psnr_db < 80
+        assert quality.runner == "onnxruntime"
+        assert (quality.style_change is None) == (fact.role is Role.ENCODE)
+        assert fact.execution.integer_mac_share == fact.int8_mac_share == 1.0
+        assert "equalize" in [item.name for item in fact.passes]
+    encode, transform = (fact.quality for fact in manifest.files)
+    assert encode.pictures < transform.pictures == 16
+
+
+def test_over_budget_nothing_is_written_and_the_figures_are_kept(shipped, tmp_path):
+    out = tmp_path / "a"
+    with pytest.raises(QualityBudgetExceeded) as caught:
+        export(ExportRequest(shipped, out, **OPTIONS, budget="psnr>=150"))
+    assert caught.value.exit_code == 3
+    message = str(caught.value)
+    assert message.startswith(f"{NAME}.onnx: psnr ")
+    assert "at least 150.00 dB allowed; figures in " in message
+    assert "--quantize auto" in message
+    assert "--allow-degraded" in message
+    assert [p.name for p in tmp_path.iterdir()] == ["a.rejected.json"]
+    (fact,) = json.loads((tmp_path / "a.rejected.json").read_bytes())["files"]
+    assert fact["quality"]["budget"] == "psnr>=150"
+    assert len(fact["quality"]["failures"]) == 1
+
+
+def test_a_degraded_file_says_so_in_its_name_and_in_the_manifest(shipped, tmp_path):
+    request = ExportRequest(
+        shipped, tmp_path / "a", **OPTIONS, budget="psnr>=150", allow_degraded=True
+    )
+    exported = export(request)
+    manifest = read_manifest(tmp_path / "a")
+    assert manifest == exported.manifest
+    (fact,) = manifest.files
+    assert fact.path == f"{NAME}-degraded.onnx"
+    assert list(exported.seconds) == [fact.path]
+    assert fact.precision is Precision.INT8
+    assert fact.quality.failures[0].endswith("measured, at least 150.00 dB allowed")
+    assert not (tmp_path / "a" / f"{NAME}.onnx").exists()
+    style = np.random.default_rng(0).random((1, 3, 64, 96), np.float32)
+    with runner_for(tmp_path / "a" / fact.path).open(
+        tmp_path / "a" / fact.path, RunOptions()
+    ) as session:
+        assert session({"style": style})["style_code"].shape == (1, 480)
+
+
+def test_a_recipe_gives_the_same_file_again(shipped, int8_artifact, tmp_path):
+    (made, *_) = read_manifest(int8_artifact).files
+    recipe, said = read_recipe(int8_artifact / made.recipe), list[str]()
+    request = ExportRequest(shipped, tmp_path / "a", **OPTIONS, recipe=recipe)
+    (fact,) = export(request, said.append).manifest.files
+    assert fact.sha256 == made.sha256
+    assert sha256_of_file(tmp_path / "a" / fact.recipe) == sha256_of_file(
+        int8_artifact / made.recipe
+    )
+    assert f"adain-lite_encode_64x96: recipe {recipe.settings.name}" in said
+
+
+def test_a_recipe_with_other_choices_is_followed(shipped, int8_artifact, tmp_path):
+    (made, *_) = read_manifest(int8_artifact).files
+    recipe = read_recipe(int8_artifact / made.recipe)
+    settings = msgspec.structs.replace(recipe.settings, weights="per-tensor", equalize=0.0)
+    other = msgspec.structs.replace(recipe, settings=settings)
+    request = ExportRequest(shipped, tmp_path / "a", **OPTIONS, recipe=other, allow_degraded=True)
+    (fact,) = export(request).manifest.files
+    assert fact.sha256 != made.sha256
+    assert not fact.quantization.per_channel
+    assert read_recipe(tmp_path / "a" / fact.recipe).settings == settings
+
+
+def test_a_searched_file_stays_inside_its_budget_and_its_recipe_gives_it_again(tmp_path):
+    network, said = load_own(Painter()), list[str]()
+    options = {"sizes": (Size(32, 48),), "budget": "psnr>=30, style<=+50%"}
+    request = ExportRequest(network, tmp_path / "a", precisions=(Precision.AUTO,), **options)
+    manifest = export(request, said.append).manifest
+    (fact,) = manifest.files
+    assert fact.path == "mine_stylize_32x48_auto.onnx"
+    assert fact.quality.failures == ()
+    assert fact.quality.psnr_db >= 30
+    recipe = read_recipe(tmp_path / "a" / fact.recipe)
+    assert [trial for trial in recipe.trials if trial.on_front]
+    assert all(item.reason for item in recipe.float_layers)
+    assert any("of float32's time" in line for line in said)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a"]
+    again = ExportRequest(
+        network, tmp_path / "b", precisions=(Precision.INT8,), recipe=recipe, **options
+    )
+    (same,) = export(again).manifest.files
+    assert same.path == "mine_stylize_32x48_int8.onnx"
+    assert same.sha256 == fact.sha256
+
+
+def test_a_search_that_nothing_satisfies_ends_with_code_3(tmp_path):
+    class Two(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.a = torch.nn.Conv2d(3, 8, 3, padding=1)
+            self.b = torch.nn.Conv2d(8, 3, 3, padding=1)
+
+        def forward(self, content):
+            return self.b(torch.relu(self.a(content))).clamp(0, 1)
+
+    request = ExportRequest(
+        load_own(Two()),
+        tmp_path / "a",
+        precisions=(Precision.AUTO,),
+        sizes=(Size(32, 48),),
+        budget="psnr>=150",
+    )
+    with pytest.raises(QualityBudgetExceeded, match=r"no int8 file stays inside psnr>=150: with"):
+        export(request)
+    assert not (tmp_path / "a").exists()
+
+
+def test_each_precision_has_a_budget_and_a_request_its_own(shipped, tmp_path):
+    def budget(precision, **options):
+        request = ExportRequest(shipped, tmp_path / "a", **options)
+        run = ExportRun(request, None, (), tmp_path, print)
+        return str(budget_of(GraphJob(run, None, None, (), ()), precision))
+
+    assert budget(Precision.INT8) == "psnr>=35, style<=+5%"
+    assert budget(Precision.AUTO) == "psnr>=38, style<=+5%"
+    assert budget(Precision.AUTO, budget="ssim>=0.9") == "ssim>=0.9"
+
+
+def test_layers_are_followed_through_a_rewritten_graph():
+    found = compose_layer_maps(
+        {"conv2d": "conv2d", "relu": "relu_7"}, {"relu_7": "t7", "conv2d_1": "c1"}
+    )
+    assert found == {"relu": "t7"}
+
+
+def test_files_of_two_targets_are_held_against_each_other(shipped, tmp_path):
+    pytest.importorskip("ai_edge_quantizer")
+    out = tmp_path / "both"
+    request = ExportRequest(shipped, out, targets=("onnx", "tflite"), **OPTIONS)
+    (found,) = export(request).manifest.agreements
+    assert (found.a, found.b) == (f"{NAME}.onnx", f"{NAME}.tflite")
+    assert 40 < found.measured_db <= 200
+
+
+def test_layers_of_an_int8_file_are_compared_with_their_gains_undone(int8_artifact):
+    fact = read_manifest(int8_artifact).files[1]
+    assert set(fact.scaled_layers) < set(fact.layers)
+    assert len([name for name in fact.layers if name.startswith("conv2d")]) > 8
+    path = int8_artifact / fact.path
+    report = diff_files(path, path, layers=True).report
+    assert any(layer.scaled for layer in report.layers)
+    assert min(layer.psnr_db for layer in report.layers) > 100
+
+
+@pytest.mark.parametrize("better", ["min-max", "mse"])
+def test_a_file_over_budget_is_tried_with_other_ranges(shipped, tmp_path, monkeypatch, better):
+    real = int8_export.measure_plan
+
+    def measured(job, plan):
+        found = real(job, plan)
+        psnr = 50.0 if plan.recipe.settings.ranges == better else 40.0
+        return replace(found, report=msgspec.structs.replace(found.report, psnr_db=psnr))
+
+    monkeypatch.setattr(int8_export, "measure_plan", measured)
+    out, said = tmp_path / "a", []
+    export(
+        ExportRequest(shipped, out, budget="psnr>=90", allow_degraded=True, **OPTIONS), said.append
+    )
+    assert [line for line in said if "first are over budget" in line]
+    manifest = read_manifest(out)
+    (fact,) = manifest.files
+    (kept,) = manifest.recipes
+    assert fact.path == f"{NAME}-degraded.onnx"
+    assert read_recipe(out / kept.path).settings.ranges == better
+    assert fact.quantization.calibration.method == better
+
+
+def test_budgets_of_several_targets_leave_room_for_their_rounding():
+    stricter = Budget.parse("psnr>=38, style<=+5%").stricter(0.3)
+    assert (stricter.limit("psnr"), stricter.limit("style")) == (38.3, 0.05)

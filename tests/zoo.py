@@ -1,0 +1,173 @@
+"""Artifacts that tests only read: exported once a run, whichever test or process asks first.
+
+A network comes with the weights that users bring where the shared data is there, else with seeded
+random ones. The processes of a run share a folder; an artifact is made under a file lock, as
+pytest-xdist's documentation does it for session fixtures ("Making session-scoped fixtures execute
+only once"). Its CPU time is charged to itself and not to the test that came first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from filelock import FileLock  # comes with torch
+from torch import nn
+
+from styleexport.core.types import Precision, Size
+from styleexport.exporter.pipeline import ExportRequest, export
+from styleexport.exporter.targets._target import find_target
+from styleexport.models.architecture import KeptChannels, keep_channels, layers, widths_of
+from styleexport.models.network import LoadedNetwork, StyleNetwork
+from styleexport.models.networks._open import find, open_network
+from tests.cpu_guard import shared_work
+
+# Pictures of these sizes lose more than those that the default budget is made for.
+SMALL_BUDGET = "psnr>=30, style<=+10%"
+RANDOM_SIZE, REAL_SIZE = Size(40, 56), Size(128, 160)
+FLOATS = (Precision.FP32, Precision.FP16)
+# 16 values for a whole weight are too few for a network that was compressed already: 17 dB.
+TOO_COARSE = {"adain-cd16x": (Precision.PALETTE4,)}
+CHECKPOINTS = {
+    "adain-cd16x": ("cd16x/e4.pth", "cd16x/d4.pth"),
+    "fast-style": ("fast_style/ml5_fast_wave.npz",),
+    "udnie": ("fast_style/ml5_fast_udnie.npz",),
+    "scream": ("fast_style/ml5_fast_scream.npz",),
+}
+# Of a network that is another's graph with other weights: what those may change.
+INT8_ALONE = ("udnie", "scream")
+
+
+def load_random(name: str, seed: int = 0) -> LoadedNetwork:
+    """A network with seeded random weights: fast, and the same everywhere."""
+    torch.manual_seed(seed)
+    network = find(name)
+    return loaded(network, network.build())
+
+
+def load_thin(name: str, divisor: int = 8) -> LoadedNetwork:
+    """A network with random weights and a fraction of the channels: the same graph, less to do."""
+    torch.manual_seed(0)
+    network = find(name)
+    module = network.build()
+    for _, layer in layers(module):
+        widths = widths_of(layer)
+        kept = (range(-(-width // divisor) if width > 3 else width)
+                for width in (widths.inputs, widths.outputs))  # fmt: skip
+        keep_channels(layer, KeptChannels(*map(tuple, kept)))
+    return loaded(network, module)
+
+
+def load_own(module: nn.Module) -> LoadedNetwork:
+    """A network of a user's: any module of ``forward(content)``, or of encode and transfer."""
+    network = StyleNetwork(
+        name="mine",
+        summary="a network of yours",
+        paper="mine",
+        licence="that of your weights",
+        build=lambda: module,
+        read=lambda _: module,
+        checkpoints="a state dict of your module",
+    )
+    return loaded(network, module, "mine.pth")
+
+
+def loaded(network: StyleNetwork, module: nn.Module, source: str = "random.pth") -> LoadedNetwork:
+    """A module in inference mode, with a source that is none."""
+    return LoadedNetwork(network, module.eval().requires_grad_(False), (source,), "0" * 64)
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """The artifacts of a run.
+
+    Attributes:
+        folder: the same for all processes of the run.
+        data: weights and pictures that are not committed; None where they are absent.
+    """
+
+    folder: Path
+    data: Path | None
+
+    def is_real(self, name: str) -> bool:
+        """Whether a network is here with trained weights."""
+        return name == "adain-lite" or (self.data is not None and name in CHECKPOINTS)
+
+    def network(self, name: str) -> LoadedNetwork:
+        """Return a network, of the names of the registry or of `INT8_ALONE`."""
+        return _network(name, self.data if self.is_real(name) else None)
+
+    def precisions(self, name: str, target: str) -> tuple[Precision, ...]:
+        """Return what an artifact holds: random weights say nothing of int8."""
+        able = find_target(target).precisions
+        if not self.is_real(name):
+            return tuple(p for p in able if p in FLOATS)
+        if name in INT8_ALONE:
+            return (Precision.INT8,)
+        return tuple(p for p in able if p not in TOO_COARSE.get(name, ()))
+
+    def size(self, name: str) -> Size:
+        """Return the size of an artifact's files."""
+        return REAL_SIZE if self.is_real(name) else RANDOM_SIZE
+
+    def exported(self, name: str, target: str) -> Path:
+        """Return a network's artifact for a target, in all its `precisions`."""
+        return self.artifact(
+            f"{name}-{target}",
+            self.network(name),
+            targets=(target,),
+            precisions=self.precisions(name, target),
+            sizes=(self.size(name),),
+            budget=SMALL_BUDGET,
+        )
+
+    def artifact(self, key: str, network: LoadedNetwork, **options: object) -> Path:
+        """Return the artifact of a request, made once a run.
+
+        Args:
+            key: its name; the same for the same request.
+            network: what is exported.
+            **options: of `ExportRequest`.
+        """
+        out = self.folder / key / network.network.name
+        with FileLock(self.folder / f"{key}.lock"):
+            if not out.exists():  # a failed export leaves none
+                with shared_work(key):
+                    export(ExportRequest(network, out, **options))  # pyright: ignore
+        return out
+
+
+@cache
+def _network(name: str, data: Path | None) -> LoadedNetwork:
+    if name == "adain-lite":
+        return open_network(name)
+    if data is not None:
+        spec = "fast-style" if name in INT8_ALONE else name
+        return open_network(spec, _weights(data, CHECKPOINTS[name]))
+    if name in ("adain-vgg16", "adain-vgg19"):
+        return load_thin(name)
+    return load_random(name)
+
+
+def _weights(data: Path, names: Sequence[str]) -> list[Path]:
+    return [data / "weights" / name for name in names]
+
+
+def shared_folder(base: Path) -> Path:
+    """Return the folder of a run that all its processes share.
+
+    Args:
+        base: of this process, as ``tmp_path_factory.getbasetemp`` returns it.
+    """
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+def case(name: str, *values: object, slow: bool = True) -> object:
+    """Parameters of a test on a network's artifacts: the tests of a network run in one process."""
+    marks = [pytest.mark.xdist_group(f"zoo-{name}"), *([pytest.mark.slow] if slow else [])]
+    return pytest.param(name, *values, marks=marks)

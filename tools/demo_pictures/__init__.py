@@ -1,0 +1,1 @@
+"""Draws the pictures that ship with the package, and paints a gallery of them."""
