@@ -1,8 +1,8 @@
 """Reports that the languages of the contract write for one another.
 
 ``python -m tests.contract.exchange`` deletes old reports and writes those of Python and JavaScript,
-before the checks of the apps read them and add those of Kotlin and Swift. Each language writes the report of
-`reports/phone.json` to ``<folder>/<language>/report.json``, by its own writer.
+before the checks of the apps read them and add those of Kotlin and Swift. Each language writes the
+report of `reports/phone.json` to ``<folder>/<language>/report.json``, by its own writer.
 """
 
 from __future__ import annotations
