@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import subprocess
@@ -166,7 +167,9 @@ def test_a_step_that_fails_is_a_failure(tmp_path, monkeypatch, capsys):
 @pytest.fixture(scope="module")
 def steps() -> Iterator[Steps]:
     """Return steps whose :contract is compiled, by `make android-check` or here."""
-    steps = Steps(Pieces(CACHE, offline=True, say=print), BUILD)
+    # CI may come here before `make android-check` has fetched anything.
+    is_ci = os.environ.get("CI") == "true"
+    steps = Steps(Pieces(CACHE, offline=not is_ci, say=print), BUILD)
     with check.locked(BUILD):
         try:
             steps.compile_contract()
@@ -176,6 +179,7 @@ def steps() -> Iterator[Steps]:
         yield steps
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "old", "new"),
@@ -194,6 +198,7 @@ def test_an_altered_fixture_fails(steps, tmp_path, path, old, new):
     assert "everyFixtureIsListedWithItsHash" in output and path in output
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.slow
 def test_kotlin_and_the_others_read_the_reports_of_each_other(steps, tmp_path):
     """What Kotlin wrote is read in tests/contract/test_exchange.py."""

@@ -1,8 +1,8 @@
 """Reports that the languages of the contract write for one another.
 
-``python -m tests.contract.exchange`` writes those of Python and JavaScript, before the checks of
-the apps read them and add those of Kotlin and Swift. Each language writes the report of
-`reports/phone.json` to ``<folder>/<language>/report.json``, by its own writer.
+``python -m tests.contract.exchange`` deletes old reports and writes those of Python and JavaScript,
+before the checks of the apps read them and add those of Kotlin and Swift. Each language writes the
+report of `reports/phone.json` to ``<folder>/<language>/report.json``, by its own writer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ ROOT = Path(__file__).parents[2]
 FIXTURE = ROOT / "tests/contract/reports/phone.json"
 JAVASCRIPT_TEST = ROOT / "tests/runtime_bench/browser/exchange.test.mjs"
 VARIABLE = "STYLEEXPORT_CONTRACT_EXCHANGE"
-LANGUAGES = ("kotlin", "swift", "javascript", "python")
 
 
 def exchange_folder() -> Path:
@@ -70,6 +69,7 @@ def run_javascript(folder: Path) -> str | None:
 def main() -> int:
     """Return the exit code."""
     folder = exchange_folder()
+    shutil.rmtree(folder, ignore_errors=True)
     write_python(folder)
     try:
         failure = run_javascript(folder)

@@ -36,8 +36,6 @@ ENUM_NAMES = {
     ("ThermalFact", "scale"): "ThermalScale",
     ("CellFact", "status"): "CellStatus",
 }
-# Names of structs where the apps' differ from the schema's title.
-STRUCT_NAMES = {"CellWish": "JobCell"}
 # Structs with rules that a schema cannot express. Each language checks them in a function by hand,
 # which the generated reader calls with the struct and its JSON path:
 #   TensorFact  the lowest pixel value comes first; an axis length is not negative
@@ -289,10 +287,10 @@ class _Builder:
             self._define(title, self._definitions[title])
         version = next(
             field.type.value
-            for field in self._structs[_struct_name(root)].fields
+            for field in self._structs[root].fields
             if isinstance(field.type, Constant)
         )
-        self._documents.append(Document(document, _struct_name(root), version))
+        self._documents.append(Document(document, root, version))
 
     def contract(self) -> Contract:
         return Contract(
@@ -316,14 +314,13 @@ class _Builder:
             )
             for key in _declared_order(definition, attributes)
         )
-        name = _struct_name(title)
         closed = definition.get("additionalProperties") is False
-        known = self._structs.get(name)
+        known = self._structs.get(title)
         documents = (*(known.documents if known else ()), self._document)
-        struct = StructType(name, doc, fields, closed, name in CHECKED, documents)
+        struct = StructType(title, doc, fields, closed, title in CHECKED, documents)
         if known and msgspec.structs.replace(known, documents=documents) != struct:
             raise SchemaError(f"{title} differs between schemas: type `make schema`")
-        self._structs[name] = struct
+        self._structs[title] = struct
 
     def _add_enum(self, name: str, doc: str, values: tuple[str, ...]) -> None:
         known = self._enums.get(name)
@@ -377,7 +374,7 @@ class _Builder:
 
     def _reference(self, title: str) -> FieldType:
         is_enum = "enum" in self._definitions[title]
-        return EnumRef(title) if is_enum else StructRef(_struct_name(title))
+        return EnumRef(title) if is_enum else StructRef(title)
 
     def _enum(self, values: list[Any], at: tuple[str, str], doc: str | None) -> FieldType:
         if len(values) == 1 and isinstance(values[0], int):
@@ -436,10 +433,6 @@ def _references(schema: object) -> Iterator[str]:
 
 def _target(reference: str) -> str:
     return reference.removeprefix("#/$defs/")
-
-
-def _struct_name(title: str) -> str:
-    return STRUCT_NAMES.get(title, title)
 
 
 def _only(schema: Mapping[str, Any], allowed: str, at: object) -> None:

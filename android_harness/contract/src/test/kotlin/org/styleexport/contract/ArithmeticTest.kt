@@ -147,18 +147,18 @@ class ArithmeticTest {
 
     @Test
     fun framesOfPhotographs() = each("frame") { case ->
-        val photograph = picture(case["picture"])
+        val photo = picture(case["picture"])
         val frame = if (case["outer"] is JsonNull) {
-            Frame.open(photograph, case["max_side"].int(), case["min_side"].int())
+            Frame.open(photo, case["max_side"].int(), case["min_side"].int())
         } else {
-            Frame.of(photograph, size(case["outer"]))
+            Frame.of(photo, size(case["outer"]))
         }
-        val expected = case["expected"]
-        val wanted = Frame(
-            size(expected["outer"]), size(expected["inner"]), expected["top"].int(),
-            expected["left"].int(),
+        val fields = case["expected"]
+        val expected = Frame(
+            size(fields["outer"]), size(fields["inner"]), fields["top"].int(),
+            fields["left"].int(),
         )
-        assertEquals(wanted, frame)
+        assertEquals(expected, frame)
     }
 
     @Test
@@ -173,10 +173,10 @@ class ArithmeticTest {
     fun tilesOfPictures() = each("tiles") { case ->
         val tile = size(case["tile"])
         val actual = Tiling(size(case["picture"]), tile, case["overlap"].int()).tiles
-        val wanted = case["expected"].list().map {
+        val expected = case["expected"].list().map {
             Tile(it["top"].int(), it["left"].int(), SizeFact(it["height"].int(), it["width"].int()))
         }
-        assertEquals(wanted, actual)
+        assertEquals(expected, actual)
     }
 
     @Test
@@ -186,7 +186,7 @@ class ArithmeticTest {
         val expected = case["expected"].list().map { it.floats() }
         val actual = Tiling.weights(length, tile, overlap)
         assertEquals(expected.size, actual.size)
-        expected.zip(actual).forEach { (wanted, got) -> assertNear(wanted, got, "$length $tile") }
+        expected.zip(actual).forEach { (one, other) -> assertNear(one, other, "$length $tile") }
     }
 
     @Test

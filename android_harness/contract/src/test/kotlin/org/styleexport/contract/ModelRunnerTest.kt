@@ -32,11 +32,11 @@ class ModelRunnerTest {
             fed = inputs
             answer("image", 0.25f)
         }
-        val painted = runner.stylize(content, code, 0.5f)
+        val output = runner.stylize(content, code, 0.5f)
         assertEquals(setOf("content", "style_code", "strength"), fed.keys)
         assertEquals(0.5f, fed.getValue("strength").data.single())
         // The file itself knows of the strength.
-        assertEquals(0.25f, painted.data[0])
+        assertEquals(0.25f, output.data[0])
         assertFailsWith<IllegalArgumentException> { runner.stylize(content, Style.Fixed, 1f) }
     }
 
@@ -85,7 +85,7 @@ class ModelRunnerTest {
             CameraFrame.Plane(ByteBuffer.wrap(byteArrayOf(it.toByte())), 1, 1)
         }
         val red = CameraFrame(SizeFact(1, 1), planes[0], planes[1], planes[2])
-        val found = red.image(0, SizeFact(1, 1)).data.map { Math.round(it * 255) }
-        assertEquals(listOf(254, 0, 0), found)
+        val bytes = red.image(0, SizeFact(1, 1)).data.map { Math.round(it * 255) }
+        assertEquals(listOf(254, 0, 0), bytes)
     }
 }

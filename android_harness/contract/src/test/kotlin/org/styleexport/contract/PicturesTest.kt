@@ -77,14 +77,14 @@ class PicturesTest {
     }
 
     @Test
-    fun aPhotographComesOutOfItsFrameAsItWentIn() {
+    fun aPhotoComesOutOfItsFrameAsItWentIn() {
         val frame = Frame.of(SizeFact(3, 5), SizeFact(8, 12))
         val inner = Tensor.image(frame.inner.height, frame.inner.width)
         inner.data.indices.forEach { inner.data[it] = it.toFloat() }
         val filled = frame.fill(inner)
         assertEquals(listOf(1, 3, 8, 12), filled.shape)
         assertContentEquals(inner.data, frame.crop(filled).data)
-        // The row above the photograph mirrors its first.
+        // The row above the photo mirrors its first.
         if (frame.top > 0) {
             assertEquals(filled.data[frame.top * 12 + 3], filled.data[(frame.top - 1) * 12 + 3])
         }
@@ -95,8 +95,8 @@ class PicturesTest {
         val big = Tensor.image(13, 9)
         big.data.indices.forEach { big.data[it] = (it % 17) / 17f }
         for (tile in listOf(SizeFact(8, 8), SizeFact(16, 16), SizeFact(5, 9))) {
-            val painted = Tiling(SizeFact(13, 9), tile, 3).stylize(big) { it }
-            big.data.zip(painted.data).forEach { (a, b) -> assertEquals(a, b, 1e-6f, "$tile") }
+            val output = Tiling(SizeFact(13, 9), tile, 3).stylize(big) { it }
+            big.data.zip(output.data).forEach { (a, b) -> assertEquals(a, b, 1e-6f, "$tile") }
         }
     }
 }

@@ -26,9 +26,9 @@ class ProbesTest {
 
     private fun checkTensors(case: JsonObject) {
         val tensors = SafeTensors.read(Fixtures.bytes("probes/${case["file"].text()}"))
-        val told = case["tensors"].list()
-        assertEquals(told.map { it["name"].text() }.toSet(), tensors.keys)
-        for (one in told) {
+        val expected = case["tensors"].list()
+        assertEquals(expected.map { it["name"].text() }.toSet(), tensors.keys)
+        for (one in expected) {
             val tensor = tensors.getValue(one["name"].text())
             assertContentEquals(one["shape"].ints(), tensor.shape)
             for (value in one["values"].list()) {
