@@ -6,7 +6,8 @@
 # make ios-check check, build and test the iOS harness as far as this machine can
 # make android-check check, build and test the Android harness as far as this machine can
 # make lint   ruff and pyright, as CI runs them
-# make schema write the JSON Schemas under docs/ from the types
+# make schema write the JSON Schemas under docs/ from the types, and the apps' types from them
+# make exchange write the reports that the checks of the apps read
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
@@ -18,7 +19,7 @@ PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest \
 	-n auto --dist loadgroup --no-loadscope-reorder
 ASSETS := styleexport/assets
 
-.PHONY: demo test tests quick browser swift ios-check android-check lint schema clean
+.PHONY: demo test tests quick browser swift ios-check android-check exchange lint schema clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -56,7 +57,7 @@ ios-check: $(VENV)/dev.stamp
 	$(BIN)/python -m tools.ios_check
 
 android-check: $(VENV)/dev.stamp
-	$(BIN)/python -m android_harness.check --with-d8
+	$(BIN)/python -m tools.android_check --with-d8
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -65,6 +66,10 @@ lint: $(VENV)/dev.stamp
 
 schema: $(VENV)/base.stamp
 	$(BIN)/python -m styleexport.runtime_bench.contract.schema docs
+	$(BIN)/python -m tools.contract_codegen
+
+exchange: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.contract.exchange
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info

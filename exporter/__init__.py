@@ -1,1 +1,1 @@
-"""From a network to an artifact: capture, passes, targets, quantization, the pipeline."""
+"""Exporter: capture, passes, targets, quantization and the pipeline to an artifact."""

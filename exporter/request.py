@@ -1,4 +1,4 @@
-"""What an export is asked for, and whether that can be done."""
+"""Export request, and checks of what it asks for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUANTIZED = (Precision.INT8, Precision.AUTO)
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What to export.
+    """Settings of an export.
 
     Attributes:
         network: with its weights.

@@ -18,13 +18,16 @@ java {
 }
 
 dependencies {
+    implementation(libs.gson)
     testImplementation(libs.junit)
     testImplementation(libs.kotlin.test.junit)
 }
 
 tasks.test {
-    // Every language reads the same files; a change of theirs is a reason to test again.
+    // Every language reads the same fixtures, so a changed fixture must rerun the tests.
     val fixtures = rootDir.resolve("../tests/contract")
     inputs.dir(fixtures)
     systemProperty("contract.fixtures", fixtures.path)
+    // Reports that the languages of the contract write for one another.
+    environment("STYLEEXPORT_CONTRACT_EXCHANGE", rootDir.resolve("../build/contract-exchange").path)
 }

@@ -18,7 +18,7 @@ def capture(network: LoadedNetwork, role: Role, size: Size, *, dynamic: bool = F
     Args:
         network: with its weights.
         role: which of its roles.
-        size: of the content image (the style image for ``encode``), in pixels.
+        size: size of the content image (the style image for ``encode``), in pixels.
         dynamic: whether the graph is to take any size of at least the network's smallest side.
 
     Raises:

@@ -72,11 +72,11 @@ def conv2d_in_strips(
         x: the maps.
         weight: [out, C/groups, kh, kw].
         bias: [out].
-        stride: by height and width.
-        padding: of zeros, by height and width.
-        dilation: by height and width.
-        groups: of channels.
-        unfolded_bytes: that the unfolded input of one strip takes at most, a row at least; None is
+        stride: step by height and width.
+        padding: zeros by height and width.
+        dilation: spread by height and width.
+        groups: number of channel groups.
+        unfolded_bytes: most bytes of one strip's unfolded input, a row at least; None is
             `UNFOLDED_BYTES`.
     """
     step, pad, spread = (_pair(v, d) for v, d in ((stride, 1), (padding, 0), (dilation, 1)))

@@ -66,7 +66,7 @@ def samples_of(
     Args:
         module: captured module, float32.
         names: nodes to sample.
-        inputs: in the order of the module's placeholders.
+        inputs: tensors in the order of the module's placeholders.
     """
     found: dict[str, Sample] = {}
 

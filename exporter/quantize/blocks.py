@@ -1,4 +1,4 @@
-"""What of a graph can be computed in int8: its convolutions, and what passes values on to them.
+"""Quantized blocks: the convolutions of a graph, and what passes values on to them.
 
 A *block* is a convolution with the ReLU or clamp behind it, if nothing else reads the convolution.
 Between two blocks lie operations that only move values (padding, pooling, nearest upsampling): they

@@ -1,4 +1,4 @@
-"""What calibration sees of a graph's layers, and the ranges taken from it.
+"""Calibration statistics of a graph's layers, and the ranges taken from them.
 
 The graph runs on one calibration input after the other, and nothing but extremes and samples of its
 layers is kept, so that memory does not grow with their number.
@@ -32,12 +32,12 @@ ENOUGH = 1 / 16
 
 @dataclass
 class LayerStatistics:
-    """What was seen of one layer.
+    """Statistics of one layer over all inputs.
 
     Attributes:
-        low: least value a channel, at most 0.
-        high: largest value a channel, at least 0.
-        samples: values, evenly taken, one array an input.
+        low: least value of each channel, [C], at most 0.
+        high: largest value of each channel, [C], at least 0.
+        samples: values, evenly taken, one flat array for each input.
     """
 
     low: Tensor
@@ -64,25 +64,25 @@ class _Watch(Interpreter):
 
 def watch(
     module: GraphModule,
-    feeds: Sequence[Arrays],
+    inputs: Sequence[Arrays],
     names: Sequence[str],
     show: Callable[[str, Tensor], None],
 ) -> None:
     """Run a module on inputs, in order of its placeholders, and show values of nodes by name."""
     watcher = _Watch(module, set(names), show)
     with torch.inference_mode():
-        for inputs in feeds:
-            watcher.run(*(torch.from_numpy(np.asarray(x)) for x in inputs.values()))
+        for values in inputs:
+            watcher.run(*(torch.from_numpy(np.asarray(x)) for x in values.values()))
 
 
 def observe(
-    module: GraphModule, feeds: Sequence[Arrays], layers: Sequence[str], *, samples: bool = False
+    module: GraphModule, inputs: Sequence[Arrays], layers: Sequence[str], *, samples: bool = False
 ) -> dict[str, LayerStatistics]:
-    """Return layer → what was seen of it over all inputs.
+    """Return layer → its statistics over all inputs.
 
     Args:
         module: a captured module, float32.
-        feeds: inputs by name, in the module's order.
+        inputs: inputs by name, in the module's order.
         layers: names of nodes; placeholders too.
         samples: whether values are kept, beside the extremes.
     """
@@ -100,7 +100,7 @@ def observe(
             every = max(1, value.numel() // SAMPLES)
             seen[name].samples.append(value.flatten()[::every].numpy().copy())
 
-    watch(module, feeds, layers, show)
+    watch(module, inputs, layers, show)
     return seen
 
 
@@ -109,25 +109,25 @@ def equalized_statistics(
     plain: GraphModule,
     equal: GraphModule,
     names: Mapping[str, str],
-    feeds: Sequence[Arrays],
+    inputs: Sequence[Arrays],
 ) -> dict[str, LayerStatistics]:
-    """Return what all inputs would show of an equalized module, from what they showed of the plain.
+    """Derive an equalized module's statistics from the plain one's, without running all inputs.
 
-    Each channel of a layer is multiplied by a constant, which the first input tells that makes it
-    large enough: the equalized module need not run on all of them.
+    Each channel of a layer is multiplied by a constant, which is read off the first input that
+    makes the channel large enough.
 
     Args:
-        seen: layer of the plain module → what was seen of it over all inputs.
-        plain: the module as it was.
-        equal: with gains on its channels.
-        names: layer of the plain module → the same of the other.
-        feeds: inputs by name, in the modules' order.
+        seen: layer of the plain module → its statistics over all inputs.
+        plain: module before equalization.
+        equal: module with scales on its channels.
+        names: layer of the plain module → the same layer of the equalized one.
+        inputs: inputs by name, in the modules' order.
     """
     gains = {name: torch.full_like(item.high, torch.nan) for name, item in seen.items()}
-    for inputs in feeds:
+    for values in inputs:
         one, other = (
-            observe(plain, [inputs], tuple(names)),
-            observe(equal, [inputs], tuple(names.values())),
+            observe(plain, [values], tuple(names)),
+            observe(equal, [values], tuple(names.values())),
         )
         for name, gain in gains.items():
             size, largest = _sizes(one[name]), _sizes(seen[name])

@@ -59,8 +59,8 @@ def simulate(
 
     Args:
         module: a captured module, float32.
-        blocks: those computed in int8.
-        ranges: of their sources and outputs.
+        blocks: blocks computed in int8.
+        ranges: ranges of their sources and outputs.
         per_channel: whether weights have one scale an output channel.
         weights: whether weights are rounded.
         activations: whether activations are.

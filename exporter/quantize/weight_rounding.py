@@ -52,7 +52,7 @@ class RoundedWeights:
 
 @dataclass
 class _Patches:
-    """What a convolution met: Σ xxᵀ over patches x of C·kh·kw values, Σ x, and their number."""
+    """Sums over a convolution's patches x of C·kh·kw values: Σ xxᵀ, Σ x, and their number."""
 
     products: Tensor
     total: Tensor
@@ -112,9 +112,9 @@ def some_patches(
     Args:
         data: [1, C, H, W].
         weight: [out, C, kh, kw].
-        stride: by height and width, or of both.
-        padding: of zeros, the same.
-        dilation: the same.
+        stride: step by height and width, or one for both.
+        padding: zeros by height and width, or one number for both.
+        dilation: spread by height and width, or one for both.
         places: about how many are taken.
     """
     (sy, sx), (py, px), (dy, dx) = map(_pair, (stride, padding, dilation))
@@ -139,7 +139,7 @@ def round_weights(
     module: GraphModule,
     simulated: GraphModule,
     blocks: Sequence[QuantizedBlock],
-    feeds: Sequence[Arrays],
+    inputs: Sequence[Arrays],
     settings: Settings,
 ) -> dict[str, RoundedWeights]:
     """Return convolution → rounded weight and bias, for all that the settings ask for.
@@ -149,9 +149,9 @@ def round_weights(
     Args:
         module: float32.
         simulated: the same with weights and activations rounded.
-        blocks: those computed in int8.
-        feeds: calibration inputs, of which a few are used.
-        settings: which repairs.
+        blocks: blocks computed in int8.
+        inputs: calibration inputs, of which eight are used.
+        settings: which of rounding and bias are corrected.
     """
     reconstruct = settings.rounding == "reconstructed"
     if not (reconstruct or settings.bias_correction):
@@ -163,10 +163,10 @@ def round_weights(
         if not block.transposed and argument(by_name[block.layer], 6, "groups", 1) == 1
     }
     collector = _Collector(simulated, plain)
-    chosen = feeds[:: max(1, len(feeds) // PICTURES)][:PICTURES]
+    chosen = inputs[:: max(1, len(inputs) // PICTURES)][:PICTURES]
     with torch.inference_mode():
-        for inputs in chosen:
-            collector.run(*(torch.from_numpy(x) for x in inputs.values()))
+        for values in chosen:
+            collector.run(*(torch.from_numpy(x) for x in values.values()))
         return {
             layer: _round_block(module, by_name[layer], block, collector.found[layer], settings)
             for layer, block in plain.items()
@@ -196,7 +196,7 @@ def reconstructed(weight: Tensor, scales: Tensor, products: Tensor) -> Tensor:
 
     Args:
         weight: [M, K].
-        scales: of the grid, [M] or [1].
+        scales: steps of the grid, [M] or [1].
         products: the mean of xxᵀ over patches x, [K, K].
     """
     size = len(products)

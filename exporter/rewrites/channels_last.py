@@ -88,8 +88,8 @@ class ChannelsLast(nn.Module):
     """Runs a captured module on channels-last images.
 
     Args:
-        module: of a `Graph`.
-        images: of each input, in order, whether it is an image.
+        module: module of a `Graph`.
+        images: whether each input is an image, in order.
     """
 
     def __init__(self, module: GraphModule, images: Sequence[bool]) -> None:

@@ -30,7 +30,7 @@ class Candidates:
 
     Args:
         plan: ranges, scales and rounded weights; its float layers stay in float in every candidate.
-        inputs: that time is taken on.
+        inputs: inputs that time is measured on.
     """
 
     def __init__(self, plan: Int8Plan, inputs: Arrays) -> None:

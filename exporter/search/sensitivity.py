@@ -1,4 +1,4 @@
-"""What each layer loses in int8 and what it saves, measured on files in ONNX Runtime."""
+"""Sensitivity of each layer to int8: its loss and its time, measured in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LayerSensitivity(Struct, frozen=True, kw_only=True):
         macs: multiply-accumulates.
         alone_db: PSNR of the file with this block alone in int8.
         without_db: PSNR of the file with all blocks in int8 but this one.
-        saved_share: of the float32 file's time, what int8 saves in this block: the time of the file
+        saved_share: share of the float32 time that int8 saves in this block: the time of the file
             without it in int8, less that of the file with all; below noise it may be negative.
     """
 
@@ -42,10 +42,10 @@ class Sensitivity(Struct, frozen=True, kw_only=True):
     """All blocks of a graph, in order.
 
     Attributes:
-        name: of the settings.
-        pictures: that PSNR is pooled over.
+        name: name of the settings.
+        pictures: number of pictures that PSNR is pooled over.
         all_db: PSNR with all blocks in int8.
-        time_share: of the float32 file's time, with all blocks in int8.
+        time_share: share of the float32 file's time, with all blocks in int8.
         layers: one by one.
         float_layers: blocks that stay in float by default: layer → reason.
     """
@@ -63,8 +63,8 @@ def measure(plan: Int8Plan, inputs: Arrays, judge: Judge, progress: Progress) ->
 
     Args:
         plan: ranges and rounded weights.
-        inputs: that time is taken on.
-        judge: of the graph's files.
+        inputs: inputs that time is measured on.
+        judge: judge of the graph's files.
         progress: progress, a line a layer.
     """
     candidates = Candidates(plan, inputs)

@@ -25,9 +25,9 @@ from styleexport.runtime_bench.contract.latency import SubjectFact
 from styleexport.runtime_bench.contract.runner_choice import RunnerChoice
 from styleexport.runtime_bench.runners._runner import (
     PACKAGE,
-    RemoteRunner,
     any_runner,
     on_other_machine,
+    remote_runner,
 )
 
 
@@ -184,8 +184,7 @@ def _offers(manifest: Manifest) -> str:
 def _timed(choices: tuple[RunnerChoice, ...]) -> tuple[RunnerChoice, ...]:
     """Return the choices, checked: a reference interpreter is refused."""
     for choice in choices:
-        runner = any_runner(choice.name)
-        if not runner.timed and not isinstance(runner, RemoteRunner):
+        if remote_runner(choice.name) is None and not any_runner(choice.name).timed:
             raise UsageError(
                 f"{choice} is an interpreter for proofs, its time says nothing of any device: "
                 "leave it out, and type `styleexport verify` for what it proves"

@@ -17,7 +17,7 @@ from styleexport.runtime_bench.bench.self_timed import device_reports, measure_s
 from styleexport.runtime_bench.bench.timing import CLOCK_NAME
 from styleexport.runtime_bench.contract.cell import Cell
 from styleexport.runtime_bench.contract.latency import CellFact, HarnessFact, LatencyReport
-from styleexport.runtime_bench.runners._runner import RemoteRunner, any_runner, on_other_machine
+from styleexport.runtime_bench.runners._runner import on_other_machine, remote_runner
 
 COMMAND_LENGTH = 400
 
@@ -112,7 +112,7 @@ def _measured(
     progress: Progress,
 ) -> tuple[CellFact, ...]:
     """Return the measured cells in their order; self-timed runners are measured last."""
-    self_timed = [isinstance(any_runner(cell.choice.name), RemoteRunner) for cell in cells]
+    self_timed = [remote_runner(cell.choice.name) is not None for cell in cells]
     ours = [cell for cell, remote in zip(cells, self_timed, strict=True) if not remote]
     theirs = [cell for cell, remote in zip(cells, self_timed, strict=True) if remote]
     measured = iter(measure(ours, request, spawn, _joules(ours), free_bytes, progress))

@@ -22,7 +22,7 @@ from styleexport.runtime_bench.bench.worker import refusal
 from styleexport.runtime_bench.contract.cell import Cell, cell_key
 from styleexport.runtime_bench.contract.latency import CellFact, LatencyReport
 from styleexport.runtime_bench.contract.remote import MeasureRequest, joined
-from styleexport.runtime_bench.runners._runner import RemoteRunner, any_runner
+from styleexport.runtime_bench.runners._runner import remote_runner
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ def _report(group: _Group, request: BenchRequest, progress: Progress) -> Latency
     Raises:
         DeviceError: the device cannot be reached, or did not do its part.
     """
-    runner = any_runner(group.runner)
-    assert isinstance(runner, RemoteRunner), f"{group.runner} does not time itself"
+    runner = remote_runner(group.runner)
+    assert runner is not None, f"{group.runner} does not time itself"
     for cell in group.single:
         if reason := runner.unavailable(cell.choice.settings):
             raise DeviceError(reason)

@@ -159,11 +159,16 @@ def _exact_outputs(package: Package) -> frozenset[str]:
         for item in operation.outputs
         if item.type.dtype == "fp16"
     }
+
+    def moves_half(operation: Operation) -> bool:
+        # A damaged program may lack the parameter; constants may be written in place of a name.
+        moved = operation.inputs.get("values" if operation.kind == "concat" else "x", ())
+        return all(isinstance(item, str) and item in half for item in moved)
+
     return frozenset(
         item.name
         for operation in package.operations
-        if operation.kind in MOVING
-        and half.issuperset(operation.inputs["values" if operation.kind == "concat" else "x"])
+        if operation.kind in MOVING and moves_half(operation)
         for item in operation.outputs
         if item.name in half
     )

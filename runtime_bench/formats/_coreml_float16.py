@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from styleexport.core.manifest import RiskFact
 from styleexport.runtime_bench.coreml_program.program import Operation
 from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph, location_of
+from styleexport.runtime_bench.formats._float16 import LARGEST_FLOAT16, TYPICAL_SQUARE
 
-LARGEST_FLOAT16 = 65504
-# Trained features reach 4 deviations of about 4: squares of 16 on average.
-TYPICAL_SQUARE = 16.0
 # Operation → largest magnitude of its output.
 BOUNDED = {"sigmoid": 1.0, "sigmoid_hard": 1.0, "tanh": 1.0, "softmax": 1.0, "relu6": 6.0}
 SUMS = frozenset(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from styleexport.core.manifest import RiskFact
+from styleexport.runtime_bench.formats._float16 import LARGEST_FLOAT16, TYPICAL_SQUARE
 from styleexport.runtime_bench.formats._format import Description, Format
 from styleexport.runtime_bench.formats._liveness import GraphStep, peak_bytes
 from styleexport.runtime_bench.formats._tflite import read_graph
@@ -32,9 +33,6 @@ ON_GPU = frozenset({
     "TRANSPOSE_CONV", "UNPACK",
 })  # fmt: skip
 SUMS = ("MEAN", "SUM")
-LARGEST_FLOAT16 = 65504
-# Trained features reach 4 deviations of about 4: squares of 16 on average, one by one below 300.
-MEAN_SQUARE = 16
 
 
 class TfliteFormat(Format):
@@ -143,7 +141,7 @@ def _summed(graph: TfliteGraph, item: TfliteOperation) -> int:
 
 
 def _may_overflow(graph: TfliteGraph, item: TfliteOperation) -> bool:
-    return item.name in SUMS and _summed(graph, item) * MEAN_SQUARE > LARGEST_FLOAT16
+    return item.name in SUMS and _summed(graph, item) * TYPICAL_SQUARE > LARGEST_FLOAT16
 
 
 FORMAT = TfliteFormat()

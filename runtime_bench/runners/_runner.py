@@ -205,14 +205,26 @@ def find_runner(name: str) -> Runner:
     return runner
 
 
+def remote_runner(name: str) -> RemoteRunner | None:
+    """Return a runner that times itself, by name; None where it is one that opens files.
+
+    Raises:
+        UsageError: there is no runner of that name.
+        MissingExtra: its library is not installed.
+    """
+    runner = any_runner(name)
+    return runner if isinstance(runner, RemoteRunner) else None
+
+
 def on_other_machine(name: str) -> bool:
     """Whether a runner measures on a machine other than this one, in a report of its own.
 
     Raises:
         UsageError: there is no runner of that name.
+        MissingExtra: its library is not installed.
     """
-    runner = any_runner(name)
-    return isinstance(runner, RemoteRunner) and runner.other_machine
+    runner = remote_runner(name)
+    return runner is not None and runner.other_machine
 
 
 def runners_for(path: Path) -> tuple[Runner, ...]:

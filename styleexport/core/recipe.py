@@ -1,8 +1,8 @@
-"""An int8 recipe: what is quantized and how, as data that every target follows.
+"""Int8 recipe: which blocks of a graph are quantized and how, as data that every target applies.
 
-A recipe speaks of the layers of a captured graph, by name. A *block* is a convolution with
-the activation behind it, which every runtime computes as one operation; it bears the name of its
-convolution. In the file, blocks that stay in float are its ``islands``.
+A recipe refers to the layers of a captured graph by name. A *block* is a convolution with the
+activation after it, which every runtime computes as one operation; its name is that of the
+convolution. In the file, blocks that stay in float are called ``islands``.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ RangeMethod = Literal["min-max", "percentile", "entropy", "mse"]
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The choices that do not depend on the pictures.
+    """Settings that do not depend on the calibration pictures.
 
     Attributes:
-        weights: one scale an output channel, or one a convolution.
-        ranges: how an activation's range is taken from what calibration saw.
-        equalize: how far the channels of an activation are brought to one range before it is
-            quantized, 0 (not at all) to 1 (wholly); exact in float.
-        bias_correction: whether biases take back the mean error of each channel.
-        rounding: of weights: to the nearest, or so that a convolution's output on calibration
+        weights: one weight scale per output channel, or one per convolution.
+        ranges: method that derives the range of an activation from calibration.
+        equalize: strength of the equalization of an activation's channels before quantization, 0
+            (none) to 1 (equal ranges); exact in float.
+        bias_correction: whether biases compensate the mean error of each channel.
+        rounding: rounding of weights: to nearest, or so that a convolution's output on calibration
             pictures changes least.
     """
 
@@ -45,7 +45,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def name(self) -> str:
-        """A name that decodes: ``w8c-a8-mse-eq50-bias-recon``."""
+        """Name composed of the settings: ``w8c-a8-mse-eq50-bias-recon``."""
         parts = ["w8c" if self.weights == "per-channel" else "w8t", "a8", self.ranges]
         if self.equalize:
             parts.append(f"eq{round(100 * self.equalize)}")
@@ -57,19 +57,19 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Range(Struct, frozen=True, array_like=True):
-    """Least and largest value that an activation keeps; values beyond are clipped."""
+    """Range of an activation; values outside are clipped."""
 
     low: float
     high: float
 
 
 class FloatLayer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A block that stays in float, and why.
+    """Block that stays in float, with the reason.
 
     Attributes:
-        layer: the convolution's name in the captured graph.
-        reason: why.
-        weight: its weight's name in the network's state dict, or "" where it has none of its own.
+        layer: name of the convolution in the captured graph.
+        reason: reason in words.
+        weight: name of its weight in the network's state dict; "" if it has none of its own.
     """
 
     layer: str
@@ -78,17 +78,17 @@ class FloatLayer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Trial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One candidate of a search, written, run and judged.
+    """Candidate of a search, written, timed and measured.
 
     Attributes:
-        settings: the choices.
-        float_layers: blocks in float, beside those that are by default.
+        settings: settings of the candidate.
+        float_layers: blocks in float in addition to the default ones.
         forced_int8: blocks in int8 that are in float by default.
-        psnr_db: over the quality probes.
-        style_change: relative; None for style codes.
-        time_share: of the float32 file's time, both in ONNX Runtime here, in turns.
-        inside: whether it stays inside the budget.
-        on_front: whether no other trial is both better and faster.
+        psnr_db: pooled PSNR on the quality probes.
+        style_change: relative change of the style distance; None for style codes.
+        time_share: inference time relative to the float32 file, measured in turns in ONNX Runtime.
+        inside: whether it meets the budget.
+        on_front: whether no other candidate is both better and faster.
     """
 
     settings: Settings
@@ -102,17 +102,17 @@ class Trial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Int8Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How one graph is computed in int8.
+    """Int8 quantization of one graph.
 
     Attributes:
-        schema_version: of this file.
-        role: of the graph.
-        size: of the graph.
-        settings: the choices.
+        schema_version: version of this schema.
+        role: role of the graph.
+        size: size of the graph.
+        settings: settings that do not depend on the pictures.
         float_layers: blocks that stay in float.
         ranges: layer or input → range of its values, for all that may be quantized.
-        calibration: where the ranges came from.
-        trials: of the search that found it; () for a fixed recipe.
+        calibration: source of the ranges.
+        trials: candidates of the search for this recipe; () for a fixed recipe.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION

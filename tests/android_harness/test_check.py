@@ -6,20 +6,23 @@ import os
 import shutil
 import struct
 import subprocess
-import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from android_harness.check import __main__ as check
-from android_harness.check.class_file import encoded
-from android_harness.check.outcome import PieceMissing, StepFailed
-from android_harness.check.pieces import Pieces, cache_folder
-from android_harness.check.rules import broken_rules
-from android_harness.check.signature_text import class_files, declared
-from android_harness.check.steps import HARNESS, Steps
-from android_harness.check.stubs import write_stubs
+from styleexport.runtime_bench.contract.latency import read_report
+from tests.contract import exchange
+from tools.android_check import __main__ as check
+from tools.android_check import steps as steps_module
+from tools.android_check.class_file import encoded
+from tools.android_check.outcome import PieceMissing, StepFailed
+from tools.android_check.pieces import Pieces, cache_folder
+from tools.android_check.rules import broken_rules
+from tools.android_check.signature_text import class_files, declared
+from tools.android_check.steps import BUILD, FIXTURES, HARNESS, Steps
+from tools.android_check.stubs import write_stubs
 
 # The user's own, looked up before the tests are given theirs: 0.3 GB are not fetched by a test.
 CACHE = cache_folder()
@@ -66,13 +69,13 @@ def classes() -> dict[str, bytes]:
 
 
 def test_signatures_become_class_files():
-    found = classes()
-    assert len(found) == 8
-    assert all(struct.unpack(">I", raw[:4])[0] == 0xCAFEBABE for raw in found.values())
-    outer = found["a/b/Outer"]
+    files = classes()
+    assert len(files) == 8
+    assert all(struct.unpack(">I", raw[:4])[0] == 0xCAFEBABE for raw in files.values())
+    outer = files["a/b/Outer"]
     assert b"a/b/Outer$Inner" in outer and 'a "b" é'.encode() in outer
     assert b"Ljava/lang/Object;Ljava/util/List<Ljava/lang/String;>;" in outer
-    assert b"<T:Ljava/lang/Object;>([TT;)Ljava/util/List<TT;>;" in found["java/util/List"]
+    assert b"<T:Ljava/lang/Object;>([TT;)Ljava/util/List<TT;>;" in files["java/util/List"]
 
 
 @pytest.mark.skipif(shutil.which("javap") is None, reason="javap is not installed")
@@ -83,12 +86,12 @@ def test_class_files_are_what_java_reads(tmp_path):
     with zipfile.ZipFile(tmp_path / "stubs.jar") as jar:
         jar.extractall(tmp_path)
     files = [str(tmp_path / name) for name in ("java/util/List.class", "a/b/Outer.class")]
-    told = subprocess.run(
+    output = subprocess.run(
         ["javap", "-constants", *files], capture_output=True, text=True, check=True
     ).stdout
-    assert "public abstract E get(int);" in told
-    assert "public static <T> java.util.List<T> of(T...);" in told
-    assert "public static final int BIG = -2147483648;" in told
+    assert "public abstract E get(int);" in output
+    assert "public static <T> java.util.List<T> of(T...);" in output
+    assert "public static final int BIG = -2147483648;" in output
 
 
 def test_the_library_is_compiled_without_what_came_after_level_24(tmp_path):
@@ -112,11 +115,11 @@ def copy_of_harness(folder: Path) -> Path:
         ("AndroidManifest.xml", "permission.CAMERA", "permission.INTERNET", "permissions"),
         ("AndroidManifest.xml", "libOpenCL-car.so", "libOpenGL.so", "native libraries"),
         ("AndroidManifest.xml", ".BenchActivity", ".NoActivity", "there is no class"),
-        (f"{SOURCES}/device/PhoneState.kt", "SDK_INT", "X", "needs level 29"),
+        (f"{SOURCES}/device/DeviceState.kt", "SDK_INT", "X", "needs level 29"),
         (f"{SOURCES}/HarnessApp.kt", "import java", "import androidx", "imports a library"),
         (f"{SOURCES}/HarnessApp.kt", "/**", "/**" + "x" * 100, "columns"),
     ],
-)  # fmt: skip
+)
 def test_rules_find_what_breaks_them(tmp_path, path, old, new, words):
     harness = copy_of_harness(tmp_path)
     assert broken_rules(harness) == []
@@ -146,9 +149,9 @@ def test_the_cache_is_the_projects(tmp_path, monkeypatch):
 def test_what_cannot_be_done_is_said_and_is_no_failure(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("STYLEEXPORT_CACHE", str(tmp_path))
     assert check.main(["--offline", "--build", str(tmp_path / "build")]) == 0
-    told = capsys.readouterr().out
-    assert "not done here: compile :contract: api-29 is not in" in told
-    assert "never done by this check: anything on a phone" in told
+    output = capsys.readouterr().out
+    assert "not done here: compile :contract: api-29 is not in" in output
+    assert "never done by this check: anything on a phone" in output
 
 
 def test_a_step_that_fails_is_a_failure(tmp_path, monkeypatch, capsys):
@@ -161,42 +164,107 @@ def test_a_step_that_fails_is_a_failure(tmp_path, monkeypatch, capsys):
     assert "failed: rules: Broken.kt: line 3" in capsys.readouterr().out
 
 
+@pytest.fixture(scope="module")
+def steps() -> Iterator[Steps]:
+    """Return steps whose :contract is compiled, by `make android-check` or here."""
+    # CI may come here before `make android-check` has fetched anything.
+    is_ci = os.environ.get("CI") == "true"
+    steps = Steps(Pieces(CACHE, offline=not is_ci, say=print), BUILD)
+    with check.locked(BUILD):
+        try:
+            steps.compile_contract()
+            steps.test_contract()
+        except PieceMissing as error:
+            pytest.skip(f"{error}; type `make android-check`")
+        yield steps
+
+
+@pytest.mark.timeout(1800)
 @pytest.mark.slow
-def test_the_check_passes_and_an_altered_fixture_does_not(tmp_path):
-    """Everything from the cache: nothing is fetched by a test."""
-    root = HARNESS.parent
-    command = [sys.executable, "-m", "android_harness.check", "--offline"]
-    build = ["--build", str(tmp_path / "build")]
-    environment = os.environ | {"STYLEEXPORT_CACHE": str(CACHE.parent)}
-    done = subprocess.run(
-        [*command, *build], cwd=root, env=environment, capture_output=True, text=True
-    )
-    if "passed: test :contract" not in done.stdout and done.returncode == 0:
-        missing = [line.strip() for line in done.stdout.splitlines() if "not done here" in line]
-        pytest.skip(f"{missing[0]}; type `make android-check`")
-    assert done.returncode == 0, done.stdout
-    fixtures = Path(shutil.copytree(root / "tests/contract", tmp_path / "contract"))
-    for path, old, new in (
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
         ("arithmetic.json", b'"overlap": 16', b'"overlap": 17'),
         ("manifests/one-filter.json", b'"precision": "fp32"', b'"precision": "fp16"'),
-    ):
-        original = (fixtures / path).read_bytes()
-        assert old in original
-        (fixtures / path).write_bytes(original.replace(old, new, 1))
-        told = run_tests(tmp_path, fixtures)
-        assert "everyFixtureIsListedWithItsHash" in told and path in told
-        (fixtures / path).write_bytes(original)
+        ("reports/phone.json", b'"cores": 9', b'"cores": 8'),
+    ],
+)
+def test_an_altered_fixture_fails(steps, tmp_path, path, old, new):
+    fixtures = Path(shutil.copytree(FIXTURES, tmp_path / "contract"))
+    original = (fixtures / path).read_bytes()
+    assert old in original
+    (fixtures / path).write_bytes(original.replace(old, new, 1))
+    output = steps.run_junit(fixtures, tmp_path, ["FixturesTest", "ArithmeticTest", "ContractTest"])
+    assert "everyFixtureIsListedWithItsHash" in output and path in output
 
 
-def run_tests(tmp_path: Path, fixtures: Path) -> str:
-    """Return what the tests of :contract, compiled already, say of some fixtures."""
-    home = Pieces(CACHE, offline=True, say=print).kotlin() / "lib"
-    jars = [tmp_path / "build" / name for name in ("contract.jar", "contract-tests.jar")]
-    jars += [home / f"{name}.jar" for name in ("kotlin-stdlib", "kotlin-test", "kotlin-test-junit")]
-    jars += [Path("/usr/share/java") / name for name in ("junit4.jar", "hamcrest-core.jar")]
-    names = [f"org.styleexport.contract.{name}Test" for name in ("Fixtures", "Arithmetic", "Facts")]
-    return subprocess.run(
-        ["java", f"-Dcontract.fixtures={fixtures}", "-cp", os.pathsep.join(map(str, jars)),
-         "org.junit.runner.JUnitCore", *names],
-        capture_output=True, text=True,
-    ).stdout  # fmt: skip
+@pytest.mark.timeout(1800)
+@pytest.mark.slow
+def test_kotlin_and_the_others_read_the_reports_of_each_other(steps, tmp_path):
+    """What Kotlin wrote is read in tests/contract/test_exchange.py."""
+    folder = tmp_path / "exchange"
+    if exchange.exchange_folder().is_dir():
+        shutil.copytree(exchange.exchange_folder(), folder)
+    exchange.write_python(folder)
+    if shutil.which("node"):
+        assert exchange.run_javascript(folder) is None
+    assert "OK (2 tests)" in steps.run_junit(exchange=folder, names=["ExchangeTest"])
+    written = exchange.report_path(folder, "kotlin")
+    assert read_report(written) == exchange.expected_report()
+    other = exchange.report_path(folder, "python")
+    other.write_bytes(other.read_bytes().replace(b'"cores": 9', b'"cores": 8'))
+    output = steps.run_junit(exchange=folder, names=["ExchangeTest"])
+    assert "reportsOfTheOtherLanguagesAreRead" in output and "python" in output
+
+
+class FakePieces(Pieces):
+    """Tools that are installed, and files that are empty."""
+
+    def program(self, name: str) -> str:
+        return name
+
+    def kotlin(self) -> Path:
+        return self.file(self.cache / "kotlin/lib/kotlin-stdlib.jar").parents[1]
+
+    def gson(self) -> Path:
+        return self.file(self.cache / "gson.jar")
+
+    def signatures(self) -> Path:
+        return self.file(self.cache / "api.txt")
+
+    def file(self, path: Path) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        return path
+
+
+def test_a_jar_is_compiled_again_only_where_its_sources_or_classes_changed(tmp_path, monkeypatch):
+    compiled = []
+
+    def compile_jar(command: list[str]) -> str:
+        compiled.append(Path(command[command.index("-d") + 1]))
+        compiled[-1].write_text("jar")
+        if fails:
+            raise StepFailed("A.kt: line 3")
+        return ""
+
+    fails = False
+    source = tmp_path / "A.kt"
+    source.write_text("val a = 1")
+    monkeypatch.setattr(steps_module, "run", compile_jar)
+    monkeypatch.setattr(steps_module, "CONTRACT", tmp_path)
+    steps = Steps(FakePieces(tmp_path, offline=True, say=print), tmp_path / "build")
+    steps.compile_contract()
+    steps.compile_contract()
+    assert compiled == [tmp_path / "build/contract.jar"]
+    source.write_text("val a = 2")
+    steps.compile_contract()
+    (tmp_path / "gson.jar").write_text("another Gson")
+    steps.compile_contract()
+    assert len(compiled) == 3
+    fails = True
+    source.write_text("val a = 3")
+    for _ in range(2):
+        with pytest.raises(StepFailed):
+            steps.compile_contract()
+    assert len(compiled) == 5

@@ -93,7 +93,7 @@ def test_a_phone_is_compared_where_both_measured_the_same(cli):
         ("int8", "litert", "128x128"),
     ]
     assert [c["latency"]["verdict"] for c in both] == ["slower", "slower"]
-    assert "governor differs: performance, then not told" in done.talk
+    assert "governor differs: performance, then unknown" in done.talk
 
 
 @pytest.mark.parametrize(

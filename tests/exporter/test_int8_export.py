@@ -11,20 +11,23 @@ import pytest
 import torch
 
 from styleexport.core.errors import QualityBudgetExceeded
-from styleexport.core.manifest import read_manifest, sha256_of_file
-from styleexport.core.recipe import read_recipe
+from styleexport.core.manifest import SizeFact, read_manifest, sha256_of_file
+from styleexport.core.recipe import Int8Recipe, Settings, read_recipe
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter import int8_export
+from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.layer_map import compose_layer_maps
 from styleexport.exporter.graph_job import ExportRun, GraphJob
 from styleexport.exporter.int8_export import budget_of
 from styleexport.exporter.pipeline import ExportRequest, export
+from styleexport.exporter.targets._target import Recipe
+from styleexport.exporter.targets.onnx import OnnxTarget
 from styleexport.models.networks._open import open_network
 from styleexport.runtime_bench.diff.diff import diff_files
 from styleexport.runtime_bench.quality.budget import Budget
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 from tests.conftest import SMALL_BUDGET, load_own
-from tests.exporter.conftest import Painter
+from tests.exporter.conftest import CALIBRATION, Painter
 
 SIZE = Size(64, 96)
 OPTIONS = {"precisions": (Precision.INT8,), "roles": (Role.ENCODE,), "sizes": (SIZE,)}
@@ -224,3 +227,58 @@ def test_a_file_over_budget_is_tried_with_other_ranges(shipped, tmp_path, monkey
 def test_budgets_of_several_targets_leave_room_for_their_rounding():
     stricter = Budget.parse("psnr>=38, style<=+5%").stricter(0.3)
     assert (stricter.limit("psnr"), stricter.limit("style")) == (38.3, 0.05)
+
+
+def test_a_graph_is_lowered_once_for_all_that_share_a_conversion(tmp_path, monkeypatch):
+    lowered: list[tuple[Graph, object]] = []
+    real = OnnxTarget.lower
+
+    def lower(self, source, recipe):
+        lowered.append((source.graph, recipe.precision))
+        return real(self, source, recipe)
+
+    monkeypatch.setattr(OnnxTarget, "lower", lower)
+    request = ExportRequest(
+        load_own(Painter()),
+        tmp_path / "a",
+        precisions=(Precision.FP32, Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS),
+        sizes=(Size(32, 48),),
+        allow_degraded=True,
+        budget="psnr>=0",
+    )
+    manifest = export(request).manifest
+    assert len(manifest.files) == 4
+    # The equalized graph of the int8 file, measured for the choice of its ranges, and the plain.
+    assert [precision for _, precision in lowered] == [Precision.INT8, Precision.FP32]
+    assert lowered[0][0] is not lowered[1][0]
+
+
+def recipe_with(weights: str) -> Int8Recipe:
+    return Int8Recipe(
+        role=Role.ENCODE,
+        size=SizeFact.of(SIZE),
+        settings=Settings(weights=weights),
+        float_layers=(),
+        ranges={},
+        calibration=CALIBRATION,
+    )
+
+
+def test_precisions_of_core_ml_share_what_they_can():
+    coreml = pytest.importorskip("styleexport.exporter.targets.coreml")
+    target = coreml.CoremlTarget()
+    shared = (
+        Precision.FP16,
+        Precision.INT8_WEIGHTS,
+        Precision.PALETTE4,
+        Precision.PALETTE6,
+        Precision.PALETTE8,
+    )
+    assert len({target.lowering(Recipe(precision)) for precision in shared}) == 1
+    assert target.lowering(Recipe(Precision.FP32)) != target.lowering(Recipe(Precision.FP16))
+    per_channel, per_tensor = (
+        target.lowering(Recipe(Precision.INT8, int8=recipe_with(weights)))
+        for weights in ("per-channel", "per-tensor")
+    )
+    assert (per_channel.system, per_channel.whole_scales) == (17, False)
+    assert per_tensor.whole_scales

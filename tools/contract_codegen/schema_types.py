@@ -36,8 +36,6 @@ ENUM_NAMES = {
     ("ThermalFact", "scale"): "ThermalScale",
     ("CellFact", "status"): "CellStatus",
 }
-# Names of structs where the apps' differ from the schema's title.
-STRUCT_NAMES = {"CellWish": "JobCell"}
 # Structs with rules that a schema cannot express. Each language checks them in a function by hand,
 # which the generated reader calls with the struct and its JSON path:
 #   TensorFact  the lowest pixel value comes first; an axis length is not negative
@@ -59,11 +57,13 @@ class Text(Struct, frozen=True):
         pattern: regular expression that the whole string must match; without anchors.
         max_length: in code points.
         is_path: whether it is a path below a folder, which must not have ".." among its parts.
+        description: what a text of the pattern is, for messages; None where the schema has none.
     """
 
     pattern: str | None = None
     max_length: int | None = None
     is_path: bool = False
+    description: str | None = None
 
 
 class Integer(Struct, frozen=True):
@@ -287,10 +287,10 @@ class _Builder:
             self._define(title, self._definitions[title])
         version = next(
             field.type.value
-            for field in self._structs[_struct_name(root)].fields
+            for field in self._structs[root].fields
             if isinstance(field.type, Constant)
         )
-        self._documents.append(Document(document, _struct_name(root), version))
+        self._documents.append(Document(document, root, version))
 
     def contract(self) -> Contract:
         return Contract(
@@ -314,14 +314,13 @@ class _Builder:
             )
             for key in _declared_order(definition, attributes)
         )
-        name = _struct_name(title)
         closed = definition.get("additionalProperties") is False
-        known = self._structs.get(name)
+        known = self._structs.get(title)
         documents = (*(known.documents if known else ()), self._document)
-        struct = StructType(name, doc, fields, closed, name in CHECKED, documents)
+        struct = StructType(title, doc, fields, closed, title in CHECKED, documents)
         if known and msgspec.structs.replace(known, documents=documents) != struct:
             raise SchemaError(f"{title} differs between schemas: type `make schema`")
-        self._structs[name] = struct
+        self._structs[title] = struct
 
     def _add_enum(self, name: str, doc: str, values: tuple[str, ...]) -> None:
         known = self._enums.get(name)
@@ -375,7 +374,7 @@ class _Builder:
 
     def _reference(self, title: str) -> FieldType:
         is_enum = "enum" in self._definitions[title]
-        return EnumRef(title) if is_enum else StructRef(_struct_name(title))
+        return EnumRef(title) if is_enum else StructRef(title)
 
     def _enum(self, values: list[Any], at: tuple[str, str], doc: str | None) -> FieldType:
         if len(values) == 1 and isinstance(values[0], int):
@@ -401,7 +400,9 @@ def _text(schema: Mapping[str, Any], at: tuple[str, str]) -> Text:
         if not (pattern.startswith("^") and pattern.endswith("$")):
             raise SchemaError(f"{at}: the pattern {pattern} is not anchored at both ends")
         pattern = pattern[1:-1]
-    return Text(pattern, schema.get("maxLength"), schema.get("description") == PATH_DESCRIPTION)
+    description = schema.get("description")
+    is_path = description == PATH_DESCRIPTION
+    return Text(pattern, schema.get("maxLength"), is_path, description)
 
 
 def _declared_order(definition: Mapping[str, Any], attributes: Mapping[str, str]) -> list[str]:
@@ -432,10 +433,6 @@ def _references(schema: object) -> Iterator[str]:
 
 def _target(reference: str) -> str:
     return reference.removeprefix("#/$defs/")
-
-
-def _struct_name(title: str) -> str:
-    return STRUCT_NAMES.get(title, title)
 
 
 def _only(schema: Mapping[str, Any], allowed: str, at: object) -> None:

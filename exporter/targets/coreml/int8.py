@@ -161,7 +161,7 @@ def _pair(held: Range, *, half: bool) -> Pair:
 
 
 def _in_words(body: Body, names: Sequence[str], why: str) -> Iterator[str]:
-    """Yield what holds of some tensors, which are called as in the graph where that is known."""
+    """Yield one message for some tensors, using graph names where they are known."""
     if names:
         yield f"{', '.join((body.called(name) or (name,))[-1] for name in names)}: {why}"
 

@@ -1,4 +1,4 @@
-"""What of an ML program is computed in int8: its convolutions, and what moves values to them."""
+"""int8 region of an ML program: its convolutions, and what moves values to them."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Body:
 
     Args:
         program: read from disk.
-        graph: that it was made from.
-        recipe: which of the graph's convolutions stay in float.
+        graph: graph that it was made from.
+        recipe: recipe that tells which convolutions stay in float.
     """
 
     def __init__(self, program: CoremlGraph, graph: Graph, recipe: Int8Recipe) -> None:
@@ -165,7 +165,7 @@ class Body:
                 yield FloatIslandFact(ops=ops, reason=reason)
 
     def not_applied(self) -> Iterator[str]:
-        """Yield which of the recipe's float layers and blocks the program cannot have, and why."""
+        """Yield why parts of the recipe do not apply to this program."""
         named = {item.layer for item in self.recipe.float_layers}
         for layer, block in self.blocks.items():
             if block.transposed and layer not in named:

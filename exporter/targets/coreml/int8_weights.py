@@ -68,7 +68,7 @@ def store_integers(
         spec: changed in place.
         weights: constant → its numbers, the axis of output channels first.
         source: the folder of the present weights file.
-        folder: to write the new one to.
+        folder: folder for the new weights file.
         per_channel: whether there is one scale an output channel.
     """
     old = BlobFile.open(source / "weight.bin") if (source / "weight.bin").exists() else None

@@ -39,7 +39,7 @@ def describe_model(model: ct.models.MLModel, graph: Graph, network: NetworkFact)
     Args:
         model: changed in place.
         graph: what it was made from.
-        network: where the graph comes from.
+        network: origin of the graph.
     """
     model.author = f"{network.paper}; exported by styleexport"
     model.license = network.licence

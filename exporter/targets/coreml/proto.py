@@ -44,7 +44,7 @@ def operation(kind: str, name: str, of: Proto) -> Proto:
     """Return an operation without inputs that makes one tensor, named as itself.
 
     Args:
-        kind: of the operation.
+        kind: name of the operation in MIL.
         name: its own and the tensor's.
         of: the tensor's type.
     """

@@ -22,8 +22,8 @@ class Pair:
     """How a tensor is held in eight bits: value = scale · (integer - zero point).
 
     Attributes:
-        dtype: of the integers.
-        scale: of one step.
+        dtype: type of the integers.
+        scale: width of one step.
         zero_point: the integer that stands for 0; uint8 alone has one.
     """
 

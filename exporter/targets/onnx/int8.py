@@ -48,8 +48,8 @@ def quantize_blocks(
     """Compute blocks of a float32 model in int8, in place.
 
     Args:
-        model: whose tensors bear the names of the graph's layers.
-        blocks: those outside the recipe's float layers.
+        model: float32 model; its tensors bear the names of the graph's layers.
+        blocks: blocks outside the recipe's float layers.
         recipe: ranges and granularity.
         names: layer → tensor where the two differ: inputs and outputs.
     """

@@ -37,9 +37,9 @@ class Scheme:
     """How an operation is quantized.
 
     Attributes:
-        weight_bits: of each weight: 8 for integers, 16 for floats.
+        weight_bits: bits of each weight: 8 for integers, 16 for floats.
         activation_bits: None where activations stay in float.
-        computes: in float, from dequantized weights, or in integers.
+        computes: precision of the arithmetic: in float, from dequantized weights, or in integers.
         per_channel: whether each output channel has its own weight scale; integers only.
     """
 
@@ -92,7 +92,7 @@ def quantize(
         source: a float32 file.
         target: the file to write.
         graph: what the source holds.
-        operations: of the graph, to be quantized.
+        operations: operations of the graph to quantize.
         scheme: how.
         ranges: tensor name → range of each activation of the operations; for static schemes.
     """

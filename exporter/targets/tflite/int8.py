@@ -42,7 +42,7 @@ PASSED_ON = (*MOVED, "RELU")
 def quantize_body(
     source: Path,
     target: Path,
-    feeds: Sequence[Arrays],
+    inputs: Sequence[Arrays],
     recipe: Int8Recipe,
     layers: Mapping[str, str],
 ) -> PassFact:
@@ -51,7 +51,7 @@ def quantize_body(
     Args:
         source: a float32 file.
         target: the file to write.
-        feeds: calibration inputs, run where the recipe has no range for a tensor.
+        inputs: calibration inputs, run where the recipe has no range for a tensor.
         recipe: what is quantized and how.
         layers: layer of the recipe → the tensor of the file that holds it; a convolution that is
             merged with what follows has the tensor of both.
@@ -71,7 +71,7 @@ def quantize_body(
     ranges = _spread(graph, inside, named)
     missing = [name for name in _ranged(graph, inside) if name not in ranges]
     if missing:
-        ranges = _spread(graph, inside, {**activation_ranges(source, feeds), **named})
+        ranges = _spread(graph, inside, {**activation_ranges(source, inputs), **named})
     per_channel = recipe.settings.weights == "per-channel"
     quantize(source, target, graph, inside, STATIC if per_channel else STATIC_PER_TENSOR, ranges)
     refused = _refused(graph, recipe, float_layers, missing if recipe.ranges else ())
@@ -172,16 +172,16 @@ def _refused(
     ]
 
 
-def activation_ranges(path: Path, feeds: Sequence[Arrays]) -> dict[str, Range]:
-    """Return tensor name → the least and largest value of each activation over all feeds."""
+def activation_ranges(path: Path, inputs: Sequence[Arrays]) -> dict[str, Range]:
+    """Return tensor name → the least and largest value of each activation over all inputs."""
     graph = read_graph(path)
     interpreter = load(path, delegate=True, threads=os.cpu_count(), keep_all=True)
     watched = [index for item in graph.operations for index in item.outputs]
     watched += graph.inputs.values()
     low = dict.fromkeys(watched, math.inf)
     high = dict.fromkeys(watched, -math.inf)
-    for inputs in feeds:
-        feed(interpreter, path, graph, inputs)
+    for values in inputs:
+        feed(interpreter, path, graph, values)
         invoke(interpreter, path)
         for index in watched:
             value = interpreter.get_tensor(index)

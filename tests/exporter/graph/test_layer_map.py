@@ -9,13 +9,8 @@ from torch.nn import functional
 
 from styleexport.core.types import Role, Size
 from styleexport.exporter.graph.capture import capture
-from styleexport.exporter.graph.layer_map import (
-    SAMPLES,
-    TOLERANCE,
-    Sample,
-    pair,
-    paired_layers,
-)
+from styleexport.exporter.graph.layer_map import TOLERANCE, pair, paired_layers
+from styleexport.exporter.graph.sample import SAMPLES, Sample
 from styleexport.exporter.quantize.calibration import read_calibration
 from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
 from styleexport.exporter.rewrites.half_range import within_half_range

@@ -8,9 +8,19 @@ import struct
 
 import numpy as np
 import pytest
+import torch
 
 from styleexport.core.errors import BadArtifact, StyleExportError, UnsupportedOp
+from styleexport.runtime_bench.coreml_program.interpreter import Interpreter
 from styleexport.runtime_bench.coreml_program.package import read_package
+from styleexport.runtime_bench.coreml_program.program import (
+    Constant,
+    Feature,
+    Operation,
+    Package,
+    TensorType,
+    Variable,
+)
 from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.runners.coreml_reference import RUNNER
 
@@ -255,6 +265,22 @@ def test_a_manifest_that_leads_out_of_the_package_is_refused(package):
     (package.parent / "other.mlmodel").write_bytes((package / MODEL).read_bytes())
     with pytest.raises(BadArtifact, match=r"has no '\.\./\.\./other\.mlmodel'"):
         read_package(package)
+
+
+def test_a_constant_may_be_written_in_place_of_a_name(tmp_path):
+    half = TensorType("fp16", (2,))
+    values = ("x", Constant(half, np.array([3, 4], np.float16), in_blob=False))
+    axis = Constant(TensorType("int32"), np.array(0, np.int32), in_blob=False)
+    concat = Operation(
+        "concat",
+        "joined",
+        {"values": values, "axis": (axis,)},
+        (Variable("y", TensorType("fp16", (4,))),),
+    )
+    features = Feature("x", half), Feature("y", TensorType("fp16", (4,)))
+    program = Package(tmp_path, 7, "CoreML5", features[:1], features[1:], (concat,))
+    outputs = Interpreter(program, rounding=True).run({"x": torch.tensor([1.0, 2.0])})
+    assert outputs["y"].tolist() == [1, 2, 3, 4]
 
 
 def test_no_edit_of_a_byte_ends_in_a_traceback(package):

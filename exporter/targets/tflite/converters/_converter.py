@@ -1,4 +1,4 @@
-"""What a converter is: one way from a captured graph to a float32 ``.tflite`` file."""
+"""Converter: one way from a captured graph to a float32 ``.tflite`` file."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def match_layers(graph: Graph, path: Path) -> dict[str, int]:
 
     Args:
         graph: with fixed sizes.
-        path: of the file; its inputs are the graph's, in order, whatever they are called.
+        path: path of the file; its inputs are the graph's, in order, whatever they are called.
     """
     examples = example_inputs(graph.inputs, graph.size)
     file = read_graph(path)

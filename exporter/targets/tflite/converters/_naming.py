@@ -25,8 +25,8 @@ def name_tensors(graph: Graph, path: Path, layers: dict[str, int]) -> dict[str, 
     """Name the tensors of a float32 file in place; return layer → the name of its tensor.
 
     Args:
-        graph: that the file was made of.
-        path: of the file.
+        graph: graph that the file was made of.
+        path: path of the file.
         layers: layer → tensor index.
     """
     file = read_graph(path)

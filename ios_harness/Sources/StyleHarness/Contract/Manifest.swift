@@ -1158,11 +1158,11 @@ public enum ParityMetric: String, Codable, CaseIterable, Hashable, Sendable {
     case psnr
 }
 
-/// How a file stores and computes its convolutions.
+/// Storage and arithmetic of a file's convolutions.
 ///
-/// `int8` computes them in integers; `auto` does too, with as many left in float as a quality
-/// budget asks for. `int8-weights` stores int8 weights, `palette4`, `palette6` and `palette8` an
-/// index of so many bits into a table of values; these compute in float.
+/// `int8` computes them in integers; so does `auto`, which leaves as many in float as a quality
+/// budget requires. `int8-weights` stores weights as int8; `palette4`, `palette6` and `palette8`
+/// store indices of that many bits into a table of values; both compute in float.
 public enum Precision: String, Codable, CaseIterable, Hashable, Sendable {
     case auto
     case fp16
@@ -1199,7 +1199,7 @@ public enum ActivationType: String, Codable, CaseIterable, Hashable, Sendable {
     case uint8
 }
 
-/// What one exported graph computes.
+/// Function of an exported graph.
 ///
 /// `stylize`: (content, style) → image, or content → image for a fixed-style network. `encode`:
 /// style → style code. `transform`: (content, style code, strength) → image.

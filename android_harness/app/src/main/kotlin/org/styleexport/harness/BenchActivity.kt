@@ -5,23 +5,23 @@ import android.content.Intent
 import android.os.Bundle
 import android.view.WindowManager
 import android.widget.TextView
-import org.styleexport.harness.work.HostRun
+import org.styleexport.harness.work.HostJob
 
 /**
- * Runs a job that a host left, and ends.
+ * Runs a job that the host pushed, and finishes.
  *
  * `am start -W -n org.styleexport.harness/.BenchActivity --es job jobs/<nonce>.json --es artifact
- * artifacts/<name>`; the paths lie below the app's external files folder. It is open to every app,
- * and does for any of them only this: measure what lies in that folder.
+ * artifacts/<name>`; paths are relative to the app's external files folder. The activity is
+ * exported, and only ever measures files in that folder.
  */
 class BenchActivity : Activity() {
-    private var run: HostRun? = null
+    private var job: HostJob? = null
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         setContentView(R.layout.activity_bench)
         window.addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON)
-        // After the process was killed nobody waits for an answer any more.
+        // After the process was killed the host no longer waits for a report.
         if (savedInstanceState == null) start(intent) else finish()
     }
 
@@ -32,19 +32,19 @@ class BenchActivity : Activity() {
 
     override fun onStop() {
         super.onStop()
-        run?.leave()
+        job?.cancel()
     }
 
     private fun start(intent: Intent) {
         val worker = (application as HarnessApp).worker
         val text = findViewById<TextView>(R.id.progress)
-        val new = HostRun(
+        val new = HostJob(
             applicationContext, intent.getStringExtra(JOB), intent.getStringExtra(ARTIFACT),
-        ) { line -> worker.show { text.text = line } }
-        // A host that asks again has given up on the job before.
-        run?.leave()
-        run = new
-        worker.run(new::run) { if (run === new) finish() }
+        ) { line -> worker.postToMain { text.text = line } }
+        // A host that starts another job has given up on the previous one.
+        job?.cancel()
+        job = new
+        worker.run(new::run) { if (job === new) finish() }
     }
 
     private companion object {

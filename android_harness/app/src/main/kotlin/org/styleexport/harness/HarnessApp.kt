@@ -2,26 +2,27 @@ package org.styleexport.harness
 
 import android.app.Application
 import java.io.File
-import org.styleexport.contract.artifact.ArtifactShelf
+import org.styleexport.contract.artifact.ArtifactStore
 import org.styleexport.harness.engine.Engines
-import org.styleexport.harness.work.Library
-import org.styleexport.harness.work.Measuring
-import org.styleexport.harness.work.Painting
+import org.styleexport.harness.work.ArtifactLibraryModel
+import org.styleexport.harness.work.BenchmarkModel
+import org.styleexport.harness.work.StylizeModel
 import org.styleexport.harness.work.Worker
 
-/** What outlives a screen: the worker, the artifacts, and what is being painted and measured. */
+/** Application: state that outlives a screen. */
 class HarnessApp : Application() {
-    /** Runs everything that takes time, in order, on a thread of its own. */
+    /** Background thread of all slow work, in order. */
     val worker: Worker by lazy { Worker("engine") }
 
-    /** The artifacts on this phone. */
-    val library: Library by lazy {
-        Library(this, ArtifactShelf(File(filesDir, "artifacts"), Engines.SUFFIXES), worker)
+    /** Artifacts on this phone. */
+    val library: ArtifactLibraryModel by lazy {
+        val store = ArtifactStore(File(filesDir, "artifacts"), Engines.SUFFIXES)
+        ArtifactLibraryModel(this, store, worker)
     }
 
-    /** What is being painted. */
-    val painting: Painting by lazy { Painting(this, worker) }
+    /** Stylization of a photo or the camera. */
+    val stylize: StylizeModel by lazy { StylizeModel(this, worker) }
 
-    /** What is being measured. */
-    val measuring: Measuring by lazy { Measuring(this, worker) }
+    /** Benchmark started in the app. */
+    val benchmark: BenchmarkModel by lazy { BenchmarkModel(this, worker) }
 }

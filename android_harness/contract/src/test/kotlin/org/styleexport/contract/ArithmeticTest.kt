@@ -1,5 +1,8 @@
 package org.styleexport.contract
 
+import com.google.gson.JsonElement
+import com.google.gson.JsonNull
+import com.google.gson.JsonObject
 import java.io.File
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
@@ -15,47 +18,45 @@ import org.styleexport.contract.arithmetic.Frame
 import org.styleexport.contract.arithmetic.Mirror
 import org.styleexport.contract.arithmetic.Parity
 import org.styleexport.contract.arithmetic.Pixels
-import org.styleexport.contract.arithmetic.StyleBlend
 import org.styleexport.contract.arithmetic.Tile
 import org.styleexport.contract.arithmetic.Tiling
 import org.styleexport.contract.artifact.Digest
+import org.styleexport.contract.facts.ColourOrder
 import org.styleexport.contract.facts.ElementType
-import org.styleexport.contract.facts.Layout
 import org.styleexport.contract.facts.Manifest
 import org.styleexport.contract.facts.PixelRange
 import org.styleexport.contract.facts.SizeFact
 import org.styleexport.contract.facts.TensorFact
 import org.styleexport.contract.facts.TensorKind
-import org.styleexport.contract.json.JsonNull
-import org.styleexport.contract.json.JsonObject
-import org.styleexport.contract.json.JsonValue
-import org.styleexport.contract.measure.Groups
+import org.styleexport.contract.facts.TensorLayout
+import org.styleexport.contract.measure.MemoryGroups
 import org.styleexport.contract.measure.Mulberry32
 import org.styleexport.contract.measure.WarmUp
+import org.styleexport.contract.stylize.StyleBlend
 
 class ArithmeticTest {
-    /** Run every case of a kind, so that one that is missing altogether is seen. */
+    /** Check every case of a kind; a kind without cases fails. */
     private fun each(kind: String, check: (JsonObject) -> Unit) {
         val cases = Fixtures.sums(kind)
         assertTrue(cases.isNotEmpty(), kind)
         cases.forEach(check)
     }
 
-    private fun assertNear(expected: FloatArray, found: FloatArray, name: String) {
-        assertEquals(expected.size, found.size, name)
-        expected.zip(found).forEachIndexed { index, (wanted, got) ->
-            val allowed = 1e-6f * maxOf(1f, Math.abs(wanted))
-            assertTrue(Math.abs(wanted - got) <= allowed, "$name[$index]: $got, expected $wanted")
+    private fun assertNear(expected: FloatArray, actual: FloatArray, name: String) {
+        assertEquals(expected.size, actual.size, name)
+        expected.zip(actual).forEachIndexed { index, (one, other) ->
+            val allowed = 1e-6f * maxOf(1f, Math.abs(one))
+            assertTrue(Math.abs(one - other) <= allowed, "$name[$index]: $other, expected $one")
         }
     }
 
-    private fun size(value: JsonValue): SizeFact {
+    private fun size(value: JsonElement): SizeFact {
         val (height, width) = value.ints()
         return SizeFact(height, width)
     }
 
-    /** A picture stands width first. */
-    private fun picture(value: JsonValue): SizeFact {
+    /** A picture's size is written width first. */
+    private fun picture(value: JsonElement): SizeFact {
         val (width, height) = value.ints()
         return SizeFact(height, width)
     }
@@ -63,13 +64,13 @@ class ArithmeticTest {
     private fun fileTensor(case: JsonObject): FileTensor {
         val (low, high) = case["pixel_range"].floats().toList()
         val (height, width) = listOf(case["height"].int(), case["width"].int())
-        val layout = Layout.entries.single { it.text == case["layout"].text() }
-        val isFirst = layout == Layout.NCHW
+        val layout = TensorLayout.entries.single { it.serialName == case["layout"].text() }
+        val isFirst = layout == TensorLayout.NCHW
         val shape = if (isFirst) listOf(1, 3, null, null) else listOf(1, null, null, 3)
         assertEquals("float32", case["dtype"].text())
         val fact = TensorFact(
             "image", TensorKind.IMAGE, shape, ElementType.FLOAT32, layout,
-            PixelRange(low, high), "RGB",
+            PixelRange(low, high), ColourOrder.RGB,
         )
         return FileTensor.of(fact, height, width)
     }
@@ -84,8 +85,8 @@ class ArithmeticTest {
         val tensor = fileTensor(case)
         val bytes = buffer(tensor)
         tensor.encode(Pixels.tensor(pixels, case["height"].int(), case["width"].int()), bytes)
-        val found = FloatArray(tensor.elements) { bytes.getFloat() }
-        assertNear(case["expected"].floats(), found, case["name"].text())
+        val actual = FloatArray(tensor.elements) { bytes.getFloat() }
+        assertNear(case["expected"].floats(), actual, case["name"].text())
     }
 
     @Test
@@ -93,38 +94,38 @@ class ArithmeticTest {
         val tensor = fileTensor(case)
         val bytes = buffer(tensor)
         case["floats"].floats().forEach(bytes::putFloat)
-        val found = Pixels.pixels(tensor.decode(bytes))
+        val actual = Pixels.pixels(tensor.decode(bytes))
             .flatMap { listOf(it shr 16 and 0xFF, it shr 8 and 0xFF, it and 0xFF) }
-        assertEquals(case["expected"].ints(), found, case["name"].text())
+        assertEquals(case["expected"].ints(), actual, case["name"].text())
     }
 
     @Test
     fun psnr() = each("psnr") { case ->
         val reference = case["reference"].floats()
-        val found = Parity.psnrDb(case["output"].floats(), reference, case["peak"].doubleOrNull())
-        assertEquals(case["expected_db"].double(), Math.rint(found * 100) / 100, 1e-6)
+        val actual = Parity.psnrDb(case["output"].floats(), reference, case["peak"].doubleOrNull())
+        assertEquals(case["expected_db"].double(), Math.rint(actual * 100) / 100, 1e-6)
     }
 
     @Test
     fun stableWindows() = each("stable") { case ->
         val samples = case["samples"].list().map { it.long() }
-        val found = WarmUp.isStable(samples, case["window"].int(), case["tolerance"].double())
-        assertEquals(case["expected"].boolean(), found, "$samples")
+        val actual = WarmUp.isStable(samples, case["window"].int(), case["tolerance"].double())
+        assertEquals(case["expected"].boolean(), actual, "$samples")
     }
 
     @Test
     fun orderOfTurns() = each("shuffle") { case ->
         val random = Mulberry32(case["seed"].long())
         val items = List(case["count"].int()) { it }
-        val found = List(case["rounds"].int()) { random.shuffled(items) }
-        assertEquals(case["expected"].list().map { it.ints() }, found)
+        val actual = List(case["rounds"].int()) { random.shuffled(items) }
+        assertEquals(case["expected"].list().map { it.ints() }, actual)
     }
 
     @Test
     fun groupsOfOneSize() = each("groups") { case ->
         val sizes = case["sizes"].list().map(::size)
-        val found = Groups.of(sizes.indices.toList()) { sizes[it] }
-        assertEquals(case["expected"].list().map { it.ints() }, found)
+        val actual = MemoryGroups.of(sizes.indices.toList()) { sizes[it] }
+        assertEquals(case["expected"].list().map { it.ints() }, actual)
     }
 
     @Test
@@ -146,36 +147,36 @@ class ArithmeticTest {
 
     @Test
     fun framesOfPhotographs() = each("frame") { case ->
-        val photograph = picture(case["picture"])
+        val photo = picture(case["picture"])
         val frame = if (case["outer"] is JsonNull) {
-            Frame.open(photograph, case["max_side"].int(), case["min_side"].int())
+            Frame.open(photo, case["max_side"].int(), case["min_side"].int())
         } else {
-            Frame.of(photograph, size(case["outer"]))
+            Frame.of(photo, size(case["outer"]))
         }
-        val expected = case["expected"]
-        val wanted = Frame(
-            size(expected["outer"]), size(expected["inner"]), expected["top"].int(),
-            expected["left"].int(),
+        val fields = case["expected"]
+        val expected = Frame(
+            size(fields["outer"]), size(fields["inner"]), fields["top"].int(),
+            fields["left"].int(),
         )
-        assertEquals(wanted, frame)
+        assertEquals(expected, frame)
     }
 
     @Test
     fun bestOfSeveralSizes() = each("best_size") { case ->
         val file = Manifest.read(Fixtures.bytes("manifests/adain-lite.json")).files.first()
         val files = case["sizes"].list().map { file.copy(size = size(it), sizes = emptyList()) }
-        val found = BestSize.of(files, picture(case["picture"]))
-        assertEquals(size(case["expected"]), found.size)
+        val actual = BestSize.of(files, picture(case["picture"]))
+        assertEquals(size(case["expected"]), actual.size)
     }
 
     @Test
     fun tilesOfPictures() = each("tiles") { case ->
         val tile = size(case["tile"])
-        val found = Tiling(size(case["picture"]), tile, case["overlap"].int()).tiles
-        val wanted = case["expected"].list().map {
+        val actual = Tiling(size(case["picture"]), tile, case["overlap"].int()).tiles
+        val expected = case["expected"].list().map {
             Tile(it["top"].int(), it["left"].int(), SizeFact(it["height"].int(), it["width"].int()))
         }
-        assertEquals(wanted, found)
+        assertEquals(expected, actual)
     }
 
     @Test
@@ -183,16 +184,16 @@ class ArithmeticTest {
         val (length, tile, overlap) = listOf("length", "tile", "overlap").map { case[it].int() }
         assertEquals(case["starts"].ints(), Tiling.starts(length, tile, overlap))
         val expected = case["expected"].list().map { it.floats() }
-        val found = Tiling.weights(length, tile, overlap)
-        assertEquals(expected.size, found.size)
-        expected.zip(found).forEach { (wanted, got) -> assertNear(wanted, got, "$length $tile") }
+        val actual = Tiling.weights(length, tile, overlap)
+        assertEquals(expected.size, actual.size)
+        expected.zip(actual).forEach { (one, other) -> assertNear(one, other, "$length $tile") }
     }
 
     @Test
     fun mirroredEdges() = each("mirror") { case ->
         val (length, before, after) = listOf("length", "before", "after").map { case[it].int() }
-        val found = Mirror.indices(length, -before, before + length + after)
-        assertContentEquals(case["expected"].ints().toIntArray(), found)
+        val actual = Mirror.indices(length, -before, before + length + after)
+        assertContentEquals(case["expected"].ints().toIntArray(), actual)
     }
 
     @Test
@@ -205,8 +206,8 @@ class ArithmeticTest {
                 place.parentFile.mkdirs()
                 place.writeText(file["text"].text())
             }
-            val found = Digest.of(File(root, "whole"))
-            assertEquals(case["expected"].text(), found, case["name"].text())
+            val actual = Digest.of(File(root, "whole"))
+            assertEquals(case["expected"].text(), actual, case["name"].text())
         } finally {
             root.deleteRecursively()
         }

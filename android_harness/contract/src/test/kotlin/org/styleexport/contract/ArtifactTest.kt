@@ -12,14 +12,14 @@ import kotlin.test.assertFailsWith
 import kotlin.test.assertFalse
 import kotlin.test.assertTrue
 import org.styleexport.contract.artifact.Artifact
-import org.styleexport.contract.artifact.ArtifactShelf
 import org.styleexport.contract.artifact.ArtifactSource
+import org.styleexport.contract.artifact.ArtifactStore
 import org.styleexport.contract.artifact.BadArtifact
 import org.styleexport.contract.artifact.ZipSource
 
 class ArtifactTest {
     private val root = Files.createTempDirectory("artifact").toFile()
-    private val shelf = ArtifactShelf(File(root, "shelf"), listOf(".onnx", ".tflite"))
+    private val shelf = ArtifactStore(File(root, "shelf"), listOf(".onnx", ".tflite"))
 
     @AfterTest
     fun clean() {
@@ -27,7 +27,7 @@ class ArtifactTest {
     }
 
     /** The fixtures' artifact, with some files changed; null takes a file away. */
-    private class Source(private val changed: Map<String, ByteArray?> = emptyMap()) :
+    private class PictureSource(private val changed: Map<String, ByteArray?> = emptyMap()) :
         ArtifactSource {
         override fun open(path: String): InputStream? = when {
             path in changed -> changed[path]?.inputStream()
@@ -46,7 +46,7 @@ class ArtifactTest {
     @Test
     fun anArtifactIsCopiedWithWhatAnAppNeeds() {
         val said = ArrayList<String>()
-        val added = shelf.add(Source(), said::add)
+        val added = shelf.add(PictureSource(), said::add)
         assertEquals(4, added.files(listOf(".onnx", ".tflite")).size)
         assertEquals(setOf("dusk", "sea"), added.styleCodes().keys)
         assertTrue(added.folder.walk().none { it.name.endsWith(".mlmodel") })
@@ -54,7 +54,7 @@ class ArtifactTest {
         assertTrue(onnx in said)
         added.check(added.manifest.files.map { it.path }.filter { it.endsWith(".onnx") })
         // Once more is the same artifact, not a second.
-        shelf.add(Source())
+        shelf.add(PictureSource())
         assertEquals(1, shelf.artifacts().size)
     }
 
@@ -66,12 +66,12 @@ class ArtifactTest {
             mapOf("manifest.json" to null) to "no manifest.json",
             mapOf("manifest.json" to "{".toByteArray()) to "manifest is bad",
             mapOf(onnx to null) to "$onnx is missing",
-            mapOf(onnx to long) to "has not the size",
-            mapOf(onnx to long.copyOf(10)) to "has not the size",
+            mapOf(onnx to long) to "does not have the size",
+            mapOf(onnx to long.copyOf(10)) to "does not have the size",
             mapOf(probe to altered) to "$probe was altered",
         )
         for ((changed, words) in cases) {
-            val error = assertFailsWith<BadArtifact>(words) { shelf.add(Source(changed)) }
+            val error = assertFailsWith<BadArtifact>(words) { shelf.add(PictureSource(changed)) }
             assertTrue(words in error.message!!, error.message)
             assertTrue(shelf.artifacts().isEmpty())
             assertEquals(emptyList(), File(root, "shelf").list().orEmpty().toList())
@@ -80,8 +80,8 @@ class ArtifactTest {
 
     @Test
     fun anAppThatRunsNoneOfTheFilesSaysSo() {
-        val other = ArtifactShelf(File(root, "other"), listOf(".pte"))
-        val error = assertFailsWith<BadArtifact> { other.add(Source()) }
+        val other = ArtifactStore(File(root, "other"), listOf(".pte"))
+        val error = assertFailsWith<BadArtifact> { other.add(PictureSource()) }
         assertTrue(".pte" in error.message!!, error.message)
     }
 
@@ -104,7 +104,7 @@ class ArtifactTest {
 
     @Test
     fun filesThatChangedAreSeen() {
-        val added = shelf.add(Source())
+        val added = shelf.add(PictureSource())
         added.check(listOf(onnx, probe))
         added.file(onnx).appendText("x")
         refused("altered") { added.check(listOf(onnx)) }

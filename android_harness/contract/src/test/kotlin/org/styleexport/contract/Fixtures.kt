@@ -1,18 +1,14 @@
 package org.styleexport.contract
 
+import com.google.gson.JsonElement
+import com.google.gson.JsonNull
+import com.google.gson.JsonObject
 import java.io.File
-import org.styleexport.contract.json.JsonArray
-import org.styleexport.contract.json.JsonBoolean
-import org.styleexport.contract.json.JsonNull
-import org.styleexport.contract.json.JsonNumber
-import org.styleexport.contract.json.JsonObject
-import org.styleexport.contract.json.JsonReader
-import org.styleexport.contract.json.JsonText
-import org.styleexport.contract.json.JsonValue
+import org.styleexport.contract.json.StrictJson
 
 /**
- * The fixtures that all languages read: `tests/contract`, above where the tests run, or where the
- * property `contract.fixtures` says. They are never written to.
+ * Fixtures that all languages read: the folder of the property `contract.fixtures`, or
+ * `tests/contract` above the working directory. Tests never write to them.
  */
 internal object Fixtures {
     private const val INDEX = "index.json"
@@ -23,42 +19,40 @@ internal object Fixtures {
             .firstOrNull { File(it, INDEX).isFile }
         ?: error("tests/contract was not found above ${File("").absolutePath}")
 
-    /** An artifact with everything. */
+    /** Artifact with every kind of file. */
     val artifact: File = File(folder, "artifacts/colour-transfer")
 
     fun bytes(path: String): ByteArray = File(folder, path).readBytes()
 
-    fun json(path: String): JsonValue = JsonReader.read(bytes(path))
+    fun json(path: String): JsonElement = StrictJson.parse(bytes(path))
 
-    /** Return what a folder's index says of each of its files. */
+    /** Return the entries of a folder's index, one per file. */
     fun index(name: String): List<JsonObject> = json("$name/$INDEX").list().map { it as JsonObject }
 
-    /** Return the cases of one kind of sum. */
+    /** Return the cases of one kind of arithmetic. */
     fun sums(kind: String): List<JsonObject> =
         (json("arithmetic.json") as JsonObject)[kind].list().map { it as JsonObject }
 }
 
-internal operator fun JsonValue.get(name: String): JsonValue =
-    (this as JsonObject).members[name] ?: error("no $name")
+internal operator fun JsonElement.get(name: String): JsonElement =
+    asJsonObject.get(name) ?: error("no $name")
 
-internal fun JsonObject.has(name: String): Boolean = name in members
+internal fun JsonElement.list(): List<JsonElement> = asJsonArray.toList()
 
-internal fun JsonValue.list(): List<JsonValue> = (this as JsonArray).values
+internal fun JsonElement.text(): String = asString
 
-internal fun JsonValue.text(): String = (this as JsonText).text
+internal fun JsonElement.int(): Int = asString.toInt()
 
-internal fun JsonValue.int(): Int = (this as JsonNumber).digits.toInt()
+internal fun JsonElement.long(): Long = asString.toLong()
 
-internal fun JsonValue.long(): Long = (this as JsonNumber).digits.toLong()
+internal fun JsonElement.double(): Double =
+    if (this is JsonNull) Double.NaN else asString.toDouble()
 
-internal fun JsonValue.double(): Double =
-    if (this is JsonNull) Double.NaN else (this as JsonNumber).digits.toDouble()
+internal fun JsonElement.doubleOrNull(): Double? = if (this is JsonNull) null else double()
 
-internal fun JsonValue.doubleOrNull(): Double? = if (this is JsonNull) null else double()
+internal fun JsonElement.boolean(): Boolean = asBoolean
 
-internal fun JsonValue.boolean(): Boolean = (this as JsonBoolean).value
-
-internal fun JsonValue.floats(): FloatArray =
+internal fun JsonElement.floats(): FloatArray =
     list().map { it.double().toFloat() }.toFloatArray()
 
-internal fun JsonValue.ints(): List<Int> = list().map { it.int() }
+internal fun JsonElement.ints(): List<Int> = list().map { it.int() }

@@ -11,13 +11,15 @@ import kotlin.test.assertFalse
 import kotlin.test.assertTrue
 import org.styleexport.contract.artifact.BadArtifact
 import org.styleexport.contract.artifact.JobFolder
+import org.styleexport.contract.facts.CellStatus
 import org.styleexport.contract.facts.HarnessFact
+import org.styleexport.contract.facts.HarnessName
 import org.styleexport.contract.facts.LatencyReport
 import org.styleexport.contract.facts.MachineFact
 import org.styleexport.contract.facts.StateFact
-import org.styleexport.contract.facts.Status
 import org.styleexport.contract.facts.ThermalFact
-import org.styleexport.contract.measure.Reports
+import org.styleexport.contract.facts.ThermalScale
+import org.styleexport.contract.measure.ReportBuilder
 
 class JobFolderTest {
     private val root = Files.createTempDirectory("job").toFile()
@@ -45,22 +47,24 @@ class JobFolderTest {
         val folder = JobFolder.of(root, "jobs/$nonce.json")
         val job = folder.job()
         val artifact = folder.artifact("artifacts/colour-transfer", job)
-        folder.say("half\ndone")
+        folder.writeProgress("half\ndone")
         assertEquals("half done\n", File(root, "reports/$nonce.progress").readText())
-        val bench = FakeBench(artifact, loading = 1000) { wish -> right(wish) { 10_000_000 } }
-        val reports = Reports(
-            HarnessFact("android", "0.1.0"), "a test's clock",
+        val device = FakeDevice(artifact, loading = 1000) { cell -> right(cell) { 10_000_000 } }
+        val reports = ReportBuilder(
+            HarnessFact(HarnessName.ANDROID, "0.1.0"), "a test's clock",
             machine = { MachineFact("Phone", "Android 14 (API 34)", "SoC", 8, 1 shl 30) },
-            state = { StateFact(thermal = ThermalFact("android", 0.0), charging = false) },
+            state = {
+                StateFact(thermal = ThermalFact(ThermalScale.ANDROID, 0.0), charging = false)
+            },
         )
-        folder.leave(reports.of(job, bench))
+        folder.writeReport(reports.measure(job, device))
         val path = File(root, "reports/$nonce.json")
         val report = LatencyReport.read(path.readBytes())
         assertEquals(nonce, report.nonce)
         assertEquals(job.command, report.command)
-        assertEquals("android", report.harness.name)
+        assertEquals(HarnessName.ANDROID, report.harness.name)
         assertEquals(job.cells.map { it.subject }, report.cells.map { it.subject })
-        assertTrue(report.cells.all { it.status == Status.MEASURED })
+        assertTrue(report.cells.all { it.status == CellStatus.MEASURED })
         assertEquals(job.plan.rounds, report.protocol.rounds)
         assertFalse(File(path.path + ".tmp").exists())
     }
@@ -93,7 +97,7 @@ class JobFolderTest {
         refused("not an artifact") { folder.artifact("artifacts/none", job) }
         refused("cannot be read") { JobFolder.of(root, "jobs/12345678.json").job() }
         File(root, "jobs/12345678.json").writeBytes(Fixtures.bytes("jobs/job.json"))
-        refused("another nonce") { JobFolder.of(root, "jobs/12345678.json").job() }
+        refused("not that of its file name") { JobFolder.of(root, "jobs/12345678.json").job() }
         File(root, "jobs/12345678.json").writeBytes(Fixtures.bytes("jobs/no_cells.json"))
         refused("$.cells") { JobFolder.of(root, "jobs/12345678.json").job() }
         File(root, "artifacts/colour-transfer/${job.cells[0].subject.path}").appendText("x")
@@ -102,7 +106,7 @@ class JobFolderTest {
 
     @Test
     fun whyThereIsNoReportIsLeftInOneLine() {
-        JobFolder.of(root, "jobs/$nonce.json").leaveError("one\ntwo")
+        JobFolder.of(root, "jobs/$nonce.json").writeError("one\ntwo")
         assertEquals("one two\n", File(root, "reports/$nonce.error").readText())
     }
 }

@@ -12,12 +12,13 @@ import org.styleexport.contract.arithmetic.Frame
 import org.styleexport.contract.arithmetic.Half
 import org.styleexport.contract.arithmetic.Tensor
 import org.styleexport.contract.arithmetic.Tiling
+import org.styleexport.contract.facts.ColourOrder
 import org.styleexport.contract.facts.ElementType
-import org.styleexport.contract.facts.Layout
 import org.styleexport.contract.facts.PixelRange
 import org.styleexport.contract.facts.SizeFact
 import org.styleexport.contract.facts.TensorFact
 import org.styleexport.contract.facts.TensorKind
+import org.styleexport.contract.facts.TensorLayout
 
 class PicturesTest {
     private val image = Tensor.image(3, 5).also { image ->
@@ -45,11 +46,14 @@ class PicturesTest {
     @Test
     fun whatAFileTakesComesBackAsItWas() {
         for (dtype in ElementType.entries) {
-            for (layout in listOf(Layout.NCHW, Layout.NHWC)) {
-                val shape = if (layout == Layout.NCHW) listOf(1, 3, 3, 5) else listOf(1, 3, 5, 3)
+            for (layout in listOf(TensorLayout.NCHW, TensorLayout.NHWC)) {
+                val isFirst = layout == TensorLayout.NCHW
+                val shape = if (isFirst) listOf(1, 3, 3, 5) else listOf(1, 3, 5, 3)
                 val isByte = dtype == ElementType.UINT8
                 val range = if (isByte) PixelRange(0f, 255f) else PixelRange(-1f, 1f)
-                val fact = TensorFact("x", TensorKind.IMAGE, shape, dtype, layout, range, "RGB")
+                val fact = TensorFact(
+                    "x", TensorKind.IMAGE, shape, dtype, layout, range, ColourOrder.RGB,
+                )
                 val tensor = FileTensor.of(fact, 3, 5)
                 val bytes = ByteBuffer.allocateDirect(tensor.bytes).order(ByteOrder.nativeOrder())
                 tensor.encode(image, bytes)
@@ -64,7 +68,7 @@ class PicturesTest {
     @Test
     fun anotherShapeIsRefused() {
         val fact = TensorFact(
-            "c", TensorKind.STYLE_CODE, listOf(1, 6), ElementType.FLOAT32, Layout.NK, null, null,
+            "c", TensorKind.STYLE_CODE, listOf(1, 6), ElementType.FLOAT32, TensorLayout.NK,
         )
         val tensor = FileTensor.of(fact, 3, 5)
         assertFailsWith<IllegalArgumentException> {
@@ -73,14 +77,14 @@ class PicturesTest {
     }
 
     @Test
-    fun aPhotographComesOutOfItsFrameAsItWentIn() {
+    fun aPhotoComesOutOfItsFrameAsItWentIn() {
         val frame = Frame.of(SizeFact(3, 5), SizeFact(8, 12))
         val inner = Tensor.image(frame.inner.height, frame.inner.width)
         inner.data.indices.forEach { inner.data[it] = it.toFloat() }
         val filled = frame.fill(inner)
         assertEquals(listOf(1, 3, 8, 12), filled.shape)
-        assertContentEquals(inner.data, frame.restore(filled).data)
-        // The row above the photograph mirrors its first.
+        assertContentEquals(inner.data, frame.crop(filled).data)
+        // The row above the photo mirrors its first.
         if (frame.top > 0) {
             assertEquals(filled.data[frame.top * 12 + 3], filled.data[(frame.top - 1) * 12 + 3])
         }
@@ -91,8 +95,8 @@ class PicturesTest {
         val big = Tensor.image(13, 9)
         big.data.indices.forEach { big.data[it] = (it % 17) / 17f }
         for (tile in listOf(SizeFact(8, 8), SizeFact(16, 16), SizeFact(5, 9))) {
-            val painted = Tiling(SizeFact(13, 9), tile, 3).paint(big) { it }
-            big.data.zip(painted.data).forEach { (a, b) -> assertEquals(a, b, 1e-6f, "$tile") }
+            val output = Tiling(SizeFact(13, 9), tile, 3).stylize(big) { it }
+            big.data.zip(output.data).forEach { (a, b) -> assertEquals(a, b, 1e-6f, "$tile") }
         }
     }
 }

@@ -1,12 +1,12 @@
 package org.styleexport.contract
 
+import com.google.gson.JsonObject
 import kotlin.test.Test
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import org.styleexport.contract.arithmetic.SafeTensors
 import org.styleexport.contract.json.ContractError
-import org.styleexport.contract.json.JsonObject
 
 class ProbesTest {
     @Test
@@ -26,9 +26,9 @@ class ProbesTest {
 
     private fun checkTensors(case: JsonObject) {
         val tensors = SafeTensors.read(Fixtures.bytes("probes/${case["file"].text()}"))
-        val told = case["tensors"].list()
-        assertEquals(told.map { it["name"].text() }.toSet(), tensors.keys)
-        for (one in told) {
+        val expected = case["tensors"].list()
+        assertEquals(expected.map { it["name"].text() }.toSet(), tensors.keys)
+        for (one in expected) {
             val tensor = tensors.getValue(one["name"].text())
             assertContentEquals(one["shape"].ints(), tensor.shape)
             for (value in one["values"].list()) {

@@ -2,7 +2,6 @@ package org.styleexport.harness.camera
 
 import android.annotation.SuppressLint
 import android.app.Activity
-import android.content.Context
 import android.graphics.ImageFormat
 import android.hardware.camera2.CameraAccessException
 import android.hardware.camera2.CameraCaptureSession
@@ -15,64 +14,64 @@ import android.os.HandlerThread
 import android.util.Size
 import android.view.Surface
 import org.styleexport.contract.facts.FileFact
-import org.styleexport.contract.measure.Words
-import org.styleexport.harness.picture.Source
+import org.styleexport.contract.measure.ErrorText
+import org.styleexport.harness.picture.PictureSource
 
 /**
- * The camera at the back, its frames handed on one at a time. Called on the main thread; the frames
- * are read and turned upright on a thread of its own.
+ * Preview frames of the rear camera, delivered one at a time. Use it on the main thread; frames are
+ * read and rotated on a background thread.
  *
- * @param fileOf gives the file that is to paint.
- * @param take gets a frame on the main thread, and calls back when it is done with.
- * @param fail is told why there are no more frames.
+ * @param currentFile returns the file that stylizes; null drops the frame.
+ * @param onFrame receives a frame on the main thread, and calls its second argument when done.
+ * @param onError receives the reason why the camera stopped.
  */
 class CameraFeed(
     private val activity: Activity,
-    private val fileOf: () -> FileFact?,
-    private val take: (Source, () -> Unit) -> Unit,
-    private val fail: (String) -> Unit,
+    private val currentFile: () -> FileFact?,
+    private val onFrame: (PictureSource, () -> Unit) -> Unit,
+    private val onError: (String) -> Unit,
 ) {
-    private class Running(val thread: HandlerThread, val reader: ImageReader) {
+    private class Capture(val thread: HandlerThread, val reader: ImageReader) {
         val handler = Handler(thread.looper)
         var device: CameraDevice? = null
-        @Volatile var isOver = false
+        @Volatile var isStopped = false
     }
 
-    private var running: Running? = null
+    private var capture: Capture? = null
 
-    /** Whether frames come, or soon will. */
-    val isRunning: Boolean get() = running != null
+    /** Whether the camera is open or opening. */
+    val isRunning: Boolean get() = capture != null
 
-    /** Begin; the permission for the camera must have been given. */
+    /** Open the camera; its permission must have been granted. */
     @SuppressLint("MissingPermission")
     fun start() {
-        if (running != null) return
+        if (capture != null) return
         val manager = activity.getSystemService(CameraManager::class.java)
         try {
-            val id = back(manager) ?: return fail("this phone has no camera")
+            val id = rearCamera(manager) ?: return onError("this phone has no camera")
             val facts = manager.getCameraCharacteristics(id)
             val size = sizeOf(facts)
             val thread = HandlerThread("camera").apply { start() }
             val format = ImageFormat.YUV_420_888
             val reader = ImageReader.newInstance(size.width, size.height, format, 2)
-            val new = Running(thread, reader).also { running = it }
-            val frames = Frames(turns(facts), fileOf) { source, then ->
-                activity.runOnUiThread { if (new.isOver) then() else take(source, then) }
+            val new = Capture(thread, reader).also { capture = it }
+            val frames = FrameReader(quarterTurns(facts), currentFile) { source, done ->
+                activity.runOnUiThread { if (new.isStopped) done() else onFrame(source, done) }
             }
             reader.setOnImageAvailableListener({ frames.read(it) }, new.handler)
             manager.openCamera(id, Opened(new), new.handler)
         } catch (error: CameraAccessException) {
-            stopped(Words.reason(error))
+            stopped(ErrorText.reason(error))
         } catch (error: SecurityException) {
-            stopped(Words.reason(error))
+            stopped(ErrorText.reason(error))
         }
     }
 
-    /** End, and give the camera back. */
+    /** Close the camera. */
     fun stop() {
-        val old = running ?: return
-        running = null
-        old.isOver = true
+        val old = capture ?: return
+        capture = null
+        old.isStopped = true
         old.handler.post {
             old.device?.close()
             old.reader.close()
@@ -82,24 +81,24 @@ class CameraFeed(
 
     private fun stopped(reason: String) = activity.runOnUiThread {
         stop()
-        fail(reason)
+        onError(reason)
     }
 
-    private fun back(manager: CameraManager): String? = manager.cameraIdList.minByOrNull {
+    private fun rearCamera(manager: CameraManager): String? = manager.cameraIdList.minByOrNull {
         val facing = manager.getCameraCharacteristics(it).get(CameraCharacteristics.LENS_FACING)
         if (facing == CameraCharacteristics.LENS_FACING_BACK) 0 else 1
     }
 
-    /** The size nearest to what files take: more pixels would only be thrown away. */
+    /** Return the smallest sufficient size: files have small inputs. */
     private fun sizeOf(facts: CameraCharacteristics): Size {
         val map = facts.get(CameraCharacteristics.SCALER_STREAM_CONFIGURATION_MAP)
         val sizes = map?.getOutputSizes(ImageFormat.YUV_420_888).orEmpty()
-        return sizes.filter { minOf(it.width, it.height) >= SHORTEST }
+        return sizes.filter { minOf(it.width, it.height) >= MIN_SIDE }
             .minByOrNull { it.width.toLong() * it.height } ?: sizes.first()
     }
 
-    /** Quarter turns clockwise from the sensor to the screen. */
-    private fun turns(facts: CameraCharacteristics): Int {
+    /** Return the clockwise quarter turns from the sensor to the screen. */
+    private fun quarterTurns(facts: CameraCharacteristics): Int {
         val sensor = facts.get(CameraCharacteristics.SENSOR_ORIENTATION) ?: 0
         @Suppress("DEPRECATION")
         val screen = when (activity.windowManager.defaultDisplay.rotation) {
@@ -111,17 +110,17 @@ class CameraFeed(
         return Math.floorMod(sensor - screen, 360) / 90
     }
 
-    private inner class Opened(private val new: Running) : CameraDevice.StateCallback() {
+    private inner class Opened(private val new: Capture) : CameraDevice.StateCallback() {
         override fun onOpened(device: CameraDevice) {
             new.device = device
-            if (new.isOver) return device.close()
+            if (new.isStopped) return device.close()
             try {
                 @Suppress("DEPRECATION")
                 device.createCaptureSession(
                     listOf(new.reader.surface), Configured(new), new.handler,
                 )
             } catch (error: CameraAccessException) {
-                stopped(Words.reason(error))
+                stopped(ErrorText.reason(error))
             }
         }
 
@@ -136,27 +135,27 @@ class CameraFeed(
         }
     }
 
-    private inner class Configured(private val new: Running) :
+    private inner class Configured(private val new: Capture) :
         CameraCaptureSession.StateCallback() {
         override fun onConfigured(session: CameraCaptureSession) {
-            if (new.isOver) return
+            if (new.isStopped) return
             try {
                 val request = session.device.createCaptureRequest(CameraDevice.TEMPLATE_PREVIEW)
                 request.addTarget(new.reader.surface)
                 session.setRepeatingRequest(request.build(), null, new.handler)
             } catch (error: CameraAccessException) {
-                stopped(Words.reason(error))
+                stopped(ErrorText.reason(error))
             } catch (_: IllegalStateException) {
-                // It was stopped meanwhile.
+                // The camera was stopped meanwhile.
             }
         }
 
         override fun onConfigureFailed(session: CameraCaptureSession) {
-            stopped("the camera does not give frames of this size")
+            stopped("the camera does not support this frame size")
         }
     }
 
     private companion object {
-        const val SHORTEST = 480
+        const val MIN_SIDE = 480
     }
 }

@@ -7,11 +7,11 @@ import org.styleexport.contract.arithmetic.Pixels
 import org.styleexport.contract.arithmetic.Tensor
 import org.styleexport.contract.facts.SizeFact
 
-/** Android's pictures to images and back. */
+/** Conversion of bitmaps to images, [1, 3, H, W], and back. */
 object Bitmaps {
     private const val QUALITY = 90
 
-    /** Return the image of a picture, scaled to a size. */
+    /** Return a bitmap scaled to a size, as an image. */
     fun image(bitmap: Bitmap, size: SizeFact): Tensor {
         val scaled = scaled(bitmap, size)
         val pixels = IntArray(size.height * size.width)
@@ -20,25 +20,25 @@ object Bitmaps {
         return Pixels.tensor(pixels, size.height, size.width)
     }
 
-    /** Return the middle of a picture, with the proportions of a size, scaled to it. */
-    fun middle(bitmap: Bitmap, size: SizeFact): Tensor {
+    /** Return the centre crop of a bitmap with the aspect ratio of a size, scaled to that size. */
+    fun centreCrop(bitmap: Bitmap, size: SizeFact): Tensor {
         val scale = minOf(
             bitmap.height.toFloat() / size.height, bitmap.width.toFloat() / size.width,
         )
         val height = (size.height * scale).toInt().coerceIn(1, bitmap.height)
         val width = (size.width * scale).toInt().coerceIn(1, bitmap.width)
         val left = (bitmap.width - width) / 2
-        val cut = Bitmap.createBitmap(bitmap, left, (bitmap.height - height) / 2, width, height)
-        return image(cut, size)
+        val crop = Bitmap.createBitmap(bitmap, left, (bitmap.height - height) / 2, width, height)
+        return image(crop, size)
     }
 
-    /** Return the picture of an image. */
+    /** Return an image as a bitmap. */
     fun bitmap(image: Tensor): Bitmap {
         val (height, width) = image.shape.drop(2)
         return Bitmap.createBitmap(Pixels.pixels(image), width, height, Bitmap.Config.ARGB_8888)
     }
 
-    /** Return a picture scaled to a size, in halves as long as that keeps every pixel counting. */
+    /** Return a bitmap scaled to a size; it is halved repeatedly first, to avoid aliasing. */
     fun scaled(bitmap: Bitmap, size: SizeFact): Bitmap {
         var current = bitmap
         while (current.width >= 2 * size.width && current.height >= 2 * size.height) {
@@ -53,13 +53,21 @@ object Bitmaps {
         return last
     }
 
-    /** Return an image as a JPEG in base64, no wider than so many pixels. */
-    fun small(image: Tensor, widest: Int): String {
+    /** Return an image as a JPEG in base64, at most `maxWidth` pixels wide. */
+    fun thumbnail(image: Tensor, maxWidth: Int): String {
         val full = bitmap(image)
-        val width = minOf(widest, full.width)
+        val width = minOf(maxWidth, full.width)
         val height = maxOf(1, full.height * width / full.width)
         val bytes = ByteArrayOutputStream()
         scaled(full, SizeFact(height, width)).compress(Bitmap.CompressFormat.JPEG, QUALITY, bytes)
         return Base64.encodeToString(bytes.toByteArray(), Base64.NO_WRAP)
     }
 }
+
+/**
+ * Photo or camera frame to stylize.
+ *
+ * @property size upright size.
+ * @property at returns its image, [1, 3, H, W], scaled to a size.
+ */
+class PictureSource(val size: SizeFact, val at: (SizeFact) -> Tensor)

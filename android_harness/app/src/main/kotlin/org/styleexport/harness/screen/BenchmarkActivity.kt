@@ -12,45 +12,45 @@ import android.widget.Spinner
 import android.widget.TextView
 import org.styleexport.contract.artifact.Artifact
 import org.styleexport.contract.facts.CellFact
+import org.styleexport.contract.facts.CellStatus
 import org.styleexport.contract.facts.PlanFact
-import org.styleexport.contract.facts.Status
 import org.styleexport.harness.HarnessApp
 import org.styleexport.harness.R
-import org.styleexport.harness.engine.Delegates
+import org.styleexport.harness.engine.DelegateKind
 import org.styleexport.harness.engine.Engines
-import org.styleexport.harness.picture.SharedPictures
-import org.styleexport.harness.work.Measuring
+import org.styleexport.harness.picture.SharedFiles
+import org.styleexport.harness.work.BenchmarkModel
 
-/** Measures the files of one artifact, draws every sample, and shares the report. */
+/** Benchmark of the files of one artifact: chart of all samples, and sharing of the report. */
 class BenchmarkActivity : Activity() {
-    private val measuring: Measuring get() = (application as HarnessApp).measuring
+    private val benchmark: BenchmarkModel get() = (application as HarnessApp).benchmark
     private lateinit var artifact: Artifact
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         setContentView(R.layout.activity_benchmark)
-        val name = intent.getStringExtra(Screens.ARTIFACT)
+        val name = intent.getStringExtra(Widgets.ARTIFACT)
         artifact = (application as HarnessApp).library.find(name) ?: return finish()
         title = getString(R.string.benchmark_title, artifact.manifest.network.name)
-        offerFiles()
-        Screens.offer(this, findViewById(R.id.delegate), Delegates.entries.map(Delegates::text))
+        listFiles()
+        Widgets.setItems(this, findViewById(R.id.delegate), DelegateKind.NAMES)
         findViewById<Button>(R.id.start).setOnClickListener { startOrCancel() }
         findViewById<Button>(R.id.share).setOnClickListener { share() }
     }
 
     override fun onStart() {
         super.onStart()
-        measuring.state.watch(::show)
+        benchmark.state.observe(::show)
     }
 
     override fun onStop() {
-        measuring.state.leave()
-        // What is measured behind another app is not worth having.
-        if (!isChangingConfigurations) measuring.cancel()
+        benchmark.state.removeObserver()
+        // Measurements in the background are not comparable.
+        if (!isChangingConfigurations) benchmark.cancel()
         super.onStop()
     }
 
-    private fun offerFiles() {
+    private fun listFiles() {
         val list = findViewById<ListView>(R.id.files)
         val paths = artifact.files(Engines.SUFFIXES).map { it.path }
         list.adapter = ArrayAdapter(this, android.R.layout.simple_list_item_multiple_choice, paths)
@@ -59,7 +59,7 @@ class BenchmarkActivity : Activity() {
     }
 
     private fun startOrCancel() {
-        if (measuring.state.value.progress != null) return measuring.cancel()
+        if (benchmark.state.value.progress != null) return benchmark.cancel()
         val list = findViewById<ListView>(R.id.files)
         val files = artifact.files(Engines.SUFFIXES)
             .filterIndexed { index, _ -> list.isItemChecked(index) }
@@ -67,16 +67,17 @@ class BenchmarkActivity : Activity() {
             findViewById<TextView>(R.id.progress).setText(R.string.choose_files)
             return
         }
-        val delegate = Delegates.entries[findViewById<Spinner>(R.id.delegate).selectedItemPosition]
-        measuring.start(artifact, files, delegate, PlanFact())
+        val spinner = findViewById<Spinner>(R.id.delegate)
+        val delegate = DelegateKind.entries[spinner.selectedItemPosition]
+        benchmark.start(artifact, files, delegate, PlanFact())
     }
 
     private fun share() {
-        val file = measuring.state.value.file ?: return
-        startActivity(SharedPictures.chooser(this, file, SharedPictures.JSON))
+        val file = benchmark.state.value.file ?: return
+        startActivity(SharedFiles.chooser(this, file, SharedFiles.JSON))
     }
 
-    private fun show(state: Measuring.State) {
+    private fun show(state: BenchmarkModel.State) {
         val isRunning = state.progress != null
         val keepOn = WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON
         if (isRunning) window.addFlags(keepOn) else window.clearFlags(keepOn)
@@ -87,21 +88,21 @@ class BenchmarkActivity : Activity() {
         findViewById<Button>(R.id.share).isEnabled = state.file != null && !isRunning
         findViewById<LatencyChart>(R.id.chart).cells = state.report?.cells.orEmpty()
         findViewById<TextView>(R.id.results).text =
-            state.report?.cells.orEmpty().joinToString("\n\n", transform = ::words)
+            state.report?.cells.orEmpty().joinToString("\n\n", transform = ::summary)
     }
 
-    private fun words(cell: CellFact): String {
-        val ran = listOfNotNull(
+    private fun summary(cell: CellFact): String {
+        val engine = listOfNotNull(
             cell.effective["engine"], cell.effective["delegate"], cell.effective["coverage"],
         ).joinToString(" ")
-        val told = if (cell.status == Status.MEASURED) {
+        val result = if (cell.status == CellStatus.MEASURED) {
             val first = (cell.firstNs ?: 0) / NANOSECONDS_PER_MS
             val samples = cell.roundsNs.sumOf { it.size }
             getString(R.string.cell_measured, samples, first, cell.parity?.measuredDb ?: 0.0)
         } else {
-            "${cell.status.text}: ${cell.message}"
+            "${cell.status.serialName}: ${cell.message}"
         }
-        return "${cell.subject.path} · ${cell.size}\n$ran\n$told"
+        return "${cell.subject.path} · ${cell.size}\n$engine\n$result"
     }
 
     private companion object {

@@ -8,7 +8,7 @@ import android.view.View
 import org.styleexport.contract.facts.CellFact
 import org.styleexport.harness.R
 
-/** Every sample of every measured cell as a dot: a line of dots a cell, time from left to right. */
+/** Strip plot of all latency samples: one row per measured cell, time from left to right. */
 class LatencyChart(context: Context, attributes: AttributeSet?) : View(context, attributes) {
     private val density = resources.displayMetrics.density
     private val text = Paint(Paint.ANTI_ALIAS_FLAG).apply {
@@ -19,7 +19,7 @@ class LatencyChart(context: Context, attributes: AttributeSet?) : View(context, 
         color = context.getColor(R.color.chart_dot)
     }
 
-    /** What is drawn; cells without samples are left out. */
+    /** Cells to draw; those without samples are left out. */
     var cells: List<CellFact> = emptyList()
         set(new) {
             field = new.filter { it.roundsNs.isNotEmpty() }
@@ -54,7 +54,8 @@ class LatencyChart(context: Context, attributes: AttributeSet?) : View(context, 
 
     private fun label(cell: CellFact): String {
         val subject = cell.subject
-        return "${subject.role.text} ${cell.size} ${subject.precision.text} ${subject.target}"
+        val precision = subject.precision.serialName
+        return "${subject.role.serialName} ${cell.size} $precision ${subject.target}"
     }
 
     private companion object {

@@ -13,18 +13,18 @@ import android.widget.TextView
 import org.styleexport.contract.artifact.Artifact
 import org.styleexport.harness.HarnessApp
 import org.styleexport.harness.R
-import org.styleexport.harness.work.HostRun
-import org.styleexport.harness.work.Library
+import org.styleexport.harness.work.ArtifactLibraryModel
+import org.styleexport.harness.work.HostJob
 
-/** Lists the artifacts, and imports others. */
+/** List of artifacts, and import of others. */
 class MainActivity : Activity() {
-    private val library: Library get() = (application as HarnessApp).library
+    private val library: ArtifactLibraryModel get() = (application as HarnessApp).library
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         setContentView(R.layout.activity_main)
         val app = application as HarnessApp
-        app.worker.run({ HostRun.prepare(app) })
+        app.worker.run({ HostJob.createFolder(app) })
         findViewById<Button>(R.id.import_zip).setOnClickListener {
             val intent = Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE)
             pick(intent.setType("application/zip"), PICK_ZIP)
@@ -32,20 +32,20 @@ class MainActivity : Activity() {
         findViewById<Button>(R.id.import_folder).setOnClickListener {
             pick(Intent(Intent.ACTION_OPEN_DOCUMENT_TREE), PICK_FOLDER)
         }
-        library.begin()
+        library.installBundled()
     }
 
     override fun onStart() {
         super.onStart()
-        library.state.watch(::show)
+        library.state.observe(::show)
     }
 
     override fun onStop() {
-        library.state.leave()
+        library.state.removeObserver()
         super.onStop()
     }
 
-    @Deprecated("Activity has no other way without a library")
+    @Deprecated("The replacement needs androidx, which this app does without")
     override fun onActivityResult(requestCode: Int, resultCode: Int, data: Intent?) {
         val uri = data?.data ?: return
         if (resultCode != RESULT_OK) return
@@ -61,7 +61,7 @@ class MainActivity : Activity() {
         }
     }
 
-    private fun show(state: Library.State) {
+    private fun show(state: ArtifactLibraryModel.State) {
         findViewById<ProgressBar>(R.id.busy).visibility =
             if (state.isBusy) View.VISIBLE else View.INVISIBLE
         findViewById<TextView>(R.id.note).text = state.note.orEmpty()
@@ -70,20 +70,20 @@ class MainActivity : Activity() {
         }
         val list = findViewById<ListView>(R.id.artifacts)
         list.emptyView = findViewById(R.id.no_artifacts)
-        val words = state.artifacts.map(::words)
-        list.adapter = ArrayAdapter(this, android.R.layout.simple_list_item_1, words)
+        val labels = state.artifacts.map(::label)
+        list.adapter = ArrayAdapter(this, android.R.layout.simple_list_item_1, labels)
         list.setOnItemClickListener { _, _, position, _ -> open(state.artifacts[position]) }
     }
 
-    private fun words(artifact: Artifact): String {
+    private fun label(artifact: Artifact): String {
         val (network, files) = artifact.manifest.let { it.network to it.files }
-        val precisions = files.map { it.precision.text }.distinct().joinToString(", ")
+        val precisions = files.map { it.precision.serialName }.distinct().joinToString(", ")
         return getString(R.string.artifact_line, network.name, precisions, network.summary)
     }
 
     private fun open(artifact: Artifact) {
-        val intent = Intent(this, PaintActivity::class.java)
-        startActivity(intent.putExtra(Screens.ARTIFACT, artifact.folder.name))
+        val intent = Intent(this, StylizeActivity::class.java)
+        startActivity(intent.putExtra(Widgets.ARTIFACT, artifact.folder.name))
     }
 
     private companion object {

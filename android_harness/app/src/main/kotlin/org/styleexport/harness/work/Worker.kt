@@ -5,23 +5,50 @@ import android.os.Looper
 import java.util.concurrent.Executors
 
 /**
- * One thread for all that takes time. Sessions live on it: GPU delegates are bound to the thread
- * that made them.
+ * Background thread for all slow work. Sessions live on it: GPU delegates are bound to the thread
+ * that created them.
  */
 class Worker(name: String) {
     private val executor = Executors.newSingleThreadExecutor { Thread(it, name) }
     private val main = Handler(Looper.getMainLooper())
 
-    /** Run a task on the worker; tell the main thread what came of it. */
-    fun <T> run(task: () -> T, then: (Result<T>) -> Unit = {}) {
+    /** Run a task on the worker, and `onResult` on the main thread. */
+    fun <T> run(task: () -> T, onResult: (Result<T>) -> Unit = {}) {
         executor.execute {
             val result = runCatching(task)
-            main.post { then(result) }
+            main.post { onResult(result) }
         }
     }
 
-    /** Run something on the main thread. */
-    fun show(action: () -> Unit) {
+    /** Run an action on the main thread. */
+    fun postToMain(action: () -> Unit) {
         main.post(action)
+    }
+}
+
+/**
+ * Value that one screen observes, kept while screens come and go. Main thread only.
+ *
+ * @param initial first value.
+ */
+class Observable<T>(initial: T) {
+    private var observer: ((T) -> Unit)? = null
+
+    /** Current value; setting it notifies the observer. */
+    var value: T = initial
+        set(new) {
+            field = new
+            observer?.invoke(new)
+        }
+
+    /** Call an observer now and after each change, until [removeObserver]. */
+    fun observe(onChange: (T) -> Unit) {
+        observer = onChange
+        onChange(value)
+    }
+
+    /** Stop notifying. */
+    fun removeObserver() {
+        observer = null
     }
 }

@@ -4,26 +4,25 @@ import java.nio.ByteBuffer
 import org.styleexport.contract.facts.SizeFact
 
 /**
- * A frame of a camera: brightness and two colour differences, full range (JFIF), in planes whose
- * colours have half the width and height.
+ * YUV 4:2:0 camera frame, full range (JFIF): luma, and chroma at half the width and height.
  *
- * @property size of the frame as the sensor gives it.
- * @property brightness the first plane.
- * @property blue the plane of blue differences.
- * @property red the plane of red differences; its strides are those of `blue`.
+ * @property size size of the frame in the sensor's orientation.
+ * @property luma brightness plane.
+ * @property blue blue-difference chroma plane (Cb).
+ * @property red red-difference chroma plane (Cr), with the strides of `blue`.
  */
 public class CameraFrame(
     public val size: SizeFact,
-    private val brightness: Plane,
+    private val luma: Plane,
     private val blue: Plane,
     private val red: Plane,
 ) {
     /**
-     * One plane of a frame.
+     * Plane of a frame.
      *
-     * @property bytes of it.
+     * @property bytes samples of 8 bits.
      * @property rowStride bytes from one row to the next.
-     * @property pixelStride bytes from one pixel to the next.
+     * @property pixelStride bytes from one sample to the next.
      */
     public class Plane(
         private val bytes: ByteBuffer, private val rowStride: Int, private val pixelStride: Int,
@@ -33,10 +32,11 @@ public class CameraFrame(
     }
 
     /**
-     * Return the frame upright, the nearest pixels of it at a size.
+     * Return the upright frame as an image, resampled by nearest neighbour.
      *
-     * @param quarterTurns clockwise, that bring it upright.
-     * @param into size of the image, with the proportions of the upright frame.
+     * @param quarterTurns clockwise quarter turns from the sensor to upright.
+     * @param into size of the image, with the aspect ratio of the upright frame.
+     * @return [1, 3, H, W], RGB in 0..1.
      */
     public fun image(quarterTurns: Int, into: SizeFact): Tensor {
         val image = Tensor.image(into.height, into.width)
@@ -62,12 +62,12 @@ public class CameraFrame(
             3 -> { row = x; column = size.width - 1 - y }
             else -> { row = y; column = x }
         }
-        val luma = brightness.at(row, column).toFloat()
+        val y0 = luma.at(row, column).toFloat()
         val toBlue = blue.at(row / 2, column / 2) - MIDDLE
         val toRed = red.at(row / 2, column / 2) - MIDDLE
-        image.data[pixel] = unit(luma + 1.402f * toRed)
-        image.data[plane + pixel] = unit(luma - 0.344136f * toBlue - 0.714136f * toRed)
-        image.data[2 * plane + pixel] = unit(luma + 1.772f * toBlue)
+        image.data[pixel] = unit(y0 + 1.402f * toRed)
+        image.data[plane + pixel] = unit(y0 - 0.344136f * toBlue - 0.714136f * toRed)
+        image.data[2 * plane + pixel] = unit(y0 + 1.772f * toBlue)
     }
 
     private fun unit(value: Float) = value.coerceIn(0f, HIGHEST) / HIGHEST

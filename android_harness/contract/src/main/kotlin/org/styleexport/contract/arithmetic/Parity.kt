@@ -6,19 +6,19 @@ import org.styleexport.contract.facts.ParityFact
 import org.styleexport.contract.facts.TensorFact
 import org.styleexport.contract.facts.TensorKind
 
-/** Does a file compute here what its network computes? Measured on the artifact's probe. */
+/** Agreement of a file's output with its network's, on the artifact's probe. */
 public object Parity {
-    /** What is said of outputs that agree to the last bit. */
+    /** PSNR that is reported for bit-identical outputs, in dB. */
     public const val EQUAL_DB: Double = 200.0
 
-    private const val LEAST_PEAK = 1e-12
+    private const val MIN_PEAK = 1e-12
 
     /**
      * Return the peak signal-to-noise ratio, 10·log10(peak² / mean squared error), in dB.
      *
-     * @param output what was measured; one that holds anything but finite numbers has 0.
-     * @param reference what was expected, of the same length.
-     * @param peak the largest possible value; null takes the reference's largest absolute value.
+     * @param output measured values; the PSNR is 0 if one of them is not finite.
+     * @param reference expected values, of the same length.
+     * @param peak largest possible value; null is the reference's largest absolute value.
      */
     public fun psnrDb(output: FloatArray, reference: FloatArray, peak: Double?): Double {
         var squares = 0.0
@@ -30,21 +30,21 @@ public object Parity {
         }
         if (squares.isNaN() || squares.isInfinite()) return 0.0
         if (squares == 0.0) return EQUAL_DB
-        val top = maxOf(peak ?: largest, LEAST_PEAK)
+        val top = maxOf(peak ?: largest, MIN_PEAK)
         return minOf(EQUAL_DB, 10 * Math.log10(top * top * reference.size / squares))
     }
 
     /**
-     * Return the parity of one output, as the report has it.
+     * Return the parity of one output for the report.
      *
-     * @param fact of the output.
-     * @throws IllegalArgumentException the file gave another shape.
+     * @param fact description of the output.
+     * @throws IllegalArgumentException output and reference differ in shape.
      */
     public fun of(
         fact: TensorFact, output: Tensor, reference: Tensor, runner: String, allowedDb: Double,
     ): ParityFact {
         require(output.shape == reference.shape) {
-            "the file gave ${output.shape}, expected ${reference.shape}"
+            "the output is ${output.shape}, expected ${reference.shape}"
         }
         val peak = if (fact.kind == TensorKind.IMAGE) 1.0 else null
         val measured = psnrDb(output.data, reference.data, peak)

@@ -1,17 +1,17 @@
 package org.styleexport.contract.arithmetic
 
+import com.google.gson.JsonObject
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import org.styleexport.contract.json.ContractError
 import org.styleexport.contract.json.Fields
-import org.styleexport.contract.json.JsonObject
-import org.styleexport.contract.json.JsonReader
-import org.styleexport.contract.json.Readers
+import org.styleexport.contract.json.StrictJson
+import org.styleexport.contract.json.Values
 
 /**
- * Tensors of float32 from a `.safetensors` file: what probes and packs of styles are kept in.
+ * Reader of float32 `.safetensors` files: probes and style packs.
  *
- * The file is eight bytes of header length, little-endian, a JSON header, and the elements:
+ * The format is the header length (8 bytes, little-endian), a JSON header, and the elements:
  * https://github.com/huggingface/safetensors#format.
  */
 public object SafeTensors {
@@ -22,17 +22,17 @@ public object SafeTensors {
     private class Entry(val name: String, val shape: List<Int>, val begin: Long, val end: Long)
 
     /**
-     * Return name → tensor.
+     * Return the tensors by name.
      *
-     * @throws ContractError the file is cut short, its tensors overlap, or they are not float32;
-     *   `where` is the tensor at fault, `$` the whole.
+     * @throws ContractError the file is truncated, tensors overlap, or one is not float32; `where`
+     *   is the name of the faulty tensor, or `$` for the file.
      */
     public fun read(bytes: ByteArray): Map<String, Tensor> {
         val buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN)
         if (bytes.size < LENGTH_BYTES) throw whole("${bytes.size} bytes hold no header")
         val length = buffer.getLong(0)
         if (length < 0 || length > bytes.size - LENGTH_BYTES) {
-            throw whole("cut short: the header is longer than the file")
+            throw whole("truncated: the header is longer than the file")
         }
         val begin = LENGTH_BYTES + length.toInt()
         val entries = entries(bytes.copyOfRange(LENGTH_BYTES, begin))
@@ -41,17 +41,18 @@ public object SafeTensors {
     }
 
     private fun entries(header: ByteArray): List<Entry> {
-        val found = JsonReader.read(header) as? JsonObject ?: throw whole("the header is no object")
-        return found.members.filterKeys { it != METADATA }.map { (name, fact) ->
-            Fields.strict { entry(name, it) }(fact, name)
+        val tensors = StrictJson.parse(header) as? JsonObject
+            ?: throw whole("the header is not an object")
+        return tensors.entrySet().filter { it.key != METADATA }.map { (name, fact) ->
+            Fields.closed { entry(name, this) }(fact, name)
         }
     }
 
     private fun entry(name: String, fields: Fields): Entry {
-        val dtype = fields.required("dtype", Readers.text)
+        val dtype = fields.required("dtype", Values.text())
         if (dtype != "F32") throw ContractError(name, "elements are $dtype, expected F32")
-        val shape = fields.required("shape", Readers.list(Readers.int(0)))
-        val (begin, end) = fields.required("data_offsets", Readers.list(Readers.count, 2, 2))
+        val shape = fields.required("shape", Values.list(Values.int(0)))
+        val (begin, end) = fields.required("data_offsets", Values.list(Values.long(min = 0), 2, 2))
         val elements = shape.fold(1L) { product, side -> product * side }
         if (end - begin != ELEMENT_BYTES * elements) {
             throw ContractError(name, "${end - begin} bytes for $elements elements")
@@ -59,8 +60,8 @@ public object SafeTensors {
         return Entry(name, shape, begin, end)
     }
 
-    /** Tensors lie one behind the other and fill the file. */
-    private fun checkOrder(entries: List<Entry>, held: Long) {
+    /** Tensors are contiguous and fill the file. */
+    private fun checkOrder(entries: List<Entry>, dataBytes: Long) {
         var expected = 0L
         for (entry in entries.sortedBy { it.begin }) {
             if (entry.begin != expected) {
@@ -68,7 +69,9 @@ public object SafeTensors {
             }
             expected = entry.end
         }
-        if (expected != held) throw whole("$held bytes of elements, expected $expected")
+        if (expected != dataBytes) {
+            throw whole("$dataBytes bytes of elements, expected $expected")
+        }
     }
 
     private fun tensor(entry: Entry, buffer: ByteBuffer, begin: Int): Tensor {

@@ -1,10 +1,10 @@
 package org.styleexport.contract.json
 
 /**
- * What a manifest, a report, a job or a probe has wrong.
+ * A manifest, report, job or probe that does not follow the contract.
  *
- * @property where JSON path of it, such as `$.cells[0].status`; `$` is the whole.
- * @property reason what was found and what was expected, in one line.
+ * @property where JSON path of the fault, such as `$.cells[0].status`; `$` is the document.
+ * @property reason value that was read and value that was expected, in one line.
  */
 public class ContractError(
     public val where: String,
@@ -12,7 +12,7 @@ public class ContractError(
     cause: Throwable? = null,
 ) : Exception("$reason - at $where", cause) {
     public companion object {
-        /** The path of the whole. */
+        /** JSON path of the document. */
         public const val WHOLE: String = "$"
     }
 }

@@ -2,104 +2,111 @@ package org.styleexport.contract.measure
 
 import org.styleexport.contract.arithmetic.Tensor
 import org.styleexport.contract.facts.CellFact
-import org.styleexport.contract.facts.CellWish
+import org.styleexport.contract.facts.CellStatus
+import org.styleexport.contract.facts.JobCell
 import org.styleexport.contract.facts.PlanFact
-import org.styleexport.contract.facts.Status
+import org.styleexport.contract.facts.passed
+
+/** The benchmark was cancelled. */
+public class Cancelled : Exception("cancelled")
 
 /**
- * The protocol of the desktop bench on a phone: every cell proven, warmed, then timed in turns.
+ * Measuring protocol of the desktop benchmark: each cell is checked on its probe, warmed up, and
+ * timed in interleaved rounds.
  *
- * @param plan how to measure.
- * @param bench what the device lends.
- * @param runner that cells name whose wish names none.
+ * @param plan rounds, durations and warm-up rule.
+ * @param device device services.
+ * @param runner runner name of cells that name none.
  */
 public class Protocol(
-    private val plan: PlanFact, private val bench: Bench, private val runner: String,
+    private val plan: PlanFact, private val device: BenchDevice, private val runner: String,
 ) {
     private val random = Mulberry32(plan.seed)
 
-    private class Player(
+    private class LoadedCell(
         val record: CellRecord, val session: Session, val inputs: Map<String, Tensor>,
     )
 
     /**
-     * Measure cells; return them as the report has them, in the order given.
+     * Measure cells; return their results in the same order.
      *
-     * @throws Cancelled the bench says so.
+     * @throws Cancelled the device was cancelled.
      */
-    public fun measure(wishes: List<CellWish>): List<CellFact> {
-        val records = wishes.map { CellRecord(it, it.runner.ifEmpty { runner }) }
-        for (group in Groups.of(records) { it.wish.size }) {
-            val players = ArrayList<Player>()
+    public fun measure(cells: List<JobCell>): List<CellFact> {
+        val records = cells.map { CellRecord(it, it.runner.ifEmpty { runner }) }
+        for (group in MemoryGroups.of(records) { it.cell.size }) {
+            val loaded = ArrayList<LoadedCell>()
             try {
-                for (record in group) attempt(record) { prepared(record)?.let(players::add) }
-                takeTurns(players)
+                for (record in group) attempt(record) { prepare(record)?.let(loaded::add) }
+                runRounds(loaded)
             } finally {
-                players.forEach { quietly(it.session::close) }
+                loaded.forEach { closeQuietly(it.session) }
             }
         }
         return records.map(CellRecord::fact)
     }
 
-    /** Note what goes wrong with one cell, so that the others go on. */
+    /** Record a failure of one cell, so that the others continue. */
     private fun attempt(record: CellRecord, action: () -> Unit) {
         try {
             action()
         } catch (cancelled: Cancelled) {
             throw cancelled
         } catch (error: EngineUnavailable) {
-            record.end(Status.UNAVAILABLE, Words.reason(error))
+            record.fail(CellStatus.UNAVAILABLE, ErrorText.reason(error))
         } catch (error: LinkageError) {
-            record.end(Status.UNAVAILABLE, "the runtime is not in this app: ${Words.reason(error)}")
+            val reason = "the runtime is not in this app: ${ErrorText.reason(error)}"
+            record.fail(CellStatus.UNAVAILABLE, reason)
         } catch (error: OutOfMemoryError) {
-            record.end(Status.OUT_OF_MEMORY, Words.reason(error))
+            record.fail(CellStatus.OUT_OF_MEMORY, ErrorText.reason(error))
         } catch (error: Exception) {
-            val reason = Words.reason(error)
-            val isMemory = Words.tellsOfMemory(reason)
-            record.end(if (isMemory) Status.OUT_OF_MEMORY else Status.FAILED, reason)
+            val reason = ErrorText.reason(error)
+            val isMemory = ErrorText.isOutOfMemory(reason)
+            record.fail(if (isMemory) CellStatus.OUT_OF_MEMORY else CellStatus.FAILED, reason)
         }
     }
 
-    /** Load a file twice, prove it on its probe, warm it; null where it computes something else. */
-    private fun prepared(record: CellRecord): Player? {
-        val wish = record.wish
-        say("${wish.subject.path}: loading")
-        record.idleBytes = bench.memory.heldBytes()
-        val isFresh = bench.memory.begin()
+    /** Load a file twice, check it on its probe and warm it up; null where the check fails. */
+    private fun prepare(record: CellRecord): LoadedCell? {
+        val cell = record.cell
+        progress("${cell.subject.path}: loading")
+        record.idleBytes = device.memory.residentBytes()
+        val isReset = device.memory.resetPeak()
         load(record).close()
         val session = load(record)
         try {
-            record.note(session)
-            val probe = bench.probe(wish)
-            val inputs = Proof.inputs(wish, probe)
-            val first = Timing.of(session, inputs, bench.clock)
-            if (!proven(record, first, probe)) return null.also { session.close() }
+            record.describe(session)
+            val probe = device.probe(cell)
+            val inputs = ProbeCheck.inputs(cell, probe)
+            val first = TimedRun.of(session, inputs, device.clock)
+            if (!passesProbe(record, first, probe)) return null.also { session.close() }
             record.firstNs = first.run
-            record.picture = bench.paint(first.outputs, wish)
-            say("${wish.subject.path}: warming up")
+            record.picture = device.thumbnail(first.outputs, cell)
+            progress("${cell.subject.path}: warming up")
             record.warmUpNs = warmUp(session, inputs)
-            record.peakBytes = bench.memory.peakBytes(isFresh)
-            return Player(record, session, inputs)
+            record.peakBytes = device.memory.peakBytes(isReset)
+            return LoadedCell(record, session, inputs)
         } catch (error: Throwable) {
-            quietly(session::close)
+            closeQuietly(session)
             throw error
         }
     }
 
     private fun load(record: CellRecord): Session {
-        val begin = bench.clock.now()
-        val session = bench.open(record.wish, plan.threads)
-        record.loadsNs.add(bench.clock.now() - begin)
+        val begin = device.clock.now()
+        val session = device.open(record.cell, plan.threads)
+        record.loadsNs.add(device.clock.now() - begin)
         return session
     }
 
-    private fun proven(record: CellRecord, first: Timing, probe: Map<String, Tensor>): Boolean {
-        val wish = record.wish
-        val parity = Proof.of(first.outputs, wish, probe, record.runner)
+    private fun passesProbe(
+        record: CellRecord, first: TimedRun, probe: Map<String, Tensor>,
+    ): Boolean {
+        val parity = ProbeCheck.parity(first.outputs, record.cell, probe, record.runner)
         record.parity = parity
         if (parity.passed) return true
-        record.end(
-            Status.WRONG,
+        record.fail(
+            CellStatus.WRONG,
             "differs from its network: psnr ${parity.measuredDb} dB measured, at least " +
                 "${parity.allowedDb} allowed",
         )
@@ -108,62 +115,62 @@ public class Protocol(
 
     private fun warmUp(session: Session, inputs: Map<String, Tensor>): List<Long> {
         val samples = ArrayList<Long>()
-        val begin = bench.clock.now()
+        val begin = device.clock.now()
         while (true) {
-            stopIfCancelled()
-            samples.add(Timing.of(session, inputs, bench.clock).run)
-            val seconds = (bench.clock.now() - begin) / NANOSECONDS
+            throwIfCancelled()
+            samples.add(TimedRun.of(session, inputs, device.clock).run)
+            val seconds = (device.clock.now() - begin) / NS_PER_SECOND
             val isStable = seconds >= plan.warmUpLeastSeconds &&
                 WarmUp.isStable(samples, plan.window, plan.tolerance)
-            val isOver = seconds >= plan.warmUpSeconds && samples.size >= WarmUp.LEAST_RUNS
+            val isOver = seconds >= plan.warmUpSeconds && samples.size >= WarmUp.MIN_RUNS
             if (isStable || isOver) return samples
         }
     }
 
-    private fun takeTurns(players: MutableList<Player>) {
+    private fun runRounds(loaded: MutableList<LoadedCell>) {
         for (round in 1..plan.rounds) {
-            for (player in random.shuffled(players)) {
-                say("round $round of ${plan.rounds}: ${player.record.wish.subject.path}")
-                attempt(player.record) { player.record.add(turn(player)) }
-                if (player.record.status != Status.MEASURED) {
-                    players.remove(player)
-                    quietly(player.session::close)
+            for (cell in random.shuffled(loaded)) {
+                progress("round $round of ${plan.rounds}: ${cell.record.cell.subject.path}")
+                attempt(cell.record) { cell.record.add(turn(cell)) }
+                if (cell.record.status != CellStatus.MEASURED) {
+                    loaded.remove(cell)
+                    closeQuietly(cell.session)
                 }
             }
         }
     }
 
-    /** Return the samples of one turn: at least so many, for at least so long. */
-    private fun turn(player: Player): List<Timing> {
-        repeat(plan.settlingRuns) { Timing.of(player.session, player.inputs, bench.clock) }
-        val samples = ArrayList<Timing>()
-        val end = bench.clock.now() + (NANOSECONDS * plan.seconds).toLong()
-        while (samples.size < plan.minSamples || bench.clock.now() < end) {
-            stopIfCancelled()
-            samples.add(Timing.of(player.session, player.inputs, bench.clock).withoutOutputs())
+    /** Return the samples of one cell's turn: at least `minSamples`, for at least `seconds`. */
+    private fun turn(cell: LoadedCell): List<TimedRun> {
+        repeat(plan.settlingRuns) { TimedRun.of(cell.session, cell.inputs, device.clock) }
+        val samples = ArrayList<TimedRun>()
+        val end = device.clock.now() + (NS_PER_SECOND * plan.seconds).toLong()
+        while (samples.size < plan.minSamples || device.clock.now() < end) {
+            throwIfCancelled()
+            samples.add(TimedRun.of(cell.session, cell.inputs, device.clock).withoutOutputs())
         }
         return samples
     }
 
-    private fun say(line: String) {
-        stopIfCancelled()
-        bench.say(line)
+    private fun progress(line: String) {
+        throwIfCancelled()
+        device.progress(line)
     }
 
-    private fun stopIfCancelled() {
-        if (bench.isCancelled) throw Cancelled()
+    private fun throwIfCancelled() {
+        if (device.isCancelled) throw Cancelled()
     }
 
-    /** A session that cannot be closed is no reason to lose what was measured. */
-    private fun quietly(close: () -> Unit) {
+    /** Close a session; a failure must not lose what was measured. */
+    private fun closeQuietly(session: Session) {
         try {
-            close()
+            session.close()
         } catch (_: Exception) {
-            // Nothing is left to be done with it.
+            // Nothing else can be done with the session.
         }
     }
 
     private companion object {
-        const val NANOSECONDS = 1e9
+        const val NS_PER_SECOND = 1e9
     }
 }

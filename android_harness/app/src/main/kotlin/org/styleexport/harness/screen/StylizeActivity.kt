@@ -1,0 +1,174 @@
+package org.styleexport.harness.screen
+
+import android.Manifest.permission.CAMERA
+import android.app.Activity
+import android.content.ActivityNotFoundException
+import android.content.Intent
+import android.content.pm.PackageManager
+import android.os.Bundle
+import android.view.View
+import android.widget.Button
+import android.widget.CheckBox
+import android.widget.ImageView
+import android.widget.SeekBar
+import android.widget.Spinner
+import android.widget.TextView
+import org.styleexport.harness.HarnessApp
+import org.styleexport.harness.R
+import org.styleexport.harness.camera.CameraFeed
+import org.styleexport.harness.engine.DelegateKind
+import org.styleexport.harness.picture.SharedFiles
+import org.styleexport.harness.work.StylizeModel
+
+/** Stylization of a photo or the camera with one artifact. */
+class StylizeActivity : Activity() {
+    private val model: StylizeModel get() = (application as HarnessApp).stylize
+    private lateinit var camera: CameraFeed
+
+    override fun onCreate(savedInstanceState: Bundle?) {
+        super.onCreate(savedInstanceState)
+        setContentView(R.layout.activity_stylize)
+        camera = CameraFeed(this, model::chosenFile, model::stylizeFrame) { reason ->
+            findViewById<TextView>(R.id.note).text = reason
+            showCamera()
+        }
+        val name = intent.getStringExtra(Widgets.ARTIFACT)
+        // Null after the process was killed, or the artifact was replaced.
+        val artifact = (application as HarnessApp).library.find(name) ?: return finish()
+        title = artifact.manifest.network.name
+        model.open(artifact)
+        setListeners()
+    }
+
+    override fun onStart() {
+        super.onStart()
+        model.state.observe(::show)
+    }
+
+    override fun onStop() {
+        camera.stop()
+        model.state.removeObserver()
+        if (isFinishing) model.unload()
+        super.onStop()
+    }
+
+    private fun setListeners() {
+        onClick(R.id.photo) { pick(PICK_PHOTO) }
+        onClick(R.id.style_image) { pick(PICK_STYLE) }
+        onClick(R.id.camera) { switchCamera() }
+        onClick(R.id.share) {
+            model.share { file ->
+                startActivity(SharedFiles.chooser(this, file, SharedFiles.PNG))
+            }
+        }
+        onClick(R.id.benchmark) {
+            val name = intent.getStringExtra(Widgets.ARTIFACT)
+            val benchmark = Intent(this, BenchmarkActivity::class.java)
+            startActivity(benchmark.putExtra(Widgets.ARTIFACT, name))
+        }
+        Widgets.setItems(this, findViewById(R.id.delegate), DelegateKind.NAMES)
+        onChoice(R.id.file) { model.choose { choices -> choices.copy(file = it) } }
+        onChoice(R.id.delegate) {
+            model.choose { choices -> choices.copy(delegate = DelegateKind.entries[it]) }
+        }
+        onChoice(R.id.first) { model.choose { choices -> choices.copy(first = style(it)) } }
+        onChoice(R.id.second) { model.choose { choices -> choices.copy(second = style(it)) } }
+        onSlide(R.id.blend) { model.choose { choices -> choices.copy(blend = it) } }
+        onSlide(R.id.strength) { model.choose { choices -> choices.copy(strength = it) } }
+        findViewById<CheckBox>(R.id.tiles).setOnCheckedChangeListener { _, isChecked ->
+            model.choose { it.copy(isTiled = isChecked) }
+        }
+    }
+
+    private fun onClick(id: Int, action: () -> Unit) =
+        findViewById<Button>(id).setOnClickListener { action() }
+
+    private fun onChoice(id: Int, action: (Int) -> Unit) =
+        Widgets.onChoice(findViewById(id), action)
+
+    private fun onSlide(id: Int, action: (Float) -> Unit) =
+        Widgets.onSlide(findViewById(id), action)
+
+    private fun style(index: Int) = model.state.value.styles.getOrNull(index)
+
+    private fun show(state: StylizeModel.State) {
+        val choices = state.choices
+        setItems(R.id.file, state.files.map { it.path }, choices.file)
+        findViewById<Spinner>(R.id.delegate).setSelection(choices.delegate.ordinal)
+        setItems(R.id.first, state.styles, state.styles.indexOf(choices.first))
+        setItems(R.id.second, state.styles, state.styles.indexOf(choices.second))
+        findViewById<View>(R.id.packed).visibility =
+            if (state.styles.isEmpty()) View.GONE else View.VISIBLE
+        showValue(R.id.blend, choices.blend)
+        showValue(R.id.strength, choices.strength)
+        findViewById<CheckBox>(R.id.tiles).isChecked = choices.isTiled
+        findViewById<Button>(R.id.share).isEnabled = state.result != null
+        state.result?.let {
+            findViewById<ImageView>(R.id.result).setImageBitmap(it.bitmap)
+            findViewById<TextView>(R.id.description).text =
+                getString(R.string.result_line, it.milliseconds, it.description)
+        }
+        findViewById<TextView>(R.id.note).text = state.note.orEmpty()
+        showCamera()
+    }
+
+    private fun showValue(id: Int, value: Float) {
+        val bar = findViewById<SeekBar>(id)
+        if (!bar.isPressed) bar.progress = (value * bar.max).toInt()
+    }
+
+    private fun setItems(id: Int, items: List<String>, selected: Int) {
+        val spinner = findViewById<Spinner>(id)
+        Widgets.setItems(this, spinner, items)
+        if (selected >= 0) spinner.setSelection(selected)
+    }
+
+    private fun pick(code: Int) {
+        camera.stop()
+        val intent = Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE)
+        try {
+            @Suppress("DEPRECATION")
+            startActivityForResult(intent.setType("image/*"), code)
+        } catch (_: ActivityNotFoundException) {
+            findViewById<TextView>(R.id.note).setText(R.string.no_picker)
+        }
+    }
+
+    @Deprecated("The replacement needs androidx, which this app does without")
+    override fun onActivityResult(requestCode: Int, resultCode: Int, data: Intent?) {
+        val uri = data?.data ?: return
+        if (resultCode != RESULT_OK) return
+        if (requestCode == PICK_PHOTO) model.setPhoto(uri) else model.setStyleImage(uri)
+    }
+
+    private fun switchCamera() {
+        when {
+            camera.isRunning -> camera.stop()
+            checkSelfPermission(CAMERA) == PackageManager.PERMISSION_GRANTED -> camera.start()
+            else -> requestPermissions(arrayOf(CAMERA), ASK_CAMERA)
+        }
+        showCamera()
+    }
+
+    override fun onRequestPermissionsResult(
+        code: Int, permissions: Array<String>, results: IntArray,
+    ) {
+        // The results are empty if the user dismissed the dialog.
+        if (code == ASK_CAMERA && results.firstOrNull() == PackageManager.PERMISSION_GRANTED) {
+            camera.start()
+        } else {
+            findViewById<TextView>(R.id.note).setText(R.string.camera_denied)
+        }
+        showCamera()
+    }
+
+    private fun showCamera() = findViewById<Button>(R.id.camera).setText(
+        if (camera.isRunning) R.string.camera_stop else R.string.camera_start,
+    )
+
+    private companion object {
+        const val PICK_PHOTO = 1
+        const val PICK_STYLE = 2
+        const val ASK_CAMERA = 3
+    }
+}

@@ -1,0 +1,169 @@
+package org.styleexport.harness.work
+
+import android.graphics.Bitmap
+import android.os.SystemClock
+import java.io.Closeable
+import org.styleexport.contract.arithmetic.BestSize
+import org.styleexport.contract.arithmetic.Frame
+import org.styleexport.contract.arithmetic.Tensor
+import org.styleexport.contract.arithmetic.Tiling
+import org.styleexport.contract.artifact.Artifact
+import org.styleexport.contract.artifact.BadArtifact
+import org.styleexport.contract.facts.FileFact
+import org.styleexport.contract.facts.Role
+import org.styleexport.contract.facts.SizeFact
+import org.styleexport.contract.facts.TensorKind
+import org.styleexport.contract.facts.fixedSizes
+import org.styleexport.contract.facts.suffix
+import org.styleexport.contract.facts.takes
+import org.styleexport.contract.stylize.ModelRunner
+import org.styleexport.contract.stylize.Style
+import org.styleexport.contract.stylize.StyleBlend
+import org.styleexport.harness.engine.DelegateKind
+import org.styleexport.harness.engine.Engines
+import org.styleexport.harness.picture.Bitmaps
+import org.styleexport.harness.picture.PictureSource
+
+/**
+ * Stylization request.
+ *
+ * @property file file that stylizes.
+ * @property delegate requested delegate.
+ * @property source photo or camera frame.
+ * @property styleImage image whose style is applied; null uses packed styles.
+ * @property first name of a packed style.
+ * @property second name of a second packed style.
+ * @property blend weight of the second style, 0..1.
+ * @property strength 0 keeps the photo, 1 is the full style.
+ * @property isTiled whether a photo larger than the file's input size is stylized in tiles.
+ */
+data class StylizeRequest(
+    val file: FileFact,
+    val delegate: DelegateKind,
+    val source: PictureSource,
+    val styleImage: Bitmap?,
+    val first: String?,
+    val second: String?,
+    val blend: Float,
+    val strength: Float,
+    val isTiled: Boolean,
+)
+
+/**
+ * Stylized picture.
+ *
+ * @property bitmap stylized image.
+ * @property description engine, delegate and PSNR on the probe, in one line.
+ * @property milliseconds inference time of all tiles.
+ */
+class StylizedPicture(val bitmap: Bitmap, val description: String, val milliseconds: Double)
+
+/** Stylizes with the files of one artifact. Use and close it on one thread. */
+class InferenceService(private val artifact: Artifact) : Closeable {
+    private val engines = Engines()
+    private val codes: Map<String, Tensor> = artifact.styleCodes()
+    private val models = HashMap<Role, LoadedModel>()
+    private var nanoseconds = 0L
+
+    /** Names of the packed styles. */
+    val styles: List<String> get() = codes.keys.sorted()
+
+    /**
+     * Return a stylized picture.
+     *
+     * @throws BadArtifact the file fails its probe here, or needs a style that is missing.
+     */
+    fun stylize(request: StylizeRequest): StylizedPicture {
+        val size = request.source.size
+        val frame = frameOf(request.file, size)
+        val style = style(request, frame.outer)
+        nanoseconds = 0
+        val runner = ModelRunner(request.file, frame.outer) { run(request, frame.outer, it) }
+        val isTiled = request.isTiled &&
+            (size.height > frame.outer.height || size.width > frame.outer.width)
+        val image = if (isTiled) {
+            val overlap = minOf(frame.outer.height, frame.outer.width) / OVERLAP_DIVISOR
+            Tiling(size, frame.outer, overlap).stylize(request.source.at(size)) {
+                runner.stylize(it, style, request.strength)
+            }
+        } else {
+            val content = frame.fill(request.source.at(frame.inner))
+            frame.crop(runner.stylize(content, style, request.strength))
+        }
+        val description = models.getValue(request.file.role).description
+        return StylizedPicture(Bitmaps.bitmap(image), description, nanoseconds / NS_PER_MS)
+    }
+
+    override fun close() {
+        models.values.forEach(LoadedModel::close)
+        models.clear()
+    }
+
+    private fun frameOf(file: FileFact, photo: SizeFact): Frame {
+        val size = BestSize.of(listOf(file), photo).size
+            ?: return Frame.open(photo, MAX_SIDE, artifact.manifest.network.minSide)
+        return Frame.of(photo, size)
+    }
+
+    private fun style(request: StylizeRequest, size: SizeFact): Style {
+        val file = request.file
+        val image = request.styleImage?.let { bitmap ->
+            Style.Image { at -> Bitmaps.centreCrop(bitmap, at) }
+        }
+        val takesCode = file.inputs.any { it.kind == TensorKind.STYLE_CODE }
+        return when {
+            file.inputs.count { it.kind == TensorKind.IMAGE } > 1 ->
+                image ?: throw BadArtifact("choose a style image")
+            !takesCode -> Style.Fixed
+            image != null -> Style.Code(encode(image, file, size, request.delegate))
+            else -> Style.Code(blended(request))
+        }
+    }
+
+    private fun blended(request: StylizeRequest): Tensor {
+        val first = codes[request.first ?: styles.firstOrNull()]
+            ?: throw BadArtifact("the artifact has no packed styles: choose a style image")
+        val second = codes[request.second] ?: first
+        val weights = listOf(1.0 - request.blend, request.blend.toDouble())
+        return Tensor(first.shape, StyleBlend.of(listOf(first.data, second.data), weights))
+    }
+
+    /** Return the code of a style image, from the encoder most similar to the stylizing file. */
+    private fun encode(
+        image: Style.Image, file: FileFact, size: SizeFact, delegate: DelegateKind,
+    ): Tensor {
+        val encoders = artifact.files(listOf(file.suffix)).filter { it.role == Role.ENCODE }
+        val encoder = encoders.sortedWith(
+            compareByDescending<FileFact> { it.precision == file.precision }
+                .thenByDescending { it.takes(size) },
+        ).firstOrNull() ?: throw BadArtifact("the artifact has no encoder: use packed styles")
+        val at = encoder.fixedSizes.firstOrNull { it == size }
+            ?: encoder.fixedSizes.firstOrNull() ?: size
+        return ModelRunner(encoder, at) { loaded(encoder, at, delegate).run(it) }.encode(image)
+    }
+
+    private fun run(
+        request: StylizeRequest, size: SizeFact, inputs: Map<String, Tensor>,
+    ): Map<String, Tensor> {
+        val model = loaded(request.file, size, request.delegate)
+        val begin = SystemClock.elapsedRealtimeNanos()
+        return model.run(inputs).also { nanoseconds += SystemClock.elapsedRealtimeNanos() - begin }
+    }
+
+    /** Return a loaded model; the last one of each role is kept. */
+    private fun loaded(file: FileFact, size: SizeFact, delegate: DelegateKind): LoadedModel {
+        models[file.role]?.let { model ->
+            if (model.matches(file, size, delegate)) return model
+            models.remove(file.role)
+            model.close()
+        }
+        return LoadedModel.open(artifact, file, size, delegate, engines)
+            .also { models[file.role] = it }
+    }
+
+    private companion object {
+        const val MAX_SIDE = 1024
+        const val OVERLAP_DIVISOR = 8
+        const val NS_PER_MS = 1e6
+    }
+}

@@ -1,0 +1,174 @@
+package org.styleexport.harness.work
+
+import android.content.Context
+import android.graphics.Bitmap
+import android.net.Uri
+import java.io.File
+import java.io.FileOutputStream
+import org.styleexport.contract.artifact.Artifact
+import org.styleexport.contract.facts.FileFact
+import org.styleexport.contract.facts.Role
+import org.styleexport.contract.facts.SizeFact
+import org.styleexport.contract.measure.ErrorText
+import org.styleexport.harness.engine.DelegateKind
+import org.styleexport.harness.engine.Engines
+import org.styleexport.harness.picture.Bitmaps
+import org.styleexport.harness.picture.PhotoDecoder
+import org.styleexport.harness.picture.PictureSource
+import org.styleexport.harness.picture.SharedFiles
+
+/** Stylization of a photo or the camera, whichever screen shows it. Use it on the main thread. */
+class StylizeModel(private val context: Context, private val worker: Worker) {
+    /**
+     * State of the stylize screen.
+     *
+     * @property artifact opened artifact; null until one is opened.
+     * @property files files of the artifact that stylize.
+     * @property styles names of its packed styles.
+     * @property choices choices of the user.
+     * @property result last stylized picture.
+     * @property note error message.
+     */
+    data class State(
+        val artifact: Artifact? = null,
+        val files: List<FileFact> = emptyList(),
+        val styles: List<String> = emptyList(),
+        val choices: Choices = Choices(),
+        val result: StylizedPicture? = null,
+        val note: String? = null,
+    )
+
+    /** Choices of the user; see [StylizeRequest]. */
+    data class Choices(
+        val file: Int = 0,
+        val delegate: DelegateKind = DelegateKind.XNNPACK,
+        val first: String? = null,
+        val second: String? = null,
+        val blend: Float = 0f,
+        val strength: Float = 1f,
+        val isTiled: Boolean = false,
+    )
+
+    val state: Observable<State> = Observable(State())
+    private val photos = PhotoDecoder(context.contentResolver)
+    private var service: InferenceService? = null
+    private var photo: Bitmap? = null
+    private var styleImage: Bitmap? = null
+    private var isRunning = false
+    private var isOutdated = false
+
+    /** Open an artifact and close the previous one. */
+    fun open(artifact: Artifact) {
+        if (state.value.artifact?.folder == artifact.folder) return
+        val files = artifact.files(Engines.SUFFIXES).filter { it.role != Role.ENCODE }
+        styleImage = null
+        state.value = State(artifact, files)
+        worker.run({
+            service?.close()
+            service = null
+            InferenceService(artifact).also { service = it }.styles
+        }) { result -> opened(artifact, result) }
+    }
+
+    private fun opened(artifact: Artifact, result: Result<List<String>>) {
+        val current = state.value
+        if (current.artifact !== artifact) return
+        state.value = result.fold(
+            { styles ->
+                val (first, last) = styles.firstOrNull() to styles.lastOrNull()
+                val choices = current.choices.copy(first = first, second = last)
+                current.copy(styles = styles, choices = choices)
+            },
+            { current.copy(note = ErrorText.reason(it)) },
+        )
+        restylize()
+    }
+
+    /** Change the choices and stylize again. */
+    fun choose(change: (Choices) -> Choices) {
+        val choices = change(state.value.choices)
+        if (choices == state.value.choices) return
+        if (choices.first != state.value.choices.first) styleImage = null
+        state.value = state.value.copy(choices = choices)
+        restylize()
+    }
+
+    /** Stylize a photo. */
+    fun setPhoto(uri: Uri): Unit = load(uri) { photo = it }
+
+    /** Use the style of an image. */
+    fun setStyleImage(uri: Uri): Unit = load(uri) { styleImage = it }
+
+    private fun load(uri: Uri, set: (Bitmap) -> Unit) {
+        worker.run({ photos.open(uri, MAX_SIDE) }) { result ->
+            result.onSuccess(set).onFailure(::showError)
+            if (result.isSuccess) restylize()
+        }
+    }
+
+    /** Stylize the photo with the current choices; requests during a run are merged into one. */
+    private fun restylize() {
+        val bitmap = photo ?: return
+        val source = PictureSource(SizeFact(bitmap.height, bitmap.width)) {
+            Bitmaps.image(bitmap, it)
+        }
+        if (isRunning) {
+            isOutdated = true
+        } else {
+            stylize(source) { if (isOutdated) restylize() }
+        }
+    }
+
+    /** Stylize a camera frame unless a run is in progress; call `done` afterwards. */
+    fun stylizeFrame(source: PictureSource, done: () -> Unit) {
+        if (isRunning || chosenFile() == null) done() else stylize(source, done)
+    }
+
+    /** Return the file that stylizes; null if the artifact has none. */
+    fun chosenFile(): FileFact? = state.value.files.getOrNull(state.value.choices.file)
+
+    private fun stylize(source: PictureSource, done: () -> Unit) {
+        val file = chosenFile() ?: return
+        val choices = state.value.choices
+        val request = StylizeRequest(
+            file, choices.delegate, source, styleImage, choices.first, choices.second,
+            choices.blend, choices.strength, choices.isTiled,
+        )
+        isRunning = true
+        isOutdated = false
+        worker.run({ service?.stylize(request) }) { result ->
+            isRunning = false
+            result.onSuccess { picture ->
+                if (picture != null) state.value = state.value.copy(result = picture, note = null)
+            }.onFailure(::showError)
+            done()
+        }
+    }
+
+    /** Write the last result, at the photo's size, to the shared folder. */
+    fun share(onFile: (File) -> Unit) {
+        val result = state.value.result ?: return
+        val size = photo?.let { SizeFact(it.height, it.width) }
+        worker.run({
+            val bitmap = size?.let { Bitmaps.scaled(result.bitmap, it) } ?: result.bitmap
+            val file = File(SharedFiles.folder(context), "stylized.png")
+            FileOutputStream(file).use { bitmap.compress(Bitmap.CompressFormat.PNG, 100, it) }
+            file
+        }) { written ->
+            written.onSuccess(onFile).onFailure(::showError)
+        }
+    }
+
+    private fun showError(error: Throwable) {
+        state.value = state.value.copy(note = ErrorText.reason(error))
+    }
+
+    /** Unload all models; the next run loads them again. */
+    fun unload() {
+        worker.run({ service?.close() })
+    }
+
+    private companion object {
+        const val MAX_SIDE = 2048
+    }
+}

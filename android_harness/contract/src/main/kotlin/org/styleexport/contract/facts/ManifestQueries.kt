@@ -1,0 +1,60 @@
+package org.styleexport.contract.facts
+
+/** File name of the manifest in an artifact's folder. */
+public const val MANIFEST_NAME: String = "manifest.json"
+
+/** Path → sha256 of every file that the manifest lists. */
+public val Manifest.knownPaths: Map<String, String>
+    get() = files.associate { it.path to it.sha256 } +
+        programs.associate { it.path to it.sha256 } +
+        probes.associate { it.path to it.sha256 } +
+        recipes.associate { it.path to it.sha256 } +
+        styles.associate { it.path to it.sha256 }
+
+/** Return the probes of a file: those of its role, at sizes that it accepts. */
+public fun Manifest.probesOf(file: FileFact): List<ProbeFact> =
+    probes.filter { it.role == file.role && file.takes(it.size) }
+
+/** Return an exported file as a report identifies it. */
+public fun Manifest.subjectOf(file: FileFact): SubjectFact = SubjectFact(
+    network = network.name,
+    sourceSha256 = network.sourceSha256,
+    path = file.path,
+    sha256 = file.sha256,
+    target = file.target,
+    precision = file.precision,
+    role = file.role,
+    sizeBytes = file.sizeBytes,
+    parameters = file.parameters,
+    macs = file.macs,
+    int8MacShare = file.int8MacShare,
+    qualityDb = file.quality?.psnrDb,
+    styleChange = file.quality?.styleChange,
+)
+
+/** File extension with its dot. */
+public val FileFact.suffix: String get() = "." + path.substringAfterLast('.', "")
+
+/** Minimum PSNR on a probe, in dB, over the runners that the export was checked on. */
+public val FileFact.allowedDb: Double get() = parity.minOf(ParityFact::allowedDb)
+
+/** Sizes that the file was exported for; empty where it accepts any. */
+public val FileFact.fixedSizes: List<SizeFact> get() = sizes.ifEmpty { listOfNotNull(size) }
+
+/** Whether the file accepts images of a size. */
+public fun FileFact.takes(imageSize: SizeFact): Boolean =
+    if (sizes.isNotEmpty()) imageSize in sizes else size == null || size == imageSize
+
+/** Whether the file may be used; a PSNR that is not a number fails. */
+public val ParityFact.passed: Boolean get() = measuredDb >= allowedDb
+
+/** Height times width. */
+public val SizeFact.pixels: Long get() = height.toLong() * width
+
+/** Bytes of one element. */
+public val ElementType.bytes: Int
+    get() = when (this) {
+        ElementType.FLOAT32 -> 4
+        ElementType.FLOAT16 -> 2
+        ElementType.UINT8 -> 1
+    }

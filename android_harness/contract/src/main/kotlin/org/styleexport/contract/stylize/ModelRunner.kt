@@ -1,0 +1,111 @@
+package org.styleexport.contract.stylize
+
+import org.styleexport.contract.arithmetic.Tensor
+import org.styleexport.contract.facts.FileFact
+import org.styleexport.contract.facts.SizeFact
+import org.styleexport.contract.facts.TensorKind
+
+/**
+ * Runs one exported file on images of its input size.
+ *
+ * @property file file that stylizes, or that encodes styles.
+ * @property size input size of the images.
+ * @property run runs the file: inputs by name → outputs by name.
+ */
+public class ModelRunner(
+    private val file: FileFact,
+    private val size: SizeFact,
+    private val run: (Map<String, Tensor>) -> Map<String, Tensor>,
+) {
+    /**
+     * Return a stylized image, [1, 3, H, W].
+     *
+     * @param content content image, [1, 3, H, W], of the input size.
+     * @param strength 0 keeps the content, 1 is the full style. A file without a strength input
+     *   is mixed with the content in pixels.
+     * @throws IllegalArgumentException the file takes another kind of style.
+     * @throws ArithmeticException the output has values that are not finite.
+     */
+    public fun stylize(content: Tensor, style: Style, strength: Float): Tensor {
+        val inputs = file.inputs.associate { fact ->
+            fact.name to when (fact.kind) {
+                TensorKind.IMAGE -> if (fact.name == STYLE) image(style) else content
+                TensorKind.STYLE_CODE -> code(style)
+                TensorKind.STRENGTH -> Tensor(listOf(1), floatArrayOf(strength))
+            }
+        }
+        val output = output(inputs)
+        val hasStrength = file.inputs.any { it.kind == TensorKind.STRENGTH }
+        return if (hasStrength || strength == 1f) output else mixed(content, output, strength)
+    }
+
+    /** Return the style code of a style image, [1, K]. */
+    public fun encode(style: Style.Image): Tensor =
+        output(mapOf(file.inputs.single().name to style.at(size)))
+
+    private fun output(inputs: Map<String, Tensor>): Tensor {
+        val output = run(inputs).getValue(file.outputs.first().name)
+        if (output.data.any { it.isNaN() || it.isInfinite() }) {
+            throw ArithmeticException("${file.path} computes values that are not finite")
+        }
+        return output
+    }
+
+    private fun image(style: Style): Tensor {
+        require(style is Style.Image) { "${file.path} takes the style as an image" }
+        return style.at(size)
+    }
+
+    private fun code(style: Style): Tensor {
+        require(style is Style.Code) { "${file.path} takes the style as a code" }
+        return style.code
+    }
+
+    private fun mixed(content: Tensor, output: Tensor, strength: Float) =
+        Tensor(output.shape, FloatArray(output.data.size) {
+            content.data[it] + strength * (output.data[it] - content.data[it])
+        })
+
+    private companion object {
+        /** Name of the style image input; the other image input is the content. */
+        const val STYLE = "style"
+    }
+}
+
+/** Style to apply. */
+public sealed interface Style {
+    /** The only style of a fixed-style network. */
+    public object Fixed : Style
+
+    /** Style code, [1, K]. */
+    public class Code(public val code: Tensor) : Style
+
+    /** Style image; `at` returns its centre crop at a size, [1, 3, H, W]. */
+    public class Image(public val at: (SizeFact) -> Tensor) : Style
+}
+
+/** Interpolation of styles. AdaIN is linear in the style code, so blending codes is exact. */
+public object StyleBlend {
+    /**
+     * Return the weighted mean of style codes.
+     *
+     * @param codes style codes, all of one length.
+     * @param weights weight of each code; they need not sum to 1.
+     * @throws IllegalArgumentException the numbers of codes and weights differ, a weight is
+     *   negative, or none is above zero.
+     */
+    public fun of(codes: List<FloatArray>, weights: List<Double>): FloatArray {
+        require(codes.size == weights.size) { "${codes.size} styles but ${weights.size} weights" }
+        val total = weights.sum()
+        require(weights.all { it >= 0 } && total > 0 && total < Double.POSITIVE_INFINITY) {
+            "style weights $weights must not be negative, and one must be above 0"
+        }
+        val mean = FloatArray(codes.first().size)
+        codes.zip(weights) { code, weight ->
+            require(code.size == mean.size) { "style codes of ${code.size} and ${mean.size}" }
+            val share = (weight / total).toFloat()
+            for (index in mean.indices) mean[index] += code[index] * share
+        }
+        return mean
+    }
+}

@@ -1,0 +1,7 @@
+"""Limits by which sums are suspected to overflow float16."""
+
+from __future__ import annotations
+
+LARGEST_FLOAT16 = 65504
+# Mean square of trained features, which reach 4 standard deviations of about 4.
+TYPICAL_SQUARE = 16
