@@ -11,7 +11,8 @@ import pytest
 from styleexport.core.errors import BadArtifact, UsageError
 from styleexport.core.manifest import read_manifest, sha256_of_file, write_manifest
 from styleexport.core.psnr import EQUAL_DB
-from styleexport.core.types import Size
+from styleexport.core.types import Precision, Role, Size
+from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.runtime_bench.diff.diff import diff_files, diff_tensors
 from styleexport.runtime_bench.diff.heat_map import CYAN, colour_ramp, heat_map, scale_top
 
@@ -183,14 +184,19 @@ def test_layers_are_measured_by_the_largest_value_of_a():
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("zoo-adain-lite")
-def test_core_ml_and_onnx_agree_layer_by_layer(zoo):
+def test_core_ml_and_onnx_agree_layer_by_layer(random_network, tmp_path):
     pytest.importorskip("coremltools")
-    files = [zoo.exported("adain-lite", target) for target in ("onnx", "coreml")]
-    name = f"adain-lite_transform_{zoo.size('adain-lite')}_fp32"
-    report = diff_files(
-        files[0] / f"{name}.onnx", files[1] / f"{name}.mlpackage", layers=True, threshold_db=90
-    ).report
+    request = ExportRequest(
+        random_network("adain-lite"),
+        tmp_path / "a",
+        targets=("onnx", "coreml"),
+        precisions=(Precision.FP32,),
+        roles=(Role.TRANSFORM,),
+        sizes=(Size(64, 96),),
+    )
+    export(request)
+    package = tmp_path / "a" / "adain-lite_transform_64x96_fp32.mlpackage"
+    report = diff_files(tmp_path / "a" / WHOLE, package, layers=True, threshold_db=90).report
     assert report.first is None, report.first
     assert len(report.layers) > 50
 
