@@ -12,7 +12,13 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from styleexport.core.arrays import Array, Arrays
-from styleexport.core.errors import BadArtifact, DeviceError, StyleExportError, first_line
+from styleexport.core.errors import (
+    BadArtifact,
+    DeviceError,
+    MissingExtra,
+    UnsupportedOp,
+    first_line,
+)
 from styleexport.core.manifest import AgreementFact, FileFact, Manifest, ParityFact, ProbeFact
 from styleexport.core.psnr import EQUAL_DB, psnr_db
 from styleexport.core.thresholds import ALLOWED_DB, allowed_on_device
@@ -124,11 +130,11 @@ def runtime_errors_of(path: Path, probe: str = " on its probe") -> Generator[Non
     """Turn what a runtime raises in the block into an error that names the file.
 
     Raises:
-        BadArtifact: the runtime raised an error of its own.
+        BadArtifact: the runtime raised an error of its own, or the file takes other inputs.
     """
     try:
         yield
-    except StyleExportError:
+    except (BadArtifact, DeviceError, MissingExtra, UnsupportedOp):
         raise
     except Exception as error:
         raise BadArtifact(

@@ -84,6 +84,7 @@ def test_links_lead_somewhere(target):
     assert (ROOT / target).exists()
 
 
+@pytest.mark.slow
 def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     code = README.split("```python\n")[1].split("```")[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 from styleexport.core import environments
 from styleexport.core.environments import Environment, Finished
@@ -19,6 +20,8 @@ from styleexport.exporter.graph.graph import Graph, example_inputs
 from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.exporter.targets.tflite.converters._converter import find_converter
 from styleexport.runtime_bench.formats._tflite import read_graph
+from tests.cpu_guard import shared_work
+from tests.zoo import Zoo
 
 pytest.importorskip("ai_edge_litert")
 
@@ -33,14 +36,15 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def environment() -> None:
+def environment(zoo: Zoo) -> None:
     """The real environment, kept between runs: its stamp says what it holds. CI makes it."""
     try:
         environments.find("onnx2tf")
     except MissingExtra:
         if os.environ.get("CI") != "true":
             pytest.skip("styleexport doctor --make-env onnx2tf")
-        environments.make("onnx2tf")
+        with FileLock(zoo.folder / "onnx2tf.lock"), shared_work("onnx2tf"):
+            environments.make("onnx2tf")
 
 
 def graph_of(network, role: Role, size: str) -> Graph:

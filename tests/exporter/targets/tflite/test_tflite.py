@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import re
 import subprocess
 import sys
@@ -38,12 +39,14 @@ from tests.zoo import case
 pytest.importorskip("litert_torch")
 
 from styleexport.exporter.targets.tflite import TARGET
-from styleexport.exporter.targets.tflite import int8_weights as tflite_weights
 from styleexport.runtime_bench.formats._tflite import read_graph
 
 SIZE = Size(40, 56)
 MOVES = {"TRANSPOSE", "GATHER_ND", "GATHER", "BROADCAST_TO"}
 RUNNERS = ("litert", "litert-builtin")
+
+# The package has a function of the same name.
+TFLITE_WEIGHTS = importlib.import_module("styleexport.exporter.targets.tflite.int8_weights")
 
 
 def load(name: str, random_network) -> LoadedNetwork:
@@ -247,10 +250,10 @@ def test_what_the_quantized_files_say_of_themselves(files):
 
 
 def test_weights_alone_where_a_dynamic_range_is_too_coarse(lite, files, tmp_path, monkeypatch):
-    monkeypatch.setattr(tflite_weights, "LEAST_DYNAMIC_DB", 150.0)
+    monkeypatch.setattr(TFLITE_WEIGHTS, "LEAST_DYNAMIC_DB", 150.0)
     graph = apply_passes(capture(lite, Role.ENCODE, SIZE))[0]
     source, path = files[Precision.FP32][0], tmp_path / "x.tflite"
-    fact = tflite_weights.int8_weights(
+    fact = TFLITE_WEIGHTS.int8_weights(
         source, path, calibration_inputs(lite, read_calibration(None), graph).inputs
     )
     assert (fact.scheme, fact.activation_dtype) == ("weights-only", None)

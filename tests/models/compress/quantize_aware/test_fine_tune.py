@@ -165,7 +165,7 @@ def test_the_exporter_finds_the_same_units_and_numbers_them_alike(random_network
 
 def test_rounding_stands_where_the_files_round():
     network, pictures = observed(Chain(), recipe())
-    first, second, last = network.blocks
+    first, second, last = network.units
     assert first.source is None  # a picture
     assert float(first.result(torch.tensor([-1.0]))) == 0  # the ReLU is in it
     assert second.source is None  # what first gave, moved
@@ -189,37 +189,37 @@ def test_rounding_stands_where_the_files_round():
 )
 def test_islands_stay_in_float(kept, left):
     network, _ = observed(Chain(), recipe(Role.STYLIZE, kept))
-    assert len(network.blocks) == left
+    assert len(network.units) == left
 
 
 def test_an_island_in_front_leaves_its_reader_to_round():
     network, _ = observed(Chain(), recipe(Role.STYLIZE, float_layer("conv2d", "first.weight")))
-    assert network.blocks[0].source is not None
+    assert network.units[0].source is not None
 
 
 def test_granularity_and_ranges_are_the_recipes():
     fine, pictures = observed(Chain(), recipe())
     coarse, _ = observed(Chain(), recipe(weights="per-tensor"))
-    assert fine.blocks[0].kernel.scale.shape == (4,)
-    assert coarse.blocks[0].kernel.scale.shape == (1,)
+    assert fine.units[0].kernel.scale.shape == (4,)
+    assert coarse.units[0].kernel.scale.shape == (1,)
     mild, _ = observed(Chain(), recipe(ranges="percentile"))
     for network in (fine, mild):
         network.train()
         network(pictures * 4)
-    assert float(mild.blocks[1].result.scale) < float(fine.blocks[1].result.scale)
+    assert float(mild.units[1].result.scale) < float(fine.units[1].result.scale)
 
 
 def test_ranges_stand_still_when_frozen_and_weights_do_not():
     network, pictures = observed(Chain(), recipe())
     network.freeze()
     network.train()
-    before = [block.result.scale.clone() for block in network.blocks]
+    before = [block.result.scale.clone() for block in network.units]
     with torch.no_grad():
         network.network.first.weight *= 4
     network(pictures * 4)
-    assert [block.result.scale for block in network.blocks] == before
+    assert [block.result.scale for block in network.units] == before
     scales = network.network.first.weight.abs().amax((1, 2, 3)) / 127
-    assert torch.allclose(network.blocks[0].kernel.scale, scales, rtol=1e-3)
+    assert torch.allclose(network.units[0].kernel.scale, scales, rtol=1e-3)
 
 
 def test_gradients_pass_through_to_the_networks_own_weights():
