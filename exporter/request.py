@@ -94,8 +94,8 @@ def precisions_of(
         return (target.default_precision,)
     able = set(target.precisions)
     able |= {Precision.AUTO} if Precision.INT8 in able else set()
-    wanted = [p for p in dict.fromkeys(request.precisions) if p in able]
-    if not wanted:
+    precisions = [p for p in dict.fromkeys(request.precisions) if p in able]
+    if not precisions:
         nearest = difflib.get_close_matches(
             request.precisions[0], target.precisions, n=1, cutoff=0.3
         )
@@ -104,10 +104,10 @@ def precisions_of(
             f"{', '.join(target.precisions)}; type --quantize "
             f"{nearest[0] if nearest else target.default_precision}"
         )
-    left_out = [p for p in request.precisions if p not in wanted]
+    left_out = [p for p in request.precisions if p not in precisions]
     if left_out:
         progress(f"{target.name} has no {', '.join(left_out)}: left out")
-    return tuple(wanted)
+    return tuple(precisions)
 
 
 def check_request(request: ExportRequest, targets: Sequence[Target]) -> None:

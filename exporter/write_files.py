@@ -45,12 +45,12 @@ class WrittenFile:
 
 @dataclass(frozen=True)
 class Planned:
-    """What one target writes in one precision.
+    """A file to be written: one target, one precision.
 
     Attributes:
         source: graph to lower.
         recipe: how to store it.
-        exact: the graph in float, equalized as ``source`` is; its layers can be told.
+        exact: the graph in float, equalized as ``source`` is; its layers can be named.
         chosen: plan of int8 files; None for float files.
         passes: rewrites of the plan.
         model: lowered model, where there is one already.

@@ -26,7 +26,7 @@ MODULE_SOURCES = "a name of `styleexport networks`, or package.module:factory"
 
 
 class NetworkSource(enum.Enum):
-    """Where a network's architecture comes from."""
+    """Source of a network's architecture."""
 
     REGISTRY = "name"
     FACTORY = "factory"

@@ -1,1 +1,1 @@
-"""From an artifact to reports: runners, parity, measurement."""
+"""Reports on artifacts: runners, parity, measurement."""

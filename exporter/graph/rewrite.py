@@ -20,7 +20,7 @@ TOLERANCE = 1e-10
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a pass did: how many places it rewrote, and why it left others."""
+    """Result of a pass: number of places rewritten, and reasons for the others."""
 
     applied: int
     refused: tuple[str, ...] = ()

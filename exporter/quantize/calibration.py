@@ -35,7 +35,7 @@ class CalibrationSet:
 
     @property
     def photographs(self) -> int:
-        """How many of the contents are the user's, or those that ship."""
+        """Number of contents that are photographs: the user's, or the shipped ones."""
         return len(self.content) - len(drawn_pictures())
 
     def fact(self, inputs: Collection[str]) -> CalibrationFact:

@@ -228,15 +228,15 @@ def _calibrate(
             module, observe(module, inputs, tuple(names), samples=samples), settings.ranges
         )
         return _Calibrated({}, ranges)
-    seen = observe(module, inputs, tuple(names))
-    scales = _scales(module, blocks, seen, settings)
+    statistics = observe(module, inputs, tuple(names))
+    scales = _scales(module, blocks, statistics, settings)
     equal = equalized(graph, scales)[0].reading
     names = _names(blocks, find_blocks(equal))
     if samples:
-        seen = observe(equal, inputs, tuple(names.values()), samples=True)
+        statistics = observe(equal, inputs, tuple(names.values()), samples=True)
     else:
-        seen = equalized_statistics(seen, module, equal, names, inputs)
-    ranges = ranges_of(equal, seen, settings.ranges)
+        statistics = equalized_statistics(statistics, module, equal, names, inputs)
+    ranges = ranges_of(equal, statistics, settings.ranges)
     listed = {name: [float(x) for x in scale] for name, scale in scales.items()}
     return _Calibrated(listed, {name: ranges[after] for name, after in names.items()})
 
@@ -244,7 +244,7 @@ def _calibrate(
 def _scales(
     module: GraphModule,
     blocks: Sequence[QuantizedBlock],
-    seen: Mapping[str, LayerStatistics],
+    statistics: Mapping[str, LayerStatistics],
     settings: Settings,
 ) -> dict[str, Tensor]:
     """Return layer → equalization scale of each channel.
@@ -256,7 +256,7 @@ def _scales(
     layers = {by_name[block.layer] for block in blocks}
     outputs = {block.output: block for block in blocks}
     found: dict[str, Tensor] = {}
-    for name, item in seen.items():
+    for name, item in statistics.items():
         node = by_name[name]
         if node.op != "call_function" or operation_of(node) in ("clamp", "hardtanh"):
             continue
@@ -282,9 +282,9 @@ def quantization_fact(
         FloatIslandFact(ops=tuple(ops), reason=reason) for reason, ops in reasons.items()
     ]
     present = {operation_of(node) for node in module.graph.nodes}
-    if statistics := tuple(op for op in STATISTICS if op in present):
+    if ops := tuple(op for op in STATISTICS if op in present):
         float_layers.append(
-            FloatIslandFact(ops=statistics, reason="instance statistics lose 5 to 13 dB in int8")
+            FloatIslandFact(ops=ops, reason="instance statistics lose 5 to 13 dB in int8")
         )
     return QuantizationFact(
         scheme=scheme,

@@ -86,26 +86,26 @@ def observe(
         layers: names of nodes; placeholders too.
         samples: whether values are kept, beside the extremes.
     """
-    seen: dict[str, LayerStatistics] = {}
+    statistics: dict[str, LayerStatistics] = {}
 
     def show(name: str, value: Tensor) -> None:
         flat = value.transpose(0, 1).flatten(1) if value.dim() > 1 else value[None]
         low, high = flat.amin(1).clamp_max(0), flat.amax(1).clamp_min(0)
-        if name not in seen:
-            seen[name] = LayerStatistics(low, high, [])
+        if name not in statistics:
+            statistics[name] = LayerStatistics(low, high, [])
         else:
-            seen[name].low = torch.minimum(seen[name].low, low)
-            seen[name].high = torch.maximum(seen[name].high, high)
+            statistics[name].low = torch.minimum(statistics[name].low, low)
+            statistics[name].high = torch.maximum(statistics[name].high, high)
         if samples:
             every = max(1, value.numel() // SAMPLES)
-            seen[name].samples.append(value.flatten()[::every].numpy().copy())
+            statistics[name].samples.append(value.flatten()[::every].numpy().copy())
 
     watch(module, inputs, layers, show)
-    return seen
+    return statistics
 
 
 def equalized_statistics(
-    seen: Mapping[str, LayerStatistics],
+    statistics: Mapping[str, LayerStatistics],
     plain: GraphModule,
     equal: GraphModule,
     names: Mapping[str, str],
@@ -117,43 +117,43 @@ def equalized_statistics(
     makes the channel large enough.
 
     Args:
-        seen: layer of the plain module → its statistics over all inputs.
+        statistics: layer of the plain module → its statistics over all inputs.
         plain: module before equalization.
         equal: module with scales on its channels.
         names: layer of the plain module → the same layer of the equalized one.
         inputs: inputs by name, in the modules' order.
     """
-    gains = {name: torch.full_like(item.high, torch.nan) for name, item in seen.items()}
+    gains = {name: torch.full_like(item.high, torch.nan) for name, item in statistics.items()}
     for values in inputs:
         one, other = (
             observe(plain, [values], tuple(names)),
             observe(equal, [values], tuple(names.values())),
         )
         for name, gain in gains.items():
-            size, largest = _sizes(one[name]), _sizes(seen[name])
-            told = gain.isnan() & (size >= ENOUGH * largest) & (size > 0)
-            gains[name] = torch.where(told, _sizes(other[names[name]]) / size, gain)
-        if not any(bool((g.isnan() & (_sizes(seen[n]) > 0)).any()) for n, g in gains.items()):
+            size, largest = _sizes(one[name]), _sizes(statistics[name])
+            known = gain.isnan() & (size >= ENOUGH * largest) & (size > 0)
+            gains[name] = torch.where(known, _sizes(other[names[name]]) / size, gain)
+        if not any(bool((g.isnan() & (_sizes(statistics[n]) > 0)).any()) for n, g in gains.items()):
             break
     return {
         names[name]: LayerStatistics(item.low * gain, item.high * gain, [])
-        for name, item in seen.items()
+        for name, item in statistics.items()
         for gain in (gains[name].nan_to_num(1.0),)
     }
 
 
-def _sizes(seen: LayerStatistics) -> Tensor:
+def _sizes(statistics: LayerStatistics) -> Tensor:
     """Return the largest absolute value of each channel."""
-    return torch.maximum(seen.high, -seen.low)
+    return torch.maximum(statistics.high, -statistics.low)
 
 
 def ranges_of(
-    module: GraphModule, seen: Mapping[str, LayerStatistics], method: RangeMethod
+    module: GraphModule, statistics: Mapping[str, LayerStatistics], method: RangeMethod
 ) -> dict[str, Range]:
     """Return layer → range; every range holds 0, and a clamp's is what it clamps to."""
     by_name = nodes_by_name(module)
     found: dict[str, Range] = {}
-    for name, item in seen.items():
+    for name, item in statistics.items():
         low, high = float(item.low.min()), float(item.high.max())
         node = by_name[name]
         if operation_of(node) in ("clamp", "hardtanh"):
@@ -170,14 +170,14 @@ def _clamped(node: Node, low: float, high: float) -> tuple[float, float]:
     return (low if least is None else float(least), high if most is None else float(most))
 
 
-def _min_max(seen: LayerStatistics, low: float, high: float) -> tuple[float, float]:
+def _min_max(statistics: LayerStatistics, low: float, high: float) -> tuple[float, float]:
     return low, high
 
 
 def _histogram(name: str) -> Callable[[LayerStatistics, float, float], tuple[float, float]]:
     """Return a method of ONNX Runtime's calibration histograms."""
 
-    def method(seen: LayerStatistics, low: float, high: float) -> tuple[float, float]:
+    def method(statistics: LayerStatistics, low: float, high: float) -> tuple[float, float]:
         from onnxruntime.quantization.calibrate import HistogramCollector
 
         collector = HistogramCollector(
@@ -189,7 +189,7 @@ def _histogram(name: str) -> Callable[[LayerStatistics, float, float], tuple[flo
             scenario="same",
         )
         with quiet():
-            collector.collect({"layer": [np.concatenate(seen.samples)]})
+            collector.collect({"layer": [np.concatenate(statistics.samples)]})
             found = collector.compute_collection_result()["layer"]
         least, most = (float(np.asarray(value).reshape(-1)[0]) for value in found[:2])
         return max(low, least), min(high, most)
@@ -197,12 +197,12 @@ def _histogram(name: str) -> Callable[[LayerStatistics, float, float], tuple[flo
     return method
 
 
-def _mse(seen: LayerStatistics, low: float, high: float) -> tuple[float, float]:
+def _mse(statistics: LayerStatistics, low: float, high: float) -> tuple[float, float]:
     from torch.ao.quantization import HistogramObserver
 
     with quiet():
         observer = HistogramObserver(bins=BINS, dtype=torch.quint8)
-        observer(torch.from_numpy(np.concatenate(seen.samples)))
+        observer(torch.from_numpy(np.concatenate(statistics.samples)))
         scale, zero_point = observer.calculate_qparams()
     least, most = -float(zero_point) * float(scale), (255 - float(zero_point)) * float(scale)
     return max(low, least), min(high, most)

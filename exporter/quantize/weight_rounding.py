@@ -88,12 +88,12 @@ class _Collector(Interpreter):
         )
         patches = some_patches(data, weight, stride, padding, dilation)  # pyright: ignore
         size = len(patches)
-        seen = self.found.setdefault(
+        sums = self.found.setdefault(
             node.name, _Patches(patches.new_zeros(size, size), patches.new_zeros(size))
         )
-        seen.products += patches @ patches.T
-        seen.total += patches.sum(1)
-        seen.count += patches.shape[1]
+        sums.products += patches @ patches.T
+        sums.total += patches.sum(1)
+        sums.count += patches.shape[1]
 
 
 def some_patches(

@@ -70,7 +70,7 @@ class QuickScore(msgspec.Struct, frozen=True):
 
 
 class _State(msgspec.Struct, frozen=True):
-    """What is known of one graph, calibration and budget."""
+    """State of a search over one graph, calibration and budget."""
 
     digest: str
     trials: tuple[Trial, ...]

@@ -50,7 +50,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a file is to store and compute its convolutions.
+    """Storage and arithmetic of a file's convolutions.
 
     Attributes:
         precision: precision of the convolutions.

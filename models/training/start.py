@@ -58,7 +58,7 @@ class StartingPoint:
 
     @property
     def _words(self) -> tuple[str, str]:
-        """What messages call the network, and how its options begin."""
+        """Noun for the network in messages, and prefix of its options."""
         return (f"{self.role} ", f"--{self.role}-") if self.role else ("", "--")
 
     def _module(self, network: StyleNetwork) -> nn.Module:

@@ -21,7 +21,7 @@ Name = TypeVar("Name", bound=str)
 
 @dataclass(frozen=True)
 class Unit:
-    """How a value is written in a budget, and how messages show a figure of the same kind.
+    """Notation of a value in a budget and in messages.
 
     Attributes:
         suffixes: what may follow the number, in lower case, and the factor that it stands for.

@@ -37,7 +37,7 @@ MARKERS = (
 
 @dataclass(frozen=True)
 class Style:
-    """How a series is drawn.
+    """Style of a series.
 
     Attributes:
         series: its number, which chooses the colour and the marker.

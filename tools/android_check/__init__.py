@@ -1,1 +1,1 @@
-"""What can be checked of the Android app without Android's own tools: ``make android-check``."""
+"""Checks of the Android app that need none of Android's own tools: ``make android-check``."""

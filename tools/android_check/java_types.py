@@ -26,7 +26,7 @@ class BadSignature(Exception):
 
 @dataclass(frozen=True)
 class Scope:
-    """What names mean in one place.
+    """Meaning of names in one scope.
 
     Attributes:
         known: every class of all signature files, ``package.Outer.Inner`` → internal name.

@@ -196,8 +196,8 @@ def _layers(
     for item in program.steps:
         stored = program.constant(item, "weight") if item.kind == "conv" else None
         if isinstance(stored, np.ndarray):
-            wanted = _normalised(stored)
-            layer = next((key for key, value in weights.items() if _agree(value, wanted)), None)
+            normalised = _normalised(stored)
+            layer = next((key for key, value in weights.items() if _agree(value, normalised)), None)
             if layer is not None:
                 found[item.outputs[0].name] = layer
                 del weights[layer]

@@ -19,7 +19,7 @@ from styleexport.exporter.targets.coreml.proto import Proto, constant, operation
 
 @dataclass(frozen=True)
 class Pair:
-    """How a tensor is held in eight bits: value = scale · (integer - zero point).
+    """Eight-bit encoding of a tensor: value = scale · (integer - zero point).
 
     Attributes:
         dtype: type of the integers.

@@ -33,26 +33,26 @@ class _Converter:
         self.nodes: list[onnx.NodeProto] = []
         self.means = {n.output[0] for n in self.graph.node if n.op_type == "ReduceMean"}
 
-    def wanted(self, node: onnx.NodeProto) -> int:
+    def element_type(self, node: onnx.NodeProto) -> int:
         """Return the float type that a node computes in."""
         squares = node.op_type == "Mul" and node.input[0] == node.input[1]
         centres = node.op_type == "Sub" and any(name in self.means for name in node.input)
         exact = node.op_type in FLOAT32_OPS or squares or centres
         return TensorProto.FLOAT if exact else TensorProto.FLOAT16
 
-    def as_type(self, name: str, wanted: int) -> str:
+    def as_type(self, name: str, element_type: int) -> str:
         """Return the tensor's name in a float type, casting or converting it the first time."""
-        if self.types.get(name) not in FLOATS or self.types[name] == wanted:
+        if self.types.get(name) not in FLOATS or self.types[name] == element_type:
             return name
-        key = (name, wanted)
+        key = (name, element_type)
         if key not in self.casts:
-            self.casts[key] = new = f"{name}_{SUFFIX[wanted]}"
+            self.casts[key] = new = f"{name}_{SUFFIX[element_type]}"
             if name in self.weights:
                 value = numpy_helper.to_array(self.weights[name])
-                kind = np.float16 if wanted == TensorProto.FLOAT16 else np.float32
+                kind = np.float16 if element_type == TensorProto.FLOAT16 else np.float32
                 self.graph.initializer.append(numpy_helper.from_array(value.astype(kind), new))
             else:
-                cast = helper.make_node("Cast", [name], [new], name=f"cast_{new}", to=wanted)
+                cast = helper.make_node("Cast", [name], [new], name=f"cast_{new}", to=element_type)
                 self.nodes.append(cast)
         return self.casts[key]
 
@@ -60,25 +60,25 @@ class _Converter:
         """Rewrite every node's inputs, then the outputs."""
         outputs = {value.name for value in self.graph.output}
         for node in self.graph.node:
-            wanted = self.wanted(node)
+            element_type = self.element_type(node)
             for position, name in enumerate(node.input):
                 # A Resize's region and scales are float32 by definition.
                 if not (node.op_type == "Resize" and position > 0):
-                    node.input[position] = self.as_type(name, wanted)
+                    node.input[position] = self.as_type(name, element_type)
             self.nodes.append(node)
             for position, name in enumerate(node.output):
                 if self.types.get(name) not in FLOATS:
                     continue
-                if name in outputs and wanted == TensorProto.FLOAT16:
+                if name in outputs and element_type == TensorProto.FLOAT16:
                     node.output[position] = inner = f"{name}_fp16"
-                    self.types[inner] = wanted
-                    self.casts[name, wanted] = inner
+                    self.types[inner] = element_type
+                    self.casts[name, element_type] = inner
                     cast = helper.make_node(
                         "Cast", [inner], [name], name=f"cast_{name}", to=TensorProto.FLOAT
                     )
                     self.nodes.append(cast)
                 else:
-                    self.types[name] = wanted
+                    self.types[name] = element_type
         del self.graph.node[:]
         self.graph.node.extend(self.nodes)
         read = {name for node in self.nodes for name in node.input}

@@ -34,7 +34,7 @@ FLOAT, INTEGER = qtyping.ComputePrecision.FLOAT, qtyping.ComputePrecision.INTEGE
 
 @dataclass(frozen=True)
 class Scheme:
-    """How an operation is quantized.
+    """Quantization of one operation.
 
     Attributes:
         weight_bits: bits of each weight: 8 for integers, 16 for floats.

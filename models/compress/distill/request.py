@@ -16,7 +16,7 @@ DEFAULT_SIZE = Size(256, 256)
 
 @dataclass(frozen=True)
 class DistillRequest:
-    """What a distillation takes.
+    """Settings of a distillation.
 
     Attributes:
         teacher: network specification, as `open_network` takes it.

@@ -13,7 +13,7 @@ WEIGHTS = "weights.safetensors"
 
 
 class PruneSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pruning method removed and how it was decided.
+    """Channels that a pruning method removed, and the grounds.
 
     Attributes:
         method: ``zero-channel`` or ``symmetric-l2``.
@@ -44,7 +44,7 @@ class PruneSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PruneReport(PruneSummary, frozen=True, kw_only=True):
-    """What a pruning removed, and what that changed.
+    """Report of a pruning: removed channels, cost and quality.
 
     Attributes:
         network: name of the network.

@@ -23,7 +23,7 @@ DEFAULT_SIZE = Size(256, 256)
 
 @dataclass(frozen=True)
 class PruneRequest:
-    """What both methods of pruning take.
+    """Settings of both pruning methods.
 
     Attributes:
         network: network specification, as `open_network` takes it.
@@ -49,7 +49,7 @@ class PruneRequest:
 
 @dataclass(frozen=True)
 class SymmetricRequest:
-    """What symmetric pruning takes besides; at most one of layout, ratio and budget.
+    """Further settings of symmetric pruning; at most one of layout, ratio and budget.
 
     Attributes:
         layout: ``published`` or widths; see `parse_layout`.

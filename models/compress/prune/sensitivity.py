@@ -93,7 +93,7 @@ class Sensitivity(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class _Trial:
-    """What every measurement shares.
+    """Data shared by all measurements.
 
     Attributes:
         ranking: channel ranking of the network.

@@ -341,11 +341,11 @@ def test_a_resumed_tuning_keeps_its_ranges_its_teacher_and_where_it_started(plac
     later = torch.load(tmp_path / "a" / "last.pt", weights_only=True)["objective"]
     assert lines[0] == "resumed at step 2"
     assert gone_on.first_db == whole.first_db
-    assert saved["blocks"].keys() == later["blocks"].keys()
+    assert saved["units"].keys() == later["units"].keys()
     assert saved["frozen"] is True
-    for key, value in saved["blocks"].items():
+    for key, value in saved["units"].items():
         if "result" in key and key.endswith("scale"):
-            assert torch.equal(value, later["blocks"][key]), key
+            assert torch.equal(value, later["units"][key]), key
     shipped = open_network("adain-lite").module.state_dict()
     assert all(torch.equal(shipped[key], value) for key, value in later["teacher"].items())
 
