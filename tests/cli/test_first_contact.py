@@ -1,4 +1,4 @@
-"""What a newcomer meets: the help, its groups and examples, and suggestions for wrong names."""
+"""First contact: the help, its groups and examples, and suggestions for wrong names."""
 
 from __future__ import annotations
 
