@@ -69,6 +69,13 @@ OPTIONS = (
         "--overwrite", is_flag=True, help="Replace the folder even if it holds other files."
     ),
     click.option("--trust", is_flag=True, help="Load a .pt2 that could run code."),
+    click.option(
+        "--jobs",
+        type=click.IntRange(1, 64),
+        envvar="STYLEEXPORT_JOBS",
+        help="Processes that export roles and sizes at the same time.  [default: 2, or 1 on one "
+        "core or above 1024 pixels]",
+    ),
     json_option,
 )
 
@@ -87,6 +94,7 @@ class Common(TypedDict):
     out: Path | None
     overwrite: bool
     trust: bool
+    jobs: int | None
     as_json: bool
 
 
@@ -120,9 +128,11 @@ def run_export(
     """Export with the options of a command, and print the files."""
     from styleexport.core.recipe import read_recipe
     from styleexport.exporter.pipeline import ExportRequest, export
+    from styleexport.exporter.processes import default_jobs
     from styleexport.models.networks._open import open_network
 
     loaded = open_network(common["network"], common["checkpoints"], trusted=common["trust"])
+    sizes = common["sizes"] or loaded.default_sizes
     folder = common["out"] or _folder(loaded.network.name, targets, precisions)
     exported = export(
         ExportRequest(
@@ -131,7 +141,7 @@ def run_export(
             targets=targets,
             precisions=precisions,
             roles=tuple(dict.fromkeys(common["roles"])) or None,
-            sizes=common["sizes"] or loaded.default_sizes,
+            sizes=sizes,
             sizing=sizing,
             calibration=common["calibration"],
             overwrite=common["overwrite"],
@@ -139,6 +149,7 @@ def run_export(
             recipe=read_recipe(common["recipe"]) if common["recipe"] else None,
             allow_degraded=common["allow_degraded"],
             skip_missing=skip_missing,
+            jobs=common["jobs"] or default_jobs(sizes),
         ),
         talk,
     )

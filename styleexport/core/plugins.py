@@ -17,6 +17,7 @@ from styleexport.core.quiet import quiet
 EXTRA_OF_LIBRARY = {
     "coremltools": "coreml",
     "sklearn": "coreml",
+    "threadpoolctl": "coreml",
     "ai_edge_litert": "tflite",
     "ai_edge_quantizer": "tflite",
     "litert_torch": "tflite",
