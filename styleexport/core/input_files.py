@@ -89,6 +89,14 @@ def check_input(
     open_input(path, what, error=error, remedy=remedy).close()
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a path leads to a folder; False where it leads nowhere, however wrong it is."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def _check_kind(mode: int, name: str, error: type[StyleExportError], remedy: str) -> None:
     if not stat.S_ISREG(mode):
         kind = KINDS.get(stat.S_IFMT(mode), "a special file")
