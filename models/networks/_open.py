@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from styleexport.core import plugins
 from styleexport.core.errors import BadCheckpoint, UsageError, first_line
+from styleexport.core.input_files import check_input, is_folder
 from styleexport.core.program import load_program
 from styleexport.models.architecture import build_compressed, read_architecture
 from styleexport.models.checkpoint import load_into, read_tensors, sha256_of
@@ -93,10 +94,9 @@ def read_module(network: StyleNetwork, paths: Sequence[Path]) -> nn.Module:
         BadCheckpoint: a file is missing, damaged or of another network.
     """
     for path in paths:
-        if not path.exists():
-            raise BadCheckpoint(
-                f"checkpoint {path} does not exist; type a path to {network.checkpoints}"
-            )
+        if not is_folder(path):
+            remedy = f"type a path to {network.checkpoints}"
+            check_input(path, "checkpoint", error=BadCheckpoint, remedy=remedy)
     if len(paths) == 1 and (record := read_architecture(paths[0])) is not None:
         return build_compressed(network, record, paths[0])
     return network.read(paths)

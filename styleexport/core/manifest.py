@@ -7,6 +7,7 @@ generated from them, and reading validates against them.
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,7 @@ from msgspec import Meta, Struct
 from styleexport.core.documents import DocumentKind, read_document
 from styleexport.core.errors import BadArtifact
 from styleexport.core.files import replace_file
+from styleexport.core.input_files import is_folder, open_input, read_input
 from styleexport.core.schema import schema_of
 from styleexport.core.types import Precision, Role, Size
 
@@ -443,7 +445,7 @@ def sha256_of_file(path: Path) -> str:
         parts = sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
         lines = "".join(f"{sha256_of_file(path / part)}  {part}\n" for part in parts)
         return hashlib.sha256(lines.encode()).hexdigest()
-    with path.open("rb") as file:
+    with open_input(path, error=BadArtifact, remedy="export the network again") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -474,15 +476,12 @@ def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
         BadArtifact: not an artifact, another schema, or a file is missing or altered.
     """
     path = folder / FILE_NAME
-    if not folder.is_dir() or not path.is_file():
+    if not is_folder(folder) or not os.path.lexists(path):
         raise BadArtifact(
             f"{folder} is not an artifact: expected a folder with a {FILE_NAME}; make one with "
             "`styleexport onnx`"
         )
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise BadArtifact(f"{path} is not a manifest: {error}; {MANIFEST.if_damaged}") from error
+    raw = read_input(path, "manifest", error=BadArtifact, remedy=MANIFEST.if_damaged)
     manifest = read_document(raw, MANIFEST, str(path))
     if check_files:
         for name, expected in manifest.known_paths().items():
