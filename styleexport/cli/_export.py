@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 import click
 
-from styleexport.cli._common import PATH, human_bytes, json_option, print_json, print_table, talk
+from styleexport.cli._common import (
+    PATH,
+    human_bytes,
+    json_option,
+    print_json,
+    print_table,
+    say,
+    talk,
+)
 from styleexport.cli._types import BUDGET, NETWORK, QUANTIZE, ROLE, SIZE, merge_precisions
 from styleexport.core.types import Precision, Role, Size, Sizing
 
@@ -157,7 +165,7 @@ def run_export(
         print_json(exported.manifest)
         return
     print_export(exported)
-    click.echo(f"artifact: {folder}")
+    say(f"artifact: {folder}")
 
 
 def _folder(

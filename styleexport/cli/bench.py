@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from styleexport.cli._bench_compare import compare
-from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
 from styleexport.cli._group import DefaultCommand, DefaultGroup
 from styleexport.cli._types import PROCESSORS, ROLE, RUNNER, SIZE, precision_type
 from styleexport.core.errors import DeviceError, ParityFailure, UsageError
@@ -253,17 +253,17 @@ def _free_paths(
 def _print(measured: Sequence[LatencyReport]) -> None:
     for report in measured:
         if len(measured) > 1:
-            click.echo(f"{report.machine.device}, {report.machine.os}")
+            say(f"{report.machine.device}, {report.machine.os}")
         _print_cells(report)
 
 
 def _print_cells(report: LatencyReport) -> None:
     for size in dict.fromkeys(cell.size.size() for cell in report.cells):
-        click.echo(f"{size}, {report.protocol.rounds} rounds")
+        say(f"{size}, {report.protocol.rounds} rounds")
         print_table(HEADER, [_row(cell) for cell in report.cells if cell.size.size() == size])
     for cell in report.cells:
         if cell.message:
-            click.echo(_error_line(cell))
+            say(_error_line(cell))
 
 
 def _row(cell: CellFact) -> tuple[str, ...]:

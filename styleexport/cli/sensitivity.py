@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
 from styleexport.cli._types import NETWORK, ROLE, SIZE
 from styleexport.core.types import Role, Size
 
@@ -61,7 +61,7 @@ def sensitivity(
     if as_json:
         print_json(result)
         return
-    click.echo(f"all in int8: {result.all_db:.1f} dB, {result.time_share:.0%} of float32's time")
+    say(f"all in int8: {result.all_db:.1f} dB, {result.time_share:.0%} of float32's time")
     print_table(
         ("layer", "MMAC", "alone", "without it", "time saved"),
         [
