@@ -267,6 +267,7 @@ def _print_cells(report: LatencyReport) -> None:
 
 
 def _row(cell: CellFact) -> tuple[str, ...]:
+    from styleexport.runtime_bench.report.number_format import interval
     from styleexport.runtime_bench.stats import summarise
 
     psnr = f"{cell.parity.measured_db:.1f}" if cell.parity else "-"
@@ -279,7 +280,7 @@ def _row(cell: CellFact) -> tuple[str, ...]:
     return (
         *head,
         _ms(figures.median_ns),
-        f"{_ms(figures.low_ns)} to {_ms(figures.high_ns)}",
+        interval(figures),
         *(_ms(value) for value in (figures.min_ns, figures.p90_ns, first, load)),
         f"{peak / 1e6:.0f}" if peak else "-",
         psnr,
