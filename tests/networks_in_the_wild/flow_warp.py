@@ -23,6 +23,8 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
 class FlowWarp(nn.Module):
     """Flow at a quarter of the size, doubled twice; features warped along it, then painted."""
 
+    pixels = "0..1"
+
     def __init__(self) -> None:
         super().__init__()
         self.features = _conv(3, WIDTH)

@@ -100,6 +100,8 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
 class MicroAst(nn.Module):
     """The network; its code is 512 numbers: modulation of both levels, then their statistics."""
 
+    pixels = "0..1"
+
     def __init__(self) -> None:
         super().__init__()
         self.content_encoder, self.style_encoder = Encoder(), Encoder()

@@ -53,6 +53,8 @@ class Block(nn.Module):
 class Mobile(nn.Module):
     """Encoder of MobileNetV3's blocks, decoder of depthwise convolutions on bilinear doublings."""
 
+    pixels = "0..1"
+
     def __init__(self) -> None:
         super().__init__()
         self.encoder = nn.Sequential(

@@ -45,6 +45,8 @@ class StyleAttention(nn.Module):
 class SaNet(nn.Module):
     """VGG-like encoder, attention at two levels, mirrored decoder."""
 
+    pixels = "0..1"
+
     def __init__(self) -> None:
         super().__init__()
         w = WIDTH

@@ -35,6 +35,8 @@ class Block(nn.Module):
 class StyTr2(nn.Module):
     """Patches, content and style encoders, cross attention, convolutional decoder."""
 
+    pixels = "0..1"
+
     def __init__(self) -> None:
         super().__init__()
         self.patches = nn.Conv2d(3, WIDTH, 8, 8)

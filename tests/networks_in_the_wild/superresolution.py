@@ -31,6 +31,7 @@ class Residual(nn.Module):
 class SuperResolution(nn.Module):
     """Head, residual blocks with a long skip, doubling by PixelShuffle."""
 
+    pixels = "0..1"
     scale = 2
 
     def __init__(self) -> None:

@@ -74,6 +74,8 @@ def _roots(covariance: Tensor) -> tuple[Tensor, Tensor]:
 class Wct2(nn.Module):
     """Two wavelet levels around a bottleneck that is whitened and coloured."""
 
+    pixels = "0..1"
+
     def __init__(self) -> None:
         super().__init__()
         widths = [WIDTH, 2 * WIDTH]
