@@ -99,6 +99,8 @@ def _print_manifest(manifest: Manifest) -> None:
     click.echo(f"  paper    {network.paper}")
     click.echo(f"  licence  {network.licence}")
     click.echo(f"  weights  {', '.join(network.source)} (sha256 {network.source_sha256[:12]}…)")
+    if network.pixels is not None:
+        click.echo(f"  network  {network.pixels.summary}; files take and give RGB in 0..1")
     print_table(
         ("file", "bytes", "GMAC", "int8 MACs", "parity"),
         [
