@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from styleexport.core.errors import UsageError
 from styleexport.core.files import replace_folder
 from styleexport.core.manifest import (
     FILE_NAME,
     SCHEMA_VERSION,
     Manifest,
     NetworkFact,
+    PixelFormatFact,
+    PixelsFact,
 )
 from styleexport.core.types import Precision, Progress, Sizing
 from styleexport.exporter.export_graph import ExportedGraph
@@ -28,7 +31,8 @@ from styleexport.exporter.request import (
     precisions_of,
 )
 from styleexport.exporter.targets._target import Target
-from styleexport.models.network import LoadedNetwork
+from styleexport.models.network import Basis, LoadedNetwork
+from styleexport.models.pixels import PixelFormat
 
 __all__ = ["ExportRequest", "Exported", "check_out", "export"]
 
@@ -61,6 +65,10 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> Expor
         DeviceError: the folder is not writable or the disk is full.
     """
     run_targets = _targets_of(request, progress)
+    if request.network.objection:
+        raise UsageError(request.network.objection)
+    for line in request.network.pixel_lines():
+        progress(line)
     fixed = request.sizing is Sizing.FIXED
     sizes = tuple(dict.fromkeys(request.sizes)) if fixed else request.sizes[:1]
     with replace_folder(request.out) as folder:
@@ -122,4 +130,23 @@ def _network_fact(loaded: LoadedNetwork) -> NetworkFact:
         source_sha256=loaded.source_sha256,
         min_side=network.min_side,
         roles=loaded.roles,
+        pixels=pixels_fact(loaded),
+    )
+
+
+def pixels_fact(loaded: LoadedNetwork) -> PixelsFact:
+    """Return how a network is applied to pictures, for the manifest."""
+    network, basis = loaded.network, loaded.basis
+
+    def fact(pixels: PixelFormat, known: Basis) -> PixelFormatFact:
+        facts = {name: value for name, value in asdict(pixels).items() if name != "clips"}
+        return PixelFormatFact(**facts, basis=known.kind, reason=known.reason)
+
+    return PixelsFact(
+        input=fact(network.input_pixels, basis.input),
+        output=fact(network.output_pixels, basis.output),
+        scale=network.scale,
+        scale_basis=basis.scale.kind,
+        scale_reason=basis.scale.reason,
+        summary="; ".join(loaded.pixel_lines()),
     )

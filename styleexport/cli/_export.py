@@ -17,6 +17,7 @@ from styleexport.cli._common import (
     say,
     talk,
 )
+from styleexport.cli._pixels import pixel_options
 from styleexport.cli._types import BUDGET, NETWORK, QUANTIZE, ROLE, SIZE, merge_precisions
 from styleexport.core.types import Precision, Role, Size, Sizing
 
@@ -108,6 +109,7 @@ class Common(TypedDict):
 
 def export_options(command: F) -> F:
     """Give a command the options that every export takes."""
+    command = pixel_options(command)
     for option in reversed(OPTIONS):
         command = option(command)
     return command
@@ -206,6 +208,8 @@ def print_export(exported: Exported) -> None:
 
     manifest = exported.manifest
     phones = f"phone of {'/'.join(phone.name.split()[0] for phone in DEVICE_CLASSES)} GB"
+    if manifest.network.pixels is not None:
+        talk(f"parity is against the network with {manifest.network.pixels.summary}")
     print_table(
         (
             "file",

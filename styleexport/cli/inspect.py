@@ -99,6 +99,8 @@ def _print_manifest(manifest: Manifest) -> None:
     say(f"  paper    {network.paper}")
     say(f"  licence  {network.licence}")
     say(f"  weights  {', '.join(network.source)} (sha256 {network.source_sha256[:12]}…)")
+    if network.pixels is not None:
+        say(f"  network  {network.pixels.summary}; files take and give RGB in 0..1")
     print_table(
         ("file", "bytes", "GMAC", "int8 MACs", "parity"),
         [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
+from styleexport.cli._pixels import pixel_options
 from styleexport.cli._types import NETWORK, ROLE, SIZE
 from styleexport.core.types import Role, Size
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option("--calibration", type=PATH, help="Folder of photographs for the ranges.")
 @click.option("-o", "--out", type=PATH, help="Write a plot to this PNG file.")
+@pixel_options
 @click.option("--trust", is_flag=True, help="Load a .pt2 that could run code.")
 @json_option
 def sensitivity(

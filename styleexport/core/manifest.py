@@ -374,6 +374,57 @@ class StylePackFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     sha256: Sha256
 
 
+class PixelFormatFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Format in which a network itself takes or gives pictures; files take and give RGB in 0..1.
+
+    A pixel of brightness p in 0..1 has the value (low + p·(high − low) − mean) / std.
+
+    Attributes:
+        low: value of black before normalization.
+        high: value of full brightness before normalization.
+        order: order of the colour channels.
+        channels: 1 (grey), 3, or 4 (colours and alpha).
+        mean: subtracted from each channel; () for nothing.
+        std: each channel is divided by it; () for 1.
+        layout: order of the axes.
+        dtype: element type.
+        basis: whether it is declared, found by looking at the network, or assumed because nothing
+            speaks against it.
+        reason: evidence by which it was found; "" where it is declared.
+    """
+
+    low: float
+    high: float
+    order: Literal["RGB", "BGR"] = "RGB"
+    channels: Literal[1, 3, 4] = 3
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    layout: Literal["NCHW", "NHWC"] = "NCHW"
+    dtype: Literal["float32", "uint8"] = "float32"
+    basis: Literal["declared", "found", "assumed"]
+    reason: str = ""
+
+
+class PixelsFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a network is applied to pictures: the use that probes, parity and quality refer to.
+
+    Attributes:
+        input: format of the pictures that it takes.
+        output: format of the pictures that it gives.
+        scale: height and width of its output over those of the content.
+        scale_basis: how the scale is known.
+        scale_reason: evidence by which it was found; "" where it is declared.
+        summary: the above in words.
+    """
+
+    input: PixelFormatFact
+    output: PixelFormatFact
+    scale: Annotated[int, Meta(ge=1)] = 1
+    scale_basis: Literal["declared", "found", "assumed"]
+    scale_reason: str = ""
+    summary: str
+
+
 class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Network that the files were exported from.
 
@@ -386,6 +437,7 @@ class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         source_sha256: sha256 over the contents of the checkpoint files.
         min_side: smallest side of a picture in pixels.
         roles: roles of the network, exported or not.
+        pixels: how it is applied to pictures; None in artifacts of older versions.
     """
 
     name: str
@@ -396,6 +448,7 @@ class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     source_sha256: Sha256
     min_side: int
     roles: tuple[Role, ...]
+    pixels: PixelsFact | None = None
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,7 +16,9 @@ from tests.networks_in_the_wild._weights import pictures, weighted
 WIDTH = 8
 
 
-def _layer(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> nn.Module:
+def _layer(
+    inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1
+) -> nn.Module:
     around = kernel // 2
     pad = (0, 1, 0, 1) if stride == 2 else (around,) * 4
     return nn.Sequential(

@@ -38,7 +38,9 @@ class Residual(nn.Module):
         super().__init__()
         self.conv1, self.conv2 = Layer(WIDTH, WIDTH), Layer(WIDTH, WIDTH)
 
-    def forward(self, x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None
+    ) -> Tensor:
         if weight is None or bias is None:
             return x + self.conv2(torch.relu(self.conv1(x)))
         y = torch.relu(weight * self.conv1(x) + bias * x)

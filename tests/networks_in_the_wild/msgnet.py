@@ -28,7 +28,9 @@ def _before(width: int) -> tuple[nn.Module, nn.Module]:
 class Bottleneck(nn.Module):
     """Pre-activation residual block, the picture kept, halved or doubled."""
 
-    def __init__(self, inputs: int, outputs: int, *, stride: int = 1, doubled: bool = False) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, *, stride: int = 1, doubled: bool = False
+    ) -> None:
         super().__init__()
         inner = max(outputs // 4, 4)
         up = nn.UpsamplingNearest2d(scale_factor=2) if doubled else nn.Identity()

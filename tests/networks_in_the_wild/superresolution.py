@@ -52,6 +52,4 @@ def build() -> nn.Module:
     """Return the network, a quarter of the published width."""
     torch.manual_seed(12)
     module = SuperResolution()
-    return weighted(
-        module, module.image, lambda: module(pictures()), spread=0.2, middle=0.5
-    )
+    return weighted(module, module.image, lambda: module(pictures()), spread=0.2, middle=0.5)
