@@ -6,7 +6,6 @@ import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from styleexport.core.errors import UsageError
 from styleexport.core.files import replace_folder
 from styleexport.core.manifest import (
     FILE_NAME,
@@ -65,8 +64,6 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> Expor
         DeviceError: the folder is not writable or the disk is full.
     """
     run_targets = _targets_of(request, progress)
-    if request.network.objection:
-        raise UsageError(request.network.objection)
     for line in request.network.pixel_lines():
         progress(line)
     fixed = request.sizing is Sizing.FIXED

@@ -412,7 +412,9 @@ def _by_values(
     first = taken.range if taken_basis is not None else UNIT
     high = float(seen.abs().sort().values[-1 - len(seen) // 100]) if len(seen) else 0.0
     reason = f"its values reach {high:.3g} on photographs"
-    if high > 4:
+    end = _end(look)
+    bounded = end is not None and all(abs(limit) < 1e6 for limit in end.bound)
+    if high > 4 and not bounded:
         chosen, basis = BYTES, Basis("found", reason)
     elif first != UNIT and not _Fit.of(seen, given.with_range(UNIT)).ruins and (
         _Fit.of(seen, given.with_range(first)).ruins or float((seen < -0.02).float().mean()) < 0.02
@@ -463,7 +465,7 @@ def _objection(
     if not against:
         return ""
     low, high = (float(values.min()), float(values.max())) if values.numel() else (0.0, 0.0)
-    suggested = better.typed if better is not None else "LOW..HIGH as its author uses it"
+    suggested = better.typed if better is not None else "LOW..HIGH"
     if into_basis.kind == "declared":
         remedy = f"type --output-pixels {suggested}"
     else:

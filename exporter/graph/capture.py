@@ -26,9 +26,9 @@ def capture(network: LoadedNetwork, role: Role, size: Size, *, dynamic: bool = F
         UnsupportedOp: it cannot be captured, or its output has the wrong shape or values.
     """
     module = network.role_module(role)
+    _check_size(network, role, size)
     if network.objection:
         raise UsageError(network.objection)
-    _check_size(network, role, size)
     code_length = _code_length(module, network.network.min_side)
     inputs, outputs = _facts(module, size, dynamic, code_length)
     examples = example_inputs(inputs, size)

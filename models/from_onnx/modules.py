@@ -29,12 +29,6 @@ class FixedStyle(nn.Module):
         return to_channels_first(self.picture(image))
 
 
-def _blend(image: Tensor, painting: Tensor, strength: Tensor) -> Tensor:
-    """Return the painting blended with the picture, for files that take no strength."""
-    painting = painting[:, :, : image.shape[2], : image.shape[3]]
-    return image + (painting - image) * strength.reshape(1, 1, 1, 1)
-
-
 class TwoFiles(nn.Module):
     """A file that takes a picture and a style code, and the file that encodes styles.
 
@@ -50,6 +44,7 @@ class TwoFiles(nn.Module):
         self.inputs = inputs
         self.encoder = encoder
         self.fixed_size = inputs.sides or encoder.fixed_size
+        self.ignores_strength = inputs.strength is None
 
     def encode(self, style: Tensor) -> Tensor:
         """Return the style code [1, K] of an image [1, 3, H, W]."""
@@ -63,8 +58,7 @@ class TwoFiles(nn.Module):
         feeds[inputs.code.name] = code
         if inputs.strength is not None:
             feeds[inputs.strength.name] = strength.reshape(inputs.strength.shape_at((1, 1)))
-        painting = to_channels_first(self.graph(*(feeds[item.name] for item in inputs.all))[0])
-        return painting if inputs.strength is not None else _blend(content, painting, strength)
+        return to_channels_first(self.graph(*(feeds[item.name] for item in inputs.all))[0])
 
 
 class TwoPictures(nn.Module):
@@ -87,6 +81,7 @@ class TwoPictures(nn.Module):
         self.graph = graph
         self.inputs = inputs
         self.fixed_size = inputs.sides
+        self.ignores_strength = inputs.strength is None
         self.style = inputs.style
         others = {item.name for item in inputs.all if item is not inputs.style}
         self.style_nodes, self.content_nodes = _split(graph, self.style.name, others)
@@ -136,8 +131,7 @@ class TwoPictures(nn.Module):
         feeds[inputs.content.name] = to_layout(content, inputs.content)
         if inputs.strength is not None:
             feeds[inputs.strength.name] = strength.reshape(inputs.strength.shape_at((1, 1)))
-        painting = to_channels_first(self.graph.run(feeds, self.content_nodes, outputs)[outputs[0]])
-        return painting if inputs.strength is not None else _blend(content, painting, strength)
+        return to_channels_first(self.graph.run(feeds, self.content_nodes, outputs)[outputs[0]])
 
 
 def _split(

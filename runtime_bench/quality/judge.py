@@ -16,7 +16,7 @@ from styleexport.core.psnr import pooled_psnr, psnr_from_squared_error
 from styleexport.core.types import Size
 from styleexport.runtime_bench.quality.fidelity import relative_squared_error, ssim
 from styleexport.runtime_bench.quality.flicker import flicker, flicker_change
-from styleexport.runtime_bench.quality.probes import QualityProbe
+from styleexport.runtime_bench.quality.probes import PAN_STEP, QualityProbe
 from styleexport.runtime_bench.quality.report import PictureQuality, QualityReport
 from styleexport.runtime_bench.quality.style import StyleFeatures
 
@@ -75,8 +75,13 @@ class Judge:
             self._features(session, probe, output, targets.get(id(probe.style)))
             for probe, output in zip(self.stills, outputs, strict=False)
         )
-        self._flicker = flicker(outputs[len(self.stills) :]) if len(self.pan) > 1 else None
+        self._flicker = self._flicker_of(outputs) if len(self.pan) > 1 else None
         return outputs
+
+    def _flicker_of(self, outputs: Outputs) -> float:
+        """Return the flicker of the pan, which moves as much further as outputs are larger."""
+        frames = [np.nan_to_num(frame) for frame in outputs[len(self.stills) :]]
+        return flicker(frames, PAN_STEP * _scale(self.pan[0], frames[0]))
 
     def outputs(self, session: Run) -> Outputs:
         """Return the outputs of all probes, stills first; pictures are clipped to 0..1."""
@@ -145,8 +150,7 @@ class Judge:
     def _pan(self, outputs: Outputs) -> tuple[float, float] | None:
         if self._flicker is None:
             return None
-        frames = [np.nan_to_num(frame) for frame in outputs[len(self.stills) :]]
-        return round(self._flicker, 6), round(flicker(frames), 6)
+        return round(self._flicker, 6), round(self._flicker_of(outputs), 6)
 
     def _features(
         self, session: Run, probe: QualityProbe, output: Array, target: StyleFeatures | None
@@ -157,7 +161,9 @@ class Judge:
         stability = round(psnr_from_squared_error(relative_squared_error(dithered, output)), 2)
         content = None
         if self.lpips is not None and probe.content is not None:
-            content = self.lpips.describe(torch.from_numpy(probe.content))
+            times = _scale(probe, output)
+            enlarged = probe.content.repeat(times, 2).repeat(times, 3)
+            content = self.lpips.describe(torch.from_numpy(enlarged))
         lpips = self._lpips(content, output)
         return _Reference(output, stability, self._style(output), target, content, lpips)
 
@@ -194,6 +200,11 @@ class Judge:
             return None
         described = self.lpips.describe(torch.from_numpy(np.ascontiguousarray(output)))
         return round(float(self.lpips.distance(content, described)), 6)
+
+
+def _scale(probe: QualityProbe, output: Array) -> int:
+    """Return how many times an output is as high and wide as the probe's content."""
+    return 1 if probe.content is None else output.shape[2] // probe.content.shape[2]
 
 
 def _dithered(probe: QualityProbe) -> QualityProbe:

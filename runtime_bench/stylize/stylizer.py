@@ -165,7 +165,7 @@ class Stylizer:
         style: Array | Image.Image | None = None,
         options: StylizeOptions | None = None,
     ) -> Image.Image:
-        """Return the stylized photograph, of the photograph's size.
+        """Return the stylized photograph, of the photograph's size, or a multiple for upscalers.
 
         Args:
             content: RGB picture of any size.
@@ -186,6 +186,8 @@ class Stylizer:
         frame = Frame.of(content, size, options.max_side, self.manifest.network.min_side)
         inputs = {"content": frame.pixels} | self._style_inputs(fact, size, style, options)
         painted = frame.restore(self._run(fact, inputs))
+        if content.size != painted.size:
+            content = content.resize(painted.size, Image.Resampling.LANCZOS)
         if self.is_fixed_style and options.alpha < 1.0:
             painted = Image.blend(content, painted, options.alpha)
         return _with_colours_of(content, painted) if options.keep_colour else painted

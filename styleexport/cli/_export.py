@@ -208,8 +208,6 @@ def print_export(exported: Exported) -> None:
 
     manifest = exported.manifest
     phones = f"phone of {'/'.join(phone.name.split()[0] for phone in DEVICE_CLASSES)} GB"
-    if manifest.network.pixels is not None:
-        talk(f"parity is against the network with {manifest.network.pixels.summary}")
     print_table(
         (
             "file",
@@ -238,6 +236,8 @@ def print_export(exported: Exported) -> None:
             for fact in manifest.files
         ],
     )
+    if manifest.network.pixels is not None:
+        click.echo(f"parity is against the network with {manifest.network.pixels.summary}")
     for pair in manifest.agreements:
         talk(f"{pair.a} and {pair.b} agree by {pair.measured_db:.1f} dB")
     known: dict[str, int] = {}

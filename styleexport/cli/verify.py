@@ -41,7 +41,7 @@ def verify(artifact: Path, as_json: bool) -> None:
             ],
         )
         if manifest.network.pixels is not None:
-            click.echo(f"against the network with {manifest.network.pixels.summary}")
+            click.echo(f"measured against the network with {manifest.network.pixels.summary}")
     failed = [(path, p) for path, parities in checked.items() for p in parities if not p.passed]
     if failed:
         path, parity = failed[0]
