@@ -227,7 +227,7 @@ class RoleModule(nn.Module):
     def _painting(
         self, image: Tensor, content: Tensor, strength: Tensor | None = None
     ) -> Tensor:
-        """Return the picture of an output; networks that ignore the strength are blended with it."""
+        """Return the picture of an output, blended where the network ignores the strength."""
         picture = self.from_network(image, content)
         if strength is not None and getattr(self.network, "ignores_strength", False):
             if self.scale != 1:

@@ -262,6 +262,8 @@ def _formats(
                             f"{_mapped(taken.range, start)}")  # fmt: skip
         if taken.order == "BGR" and given_basis is not None and declared.output() is None:
             given = replace(given, order="BGR")
+    if taken_basis is None and taken.dtype == "uint8":
+        taken, taken_basis = taken.with_range(BYTES), Basis("found", "takes uint8")
     if given_basis is None:
         given, given_basis, taken, taken_basis = _by_values(look, given, taken, taken_basis)
     elif taken_basis is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from styleexport.core.errors import UsageError
 from styleexport.models.from_onnx.graph import OnnxGraph
 from styleexport.models.from_onnx.inputs import Inputs, Picture, to_channels_first, to_layout
 from styleexport.models.from_onnx.node import Node
+from styleexport.models.pixels import STANDARD
 
 # A style code is kept with each style and fed to each frame: statistics, not feature maps.
 MAX_CODE_LENGTH = 65_536
@@ -23,9 +25,11 @@ class FixedStyle(nn.Module):
         super().__init__()
         self.picture = Picture(graph, inputs.content)
         self.fixed_size = inputs.sides
+        content = inputs.content
+        self.takes = replace(STANDARD, channels=content.channels, dtype=content.dtype)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the painting of an image [1, 3, H, W], of the same shape."""
+        """Return the painting [1, C, H, W] of an image in the format that the file takes."""
         return to_channels_first(self.picture(image))
 
 

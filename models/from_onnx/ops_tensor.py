@@ -184,10 +184,15 @@ def _identity(call: Call) -> Tensor:
     return call.tensor(0)
 
 
+# Number of a type in ONNX → type in torch.
+PICTURE_TYPES = {1: torch.float32, 2: torch.uint8}
+
+
 def _cast(call: Call) -> Tensor:
-    if call.integer("to", 1) != 1 or not call.tensor(0).is_floating_point():
-        raise call.node.unsupported("makes pictures into another type than float32")
-    return call.tensor(0)
+    data, dtype = call.tensor(0), PICTURE_TYPES.get(call.integer("to", 1))
+    if dtype is None or data.dtype not in PICTURE_TYPES.values():
+        raise call.node.unsupported("makes pictures into another type than float32 or uint8")
+    return data.to(dtype)
 
 
 TENSOR_OPS: Mapping[str, Callable[[Call], Result]] = {

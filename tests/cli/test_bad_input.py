@@ -411,7 +411,10 @@ def test_a_program_is_exported_at_its_own_size_only(cli, tmp_path, program):
     refused = cli("onnx", "net.pt2", "--size", "32", "-o", "out")
     refused.refused(2, "captured at 64x64, not 32x32", "--size 64x64")
     nothing_at(tmp_path / "out")
-    cli("onnx", "net.pt2", "-o", "out").fine()
+    clipped = "net: with output pixels 0..1 (assumed) 90% of the output is clipped"
+    cli("onnx", "net.pt2", "-o", "out").refused(2, clipped, "--output-pixels 0..1:clip if that")
+    nothing_at(tmp_path / "out")
+    cli("onnx", "net.pt2", "--output-pixels", "0..1:clip", "-o", "out").fine()
 
 
 def test_help_says_what_trust_is_for(cli):
