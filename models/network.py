@@ -224,9 +224,7 @@ class RoleModule(nn.Module):
         pixels = self.to_network.pixels, self.from_network.pixels
         return RoleModule(self.network, role, *pixels, self.from_network.scale).eval()
 
-    def _painting(
-        self, image: Tensor, content: Tensor, strength: Tensor | None = None
-    ) -> Tensor:
+    def _painting(self, image: Tensor, content: Tensor, strength: Tensor | None = None) -> Tensor:
         """Return the picture of an output, blended where the network ignores the strength."""
         picture = self.from_network(image, content)
         if strength is not None and getattr(self.network, "ignores_strength", False):

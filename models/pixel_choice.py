@@ -142,7 +142,8 @@ def _look(module: nn.Module, taken: PixelFormat | None) -> _Look | None:
     elif taken is not None:
         options = [taken]
     else:
-        options = [STANDARD, replace(STANDARD, layout="NHWC"), replace(STANDARD, channels=1)]
+        colours = [STANDARD, replace(STANDARD, layout="NHWC")]
+        options = [*colours, *(replace(option, channels=1) for option in colours)]
     fixed = getattr(module, "fixed_size", None)
     for sizes in ((Size(*fixed),),) if fixed is not None else SIZES:
         for option in options:
