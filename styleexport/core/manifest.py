@@ -396,7 +396,7 @@ class PixelFormatFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     low: float
     high: float
     order: Literal["RGB", "BGR"] = "RGB"
-    channels: Literal[1, 3, 4] = 3
+    channels: Annotated[int, Meta(ge=1, le=4)] = 3
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     layout: Literal["NCHW", "NHWC"] = "NCHW"
