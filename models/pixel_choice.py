@@ -469,7 +469,7 @@ def _objection(
         return ""
     low, high = (float(values.min()), float(values.max())) if values.numel() else (0.0, 0.0)
     suggested = better.typed if better is not None else "LOW..HIGH"
-    if into_basis.kind == "declared":
+    if into_basis.kind == "declared" and into.range != out.range:
         remedy = f"type --output-pixels {suggested}"
     else:
         remedy = f"type --pixels {suggested} (--output-pixels for the output alone)"

@@ -319,6 +319,9 @@ PARSERS = {
 class _Affine(nn.Module):
     """Gain and offset of each channel, as buffers where the channels differ."""
 
+    gains: Tensor
+    offsets: Tensor
+
     def __init__(self, gains: Sequence[float], offsets: Sequence[float]) -> None:
         super().__init__()
         self.gain, self.offset = gains[0], offsets[0]

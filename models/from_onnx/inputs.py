@@ -236,7 +236,8 @@ def _kind(name: str, shape: tuple[int | None, ...], path: Path) -> InputKind:
         return InputKind.STRENGTH
     raise UsageError(
         f"network {path} takes {name!r} as {list(shape)}; expected a picture [1, 3, H, W] or "
-        "[1, H, W, 3] (or of 1 or 4 channels), a style code [1, K] or a strength [1]: export it for one picture"
+        "[1, H, W, 3] (or of 1 or 4 channels), a style code [1, K] or a strength [1]: export it "
+        "for one picture"
     )
 
 

