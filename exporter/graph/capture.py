@@ -128,7 +128,7 @@ def _check_output(
     if tuple(output.shape) != expected:
         raise UnsupportedOp(
             f"{network.network.name} ({module.role}) returned {list(output.shape)} at size {size}, "
-            f"expected {list(expected)}: its output must be a picture and no smaller than its input"
+            f"expected {list(expected)}: its output must be RGB and no smaller than its input"
         )
     if not bool(torch.isfinite(output).all()):
         raise UnsupportedOp(
