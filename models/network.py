@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Role, Size
-from styleexport.models.pixels import STANDARD, FromNetwork, PixelFormat, ToNetwork
+from styleexport.models.pixel_modules import FromNetwork, ToNetwork
+from styleexport.models.pixels import PixelFormat, STANDARD
 
 DEFAULT_SIZE = Size(512, 512)
 
