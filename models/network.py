@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Role, Size
 from styleexport.models.pixel_modules import FromNetwork, ToNetwork
-from styleexport.models.pixels import PixelFormat, STANDARD
+from styleexport.models.pixels import STANDARD, PixelFormat
 
 DEFAULT_SIZE = Size(512, 512)
 

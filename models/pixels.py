@@ -1,7 +1,7 @@
 """Pixel formats: the values, channels and layout that a network itself uses for pictures.
 
-Artifacts take and give RGB in 0..1, [N, 3, H, W]; `models/pixel_modules.py` converts. PyTorch is not
-imported here: the command line reads formats before it loads anything.
+Artifacts take and give RGB in 0..1, [N, 3, H, W]; `models/pixel_modules.py` converts. PyTorch
+is not imported here: the command line reads formats before it loads anything.
 """
 
 from __future__ import annotations
