@@ -66,6 +66,9 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         code = 0
+    except MemoryError:
+        talk("error: this needs more memory than there is: name a smaller --size or other files")
+        code = 4
     except OSError as error:  # a name that is too long, a file that may not be read, a full disk
         code = _system_error(error)
     except Exception:  # noqa: BLE001 - a bug of ours, whose message may hold what a file says
