@@ -65,7 +65,7 @@ def _unreadable(path: Path, error: Exception) -> BadCheckpoint:
             f"checkpoint {path} is a TorchScript program, expected a state dict: save it again "
             "with torch.save(torch.jit.load(path).state_dict(), path)"
         )
-    if "Object arrays" in text:
+    if "Object arrays" in text or "allow_pickle" in text:
         text = "it holds Python objects, which were not read"
     # torch's own advice is to switch its protection off: it is not passed on.
     reason = "" if "weights_only" in text or not text else f" ({text.splitlines()[0][:200]})"

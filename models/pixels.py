@@ -298,7 +298,7 @@ def parse_scale(value: object) -> int:
         UsageError: the value is no such number.
     """
     text = str(value).removeprefix("x")
-    if not text.isdecimal() or not 1 <= int(text) <= 16:
+    if not re.fullmatch(r"\d{1,2}", text) or not 1 <= int(text) <= 16:
         raise UsageError(f"scale {value!r} is not a whole number of 1 to 16: type for example 2")
     return int(text)
 

@@ -158,7 +158,13 @@ def _input_names(side: ModelFile) -> tuple[str, ...]:
     """Return the names of a side's inputs, in the order of its role."""
     facts = [fact for fact in side.manifest.files if fact.role is side.role]
     own = next((fact for fact in facts if fact.path == side.path), facts[0])
-    return tuple(sorted((item.name for item in own.inputs), key=ORDER.index))
+    names = [item.name for item in own.inputs]
+    if not set(names) <= set(ORDER):
+        raise BadArtifact(
+            f"{side.folder / own.path} has inputs {', '.join(names)}, expected some of "
+            f"{', '.join(ORDER)}: export the network again"
+        )
+    return tuple(sorted(names, key=ORDER.index))
 
 
 @contextlib.contextmanager

@@ -157,7 +157,7 @@ def read_plan(path: Path) -> SweepPlan:
     try:
         raw = read_input(path, remedy=f"write a sweep file that begins with {EXAMPLE}")
         plan = msgspec.toml.decode(raw, type=SweepPlan)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         keys = ", ".join(SweepPlan.__struct_fields__)
         raise UsageError(
             f"{path} is not a sweep: {error}; its keys are {keys}, and the least is {EXAMPLE}"

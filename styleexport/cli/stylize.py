@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Longer side at which a file of any size (--dynamic) runs.",
 )
-@click.option("--threads", type=click.IntRange(1), help="Threads of the runtime.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the runtime.")
 @click.option(
     "--target", metavar="TARGET", help="Run the files of this target, where there are several."
 )

@@ -319,6 +319,13 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     size_bytes: int
     sha256: Sha256
 
+    def __post_init__(self) -> None:
+        for item in self.inputs:
+            first = {"NCHW": 2, "NHWC": 1}.get(item.layout, len(item.shape))
+            sides = item.shape[first : first + 2]
+            if self.size is not None and sides not in ((), (self.size.height, self.size.width)):
+                raise ValueError(f"{item.name} is not of the size of its file")
+
     @property
     def worst(self) -> ParityFact:
         """Parity of the runner with the smallest margin over the allowed PSNR."""
