@@ -10,6 +10,7 @@ from pathlib import Path
 from styleexport.core.errors import MissingExtra, UsageError
 from styleexport.core.recipe import Int8Recipe
 from styleexport.core.types import Precision, Progress, Role, Size, Sizing
+from styleexport.exporter.graph.capture import check_size
 from styleexport.exporter.quantize.calibration import read_calibration
 from styleexport.exporter.targets._target import Target, find_target
 from styleexport.models.network import DEFAULT_SIZE, LoadedNetwork
@@ -118,6 +119,8 @@ def check_request(request: ExportRequest, targets: Sequence[Target]) -> None:
     """
     for role in request.roles or ():
         request.network.role_module(role)
+    for size in request.sizes if request.sizing is not Sizing.ANY else ():
+        check_size(request.network, (request.roles or request.network.default_roles)[0], size)
     for target in targets:
         if request.sizing not in target.sizings:
             able = ", ".join(target.sizings)
