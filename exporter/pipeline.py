@@ -18,12 +18,12 @@ from styleexport.core.manifest import (
 from styleexport.core.types import Precision, Progress, Sizing
 from styleexport.exporter.export_graph import ExportedGraph
 from styleexport.exporter.graph_job import ExportRun
+from styleexport.exporter.out_folder import check_out
 from styleexport.exporter.processes import export_graphs
 from styleexport.exporter.rejected import raise_over_budget, raise_parity_failure
 from styleexport.exporter.request import (
     QUANTIZED,
     ExportRequest,
-    check_out,
     check_quantized,
     check_request,
     open_targets,

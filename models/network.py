@@ -19,7 +19,8 @@ from torch.nn import functional
 
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Role, Size
-from styleexport.models.pixels import STANDARD, FromNetwork, PixelFormat, ToNetwork
+from styleexport.models.pixel_modules import FromNetwork, ToNetwork
+from styleexport.models.pixels import STANDARD, PixelFormat
 
 DEFAULT_SIZE = Size(512, 512)
 

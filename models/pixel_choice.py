@@ -20,12 +20,8 @@ from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Size
 from styleexport.models.network import Basis, LoadedNetwork, PixelBasis, TwoImageModule
 from styleexport.models.pixel_ends import Affine, Bound, End, Recording, end_of, record, start_of
-from styleexport.models.pixels import (
-    STANDARD,
-    PixelDeclaration,
-    PixelFormat,
-    ToNetwork,
-)
+from styleexport.models.pixel_modules import ToNetwork
+from styleexport.models.pixels import STANDARD, PixelDeclaration, PixelFormat
 
 UNIT, SIGNED, BYTES = (0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)
 RANGES = (UNIT, SIGNED, BYTES)

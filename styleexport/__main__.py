@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import signal
 import sys
@@ -16,6 +17,8 @@ from styleexport.cli._common import document, talk
 from styleexport.core.errors import StyleExportError
 
 INTERRUPTED = 130
+# Errors of a disk, not of what was typed.
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -23,6 +26,17 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def _system_error(error: OSError) -> int:
+    """Print what the system refused, and return the exit code; without a path it is a bug."""
+    if error.filename is None:
+        document(traceback.format_exc(), err=True)
+        return 1
+    name = str(error.filename)
+    remedy = "free some space" if error.errno in DISK else "type another path"
+    talk(f"error: {name[:200]}{'…' if name[200:] else ''}: {error.strerror}; {remedy}")
+    return 4 if error.errno in DISK else 2
 
 
 def main() -> NoReturn:
@@ -52,6 +66,11 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         code = 0
+    except MemoryError:
+        talk("error: this needs more memory than there is: name a smaller --size or other files")
+        code = 4
+    except OSError as error:  # a name that is too long, a file that may not be read, a full disk
+        code = _system_error(error)
     except Exception:  # noqa: BLE001 - a bug of ours, whose message may hold what a file says
         document(traceback.format_exc(), err=True)
         code = 1

@@ -26,7 +26,7 @@ def capture(network: LoadedNetwork, role: Role, size: Size, *, dynamic: bool = F
         UnsupportedOp: it cannot be captured, or its output has the wrong shape or values.
     """
     module = network.role_module(role)
-    _check_size(network, role, size)
+    check_size(network, role, size)
     if network.objection:
         raise UsageError(network.objection)
     code_length = _code_length(module, network.network.min_side)
@@ -37,7 +37,12 @@ def capture(network: LoadedNetwork, role: Role, size: Size, *, dynamic: bool = F
     return Graph(program, role, size, dynamic, network.network.min_side, inputs, outputs)
 
 
-def _check_size(network: LoadedNetwork, role: Role, size: Size) -> None:
+def check_size(network: LoadedNetwork, role: Role, size: Size) -> None:
+    """Check that a network takes pictures of a size.
+
+    Raises:
+        UsageError: it is too small, or the network was captured at another.
+    """
     smallest = network.network.min_side
     if min(size.height, size.width) < smallest:
         raise UsageError(

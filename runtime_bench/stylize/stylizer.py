@@ -11,7 +11,6 @@ from types import TracebackType
 
 import numpy as np
 from PIL import Image
-from safetensors.numpy import load_file
 
 from styleexport.core.arrays import Array
 from styleexport.core.errors import ParityFailure, UsageError
@@ -21,6 +20,7 @@ from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Precision, Role, Size
 from styleexport.runtime_bench.parity import runtime_errors_of
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
+from styleexport.runtime_bench.style_packs import read_pack
 from styleexport.runtime_bench.stylize.framing import Frame, best_size, open_size
 
 DEFAULT_MAX_SIDE = 1024
@@ -141,7 +141,7 @@ class Stylizer:
         """Return name → style code [1, K] of every pack in the artifact."""
         codes: dict[str, Array] = {}
         for pack in self.manifest.styles:
-            codes |= load_file(self.folder / pack.path)
+            codes |= read_pack(self.folder, self.manifest, pack)
         return codes
 
     def packed(self, name: str) -> Array:

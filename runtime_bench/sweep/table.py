@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Generator, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 import msgspec
 
@@ -18,6 +18,11 @@ from styleexport.runtime_bench.contract.latency import LatencyReport, report_fro
 from styleexport.runtime_bench.sweep.plan import SweepCell
 
 VERSION = 1
+# Of a table from elsewhere; a sweep of thousands of cells is far below.
+MAX_ROWS = 1_000_000
+MAX_VALUE_BYTES = 256 << 20
+MAX_STEPS = 500_000_000
+STEPS = 100_000
 # ``killed``: the process that worked on it died twice.
 Status = Literal["waiting", "measured", "failed", "killed"]
 SCHEMA = f"""
@@ -106,7 +111,7 @@ class Table:
 
     def rows(self) -> tuple[SweepRow, ...]:
         """Return all rows, in the order in which they were added."""
-        rows = self._connection.execute(f"SELECT {COLUMNS} FROM cells ORDER BY rowid").fetchall()
+        rows = self._all(f"SELECT {COLUMNS} FROM cells ORDER BY rowid")
         names = SweepRow.__struct_fields__
         return tuple(msgspec.convert(dict(zip(names, row, strict=True)), SweepRow) for row in rows)
 
@@ -120,10 +125,21 @@ class Table:
             BadArtifact: a report is damaged.
         """
         query = "SELECT key, report FROM cells WHERE report IS NOT NULL ORDER BY rowid"
-        stored = cast("list[tuple[str, str]]", self._connection.execute(query).fetchall())
+        stored = msgspec.convert(self._all(query), list[tuple[str, str]])
         return tuple(
             report_from_json(text.encode(), f"cell {key[:8]} of {source}") for key, text in stored
         )
+
+    def _all(self, query: str) -> list[tuple[object, ...]]:
+        """Return the rows of a query.
+
+        Raises:
+            sqlite3.DataError: there are more than any sweep has.
+        """
+        rows = self._connection.execute(query).fetchmany(MAX_ROWS + 1)
+        if len(rows) > MAX_ROWS:
+            raise sqlite3.DataError(f"it holds more than {MAX_ROWS} rows")
+        return rows
 
 
 @contextlib.contextmanager
@@ -150,14 +166,19 @@ def open_table(path: Path, *, create: bool = False) -> Generator[Table]:
     with contextlib.closing(connection):
         try:
             _check(connection, path, create)
+            _restrict(connection, writable=create)
             yield Table(connection)
         except sqlite3.OperationalError as error:
+            if str(error) == "interrupted":
+                raise _not_a_table(path, "it takes too long to read") from error
             raise DeviceError(f"cannot use {path}: {error}; free some space or close it") from error
-        except (sqlite3.DatabaseError, msgspec.ValidationError) as error:
+        except (sqlite3.DatabaseError, msgspec.ValidationError, UnicodeDecodeError) as error:
             raise _not_a_table(path, str(error)) from error
 
 
 def _check(connection: sqlite3.Connection, path: Path, create: bool) -> None:
+    connection.text_factory = _text
+    connection.execute("PRAGMA trusted_schema = OFF")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
     if not tables and create:
@@ -166,6 +187,38 @@ def _check(connection: sqlite3.Connection, path: Path, create: bool) -> None:
         raise _not_a_table(path, "it is empty")
     elif version != VERSION:
         raise _not_a_table(path, f"it is of version {version}, expected {VERSION}")
+    query = "SELECT type, substr(sql, 1, 13) FROM sqlite_master WHERE name = 'cells'"
+    if connection.execute(query).fetchall() != [("table", "CREATE TABLE ")]:
+        raise _not_a_table(path, "its cells are no table")
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode()
+
+
+def _restrict(connection: sqlite3.Connection, *, writable: bool) -> None:
+    """Bound what a table from elsewhere can make SQLite do.
+
+    Its views, triggers and generated columns run nothing, values and the work of all queries are
+    limited, and a table that is only read is not written.
+    """
+    if not writable:
+        connection.execute("PRAGMA query_only = ON")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+    steps = iter(range(MAX_STEPS // STEPS))
+    connection.set_progress_handler(lambda: next(steps, None) is None, STEPS)
+    allowed = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ}
+    if writable:
+        allowed |= {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_TRANSACTION}
+
+    def authorize(
+        action: int, first: str | None, _second: str | None, _name: str | None, inner: str | None
+    ) -> int:
+        is_ours = action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_TRANSACTION) or first == "cells"
+        permitted = action in allowed and is_ours and inner is None
+        return sqlite3.SQLITE_OK if permitted else sqlite3.SQLITE_DENY
+
+    connection.set_authorizer(authorize)
 
 
 def _not_a_table(path: Path, reason: str) -> BadArtifact:

@@ -18,7 +18,17 @@ from styleexport.cli._common import (
     talk,
 )
 from styleexport.cli._pixels import pixel_options
-from styleexport.cli._types import BUDGET, NETWORK, QUANTIZE, ROLE, SIZE, merge_precisions
+from styleexport.cli._types import (
+    BUDGET,
+    FOLDER,
+    NETWORK,
+    QUANTIZE,
+    RECIPE,
+    ROLE,
+    SIZE,
+    WEIGHTS,
+    merge_precisions,
+)
 from styleexport.core.types import Precision, Role, Size, Sizing
 
 if TYPE_CHECKING:
@@ -35,7 +45,7 @@ OPTIONS = (
     click.option(
         "--checkpoint",
         "checkpoints",
-        type=PATH,
+        type=WEIGHTS,
         multiple=True,
         help="Weights file; repeat it for a network that takes two.",
     ),
@@ -55,7 +65,7 @@ OPTIONS = (
     ),
     click.option(
         "--calibration",
-        type=PATH,
+        type=FOLDER,
         help="Folder of photographs for int8, or one with content/ and style/ inside.",
     ),
     click.option(
@@ -64,7 +74,7 @@ OPTIONS = (
         help="Quality limits of int8 files.  [default: 'psnr>=35, style<=+5%'; auto: 38]",
     ),
     click.option(
-        "--recipe", type=PATH, help="Follow this int8 recipe, from recipes/ of an artifact."
+        "--recipe", type=RECIPE, help="Follow this int8 recipe, from recipes/ of an artifact."
     ),
     click.option(
         "--allow-degraded",
@@ -128,27 +138,43 @@ def quantize_option(help_text: str) -> Callable[[F], F]:
 
 
 def run_export(
-    targets: tuple[str | Target, ...],
+    targets: tuple[str | Callable[[], Target], ...],
     precisions: tuple[Precision, ...],
     *,
     sizing: Sizing = Sizing.FIXED,
     skip_missing: bool = False,
     **common: Unpack[Common],
 ) -> None:
-    """Export with the options of a command, and print the files."""
+    """Export with the options of a command, and print the files.
+
+    Args:
+        targets: names of targets, or functions that return one with settings of its own, called
+            when all that needs no library has been checked.
+        precisions: see `ExportRequest`.
+        sizing: see `ExportRequest`.
+        skip_missing: see `ExportRequest`.
+        common: values of `OPTIONS`.
+    """
     from styleexport.core.recipe import read_recipe
+    from styleexport.exporter.out_folder import check_out
+
+    recipe = read_recipe(common["recipe"]) if common["recipe"] else None
+    if common["out"]:
+        check_out(common["out"], overwrite=common["overwrite"])
+
     from styleexport.exporter.pipeline import ExportRequest, export
     from styleexport.exporter.processes import default_jobs
     from styleexport.models.networks._open import open_network
 
+    opened = tuple(item if isinstance(item, str) else item() for item in targets)
     loaded = open_network(common["network"], common["checkpoints"], trusted=common["trust"])
     sizes = common["sizes"] or loaded.default_sizes
-    folder = common["out"] or _folder(loaded.network.name, targets, precisions)
+    folder = common["out"] or _folder(loaded.network.name, opened, precisions)
     exported = export(
         ExportRequest(
             network=loaded,
             out=folder,
-            targets=targets,
+            targets=opened,
             precisions=precisions,
             roles=tuple(dict.fromkeys(common["roles"])) or None,
             sizes=sizes,
@@ -156,7 +182,7 @@ def run_export(
             calibration=common["calibration"],
             overwrite=common["overwrite"],
             budget=str(common["budget"]) if common["budget"] else None,
-            recipe=read_recipe(common["recipe"]) if common["recipe"] else None,
+            recipe=recipe,
             allow_degraded=common["allow_degraded"],
             skip_missing=skip_missing,
             jobs=common["jobs"] or default_jobs(sizes),

@@ -12,7 +12,7 @@ import click
 from styleexport.cli._bench_compare import compare
 from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
 from styleexport.cli._group import DefaultCommand, DefaultGroup
-from styleexport.cli._types import PROCESSORS, ROLE, RUNNER, SIZE, precision_type
+from styleexport.cli._types import NUMBER, PROCESSORS, ROLE, RUNNER, SIZE, precision_type
 from styleexport.core.errors import DeviceError, ParityFailure, UsageError
 from styleexport.runtime_bench.contract import defaults
 
@@ -118,7 +118,7 @@ class Options(TypedDict):
 )
 @click.option(
     "--seconds",
-    type=float,
+    type=NUMBER,
     default=defaults.SECONDS,
     show_default=True,
     help="Minimum seconds per round.",
@@ -132,7 +132,7 @@ class Options(TypedDict):
 )
 @click.option(
     "--warm-up",
-    type=float,
+    type=NUMBER,
     default=defaults.WARM_UP_SECONDS,
     show_default=True,
     metavar="SECONDS",

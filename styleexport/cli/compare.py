@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
-from styleexport.cli._types import BUDGET, ROLE, SIZE
+from styleexport.cli._types import BUDGET, ROLE, SIZE, WEIGHTS
 from styleexport.core.errors import QualityBudgetExceeded, UsageError
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--loss-weights",
-    type=PATH,
+    type=WEIGHTS,
     metavar="VGG16",
     help="ImageNet VGG-16 weights; measure style in its features.",
 )
 @click.option(
-    "--lpips-heads", type=PATH, help="LPIPS heads for VGG-16; LPIPS is left out without them."
+    "--lpips-heads", type=WEIGHTS, help="LPIPS heads for VGG-16; LPIPS is left out without them."
 )
 @click.option("-o", "--out", type=PATH, help="Write the pictures side by side as one HTML file.")
 @click.option("--png", type=PATH, help="Write the worst file's pictures side by side as one image.")
@@ -61,13 +61,15 @@ def compare(
     precisions (float, fp32, int8 …); they may belong to two artifacts, such as those of a network
     before and after pruning.
     """
-    from styleexport.runtime_bench.quality.compare import compare as judge
     from styleexport.runtime_bench.quality.pairs import FileFilter, pairs_of
 
     _check_suffixes(out, png)
+    pairs = pairs_of(names, FileFilter(size=size, role=role, target=target))
     settings = _settings(budget, loss_weights, lpips_heads)
-    choice = FileFilter(size=size, role=role, target=target)
-    compared = judge(pairs_of(names, choice), settings, progress=talk)
+
+    from styleexport.runtime_bench.quality.compare import compare as judge
+
+    compared = judge(pairs, settings, progress=talk)
     _write(compared, out, png)
     comparisons = [item.comparison for item in compared]
     print_json(comparisons) if as_json else _print(comparisons)

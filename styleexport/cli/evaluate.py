@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, say
-from styleexport.cli._types import NETWORK
+from styleexport.cli._types import FOLDER, NETWORK, WEIGHTS, Number
 from styleexport.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     "--loss-weights vgg16.pth --lpips-heads lin.npz --sheet sheet.png",
 )
 @click.argument("network", type=NETWORK, default="adain-lite")
-@click.option("--checkpoint", "checkpoints", type=PATH, multiple=True, help="Weights; repeatable.")
-@click.option("--content", type=PATH, required=True, help="Folder of photographs.")
-@click.option("--style", type=PATH, required=True, help="Folder of paintings.")
-@click.option("--loss-weights", type=PATH, required=True, help="ImageNet VGG-16 weights.")
 @click.option(
-    "--lpips-heads", type=PATH, help="LPIPS heads for VGG-16; LPIPS is left out without them."
+    "--checkpoint", "checkpoints", type=WEIGHTS, multiple=True, help="Weights; repeatable."
+)
+@click.option("--content", type=FOLDER, required=True, help="Folder of photographs.")
+@click.option("--style", type=FOLDER, required=True, help="Folder of paintings.")
+@click.option("--loss-weights", type=WEIGHTS, required=True, help="ImageNet VGG-16 weights.")
+@click.option(
+    "--lpips-heads", type=WEIGHTS, help="LPIPS heads for VGG-16; LPIPS is left out without them."
 )
 @click.option(
     "--size",
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--alpha",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=1.0,
     show_default=True,
     help="Strength of the style.",

@@ -9,7 +9,7 @@ import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
 from styleexport.cli._pixels import pixel_options
-from styleexport.cli._types import NETWORK, ROLE, SIZE
+from styleexport.cli._types import FOLDER, NETWORK, ROLE, SIZE, WEIGHTS
 from styleexport.core.types import Role, Size
 
 if TYPE_CHECKING:
@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     "--size 256 -o layers.png",
 )
 @click.argument("network", type=NETWORK, default="adain-lite")
-@click.option("--checkpoint", "checkpoints", type=PATH, multiple=True, help="Weights; repeatable.")
+@click.option(
+    "--checkpoint", "checkpoints", type=WEIGHTS, multiple=True, help="Weights; repeatable."
+)
 @click.option(
     "--role", type=ROLE, help="encode, transform or stylize.  [default: the one that paints]"
 )
 @click.option(
     "--size", type=SIZE, default="256", show_default=True, help="Size of the pictures in pixels."
 )
-@click.option("--calibration", type=PATH, help="Folder of photographs for the ranges.")
+@click.option("--calibration", type=FOLDER, help="Folder of photographs for the ranges.")
 @click.option("-o", "--out", type=PATH, help="Write a plot to this PNG file.")
 @pixel_options
 @click.option("--trust", is_flag=True, help="Load a .pt2 that could run code.")

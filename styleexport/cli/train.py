@@ -10,7 +10,7 @@ import click
 
 from styleexport.cli._common import PATH, json_option, print_json, say, talk
 from styleexport.cli._training import TrainingOptions, training_options, uses_bfloat16
-from styleexport.cli._types import NETWORK
+from styleexport.cli._types import FOLDER, NETWORK, NUMBER, POSITIVE, RECIPE, WEIGHTS
 
 if TYPE_CHECKING:
     from styleexport.models.compress.quantize_aware.fine_tune import QuantizeAware
@@ -48,38 +48,42 @@ class Options(TrainingOptions):
 )
 @click.argument("network", type=NETWORK, default="adain-lite")
 @click.option(
-    "--content", type=PATH, multiple=True, required=True, help="Folder of photographs; repeatable."
+    "--content",
+    type=FOLDER,
+    multiple=True,
+    required=True,
+    help="Folder of photographs; repeatable.",
 )
-@click.option("--style", type=PATH, multiple=True, help="Folder of paintings; repeatable.")
+@click.option("--style", type=FOLDER, multiple=True, help="Folder of paintings; repeatable.")
 @click.option(
     "--loss-weights",
-    type=PATH,
+    type=WEIGHTS,
     help="ImageNet VGG-16 as the loss network: torchvision's .pth or a layer-named .npz.",
 )
 @click.option(
     "--backbone",
-    type=PATH,
+    type=WEIGHTS,
     help="Weights of the frozen encoder of adain-vgg16, adain-vgg19 or adain-cd16x.",
 )
 @click.option(
     "--checkpoint",
     "--from",
     "checkpoints",
-    type=PATH,
+    type=WEIGHTS,
     multiple=True,
     help="Start from these weights; repeatable.",
 )
 @click.option(
     "--quantize-aware",
     "recipes",
-    type=PATH,
+    type=RECIPE,
     multiple=True,
     metavar="RECIPE",
     help="Fine-tune for int8 with this recipe of an artifact's recipes/; repeat per role.",
 )
 @click.option(
     "--teacher-weight",
-    type=float,
+    type=NUMBER,
     help="With --quantize-aware: weight of the loss against the float network.  [default: 1000]",
 )
 @click.option("-o", "--out", type=PATH, help="Folder to write.  [default: runs/NETWORK]")
@@ -91,29 +95,29 @@ class Options(TrainingOptions):
 )
 @click.option(
     "--learning-rate",
-    type=float,
+    type=POSITIVE,
     help=f"Learning rate.  [default: {RATE}; {TUNING_RATE} with --quantize-aware]",
 )
 @click.option(
     "--content-weight",
-    type=float,
+    type=NUMBER,
     default=1.5,
     show_default=True,
     help="Weight of the content loss.",
 )
 @click.option(
-    "--style-weight", type=float, default=1.0, show_default=True, help="Weight of the style loss."
+    "--style-weight", type=NUMBER, default=1.0, show_default=True, help="Weight of the style loss."
 )
 @click.option(
     "--identity-weight",
-    type=float,
+    type=NUMBER,
     default=1.0,
     show_default=True,
     help="Weight of the loss on a picture in its own style.",
 )
 @click.option(
     "--variation-weight",
-    type=float,
+    type=NUMBER,
     default=0.0,
     show_default=True,
     help="Weight of the total variation loss.",

@@ -7,6 +7,7 @@ generated from them, and reading validates against them.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,10 +20,12 @@ from styleexport.core.errors import BadArtifact
 from styleexport.core.files import replace_file
 from styleexport.core.input_files import is_folder, open_input, read_input
 from styleexport.core.schema import schema_of
-from styleexport.core.types import Precision, Role, Size
+from styleexport.core.types import MAX_SIDE, Precision, Role, Size
 
 SCHEMA_VERSION = 4
 FILE_NAME = "manifest.json"
+# Three channels of the largest picture.
+MAX_ELEMENTS = 3 * MAX_SIDE**2
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="sha256 in hexadecimal")]
 RelativePath = Annotated[
@@ -40,6 +43,10 @@ class SizeFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     height: Annotated[int, Meta(ge=1)]
     width: Annotated[int, Meta(ge=1)]
+
+    def __post_init__(self) -> None:
+        if max(self.height, self.width) > MAX_SIDE:
+            raise ValueError(f"sides are at most {MAX_SIDE} pixels")
 
     @classmethod
     def of(cls, size: Size) -> SizeFact:
@@ -71,6 +78,11 @@ class TensorFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     layout: Literal["NCHW", "NHWC", "pixels", "NK", "N"]
     pixel_range: tuple[float, float] | None = None
     colour_order: Literal["RGB"] | None = None
+
+    def __post_init__(self) -> None:
+        lengths = [axis for axis in self.shape if isinstance(axis, int)]
+        if min(lengths, default=1) < 1 or math.prod(lengths) > MAX_ELEMENTS:
+            raise ValueError(f"a tensor has 1 to {MAX_ELEMENTS} elements")
 
 
 class CalibrationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -306,6 +318,13 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     parity: Annotated[tuple[ParityFact, ...], Meta(min_length=1)]
     size_bytes: int
     sha256: Sha256
+
+    def __post_init__(self) -> None:
+        for item in self.inputs:
+            first = {"NCHW": 2, "NHWC": 1}.get(item.layout, len(item.shape))
+            sides = item.shape[first : first + 2]
+            if self.size is not None and sides not in ((), (self.size.height, self.size.width)):
+                raise ValueError(f"{item.name} is not of the size of its file")
 
     @property
     def worst(self) -> ParityFact:

@@ -364,7 +364,7 @@ USAGE = [
     (["export", "--skip-missing", "--target", "onx"], ["unknown target 'onx'", "mean onnx?"]),
     (["export", "--role", "paint"], ["unknown role 'paint'", "--role transform"]),
     (["diff", "a.onnx", "b.onnx"], ["a.onnx is in no artifact", "styleexport export"]),
-    (["inspect", "no.mlpackage"], ["has no Manifest.json, expected an .mlpackage", COPY]),
+    (["inspect", "no.mlpackage"], ["no.mlpackage does not exist", "path of a .mlpackage file"]),
     (["inspect", "no.tflite"], ["does not exist", "path of a .tflite file"]),
     (["inspect", "no.pth"], ["ending in .mlpackage, .onnx, .tflite"]),
     (["verify", "no.mlpackage"], ["is not an artifact", "styleexport onnx"]),

@@ -94,7 +94,10 @@ USAGE = [
     (["onnx", "--size", "256x0"], ["size 256x0 is out of range", "1 to 16384"]),
     (["onnx", "--size", "20000"], ["size 20000x20000 is out of range", "1 to 16384"]),
     (["onnx", "adain-vgg19"], ["adain-vgg19 has no weights of its own", "--checkpoint PATH"]),
-    (["onnx", "fast-style", "--checkpoint", "no.pth"], ["no.pth does not exist", "neural_style"]),
+    (
+        ["onnx", "fast-style", "--checkpoint", "no.pth"],
+        ["no.pth does not exist", "`styleexport networks`"],
+    ),
     (["onnx", "none.pt2"], ["none.pt2 does not exist", ".pt2"]),
     (["onnx", "nowhere.mine:build"], ["no module named 'nowhere'", "package.module:function"]),
     (["stylize", "none", "a.png", "b.png"], ["none is not an artifact", "styleexport onnx"]),
