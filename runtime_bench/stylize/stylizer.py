@@ -140,7 +140,8 @@ class Stylizer:
     def packed_codes(self) -> dict[str, Array]:
         """Return name → style code [1, K] of every pack in the artifact."""
         codes: dict[str, Array] = {}
-        for pack in self.manifest.styles:
+        # Packs may be replaced while the artifact is open.
+        for pack in read_manifest(self.folder, check_files=False).styles:
             codes |= load_file(self.folder / pack.path)
         return codes
 

@@ -106,9 +106,10 @@ def _write(compared: Sequence[Compared], out: Path | None, png: Path | None) -> 
     from styleexport.core.images import write_image
     from styleexport.runtime_bench.quality.contact_sheet import sheet
     from styleexport.runtime_bench.quality.page import page
+    from styleexport.runtime_bench.report.templates import PAGE
 
     if out is not None:
-        with replace_file(out) as part:
+        with replace_file(out, PAGE) as part:
             part.write_text(page(compared), encoding="utf-8")
         talk(f"side by side: {out}")
     if png is not None:

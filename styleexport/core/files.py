@@ -15,14 +15,14 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from styleexport.core.errors import DeviceError, StyleExportError, UsageError
+from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.input_files import is_folder, read_input
 from styleexport.core.locks import FOLDER_LOCK, change_lock, own
 from styleexport.core.types import Progress
@@ -56,16 +56,37 @@ def json_product(name: str, *keys: str) -> Product:
     return Product(name, recognises)
 
 
-def marked_product(name: str, mark: bytes) -> Product:
-    """Return a product that is a file whose beginning contains a mark."""
+def folder_product(name: str, within: Mapping[str, Product | None]) -> Product:
+    """Return a product that is a folder with nothing in it but certain entries.
+
+    Args:
+        name: its name with an article.
+        within: entry → what it must be if it is there; None takes anything. The first is required.
+    """
 
     def recognises(path: Path) -> bool:
-        return mark in read_input(path)[:MARK_WITHIN]
+        found = {entry.name for entry in entries(path)}
+        products = {name: within[name] for name in found if within.get(name) is not None}
+        return (
+            next(iter(within)) in found
+            and found <= set(within)
+            and all(
+                product.recognises(path / name) for name, product in products.items() if product
+            )
+        )
 
     return Product(name, recognises)
 
 
-MARK_WITHIN = 2000
+def marked_product(name: str, mark: bytes) -> Product:
+    """Return a product that is a file with a mark in its first 2000 bytes."""
+
+    def recognises(path: Path) -> bool:
+        return mark in read_input(path)[:2000]
+
+    return Product(name, recognises)
+
+
 NEW = Product("a new file", lambda _: False)
 
 
@@ -77,7 +98,7 @@ def check_replaceable(path: Path, product: Product) -> None:
     """
     if not os.path.lexists(path):
         return
-    with contextlib.suppress(StyleExportError, OSError, ValueError, RecursionError):
+    with contextlib.suppress(Exception):  # what strange bytes make a reader raise is no closed list
         if is_folder(path) and not entries(path):
             return
         if path.is_file() and (path.stat().st_size == 0 or product.recognises(path)):
@@ -92,11 +113,12 @@ def check_replaceable(path: Path, product: Product) -> None:
 
 def entries(folder: Path) -> list[Path]:
     """Return what is in a folder, sorted, without a lock of ours and what killed processes left."""
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.name != FOLDER_LOCK and not PART.fullmatch(path.name)
-    )
+    return sorted(path for path in folder.iterdir() if not is_scratch(path))
+
+
+def is_scratch(path: Path) -> bool:
+    """Whether a name is that of a lock or an unfinished part, as a killed process leaves them."""
+    return path.name.endswith(FOLDER_LOCK) or PART.fullmatch(path.name) is not None
 
 
 def _write_error(path: Path, error: OSError) -> DeviceError:

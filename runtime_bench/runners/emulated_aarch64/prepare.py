@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path
 
 from styleexport.core.errors import DeviceError, StyleExportError
-from styleexport.core.files import replace_folder
+from styleexport.core.files import folder_product, replace_folder
 from styleexport.runtime_bench.runners.emulated_aarch64.machine import HERE, folder
 
 DEBIAN = (
@@ -48,13 +48,19 @@ CPU revision : 1
 """
 
 
+PRODUCT = folder_product(
+    "an emulated machine",
+    dict.fromkeys(("sysroot", "site", "count.so", "ready")),
+)
+
+
 def prepare() -> Path:
     """Make the machine atomically; return its folder.
 
     Raises:
         DeviceError: a program is missing or a download fails.
     """
-    with replace_folder(folder()) as part:
+    with replace_folder(folder(), PRODUCT) as part:
         _unpack_debian(part)
         _unpack_wheels(part)
         _write_processor(part / "sysroot")
