@@ -64,7 +64,7 @@ def compare(
     from styleexport.runtime_bench.quality.compare import compare as judge
     from styleexport.runtime_bench.quality.pairs import FileFilter, pairs_of
 
-    _check_suffixes(out, png)
+    _check_outputs(out, png)
     settings = _settings(budget, loss_weights, lpips_heads)
     choice = FileFilter(size=size, role=role, target=target)
     compared = judge(pairs_of(names, choice), settings, progress=talk)
@@ -74,13 +74,18 @@ def compare(
     _check_budgets(comparisons)
 
 
-def _check_suffixes(out: Path | None, png: Path | None) -> None:
+def _check_outputs(out: Path | None, png: Path | None) -> None:
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{out} is no web page: type for example -o {out.with_suffix('.html')}")
-    if png is not None:
-        from styleexport.core.images import check_suffix
+    if out is not None:
+        from styleexport.core.files import check_replaceable
+        from styleexport.runtime_bench.report.templates import PAGE
 
-        check_suffix(png)
+        check_replaceable(out, PAGE)
+    if png is not None:
+        from styleexport.core.images import check_picture_out
+
+        check_picture_out(png)
 
 
 def _settings(

@@ -106,8 +106,8 @@ def check_replaceable(path: Path, product: Product) -> None:
         if is_folder(path) and product.recognises(path):
             return
     raise UsageError(
-        f"{path} is there already and is not {product.name}, so it is kept: choose another place "
-        "with -o, or move it away"
+        f"{path} is there already and is not {product.name}, so it is kept: name another place for "
+        "the output, or move it away"
     )
 
 

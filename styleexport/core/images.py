@@ -11,7 +11,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from styleexport.core.errors import BadImage, UsageError
-from styleexport.core.files import Product, replace_file
+from styleexport.core.files import Product, check_replaceable, replace_file
 from styleexport.core.image_modes import rgb_from_image
 from styleexport.core.input_files import open_input
 from styleexport.core.quiet import quiet
@@ -140,6 +140,17 @@ def image_from_array(array: NDArray[np.float32]) -> Image.Image:
         for channel in array[0]
     ]
     return Image.merge("RGB", bands)
+
+
+def check_picture_out(path: Path) -> None:
+    """Check that a picture can be written to a path, before it is made.
+
+    Raises:
+        UsageError: the suffix is not one of a picture, or something that is not a picture of ours
+            is there.
+    """
+    check_suffix(path)
+    check_replaceable(path, PICTURE)
 
 
 def write_image(image: Image.Image, path: Path, *, quality: int = 95) -> None:

@@ -214,7 +214,7 @@ def check_kept(path: Path, replace: Callable, stranger: str) -> None:
     """Check that nothing begins where a stranger is, and that it stays as it was."""
     kinds_of_strangers()[stranger](path)
     before = path.lstat()
-    said = "is there already and is not a note, so it is kept: choose another place with -o"
+    said = "is there already and is not a note, so it is kept: name another place for the output"
     with pytest.raises(UsageError, match=said), replace(path, NOTE):
         pytest.fail("it was begun")
     assert (path.lstat().st_ino, path.lstat().st_size) == (before.st_ino, before.st_size)
