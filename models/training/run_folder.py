@@ -49,11 +49,16 @@ def run_folder(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DeviceError(f"cannot write {out}: {error.strerror}; choose another -o") from error
-    with change_lock(out, progress):
-        remove_leftovers(out)
-        if not resume:
-            _check_new(out, outputs)
-        yield
+    try:
+        with change_lock(out, progress):
+            remove_leftovers(out)
+            if not resume:
+                _check_new(out, outputs)
+            yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # it goes if nothing was written
+            out.rmdir()
+        raise
 
 
 def _check_new(out: Path, outputs: Sequence[str]) -> None:

@@ -25,6 +25,8 @@ from styleexport.core.types import Precision, Role, Size
 SCHEMA_VERSION = 4
 FILE_NAME = "manifest.json"
 MOST_HEADER_BYTES = 10_000_000
+# What a Core ML package holds.
+PACKAGE_ENTRIES = ("Manifest.json", "Data")
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="sha256 in hexadecimal")]
 RelativePath = Annotated[
@@ -565,9 +567,11 @@ def foreign_files(folder: Path) -> list[str]:
         if is_scratch(path) or (path.is_dir() and not path.is_symlink()):
             continue
         name = path.relative_to(folder)
-        if not any(known.as_posix() in listed for known in (name, *name.parents)):
-            unlisted_pack = listed and name.parts[0] == "styles" and is_style_pack(path)
-            foreign += [] if unlisted_pack else [name.as_posix()]
+        package = next((p for p in name.parents if p.as_posix() in listed), None)
+        within = package is not None and name.relative_to(package).parts[0] in PACKAGE_ENTRIES
+        unlisted_pack = listed and name.parts[0] == "styles" and is_style_pack(path)
+        if not (name.as_posix() in listed or within or unlisted_pack):
+            foreign.append(name.as_posix())
     return foreign
 
 
