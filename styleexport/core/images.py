@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from styleexport.core.errors import BadImage, UsageError
 from styleexport.core.files import Product, check_replaceable, replace_file
 from styleexport.core.image_modes import rgb_from_image
-from styleexport.core.input_files import open_input
+from styleexport.core.input_files import check_input, open_input
 from styleexport.core.quiet import quiet
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ def read_image(path: Path, *, background: tuple[int, int, int] = (255, 255, 255)
     Raises:
         BadImage: missing, not an image, truncated, of an unclear range, or over 512 million pixels.
     """
-    if not path.is_file():
-        raise BadImage(f"image {path} does not exist; type the path of an image file")
+    check_input(path, "image", error=BadImage, remedy="type the path of an image file")
     try:
         with quiet():
             # Some formats allocate when opened: Pillow itself refuses twice our limit.

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from styleexport.core.errors import BadArtifact, UsageError, DeviceError
+from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.runtime_bench.sweep import SweepRequest, cells_of, read_plan, reports
 from styleexport.runtime_bench.sweep.table import VERSION, open_table
 
