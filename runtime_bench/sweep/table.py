@@ -172,13 +172,15 @@ def _check(connection: sqlite3.Connection, path: Path, create: bool) -> None:
         connection.executescript(MAKE)
     elif not tables:
         raise _not_a_table(path, "it is empty")
-    elif not _has_cells(connection):
-        raise _not_a_table(path, "it has no table of cells")
-    elif version != VERSION:
+    elif version != VERSION and _has_cells(connection):
         raise BadArtifact(
             f"{path} is a sweep's table of version {version}, expected {VERSION}: choose another "
             "file, or begin anew with --restart"
         )
+    elif version != VERSION:
+        raise _not_a_table(path, f"it is of version {version}, expected {VERSION}")
+    elif not _has_cells(connection):
+        raise _not_a_table(path, "its cells are of something else")
 
 
 def _has_cells(connection: sqlite3.Connection) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -21,7 +20,7 @@ from styleexport.cli.bench import bench as _bench  # noqa: F401 - imported once,
 from styleexport.core import files
 from styleexport.core.files import check_replaceable, remove_leftovers
 from styleexport.core.manifest import read_manifest
-from styleexport.core.types import Size
+from styleexport.core.types import Role, Size
 from styleexport.exporter.pipeline import ExportRequest, check_out, export
 from styleexport.models.checkpoint import sha256_of
 from styleexport.models.compress.distill import distill as _distill  # noqa: F401
@@ -135,8 +134,9 @@ def network(width: int) -> LoadedNetwork:
     )
 
 
-def export_tiny(out: Path, width: int = 5) -> None:
-    export(ExportRequest(network(width), out, sizes=(Size(64, 64),)))
+def export_tiny(out: Path, width: int = 5, role: Role = Role.TRANSFORM) -> None:
+    """Export one role: the fewest files that an artifact can have."""
+    export(ExportRequest(network(width), out, sizes=(Size(64, 64),), roles=(role,)))
 
 
 def nothing_else(folder: Path, *expected: str) -> None:
@@ -180,7 +180,7 @@ class Pack(Scenario):
 
     def prepare(self, folder: Path) -> None:
         super().prepare(folder)
-        export_tiny(folder / "out")
+        export_tiny(folder / "out", role=Role.ENCODE)
         pack_styles(folder / "out", [folder / "paintings"], "other")
         if self.over:
             pack_styles(folder / "out", [folder / "paintings/0.png"], "mine")
@@ -373,7 +373,13 @@ class Sweep(Scenario):
         rows = sweep_run.sweep(
             request,
             lambda item, out: export(
-                ExportRequest(network(5), out, sizes=(Size.parse(item.size),), overwrite=True)
+                ExportRequest(
+                    network(5),
+                    out,
+                    sizes=(Size.parse(item.size),),
+                    roles=(Role.ENCODE,),
+                    overwrite=True,
+                )
             ),
             lambda _: None,
             measure=lambda _cell, artifact: (read_manifest(artifact), small_report().encoded())[1],
@@ -399,7 +405,7 @@ class Bench(Scenario):
 
     def prepare(self, folder: Path) -> None:
         super().prepare(folder)
-        export_tiny(folder / "out")
+        export_tiny(folder / "out", role=Role.ENCODE)
         if self.over:
             write_report(small_report(), folder / "r.json")
 
@@ -441,10 +447,8 @@ class Sync(Scenario):
 
     def prepare(self, folder: Path) -> None:
         super().prepare(folder)
-        export_tiny(folder / "new", 6)
         (folder / "android_harness/app/src/main").mkdir(parents=True)
         export_tiny(folder / "old")
-        shutil.rmtree(folder / "new")
         export_tiny(folder / "new", 6)
         self._sync("old")
 
