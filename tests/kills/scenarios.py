@@ -104,7 +104,11 @@ class Scenario(ABC):
 
     @abstractmethod
     def check(self, folder: Path) -> None:
-        """Check that all that is there is whole, and that the next run goes on with it."""
+        """Check that all that is there is whole."""
+
+    @abstractmethod
+    def go_on(self, folder: Path) -> None:
+        """Check that the next run goes on with what is there, and leaves nothing else."""
 
 
 def command(*arguments: object) -> None:
@@ -169,6 +173,8 @@ class Export(Scenario):
             manifest = read_manifest(out)  # with the sha256 of every file
             assert manifest.network.source_sha256[0] in "56"
             check_out(out, overwrite=False)
+
+    def go_on(self, folder: Path) -> None:
         nothing_else(folder, "out")
 
 
@@ -195,6 +201,9 @@ class Pack(Scenario):
         assert found in ([{"mine": ("0",)}] if self.over else [{}]) + [{"mine": ("1",)}]
         with Stylizer(out) as stylizer:
             assert {"0", "1"} <= set(stylizer.packed_codes())
+
+    def go_on(self, folder: Path) -> None:
+        out = folder / "out"
         check_out(out, overwrite=True)
         pack_styles(out, [folder / "photos/0.png"], "mine")
         assert {pack.names for pack in read_manifest(out).styles} == {("0", "1"), ("0",)}
@@ -228,6 +237,8 @@ class Prune(Scenario):
         report = json.loads((folder / "slim/report.json").read_bytes())
         assert report["layout"] in ([3, 5, 4], [3, 4, 3])
         assert report["weights_sha256"] == sha256_of([folder / "slim/weights.safetensors"])
+
+    def go_on(self, folder: Path) -> None:
         check_replaceable(folder / "slim", PRUNED)
         nothing_else(folder, "slim")
 
@@ -296,6 +307,9 @@ class Train(Scenario):
             assert step in (30, 60)
         for sheet in out.glob("sheet_*.png"):
             Image.open(sheet).load()
+
+    def go_on(self, folder: Path) -> None:
+        out = folder / "run"
         self._train(folder, resume=(out / "last.pt").exists())
         assert torch.load(out / "last.pt", weights_only=True)["step"] == 60
         nothing_else(out, "last.pt", "weights.safetensors", "log.jsonl", "sheet_000050.png",
@@ -321,6 +335,9 @@ class Distill(Scenario):
         if (out / "report.json").exists():
             report = json.loads((out / "report.json").read_bytes())
             assert report["weights_sha256"] == sha256_of([out / "weights.safetensors"])
+
+    def go_on(self, folder: Path) -> None:
+        out = folder / "run"
         begun = (out / "distill.json").exists()
         self._distill(*(["--resume"] if begun else []))
         report = json.loads((out / "report.json").read_bytes())
@@ -389,6 +406,8 @@ class Sweep(Scenario):
     def check(self, folder: Path) -> None:
         if (folder / "t.sqlite").exists() and (folder / "t.sqlite").stat().st_size:
             assert len(reports(folder / "t.sqlite")) in (0, 1, 2)
+
+    def go_on(self, folder: Path) -> None:
         self._sweep(folder, restart=False)
         assert len(reports(folder / "t.sqlite")) == 2
         for artifact in (folder / "t-artifacts").iterdir():
@@ -419,6 +438,8 @@ class Bench(Scenario):
         if self.over or (folder / "r.json").exists():
             assert read_report(folder / "r.json").cells
         read_manifest(folder / "out")
+
+    def go_on(self, folder: Path) -> None:
         write_report(small_report(), folder / "r.json")
         nothing_else(folder, "out", "r.json")
 
@@ -434,6 +455,10 @@ class Serve(Scenario):
             inbox.take(msgspec.structs.replace(small_report(), nonce=nonce).encoded())
 
     def check(self, folder: Path) -> None:
+        for path in (folder / "reports").glob("*.json"):
+            read_report(path)
+
+    def go_on(self, folder: Path) -> None:
         before = {path.name: read_report(path) for path in (folder / "reports").glob("*.json")}
         self.run(folder)
         found = {path.name: read_report(path) for path in (folder / "reports").glob("*.json")}
@@ -465,6 +490,9 @@ class Sync(Scenario):
         for bundle in place.iterdir():
             if not bundle.name.startswith("."):
                 read_manifest(bundle)
+
+    def go_on(self, folder: Path) -> None:
+        place = folder / "android_harness/app/src/main/assets/artifacts"
         self._sync("new")
         remove_leftovers(place)
         assert not [path for path in place.iterdir() if path.name.startswith(".")]

@@ -18,7 +18,7 @@ from tests.kills.scenarios import SCENARIOS
 
 
 def run(action: str, name: str, folder: Path, argument: str) -> None:
-    """Do one job: prepare, record (into a folder), kill (before a change), or check."""
+    """Do one job: prepare, record (into a folder), kill (before a change), check, or go on."""
     scenario = SCENARIOS[name]
     os.chdir(folder)
     if action == "prepare":
@@ -27,8 +27,10 @@ def run(action: str, name: str, folder: Path, argument: str) -> None:
         recorder.record(folder, Path(argument), lambda: scenario.run(folder))
     elif action == "kill":
         recorder.kill_before(folder, int(argument), lambda: scenario.run(folder))
-    else:
+    elif action == "check":
         scenario.check(folder)
+    else:
+        scenario.go_on(folder)
 
 
 def main() -> None:
