@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from styleexport.core.command_line import without_folders
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.core.locks import change_lock
 from styleexport.core.manifest import read_manifest
@@ -256,7 +257,7 @@ def measure_cell(cell: SweepCell, artifact: Path) -> bytes:
         batches=plan.batches,
         plan=PlanFact(rounds=plan.rounds, seconds=plan.seconds, threads=plan.threads),
         profile=plan.profile,
-        command=f"styleexport sweep: {cell.label}",
+        command=f"styleexport sweep: {without_folders(cell.label)}",
     )
     return bench(request, _ignore).encoded()
 

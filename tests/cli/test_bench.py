@@ -18,7 +18,8 @@ def test_a_report_and_a_table(cli, artifact, tmp_path):
     assert done.code == 0, done.err
     report = read_report(tmp_path / "adain-lite-latency.json")
     assert [cell.status for cell in report.cells] == ["measured", "measured"]
-    assert report.command.startswith("styleexport bench ")
+    assert report.command.startswith(f"styleexport bench {artifact.name} --runner onnxruntime")
+    assert "/" not in report.command
     lines = done.out.splitlines()
     assert lines[0] == "64x64, 2 rounds"
     assert lines[1].split()[:4] == ["network", "role", "file", "runner"]
