@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from styleexport.core.errors import BadArtifact, UsageError
-from styleexport.core.manifest import Manifest, read_manifest, sha256_of_file
+from styleexport.core.files import entries, is_scratch
+from styleexport.core.manifest import foreign_files, read_manifest, sha256_of_file
 
 
 def check_out(out: Path, *, overwrite: bool) -> None:
     """Refuse an output folder whose contents an export would destroy.
 
-    An earlier artifact is replaced as long as it holds nothing that an export does not write.
+    An earlier artifact is replaced; where it holds style packs or altered files, only with
+    ``overwrite``. Files that no artifact lists are never removed.
 
     Raises:
         UsageError: the path is a file, the present folder or one above it (even to be overwritten),
@@ -23,28 +26,41 @@ def check_out(out: Path, *, overwrite: bool) -> None:
             f"{out} is the present folder or one above it, which an export would replace: type a "
             f"folder of its own, for example -o {out / 'artifact'}"
         )
-    if not out.exists() or overwrite:
+    if not os.path.lexists(out):
         return
     if not out.is_dir():
         raise UsageError(f"{out} is a file, expected a folder: choose another with -o")
-    extra = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
-    with contextlib.suppress(BadArtifact):
-        manifest = read_manifest(out, check_files=False)
-        packs = {pack.path for pack in manifest.styles}
-        extra = [path for path in extra if path in packs or not manifest.holds(path)]
-        extra += [f"{path}, which was altered" for path in _altered_packages(out, manifest)]
-    if extra:
-        more = f" and {len(extra) - 1} more" if len(extra) > 1 else ""
+    if foreign := foreign_files(out):
         raise UsageError(
-            f"{out} holds {extra[0]}{more}, which an export would destroy: choose another folder "
+            f"{out} holds {_and_more(foreign)}, which an export would destroy: choose another "
+            "folder with -o, or move that away"
+        )
+    if not overwrite and (own := _worth_keeping(out)):
+        raise UsageError(
+            f"{out} holds {_and_more(own)}, which an export would destroy: choose another folder "
             "with -o, or add --overwrite"
         )
 
 
-def _altered_packages(out: Path, manifest: Manifest) -> list[str]:
-    """Return the packages of an artifact that may hold files that no export wrote."""
+def _and_more(items: Sequence[str]) -> str:
+    return items[0] + (f" and {len(items) - 1} more" if len(items) > 1 else "")
+
+
+def _worth_keeping(out: Path) -> list[str]:
+    """Return what an artifact holds that the same export would not write again."""
+    if not entries(out):
+        return []
+    try:
+        manifest = read_manifest(out, check_files=False)
+    except BadArtifact:
+        return ["an artifact of another version"]
+    packs = {pack.path for pack in manifest.styles}
+    found = sorted(path.relative_to(out).as_posix() for path in (out / "styles").rglob("*.*"))
     return [
-        path
-        for path, sha256 in manifest.known_paths().items()
-        if (out / path).is_dir() and sha256_of_file(out / path) != sha256
+        *(path for path in found if path in packs or not is_scratch(Path(path))),
+        *(
+            f"{path}, which was altered"
+            for path, sha256 in manifest.known_paths().items()
+            if path not in packs and (out / path).exists() and sha256_of_file(out / path) != sha256
+        ),
     ]

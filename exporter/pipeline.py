@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from styleexport.core.files import replace_folder
 from styleexport.core.manifest import (
+    ARTIFACT,
     FILE_NAME,
     SCHEMA_VERSION,
     Manifest,
@@ -68,7 +69,7 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> Expor
         progress(line)
     fixed = request.sizing is Sizing.FIXED
     sizes = tuple(dict.fromkeys(request.sizes)) if fixed else request.sizes[:1]
-    with replace_folder(request.out) as folder:
+    with replace_folder(request.out, ARTIFACT, progress) as folder:
         run = ExportRun(request, _network_fact(request.network), run_targets, folder, progress)
         roles = request.roles or request.network.default_roles
         graphs = export_graphs(run, [(role, size) for role in roles for size in sizes])

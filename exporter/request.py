@@ -33,7 +33,7 @@ class ExportRequest:
         sizes: one file each, unless one file takes them all.
         sizing: whether a file takes one size, all the sizes named, or any size.
         calibration: folder of images for int8; None takes those that ship.
-        overwrite: whether a folder with other files in it may be replaced.
+        overwrite: whether an artifact with style packs or altered files may be replaced.
         budget: what int8 files may lose, such as ``psnr>=38, style<=+5%``; None takes the
             precision's own.
         recipe: settings and float layers of the int8 files of its role; None, and other roles, take

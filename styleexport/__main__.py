@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import signal
@@ -21,9 +22,19 @@ INTERRUPTED = 130
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
+def _signals() -> list[signal.Signals]:
+    """Return the signals that end a command, without those that the caller ignores (nohup)."""
+    ending = [signal.SIGINT, signal.SIGTERM]
+    # A terminal that is closed; Windows has none.
+    hang_up = getattr(signal, "SIGHUP", None)
+    if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
+        ending.append(hang_up)
+    return ending
+
+
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     # A second signal must not end the cleaning up that the first one started.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _signals():
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
@@ -41,7 +52,7 @@ def _system_error(error: OSError) -> int:
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that `core/errors.py` gives the outcome."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _signals():
         signal.signal(number, _interrupt)
     # A locale that lacks a character shows its escape.
     for stream in (sys.stdout, sys.stderr):
@@ -61,7 +72,8 @@ def main() -> NoReturn:
         talk(f"error: {message}; try `{command} --help`")
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        talk("interrupted: nothing half-written was left behind")
+        with contextlib.suppress(OSError):  # the terminal may be closed
+            talk("interrupted: nothing half-written was left behind")
         code = INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()

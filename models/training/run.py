@@ -27,6 +27,7 @@ from styleexport.models.training.data import image_files
 from styleexport.models.training.loop import Trainer, TrainingProgress
 from styleexport.models.training.objective import AdainObjective
 from styleexport.models.training.plan import TrainingPlan
+from styleexport.models.training.run_folder import LAST, LOG, WEIGHTS, run_folder
 from styleexport.models.training.start import StartingPoint
 
 SHEET_SIDE = 256
@@ -120,13 +121,23 @@ def run_training(
         UsageError: ``out`` holds another training.
         BadCheckpoint: the checkpoint does not fit, or the loss became NaN.
     """
+    with run_folder(trainer.plan.out, [WEIGHTS], resume=resume, progress=progress):
+        return _run(network, trainer, parents, method, resume=resume, progress=progress)
+
+
+def _run(
+    network: StyleNetwork,
+    trainer: Trainer,
+    parents: Sequence[Path],
+    method: str,
+    *,
+    resume: bool,
+    progress: Callable[[str], None],
+) -> TrainingResult:
     plan, objective = trainer.plan, trainer.objective
-    last = plan.out / "last.pt"
     if resume:
-        trainer.resume(last)
+        trainer.resume(plan.out / LAST)
         progress(f"resumed at step {trainer.step}")
-    elif last.exists():
-        raise UsageError(f"{last} exists: add --resume to go on with it, or choose another -o")
     schedule = {"steps": plan.steps, "batch": plan.batch, "crop": plan.crop, "seed": plan.seed}
     architecture = record_after(network, trainer.module, parents, method, schedule)
     contents = _squares(plan.content, trainer.device)
@@ -149,7 +160,7 @@ def run_training(
         progress(
             f"int8 to the float network of the start: {first:.2f} dB, now {final:.2f} dB{worse}"
         )
-    weights = plan.out / "weights.safetensors"
+    weights = plan.out / WEIGHTS
     write_weights(weights, trainer.averaged_state(), architecture)
     return TrainingResult(weights, trainer.step, losses, first, final)
 
@@ -171,13 +182,12 @@ def run_logged(
     """
     plan = trainer.plan
     losses: dict[str, float] = {}
-    plan.out.mkdir(parents=True, exist_ok=True)
 
     def on_progress(at: TrainingProgress) -> None:
         losses.update(at.losses)
         progress(_line(at))
         entry = {"step": at.step, "seconds": at.seconds_per_step, **at.losses}
-        with (plan.out / "log.jsonl").open("a", encoding="utf-8") as log:
+        with (plan.out / LOG).open("a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
         if at.step % plan.sheet_every and at.step != plan.steps:
             return

@@ -140,8 +140,10 @@ class Stylizer:
     def packed_codes(self) -> dict[str, Array]:
         """Return name → style code [1, K] of every pack in the artifact."""
         codes: dict[str, Array] = {}
-        for pack in self.manifest.styles:
-            codes |= read_pack(self.folder, self.manifest, pack)
+        # Packs may be replaced while the artifact is open.
+        manifest = read_manifest(self.folder, check_files=False)
+        for pack in manifest.styles:
+            codes |= read_pack(self.folder, manifest, pack)
         return codes
 
     def packed(self, name: str) -> Array:

@@ -13,7 +13,8 @@ from typing import Literal, get_args
 import msgspec
 
 from styleexport.core.errors import BadArtifact, DeviceError
-from styleexport.core.input_files import check_input
+from styleexport.core.files import Product, check_replaceable
+from styleexport.core.input_files import check_input, open_input
 from styleexport.runtime_bench.contract.latency import LatencyReport, report_from_json
 from styleexport.runtime_bench.sweep.plan import SweepCell
 
@@ -42,6 +43,7 @@ CREATE TABLE cells (
 ) STRICT;
 PRAGMA user_version = {VERSION};
 """
+MAKE = f"BEGIN; DROP TABLE IF EXISTS cells; {SCHEMA} COMMIT;"
 
 
 class SweepRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,17 +145,21 @@ class Table:
 
 
 @contextlib.contextmanager
-def open_table(path: Path, *, create: bool = False) -> Generator[Table]:
+def open_table(path: Path, *, create: bool = False, restart: bool = False) -> Generator[Table]:
     """Return the table in a file, closed at the end of the block.
 
     Args:
         path: path of the file.
         create: whether to create a missing file.
+        restart: whether to forget what an earlier sweep wrote.
 
     Raises:
         BadArtifact: the file is missing, or is not a table of this version.
+        UsageError: it is to be begun anew and is not the table of a sweep.
         DeviceError: it cannot be written.
     """
+    if restart:
+        check_replaceable(path, TABLE)
     if not create or os.path.lexists(path):
         remedy = f"make one with `styleexport sweep sweep.toml -o {path}`"
         check_input(path, error=BadArtifact, remedy=remedy)
@@ -165,6 +171,8 @@ def open_table(path: Path, *, create: bool = False) -> Generator[Table]:
         raise DeviceError(f"cannot write {path}: {error}; choose another with -o") from error
     with contextlib.closing(connection):
         try:
+            if restart:
+                connection.executescript(MAKE)
             _check(connection, path, create)
             _restrict(connection, writable=create)
             yield Table(connection)
@@ -182,11 +190,18 @@ def _check(connection: sqlite3.Connection, path: Path, create: bool) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
     if not tables and create:
-        connection.executescript(SCHEMA)
+        connection.executescript(MAKE)
     elif not tables:
         raise _not_a_table(path, "it is empty")
+    elif version != VERSION and _has_cells(connection):
+        raise BadArtifact(
+            f"{path} is a sweep's table of version {version}, expected {VERSION}: choose another "
+            "file, or begin anew with --restart"
+        )
     elif version != VERSION:
         raise _not_a_table(path, f"it is of version {version}, expected {VERSION}")
+    elif not _has_cells(connection):
+        raise _not_a_table(path, "its cells are of something else")
     query = "SELECT type, substr(sql, 1, 13) FROM sqlite_master WHERE name = 'cells'"
     if connection.execute(query).fetchall() != [("table", "CREATE TABLE ")]:
         raise _not_a_table(path, "its cells are no table")
@@ -221,11 +236,25 @@ def _restrict(connection: sqlite3.Connection, *, writable: bool) -> None:
     connection.set_authorizer(authorize)
 
 
+def _has_cells(connection: sqlite3.Connection) -> bool:
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(cells)")}
+    return {"key", "network", "runner", "status", "report"} <= columns
+
+
+def _is_table(path: Path) -> bool:
+    with open_input(path) as file:
+        if file.read(16) != b"SQLite format 3\0":
+            return False
+    # Open for writing: a killed process may have left a transaction to roll back.
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return _has_cells(connection)
+
+
+TABLE = Product("the table of a sweep", _is_table)
+
+
 def _not_a_table(path: Path, reason: str) -> BadArtifact:
-    return BadArtifact(
-        f"{path} is not the table of a sweep: {reason}; choose another file, or begin anew with "
-        "--restart"
-    )
+    return BadArtifact(f"{path} is not the table of a sweep: {reason}; choose another file with -o")
 
 
 def reports(path: Path) -> tuple[LatencyReport, ...]:

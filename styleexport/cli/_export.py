@@ -85,7 +85,9 @@ OPTIONS = (
         "-o", "--out", type=PATH, help="Artifact folder.  [default: NETWORK-TARGET-PRECISION]"
     ),
     click.option(
-        "--overwrite", is_flag=True, help="Replace the folder even if it holds other files."
+        "--overwrite",
+        is_flag=True,
+        help="Replace an artifact even if it holds style packs or altered files.",
     ),
     click.option("--trust", is_flag=True, help="Load a .pt2 that could run code."),
     click.option(

@@ -63,7 +63,7 @@ def compare(
     """
     from styleexport.runtime_bench.quality.pairs import FileFilter, pairs_of
 
-    _check_suffixes(out, png)
+    _check_outputs(out, png)
     pairs = pairs_of(names, FileFilter(size=size, role=role, target=target))
     settings = _settings(budget, loss_weights, lpips_heads)
 
@@ -76,13 +76,18 @@ def compare(
     _check_budgets(comparisons)
 
 
-def _check_suffixes(out: Path | None, png: Path | None) -> None:
+def _check_outputs(out: Path | None, png: Path | None) -> None:
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{out} is no web page: type for example -o {out.with_suffix('.html')}")
-    if png is not None:
-        from styleexport.core.images import check_suffix
+    if out is not None:
+        from styleexport.core.files import check_replaceable
+        from styleexport.runtime_bench.report.templates import PAGE
 
-        check_suffix(png)
+        check_replaceable(out, PAGE)
+    if png is not None:
+        from styleexport.core.images import check_picture_out
+
+        check_picture_out(png)
 
 
 def _settings(
@@ -108,9 +113,10 @@ def _write(compared: Sequence[Compared], out: Path | None, png: Path | None) -> 
     from styleexport.core.images import write_image
     from styleexport.runtime_bench.quality.contact_sheet import sheet
     from styleexport.runtime_bench.quality.page import page
+    from styleexport.runtime_bench.report.templates import PAGE
 
     if out is not None:
-        with replace_file(out) as part:
+        with replace_file(out, PAGE) as part:
             part.write_text(page(compared), encoding="utf-8")
         talk(f"side by side: {out}")
     if png is not None:

@@ -55,11 +55,11 @@ def diff(
     The files may differ in target and precision, but not in role. A is the reference. Where the
     output is a picture, a heat map of the differences is written.
     """
-    from styleexport.core.images import check_suffix
+    from styleexport.core.images import check_picture_out
     from styleexport.runtime_bench.diff.diff import diff_files
 
     if out is not None:
-        check_suffix(out)
+        check_picture_out(out)
     result = diff_files(a, b, size=size, layers=layers, threshold_db=threshold_db)
     written = _write_heat_map(result, out)
     if as_json:

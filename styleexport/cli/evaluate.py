@@ -61,13 +61,15 @@ def evaluate(
     """Measure NETWORK on every pair of two folders: style distance, and LPIPS to the content."""
     import torch
 
-    from styleexport.core.images import write_image
+    from styleexport.core.images import check_picture_out, write_image
     from styleexport.core.types import Role
     from styleexport.models.networks._open import open_network
     from styleexport.models.training.contact_sheet import sheet_of, squares
     from styleexport.models.training.data import image_files
     from styleexport.models.training.evaluation import evaluate as measure
 
+    if sheet is not None:
+        check_picture_out(sheet)
     loaded = open_network(network, checkpoints)
     if Role.ENCODE not in loaded.roles:
         raise UsageError(f"{network} has one style of its own: evaluate takes two-image networks")

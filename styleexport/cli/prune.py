@@ -175,7 +175,7 @@ class Options(TypedDict):
     help="Size of the pictures; repeatable.  [default: 256]",
 )
 @click.option("-o", "--out", type=PATH, help="Folder to write.  [default: NETWORK-METHOD]")
-@click.option("--overwrite", is_flag=True, help="Replace a folder that is not empty.")
+@click.option("--overwrite", is_flag=True, help="Replace the folder of an earlier pruning.")
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and write nothing.")
 @json_option
 def prune(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> None:

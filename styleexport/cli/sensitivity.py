@@ -51,9 +51,12 @@ def sensitivity(
     Each layer is quantized alone, and then left in float while all others are quantized: the
     quality that it costs, and the time that it saves.
     """
+    from styleexport.core.images import check_picture_out
     from styleexport.exporter.int8_export import sensitivity_of
     from styleexport.models.networks._open import open_network
 
+    if out is not None:
+        check_picture_out(out)
     loaded = open_network(network, checkpoints, trusted=trust)
     role = role or loaded.default_roles[-1]
     result = sensitivity_of(loaded, role, size, calibration, talk)

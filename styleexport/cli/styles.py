@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from styleexport.cli._common import PATH, human_bytes, json_option, print_json, print_table, say
+from styleexport.cli._common import (
+    PATH,
+    human_bytes,
+    json_option,
+    print_json,
+    print_table,
+    say,
+    talk,
+)
 from styleexport.cli._group import CommandGroup
 
 
@@ -32,7 +40,7 @@ def pack(artifact: Path, images: tuple[Path, ...], name: str, as_json: bool) -> 
     """
     from styleexport.runtime_bench.stylize.style_pack import pack_styles
 
-    fact = pack_styles(artifact, images, name)
+    fact = pack_styles(artifact, images, name, talk)
     if as_json:
         print_json(fact)
         return

@@ -105,7 +105,7 @@ def stylize(
 
 def _jobs(content: Path, out: Path | None, styles: tuple[Path, ...]) -> list[tuple[Path, Path]]:
     """Return (picture, result) pairs."""
-    from styleexport.core.images import IMAGE_SUFFIXES, check_suffix
+    from styleexport.core.images import IMAGE_SUFFIXES, check_picture_out
 
     if content.is_dir():
         whole = content if content.name not in ("", "..") else content.resolve()
@@ -127,7 +127,7 @@ def _jobs(content: Path, out: Path | None, styles: tuple[Path, ...]) -> list[tup
     else:
         target = out or Path(f"{content.stem}-stylized.png")
         target = target / f"{content.stem}-stylized.png" if target.is_dir() else target
-        check_suffix(target)
+        check_picture_out(target)
         jobs = [(content, target)]
     inputs = {path.resolve() for path in (*styles, *(job[0] for job in jobs))}
     for _, target in jobs:

@@ -115,6 +115,7 @@ def export_one(item: PlannedArtifact, folder: Path) -> None:
         ExportRequest(
             network=open_network(item.network.name, checkpoints),
             out=folder,
+            overwrite=True,
             targets=(item.recipe.target,),
             precisions=(item.recipe.precision,),
             roles=item.roles or None,

@@ -821,25 +821,24 @@ def test_a_file_size_limit_of_the_system(cli, tmp_path, tiny):
     nothing_at(tmp_path / "out")
 
 
-def test_files_of_others_are_kept_until_overwrite_is_typed(cli, tmp_path, tiny):
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_files_of_others_are_kept(cli, tmp_path, tiny, options):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/thesis.txt").write_text("years of work")
-    cli(*small_export(tiny, "out")).refused(2, "out holds thesis.txt", "--overwrite")
+    cli(*small_export(tiny, "out", *options)).refused(2, "out holds thesis.txt", "move that away")
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["thesis.txt"]
-    cli(*small_export(tiny, "out", "--overwrite")).fine()
+    (tmp_path / "out/thesis.txt").rename(tmp_path / "thesis.txt")
+    cli(*small_export(tiny, "out", *options)).fine()
     assert (tmp_path / "out/manifest.json").is_file()
-    assert not (tmp_path / "out/thesis.txt").exists()
-    cli(*small_export(tiny, "out", "--role", "stylize")).fine()
-    (tmp_path / "out/notes.txt").write_text("mine")
-    cli(*small_export(tiny, "out")).refused(2, "out holds notes.txt", "--overwrite")
     nothing_half_written(tmp_path)
 
 
-def test_a_folder_with_a_damaged_manifest_is_like_any_other(cli, tmp_path, tiny):
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_a_folder_with_a_damaged_manifest_is_like_any_other(cli, tmp_path, tiny, options):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/manifest.json").write_text("{")
-    cli(*small_export(tiny, "out")).refused(2, "manifest.json", "--overwrite")
-    cli(*small_export(tiny, "out", "--overwrite")).fine()
+    cli(*small_export(tiny, "out", *options)).refused(2, "manifest.json", "move that away")
+    assert (tmp_path / "out/manifest.json").read_text() == "{"
 
 
 # --- in a process of its own --------------------------------------------------------------------
@@ -880,7 +879,9 @@ def test_the_users_own_models_package_is_the_one_imported(tmp_path, monkeypatch)
     assert (tmp_path / "out/build_stylize_64x64_fp32.onnx").is_file()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda s: s.name
+)
 def test_an_interrupted_export_leaves_nothing(tmp_path, weights, number):
     process = in_a_process(
         tmp_path, "onnx", "adain-lite", "--checkpoint", weights, "--size", "128", "-o", "out"

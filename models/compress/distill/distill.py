@@ -43,9 +43,10 @@ from styleexport.models.networks._open import describe, open_network
 from styleexport.models.training.loop import Trainer
 from styleexport.models.training.resume import check_resumable, pictures_sha256
 from styleexport.models.training.run import run_logged
+from styleexport.models.training.run_folder import LAST, run_folder
 
 STATE = "distill.json"
-LAST = "last.pt"
+OUTPUTS = (WEIGHTS, "report.json", "card.md", "sheet.png")
 
 
 class DistillState(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +87,7 @@ def distill(request: DistillRequest, progress: Progress = lambda _: None) -> Dis
         BadCheckpoint: weights cannot be read, or the loss became NaN.
     """
     plan = request.plan
-    if plan.out.is_file():
+    if plan.out.is_file():  # before networks are read
         raise UsageError(f"{plan.out} is a file; type -o with the name of a folder")
     teacher = open_teacher(request.teacher, request.teacher_checkpoints)
     student = request.start.open(describe(request.student, "student"))
@@ -98,17 +99,16 @@ def distill(request: DistillRequest, progress: Progress = lambda _: None) -> Dis
         request.evaluation, request.evaluation_style, setup.kind, request.size
     )
     state = _state(request, setup)
-    if not request.dry_run:
-        if not request.resume and (plan.out / LAST).exists() and not (plan.out / STATE).exists():
-            raise UsageError(f"{plan.out / LAST} is of another training: choose another -o")
-        check_resumable(plan.out / STATE, state, resume=request.resume)
     report = _untrained_report(request, setup)
     if request.dry_run:
         return report
-    before = replace(student, module=copy.deepcopy(student.module).eval())
-    trainer, losses = _train(request, setup, pictures, progress)
-    report = msgspec.structs.replace(report, steps=trainer.step, losses=losses)
-    return _write(request, setup, (teacher, before), pictures, trainer, report, progress)
+    begun = request.resume or (plan.out / STATE).exists()
+    with run_folder(plan.out, OUTPUTS, resume=begun, progress=progress):
+        check_resumable(plan.out / STATE, state, resume=request.resume)
+        before = replace(student, module=copy.deepcopy(student.module).eval())
+        trainer, losses = _train(request, setup, pictures, progress)
+        report = msgspec.structs.replace(report, steps=trainer.step, losses=losses)
+        return _write(request, setup, (teacher, before), pictures, trainer, report, progress)
 
 
 def _check_size(size: Size, teacher: LoadedNetwork, student: LoadedNetwork) -> None:

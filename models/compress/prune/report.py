@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import msgspec
 
+from styleexport.core.files import folder_product, json_product
 from styleexport.models.compress.cost import Costs
 from styleexport.models.compress.prune.sensitivity import Sensitivity
 from styleexport.models.compress.style_quality import StyleChange
 from styleexport.models.network import LoadedNetwork
 
 WEIGHTS = "weights.safetensors"
+PRODUCT = folder_product(
+    "the folder of a pruning",
+    {
+        "report.json": json_product("the report of a pruning", "method", "network", "held_out"),
+        WEIGHTS: None,
+        "card.md": None,
+        "sheet.png": None,
+        "channels.svg": None,
+        "sensitivity.svg": None,
+    },
+)
 
 
 class PruneSummary(msgspec.Struct, frozen=True, kw_only=True):
