@@ -24,6 +24,8 @@ class TrainingPlan:
         steps: total number of steps, including those before a resume.
         batch: content-style pairs per step.
         crop: side of the crops in pixels.
+        style_scales: factors by which paintings and styles are reduced before the style distance
+            is taken, 1 first; the loss is the mean over them.
         learning_rate: peak learning rate; linear warm-up over 500 steps, then cosine to 1 %.
         weights: weights of the loss terms.
         trains: name prefixes of the trained parameters.
@@ -43,6 +45,7 @@ class TrainingPlan:
     steps: int = 20_000
     batch: int = 4
     crop: int = 128
+    style_scales: tuple[int, ...] = (1,)
     learning_rate: float = 1e-3
     weights: LossWeights = field(default_factory=LossWeights)
     trains: tuple[str, ...] = ("",)

@@ -37,6 +37,7 @@ class Options(TrainingOptions):
     learning_rate: float | None
     content_weight: float
     style_weight: float
+    style_scales: tuple[int, ...]
     identity_weight: float
     variation_weight: float
 
@@ -103,6 +104,15 @@ class Options(TrainingOptions):
 )
 @click.option(
     "--style-weight", type=float, default=1.0, show_default=True, help="Weight of the style loss."
+)
+@click.option(
+    "--style-scale",
+    "style_scales",
+    type=click.IntRange(2),
+    multiple=True,
+    metavar="FACTOR",
+    help="Take the style loss of paintings and styles reduced by this factor too; repeatable. With "
+    "2 and 4, strokes grow with the picture.",
 )
 @click.option(
     "--identity-weight",
@@ -187,6 +197,7 @@ def _plan(network: NetworkSpec, options: Options) -> TrainingPlan:
         steps=options["steps"] or steps,
         batch=options["batch"],
         crop=options["crop"],
+        style_scales=_style_scales(options),
         learning_rate=rate if options["learning_rate"] is None else options["learning_rate"],
         weights=LossWeights(
             options["content_weight"],
@@ -199,6 +210,24 @@ def _plan(network: NetworkSpec, options: Options) -> TrainingPlan:
         bfloat16=uses_bfloat16(options["arithmetic"], device, tuned=tuned),
         sheet_every=options["sheet_every"],
     )
+
+
+def _style_scales(options: Options) -> tuple[int, ...]:
+    """Return the factors of the style loss, 1 first.
+
+    Raises:
+        UsageError: the crops are too small for one.
+    """
+    from styleexport.core.errors import UsageError
+    from styleexport.core.perceptual import SMALLEST_SIDE
+
+    scales, crop = (1, *sorted(set(options["style_scales"]))), options["crop"]
+    if crop // scales[-1] < SMALLEST_SIDE:
+        raise UsageError(
+            f"--style-scale {scales[-1]} leaves {crop // scales[-1]} pixels of a crop of {crop}, "
+            f"expected {SMALLEST_SIDE} or more: type --crop {SMALLEST_SIDE * scales[-1]}"
+        )
+    return scales
 
 
 SECTION = "compress"

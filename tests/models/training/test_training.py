@@ -15,7 +15,7 @@ from styleexport.core.perceptual import relative_distance, style_distance, style
 from styleexport.models.encoders import vgg16
 from styleexport.models.losses.adain import LossWeights
 from styleexport.models.networks._open import open_network
-from styleexport.models.training.evaluation import evaluate
+from styleexport.models.training.evaluation import chosen_pairs, evaluate
 from styleexport.models.training.loop import TrainingProgress
 from styleexport.models.training.plan import TrainingPlan, learning_rate
 from styleexport.models.training.run import train_network
@@ -157,3 +157,16 @@ def test_evaluation_of_the_style_itself_is_zero(place):
     assert figures.style_distance < 1e-3 < figures.unstyled_distance
     assert figures.lpips is not None
     assert outputs.shape == (2, 2, 3, 48, 48)
+    assert [gain.size for gain in figures.gain_beyond_colour] == [48, 24]
+    assert all(gain.mean > 0.9 and gain.positive == 1 for gain in figures.gain_beyond_colour)
+    assert figures.positive_at_all == 1
+
+
+def test_fewer_pairs_use_as_many_pictures_as_they_can(place):
+    assert chosen_pairs(2, 3) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+    assert chosen_pairs(3, 3, 3) == [(0, 0), (1, 1), (2, 2)]
+    assert chosen_pairs(2, 2, 3) == [(0, 0), (0, 1), (1, 1)]
+    styles = torch.rand(2, 3, 48, 48)
+    figures, outputs = evaluate(lambda c, s: s, styles, styles, place / "vgg16.pth", None, 2)
+    assert figures.pairs == 2
+    assert torch.equal(outputs[0, 1], torch.ones(3, 48, 48))
