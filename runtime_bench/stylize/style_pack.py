@@ -13,7 +13,14 @@ from safetensors.numpy import save
 from styleexport.core.errors import BadImage, UsageError
 from styleexport.core.files import replace_file
 from styleexport.core.images import IMAGE_SUFFIXES, read_image
-from styleexport.core.manifest import StylePackFact, sha256_of_file, write_manifest
+from styleexport.core.manifest import (
+    Manifest,
+    StylePackFact,
+    read_manifest,
+    sha256_of_file,
+    write_manifest,
+)
+from styleexport.core.shipped_styles import style_files, styles_of_weights
 from styleexport.core.types import Role
 from styleexport.runtime_bench.stylize.stylizer import Array, Stylizer
 
@@ -42,14 +49,53 @@ def pack_styles(artifact: Path, images: Sequence[Path], name: str = "styles") ->
                 raise UsageError(f"two pictures are called {path.stem!r}: rename {path}")
             codes[path.stem] = np.ascontiguousarray(stylizer.encode(read_image(path)))
         manifest = stylizer.manifest
-    encoder = next(fact.path for fact in manifest.files if fact.role is Role.ENCODE)
+    return _write(artifact, manifest, name, codes)
+
+
+def add_shipped_styles(
+    artifact: Path, styles: Sequence[str] = (), name: str = "shipped"
+) -> StylePackFact:
+    """Copy style codes that ship with the package into an artifact, for apps that read it.
+
+    Args:
+        artifact: artifact directory, with an encode file.
+        styles: names of styles; () for all.
+        name: name of the pack; a pack of the same name is replaced.
+
+    Raises:
+        UsageError: no styles ship for the artifact's weights, no such style, or an artifact
+            without an encoder.
+    """
+    manifest = read_manifest(artifact)
+    network = manifest.network
+    file = styles_of_weights(network.source_sha256)
+    if file is None:
+        shipped = ", ".join(
+            f"{f.facts.network} ({f.facts.weights_sha256[:12]})" for f in style_files()
+        )
+        raise UsageError(
+            f"no styles ship for the weights of {artifact}, {network.name} "
+            f"({network.source_sha256[:12]}): they ship for {shipped}; pack paintings with "
+            f"`styleexport styles pack {artifact} IMAGE`"
+        )
+    return _write(artifact, manifest, name, file.codes(tuple(styles)))
+
+
+def _write(artifact: Path, manifest: Manifest, name: str, codes: dict[str, Array]) -> StylePackFact:
+    """Write codes as a pack and list it in the manifest."""
+    encoders = [fact.path for fact in manifest.files if fact.role is Role.ENCODE]
+    if not encoders:
+        raise UsageError(
+            f"{artifact} has no encode file, to which codes belong: export again with "
+            "--role encode --role transform"
+        )
     relative = f"styles/{name}.safetensors"
     with replace_file(artifact / relative) as part:
         part.write_bytes(save(codes))
     fact = StylePackFact(
         path=relative,
         names=tuple(codes),
-        encoder=encoder,
+        encoder=encoders[0],
         sha256=sha256_of_file(artifact / relative),
     )
     others = tuple(pack for pack in manifest.styles if pack.path != relative)

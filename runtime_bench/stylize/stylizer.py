@@ -18,6 +18,7 @@ from styleexport.core.errors import ParityFailure, UsageError
 from styleexport.core.images import array_from_image
 from styleexport.core.manifest import FileFact, Manifest, read_manifest
 from styleexport.core.pictures import centre_crop
+from styleexport.core.shipped_styles import style_files, styles_of_weights
 from styleexport.core.types import Precision, Role, Size
 from styleexport.runtime_bench.parity import runtime_errors_of
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
@@ -145,19 +146,31 @@ class Stylizer:
         return codes
 
     def packed(self, name: str) -> Array:
-        """Return one packed style code, [1, K].
+        """Return one style code, [1, K]: packed in the artifact, or shipped for its weights.
 
         Raises:
-            UsageError: no pack holds that name.
+            UsageError: no pack holds that name, or it ships for other weights.
         """
         codes = self.packed_codes()
-        if name not in codes:
-            known = ", ".join(sorted(codes)) or "none"
+        if name in codes:
+            return codes[name]
+        shipped = styles_of_weights(self.manifest.network.source_sha256)
+        if shipped is not None and name in shipped.names:
+            return shipped.codes((name,))[name]
+        known = ", ".join([*sorted(codes), *(shipped.names if shipped else ())]) or "none"
+        others = [file.facts for file in style_files() if name in file.names]
+        if others:
+            wanted = " or ".join(f"{f.network} ({f.weights_sha256[:12]})" for f in others)
             raise UsageError(
-                f"no style code {name!r} in {self.folder}: it holds {known}; pack one with "
-                f"`styleexport styles pack {self.folder} IMAGE`"
+                f"style code {name!r} belongs to the weights of {wanted}, but {self.folder} was "
+                f"exported from {self.manifest.network.name} "
+                f"({self.manifest.network.source_sha256[:12]}): pack the painting itself with "
+                f"`styleexport styles pack {self.folder} IMAGE`; here are {known}"
             )
-        return codes[name]
+        raise UsageError(
+            f"no style code {name!r} in {self.folder}: it holds {known}; pack one with "
+            f"`styleexport styles pack {self.folder} IMAGE`"
+        )
 
     def stylize(
         self,
