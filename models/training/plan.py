@@ -11,6 +11,8 @@ import torch
 from styleexport.core.errors import UsageError
 from styleexport.models.losses.adain import LossWeights
 
+SLOTS = 768
+
 
 @dataclass(frozen=True)
 class TrainingPlan:
@@ -52,7 +54,7 @@ class TrainingPlan:
     seed: int = 0
     device: str = "cpu"
     bfloat16: bool = True
-    slots: int = 768
+    slots: int = SLOTS
     reuse: int = 8
     checkpoint_every: int = 500
     sheet_every: int = 1_000
@@ -67,6 +69,14 @@ def pick_device(name: str) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError("no CUDA device here: type --device cpu")
     return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def slots_for(crop: int) -> int:
+    """Return the number of crops of a side that a pool keeps: 768 of 128 pixels, fewer of larger.
+
+    A pool holds features of each, 0.8 MB of a crop of 128 pixels.
+    """
+    return min(SLOTS, max(64, SLOTS * 128**2 // crop**2))
 
 
 def has_bfloat16(device: str) -> bool:

@@ -184,7 +184,7 @@ def _quantize_aware(options: Options) -> QuantizeAware | None:
 def _plan(network: NetworkSpec, options: Options) -> TrainingPlan:
     """Return the plan that the options describe."""
     from styleexport.models.losses.adain import LossWeights
-    from styleexport.models.training.plan import TrainingPlan, pick_device
+    from styleexport.models.training.plan import TrainingPlan, pick_device, slots_for
 
     tuned = bool(options["recipes"])
     steps, rate = (TUNING_STEPS, TUNING_RATE) if tuned else (STEPS, RATE)
@@ -198,6 +198,7 @@ def _plan(network: NetworkSpec, options: Options) -> TrainingPlan:
         batch=options["batch"],
         crop=options["crop"],
         style_scales=_style_scales(options),
+        slots=slots_for(options["crop"]),
         learning_rate=rate if options["learning_rate"] is None else options["learning_rate"],
         weights=LossWeights(
             options["content_weight"],
