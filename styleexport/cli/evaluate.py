@@ -103,10 +103,8 @@ def evaluate(
         f"(the photographs themselves {figures.unstyled_distance:.4f})"
     )
     for gain in figures.gain_beyond_colour:
-        click.echo(
-            f"gain beyond colour at {gain.size} {gain.mean:+.3f}, above 0 on {gain.positive:.0%}"
-        )
-    click.echo(f"above 0 at every size on {figures.positive_at_all:.0%} of the pairs")
+        say(f"gain beyond colour at {gain.size} {gain.mean:+.3f}, above 0 on {gain.positive:.0%}")
+    say(f"above 0 at every size on {figures.positive_at_all:.0%} of the pairs")
     if figures.lpips is not None:
         say(f"LPIPS to the content {figures.lpips:.4f}")
 
