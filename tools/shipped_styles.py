@@ -122,7 +122,7 @@ def write_codes(
 
 def main() -> None:
     """Write the codes of the network named on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(description="Encode paintings for the package.")
     parser.add_argument("pictures", type=Path, help="folder that holds train/ and eval/")
     parser.add_argument("network", help="network with shipped weights")
     given = parser.parse_args()

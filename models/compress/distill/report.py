@@ -57,8 +57,8 @@ def quality_rows(quality: Quality) -> list[tuple[str, str, str, str]]:
     for place, teacher, gain in zip(
         GAIN_PLACES, quality.teacher_gains, quality.gains, strict=False
     ):
-        figures = (f"{value:+.3f}" for value in (teacher, gain.before, gain.after))
-        rows.append((f"gain beyond colour {place}", *figures))
+        before, after = f"{gain.before:+.3f}", f"{gain.after:+.3f}"
+        rows.append((f"gain beyond colour {place}", f"{teacher:+.3f}", before, after))
     for name, change, template in (
         ("style distance to the teacher's", quality.to_teacher, "{:.4f}"),
         ("PSNR to the teacher's", quality.psnr_db, "{:.2f} dB"),
