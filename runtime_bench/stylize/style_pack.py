@@ -68,7 +68,7 @@ def add_shipped_styles(
     """
     manifest = read_manifest(artifact)
     network = manifest.network
-    file = styles_of_weights(network.source_sha256)
+    file = styles_of_weights(network.name, network.source_sha256)
     if file is None:
         shipped = ", ".join(
             f"{f.facts.network} ({f.facts.weights_sha256[:12]})" for f in style_files()

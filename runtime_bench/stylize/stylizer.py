@@ -154,7 +154,8 @@ class Stylizer:
         codes = self.packed_codes()
         if name in codes:
             return codes[name]
-        shipped = styles_of_weights(self.manifest.network.source_sha256)
+        network = self.manifest.network
+        shipped = styles_of_weights(network.name, network.source_sha256)
         if shipped is not None and name in shipped.names:
             return shipped.codes((name,))[name]
         known = ", ".join([*sorted(codes), *(shipped.names if shipped else ())]) or "none"
@@ -163,8 +164,7 @@ class Stylizer:
             wanted = " or ".join(f"{f.network} ({f.weights_sha256[:12]})" for f in others)
             raise UsageError(
                 f"style code {name!r} belongs to the weights of {wanted}, but {self.folder} was "
-                f"exported from {self.manifest.network.name} "
-                f"({self.manifest.network.source_sha256[:12]}): pack the painting itself with "
+                f"exported from {network.name} ({network.source_sha256[:12]}): pack the painting itself with "
                 f"`styleexport styles pack {self.folder} IMAGE`; here are {known}"
             )
         raise UsageError(

@@ -84,7 +84,7 @@ def list_(artifact: Path | None, as_json: bool) -> None:
         return
     rows = [(name, pack.path) for pack in manifest.styles for name in pack.names]
     packed = {name for name, _ in rows}
-    shipped = styles_of_weights(manifest.network.source_sha256)
+    shipped = styles_of_weights(manifest.network.name, manifest.network.source_sha256)
     if shipped is not None:
         place = f"ships with {shipped.facts.network}"
         rows += [(name, place) for name in shipped.names if name not in packed]

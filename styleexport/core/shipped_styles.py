@@ -106,6 +106,13 @@ def read_style_file(path: Path) -> StyleFile:
     return StyleFile(path, msgspec.json.decode(metadata["styles"], type=ShippedStyleSet))
 
 
-def styles_of_weights(sha256: str) -> StyleFile | None:
-    """Return the codes that belong to the weights of a sha256; None where none ship."""
-    return next((file for file in style_files() if file.facts.weights_sha256 == sha256), None)
+def styles_of_weights(network: str, sha256: str) -> StyleFile | None:
+    """Return the codes of a network with weights of a sha256; None where none ship."""
+    return next(
+        (
+            file
+            for file in style_files()
+            if (file.facts.network, file.facts.weights_sha256) == (network, sha256)
+        ),
+        None,
+    )
