@@ -161,11 +161,12 @@ class Stylizer:
         known = ", ".join([*sorted(codes), *(shipped.names if shipped else ())]) or "none"
         others = [file.facts for file in style_files() if name in file.names]
         if others:
-            wanted = " or ".join(f"{f.network} ({f.weights_sha256[:12]})" for f in others)
+            theirs = " or ".join(f"{f.network} ({f.weights_sha256[:12]})" for f in others)
+            own = f"{network.name} ({network.source_sha256[:12]})"
             raise UsageError(
-                f"style code {name!r} belongs to the weights of {wanted}, but {self.folder} was "
-                f"exported from {network.name} ({network.source_sha256[:12]}): pack the painting itself with "
-                f"`styleexport styles pack {self.folder} IMAGE`; here are {known}"
+                f"style code {name!r} belongs to the weights of {theirs}, but {self.folder} is of "
+                f"{own} and holds {known}: pack the painting itself with `styleexport styles pack "
+                f"{self.folder} IMAGE`"
             )
         raise UsageError(
             f"no style code {name!r} in {self.folder}: it holds {known}; pack one with "
