@@ -24,6 +24,7 @@ from styleexport.models.network import StyleNetwork, TwoImageModule
 from styleexport.models.networks._open import describe
 from styleexport.models.training.contact_sheet import paint_all, sheet_of, squares
 from styleexport.models.training.data import image_files
+from styleexport.models.training.evaluation import GainBeyondColour
 from styleexport.models.training.loop import Trainer, TrainingProgress
 from styleexport.models.training.objective import AdainObjective
 from styleexport.models.training.plan import TrainingPlan
@@ -53,6 +54,19 @@ class TrainingResult:
     losses: dict[str, float]
     first_db: float | None = None
     final_db: float | None = None
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A contact sheet of a network's present state.
+
+    Attributes:
+        picture: the sheet.
+        gains: gain beyond colour of its paintings; () where it is not measured.
+    """
+
+    picture: Image.Image
+    gains: Sequence[GainBeyondColour] = ()
 
 
 def trained_parts(network: StyleNetwork, checkpoints: Sequence[Path]) -> tuple[str, ...]:
@@ -143,12 +157,14 @@ def _run(
     contents = _squares(plan.content, trainer.device)
     styles = _squares(plan.style, trainer.device) if plan.style else None
 
-    def sheet() -> Image.Image | None:
+    def sheet() -> Sheet | None:
         if styles is None:
             return None
         painter = objective.sheet_network()
         assert isinstance(painter, TwoImageModule)
-        return sheet_of(contents, styles, paint_all(painter, contents, styles))
+        paintings = paint_all(painter, contents, styles)
+        gains = objective.gains(contents, styles, paintings)
+        return Sheet(sheet_of(contents, styles, paintings), gains)
 
     objective.open(trainer.step)
     first = objective.first_db(contents, styles)
@@ -167,7 +183,7 @@ def _run(
 
 def run_logged(
     trainer: Trainer,
-    sheet: Callable[[], Image.Image | None],
+    sheet: Callable[[], Sheet | None],
     progress: Callable[[str], None],
 ) -> dict[str, float]:
     """Train to the plan's last step, write ``log.jsonl`` and contact sheets, return the losses.
@@ -195,11 +211,17 @@ def run_logged(
             drawn = sheet()
         if drawn is not None:
             path = plan.out / f"sheet_{at.step:06d}.png"
-            write_image(drawn, path)
-            progress(f"contact sheet: {path}")
+            write_image(drawn.picture, path)
+            progress(f"contact sheet: {path}{_gains(drawn.gains)}")
 
     trainer.run(on_progress)
     return losses
+
+
+def _gains(gains: Sequence[GainBeyondColour]) -> str:
+    """Return the gains of a sheet in words, after its path; "" without any."""
+    figures = ", ".join(f"{gain.mean:+.3f} at {gain.size}" for gain in gains)
+    return figures and f"; gain beyond colour {figures}"
 
 
 def _squares(folders: Sequence[Path], device: torch.device) -> Tensor:

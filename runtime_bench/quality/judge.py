@@ -17,8 +17,8 @@ from styleexport.core.types import Size
 from styleexport.runtime_bench.quality.fidelity import relative_squared_error, ssim
 from styleexport.runtime_bench.quality.flicker import flicker, flicker_change
 from styleexport.runtime_bench.quality.probes import PAN_STEP, QualityProbe
-from styleexport.runtime_bench.quality.report import PictureQuality, QualityReport
-from styleexport.runtime_bench.quality.style import StyleFeatures
+from styleexport.runtime_bench.quality.report import PictureQuality, QualityReport, ScaleGain
+from styleexport.runtime_bench.quality.style import StyleFeatures, gains, scaled_style
 
 Outputs = tuple[Array, ...]
 
@@ -51,6 +51,7 @@ class Judge:
         loss_network: network in whose features style is measured.
         probes: probes to run; those of kind ``pan`` measure flicker alone.
         lpips: LPIPS metric; None omits it.
+        measures_gain: whether reports hold the gain beyond colour, which costs as much as all else.
     """
 
     def __init__(
@@ -58,9 +59,12 @@ class Judge:
         loss_network: LossNetwork,
         probes: Sequence[QualityProbe],
         lpips: Lpips | None = None,
+        *,
+        measures_gain: bool = False,
     ) -> None:
         self.loss_network = loss_network
         self.lpips = lpips
+        self.measures_gain = measures_gain
         self.stills = tuple(probe for probe in probes if probe.kind != "pan")
         self.pan = tuple(probe for probe in probes if probe.kind == "pan")
         self._references: tuple[_Reference, ...] = ()
@@ -136,6 +140,33 @@ class Judge:
             flicker=pan,
             flicker_change=round(flicker_change(pan[1], pan[0]), 5) if pan else None,
             pictures=tuple(rows),
+            gain_beyond_colour=self._gains(outputs) if self.measures_gain else (),
+        )
+
+    def _gains(self, outputs: Outputs) -> tuple[ScaleGain, ...]:
+        """Return the mean gains of reference and candidate over the stills with a style picture."""
+        pictures = {id(p.style): p.style for p in self.stills if p.style is not None}
+        styles = {key: scaled_style(each, self.loss_network) for key, each in pictures.items()}
+        rows: list[tuple[tuple[float, ...], tuple[float, ...]]] = []
+        scales: tuple[int, ...] = ()
+        for probe, known, output in zip(self.stills, self._references, outputs, strict=False):
+            style = styles.get(id(probe.style))
+            if style is None or probe.content is None or known.output.ndim != 4:
+                continue
+            paintings = (known.output, np.nan_to_num(output))
+            rows.append(gains(probe.content, style, paintings))
+            scales = style.scales
+        if not rows:
+            return ()
+        means = np.mean(rows, axis=0)
+        height, width = self.stills[0].inputs["content"].shape[2:]
+        return tuple(
+            ScaleGain(
+                size=SizeFact.of(Size(height // scale, width // scale)),
+                reference=round(float(reference), 4),
+                candidate=round(float(candidate), 4),
+            )
+            for scale, reference, candidate in zip(scales, *means, strict=True)
         )
 
     def _errors(self, outputs: Sequence[Array]) -> list[float]:

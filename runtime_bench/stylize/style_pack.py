@@ -24,6 +24,7 @@ from styleexport.core.manifest import (
     sha256_of_file,
     write_manifest,
 )
+from styleexport.core.shipped_styles import style_files, styles_of_weights
 from styleexport.core.types import Progress, Role
 from styleexport.runtime_bench.stylize.stylizer import Array, Stylizer
 
@@ -64,10 +65,53 @@ def pack_styles(
             codes[path.stem] = np.ascontiguousarray(stylizer.encode(read_image(path)))
         encoder = _encoder(stylizer.manifest)
     with change_lock(artifact, waiting):
-        manifest = read_manifest(artifact)
-        if _encoder(manifest) != encoder:
-            raise BadArtifact(f"{artifact} was exported anew meanwhile: pack the styles again")
-        return _write_pack(artifact, manifest, name, codes)
+        return _write_codes(artifact, encoder, name, codes)
+
+
+def add_shipped_styles(
+    artifact: Path,
+    styles: Sequence[str] = (),
+    name: str = "shipped",
+    waiting: Progress = lambda _: None,
+) -> StylePackFact:
+    """Copy style codes that ship with the package into an artifact, for apps that read it.
+
+    Args:
+        artifact: artifact directory, with an encode file.
+        styles: names of styles; () for all.
+        name: name of the pack; a pack of the same name is replaced.
+        waiting: receives who changes the artifact while it is waited for.
+
+    Raises:
+        UsageError: no styles ship for the artifact's weights, no such style, or an artifact
+            without an encoder.
+    """
+    manifest = read_manifest(artifact)
+    network = manifest.network
+    file = styles_of_weights(network.name, network.source_sha256)
+    if file is None:
+        shipped = ", ".join(
+            f"{f.facts.network} ({f.facts.weights_sha256[:12]})" for f in style_files()
+        )
+        raise UsageError(
+            f"no styles ship for the weights of {artifact}, {network.name} "
+            f"({network.source_sha256[:12]}): they ship for {shipped}; pack paintings with "
+            f"`styleexport styles pack {artifact} IMAGE`"
+        )
+    codes = file.codes(tuple(styles))
+    encoder = _encoder(manifest)
+    with change_lock(artifact, waiting):
+        return _write_codes(artifact, encoder, name, codes)
+
+
+def _write_codes(
+    artifact: Path, encoder: FileFact, name: str, codes: dict[str, Array]
+) -> StylePackFact:
+    """Write codes of an encoder as a pack; the lock of the artifact is held."""
+    manifest = read_manifest(artifact)
+    if _encoder(manifest) != encoder:
+        raise BadArtifact(f"{artifact} was exported anew meanwhile: pack the styles again")
+    return _write_pack(artifact, manifest, name, codes)
 
 
 def _write_pack(
@@ -107,7 +151,18 @@ def _remove_unlisted(artifact: Path, listed: Collection[str]) -> None:
 
 
 def _encoder(manifest: Manifest) -> FileFact:
-    return next(fact for fact in manifest.files if fact.role is Role.ENCODE)
+    """Return the encode file that codes belong to.
+
+    Raises:
+        UsageError: there is none.
+    """
+    encoders = [fact for fact in manifest.files if fact.role is Role.ENCODE]
+    if not encoders:
+        raise UsageError(
+            "the artifact has no encode file, to which codes belong: export again with "
+            "--role encode --role transform"
+        )
+    return encoders[0]
 
 
 def _files(images: Sequence[Path]) -> list[Path]:

@@ -17,6 +17,7 @@ from styleexport.core.errors import ParityFailure, UsageError
 from styleexport.core.images import array_from_image
 from styleexport.core.manifest import FileFact, Manifest, read_manifest
 from styleexport.core.pictures import centre_crop
+from styleexport.core.shipped_styles import style_files, styles_of_weights
 from styleexport.core.types import Precision, Role, Size
 from styleexport.runtime_bench.parity import runtime_errors_of
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
@@ -147,19 +148,32 @@ class Stylizer:
         return codes
 
     def packed(self, name: str) -> Array:
-        """Return one packed style code, [1, K].
+        """Return one style code, [1, K]: packed in the artifact, or shipped for its weights.
 
         Raises:
-            UsageError: no pack holds that name.
+            UsageError: no pack holds that name, or it ships for other weights.
         """
         codes = self.packed_codes()
-        if name not in codes:
-            known = ", ".join(sorted(codes)) or "none"
+        if name in codes:
+            return codes[name]
+        network = self.manifest.network
+        shipped = styles_of_weights(network.name, network.source_sha256)
+        if shipped is not None and name in shipped.names:
+            return shipped.codes((name,))[name]
+        known = ", ".join([*sorted(codes), *(shipped.names if shipped else ())]) or "none"
+        others = [file.facts for file in style_files() if name in file.names]
+        if others:
+            theirs = " or ".join(f"{f.network} ({f.weights_sha256[:12]})" for f in others)
+            own = f"{network.name} ({network.source_sha256[:12]})"
             raise UsageError(
-                f"no style code {name!r} in {self.folder}: it holds {known}; pack one with "
-                f"`styleexport styles pack {self.folder} IMAGE`"
+                f"style code {name!r} belongs to the weights of {theirs}, but {self.folder} is of "
+                f"{own} and holds {known}: pack the painting itself with `styleexport styles pack "
+                f"{self.folder} IMAGE`"
             )
-        return codes[name]
+        raise UsageError(
+            f"no style code {name!r} in {self.folder}: it holds {known}; pack one with "
+            f"`styleexport styles pack {self.folder} IMAGE`"
+        )
 
     def stylize(
         self,

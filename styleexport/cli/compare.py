@@ -55,7 +55,10 @@ def compare(
     png: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare files with the float network on fixed probes: PSNR, SSIM, style distance and flicker.
+    """Compare files with the float network on fixed probes: PSNR, SSIM, style and flicker.
+
+    Style is a distance to the style picture, and the gain beyond colour: the share of it that a
+    painting saves over the photograph with the style's colours.
 
     With ARTIFACT alone, every file of it is compared. REFERENCE and CANDIDATE are paths or
     precisions (float, fp32, int8 …); they may belong to two artifacts, such as those of a network
@@ -126,11 +129,13 @@ def _write(compared: Sequence[Compared], out: Path | None, png: Path | None) -> 
 
 
 def _print(comparisons: Sequence[QualityComparison]) -> None:
-    from styleexport.runtime_bench.quality.columns import HEADER, cells
+    from styleexport.runtime_bench.quality.columns import HEADER, cells, gain_cell
 
     quality = comparisons[0].quality
-    for name in dict.fromkeys(item.reference for item in comparisons):
-        say(f"reference {name}")
+    for name, item in {item.reference: item for item in comparisons}.items():
+        gains = [gain.reference for gain in item.quality.gain_beyond_colour]
+        beyond = f", gain beyond colour {gain_cell(gains)}" if gains else ""
+        say(f"reference {name}{beyond}")
     say(f"{len(quality.pictures)} pictures a file; loss network: {quality.loss_network}")
     print_table(("file", *HEADER), [(item.candidate, *cells(item)) for item in comparisons])
 

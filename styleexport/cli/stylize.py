@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     "codes",
     multiple=True,
     metavar="NAME",
-    help="Style code from `styles pack`; repeatable.",
+    help="Style code from `styles pack`, or one that ships: `styles list` names them; repeatable.",
 )
 @click.option("--keep-colour", is_flag=True, help="Keep the photograph's colours.")
 @click.option(

@@ -37,6 +37,7 @@ class Options(TrainingOptions):
     learning_rate: float | None
     content_weight: float
     style_weight: float
+    style_scales: tuple[int, ...]
     identity_weight: float
     variation_weight: float
 
@@ -109,6 +110,15 @@ class Options(TrainingOptions):
     "--style-weight", type=NUMBER, default=1.0, show_default=True, help="Weight of the style loss."
 )
 @click.option(
+    "--style-scale",
+    "style_scales",
+    type=click.IntRange(2),
+    multiple=True,
+    metavar="FACTOR",
+    help="Take the style loss of paintings and styles reduced by this factor too; repeatable. With "
+    "2 and 4, strokes grow with the picture.",
+)
+@click.option(
     "--identity-weight",
     type=NUMBER,
     default=1.0,
@@ -178,7 +188,7 @@ def _quantize_aware(options: Options) -> QuantizeAware | None:
 def _plan(network: NetworkSpec, options: Options) -> TrainingPlan:
     """Return the plan that the options describe."""
     from styleexport.models.losses.adain import LossWeights
-    from styleexport.models.training.plan import TrainingPlan, pick_device
+    from styleexport.models.training.plan import TrainingPlan, pick_device, slots_for
 
     tuned = bool(options["recipes"])
     steps, rate = (TUNING_STEPS, TUNING_RATE) if tuned else (STEPS, RATE)
@@ -191,6 +201,8 @@ def _plan(network: NetworkSpec, options: Options) -> TrainingPlan:
         steps=options["steps"] or steps,
         batch=options["batch"],
         crop=options["crop"],
+        style_scales=_style_scales(options),
+        slots=slots_for(options["crop"]),
         learning_rate=rate if options["learning_rate"] is None else options["learning_rate"],
         weights=LossWeights(
             options["content_weight"],
@@ -203,6 +215,24 @@ def _plan(network: NetworkSpec, options: Options) -> TrainingPlan:
         bfloat16=uses_bfloat16(options["arithmetic"], device, tuned=tuned),
         sheet_every=options["sheet_every"],
     )
+
+
+def _style_scales(options: Options) -> tuple[int, ...]:
+    """Return the factors of the style loss, 1 first.
+
+    Raises:
+        UsageError: the crops are too small for one.
+    """
+    from styleexport.core.errors import UsageError
+    from styleexport.core.perceptual import SMALLEST_SIDE
+
+    scales, crop = (1, *sorted(set(options["style_scales"]))), options["crop"]
+    if crop // scales[-1] < SMALLEST_SIDE:
+        raise UsageError(
+            f"--style-scale {scales[-1]} leaves {crop // scales[-1]} pixels of a crop of {crop}, "
+            f"expected {SMALLEST_SIDE} or more: type --crop {SMALLEST_SIDE * scales[-1]}"
+        )
+    return scales
 
 
 SECTION = "compress"

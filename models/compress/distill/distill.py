@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import msgspec
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from styleexport.core.errors import UsageError
@@ -42,7 +41,7 @@ from styleexport.models.network import LoadedNetwork
 from styleexport.models.networks._open import describe, open_network
 from styleexport.models.training.loop import Trainer
 from styleexport.models.training.resume import check_resumable, pictures_sha256
-from styleexport.models.training.run import run_logged
+from styleexport.models.training.run import Sheet, run_logged
 from styleexport.models.training.run_folder import LAST, run_folder
 
 STATE = "distill.json"
@@ -183,12 +182,12 @@ def _train(
     return trainer, run_logged(trainer, _sheets(setup, pictures), progress)
 
 
-def _sheets(setup: DistillationSetup, pictures: EvaluationSet) -> Callable[[], Image.Image | None]:
+def _sheets(setup: DistillationSetup, pictures: EvaluationSet) -> Callable[[], Sheet | None]:
     """Return a function that draws a contact sheet; both networks paint on the CPU."""
     if setup.kind is OutputKind.LOGITS:
         return lambda: None
     sheet = PairSheet(on_cpu(setup.teacher.loaded), pictures)
-    return lambda: sheet.draw(on_cpu(setup.student.loaded))
+    return lambda: Sheet(sheet.draw(on_cpu(setup.student.loaded)))
 
 
 def on_cpu(network: LoadedNetwork) -> LoadedNetwork:
