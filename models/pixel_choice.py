@@ -8,7 +8,7 @@ where they contradict what is declared or would be assumed, the network is not e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import torch
@@ -64,11 +64,16 @@ class _Trial:
 
     def record(self, size: Size, index: int = 0) -> tuple[Tensor, Recording]:
         """Return the raw output for a photograph, and the record of the run."""
-        convert = ToNetwork(self.pixels)
-        content = convert(_photographs("content", size)[index]).contiguous()
+
+        def convert(picture: Tensor) -> Tensor:
+            # A copy: networks may change their input in place.
+            fed = ToNetwork(self.pixels)(picture)
+            return fed.clone(memory_format=torch.contiguous_format)
+
+        content = convert(_photographs("content", size)[index])
         if not isinstance(self.module, TwoImageModule):
             return record(lambda: self.module(content), [content])
-        module, style = self.module, convert(_photographs("style", size)[index % 2]).contiguous()
+        module, style = self.module, convert(_photographs("style", size)[index % 2])
         return record(
             lambda: module.transfer(content, module.encode(style), torch.ones(1)), [content, style]
         )
@@ -95,6 +100,7 @@ class _Look:
         shapes: height and width of the output at each.
         output: channels, layout and type of the output, its range the standard one.
         recording: record of the first run.
+        known: raw values of outputs, by the format of the inputs.
     """
 
     trial: _Trial
@@ -102,6 +108,14 @@ class _Look:
     shapes: tuple[Size, ...]
     output: PixelFormat
     recording: Recording
+    known: dict[PixelFormat, Tensor] = field(default_factory=dict)
+
+    def values(self, pixels: PixelFormat) -> Tensor:
+        """Return the raw values of the outputs for several photographs, fed in a format."""
+        if pixels not in self.known:
+            trial = _Trial(self.trial.module, pixels)
+            self.known[pixels] = trial.values(self.sizes[0], self.output)
+        return self.known[pixels]
 
 
 def settle_pixels(loaded: LoadedNetwork, declared: PixelDeclaration) -> LoadedNetwork:
@@ -360,7 +374,7 @@ def _input_as_output(
 
 def _saturation(look: _Look, taken: PixelFormat, given: PixelFormat) -> float:
     """Return the share of values within a hundredth of the ends of the output's range."""
-    values = _scaled(_Trial(look.trial.module, taken).values(look.sizes[0], given), given)
+    values = _scaled(look.values(taken), given)
     return float(((values < 0.01) | (values > 0.99)).float().mean()) if values.numel() else 0.0
 
 
@@ -406,8 +420,7 @@ def _by_values(
     look: _Look, given: PixelFormat, taken: PixelFormat, taken_basis: Basis | None
 ) -> tuple[PixelFormat, Basis, PixelFormat, Basis]:
     """Return formats where nothing bounds the output: its values on photographs decide."""
-    values = look.trial.values if taken_basis is None else _Trial(look.trial.module, taken).values
-    seen = values(look.sizes[0], given)
+    seen = look.values(taken)
     first = taken.range if taken_basis is not None else UNIT
     high = float(seen.abs().sort().values[-1 - len(seen) // 100]) if len(seen) else 0.0
     reason = f"its values reach {high:.3g} on photographs"
@@ -451,7 +464,7 @@ def _objection(
             )
     if out.clips or out.mean or out.std:
         return ""
-    values = _Trial(look.trial.module, into).values(look.sizes[0], out)
+    values = look.values(into)
     fit, better = _Fit.of(values, out), _better(values, out)
     against = ""
     if end is not None and out_basis.kind != "found" and (against := _against(end, out)):

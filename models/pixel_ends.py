@@ -9,17 +9,20 @@ layer.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.weak import WeakIdKeyDictionary
 
 Bound = tuple[float, float]
 
 MAX_DEPTH = 64
+MAX_CONSTANTS = 4
+NO_CONSTANTS = torch.empty(0)
 # Operations whose values are values of their first input.
 MOVES = frozenset(
     {
@@ -81,8 +84,10 @@ class _Recorder(TorchDispatchMode):
     def __init__(self, pictures: Sequence[Tensor]) -> None:
         super().__init__()
         self.operations: list[Operation] = []
-        self.kept: list[Any] = list(pictures)  # an address is given again to a tensor that is gone
-        self.made = {id(x): Operation("picture", (), (), tuple(x.shape)) for x in pictures}
+        # Weak: a run of large pictures would not fit into memory with all that it makes.
+        self.made: MutableMapping[Tensor, Operation] = WeakIdKeyDictionary()
+        for picture in pictures:
+            self.made[picture] = Operation("picture", (), (), tuple(picture.shape))
 
     def __torch_dispatch__(
         self,
@@ -103,13 +108,21 @@ class _Recorder(TorchDispatchMode):
         results = result if isinstance(result, (list, tuple)) else (result,)
         made = [item for item in results if isinstance(item, Tensor)]
         name = func._schema.name.partition("::")[2].removesuffix("_")
-        inputs = tuple(self.made.get(id(item)) for item in tensors)
-        self.kept += [*made, *tensors]
+        inputs = tuple(self.made.get(item) for item in tensors)
+        constants = tuple(map(_without_maps, arguments))
         for item in made:
-            operation = Operation(name, inputs, arguments, tuple(item.shape))
+            operation = Operation(name, inputs, constants, tuple(item.shape))
             self.operations.append(operation)
-            self.made[id(item)] = operation
+            self.made[item] = operation
         return result
+
+
+def _without_maps(argument: object) -> object:
+    """Return an argument; an empty tensor in place of one that is no constant of a channel."""
+    if isinstance(argument, (list, tuple)):
+        return tuple(map(_without_maps, argument))
+    is_map = isinstance(argument, Tensor) and argument.numel() > MAX_CONSTANTS
+    return NO_CONSTANTS if is_map else argument
 
 
 def record(run: Callable[[], Tensor], pictures: Sequence[Tensor]) -> tuple[Tensor, Recording]:
@@ -120,10 +133,10 @@ def record(run: Callable[[], Tensor], pictures: Sequence[Tensor]) -> tuple[Tenso
         pictures: tensors that it is fed.
     """
     recorder = _Recorder(pictures)
-    fed = tuple(recorder.made[id(picture)] for picture in pictures)
+    fed = tuple(recorder.made[picture] for picture in pictures)
     with torch.no_grad(), recorder:
         output = run()
-    last = recorder.made.get(id(output))
+    last = recorder.made.get(output) if torch.is_tensor(output) else None
     return output, Recording(fed, tuple(recorder.operations), last)
 
 
