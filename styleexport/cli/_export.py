@@ -265,7 +265,7 @@ def print_export(exported: Exported) -> None:
         ],
     )
     if manifest.network.pixels is not None:
-        click.echo(f"parity is against the network with {manifest.network.pixels.summary}")
+        say(f"parity is against the network with {manifest.network.pixels.summary}")
     for pair in manifest.agreements:
         talk(f"{pair.a} and {pair.b} agree by {pair.measured_db:.1f} dB")
     known: dict[str, int] = {}

@@ -200,7 +200,8 @@ class Existing(click.Path):
         """Return the path."""
         path = Path(value)
         if not path.exists():
-            raise UsageError(f"{self.what} {path} does not exist; type the path of {self.kind}")
+            fault = "is not a folder" if self.what == "folder" else "does not exist"
+            raise UsageError(f"{self.what} {path} {fault}; type the path of {self.kind}")
         return path
 
 

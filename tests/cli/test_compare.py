@@ -77,7 +77,7 @@ def test_outside_the_budget_everything_is_written_and_the_code_is_3(cli, int8_ar
     ("arguments", "message"),
     [
         (("--budget", "psnr=38"), "type for example --budget 'psnr>=38'"),
-        (("--lpips-heads", "x.npz"), "--lpips-heads needs VGG-16 too: add --loss-weights VGG16"),
+        (("--lpips-heads", __file__), "--lpips-heads needs VGG-16 too: add --loss-weights VGG16"),
         (("--loss-weights", "no.pth"), "checkpoint no.pth does not exist"),
         (("--role", "paint"), "unknown role 'paint'"),
         (("--size", "big"), "size 'big' is not a size"),

@@ -236,7 +236,7 @@ def test_classifiers_and_segmenters(cli: Cli, folders):
         (["--content", "nowhere"], ["nowhere is not a folder"]),
         (["--evaluation", "nowhere"], ["nowhere is not a folder"]),
         (["--student-checkpoint", "no.pth"], ["no.pth does not exist"]),
-        (["--student-backbone", "no.pth"], ["takes no backbone"]),
+        (["--student-backbone", "x.pth"], ["takes no backbone"]),
         (["--student", "lite.pt2"], ["student lite.pt2 is a graph", "package.module:factory"]),
         (
             ["--student", "fast-style"],
@@ -253,6 +253,8 @@ def test_classifiers_and_segmenters(cli: Cli, folders):
 )
 def test_what_does_not_fit_is_answered_with_what_to_type(cli: Cli, folders, arguments, parts):
     call = ("--teacher", "adain-lite", "--student", "adain-lite", *paintings(folders), *SMALL)
+    for name in ("x.pth", "lite.pt2"):
+        Path(name).touch()
     cli("distill", *call, "-o", "out", *arguments).refused(2, *parts)
     nothing_at(Path("out"))
 

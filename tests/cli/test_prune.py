@@ -167,6 +167,8 @@ def test_a_folder_that_holds_other_things_is_left_alone(cli, weights, pictures):
 
 
 def test_graphs_are_refused(cli):
+    for name in ("candy.onnx", "candy.pt2"):
+        Path(name).touch()
     cli("prune", "candy.onnx").refused(2, "candy.onnx is a graph", "package.module:factory")
     cli("prune", "candy.pt2").refused(2, "candy.pt2 is a graph")
 

@@ -46,6 +46,8 @@ def test_a_port_that_is_none(cli, artifact, port):
 
 
 def test_a_certificate_without_its_key(cli, installed, artifact):
+    for name in ("cert.pem", "key.pem"):
+        Path(name).touch()
     cli("serve", artifact, "--cert", "cert.pem").refused(2, "--cert and --key belong together")
     cli("serve", artifact, "--key", "key.pem").refused(2, "--cert and --key belong together")
     done = cli("serve", artifact, "--port", 0, "--cert", "cert.pem", "--key", "key.pem")
