@@ -474,9 +474,9 @@ class Sync(Scenario):
     def prepare(self, folder: Path) -> None:
         super().prepare(folder)
         (folder / "android_harness/app/src/main").mkdir(parents=True)
-        export_tiny(folder / "old")
+        export_tiny(folder / "new")
+        self._sync("new")
         export_tiny(folder / "new", 6)
-        self._sync("old")
 
     def _sync(self, name: str) -> None:
         from styleexport.runtime_bench.phones.sync import sync
