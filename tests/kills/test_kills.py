@@ -77,7 +77,8 @@ def test_every_state_that_a_kill_leaves_is_good(job: Job, tmp_path: Path, name: 
     left = {state.name: recorder.names(state) for state in states}
     for state in states:
         assert job("check", name, state) == 0, changes[str(int(state.name))]
-    for state in {str(left[state.name]): state for state in states}.values():
+    whole = {state: [name for name in left[state.name] if ".part" not in name] for state in states}
+    for state in {str(names): state for state, names in whole.items()}.values():
         assert job("go on", name, state) == 0, changes[str(int(state.name))]
 
     numbers = sorted(map(int, changes))[:-1]
