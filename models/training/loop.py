@@ -78,20 +78,27 @@ class Trainer:
         parameters = [*self.trained.values(), *self.auxiliary.parameters()]
         self.optimiser = torch.optim.Adam(parameters, lr=plan.learning_rate)
 
-    def run(self, report: Callable[[TrainingProgress], None], report_every: int = 50) -> None:
+    def run(
+        self,
+        report: Callable[[TrainingProgress], None],
+        report_every: int = 50,
+        until: int | None = None,
+    ) -> None:
         """Train from the present step to the plan's last, with checkpoints as the plan says.
 
         Args:
             report: receives a progress report every ``report_every`` steps, and at the end.
             report_every: number of steps between reports.
+            until: step to stop at before the plan's last; None for the plan's last.
 
         Raises:
             BadCheckpoint: the loss became NaN; the last checkpoint is kept.
         """
         plan = self.plan
+        end = plan.steps if until is None else min(until, plan.steps)
         sums: dict[str, float] = {}
         started = time.perf_counter()
-        while self.step < plan.steps:
+        while self.step < end:
             for group in self.optimiser.param_groups:
                 group["lr"] = learning_rate(plan, self.step)
             terms = self.objective.terms(self.step)
@@ -110,13 +117,13 @@ class Trainer:
             self._update_average()
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0.0) + float(term.detach())
-            if self.step % report_every == 0 or self.step == plan.steps:
+            if self.step % report_every == 0 or self.step == end:
                 now = time.perf_counter()
                 count = (self.step - 1) % report_every + 1
                 means = {name: value / count for name, value in sums.items()}
                 report(TrainingProgress(self.step, plan.steps, means, (now - started) / count))
                 sums, started = {}, now
-            if self.step % plan.checkpoint_every == 0 or self.step == plan.steps:
+            if self.step % plan.checkpoint_every == 0 or self.step == end:
                 self.save(plan.out / LAST)
 
     @torch.no_grad()
