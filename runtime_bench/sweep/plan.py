@@ -36,10 +36,12 @@ class NetworkEntry(_Entry, frozen=True, kw_only=True):
     Attributes:
         name: name of the network, ``module:factory``, or a file.
         checkpoints: weights files, relative to the sweep file; () takes the shipped weights.
+        weights_keys: state dicts to take of checkpoints that hold several, as ``--weights-key``.
     """
 
     name: Name
     checkpoints: tuple[Name, ...] = ()
+    weights_keys: tuple[Name, ...] = ()
 
 
 class RecipeEntry(_Entry, frozen=True, kw_only=True):
@@ -197,7 +199,7 @@ def exports_of(plan: SweepPlan, folder: Path) -> Iterator[PlannedArtifact]:
 
 
 def _fingerprint(network: NetworkEntry, recipe: RecipeEntry, folder: Path) -> str:
-    result = hashlib.sha256()
+    result = hashlib.sha256(" ".join(network.weights_keys).encode())
     for name in (*network.checkpoints, *filter(None, (recipe.recipe,))):
         try:
             with (folder / name).open("rb") as file:

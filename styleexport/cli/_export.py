@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 import click
 
-from styleexport.cli._common import PATH, human_bytes, json_option, print_json, print_table, talk
+from styleexport.cli._common import (
+    PATH,
+    human_bytes,
+    json_option,
+    print_json,
+    print_table,
+    talk,
+    weights_key_option,
+)
 from styleexport.cli._types import BUDGET, NETWORK, QUANTIZE, ROLE, SIZE, merge_precisions
 from styleexport.core.types import Precision, Role, Size, Sizing
 
@@ -30,6 +38,7 @@ OPTIONS = (
         multiple=True,
         help="Weights file; repeat it for a network that takes two.",
     ),
+    weights_key_option,
     click.option(
         "--role",
         "roles",

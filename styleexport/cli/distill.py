@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._common import (
+    PATH,
+    json_option,
+    print_json,
+    print_table,
+    talk,
+    weights_key_option,
+)
 from styleexport.cli._training import TrainingOptions, training_options, uses_bfloat16
 from styleexport.cli._types import LEVEL, MATCH, NETWORK, SIZE
 
@@ -62,6 +69,7 @@ class Options(TrainingOptions):
     multiple=True,
     help="Initial weights of the student; repeatable.  [default: from scratch]",
 )
+@weights_key_option
 @click.option("--student-backbone", type=PATH, help="Initial weights of the student's encoder.")
 @click.option(
     "--content", type=PATH, multiple=True, required=True, help="Folder of photographs; repeatable."

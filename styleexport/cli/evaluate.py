@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json
+from styleexport.cli._common import PATH, json_option, print_json, weights_key_option
 from styleexport.cli._types import NETWORK
 from styleexport.core.errors import UsageError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 )
 @click.argument("network", type=NETWORK, default="adain-lite")
 @click.option("--checkpoint", "checkpoints", type=PATH, multiple=True, help="Weights; repeatable.")
+@weights_key_option
 @click.option("--content", type=PATH, required=True, help="Folder of photographs.")
 @click.option("--style", type=PATH, required=True, help="Folder of paintings.")
 @click.option("--loss-weights", type=PATH, required=True, help="ImageNet VGG-16 weights.")

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._common import (
+    PATH,
+    json_option,
+    print_json,
+    print_table,
+    talk,
+    weights_key_option,
+)
 from styleexport.cli._training import uses_bfloat16
 from styleexport.cli._types import MIRROR, NETWORK, PRUNE_BUDGET, SIZE
 from styleexport.core.errors import UsageError
@@ -58,6 +65,7 @@ class Options(TypedDict):
 )
 @click.argument("network", type=NETWORK, default="adain-lite")
 @click.option("--checkpoint", "checkpoints", type=PATH, multiple=True, help="Weights; repeatable.")
+@weights_key_option
 @click.option(
     "--method",
     type=click.Choice(["zero-channel", SYMMETRIC]),

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._common import (
+    PATH,
+    json_option,
+    print_json,
+    print_table,
+    talk,
+    weights_key_option,
+)
 from styleexport.cli._types import NETWORK, ROLE, SIZE
 from styleexport.core.types import Role, Size
 
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
 )
 @click.argument("network", type=NETWORK, default="adain-lite")
 @click.option("--checkpoint", "checkpoints", type=PATH, multiple=True, help="Weights; repeatable.")
+@weights_key_option
 @click.option(
     "--role", type=ROLE, help="encode, transform or stylize.  [default: the one that paints]"
 )
