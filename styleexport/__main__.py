@@ -8,10 +8,15 @@ import traceback
 from types import FrameType
 from typing import NoReturn
 
-import click
+from styleexport.core.shadowing import protect_libraries
 
-from styleexport.cli import cli
-from styleexport.core.errors import StyleExportError
+# Before the first library is imported.
+protect_libraries()
+
+import click  # noqa: E402
+
+from styleexport.cli import cli  # noqa: E402
+from styleexport.core.errors import StyleExportError  # noqa: E402
 
 INTERRUPTED = 130
 

@@ -1,7 +1,7 @@
 """Products with a vector as products of matrices: x·v = (x·V)[…, 0], V the vector as a column.
 
-``matmul`` takes vectors on either side, and converters do not: v·X = (Vᵀ·X)[…, 0, :] with the vector
-as a row on the left.
+``matmul`` takes vectors on either side, and converters do not: v·X = (Vᵀ·X)[…, 0, :], with the
+vector as a row on the left.
 """
 
 from __future__ import annotations

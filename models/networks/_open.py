@@ -178,7 +178,10 @@ def _describe_factory(spec: str) -> StyleNetwork:
 
     def build() -> nn.Module:
         try:
-            module = factory()
+            with plugins.users_code(f"network {spec!r}", "calling it"):
+                module = factory()
+        except UsageError:
+            raise
         except Exception as error:
             raise UsageError(
                 f"network {spec!r}: calling it failed with {first_line(error)}; expected a "
