@@ -39,12 +39,14 @@ class Padded:
 
 Value = Tensor | Constant | Padded
 
+REFERENCE = "docs/reference/onnx-operators.md"
 # Only the first input of these is data; the others are parameters.
 PARAMETRISED = frozenset(
     (
-        "Clip", "Dropout", "Expand", "Gather", "Pad", "ReduceMax", "ReduceMean", "ReduceMin",
+        "Clip", "CumSum", "Dropout", "Expand", "Gather", "Pad", "ReduceL1", "ReduceL2",
+        "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd",
         "ReduceSum", "ReduceSumSquare", "Reshape", "Resize", "Slice", "Split", "Squeeze", "Tile",
-        "Unsqueeze", "Upsample",
+        "TopK", "Trilu", "Unsqueeze", "Upsample",
     )
 )  # fmt: skip
 
@@ -194,8 +196,9 @@ def opset_of(model: ModelProto) -> int:
 
 def _check(node: Node) -> None:
     if node.op not in operations() or node.proto.domain not in ("", "ai.onnx"):
-        known = "convolutions, normalisations, activations, pads, resizing, pooling, arithmetic"
-        raise node.unsupported(f"is not an operation that is read here (those are {known})")
+        raise node.unsupported(
+            f"is not read here; {REFERENCE} lists the {len(operations())} that are"
+        )
 
 
 def leading_to(model: ModelProto, outputs: Sequence[str]) -> ModelProto:
