@@ -95,12 +95,14 @@ class LoadedNetwork:
         module: module in inference mode, float32, on the CPU.
         source: names of the checkpoint files, without folders.
         source_sha256: sha256 over the checkpoint files in order.
+        remarks: what was found and done when the network was read, one line each.
     """
 
     network: StyleNetwork
     module: nn.Module
     source: tuple[str, ...]
     source_sha256: str
+    remarks: tuple[str, ...] = ()
 
     @property
     def roles(self) -> tuple[Role, ...]:

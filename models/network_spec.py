@@ -45,6 +45,7 @@ class NetworkSpec:
             infer it from the output.
         content: name of an ONNX file's content input; None to infer it.
         style: name of an ONNX file's style input; None to infer it.
+        dequantize: whether the float network is taken out of a quantized ONNX file.
     """
 
     name: str
@@ -52,6 +53,7 @@ class NetworkSpec:
     pixel_range: str | None = None
     content: str | None = None
     style: str | None = None
+    dequantize: bool = False
 
     @classmethod
     def parse(cls, text: str) -> NetworkSpec:
@@ -95,10 +97,13 @@ class NetworkSpec:
         spec = cls(stem + suffix.rstrip(","), NetworkSource.ONNX)
         for setting in filter(None, settings.split(",")):
             key, _, value = setting.partition("=")
+            if setting == "dequantize":
+                spec = replace(spec, dequantize=True)
+                continue
             if key not in ("pixel-range", "content", "style"):
                 raise UsageError(
-                    f"unknown setting {key!r} of {spec.name}: expected pixel-range, content or "
-                    f"style; type {spec.name},pixel-range=0..255"
+                    f"unknown setting {key!r} of {spec.name}: expected pixel-range, content, "
+                    f"style or dequantize; type {spec.name},pixel-range=0..255"
                 )
             spec = replace(spec, **{key.replace("-", "_"): value})
         if spec.pixel_range is not None and spec.pixel_range not in PIXEL_RANGES:
@@ -110,7 +115,8 @@ class NetworkSpec:
 
     def __str__(self) -> str:
         settings = {"pixel-range": self.pixel_range, "content": self.content, "style": self.style}
-        return ",".join([self.name, *(f"{k}={v}" for k, v in settings.items() if v)])
+        flags = ["dequantize"] if self.dequantize else []
+        return ",".join([self.name, *(f"{k}={v}" for k, v in settings.items() if v), *flags])
 
     @property
     def path(self) -> Path:

@@ -26,6 +26,7 @@ from styleexport.core.errors import (
     first_line,
 )
 from styleexport.models.checkpoint import sha256_of
+from styleexport.models.from_onnx.dequantization import dequantized
 from styleexport.models.from_onnx.file import read_model
 from styleexport.models.from_onnx.graph import OnnxGraph, leading_to
 from styleexport.models.from_onnx.inputs import (
@@ -70,10 +71,15 @@ def read_onnx_network(spec: NetworkSpec, encoders: Sequence[Path] = ()) -> Loade
 
 
 def _read(spec: NetworkSpec, encoders: Sequence[Path]) -> LoadedNetwork:
-    file = read_model(spec.path)
+    file = read_model(spec.path, quantized=spec.dequantize)
     model, files = file.model, list(file.files)
     inputs = inputs_of(model, spec.path, spec.content, spec.style)
     sides = inputs.sides or TRIAL_SIZE
+    remarks: list[str] = []
+    if spec.dequantize:
+        dequantization = dequantized(model, spec.path, sides)
+        model = dequantization.model
+        remarks.append(f"{spec.path.name} {dequantization}")
     graph = OnnxGraph(model, [item.name for item in inputs.all], [output_of(model)])
     difference = _difference(model, graph, inputs.all, spec.path)
     model = channels_first(model)
@@ -96,10 +102,11 @@ def _read(spec: NetworkSpec, encoders: Sequence[Path]) -> LoadedNetwork:
     module.eval().requires_grad_(False)
     pixel_range = spec.pixel_range or _infer_range(module, sides)
     return LoadedNetwork(
-        _describe(spec.path, module, pixel_range, difference, inputs.sides),
+        _describe(spec.path, module, pixel_range, difference, inputs.sides, remarks),
         module,
         tuple(path.name for path in files),
         sha256_of(files),
+        tuple(remarks),
     )
 
 
@@ -127,12 +134,13 @@ def _describe(
     pixel_range: str,
     difference: float,
     fixed: tuple[int, int] | None,
+    remarks: Sequence[str],
 ) -> StyleNetwork:
     power = int(np.ceil(np.log10(max(difference, 1e-7))))
     return StyleNetwork(
         name=re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "network",
         summary=f"a network of yours, read from ONNX: pixels {pixel_range}, within 1e{power:+03d} "
-        "of its peak of what ONNX Runtime computes",
+        "of its peak of what ONNX Runtime computes" + "".join(f"; {line}" for line in remarks),
         paper=path.name,
         licence="that of your weights",
         build=lambda: module,

@@ -27,9 +27,10 @@ LIMITS = {
 }
 HEAD = """# ONNX operators that are read
 
-`styleexport` reads `.onnx` files of opset 7 and later. Operators on values that depend on the picture are
-computed in PyTorch, and compared with ONNX Runtime on random inputs whenever a file is read. A file with
-any other operator is refused with the name of its node; export such a network from PyTorch.
+`styleexport` reads `.onnx` files of opset 7 and later. Operators on values that depend on the
+picture are computed in PyTorch, and compared with ONNX Runtime on random inputs whenever a file is
+read. A file with any other operator is refused with the name of its node; export such a network
+from PyTorch. Of quantized files, `--dequantize` takes the float network back out.
 
 This page is generated from the code by `python -m tools.onnx_operators`.
 
@@ -37,8 +38,8 @@ This page is generated from the code by `python -m tools.onnx_operators`.
 |---|---|
 """
 FOLDED = """
-On values that do not depend on pixels (weights, constants, shapes) these are computed too, when the file
-is read: {names}.
+On values that do not depend on pixels (weights, constants, shapes) these are computed too, when the
+file is read: {names}.
 """
 COUNTED = ("Shape", "Size")
 

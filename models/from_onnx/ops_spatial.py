@@ -115,6 +115,13 @@ def _grid_sample(call: Call) -> Tensor:
     )
 
 
+def _affine_grid(call: Call) -> Tensor:
+    size = call.bounded(call.integers("", 1) or ())
+    return functional.affine_grid(
+        call.tensor(0), list(size), bool(call.integer("align_corners", 0))
+    )
+
+
 def _instance_norm(call: Call) -> Tensor:
     return functional.instance_norm(
         call.tensor(0),
@@ -221,6 +228,18 @@ def _depth_to_space(call: Call) -> Tensor:
     return blocks.permute(0, 3, 4, 1, 5, 2).reshape(batch, -1, height * side, width * side)
 
 
+def _col_to_im(call: Call) -> Tensor:
+    image, block = call.integers("", 1) or (), call.integers("", 2) or ()
+    if len(image) != 2:
+        raise call.node.unsupported(f"makes pictures of {len(image)} axes, expected 2")
+    given = call.integers("pads") or (0, 0, 0, 0)
+    if given[:2] != given[2:]:
+        raise call.node.unsupported("pads one side more than the other")
+    dilation, stride = (call.integers(name) or (1, 1) for name in ("dilations", "strides"))
+    call.bounded(image)
+    return functional.fold(call.tensor(0), image, block, dilation, given[:2], stride)
+
+
 def _space_to_depth(call: Call) -> Tensor:
     data, side = call.tensor(0), call.integer("blocksize", 1)
     batch, channels, height, width = data.shape
@@ -259,8 +278,10 @@ def _pads(
 POOL = ("kernel_shape", "strides", "dilations")
 
 SPATIAL_OPS: Mapping[str, Callable[[Call], Tensor]] = {
+    "AffineGrid": _affine_grid,
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_norm,
+    "Col2Im": _col_to_im,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "DepthToSpace": _depth_to_space,

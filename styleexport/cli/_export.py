@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
@@ -78,6 +79,11 @@ OPTIONS = (
         "--overwrite", is_flag=True, help="Replace the folder even if it holds other files."
     ),
     click.option("--trust", is_flag=True, help="Load a .pt2 that could run code."),
+    click.option(
+        "--dequantize",
+        is_flag=True,
+        help="Take the float network back out of a quantized .onnx file.",
+    ),
     json_option,
 )
 
@@ -96,6 +102,7 @@ class Common(TypedDict):
     out: Path | None
     overwrite: bool
     trust: bool
+    dequantize: bool
     as_json: bool
 
 
@@ -131,7 +138,12 @@ def run_export(
     from styleexport.exporter.pipeline import ExportRequest, export
     from styleexport.models.networks._open import open_network
 
-    loaded = open_network(common["network"], common["checkpoints"], trusted=common["trust"])
+    spec = common["network"]
+    if common["dequantize"]:
+        spec = _dequantized(spec)
+    loaded = open_network(spec, common["checkpoints"], trusted=common["trust"])
+    for remark in loaded.remarks:
+        talk(remark)
     folder = common["out"] or _folder(loaded.network.name, targets, precisions)
     exported = export(
         ExportRequest(
@@ -156,6 +168,15 @@ def run_export(
         return
     print_export(exported)
     click.echo(f"artifact: {folder}")
+
+
+def _dequantized(spec: NetworkSpec) -> NetworkSpec:
+    from styleexport.core.errors import UsageError
+    from styleexport.models.network_spec import NetworkSource
+
+    if spec.source is not NetworkSource.ONNX:
+        raise UsageError(f"--dequantize is for .onnx files, and {spec} is none: leave it out")
+    return replace(spec, dequantize=True)
 
 
 def _folder(

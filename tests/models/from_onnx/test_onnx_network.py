@@ -171,6 +171,8 @@ CASES |= {
     "grid-nearest": (16, [node("GridSample", "x", "g", mode="nearest", padding_mode="border", align_corners=1)], GRID),  # noqa: E501
     "grid-reflection": (20, [node("GridSample", "x", "g", mode="linear", padding_mode="reflection")], GRID),  # noqa: E501
     "grid-cubic": (20, [node("GridSample", "x", "g", mode="cubic")], GRID),
+    "affine-grid": (20, [node("AffineGrid", "t", "z", out="a"), node("GridSample", "x", "a")], {"t": floats(0.9, 0.1, 0, -0.1, 0.9, 0).reshape(1, 2, 3), "z": ints(1, 3, 10, 12)}),  # noqa: E501
+    "columns": (18, [node("Reshape", "x", "r", out="a"), node("Col2Im", "a", "i", "k", strides=[2, 2])], {"r": ints(1, 12, 192), "i": ints(24, 32), "k": ints(2, 2)}),  # noqa: E501
     "cumsum": (14, [node("CumSum", "x", "k")], {"k": np.array(3, np.int64)}),
     "cumsum-back": (14, [node("CumSum", "x", "k", exclusive=1, reverse=1)], {"k": np.array(2, np.int64)}),  # noqa: E501
     "trilu": (14, [node("Trilu", "x", "k", upper=0)], {"k": np.array(1, np.int64)}),
