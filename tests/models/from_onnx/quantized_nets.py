@@ -77,7 +77,7 @@ KINDS = ("qdq", "qdq-signed", "operators", "everywhere", "dynamic")
 
 
 class Saturating(Small):
-    """A network whose limits a quantizer keeps, and no node: `quantize_static` leaves the Clip out."""
+    """A network whose limits quantizers keep where `quantize_static` leaves its Clip out."""
 
     def forward(self, x):
         return torch.clamp(self.last(torch.clamp(self.first(x), 0.1, 0.3)), 0.0, 1.0)

@@ -22,7 +22,7 @@ from tests.models.from_onnx.quantized_nets import KINDS, Saturating, float_file,
 TAKEN = {
     "qdq": "10 weights and biases dequantized, 10 activation quantizers dropped",
     "qdq-signed": "9 activation quantizers dropped (6 of them as ReLUs), 0 integer operators",
-    "operators": "8 activation quantizers dropped (6 of them as ReLUs), 7 integer operators made float",
+    "operators": "8 activation quantizers dropped (6 of them as ReLUs), 7 integer operators",
     "everywhere": "9 activation quantizers dropped (6 of them as ReLUs)",
     "dynamic": "5 activation quantizers dropped, 5 integer operators made float",
 }
@@ -48,7 +48,9 @@ def test_the_float_network_is_taken_back_out(kind, tmp_path):
     assert remark in network.network.summary
     # Weights of 8 bits are what is left of the quantization.
     assert decibels(path, tmp_path / "float.onnx") > (50 if kind == "dynamic" else 80)
-    with pytest.raises(UsageError, match="quantized already .* add --dequantize to take the float"):
+    with pytest.raises(
+        UsageError, match=r"quantized already .* add --dequantize to take the float"
+    ):
         open_network(str(path))
 
 
@@ -72,7 +74,11 @@ def quantized(path: Path, op: str, *inputs: str, **attributes: object) -> Path:
     ]
     stored = {"s": scale, "z": zero, "n": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "w": weight(3)}
     used = {name for node in nodes for name in node.input}
-    return write(path, nodes, {k: v for k, v in stored.items() if k in used})
+    write(path, nodes, {k: v for k, v in stored.items() if k in used})
+    model = onnx.load(path)
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    onnx.save(model, path)
+    return path
 
 
 @pytest.mark.parametrize(
@@ -88,9 +94,6 @@ def quantized(path: Path, op: str, *inputs: str, **attributes: object) -> Path:
 )
 def test_operations_on_quantized_tensors_become_float(op, inputs, attributes, tmp_path):
     path = quantized(tmp_path / "a.onnx", op, *inputs, **attributes)
-    model = onnx.load(path)
-    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
-    onnx.save(model, path)
     remark = open_network(f"{path},dequantize,pixel-range=0..1").remarks[0]
     assert "activation quantizers dropped" in remark
 
@@ -100,7 +103,7 @@ def test_what_is_not_taken_back_is_named(tmp_path):
     with pytest.raises(UsageError, match="is not quantized: leave out --dequantize"):
         open_network(f"{plain},dequantize")
     path = quantized(tmp_path / "a.onnx", "QLinearWhere", domain="com.microsoft")
-    with pytest.raises((UnsupportedOp, BadCheckpoint), match=r"'it' \(QLinearWhere\)|does not run"):
+    with pytest.raises(BadCheckpoint, match="does not run in ONNX Runtime"):
         open_network(f"{path},dequantize")
     nodes = [
         helper.make_node("Abs", ["x"], ["a"]),
