@@ -13,6 +13,7 @@ from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision
 from tests.cli.conftest import nothing_at, picture
 from tests.models.from_onnx.onnx_nets import adain, candy
+from tests.models.from_onnx.quantized_nets import quantized_file
 
 
 @pytest.mark.slow
@@ -81,3 +82,24 @@ def test_what_is_not_an_onnx_file_is_told_where_to_go(cli, tmp_path):
     wrong = cli("quantize", "candy.onnx", "--content", "x", "-o", out)
     wrong.refused(2, "no input 'x': expected one of input1; type --content input1")
     nothing_at(out)
+
+
+@pytest.mark.slow
+def test_a_file_that_was_quantized_is_quantized_anew(cli, tmp_path):
+    path = quantized_file(tmp_path, "everywhere")
+    done = cli("quantize", path, "--dequantize", "-o", "a")
+    assert done.code == 0, done.err
+    assert "everywhere.onnx dequantized: 10 weights and biases dequantized" in done.err
+    manifest = read_manifest(Path("a"))
+    assert "activation quantizers dropped" in manifest.network.summary
+    (fact,) = manifest.files
+    assert fact.int8_mac_share > 0.7
+
+
+def test_dequantize_is_for_quantized_onnx_files(cli, tmp_path):
+    cli("onnx", "--dequantize").refused(
+        2, "--dequantize is for .onnx files, and adain-lite is none"
+    )
+    candy(tmp_path / "candy.onnx", 17)
+    refused = cli("onnx", "candy.onnx", "--dequantize", "-o", "a")
+    refused.refused(2, "candy.onnx is not quantized: leave out --dequantize")
