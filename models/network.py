@@ -107,6 +107,8 @@ class LoadedNetwork:
     @property
     def roles(self) -> tuple[Role, ...]:
         """Roles of the network, those exported by default first."""
+        if self.own_styles:
+            return (Role.TRANSFORM,)
         if isinstance(self.module, TwoImageModule):
             return (Role.ENCODE, Role.TRANSFORM, Role.STYLIZE)
         return (Role.STYLIZE,)
@@ -114,9 +116,20 @@ class LoadedNetwork:
     @property
     def default_roles(self) -> tuple[Role, ...]:
         """Encode and transform for two-image networks, so that a style is encoded once."""
+        if self.own_styles:
+            return self.roles
         if isinstance(self.module, TwoImageModule):
             return (Role.ENCODE, Role.TRANSFORM)
         return (Role.STYLIZE,)
+
+    @property
+    def own_styles(self) -> tuple[str, ...]:
+        """Names of the styles that the network itself holds, in the order of its style code."""
+        return getattr(self.module, "styles", ())
+
+    def encoder(self) -> RoleModule:
+        """Return the module that makes style codes, also where that is no role of the network."""
+        return RoleModule(self.module, Role.ENCODE, self.network.pixel_range).eval()
 
     @property
     def default_sizes(self) -> tuple[Size, ...]:

@@ -45,6 +45,7 @@ class NetworkSpec:
             infer it from the output.
         content: name of an ONNX file's content input; None to infer it.
         style: name of an ONNX file's style input; None to infer it.
+        styles: name of an ONNX file's input that weighs its own styles; None for none.
         dequantize: whether the float network is taken out of a quantized ONNX file.
     """
 
@@ -53,6 +54,7 @@ class NetworkSpec:
     pixel_range: str | None = None
     content: str | None = None
     style: str | None = None
+    styles: str | None = None
     dequantize: bool = False
 
     @classmethod
@@ -100,10 +102,10 @@ class NetworkSpec:
             if setting == "dequantize":
                 spec = replace(spec, dequantize=True)
                 continue
-            if key not in ("pixel-range", "content", "style"):
+            if key not in ("pixel-range", "content", "style", "styles"):
                 raise UsageError(
                     f"unknown setting {key!r} of {spec.name}: expected pixel-range, content, "
-                    f"style or dequantize; type {spec.name},pixel-range=0..255"
+                    f"style, styles or dequantize; type {spec.name},pixel-range=0..255"
                 )
             spec = replace(spec, **{key.replace("-", "_"): value})
         if spec.pixel_range is not None and spec.pixel_range not in PIXEL_RANGES:
@@ -114,7 +116,12 @@ class NetworkSpec:
         return spec
 
     def __str__(self) -> str:
-        settings = {"pixel-range": self.pixel_range, "content": self.content, "style": self.style}
+        settings = {
+            "pixel-range": self.pixel_range,
+            "content": self.content,
+            "style": self.style,
+            "styles": self.styles,
+        }
         flags = ["dequantize"] if self.dequantize else []
         return ",".join([self.name, *(f"{k}={v}" for k, v in settings.items() if v), *flags])
 

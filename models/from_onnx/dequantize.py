@@ -14,6 +14,7 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from styleexport.core.errors import UnsupportedOp
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 QUANTIZED = (
     "Quantize", "Dequantize", "QLinear", "QGemm", "ConvInteger", "MatMulInteger", "DynamicQuant",
 )  # fmt: skip
@@ -138,7 +139,7 @@ class _Rewriting:
     positive: set[str] = field(default_factory=set[str])
     dequantized: set[str] = field(default_factory=set[str])
 
-    def add(self, op: str, inputs: Sequence[str], output: str, **attributes: object) -> None:
+    def add(self, op: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:  # noqa: ANN401
         """Add a float node."""
         name = f"{output}_{op.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, inputs, [output], name=name, **attributes))
@@ -276,7 +277,7 @@ def _unlike_last(node: NodeProto, op: str) -> None:
             )
 
 
-def _attributes(node: NodeProto) -> dict[str, object]:
+def _attributes(node: NodeProto) -> dict[str, Any]:
     left_out = ("channels_last", "opset")
     return {
         item.name: helper.get_attribute_value(item)

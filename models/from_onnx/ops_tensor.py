@@ -334,7 +334,9 @@ def _identity(call: Call) -> Tensor:
 def _cast(call: Call) -> Tensor:
     kind = call.integer("to", 1)
     if kind not in TYPES:
-        raise call.node.unsupported(f"makes numbers of type {TensorProto.DataType.Name(kind)}")
+        raise call.node.unsupported(
+            f"makes numbers of ONNX's type {kind}, expected float or integers"
+        )
     return call.tensor(0).to(TYPES[kind])
 
 

@@ -141,6 +141,13 @@ class Stylizer:
                 f"{self.folder} has one style of its own, and no style codes: paint with "
                 f"`styleexport stylize {self.folder} PHOTO`"
             )
+        packed = [name for pack in self.manifest.styles for name in pack.names]
+        if Role.ENCODE not in self.manifest.network.roles:
+            shown = ", ".join(packed[:4]) + (" …" if len(packed) > 4 else "")
+            return (
+                f"{self.folder} has {len(packed)} styles of its own, and no codes of pictures: "
+                f"paint with --style-code NAME ({shown}); repeat it to blend"
+            )
         held = dict.fromkeys(
             fact.target for fact in self.manifest.files if fact.role is Role.ENCODE
         )
@@ -151,10 +158,9 @@ class Stylizer:
                 f"others with --target {next(iter(held))}, or export again with --role encode "
                 "--role transform"
             )
-        packed = ", ".join(name for pack in self.manifest.styles for name in pack.names)
         return (
             f"{self.folder} has no encode file: "
-            + (f"use a packed style ({packed}) with --style-code, or " if packed else "")
+            + (f"use a packed style ({', '.join(packed)}) with --style-code, or " if packed else "")
             + "export again with --role encode --role transform"
         )
 

@@ -32,12 +32,16 @@ from styleexport.core.types import Precision
 )
 @click.option("--content", metavar="NAME", help="Name of the input that takes the photograph.")
 @click.option("--style", metavar="NAME", help="Name of the input that takes the style picture.")
+@click.option(
+    "--styles", metavar="NAME", help="Name of an input that weighs styles of the file's own."
+)
 def quantize(
     precisions: tuple[Precision, ...],
     targets: tuple[str, ...],
     pixel_range: str | None,
     content: str | None,
     style: str | None,
+    styles: str | None,
     **common: Unpack[Common],
 ) -> None:
     """Quantize NETWORK, a float32 .onnx file, as if it had come from PyTorch.
@@ -55,7 +59,7 @@ def quantize(
             f"quantize takes a .onnx file, got {str(spec)!r}; for a network in PyTorch type "
             f"styleexport onnx {spec} --quantize int8"
         )
-    settings = {"pixel_range": pixel_range, "content": content, "style": style}
+    settings = {"pixel_range": pixel_range, "content": content, "style": style, "styles": styles}
     named = {name: value for name, value in settings.items() if value is not None}
     common["network"] = NetworkSpec.parse(str(replace(spec, **named)))
     run_export(

@@ -14,6 +14,7 @@ from styleexport.core.types import Precision
 from tests.cli.conftest import nothing_at, picture
 from tests.models.from_onnx.onnx_nets import adain, candy
 from tests.models.from_onnx.quantized_nets import quantized_file
+from tests.models.from_onnx.styled_nets import own_styles
 
 
 @pytest.mark.slow
@@ -103,3 +104,18 @@ def test_dequantize_is_for_quantized_onnx_files(cli, tmp_path):
     candy(tmp_path / "candy.onnx", 17)
     refused = cli("onnx", "candy.onnx", "--dequantize", "-o", "a")
     refused.refused(2, "candy.onnx is not quantized: leave out --dequantize")
+
+
+def test_styles_of_a_file_are_packed_and_blended(cli, tmp_path):
+    own_styles(tmp_path / "many.onnx", "index")
+    picture(tmp_path / "p.png")
+    cli("onnx", "many.onnx,pixel-range=0..1", "-o", "a").fine()
+    manifest = read_manifest(Path("a"))
+    assert [fact.role for fact in manifest.files] == ["transform"]
+    assert manifest.styles[0].names == tuple(f"style-{n}" for n in range(5))
+    assert "style-3" in cli("styles", "list", "a").out
+    codes = ("--style-code", "style-1", "--style-code", "style-4", "--style-weight", "0.3")
+    cli("stylize", "a", "p.png", *codes, "--style-weight", "0.7", "-o", "o.png").fine()
+    for refused in (cli("styles", "pack", "a", "p.png"), cli("stylize", "a", "p.png", "p.png")):
+        refused.refused(2, "a has 5 styles of its own", "--style-code NAME (style-0, style-1,")
+    assert cli("verify", "a").code == 0

@@ -31,8 +31,8 @@ BIAS_LIMIT = 2**31 - 1
 
 
 FUSED = (
-    "Add", "AveragePool", "Concat", "GlobalAveragePool", "LeakyRelu", "Mul", "ReduceMean", "Sigmoid",
-    "Softmax", "Where",
+    "Add", "AveragePool", "Concat", "GlobalAveragePool", "LeakyRelu", "Mul", "ReduceMean",
+    "Sigmoid", "Softmax", "Where",
 )  # fmt: skip
 
 
