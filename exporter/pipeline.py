@@ -4,35 +4,28 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from safetensors.numpy import save
 
-from styleexport.core.file_names import FileName
+from styleexport.core.errors import UsageError
 from styleexport.core.files import replace_folder
 from styleexport.core.manifest import (
     FILE_NAME,
     SCHEMA_VERSION,
-    AgreementFact,
     FileFact,
     Manifest,
     NetworkFact,
-    ProbeFact,
-    ProgramFact,
-    RecipeFact,
-    SizeFact,
+    PixelFormatFact,
+    PixelsFact,
     StylePackFact,
     sha256_of_file,
 )
-from styleexport.core.program import save_program
-from styleexport.core.types import Precision, Progress, Role, Size, Sizing
-from styleexport.exporter.graph.capture import capture
-from styleexport.exporter.graph.graph import Graph
-from styleexport.exporter.graph.rewrite import apply_passes
-from styleexport.exporter.graph_job import ExportRun, GraphJob
-from styleexport.exporter.int8_export import choose_plans
-from styleexport.exporter.probes import write_probe
+from styleexport.core.types import Precision, Progress, Sizing
+from styleexport.exporter.export_graph import ExportedGraph
+from styleexport.exporter.graph_job import ExportRun
+from styleexport.exporter.processes import export_graphs
 from styleexport.exporter.rejected import raise_over_budget, raise_parity_failure
 from styleexport.exporter.request import (
     QUANTIZED,
@@ -44,17 +37,12 @@ from styleexport.exporter.request import (
     precisions_of,
 )
 from styleexport.exporter.targets._target import Target
-from styleexport.exporter.write_files import WrittenFile, write_files
-from styleexport.models.network import LoadedNetwork
-from styleexport.runtime_bench.parity import agreements
+from styleexport.models.network import Basis, LoadedNetwork
+from styleexport.models.pixels import PixelFormat
 
 __all__ = ["ExportRequest", "Exported", "check_out", "export"]
 
 TOOLS = ("torch", "numpy")
-# A file that takes several sizes is traced at sides that no stride divides, so that no cut looks
-# idle. One that takes any is run at its own size and at these before it is called dynamic.
-TRACE_SIZE = Size(61, 67)
-DYNAMIC_SIZES = (Size(200, 264), Size(264, 136), Size(201, 263))
 
 
 @dataclass(frozen=True)
@@ -83,15 +71,16 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> Expor
         DeviceError: the folder is not writable or the disk is full.
     """
     run_targets = _targets_of(request, progress)
+    if request.network.objection:
+        raise UsageError(request.network.objection)
+    for line in request.network.pixel_lines():
+        progress(line)
     fixed = request.sizing is Sizing.FIXED
     sizes = tuple(dict.fromkeys(request.sizes)) if fixed else request.sizes[:1]
     with replace_folder(request.out) as folder:
         run = ExportRun(request, _network_fact(request.network), run_targets, folder, progress)
-        graphs = [
-            _export_graph(run, role, size)
-            for role in request.roles or request.network.default_roles
-            for size in sizes
-        ]
+        roles = request.roles or request.network.default_roles
+        graphs = export_graphs(run, [(role, size) for role in roles for size in sizes])
         manifest = _manifest(run, graphs)
         failed = [fact for fact in manifest.files if not fact.worst.passed]
         if failed:
@@ -102,25 +91,6 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> Expor
         (folder / FILE_NAME).write_bytes(manifest.encoded())
     seconds = {file.fact.path: file.seconds for graph in graphs for file in graph.files}
     return Exported(manifest, seconds)
-
-
-@dataclass(frozen=True)
-class ExportedGraph:
-    """Everything written of one graph.
-
-    Attributes:
-        files: files, in the order of targets and precisions.
-        program: captured program.
-        probes: golden inputs and outputs.
-        recipes: int8 recipes.
-        agreements: how near int8 files of several targets come to each other.
-    """
-
-    files: tuple[WrittenFile, ...]
-    program: ProgramFact
-    probes: tuple[ProbeFact, ...]
-    recipes: tuple[RecipeFact, ...]
-    agreements: tuple[AgreementFact, ...]
 
 
 def _targets_of(
@@ -137,56 +107,6 @@ def _targets_of(
     if any(p in QUANTIZED for _, precisions in plan for p in precisions):
         check_quantized(request, progress)
     return plan
-
-
-def _export_graph(run: ExportRun, role: Role, size: Size) -> ExportedGraph:
-    """Export one role at one size, to every target from one capture, and check each file."""
-    request, network = run.request, run.request.network
-    fixed = request.sizing is Sizing.FIXED
-    name = FileName(network.network.name, role, size if fixed else request.sizing)
-    run.progress(f"{name}: capture")
-    captured = capture(network, role, size if fixed else TRACE_SIZE, dynamic=not fixed)
-    graph, passes = apply_passes(captured)
-    if request.sizing is Sizing.ENUMERATED:
-        graph = graph.with_sizes(tuple(dict.fromkeys(request.sizes)))
-    program = _save_program(run, captured, name, size)
-    others = DYNAMIC_SIZES if request.sizing is Sizing.ANY else ()
-    sizes = graph.sizes or (size, *others)
-    probes = tuple(write_probe(network, role, each, run.folder) for each in sizes)
-    job = GraphJob(run, name, graph, passes, probes)
-    plans = choose_plans(job)
-    files = tuple(write_files(job, plans))
-    return ExportedGraph(
-        files=files,
-        program=program,
-        probes=probes,
-        recipes=tuple(chosen.recipe for chosen in plans.values()),
-        agreements=_agreements(job, [file.fact for file in files]),
-    )
-
-
-def _save_program(run: ExportRun, captured: Graph, name: FileName, size: Size) -> ProgramFact:
-    path = f"programs/{replace(name, suffix='.pt2')}"
-    save_program(captured.program, run.folder / path)
-    return ProgramFact(
-        path=path,
-        role=captured.role,
-        size=SizeFact.of(size),
-        sha256=sha256_of_file(run.folder / path),
-    )
-
-
-def _agreements(job: GraphJob, files: Sequence[FileFact]) -> tuple[AgreementFact, ...]:
-    """Return how near the int8 files of several targets come to each other."""
-    found: list[AgreementFact] = []
-    for precision in QUANTIZED:
-        same = [fact for fact in files if fact.precision is precision]
-        if len(same) > 1:
-            job.run.progress(
-                f"{job.graph.role} {job.graph.size} {precision}: {len(same)} files agree?"
-            )
-            found += agreements(job.run.folder, same, job.probes)
-    return tuple(found)
 
 
 def _manifest(run: ExportRun, graphs: Sequence[ExportedGraph]) -> Manifest:
@@ -232,4 +152,23 @@ def _network_fact(loaded: LoadedNetwork) -> NetworkFact:
         source_sha256=loaded.source_sha256,
         min_side=network.min_side,
         roles=loaded.roles,
+        pixels=pixels_fact(loaded),
+    )
+
+
+def pixels_fact(loaded: LoadedNetwork) -> PixelsFact:
+    """Return how a network is applied to pictures, for the manifest."""
+    network, basis = loaded.network, loaded.basis
+
+    def fact(pixels: PixelFormat, known: Basis) -> PixelFormatFact:
+        facts = {name: value for name, value in asdict(pixels).items() if name != "clips"}
+        return PixelFormatFact(**facts, basis=known.kind, reason=known.reason)
+
+    return PixelsFact(
+        input=fact(network.input_pixels, basis.input),
+        output=fact(network.output_pixels, basis.output),
+        scale=network.scale,
+        scale_basis=basis.scale.kind,
+        scale_reason=basis.scale.reason,
+        summary="; ".join(loaded.pixel_lines()),
     )

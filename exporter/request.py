@@ -41,6 +41,7 @@ class ExportRequest:
             the fixed ones or search (auto).
         allow_degraded: whether files over budget are written all the same, and named so.
         skip_missing: whether to go on without targets whose library is not installed.
+        jobs: processes that export the graphs; what they write does not depend on it.
     """
 
     network: LoadedNetwork
@@ -56,6 +57,7 @@ class ExportRequest:
     recipe: Int8Recipe | None = None
     allow_degraded: bool = False
     skip_missing: bool = False
+    jobs: int = 1
 
 
 def open_targets(request: ExportRequest, progress: Progress) -> tuple[Target, ...]:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from styleexport.core.errors import BadCheckpoint
+from styleexport.core.input_files import check_input, open_input
 from styleexport.models.state_dicts import AVERAGED, Chosen, choose, prefixes, words_of
 from styleexport.models.weights_choice import weights_choice
 
@@ -36,10 +37,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         BadCheckpoint: the file is missing, truncated, holds code, holds no finite tensors, or
             several state dicts that cannot be told apart.
     """
-    if not path.exists():
-        raise BadCheckpoint(f"checkpoint {path} does not exist; type the path of a weights file")
-    if path.is_dir():
-        raise BadCheckpoint(f"checkpoint {path} is a folder; type the path of a weights file in it")
+    remedy = "type the path of a weights file"
+    check_input(path, "checkpoint", error=BadCheckpoint, remedy=remedy)
     suffix = path.suffix.lower()
     try:
         with warnings.catch_warnings():
@@ -208,7 +207,7 @@ def sha256_of(paths: Sequence[Path]) -> str:
     """Return the sha256 over the contents of files, in order."""
     digest = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as file:
+        with open_input(path, "checkpoint", error=BadCheckpoint) as file:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
     return digest.hexdigest()

@@ -2,8 +2,8 @@
 
 A module has one of two interfaces. A two-image network has ``encode(style) -> code`` and
 ``transfer(content, code, strength) -> image``; a fixed-style network is called with the content.
-Both work in their own pixel range; `RoleModule` converts to the convention of artifacts: RGB in
-0..1, the output as large as the content and clamped to 0..1.
+Both work in their own pixel formats; `RoleModule` converts to the convention of artifacts: RGB in
+0..1, the output as large as the content, or a whole multiple, and clamped to 0..1.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Role, Size
+from styleexport.models.pixels import STANDARD, FromNetwork, PixelFormat, ToNetwork
 
 DEFAULT_SIZE = Size(512, 512)
 
@@ -55,7 +56,9 @@ class StyleNetwork:
         build: returns the module with random weights; its keywords, if any, choose a variant.
         read: returns the module that checkpoint files describe; raises BadCheckpoint.
         checkpoints: files that ``--checkpoint`` takes, in words.
-        pixel_range: lowest and highest value of the module's own images.
+        input_pixels: format of the pictures that the module takes.
+        output_pixels: format of the pictures that it gives.
+        scale: height and width of its output over those of the content.
         min_side: smallest height and width in pixels that every layer accepts.
         weights: weights file shipped with the package; None without one.
         start: for networks with a frozen encoder: returns the module with that encoder's weights
@@ -72,7 +75,9 @@ class StyleNetwork:
     build: Callable[..., nn.Module]
     read: Callable[[Sequence[Path]], nn.Module]
     checkpoints: str
-    pixel_range: tuple[float, float] = (0.0, 1.0)
+    input_pixels: PixelFormat = STANDARD
+    output_pixels: PixelFormat = STANDARD
+    scale: int = 1
     min_side: int = 32
     weights: Path | None = None
     trains: tuple[str, ...] = ()
@@ -87,6 +92,32 @@ class StyleNetwork:
 
 
 @dataclass(frozen=True)
+class Basis:
+    """How a fact of a network is known.
+
+    Attributes:
+        kind: stated by the user or by this project, found by looking at the network, or assumed
+            because nothing speaks against it.
+        reason: what it was found by; "" where it is declared.
+    """
+
+    kind: Literal["declared", "found", "assumed"] = "declared"
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.reason}" if self.reason else self.kind
+
+
+@dataclass(frozen=True)
+class PixelBasis:
+    """How a network's pixel formats and scale are known."""
+
+    input: Basis = Basis()
+    output: Basis = Basis()
+    scale: Basis = Basis()
+
+
+@dataclass(frozen=True)
 class LoadedNetwork:
     """A network with its weights, ready to capture.
 
@@ -95,6 +126,8 @@ class LoadedNetwork:
         module: module in inference mode, float32, on the CPU.
         source: names of the checkpoint files, without folders.
         source_sha256: sha256 over the checkpoint files in order.
+        basis: how the pixel formats and the scale are known.
+        objection: why it cannot be exported as it is described, and what to type; "" for nothing.
         remarks: what was found and done when the network was read, one line each.
     """
 
@@ -102,6 +135,8 @@ class LoadedNetwork:
     module: nn.Module
     source: tuple[str, ...]
     source_sha256: str
+    basis: PixelBasis = PixelBasis()
+    objection: str = ""
     remarks: tuple[str, ...] = ()
 
     @property
@@ -129,7 +164,7 @@ class LoadedNetwork:
 
     def encoder(self) -> RoleModule:
         """Return the module that makes style codes, also where that is no role of the network."""
-        return RoleModule(self.module, Role.ENCODE, self.network.pixel_range).eval()
+        return RoleModule.of(self.network, self.module, Role.ENCODE).eval()
 
     @property
     def default_sizes(self) -> tuple[Size, ...]:
@@ -148,7 +183,20 @@ class LoadedNetwork:
                 f"network {self.network.name!r} has no role {role.value!r}: it has "
                 f"{', '.join(self.roles)}; type --role {self.roles[0]}"
             )
-        return RoleModule(self.module, role, self.network.pixel_range).eval()
+        return RoleModule.of(self.network, self.module, role).eval()
+
+    def pixel_lines(self) -> list[str]:
+        """Return how the network is applied to pictures and how that is known, a line a fact."""
+        taken, given = self.network.input_pixels, self.network.output_pixels
+        basis = self.basis
+        lines = (
+            [f"pixels {taken} ({basis.input})"]
+            if (taken, basis.input) == (given, basis.output)
+            else [f"pixels in {taken} ({basis.input}), out {given} ({basis.output})"]
+        )
+        if self.network.scale != 1:
+            lines.append(f"scale {self.network.scale} ({basis.scale})")
+        return lines
 
 
 class RoleModule(nn.Module):
@@ -160,34 +208,47 @@ class RoleModule(nn.Module):
     Args:
         network: module of the network.
         role: role to compute.
-        pixel_range: lowest and highest value of the module's own images.
+        input_pixels: format of the pictures that the module takes.
+        output_pixels: format of the pictures that it gives.
+        scale: height and width of the output over those of the content.
     """
 
-    def __init__(self, network: nn.Module, role: Role, pixel_range: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        role: Role,
+        input_pixels: PixelFormat = STANDARD,
+        output_pixels: PixelFormat = STANDARD,
+        scale: int = 1,
+    ) -> None:
         super().__init__()
         self.network = network
         self.role = role
-        self.low, self.high = pixel_range
+        self.scale = scale if role is not Role.ENCODE else 1
+        self.to_network = ToNetwork(input_pixels)
+        self.from_network = FromNetwork(output_pixels, scale)
 
-    def _to_network(self, image: Tensor) -> Tensor:
-        if (self.low, self.high) == (0.0, 1.0):
-            return image
-        return image * (self.high - self.low) + self.low
+    @classmethod
+    def of(cls, network: StyleNetwork, module: nn.Module, role: Role) -> RoleModule:
+        """Return a role of a module that a description fits."""
+        return cls(module, role, network.input_pixels, network.output_pixels, network.scale)
 
-    def _from_network(self, image: Tensor, like: Tensor) -> Tensor:
-        image = image[:, :, : like.shape[2], : like.shape[3]]
-        if (self.low, self.high) != (0.0, 1.0):
-            image = (image - self.low) * (1.0 / (self.high - self.low))
-        return torch.clamp(image, 0.0, 1.0)
+    def for_role(self, role: Role) -> RoleModule:
+        """Return another role of the same network."""
+        pixels = self.to_network.pixels, self.from_network.pixels
+        return RoleModule(self.network, role, *pixels, self.from_network.scale).eval()
+
+    def _painting(self, image: Tensor, content: Tensor) -> Tensor:
+        return torch.clamp(self.from_network(image, content), 0.0, 1.0)
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Return the style code [N, K], or the image [N, 3, H, W] in 0..1.
+        """Return the style code [N, K], or the image [N, 3, scale·H, scale·W] in 0..1.
 
         Args:
             inputs: tensors named by `input_names`, in order: content and style [N, 3, H, W] in
                 0..1, style_code [N, K], strength [1] in 0..1.
         """
-        images = self._to_network
+        images = self.to_network
         net = self.network
         if self.role is Role.ENCODE:
             assert isinstance(net, TwoImageModule)
@@ -195,11 +256,11 @@ class RoleModule(nn.Module):
         content = inputs[0]
         if self.role is Role.TRANSFORM:
             assert isinstance(net, TwoImageModule)
-            return self._from_network(net.transfer(images(content), *inputs[1:]), content)
+            return self._painting(net.transfer(images(content), *inputs[1:]), content)
         if isinstance(net, TwoImageModule):
             code = net.encode(images(inputs[1]))
-            return self._from_network(net.transfer(images(content), code, inputs[2]), content)
-        return self._from_network(net(images(content)), content)
+            return self._painting(net.transfer(images(content), code, inputs[2]), content)
+        return self._painting(net(images(content)), content)
 
     def input_names(self) -> tuple[str, ...]:
         """Return the names of the inputs, in order."""

@@ -2,7 +2,7 @@
 
 A specification is one of four: a name of `styleexport networks`; ``package.module:factory``, a
 function of the user's that returns a module; the path of a ``.pt2`` program; or the path of an
-``.onnx`` file with optional settings, ``candy.onnx,pixel-range=0..255,content=input``.
+``.onnx`` file. The last three take settings: ``candy.onnx,pixels=0..255,content=input``.
 """
 
 from __future__ import annotations
@@ -15,12 +15,20 @@ from pathlib import Path
 
 from styleexport.core import plugins
 from styleexport.core.errors import UsageError
+from styleexport.models.pixels import SILENT, PixelDeclaration, PixelFormat
 
-PIXEL_RANGES: Mapping[str, tuple[float, float]] = {
-    "0..1": (0.0, 1.0),
-    "0..255": (0.0, 255.0),
-    "-1..1": (-1.0, 1.0),
+# Setting as it is typed → field of the declaration; the first name of a field is its own.
+PIXEL_SETTINGS: Mapping[str, str] = {
+    "pixels": "pixels",
+    "input-pixels": "input_pixels",
+    "output-pixels": "output_pixels",
+    "mean": "mean",
+    "std": "std",
+    "bgr": "bgr",
+    "scale": "scale",
+    "pixel-range": "pixels",
 }
+SETTING_NAMES = {field: field.replace("_", "-") for field in PIXEL_SETTINGS.values()}
 WEIGHTS_SUFFIXES = (".pth", ".pt", ".safetensors", ".npz", ".ckpt", ".bin")
 MODULE_SOURCES = "a name of `styleexport networks`, or package.module:factory"
 
@@ -41,8 +49,7 @@ class NetworkSpec:
     Attributes:
         name: registry name, factory path, or file path, without settings.
         source: form of the specification.
-        pixel_range: pixel range of an ONNX network's pictures, a key of `PIXEL_RANGES`; None to
-            infer it from the output.
+        declared: what is said of the network's pictures.
         content: name of an ONNX file's content input; None to infer it.
         style: name of an ONNX file's style input; None to infer it.
         styles: name of an ONNX file's input that weighs its own styles; None for none.
@@ -51,7 +58,7 @@ class NetworkSpec:
 
     name: str
     source: NetworkSource
-    pixel_range: str | None = None
+    declared: PixelDeclaration = SILENT
     content: str | None = None
     style: str | None = None
     styles: str | None = None
@@ -65,16 +72,17 @@ class NetworkSpec:
 
         Raises:
             UsageError: the text is another file, a factory that is not written as one, or has an
-                unknown setting or pixel range of an ONNX file.
+                unknown setting or pixel format.
         """
-        if text.endswith(".pt2"):
-            return cls(text, NetworkSource.PROGRAM)
-        if text.endswith(".onnx") or ".onnx," in text:
-            return cls._parse_onnx(text)
+        for suffix, source in ((".pt2", NetworkSource.PROGRAM), (".onnx", NetworkSource.ONNX)):
+            if text.endswith(suffix) or f"{suffix}," in text:
+                stem, found, settings = text.partition(f"{suffix},")
+                return cls(stem + found.rstrip(","), source)._with_settings(settings)
         if ":" in text:
-            if not plugins.is_function_path(text):
+            name, _, settings = text.partition(",")
+            if not plugins.is_function_path(name):
                 raise UsageError(f"network {text!r} is not a factory: type package.module:factory")
-            return cls(text, NetworkSource.FACTORY)
+            return cls(name, NetworkSource.FACTORY)._with_settings(settings)
         if text.lower().endswith(WEIGHTS_SUFFIXES):
             raise UsageError(
                 f"network {text!r} is a weights file, expected {MODULE_SOURCES}: type NETWORK "
@@ -93,37 +101,35 @@ class NetworkSpec:
             )
         return cls(text, NetworkSource.REGISTRY)
 
-    @classmethod
-    def _parse_onnx(cls, text: str) -> NetworkSpec:
-        stem, suffix, settings = text.partition(".onnx,")
-        spec = cls(stem + suffix.rstrip(","), NetworkSource.ONNX)
-        for setting in filter(None, settings.split(",")):
+    def _with_settings(self, text: str) -> NetworkSpec:
+        """Return the specification with settings as they are typed: ``pixels=-1..1,scale=2``."""
+        spec = self
+        inputs = ("content", "style", "styles") if self.source is NetworkSource.ONNX else ()
+        for setting in filter(None, text.split(",")):
             key, _, value = setting.partition("=")
-            if setting == "dequantize":
+            if setting == "dequantize" and inputs:
                 spec = replace(spec, dequantize=True)
                 continue
-            if key not in ("pixel-range", "content", "style", "styles"):
+            if key in inputs:
+                spec = replace(spec, **{key: value})
+                continue
+            field = PIXEL_SETTINGS.get(key)
+            if field is None:
+                known = ", ".join((*PIXEL_SETTINGS, *inputs, *(["dequantize"] if inputs else [])))
                 raise UsageError(
-                    f"unknown setting {key!r} of {spec.name}: expected pixel-range, content, "
-                    f"style, styles or dequantize; type {spec.name},pixel-range=0..255"
+                    f"unknown setting {key!r} of {self.name}: expected {known}; type "
+                    f"{self.name},pixels=0..255"
                 )
-            spec = replace(spec, **{key.replace("-", "_"): value})
-        if spec.pixel_range is not None and spec.pixel_range not in PIXEL_RANGES:
-            raise UsageError(
-                f"unknown pixel range {spec.pixel_range!r}: expected {', '.join(PIXEL_RANGES)}; "
-                f"type {spec.name},pixel-range=0..255"
-            )
+            declared = spec.declared.saying(field, value, f"{self.name}: setting {key}: ")
+            spec = replace(spec, declared=declared)
         return spec
 
     def __str__(self) -> str:
-        settings = {
-            "pixel-range": self.pixel_range,
-            "content": self.content,
-            "style": self.style,
-            "styles": self.styles,
-        }
+        said = {key: getattr(self.declared, field) for field, key in SETTING_NAMES.items()}
+        shown = {key: _typed(value) for key, value in said.items() if value is not None}
+        shown |= {key: v for key in ("content", "style", "styles") if (v := getattr(self, key))}
         flags = ["dequantize"] if self.dequantize else []
-        return ",".join([self.name, *(f"{k}={v}" for k, v in settings.items() if v), *flags])
+        return ",".join([self.name, *(f"{key}={value}" for key, value in shown.items()), *flags])
 
     @property
     def path(self) -> Path:
@@ -139,7 +145,8 @@ class NetworkSpec:
     @property
     def label(self) -> str:
         """Text that can be part of a file name, such as that of an output folder."""
-        return Path(str(self).replace(":", "-")).name
+        settings = str(self).removeprefix(self.name)
+        return re.sub("[:/]", "-", Path(self.name).name + settings)
 
     def require_module(self, reason: str, who: str = "") -> None:
         """Check that the network is a module built in PyTorch.
@@ -156,3 +163,10 @@ class NetworkSpec:
                 f"{f'{who} ' if who else ''}{self} is a graph, {reason}; give the network that it "
                 f"came from: {MODULE_SOURCES}"
             )
+
+
+def _typed(value: object) -> str:
+    """Return the value of a setting as it is typed."""
+    if isinstance(value, PixelFormat):
+        return value.typed
+    return "/".join(f"{x:g}" for x in value) if isinstance(value, tuple) else str(value).lower()

@@ -43,7 +43,8 @@ class Summary:
         count: number of samples.
         rounds: number of rounds with samples.
         median_ns: median of all samples.
-        low_ns: lower end of the 95 % bootstrap interval of the median.
+        low_ns: lower end of the 95 % bootstrap interval of the median; None, as ``high_ns``, where
+            the rounds are too few for one: less than three, or so unlike that it would reach 0.
         high_ns: upper end of the 95 % bootstrap interval of the median.
         p90_ns: 90th percentile.
         p99_ns: 99th percentile.
@@ -60,8 +61,8 @@ class Summary:
     count: int
     rounds: int
     median_ns: float
-    low_ns: float
-    high_ns: float
+    low_ns: float | None
+    high_ns: float | None
     p90_ns: float
     p99_ns: float
     min_ns: int
@@ -70,11 +71,6 @@ class Summary:
     outliers: int
     drift: float
     drifts: bool
-
-    @property
-    def spread(self) -> float:
-        """Width of the interval as a share of the median."""
-        return (self.high_ns - self.low_ns) / max(self.median_ns, 1.0)
 
 
 @dataclass(frozen=True)
@@ -105,6 +101,11 @@ class LatencyComparison:
     verdict: Verdict
     noisy: bool
 
+    @property
+    def too_few(self) -> bool:
+        """Whether the rounds are too few for an interval."""
+        return self.test == "none"
+
 
 def median(values: Sequence[float]) -> float:
     """Return the median; the mean of the middle two of an even number.
@@ -131,13 +132,14 @@ def summarise(rounds_ns: Rounds) -> Summary:
     quarter, half, three, p90, p99 = np.percentile(samples, (25, 50, 75, 90, 99)).tolist()
     fence = 1.5 * (three - quarter)
     low, high = median_interval(rounds)
+    enough = len(rounds) >= MIN_ROUNDS and (low > 0 or half == low == 0)
     drift = _drift(rounds, half)
     return Summary(
         count=samples.size,
         rounds=sum(map(bool, rounds_ns)),
         median_ns=float(half),
-        low_ns=max(0.0, low),
-        high_ns=high,
+        low_ns=low if enough else None,
+        high_ns=high if enough else None,
         p90_ns=float(p90),
         p99_ns=float(p99),
         min_ns=int(samples.min()),

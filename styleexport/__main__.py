@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 import traceback
@@ -16,6 +17,7 @@ protect_libraries()
 import click  # noqa: E402
 
 from styleexport.cli import cli  # noqa: E402
+from styleexport.cli._common import document, talk  # noqa: E402
 from styleexport.core.errors import StyleExportError  # noqa: E402
 
 INTERRUPTED = 130
@@ -32,25 +34,32 @@ def main() -> NoReturn:
     """Run the command line and exit with the code that `core/errors.py` gives the outcome."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    # A locale that lacks a character shows its escape.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(prog_name="styleexport", standalone_mode=False)
     except StyleExportError as error:
         if cli.verbosity > 1:
-            traceback.print_exc()
-        click.echo("error: " + " ".join(str(error).splitlines()), err=True)
+            document(traceback.format_exc(), err=True)
+        talk(f"error: {error}")
         code = error.exit_code
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "styleexport"
-        message = error.format_message().rstrip(".").replace("\n", " ")
-        click.echo(f"error: {message}; try `{command} --help`", err=True)
+        message = error.format_message().rstrip(".")
+        talk(f"error: {message}; try `{command} --help`")
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted: nothing half-written was left behind", err=True)
+        talk("interrupted: nothing half-written was left behind")
         code = INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         code = 0
+    except Exception:  # noqa: BLE001 - a bug of ours, whose message may hold what a file says
+        document(traceback.format_exc(), err=True)
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -56,6 +56,7 @@ def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
     folder = shared_folder(tmp_path_factory.getbasetemp()) / "cache"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(cache.VARIABLE, str(folder))
+        patch.setenv("STYLEEXPORT_JOBS", "1")  # the tests keep every core busy
         yield folder
 
 

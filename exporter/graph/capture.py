@@ -26,6 +26,8 @@ def capture(network: LoadedNetwork, role: Role, size: Size, *, dynamic: bool = F
         UnsupportedOp: it cannot be captured, or its output has the wrong shape or values.
     """
     module = network.role_module(role)
+    if network.objection:
+        raise UsageError(network.objection)
     _check_size(network, role, size)
     code_length = _code_length(module, network.network.min_side, size)
     inputs, outputs = _facts(module, size, dynamic, code_length)
@@ -58,7 +60,7 @@ def _code_length(module: RoleModule, side: int, size: Size) -> int:
     """
     if "style" not in module.input_names() and "style_code" not in module.input_names():
         return 0
-    encode = RoleModule(module.network, Role.ENCODE, (module.low, module.high))
+    encode = module.for_role(Role.ENCODE)
     smallest = Size(side, side)
     lengths = {measured: _encoded(encode, measured) for measured in (smallest, size)}
     if lengths[smallest] != lengths[size]:
@@ -99,7 +101,13 @@ def _facts(
         if name == "strength":
             return TensorFact(name=name, kind="strength", shape=(1,), dtype="float32", layout="N")
         prefix = "style_" if name == "style" and module.role is Role.STYLIZE else ""
-        sides = (f"{prefix}height", f"{prefix}width") if dynamic else (size.height, size.width)
+        scale = module.scale if name == "image" else 1
+        prefix = f"{scale}*" if scale != 1 else prefix
+        sides = (
+            (f"{prefix}height", f"{prefix}width")
+            if dynamic
+            else (scale * size.height, scale * size.width)
+        )
         return TensorFact(
             name=name,
             kind="image",
@@ -129,12 +137,15 @@ def _check_output(
             f"{network.network.name} ({module.role}) does not run on images of {size}: "
             f"{first_line(error)}; expected a tensor [1, 3, H, W] in and out"
         ) from error
-    sides = {"height": size.height, "width": size.width}
-    expected = tuple(sides.get(a, 0) if isinstance(a, str) else a for a in outputs[0].shape)
+    expected = (
+        (1, 3, module.scale * size.height, module.scale * size.width)
+        if outputs[0].kind == "image"
+        else outputs[0].shape
+    )
     if tuple(output.shape) != expected:
         raise UnsupportedOp(
             f"{network.network.name} ({module.role}) returned {list(output.shape)} at size {size}, "
-            f"expected {list(expected)}: its output must be RGB and no smaller than its input"
+            f"expected {list(expected)}: its output must be a picture and no smaller than its input"
         )
     if not bool(torch.isfinite(output).all()):
         raise UnsupportedOp(

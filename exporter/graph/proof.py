@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as functional
 from torch import Tensor
-from torch.fx import GraphModule, Interpreter
+from torch.fx import GraphModule, Interpreter, Node
 
 aten = torch.ops.aten
 UNFOLDED_BYTES = 256 * 2**20
@@ -27,11 +27,15 @@ def in_float64(module: GraphModule) -> GraphModule:
 def retype(module: GraphModule, old: torch.dtype, new: torch.dtype) -> None:
     """Make the network's own conversions follow the type it runs in, and drop checks of it.
 
-    Only conversions to float32 are changed, and only those are changed back.
+    Only conversions to float32 are changed, and only those are changed back. A constant that an
+    operation makes from numbers (an identity matrix, a grid of positions) is one of them.
     """
     for node in list(module.graph.nodes):
         if node.target is aten._assert_tensor_metadata.default:
             module.graph.erase_node(node)
+        elif new is torch.float64 and _makes_constant(node, old):
+            node.meta["retyped"] = True
+            node.kwargs = {**node.kwargs, "dtype": new}
         elif new is torch.float64 or "retyped" in node.meta:
             values = (*node.args, *node.kwargs.values())
             if any(value is old for value in values):
@@ -39,6 +43,16 @@ def retype(module: GraphModule, old: torch.dtype, new: torch.dtype) -> None:
                 node.args = tuple(new if value is old else value for value in node.args)
                 node.kwargs = {k: new if v is old else v for k, v in node.kwargs.items()}
     module.recompile()
+
+
+def _makes_constant(node: Node, dtype: torch.dtype) -> bool:
+    """Whether a node makes a tensor of a type from numbers alone, and takes the type by name."""
+    if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
+        return False
+    values = (node, *node.all_input_nodes)
+    made, *read = (isinstance(value.meta.get("val"), Tensor) for value in values)
+    names = [argument.name for argument in node.target._schema.arguments]
+    return made and not any(read) and "dtype" in names and node.meta["val"].dtype is dtype
 
 
 def run_exactly(module: GraphModule, inputs: tuple[Tensor, ...]) -> Tensor:

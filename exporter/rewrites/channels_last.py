@@ -34,6 +34,8 @@ SPATIAL = frozenset(
         aten.upsample_bilinear2d,
         aten.reflection_pad2d,
         aten.replication_pad2d,
+        aten.pad,
+        aten.instance_norm,
     }
 )
 POINTWISE = frozenset({
@@ -102,7 +104,10 @@ class ChannelsLast(nn.Module):
         """Return the module's output; an image as [N, H, W, C]."""
         marked = (_Image(x) if image else x for x, image in zip(inputs, self.images, strict=True))
         output = _Flow(self.module).run(*marked)
-        return output.value if isinstance(output, _Image) else output
+        if isinstance(output, _Image):
+            return output.value
+        # An image that no operation on images gave, such as one put together from tokens.
+        return to_channels_last(output) if output.dim() == 4 else output
 
 
 class _Flow(Interpreter):
@@ -110,9 +115,12 @@ class _Flow(Interpreter):
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 - any value of a graph
         """Return the value of one node."""
-        if not any(isinstance(value, _Image) for value in _flat(args)):
-            return super().call_function(target, args, kwargs)
         operation = getattr(target, "overloadpacket", None)
+        if not any(isinstance(value, _Image) for value in _flat(args)):
+            result = super().call_function(target, args, kwargs)
+            # A map that was put together from a style code or from tokens is an image from here on.
+            image = operation in SPATIAL and isinstance(result, Tensor) and result.dim() == 4
+            return _Image(to_channels_last(result)) if image else result
         if operation is aten.pad:
             return _pad(*args, **kwargs)
         if operation is aten.instance_norm and args[5]:

@@ -18,8 +18,9 @@ from typing import Any
 
 import msgspec
 
-from styleexport.core.errors import QualityBudgetExceeded
+from styleexport.core.errors import QualityBudgetExceeded, UsageError
 from styleexport.core.files import replace_file
+from styleexport.core.input_files import read_input
 from styleexport.core.recipe import FloatLayer, Settings, Trial
 from styleexport.core.types import Progress
 from styleexport.exporter.graph.graph import Graph
@@ -251,8 +252,8 @@ class _Search:
             (request.graph.digest(), request.calibration.fact.sha256, str(request.budget))
         )
         try:
-            state = msgspec.json.decode(request.state.read_bytes(), type=_State)
-        except (OSError, msgspec.DecodeError):
+            state = msgspec.json.decode(read_input(request.state), type=_State)
+        except (UsageError, msgspec.DecodeError):
             return
         if state.digest == self.digest:
             self.trials, self.quick_scores = list(state.trials), list(state.quick_scores)

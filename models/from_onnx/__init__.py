@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from styleexport.core.errors import (
     BadCheckpoint,
     StyleExportError,
-    UnsupportedOp,
     UsageError,
     first_line,
 )
@@ -41,7 +40,7 @@ from styleexport.models.from_onnx.inputs import (
 )
 from styleexport.models.from_onnx.modules import FixedStyle, OwnStyles, TwoFiles, TwoPictures
 from styleexport.models.network import LoadedNetwork, StyleNetwork
-from styleexport.models.network_spec import PIXEL_RANGES, NetworkSpec
+from styleexport.models.network_spec import NetworkSpec
 
 # Float32 rounds differently in two runtimes; another network differs by far more.
 MAX_DIFFERENCE = 1e-3
@@ -116,13 +115,12 @@ def _read(spec: NetworkSpec, encoders: Sequence[Path]) -> LoadedNetwork:
     else:
         module = FixedStyle(graph, inputs)
     module.eval().requires_grad_(False)
-    pixel_range = spec.pixel_range or _infer_range(module, sides)
     return LoadedNetwork(
-        _describe(spec.path, module, pixel_range, difference, inputs.sides, remarks),
+        _describe(spec.path, module, difference, inputs.sides, remarks),
         module,
         tuple(path.name for path in files),
         sha256_of(files),
-        tuple(remarks),
+        remarks=tuple(remarks),
     )
 
 
@@ -147,7 +145,6 @@ def _two_pictures(graph: OnnxGraph, inputs: Inputs, sides: tuple[int, int]) -> T
 def _describe(
     path: Path,
     module: nn.Module,
-    pixel_range: str,
     difference: float,
     fixed: tuple[int, int] | None,
     remarks: Sequence[str],
@@ -155,14 +152,13 @@ def _describe(
     power = int(np.ceil(np.log10(max(difference, 1e-7))))
     return StyleNetwork(
         name=re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "network",
-        summary=f"a network of yours, read from ONNX: pixels {pixel_range}, within 1e{power:+03d} "
-        "of its peak of what ONNX Runtime computes" + "".join(f"; {line}" for line in remarks),
+        summary=f"a network of yours, read from ONNX: within 1e{power:+03d} of its peak of "
+        "what ONNX Runtime computes" + "".join(f"; {line}" for line in remarks),
         paper=path.name,
         licence="that of your weights",
         build=lambda: module,
         read=lambda _: module,
         checkpoints="an ONNX file",
-        pixel_range=PIXEL_RANGES[pixel_range],
         min_side=min(32, *fixed) if fixed else 32,
     )
 
@@ -239,32 +235,3 @@ def _difference(model: ModelProto, graph: OnnxGraph, inputs: Sequence[Input], pa
             f"peak, at most {MAX_DIFFERENCE:g} allowed; export the network from PyTorch instead"
         )
     return difference
-
-
-def _infer_range(module: nn.Module, sides: tuple[int, int]) -> str:
-    """Return the pixel range of a network, inferred from its output for a picture in 0..1.
-
-    Values of 0..255 are two orders of magnitude above those of 0..1, and a painting in 0..1 has no
-    tenth of its values below -0.25.
-    """
-    with torch.no_grad():
-        picture = _smooth_colours(*sides)
-        if isinstance(module, FixedStyle):
-            painting = module(picture)
-        elif isinstance(module, TwoFiles | TwoPictures | OwnStyles):
-            code = module.encode(picture.flip(1))
-            painting = module.transfer(picture, code, torch.ones(1))
-        else:
-            raise UnsupportedOp("a network has no picture to tell its range by")
-    values = painting.flatten()
-    if float(values.abs().quantile(0.99)) > 4:
-        return "0..255"
-    return "-1..1" if float(values.quantile(0.1)) < -0.25 else "0..1"
-
-
-def _smooth_colours(height: int, width: int) -> Tensor:
-    """Return a picture whose colours change slowly, [1, 3, H, W] in 0..1."""
-    rows = torch.linspace(0, 6.0, height)[:, None]
-    columns = torch.linspace(0, 9.0, width)[None, :]
-    waves = [torch.sin(rows * a + columns * b + a) for a, b in ((1, 1), (2, -1), (-1, 2))]
-    return torch.stack(waves)[None] * 0.5 + 0.5

@@ -11,6 +11,7 @@ from onnx import ModelProto, TensorProto, checker
 from onnx.external_data_helper import load_external_data_for_model
 
 from styleexport.core.errors import BadCheckpoint, UnsupportedOp, UsageError, first_line
+from styleexport.core.input_files import check_input
 from styleexport.models.from_onnx.dequantize import is_quantized
 
 # protobuf's own limit; a style network has a hundredth of it.
@@ -45,8 +46,8 @@ def read_model(path: Path, *, quantized: bool = False) -> OnnxFile:
         UsageError: the network is quantized or in half precision.
         UnsupportedOp: the opset, a function or a sparse weight is not supported.
     """
-    if not path.is_file():
-        raise BadCheckpoint(f"network {path} does not exist; type the path of a .onnx file")
+    remedy = "type the path of a .onnx file"
+    check_input(path, "network", error=BadCheckpoint, remedy=remedy)
     if not 0 < path.stat().st_size <= MAX_BYTES:
         raise _damaged(path, f"it has {path.stat().st_size} bytes, expected 1 to {MAX_BYTES}")
     try:
@@ -85,10 +86,12 @@ def _external_files(model: ModelProto, path: Path) -> tuple[Path, ...]:
                 f"network {path} wants weights from {name!r}, outside its folder, which was not "
                 "read: save it again with its weights in it or beside it"
             )
-        if not file.is_file():
-            raise BadCheckpoint(
-                f"network {path} has weights in {name!r}, which is not beside it; put it there"
-            )
+        check_input(
+            file,
+            f"network {path} has weights in {name!r}:",
+            error=BadCheckpoint,
+            remedy="put that file beside it",
+        )
         files.add(file)
     return tuple(sorted(files))
 

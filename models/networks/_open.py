@@ -6,6 +6,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,11 +14,14 @@ from torch import Tensor, nn
 
 from styleexport.core import plugins
 from styleexport.core.errors import BadCheckpoint, UsageError, first_line
+from styleexport.core.input_files import check_input, is_folder
 from styleexport.core.program import load_program
 from styleexport.models.architecture import build_compressed, read_architecture
 from styleexport.models.checkpoint import FROM_USER, load_into, read_tensors, sha256_of
 from styleexport.models.network import LoadedNetwork, StyleNetwork
 from styleexport.models.network_spec import NetworkSource, NetworkSpec
+from styleexport.models.pixel_choice import settle_pixels
+from styleexport.models.pixels import STANDARD, PixelDeclaration, PixelFormat
 from styleexport.models.weights_choice import (
     choosing_weights,
     is_chosen,
@@ -91,15 +95,16 @@ def _open(spec: NetworkSpec, checkpoints: Sequence[Path], trusted: bool) -> Load
             f"--weights-key {keys[0]} chooses among the state dicts of a checkpoint, and {spec} is "
             "a graph: leave it out"
         )
-    if spec.source is NetworkSource.PROGRAM:
-        return _from_program(spec.path, trusted)
-    if spec.source is NetworkSource.ONNX:
-        from styleexport.models.from_onnx import read_onnx_network
-
-        return read_onnx_network(spec, checkpoints)
-    if spec.source is NetworkSource.FACTORY:
-        return _from_factory(spec.name, checkpoints)
+    if spec.source is not NetworkSource.REGISTRY:
+        loaded = _open_own(spec, checkpoints, trusted)
+        said = PixelDeclaration.of_module(loaded.module, str(spec.name))
+        return settle_pixels(loaded, spec.declared.over(said))
     network = find(spec.name)
+    if not spec.declared.is_silent:
+        raise UsageError(
+            f"the pixels of {spec.name} are known ({network.input_pixels}): leave out --pixels and "
+            "the options like it, which are for networks of your own"
+        )
     paths = list(checkpoints) or network.shipped
     if not paths:
         raise BadCheckpoint(
@@ -108,6 +113,17 @@ def _open(spec: NetworkSpec, checkpoints: Sequence[Path], trusted: bool) -> Load
     module = read_module(network, paths).eval().requires_grad_(False)
     files = weight_files(paths)
     return LoadedNetwork(network, module, source_names(files), sha256_of(files))
+
+
+def _open_own(spec: NetworkSpec, checkpoints: Sequence[Path], trusted: bool) -> LoadedNetwork:
+    """Return a network of the user's, its pixels not looked at yet."""
+    if spec.source is NetworkSource.PROGRAM:
+        return _from_program(spec.path, trusted)
+    if spec.source is NetworkSource.ONNX:
+        from styleexport.models.from_onnx import read_onnx_network
+
+        return read_onnx_network(spec, checkpoints)
+    return _from_factory(spec.name, checkpoints)
 
 
 def read_module(network: StyleNetwork, paths: Sequence[Path]) -> nn.Module:
@@ -119,10 +135,9 @@ def read_module(network: StyleNetwork, paths: Sequence[Path]) -> nn.Module:
         BadCheckpoint: a file is missing, damaged or of another network.
     """
     for path in paths:
-        if not path.exists():
-            raise BadCheckpoint(
-                f"checkpoint {path} does not exist; type a path to {network.checkpoints}"
-            )
+        if not is_folder(path):
+            remedy = f"type a path to {network.checkpoints}"
+            check_input(path, "checkpoint", error=BadCheckpoint, remedy=remedy)
     with reading_files([*paths, *weight_files(paths)]):
         if len(paths) == 1 and (record := read_architecture(paths[0])) is not None:
             return build_compressed(network, record, paths[0])
@@ -237,15 +252,24 @@ def _state_sha256(module: nn.Module) -> str:
 
 
 class ProgramModule(nn.Module):
-    """A fixed-style network captured as a program of torch.export."""
+    """A fixed-style network captured as a program of torch.export.
 
-    def __init__(self, program: nn.Module, size: tuple[int, int] | None) -> None:
+    Args:
+        program: module of the program.
+        size: height and width that it was captured at; None for any.
+        takes: channels, layout and type of its input.
+    """
+
+    def __init__(
+        self, program: nn.Module, size: tuple[int, int] | None, takes: PixelFormat = STANDARD
+    ) -> None:
         super().__init__()
         self.program = program
         self.fixed_size = size
+        self.takes = takes
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the program's output for an image [N, 3, H, W], of the same shape."""
+        """Return the program's output for an image in the format that it takes."""
         return self.program(image)
 
     def train(self, mode: bool = True) -> ProgramModule:
@@ -256,20 +280,35 @@ class ProgramModule(nn.Module):
 def _from_program(path: Path, trusted: bool) -> LoadedNetwork:
     program = load_program(path, trusted=trusted)
     names = set(program.graph_signature.user_inputs)
-    shapes = [
-        tuple(node.meta["val"].shape)
+    inputs = [
+        node.meta["val"]
         for node in program.graph.nodes
         if node.op == "placeholder" and node.name in names
     ]
-    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][1] != 3:
-        got = ", ".join(str(list(shape)) for shape in shapes)
-        raise UsageError(
-            f"program {path} takes inputs {got}; expected one image [1, 3, H, W]: capture each "
-            "role of a two-image network by package.module:factory instead"
+    takes = picture_format(inputs[0].shape, inputs[0].dtype) if len(inputs) == 1 else None
+    if takes is None:
+        got = ", ".join(
+            f"{list(value.shape)} {value.dtype}".replace("torch.", "") for value in inputs
         )
-    height, width = shapes[0][2:]
+        raise UsageError(
+            f"program {path} takes inputs {got}; expected one image [1, 3, H, W] or [1, H, W, 3], "
+            "of one, three or four channels, float32 or uint8: capture each role of a two-image "
+            "network by package.module:factory instead"
+        )
+    height, width = inputs[0].shape[2:] if takes.layout == "NCHW" else inputs[0].shape[1:3]
     fixed = (height, width) if isinstance(height, int) and isinstance(width, int) else None
-    module = ProgramModule(program.module(), fixed)
+    module = ProgramModule(program.module(), fixed, takes)
     name = path.stem.lower().replace("_", "-").replace(".", "-")
     described = user_network(name, path.name, lambda: module, lambda _: module)
     return LoadedNetwork(described, module, (path.name,), sha256_of([path]))
+
+
+def picture_format(shape: Sequence[object], dtype: torch.dtype) -> PixelFormat | None:
+    """Return channels, layout and type of an input; None where it is no picture."""
+    if len(shape) != 4 or dtype not in (torch.float32, torch.uint8):
+        return None
+    kind = "uint8" if dtype == torch.uint8 else "float32"
+    for axis, layout in ((1, "NCHW"), (3, "NHWC")):
+        if isinstance(shape[axis], int) and shape[axis] in (1, 3, 4):
+            return replace(STANDARD, channels=int(str(shape[axis])), layout=layout, dtype=kind)
+    return None

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from styleexport.core.errors import BadCheckpoint
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.network import StyleNetwork
+from styleexport.models.pixels import PixelFormat
 
 BLOCKS = 5
 STALE = ("running_mean", "running_var", "num_batches_tracked")
@@ -233,7 +234,8 @@ NETWORK = StyleNetwork(
     build=build,
     read=read,
     checkpoints="one .pth of pytorch/examples fast_neural_style, or an .npz with Variable names",
-    pixel_range=(0.0, 255.0),
+    input_pixels=PixelFormat(0.0, 255.0),
+    output_pixels=PixelFormat(0.0, 255.0),
     min_side=32,
     settings=settings,
 )

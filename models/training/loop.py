@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from styleexport.core.errors import BadCheckpoint
 from styleexport.core.files import replace_file
+from styleexport.core.input_files import check_input
 from styleexport.models.training.objective import Objective, to_device
 from styleexport.models.training.plan import TrainingPlan, learning_rate
 
@@ -165,6 +166,7 @@ class Trainer:
         Raises:
             BadCheckpoint: the checkpoint is damaged or of another training.
         """
+        check_input(path, "checkpoint", error=BadCheckpoint, remedy="leave out --resume")
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
             self.module.load_state_dict(state["module"])

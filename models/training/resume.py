@@ -10,6 +10,7 @@ import msgspec
 
 from styleexport.core.errors import UsageError
 from styleexport.core.files import replace_file
+from styleexport.core.input_files import read_input
 from styleexport.models.training.data import image_files
 
 
@@ -33,7 +34,7 @@ def check_resumable(path: Path, state: msgspec.Struct, *, resume: bool) -> None:
             part.write_bytes(msgspec.json.encode(state))
         return
     try:
-        recorded = msgspec.json.decode(path.read_bytes(), type=type(state))
+        recorded = msgspec.json.decode(read_input(path), type=type(state))
     except msgspec.DecodeError as error:
         raise UsageError(f"{path} is damaged ({error}): remove it, or choose another -o") from error
     for field in msgspec.structs.fields(state):

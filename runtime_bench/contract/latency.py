@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from styleexport.core.documents import DocumentKind, read_document
 from styleexport.core.errors import BadArtifact
 from styleexport.core.files import replace_file
+from styleexport.core.input_files import read_input
 from styleexport.core.manifest import FileFact, Manifest, ParityFact, Sha256, SizeFact
 from styleexport.core.schema import schema_of
 from styleexport.core.types import MAX_SIDE, Precision, Role
@@ -385,12 +386,7 @@ def read_report(path: Path) -> LatencyReport:
     Raises:
         BadArtifact: the file cannot be read, or is not a report.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise BadArtifact(
-            f"{path} cannot be read: {error.strerror}; make a report with `styleexport bench`"
-        ) from error
+    raw = read_input(path, error=BadArtifact, remedy="make a report with `styleexport bench`")
     return report_from_json(raw, str(path))
 
 

@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styleexport.core.errors import BadArtifact
+from styleexport.core.input_files import read_input
 
 SENTINEL = 0xDEADBEEF
 VERSION = 2
 RECORD = struct.Struct("<IIQQQ")
 AGAIN = "the file was cut or edited: export the network again"
+COPY_WHOLE = "copy the whole .mlpackage folder or export the network again"
 
 
 @dataclass(frozen=True)
@@ -106,13 +108,7 @@ class BlobFile:
         Raises:
             BadArtifact: the file is missing, too short, or of another format.
         """
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise BadArtifact(
-                f"{path} cannot be read: {error.strerror}; expected the package's weights: "
-                "copy the whole .mlpackage folder or export the network again"
-            ) from error
+        data = read_input(path, "weights file", error=BadArtifact, remedy=COPY_WHOLE)
         if len(data) < 64 or struct.unpack_from("<I", data, 4)[0] != VERSION:
             raise BadArtifact(
                 f"{path} is no weights file: {len(data)} bytes without the header of version "

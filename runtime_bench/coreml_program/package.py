@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styleexport.core.errors import BadArtifact, UnsupportedOp, first_line
+from styleexport.core.input_files import read_input
 from styleexport.core.plugins import needs
 from styleexport.core.quiet import quiet
 from styleexport.runtime_bench.coreml_program.blob import (
@@ -81,7 +82,7 @@ def _find_model(path: Path) -> Path:
             "export the network again"
         )
     try:
-        content = json.loads(manifest.read_bytes())
+        content = json.loads(read_input(manifest, error=BadArtifact, remedy=AGAIN))
         item = content["itemInfoEntries"][content["rootModelIdentifier"]]["path"]
         file = path / "Data" / item
         inside = file.resolve().is_relative_to((path / "Data").resolve())
@@ -101,7 +102,7 @@ def _parse(file: Path) -> Proto:
         from coremltools.proto import Model_pb2
     model: Proto = Model_pb2.Model()
     try:
-        model.ParseFromString(file.read_bytes())
+        model.ParseFromString(read_input(file, error=BadArtifact, remedy=AGAIN))
     except Exception as error:
         raise BadArtifact(f"{file} is no Core ML model: {first_line(error)}; {AGAIN}") from error
     kind = model.WhichOneof("Type")

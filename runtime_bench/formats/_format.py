@@ -8,7 +8,8 @@ from typing import Protocol
 import msgspec
 
 from styleexport.core import plugins
-from styleexport.core.errors import UsageError
+from styleexport.core.errors import BadArtifact, UsageError
+from styleexport.core.input_files import check_input, is_folder
 from styleexport.core.manifest import RiskFact
 
 PACKAGE = "styleexport.runtime_bench.formats"
@@ -88,6 +89,11 @@ def describe(path: Path) -> Description:
     """Return the contents of a file; see `Format.describe`.
 
     Raises:
+        BadArtifact: it does not exist or is not a regular file or a folder.
         UsageError: no format has that suffix.
     """
-    return format_of(path).describe(path)
+    found = format_of(path)
+    if not is_folder(path):
+        remedy = f"type the path of a {found.suffix} file"
+        check_input(path, error=BadArtifact, remedy=remedy)
+    return found.describe(path)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styleexport.core.errors import BadArtifact, first_line
+from styleexport.core.input_files import read_input
 from styleexport.core.plugins import needs
 from styleexport.runtime_bench.formats._tflite_graph import (
     TfliteGraph,
@@ -57,12 +58,7 @@ def read_graph(path: Path) -> TfliteGraph:
         BadArtifact: the file is missing, truncated, altered, or holds more than one graph.
         MissingExtra: ai-edge-litert, which holds the schema, is not installed.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BadArtifact(
-            f"{path} cannot be read: {error.strerror}; type the path of a .tflite file"
-        ) from error
+    data = read_input(path, error=BadArtifact, remedy="type the path of a .tflite file")
     with needs("reading .tflite files"):
         from ai_edge_litert import schema_py_generated as schema
     if data[4:8] != IDENTIFIER:

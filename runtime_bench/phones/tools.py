@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from styleexport.core.errors import DeviceError, UsageError
+from styleexport.core.input_files import check_input
 
 
 @dataclass(frozen=True)
@@ -170,8 +171,7 @@ def tool_of(binary: Path) -> Tool:
     Raises:
         UsageError: there is no such file, or the program is unknown.
     """
-    if not binary.is_file():
-        raise UsageError(f"{binary} does not exist; type the path of a program for the phone")
+    check_input(binary, remedy="type the path of a program for the phone")
     for tool in TOOLS:
         if tool.name in binary.name:
             return tool

@@ -22,7 +22,7 @@ class Figure:
 
     Attributes:
         series: runner and precision.
-        quality: PSNR to the float network, formatted.
+        quality: PSNR to the float network and what it was measured on, formatted.
         source: data URL; None where the report holds neither PNG nor JPEG.
     """
 
@@ -114,7 +114,8 @@ def _parity_cell(entry: Entry) -> TableCell:
 
 
 def _figure(entry: Entry) -> Figure:
-    quality = number_format.decibels(entry.quality_db)
+    psnr = number_format.decibels(entry.psnr_db)
+    quality = f"{psnr} on the {entry.psnr_source}" if entry.psnr_db is not None else psnr
     return Figure(entry.series, quality, _data_url(entry.cell.picture or ""))
 
 

@@ -21,12 +21,14 @@ class Entry:
         cell: measured samples and their conditions.
         summary: statistics of the samples; None where the cell was not measured.
         twin: number of earlier cells of the same key in the report: 1 for the second artifact.
+        format: target of the file, where the runner ran files of several; "" where of one.
     """
 
     report: LatencyReport
     cell: CellFact
     summary: Summary | None
     twin: int = 0
+    format: str = ""
 
     @property
     def size(self) -> Size:
@@ -34,10 +36,15 @@ class Entry:
         return self.cell.size.size()
 
     @property
+    def runner(self) -> str:
+        """Runner with its settings, and the format of the file where it ran several."""
+        return f"{self.cell.runner_label} {self.format}".rstrip()
+
+    @property
     def series(self) -> str:
-        """Runner and precision, which one line of a chart shows over the sizes."""
+        """Runner, format and precision, which one line of a chart shows over the sizes."""
         twin = f" ({self.twin + 1})" if self.twin else ""
-        return f"{self.cell.runner_label} {self.cell.subject.precision}{twin}"
+        return f"{self.runner} {self.cell.subject.precision}{twin}"
 
     @property
     def memory_bytes(self) -> int | None:
@@ -60,11 +67,20 @@ class Entry:
         return peak.int8_gmacs if self.cell.subject.int8_mac_share > 0.5 else peak.fp32_gmacs
 
     @property
-    def quality_db(self) -> float | None:
-        """PSNR to the float network on the judged pictures, or else on the artifact's probes."""
-        if self.cell.subject.quality_db is not None:
-            return self.cell.subject.quality_db
+    def parity_db(self) -> float | None:
+        """PSNR to the float network on the worst of the artifact's probes."""
         return self.cell.parity.measured_db if self.cell.parity else None
+
+    @property
+    def psnr_db(self) -> float | None:
+        """PSNR over the quality pictures where the file was judged on them, else parity."""
+        quality = self.cell.subject.quality_db
+        return self.parity_db if quality is None else quality
+
+    @property
+    def psnr_source(self) -> str:
+        """Pictures that `psnr_db` was measured on, in words."""
+        return "probes" if self.cell.subject.quality_db is None else "quality pictures"
 
 
 @dataclass(frozen=True)
@@ -126,6 +142,9 @@ class Panel:
         Args:
             entry: cell of the panel.
             runner: runner of the fp32 cell; None is the cell's own.
+
+        A file of the same format, settings and artifact goes before others; an fp32 cell of that
+        runner is its own base.
         """
         base_runner = runner or entry.cell.runner
         candidates = [
@@ -135,10 +154,7 @@ class Panel:
             and other.cell.subject.precision is Precision.FP32
             and base_runner in (other.cell.runner, other.cell.runner_label)
         ]
-        return next(
-            (e for e in candidates if e.cell.requested == entry.cell.requested),
-            next(iter(candidates), None),
-        )
+        return min(candidates, key=lambda other: _distance(entry, other), default=None)
 
 
 @dataclass(frozen=True)
@@ -222,14 +238,40 @@ def _machine(reports: Sequence[LatencyReport], when: str | None = None) -> Machi
     name = short(fact.device or fact.processor or "an unnamed machine", 48) + harness
     if when is not None:
         name += f", {when[:16].replace('T', ' ')}"
+    formats = _formats_by_runner(reports)
     entries: list[Entry] = []
     for report in reports:
         twins: Counter[tuple[str, ...]] = Counter()
         for cell in report.cells:
             summary = summarise(cell.rounds_ns) if cell.status == "measured" else None
-            entries.append(Entry(report, cell, summary, twins[cell.key]))
+            several = len(formats[_runner_key(cell)]) > 1
+            target = cell.subject.target if several else ""
+            entries.append(Entry(report, cell, summary, twins[cell.key], target))
             twins[cell.key] += 1
     return Machine(name, tuple(reports), tuple(entries))
+
+
+def _distance(entry: Entry, other: Entry) -> tuple[bool, ...]:
+    """Return the sort key of fp32 cells by how much their conditions are those of a cell."""
+    return (
+        other is not entry,
+        other.cell.subject.target != entry.cell.subject.target,
+        other.cell.requested != entry.cell.requested,
+        other.twin != entry.twin,
+    )
+
+
+def _formats_by_runner(reports: Sequence[LatencyReport]) -> dict[tuple[str, ...], set[str]]:
+    """Return the formats of the files that each runner ran of each network and role."""
+    formats: dict[tuple[str, ...], set[str]] = {}
+    for report in reports:
+        for cell in report.cells:
+            formats.setdefault(_runner_key(cell), set()).add(cell.subject.target)
+    return formats
+
+
+def _runner_key(cell: CellFact) -> tuple[str, ...]:
+    return (cell.subject.network, cell.subject.role.value, cell.runner_label)
 
 
 def _panel_key(entry: Entry) -> tuple[str, str, int]:

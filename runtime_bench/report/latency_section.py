@@ -60,8 +60,9 @@ def _latency_chart(panel: Panel, styles: SeriesStyles) -> charts.Svg:
 def _point(entry: Entry, place: int) -> Point:
     summary = entry.summary
     assert summary is not None
-    times = (summary.low_ns, summary.median_ns, summary.high_ns)
-    low, middle, high = (max(value, 1.0) / 1e6 for value in times)
+    ends = (summary.low_ns, summary.high_ns)
+    middle = max(summary.median_ns, 1.0) / 1e6
+    low, high = (middle if end is None else max(end, 1.0) / 1e6 for end in ends)
     title = (
         f"{entry.series} at {entry.size}: {number_format.milliseconds(summary.median_ns)} "
         f"({number_format.interval(summary)})"
@@ -123,7 +124,7 @@ def _speedup_cell(
         return "-"
     value = number_format.times(comparison.ratio)
     is_noise = comparison.verdict == "cannot be told apart"
-    ends = (comparison.low, comparison.high)
+    ends = None if comparison.too_few else (comparison.low, comparison.high)
     bar = charts.bar(comparison.ratio, max_ratio, styles.style(entry), ends, mark=1.0)
     return TableCell(f"({value})" if is_noise else value, graphic=bar)
 
@@ -131,9 +132,9 @@ def _speedup_cell(
 def _quality_card(panel: Panel, styles: SeriesStyles) -> Card | None:
     for size in reversed(panel.sizes):
         entries = [
-            (entry, entry.quality_db, entry.summary.median_ns)
+            (entry, entry.psnr_db, entry.summary.median_ns)
             for entry in panel.measured
-            if entry.size == size and entry.summary and entry.quality_db is not None
+            if entry.size == size and entry.summary and entry.psnr_db is not None
         ]
         if len(entries) > 1:
             break
@@ -156,7 +157,7 @@ def _quality_card(panel: Panel, styles: SeriesStyles) -> Card | None:
         (
             styles.label(entry),
             number_format.milliseconds(time),
-            number_format.decibels(db),
+            TableCell(number_format.decibels(db), entry.psnr_source),
             number_format.change(entry.cell.subject.style_change),
             "yes" if entry.series in unbeaten else "",
         )

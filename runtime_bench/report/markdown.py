@@ -30,17 +30,20 @@ def _table(panel: Panel) -> str:
     sizes = panel.sizes
     best = [fastest(panel, size) for size in sizes]
     lines = [
-        _line(panel.title, *map(str, sizes), "file", "PSNR"),
-        _line("---", *("---:" for _ in sizes), "---:", "---:"),
+        _line(panel.title, *map(str, sizes), "file", "parity", "quality"),
+        _line("---", *("---:" for _ in sizes), "---:", "---:", "---:"),
     ]
     for name in panel.series:
         entries = [panel.at(name, size) for size in sizes]
-        largest = next(entry for entry in reversed(entries) if entry)
+        files = [entry for entry in entries if entry]
         cells = (_cell(entry, bold=entry in best) for entry in entries)
-        size = number_format.megabytes(largest.cell.subject.size_bytes)
+        facts = (
+            [number_format.megabytes(file.cell.subject.size_bytes) for file in files],
+            [number_format.decibels(file.parity_db) for file in files],
+            [number_format.decibels(file.cell.subject.quality_db) for file in files],
+        )
         # The cells are Markdown already: escaped once.
-        quality = number_format.decibels(largest.quality_db)
-        lines.append(_line(name) + f" {' | '.join(cells)} " + _line(size, quality))
+        lines.append(_line(name) + f" {' | '.join(cells)} " + _line(*map(_by_size, facts)))
     return "\n".join(lines)
 
 
@@ -51,13 +54,20 @@ def _cell(entry: Entry | None, *, bold: bool) -> str:
     return f"{f'**{value}**' if bold else value} ({number_format.interval(entry.summary)})"
 
 
+def _by_size(texts: Sequence[str]) -> str:
+    """Return the figures of a series' files, one a measured size, or the one that all share."""
+    return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
+
+
 def _conditions(machine: Machine) -> str:
     report = machine.reports[0]
     fact, protocol = report.machine, report.protocol
     turns = "interleaved" if protocol.interleaved else "one cell after the other"
     return (
         f"{fact.processor}, {fact.cores} logical cores, {fact.os}. Median of inference and its "
-        f"95 % interval, {protocol.rounds} rounds of {protocol.seconds:g} s, {turns}; styleexport "
+        f"95 % interval, {protocol.rounds} rounds of {protocol.seconds:g} s, {turns}; PSNR to the "
+        "float network on the worst probe (parity) and pooled over the quality pictures "
+        "(quality), one a size where they differ; styleexport "
         f"{report.harness.version}, {report.created[:10]}."
     )
 

@@ -25,7 +25,8 @@ class SeriesStyles:
     """Styles of the series of a page.
 
     Attributes:
-        runners: runner labels; the index of one is its colour and marker.
+        runners: runners, each with a format where it ran several; the index of one is its colour
+            and marker.
     """
 
     runners: tuple[str, ...]
@@ -33,13 +34,13 @@ class SeriesStyles:
     @classmethod
     def of(cls, machines: Sequence[Machine]) -> SeriesStyles:
         """Return the styles of all measured runners, in the order of the reports."""
-        labels = (e.cell.runner_label for m in machines for e in m.entries if e.summary)
+        labels = (e.runner for m in machines for e in m.entries if e.summary)
         return cls(tuple(dict.fromkeys(labels)))
 
     def style(self, entry: Entry) -> Style:
         """Return the style of a cell: colour and marker by runner, fill by precision."""
         fill = FILLS.get(entry.cell.subject.precision, "dotted")
-        return Style(self.runners.index(entry.cell.runner_label), fill)
+        return Style(self.runners.index(entry.runner), fill)
 
     def label(self, entry: Entry) -> TableCell:
         """Return the table cell that names a series, with its legend key and runner settings."""

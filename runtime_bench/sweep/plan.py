@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from styleexport.core.errors import BadCheckpoint, UsageError
+from styleexport.core.input_files import open_input, read_input
 from styleexport.core.types import Precision, Role, Size
 from styleexport.runtime_bench.contract.defaults import ROUNDS, SECONDS
 from styleexport.runtime_bench.runners._choice import parse_runner
@@ -156,12 +157,8 @@ def read_plan(path: Path) -> SweepPlan:
         UsageError: it cannot be read, is not TOML, or has an unknown key or invalid value.
     """
     try:
-        plan = msgspec.toml.decode(path.read_bytes(), type=SweepPlan)
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror}; write a sweep file that begins with "
-            f"{EXAMPLE}"
-        ) from error
+        raw = read_input(path, remedy=f"write a sweep file that begins with {EXAMPLE}")
+        plan = msgspec.toml.decode(raw, type=SweepPlan)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         keys = ", ".join(SweepPlan.__struct_fields__)
         raise UsageError(
@@ -201,14 +198,9 @@ def exports_of(plan: SweepPlan, folder: Path) -> Iterator[PlannedArtifact]:
 def _fingerprint(network: NetworkEntry, recipe: RecipeEntry, folder: Path) -> str:
     result = hashlib.sha256(" ".join(network.weights_keys).encode())
     for name in (*network.checkpoints, *filter(None, (recipe.recipe,))):
-        try:
-            with (folder / name).open("rb") as file:
-                result.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise BadCheckpoint(
-                f"{folder / name} cannot be read: {error.strerror}; paths in a sweep file begin at "
-                "its own folder"
-            ) from error
+        remedy = "paths in a sweep file begin at its own folder"
+        with open_input(folder / name, error=BadCheckpoint, remedy=remedy) as file:
+            result.update(hashlib.file_digest(file, "sha256").digest())
     return result.hexdigest()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Generator, Iterable
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from typing import Literal, cast, get_args
 import msgspec
 
 from styleexport.core.errors import BadArtifact, DeviceError
+from styleexport.core.input_files import check_input
 from styleexport.runtime_bench.contract.latency import LatencyReport, report_from_json
 from styleexport.runtime_bench.sweep.plan import SweepCell
 
@@ -136,10 +138,9 @@ def open_table(path: Path, *, create: bool = False) -> Generator[Table]:
         BadArtifact: the file is missing, or is not a table of this version.
         DeviceError: it cannot be written.
     """
-    if not create and not path.is_file():
-        raise BadArtifact(
-            f"{path} is not there: make one with `styleexport sweep sweep.toml -o {path}`"
-        )
+    if not create or os.path.lexists(path):
+        remedy = f"make one with `styleexport sweep sweep.toml -o {path}`"
+        check_input(path, error=BadArtifact, remedy=remedy)
     try:
         if create:
             path.parent.mkdir(parents=True, exist_ok=True)

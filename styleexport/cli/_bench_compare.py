@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
 from styleexport.cli._types import SHARE
 from styleexport.core.errors import Regression, UsageError
 
@@ -69,20 +69,19 @@ def _compare_two(
     from styleexport.runtime_bench.contract.latency import read_report
     from styleexport.runtime_bench.report.comparison import compare_reports, regressions
     from styleexport.runtime_bench.report.conditions import notes
-    from styleexport.runtime_bench.report.number_format import printable
 
     first, second = read_report(before), read_report(after)
     comparisons = compare_reports(
         first, second, fail_above=fail_above, across_machines=across_machines
     )
     for line in notes(first, second):
-        talk(printable(line))
+        talk(line)
     print_json(comparisons) if as_json else _print({cell.name: cell for cell in comparisons})
     worse = regressions(comparisons)
     if worse:
         others = f"; {len(worse) - 1} more" if len(worse) > 1 else ""
         remedy = "find what changed, or allow more with --fail-above"
-        raise Regression(f"{printable(next(iter(worse)))}{others}; {remedy}")
+        raise Regression(f"{next(iter(worse))}{others}; {remedy}")
 
 
 def _compare_within(report: Path, by: Attribute, as_json: bool) -> None:
@@ -96,16 +95,14 @@ def _compare_within(report: Path, by: Attribute, as_json: bool) -> None:
 
 
 def _print(comparisons: Mapping[str, CellComparison]) -> None:
-    from styleexport.runtime_bench.report.number_format import printable
-
-    print_table(HEADER, [(printable(name), *_figures(cell)) for name, cell in comparisons.items()])
+    print_table(HEADER, [(name, *_figures(cell)) for name, cell in comparisons.items()])
     for name, cell in comparisons.items():
         for line in (*cell.differences, *cell.regressions):
-            click.echo(printable(f"{name}: {line}"))
+            say(f"{name}: {line}")
 
 
 def _figures(cell: CellComparison) -> tuple[str, ...]:
-    from styleexport.runtime_bench.report.number_format import change, milliseconds
+    from styleexport.runtime_bench.report.number_format import TOO_FEW, change, milliseconds
 
     latency = cell.latency
     if latency is None:
@@ -114,7 +111,7 @@ def _figures(cell: CellComparison) -> tuple[str, ...]:
         milliseconds(latency.before_ns),
         milliseconds(latency.after_ns),
         change(latency.ratio - 1),
-        f"{change(latency.low - 1)} to {change(latency.high - 1)}",
-        f"{latency.p_value:.3f}",
+        TOO_FEW if latency.too_few else f"{change(latency.low - 1)} to {change(latency.high - 1)}",
+        "-" if latency.too_few else f"{latency.p_value:.3f}",
         "REGRESSION" if cell.regressions else latency.verdict,
     )

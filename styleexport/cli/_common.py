@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from styleexport.core.terminal import RESULT, one_line, visible
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
@@ -40,21 +42,32 @@ weights_key_option = click.option(
 )
 
 
+def say(line: object) -> None:
+    """Print a line of a result on stdout."""
+    click.echo(one_line(str(line), RESULT))
+
+
 def talk(message: str) -> None:
     """Print a line of progress on stderr."""
-    click.echo(message, err=True)
+    click.echo(one_line(message), err=True)
+
+
+def document(text: str, *, err: bool = False) -> None:
+    """Print a text of several lines, whole."""
+    click.echo(visible(text), nl=not text.endswith("\n"), err=err)
 
 
 def print_json(value: object) -> None:
     """Print a value (structs included) as indented JSON on stdout."""
     import msgspec
 
-    click.echo(json.dumps(msgspec.to_builtins(value), indent=2))
+    # JSON's own escapes leave the delete character alone.
+    document(json.dumps(msgspec.to_builtins(value), indent=2).replace("\x7f", "\\u007f"))
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under a header; columns whose cells all begin with a digit are right-aligned."""
-    cells = [list(header), *[list(row) for row in rows]]
+    cells = [[one_line(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     numeric = [
         bool(rows) and all(row[i][:1].isdigit() or row[i] in ("", "-") for row in rows)
@@ -65,7 +78,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             cell.rjust(width) if right else cell.ljust(width)
             for cell, width, right in zip(row, widths, numeric, strict=True)
         )
-        click.echo("  ".join(line).rstrip())
+        document("  ".join(line).rstrip())
 
 
 def human_bytes(count: int) -> str:

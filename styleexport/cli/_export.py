@@ -15,9 +15,11 @@ from styleexport.cli._common import (
     json_option,
     print_json,
     print_table,
+    say,
     talk,
     weights_key_option,
 )
+from styleexport.cli._pixels import pixel_options
 from styleexport.cli._types import BUDGET, NETWORK, QUANTIZE, ROLE, SIZE, merge_precisions
 from styleexport.core.types import Precision, Role, Size, Sizing
 
@@ -84,6 +86,13 @@ OPTIONS = (
         is_flag=True,
         help="Take the float network back out of a quantized .onnx file.",
     ),
+    click.option(
+        "--jobs",
+        type=click.IntRange(1, 64),
+        envvar="STYLEEXPORT_JOBS",
+        help="Processes that export roles and sizes at the same time.  [default: 2, or 1 on one "
+        "core or above 1024 pixels]",
+    ),
     json_option,
 )
 
@@ -103,11 +112,13 @@ class Common(TypedDict):
     overwrite: bool
     trust: bool
     dequantize: bool
+    jobs: int | None
     as_json: bool
 
 
 def export_options(command: F) -> F:
     """Give a command the options that every export takes."""
+    command = pixel_options(command)
     for option in reversed(OPTIONS):
         command = option(command)
     return command
@@ -136,6 +147,7 @@ def run_export(
     """Export with the options of a command, and print the files."""
     from styleexport.core.recipe import read_recipe
     from styleexport.exporter.pipeline import ExportRequest, export
+    from styleexport.exporter.processes import default_jobs
     from styleexport.models.networks._open import open_network
 
     spec = common["network"]
@@ -144,6 +156,7 @@ def run_export(
     loaded = open_network(spec, common["checkpoints"], trusted=common["trust"])
     for remark in loaded.remarks:
         talk(remark)
+    sizes = common["sizes"] or loaded.default_sizes
     folder = common["out"] or _folder(loaded.network.name, targets, precisions)
     exported = export(
         ExportRequest(
@@ -152,7 +165,7 @@ def run_export(
             targets=targets,
             precisions=precisions,
             roles=tuple(dict.fromkeys(common["roles"])) or None,
-            sizes=common["sizes"] or loaded.default_sizes,
+            sizes=sizes,
             sizing=sizing,
             calibration=common["calibration"],
             overwrite=common["overwrite"],
@@ -160,6 +173,7 @@ def run_export(
             recipe=read_recipe(common["recipe"]) if common["recipe"] else None,
             allow_degraded=common["allow_degraded"],
             skip_missing=skip_missing,
+            jobs=common["jobs"] or default_jobs(sizes),
         ),
         talk,
     )
@@ -167,7 +181,7 @@ def run_export(
         print_json(exported.manifest)
         return
     print_export(exported)
-    click.echo(f"artifact: {folder}")
+    say(f"artifact: {folder}")
 
 
 def _dequantized(spec: NetworkSpec) -> NetworkSpec:
@@ -217,6 +231,8 @@ def print_export(exported: Exported) -> None:
 
     manifest = exported.manifest
     phones = f"phone of {'/'.join(phone.name.split()[0] for phone in DEVICE_CLASSES)} GB"
+    if manifest.network.pixels is not None:
+        talk(f"parity is against the network with {manifest.network.pixels.summary}")
     print_table(
         (
             "file",

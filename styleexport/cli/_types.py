@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from styleexport.models.compress.prune.budget import PruneBudget
     from styleexport.models.compress.prune.mirrors import LayerPair
     from styleexport.models.network_spec import NetworkSpec
+    from styleexport.models.pixels import PixelFormat
     from styleexport.runtime_bench.quality.budget import Budget
     from styleexport.runtime_bench.runners._choice import RunnerChoice
 
@@ -149,6 +150,24 @@ def _parse_network(text: str) -> NetworkSpec:
     return NetworkSpec.parse(text)
 
 
+def _parse_pixels(text: str) -> PixelFormat:
+    from styleexport.models.pixels import PixelFormat
+
+    return PixelFormat.parse(text)
+
+
+def _parse_numbers(text: str) -> tuple[float, ...]:
+    from styleexport.models.pixels import parse_numbers
+
+    return parse_numbers(text)
+
+
+def _parse_scale(text: str) -> int:
+    from styleexport.models.pixels import parse_scale
+
+    return parse_scale(text)
+
+
 def _parse_level(text: str) -> tuple[Level, float]:
     from styleexport.models.compress.distill.levels import parse_level
 
@@ -161,6 +180,9 @@ def _parse_match(text: str) -> tuple[str, str]:
     return parse_match(text)
 
 
+PIXELS = Parsed("LOW..HIGH", _parse_pixels)
+NUMBERS = Parsed("NUMBERS", _parse_numbers)
+SCALE = Parsed("N", _parse_scale)
 NETWORK = Parsed("NETWORK", _parse_network)
 SIZE = Parsed("HxW", Size.parse)
 ROLE = Parsed("ROLE", _parse_role)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from styleexport.cli._bench_compare import compare
-from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
 from styleexport.cli._group import DefaultCommand, DefaultGroup
 from styleexport.cli._types import PROCESSORS, ROLE, RUNNER, SIZE, precision_type
 from styleexport.core.errors import DeviceError, ParityFailure, UsageError
@@ -253,20 +253,21 @@ def _free_paths(
 def _print(measured: Sequence[LatencyReport]) -> None:
     for report in measured:
         if len(measured) > 1:
-            click.echo(f"{report.machine.device}, {report.machine.os}")
+            say(f"{report.machine.device}, {report.machine.os}")
         _print_cells(report)
 
 
 def _print_cells(report: LatencyReport) -> None:
     for size in dict.fromkeys(cell.size.size() for cell in report.cells):
-        click.echo(f"{size}, {report.protocol.rounds} rounds")
+        say(f"{size}, {report.protocol.rounds} rounds")
         print_table(HEADER, [_row(cell) for cell in report.cells if cell.size.size() == size])
     for cell in report.cells:
         if cell.message:
-            click.echo(_error_line(cell))
+            say(_error_line(cell))
 
 
 def _row(cell: CellFact) -> tuple[str, ...]:
+    from styleexport.runtime_bench.report.number_format import interval
     from styleexport.runtime_bench.stats import summarise
 
     psnr = f"{cell.parity.measured_db:.1f}" if cell.parity else "-"
@@ -279,7 +280,7 @@ def _row(cell: CellFact) -> tuple[str, ...]:
     return (
         *head,
         _ms(figures.median_ns),
-        f"{_ms(figures.low_ns)} to {_ms(figures.high_ns)}",
+        interval(figures),
         *(_ms(value) for value in (figures.min_ns, figures.p90_ns, first, load)),
         f"{peak / 1e6:.0f}" if peak else "-",
         psnr,

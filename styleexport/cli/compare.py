@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
 from styleexport.cli._types import BUDGET, ROLE, SIZE
 from styleexport.core.errors import QualityBudgetExceeded, UsageError
 
@@ -122,8 +122,8 @@ def _print(comparisons: Sequence[QualityComparison]) -> None:
 
     quality = comparisons[0].quality
     for name in dict.fromkeys(item.reference for item in comparisons):
-        click.echo(f"reference {name}")
-    click.echo(f"{len(quality.pictures)} pictures a file; loss network: {quality.loss_network}")
+        say(f"reference {name}")
+    say(f"{len(quality.pictures)} pictures a file; loss network: {quality.loss_network}")
     print_table(("file", *HEADER), [(item.candidate, *cells(item)) for item in comparisons])
 
 

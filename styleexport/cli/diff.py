@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
 from styleexport.cli._types import SIZE
 from styleexport.core.errors import ParityFailure, UsageError
 
@@ -110,22 +110,22 @@ def _in_words(tensor: TensorDiff) -> str:
 
 
 def _print(report: DiffReport) -> None:
-    click.echo(f"A {report.a} ({report.runners[0]})")
-    click.echo(f"B {report.b} ({report.runners[1]})")
-    click.echo(f"probe {report.size.size()}")
-    click.echo(f"{report.output.name}: {_in_words(report.output)}")
+    say(f"A {report.a} ({report.runners[0]})")
+    say(f"B {report.b} ({report.runners[1]})")
+    say(f"probe {report.size.size()}")
+    say(f"{report.output.name}: {_in_words(report.output)}")
     if not report.layers:
         return
     if report.first is None:
-        click.echo(f"no layer of {len(report.layers)} is below {report.threshold_db:g} dB")
+        say(f"no layer of {len(report.layers)} is below {report.threshold_db:g} dB")
     else:
-        click.echo(
+        say(
             f"first layer below {report.threshold_db:g} dB: {report.first.name}, "
             f"{_in_words(report.first)}"
         )
     if report.before is not None:
-        click.echo(f"  the layer before, {report.before.name}: {_in_words(report.before)}")
-    click.echo(f"{len(report.layers)} layers compared, {report.left_out} not held by both; worst:")
+        say(f"  the layer before, {report.before.name}: {_in_words(report.before)}")
+    say(f"{len(report.layers)} layers compared, {report.left_out} not held by both; worst:")
     print_table(
         ("layer", "psnr", "largest difference", "shape"),
         [

@@ -12,6 +12,7 @@ from styleexport.cli._common import (
     json_option,
     print_json,
     print_table,
+    say,
     talk,
     weights_key_option,
 )
@@ -203,18 +204,18 @@ def print_distilled(report: DistillReport) -> None:
 
     levels = ", ".join(f"{name} {weight:g}" for name, weight in report.levels.items())
     soft = "" if report.temperature is None else f", temperature {report.temperature:g}"
-    click.echo(f"levels: {levels}{soft}")
+    say(f"levels: {levels}{soft}")
     for match in report.matches:
-        click.echo(
+        say(
             f"match: {match.teacher} ({match.channels[0]} channels, {match.sizes[0]}) and "
             f"{match.student} ({match.channels[1]} channels, {match.sizes[1]})"
         )
     print_table(("", "teacher", "student", "share"), cost_rows(report.costs))
     if report.quality is None:
-        click.echo("nothing was trained")
+        say("nothing was trained")
         return
     print_table(("", "teacher", "before", "after"), quality_rows(report.quality))
-    click.echo(f"weights: {report.weights} (step {report.steps})")
+    say(f"weights: {report.weights} (step {report.steps})")
 
 
 SECTION = "compress"

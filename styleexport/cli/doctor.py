@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from styleexport.cli._common import json_option, print_json, print_table, talk
+from styleexport.cli._common import json_option, print_json, print_table, say, talk
 from styleexport.core.errors import DeviceError, MissingExtra
 
 
@@ -80,7 +80,7 @@ def _make(tool: str, as_json: bool) -> None:
     if as_json:
         print_json({"tool": tool, "folder": folder})
     else:
-        click.echo(folder)
+        say(folder)
 
 
 def _libraries() -> list[LibraryRow]:
@@ -134,14 +134,14 @@ def _mending(libraries: Sequence[LibraryRow]) -> str:
 
 
 def _print(health: Health) -> None:
-    click.echo(f"Python {health.python} on {platform.system()} {platform.machine()}")
+    say(f"Python {health.python} on {platform.system()} {platform.machine()}")
     header = tuple(asdict(health.libraries[0]))
     print_table(header, [tuple(asdict(row).values()) for row in health.libraries])
     for row in health.environments:
         state = f"in {row.folder}" if row.folder else f"not made (optional): {row.remedy}"
-        click.echo(f"{row.tool} {row.version}, in an environment of its own: {state}")
+        say(f"{row.tool} {row.version}, in an environment of its own: {state}")
     mend = health.mend
-    click.echo(f"to mend: {mend}" if mend else "everything that is installed was tested together")
+    say(f"to mend: {mend}" if mend else "everything that is installed was tested together")
 
 
 SECTION = "check"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json, weights_key_option
+from styleexport.cli._common import PATH, json_option, print_json, say, weights_key_option
 from styleexport.cli._types import NETWORK
 from styleexport.core.errors import UsageError
 
@@ -82,13 +82,13 @@ def evaluate(
     if as_json:
         print_json(figures)
         return
-    click.echo(f"pairs {figures.pairs} at {figures.size}x{figures.size}")
-    click.echo(
+    say(f"pairs {figures.pairs} at {figures.size}x{figures.size}")
+    say(
         f"style distance {figures.style_distance:.4f} "
         f"(the photographs themselves {figures.unstyled_distance:.4f})"
     )
     if figures.lpips is not None:
-        click.echo(f"LPIPS to the content {figures.lpips:.4f}")
+        say(f"LPIPS to the content {figures.lpips:.4f}")
 
 
 SECTION = "measure"

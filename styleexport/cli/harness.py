@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from styleexport.cli._common import PATH, human_bytes, json_option, print_json, print_table
+from styleexport.cli._common import PATH, human_bytes, json_option, print_json, print_table, say
 from styleexport.cli._group import CommandGroup
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ def sync(artifact: Path, into: System, app: Path | None, as_json: bool) -> None:
         print_json({"folder": str(synced.folder), "sizes": synced.sizes, "bundled": synced.bundled})
         return
     print_table(("file", "bytes"), [(p, human_bytes(size)) for p, size in synced.sizes.items()])
-    click.echo(f"{synced.folder}: {human_bytes(synced.total_bytes)}")
+    say(f"{synced.folder}: {human_bytes(synced.total_bytes)}")
     if len(synced.bundled) > 1:
         whole = human_bytes(sum(synced.bundled.values()))
-        click.echo(f"built into the app: {', '.join(synced.bundled)}, {whole}")
+        say(f"built into the app: {', '.join(synced.bundled)}, {whole}")
 
 
 SECTION = "apps"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from styleexport.cli._common import PATH, human_bytes, json_option, print_json, print_table
+from styleexport.cli._common import PATH, human_bytes, json_option, print_json, print_table, say
 
 if TYPE_CHECKING:
     from styleexport.core.manifest import ExecutionFact, Manifest
@@ -37,7 +37,7 @@ def inspect(path: Path, as_json: bool) -> None:
             return
         _print_description(path, description)
         if failure:
-            click.echo(f"not run: {failure}")
+            say(f"not run: {failure}")
         elif execution is not None:
             _print_execution(execution)
         return
@@ -49,20 +49,20 @@ def inspect(path: Path, as_json: bool) -> None:
 
 
 def _print_description(path: Path, facts: Description) -> None:
-    click.echo(f"{path}: {facts.format}, {facts.version}, {human_bytes(facts.size_bytes)}")
+    say(f"{path}: {facts.format}, {facts.version}, {human_bytes(facts.size_bytes)}")
     for key, text in facts.about.items():
-        click.echo(f"  {key}: {text}")
+        say(f"  {key}: {text}")
     for value in facts.inputs:
-        click.echo(f"  input {value}")
+        say(f"  input {value}")
     for value in facts.outputs:
-        click.echo(f"  output {value}")
-    click.echo(f"  {facts.macs / 1e9:.2f} GMAC, {facts.int8_mac_share:.0%} of them in int8")
+        say(f"  output {value}")
+    say(f"  {facts.macs / 1e9:.2f} GMAC, {facts.int8_mac_share:.0%} of them in int8")
     if facts.peak_activation_bytes is not None:
-        click.echo(f"  activations take {human_bytes(facts.peak_activation_bytes)} at their peak")
+        say(f"  activations take {human_bytes(facts.peak_activation_bytes)} at their peak")
     print_table(("operation", "count"), [(op, str(n)) for op, n in facts.ops.items()])
     print_table(("stored as", "bytes"), [(d, str(n)) for d, n in facts.bytes_by_dtype.items()])
     for risk in facts.risks:
-        click.echo(f"risk: {risk.where}: {risk.reason}; {risk.remedy}")
+        say(f"risk: {risk.where}: {risk.reason}; {risk.remedy}")
 
 
 def _execution(path: Path) -> tuple[ExecutionFact | None, str]:
@@ -80,25 +80,27 @@ def _print_execution(fact: ExecutionFact) -> None:
     """Print how much a runtime computes in integers, and the convolutions that stay in float."""
     floats = [item for item in fact.convolutions if not item.integer]
     whole = len(fact.convolutions)
-    click.echo(
+    say(
         f"{fact.runtime} computes {whole - len(floats)} of {whole} convolutions in integers, "
         f"{fact.integer_mac_share:.0%} of the multiply-accumulates"
     )
-    click.echo(
+    say(
         f"  quantized {fact.quantizes} times, dequantized {fact.dequantizes} times, "
         f"{fact.float_round_trips} of them to and fro only; {fact.transposes} maps transposed"
     )
     if fact.integer_mac_share:
         for item in floats:
-            click.echo(f"  in float: {item.layer}, {item.macs / 1e6:.1f} MMAC")
+            say(f"  in float: {item.layer}, {item.macs / 1e6:.1f} MMAC")
 
 
 def _print_manifest(manifest: Manifest) -> None:
     network = manifest.network
-    click.echo(f"{network.name}: {network.summary}")
-    click.echo(f"  paper    {network.paper}")
-    click.echo(f"  licence  {network.licence}")
-    click.echo(f"  weights  {', '.join(network.source)} (sha256 {network.source_sha256[:12]}…)")
+    say(f"{network.name}: {network.summary}")
+    say(f"  paper    {network.paper}")
+    say(f"  licence  {network.licence}")
+    say(f"  weights  {', '.join(network.source)} (sha256 {network.source_sha256[:12]}…)")
+    if network.pixels is not None:
+        say(f"  network  {network.pixels.summary}; files take and give RGB in 0..1")
     print_table(
         ("file", "bytes", "GMAC", "int8 MACs", "parity"),
         [
@@ -113,22 +115,22 @@ def _print_manifest(manifest: Manifest) -> None:
         ],
     )
     for fact in manifest.files:
-        click.echo(f"{fact.path}")
+        say(f"{fact.path}")
         for value in (*fact.inputs, *fact.outputs):
             shape = "x".join(map(str, value.shape))
             pixels = f", {value.colour_order} in {value.pixel_range}" if value.pixel_range else ""
-            click.echo(f"  {value.name}: {value.layout} {shape} {value.dtype}{pixels}")
+            say(f"  {value.name}: {value.layout} {shape} {value.dtype}{pixels}")
         for item in fact.passes:
             reasons = f"; refused: {'; '.join(item.refused)}" if item.refused else ""
-            click.echo(f"  pass {item.name}: applied {item.applied}{reasons}")
+            say(f"  pass {item.name}: applied {item.applied}{reasons}")
         if fact.quantization is not None:
             for island in fact.quantization.float_islands:
-                click.echo(f"  float: {', '.join(island.ops)} ({island.reason})")
+                say(f"  float: {', '.join(island.ops)} ({island.reason})")
         for risk in fact.risks:
-            click.echo(f"  risk: {risk.where}: {risk.reason}; {risk.remedy}")
+            say(f"  risk: {risk.where}: {risk.reason}; {risk.remedy}")
     for pack in manifest.styles:
-        click.echo(f"{pack.path}: {', '.join(pack.names)}")
-    click.echo("made with " + ", ".join(f"{k} {v}" for k, v in manifest.tools.items()))
+        say(f"{pack.path}: {', '.join(pack.names)}")
+    say("made with " + ", ".join(f"{k} {v}" for k, v in manifest.tools.items()))
 
 
 SECTION = "check"

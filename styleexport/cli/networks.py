@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from styleexport.cli._common import json_option, print_json
+from styleexport.cli._common import json_option, print_json, say
 
 
 @click.command(short_help="List the networks.", epilog="Example: styleexport networks --json")
@@ -32,10 +32,10 @@ def networks(as_json: bool) -> None:
         )
         return
     for network in listed:
-        click.echo(f"{network.name}: {network.summary}")
-        click.echo(f"    paper        {network.paper}")
-        click.echo(f"    --checkpoint {network.checkpoints}")
-    click.echo("package.module:factory: your own torch.nn.Module; or the path of a .pt2 program")
+        say(f"{network.name}: {network.summary}")
+        say(f"    paper        {network.paper}")
+        say(f"    --checkpoint {network.checkpoints}")
+    say("package.module:factory: your own torch.nn.Module; or the path of a .pt2 program")
 
 
 SECTION = "make"

@@ -12,6 +12,7 @@ from styleexport.cli._common import (
     json_option,
     print_json,
     print_table,
+    say,
     talk,
     weights_key_option,
 )
@@ -278,12 +279,12 @@ def print_pruned(report: PruneReport) -> None:
         if report.layout is None:
             return
     for change in report.costs.layers:
-        click.echo(
+        say(
             f"{change.layer}: {change.inputs.before:.0f} → {change.inputs.after:.0f} in, "
             f"{change.outputs.before:.0f} → {change.outputs.after:.0f} out"
         )
     if report.layout is not None:
-        click.echo(f"layout: {','.join(map(str, report.layout))}")
+        say(f"layout: {','.join(map(str, report.layout))}")
     rows = cost_rows(report.costs)
     if report.style is not None:
         style = report.style.distance
@@ -295,16 +296,16 @@ def print_pruned(report: PruneReport) -> None:
     if count := report.kept_empty:
         talk(f"{count} empty channels stay: a layer's last, or read by unknown operations")
     if not report.removed:
-        click.echo("there is no channel to remove: nothing was written")
+        say("there is no channel to remove: nothing was written")
     elif report.weights is None:
-        click.echo(f"{report.removed} channels would go; nothing was written")
+        say(f"{report.removed} channels would go; nothing was written")
     else:
-        click.echo(f"weights: {report.weights} ({report.worst_db} dB on the worst picture)")
+        say(f"weights: {report.weights} ({report.worst_db} dB on the worst picture)")
 
 
 def print_sensitivity(result: Sensitivity) -> None:
     """Print the quality lost by narrowing each layer alone."""
-    click.echo(
+    say(
         f"change of style distance ({result.style_distance:.4f} whole; {result.loss_network}) and "
         f"PSNR to the whole network, {result.pairs} paintings at {result.size}, by what one layer "
         "and its mirror lose"

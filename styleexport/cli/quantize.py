@@ -25,11 +25,7 @@ from styleexport.core.types import Precision
     metavar="TARGET",
     help="onnx, coreml or tflite; repeatable.  [default: onnx]",
 )
-@click.option(
-    "--pixel-range",
-    metavar="RANGE",
-    help="Pixel values of the file: 0..1, 0..255 or -1..1.  [default: taken from its output]",
-)
+@click.option("--pixel-range", metavar="RANGE", help="The same as --pixels.")
 @click.option("--content", metavar="NAME", help="Name of the input that takes the photograph.")
 @click.option("--style", metavar="NAME", help="Name of the input that takes the style picture.")
 @click.option(
@@ -48,10 +44,10 @@ def quantize(
 
     A file that takes a style code also needs the encoder's .onnx file: --checkpoint ENCODE.onnx. A
     file with a fixed size is written at that size. The other export commands take .onnx files too,
-    with settings after a comma: styleexport tflite candy.onnx,pixel-range=0..255
+    with settings after a comma: styleexport tflite candy.onnx,content=input
     """
     from styleexport.core.errors import UsageError
-    from styleexport.models.network_spec import NetworkSource, NetworkSpec
+    from styleexport.models.network_spec import NetworkSource
 
     spec = common["network"]
     if spec.source is not NetworkSource.ONNX:
@@ -59,9 +55,12 @@ def quantize(
             f"quantize takes a .onnx file, got {str(spec)!r}; for a network in PyTorch type "
             f"styleexport onnx {spec} --quantize int8"
         )
-    settings = {"pixel_range": pixel_range, "content": content, "style": style, "styles": styles}
-    named = {name: value for name, value in settings.items() if value is not None}
-    common["network"] = NetworkSpec.parse(str(replace(spec, **named)))
+    named = {"content": content, "style": style, "styles": styles}
+    spec = replace(spec, **{name: value for name, value in named.items() if value is not None})
+    if pixel_range is not None:
+        declared = spec.declared.saying("pixels", pixel_range, "--pixel-range: ")
+        spec = replace(spec, declared=declared)
+    common["network"] = spec
     run_export(
         tuple(dict.fromkeys(targets)) or ("onnx",), precisions or (Precision.INT8,), **common
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from styleexport.cli._common import PATH, json_option, talk
+from styleexport.cli._common import PATH, document, json_option, talk
 from styleexport.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def report(
         raise UsageError(f"{out} is one of the reports: choose another place with -o")
     shown = render(read_reports(reports), chosen, base)
     if out is None:
-        click.echo(shown, nl=False)
+        document(shown)
         return
     with replace_file(out) as part:
         part.write_bytes(shown.encode())

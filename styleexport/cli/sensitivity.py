@@ -12,9 +12,11 @@ from styleexport.cli._common import (
     json_option,
     print_json,
     print_table,
+    say,
     talk,
     weights_key_option,
 )
+from styleexport.cli._pixels import pixel_options
 from styleexport.cli._types import NETWORK, ROLE, SIZE
 from styleexport.core.types import Role, Size
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 )
 @click.option("--calibration", type=PATH, help="Folder of photographs for the ranges.")
 @click.option("-o", "--out", type=PATH, help="Write a plot to this PNG file.")
+@pixel_options
 @click.option("--trust", is_flag=True, help="Load a .pt2 that could run code.")
 @json_option
 def sensitivity(
@@ -69,7 +72,7 @@ def sensitivity(
     if as_json:
         print_json(result)
         return
-    click.echo(f"all in int8: {result.all_db:.1f} dB, {result.time_share:.0%} of float32's time")
+    say(f"all in int8: {result.all_db:.1f} dB, {result.time_share:.0%} of float32's time")
     print_table(
         ("layer", "MMAC", "alone", "without it", "time saved"),
         [

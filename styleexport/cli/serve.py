@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json, talk
+from styleexport.cli._common import PATH, document, json_option, print_json, say, talk
 from styleexport.core.errors import MissingExtra, UsageError
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ def _serve(server: PageServer, address: Address, *, as_json: bool) -> None:
     if as_json:
         print_json({"url": url, "reports": str(server.inbox.folder)})
     else:
-        click.echo(url)
-        talk(qr_code(url))
+        say(url)
+        document(qr_code(url), err=True)
     for line in advice(host, port, server.token, secure=server.secure):
         talk(line)
     with server:

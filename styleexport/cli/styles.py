@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from styleexport.cli._common import PATH, human_bytes, json_option, print_json, print_table
+from styleexport.cli._common import PATH, human_bytes, json_option, print_json, print_table, say
 from styleexport.cli._group import CommandGroup
 
 
@@ -37,8 +37,8 @@ def pack(artifact: Path, images: tuple[Path, ...], name: str, as_json: bool) -> 
         print_json(fact)
         return
     size = (artifact / fact.path).stat().st_size
-    click.echo(f"{artifact / fact.path}: {len(fact.names)} styles, {human_bytes(size)}")
-    click.echo(f"names: {', '.join(fact.names)}")
+    say(f"{artifact / fact.path}: {len(fact.names)} styles, {human_bytes(size)}")
+    say(f"names: {', '.join(fact.names)}")
 
 
 @styles.command("list", epilog="Example: styleexport styles list adain-lite-onnx-int8")

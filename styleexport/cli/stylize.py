@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json, talk
+from styleexport.cli._common import PATH, json_option, print_json, say, talk
 from styleexport.cli._types import precision_type
 from styleexport.core.errors import BadImage, UsageError
 
@@ -98,7 +98,7 @@ def stylize(
         print_json({"written": [str(p) for p in written], "failed": failed})
     else:
         for path in written:
-            click.echo(str(path))
+            say(str(path))
     if failed:
         raise BadImage(f"{len(failed)} of {len(jobs)} pictures were left out; {failed[0]}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json, talk, weights_key_option
+from styleexport.cli._common import PATH, json_option, print_json, say, talk, weights_key_option
 from styleexport.cli._training import TrainingOptions, training_options, uses_bfloat16
 from styleexport.cli._types import NETWORK
 
@@ -146,7 +146,7 @@ def train(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> No
         progress=talk,
     )
     if not as_json:
-        click.echo(str(result.weights))
+        say(str(result.weights))
         return
     entry = {"weights": str(result.weights), "step": result.step, "losses": result.losses}
     if recipes is not None:

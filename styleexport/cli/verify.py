@@ -21,7 +21,8 @@ def verify(artifact: Path, as_json: bool) -> None:
     from styleexport.core.manifest import read_manifest
     from styleexport.runtime_bench.parity import check_artifact
 
-    checked = check_artifact(artifact, read_manifest(artifact))
+    manifest = read_manifest(artifact)
+    checked = check_artifact(artifact, manifest)
     if as_json:
         print_json(checked)
     else:
@@ -39,6 +40,8 @@ def verify(artifact: Path, as_json: bool) -> None:
                 for parity in parities
             ],
         )
+        if manifest.network.pixels is not None:
+            click.echo(f"against the network with {manifest.network.pixels.summary}")
     failed = [(path, p) for path, parities in checked.items() for p in parities if not p.passed]
     if failed:
         path, parity = failed[0]

@@ -7,6 +7,7 @@ generated from them, and reading validates against them.
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,7 @@ from msgspec import Meta, Struct
 from styleexport.core.documents import DocumentKind, read_document
 from styleexport.core.errors import BadArtifact
 from styleexport.core.files import replace_file
+from styleexport.core.input_files import is_folder, open_input, read_input
 from styleexport.core.schema import schema_of
 from styleexport.core.types import Precision, Role, Size
 
@@ -372,6 +374,57 @@ class StylePackFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     sha256: Sha256
 
 
+class PixelFormatFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Format in which a network itself takes or gives pictures; files take and give RGB in 0..1.
+
+    A pixel of brightness p in 0..1 has the value (low + p·(high − low) − mean) / std.
+
+    Attributes:
+        low: value of black before normalization.
+        high: value of full brightness before normalization.
+        order: order of the colour channels.
+        channels: 1 (grey), 3, or 4 (colours and alpha).
+        mean: subtracted from each channel; () for nothing.
+        std: each channel is divided by it; () for 1.
+        layout: order of the axes.
+        dtype: element type.
+        basis: whether it is declared, found by looking at the network, or assumed because nothing
+            speaks against it.
+        reason: evidence by which it was found; "" where it is declared.
+    """
+
+    low: float
+    high: float
+    order: Literal["RGB", "BGR"] = "RGB"
+    channels: Literal[1, 3, 4] = 3
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    layout: Literal["NCHW", "NHWC"] = "NCHW"
+    dtype: Literal["float32", "uint8"] = "float32"
+    basis: Literal["declared", "found", "assumed"]
+    reason: str = ""
+
+
+class PixelsFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a network is applied to pictures: the use that probes, parity and quality refer to.
+
+    Attributes:
+        input: format of the pictures that it takes.
+        output: format of the pictures that it gives.
+        scale: height and width of its output over those of the content.
+        scale_basis: how the scale is known.
+        scale_reason: evidence by which it was found; "" where it is declared.
+        summary: the above in words.
+    """
+
+    input: PixelFormatFact
+    output: PixelFormatFact
+    scale: Annotated[int, Meta(ge=1)] = 1
+    scale_basis: Literal["declared", "found", "assumed"]
+    scale_reason: str = ""
+    summary: str
+
+
 class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Network that the files were exported from.
 
@@ -384,6 +437,7 @@ class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         source_sha256: sha256 over the contents of the checkpoint files.
         min_side: smallest side of a picture in pixels.
         roles: roles of the network, exported or not.
+        pixels: how it is applied to pictures; None in artifacts of older versions.
     """
 
     name: str
@@ -394,6 +448,7 @@ class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     source_sha256: Sha256
     min_side: int
     roles: tuple[Role, ...]
+    pixels: PixelsFact | None = None
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -443,7 +498,7 @@ def sha256_of_file(path: Path) -> str:
         parts = sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
         lines = "".join(f"{sha256_of_file(path / part)}  {part}\n" for part in parts)
         return hashlib.sha256(lines.encode()).hexdigest()
-    with path.open("rb") as file:
+    with open_input(path, error=BadArtifact, remedy="export the network again") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -474,15 +529,12 @@ def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
         BadArtifact: not an artifact, another schema, or a file is missing or altered.
     """
     path = folder / FILE_NAME
-    if not folder.is_dir() or not path.is_file():
+    if not is_folder(folder) or not os.path.lexists(path):
         raise BadArtifact(
             f"{folder} is not an artifact: expected a folder with a {FILE_NAME}; make one with "
             "`styleexport onnx`"
         )
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise BadArtifact(f"{path} is not a manifest: {error}; {MANIFEST.if_damaged}") from error
+    raw = read_input(path, "manifest", error=BadArtifact, remedy=MANIFEST.if_damaged)
     manifest = read_document(raw, MANIFEST, str(path))
     if check_files:
         for name, expected in manifest.known_paths().items():

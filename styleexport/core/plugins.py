@@ -19,6 +19,7 @@ from styleexport.core.shadowing import is_protected
 EXTRA_OF_LIBRARY = {
     "coremltools": "coreml",
     "sklearn": "coreml",
+    "threadpoolctl": "coreml",
     "ai_edge_litert": "tflite",
     "ai_edge_quantizer": "tflite",
     "litert_torch": "tflite",

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from styleexport.core.errors import BadCheckpoint
+from styleexport.core.input_files import check_input
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -73,8 +74,8 @@ def load_program(path: Path, *, trusted: bool = False) -> ExportedProgram:
     """
     import torch
 
-    if not path.is_file():
-        raise BadCheckpoint(f"program {path} does not exist; type the path of a .pt2 file")
+    remedy = "type the path of a .pt2 file"
+    check_input(path, "program", error=BadCheckpoint, remedy=remedy)
     with _logged_errors() as causes:
         try:
             return torch.export.load(path if trusted else _without_code(path))

@@ -16,6 +16,7 @@ from msgspec import Meta, Struct, field
 from styleexport.core.documents import DocumentKind, read_document
 from styleexport.core.errors import UsageError
 from styleexport.core.files import replace_file
+from styleexport.core.input_files import read_input
 from styleexport.core.manifest import CalibrationFact, SizeFact
 from styleexport.core.types import Role
 
@@ -143,14 +144,8 @@ def read_recipe(path: Path) -> Int8Recipe:
     Raises:
         UsageError: missing, or not a recipe.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror}; type the path of a recipe, which lies in "
-            "an artifact's recipes/"
-        ) from error
-    return read_document(raw, RECIPE, str(path))
+    remedy = "type the path of a recipe, which lies in an artifact's recipes/"
+    return read_document(read_input(path, remedy=remedy), RECIPE, str(path))
 
 
 def write_recipe(recipe: Int8Recipe, path: Path) -> None:

@@ -365,7 +365,7 @@ USAGE = [
     (["export", "--role", "paint"], ["unknown role 'paint'", "--role transform"]),
     (["diff", "a.onnx", "b.onnx"], ["a.onnx is in no artifact", "styleexport export"]),
     (["inspect", "no.mlpackage"], ["has no Manifest.json, expected an .mlpackage", COPY]),
-    (["inspect", "no.tflite"], ["cannot be read: No such file", "path of a .tflite file"]),
+    (["inspect", "no.tflite"], ["does not exist", "path of a .tflite file"]),
     (["inspect", "no.pth"], ["ending in .mlpackage, .onnx, .tflite"]),
     (["verify", "no.mlpackage"], ["is not an artifact", "styleexport onnx"]),
     (["doctor", "--make-env", "tf"], ["unknown environment 'tf'", "type --make-env onnx2tf"]),

@@ -181,7 +181,7 @@ CHECKPOINTS = [
     ("empty.safetensors", lambda path, _: path.write_bytes(b""), ["cannot be read"]),
     ("empty.npz", lambda path, _: path.write_bytes(b""), ["cannot be read"]),
     ("text.pth", lambda path, _: path.write_text("hello\n"), ["cannot be read"]),
-    ("folder.pth", lambda path, _: path.mkdir(), ["is a folder", "weights file in it"]),
+    ("folder.pth", lambda path, _: path.mkdir(), ["is a folder", "path of a weights file"]),
     (
         "other.pth",
         of_another_network,

@@ -43,7 +43,7 @@ def test_csv_by_suffix_and_by_name_are_the_same(cli, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("no.json",), "no.json cannot be read: No such file or directory; make a report with"),
+        (("no.json",), "no.json does not exist; make a report with"),
         ((CONTRACT / "other_version.json",), "has report schema version 2, expected 1"),
         ((CONTRACT / "cut_off.json",), "is not a latency report: Input data was truncated"),
         ((DESKTOP, "-o", "page.txt"), "page.txt says nothing of a format: expected a suffix"),

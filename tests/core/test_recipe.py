@@ -104,9 +104,9 @@ def test_what_is_no_recipe_is_refused_in_a_line(tmp_path, content, said):
 
 
 def test_a_recipe_that_is_not_there(tmp_path):
-    with pytest.raises(UsageError, match=r"a\.json cannot be read: No such file .*recipes/"):
+    with pytest.raises(UsageError, match=r"a\.json does not exist.*recipes/"):
         read_recipe(tmp_path / "a.json")
-    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
+    with pytest.raises(UsageError, match="is a folder, expected a regular file"):
         read_recipe(tmp_path)
 
 

@@ -110,7 +110,7 @@ def test_other_files_are_refused(tmp_path, name, content):
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     assert "does not exist; type the path of a weights file" in refusal(tmp_path / "none.pth")
-    assert "is a folder; type the path of a weights file in it" in refusal(tmp_path)
+    assert "is a folder, expected a regular file; type the path of a w" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("zipped", [True, False])

@@ -9,6 +9,7 @@ import pytest
 from styleexport.core.errors import UsageError
 from styleexport.models.network_spec import NetworkSource, NetworkSpec
 from styleexport.models.networks._open import describe, find
+from styleexport.models.pixels import PixelFormat
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,19 @@ from styleexport.models.networks._open import describe, find
         ("a/candy.pt2", NetworkSource.PROGRAM, True, "candy.pt2"),
         ("a/candy.onnx", NetworkSource.ONNX, True, "candy.onnx"),
         ("a/c.onnx,content=x", NetworkSource.ONNX, True, "c.onnx,content=x"),
+        ("a.pt2,pixels=-1..1,scale=2", NetworkSource.PROGRAM, True, "a.pt2,pixels=-1..1,scale=2"),
+        (
+            "m:f,mean=0.5/0.4/0.3,bgr=true",
+            NetworkSource.FACTORY,
+            False,
+            "m-f,mean=0.5-0.4-0.3,bgr=true",
+        ),
+        (
+            "m:f,output-pixels=0..255:uint8",
+            NetworkSource.FACTORY,
+            False,
+            "m-f,output-pixels=0..255-uint8",
+        ),
     ],
 )
 def test_each_form_is_told_apart_and_written_again(text, source, is_graph, label):
@@ -29,7 +43,8 @@ def test_each_form_is_told_apart_and_written_again(text, source, is_graph, label
 
 def test_settings_of_an_onnx_file():
     spec = NetworkSpec.parse("a/b.onnx,pixel-range=-1..1,style=s,content=c,")
-    assert (spec.pixel_range, spec.style, spec.content) == ("-1..1", "s", "c")
+    assert (spec.declared.pixels, spec.style, spec.content) == (PixelFormat(-1, 1), "s", "c")
+    assert str(spec) == "a/b.onnx,pixels=-1..1,content=c,style=s"
     assert spec.path == Path("a/b.onnx")
     assert NetworkSpec.parse("a/b.onnx,") == NetworkSpec.parse("a/b.onnx")
 
@@ -41,8 +56,12 @@ def test_settings_of_an_onnx_file():
         ("mine.nets.build", r"is not a factory: .*; did you mean mine.nets:build\?"),
         ("runs/weights.safetensors", "is a weights file, .* --checkpoint runs/weights.safetensors"),
         ("candy.PTH", "is a weights file"),
-        ("a.onnx,contnt=x", "unknown setting 'contnt' of a.onnx: expected pixel-range, content"),
-        ("a.onnx,pixel-range=0..2", "unknown pixel range '0..2': expected 0..1, 0..255, -1..1"),
+        ("a.onnx,contnt=x", "unknown setting 'contnt' of a.onnx: expected pixels, input-pixels"),
+        ("a.onnx,pixel-range=2..0", "'2..0' is not a pixel range: expected LOW..HIGH such as 0..1"),
+        ("a:b,pixels=0..1:brg", "unknown word 'brg' of the pixels '0..1:brg': expected LOW..HIGH"),
+        ("a.pt2,content=x", "unknown setting 'content' of a.pt2: expected pixels, input-pixels"),
+        ("a.pt2,scale=0.5", "setting scale: scale '0.5' is not a whole number of 1 to 16"),
+        ("a.pt2,mean=red", "setting mean: 'red' is not a list of numbers"),
     ],
 )
 def test_what_is_no_network_says_what_to_type(text, message):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from styleexport.runtime_bench import stats
+from styleexport.runtime_bench.report import number_format
 from styleexport.runtime_bench.stats import Rounds, compare, median, summarise
 
 APART = ("faster", "slower")
@@ -80,7 +81,24 @@ def test_rounds_that_differ_widen_the_interval_as_more_samples_do_not_narrow_it(
     random = np.random.default_rng(1)
     steady = summarise(rounds_of(random, samples=200, between=0.0))
     shifting = summarise(rounds_of(random, samples=200, between=0.03))
-    assert shifting.spread > 5 * steady.spread
+    widths = [found.high_ns - found.low_ns for found in (shifting, steady)]
+    assert widths[0] > 5 * widths[1]
+
+
+@pytest.mark.parametrize(
+    "rounds",
+    [
+        ((1000, 1001, 1002),),
+        ((1000, 1001), (1002, 1003)),
+        ((1000, 1001), (), (1002, 1003)),
+        ((115_000,), (114_000,), (20_000,)),
+    ],
+    ids=["one", "two", "two and an empty one", "three that differ widely"],
+)
+def test_too_few_rounds_give_no_interval(rounds):
+    found = summarise(rounds)
+    assert (found.low_ns, found.high_ns) == (None, None)
+    assert number_format.interval(found) == "too few rounds"
 
 
 @pytest.mark.parametrize("paired", [True, False])
@@ -187,5 +205,5 @@ def test_thousands_of_rounds_cost_no_more_than_hundreds():
     found = summarise(many)
     assert (found.rounds, found.count, found.median_ns) == (10_000, 10_000, 1003)
     assert len(stats._arrays(many)) == stats.MAX_ROUNDS
-    one = summarise((tuple(range(100_000)),))
-    assert one.low_ns < one.median_ns < one.high_ns
+    three = summarise((tuple(range(1000, 100_000)),) * 3)
+    assert three.low_ns <= three.median_ns <= three.high_ns

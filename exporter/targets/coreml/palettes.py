@@ -2,12 +2,14 @@
 
 Compressed weights make a package smaller; the arithmetic stays in float, and it is not faster by
 itself. int8 is linear and symmetric with one scale an output channel. A palette is found by k-means
-over a whole weight.
+over a whole weight, with one thread: sums depend on the number of threads, and the bytes of a file
+must not depend on the machine.
 """
 
 from __future__ import annotations
 
 import importlib
+from contextlib import AbstractContextManager, nullcontext
 
 import coremltools as ct
 from coremltools.optimize import coreml as cto
@@ -30,6 +32,7 @@ def compress(
     Raises:
         MissingExtra: a palette is asked for, and scikit-learn is not installed.
     """
+    threads: AbstractContextManager[object] = nullcontext()
     if precision is Precision.INT8_WEIGHTS:
         config = cto.OpLinearQuantizerConfig(
             mode="linear_symmetric",
@@ -41,11 +44,12 @@ def compress(
     else:
         with needs(f"--quantize {precision}"):  # coremltools raises an error without its name
             importlib.import_module("sklearn.cluster")
+            threads = importlib.import_module("threadpoolctl").threadpool_limits(1)
         config = cto.OpPalettizerConfig(
             mode="kmeans", nbits=BITS[precision], weight_threshold=SMALLEST
         )
         compressed = cto.palettize_weights
-    with quiet():
+    with quiet(), threads:
         result = compressed(model, cto.OptimizationConfig(global_config=config))
     assert isinstance(result, ct.models.MLModel)
     linear = precision is Precision.INT8_WEIGHTS

@@ -29,6 +29,7 @@ from styleexport.exporter.quantize.blocks import (
     nodes_by_name,
 )
 from styleexport.exporter.quantize.plan import quantization_fact
+from styleexport.exporter.rewrites.transposed_convs import with_plain_transposed_convs
 from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
 from styleexport.exporter.targets.tflite.converters._converter import find_converter
 from styleexport.exporter.targets.tflite.converters._layers import match_layers
@@ -78,6 +79,8 @@ class TfliteTarget(Target):
     def lower(self, source: Source, recipe: Recipe) -> TfliteModel:
         """Return the float32 file of a graph, its tensors named after the graph's layers."""
         rewritten, passes = source.half_range if self.lowering(recipe) else source.sliced_pads
+        rewritten, more = with_plain_transposed_convs(rewritten)
+        passes = (*passes, *more)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "float.tflite"
             find_converter(self.converter).convert(rewritten, path)

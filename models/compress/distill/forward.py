@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from styleexport.core.errors import UsageError, first_line
 from styleexport.models.compress.distill.levels import OutputKind
 from styleexport.models.network import LoadedNetwork, TwoImageModule
+from styleexport.models.pixels import FromNetwork, ToNetwork
 
 
 class UnclampedNetwork:
@@ -28,7 +29,8 @@ class UnclampedNetwork:
         self.name = loaded.network.name
         self.module = loaded.module
         self.layers = tuple(layers)
-        self.low, self.high = loaded.network.pixel_range
+        self._to_network = ToNetwork(loaded.network.input_pixels)
+        self._from_network = FromNetwork(loaded.network.output_pixels, loaded.network.scale)
 
     @property
     def two_images(self) -> bool:
@@ -38,25 +40,24 @@ class UnclampedNetwork:
     def encode(self, style: Tensor) -> Tensor:
         """Return the style codes [N, K] of pictures [N, 3, H, W] in 0..1."""
         assert isinstance(self.module, TwoImageModule)
-        return self.module.encode(self._to_pixel_range(style))
+        return self.module.encode(self._to_network.to(style.device)(style))
 
     def output(self, content: Tensor, code: Tensor | None = None) -> Tensor:
-        """Return paintings in the network's pixel range, or logits.
+        """Return paintings in the network's pixel format, or logits.
 
         Args:
             content: [N, 3, H, W] in 0..1.
             code: style codes [N, K] of a two-image network; None for others.
         """
         if code is None:
-            return self.module(self._to_pixel_range(content))
+            return self.module(self._to_network.to(content.device)(content))
         assert isinstance(self.module, TwoImageModule)
         strength = torch.ones(1, device=content.device)
-        return self.module.transfer(self._to_pixel_range(content), code, strength)
+        return self.module.transfer(self._to_network.to(content.device)(content), code, strength)
 
     def to_painting(self, output: Tensor, content: Tensor) -> Tensor:
-        """Return an output as paintings in 0..1, not clamped, [N, 3, H, W] like the content."""
-        image = output[:, :, : content.shape[2], : content.shape[3]].float()
-        return (image - self.low) / (self.high - self.low)
+        """Return an output as paintings in 0..1, not clamped, [N, 3, H, W]."""
+        return self._from_network.to(output.device)(output.float(), content)
 
     @contextlib.contextmanager
     def hooked(self) -> Generator[dict[str, Tensor]]:
@@ -71,11 +72,6 @@ class UnclampedNetwork:
         finally:
             for handle in handles:
                 handle.remove()
-
-    def _to_pixel_range(self, image: Tensor) -> Tensor:
-        if (self.low, self.high) == (0.0, 1.0):
-            return image
-        return image * (self.high - self.low) + self.low
 
 
 def _record(

@@ -257,7 +257,7 @@ def trace_dependencies(
 
     Args:
         module: network in inference mode.
-        picture: input of the run, [1, 3, H, W] in the network's own pixel range.
+        picture: input of the run, [1, 3, H, W] in the network's own pixel format.
         run: runs the module; returns the painting, and the style code if there is one.
     """
     trace = ChannelTrace(module)

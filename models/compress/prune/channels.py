@@ -13,6 +13,7 @@ from styleexport.models.architecture import KeptChannels, keep_channels, layers
 from styleexport.models.compress.prune.channel_trace import trace_dependencies
 from styleexport.models.compress.prune.dependencies import ChannelDependencies
 from styleexport.models.network import LoadedNetwork, TwoImageModule
+from styleexport.models.pixels import ToNetwork
 
 TRACE_SIDE = 64
 
@@ -23,10 +24,9 @@ def trace_input(network: LoadedNetwork) -> Tensor:
     return torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
 
 
-def to_pixel_range(network: LoadedNetwork, picture: Tensor) -> Tensor:
-    """Return a picture [1, 3, H, W] in 0..1 scaled to the network's own pixel range."""
-    low, high = network.network.pixel_range
-    return picture * (high - low) + low
+def to_network(network: LoadedNetwork, picture: Tensor) -> Tensor:
+    """Return a picture [1, 3, H, W] in 0..1 in the network's own pixel format."""
+    return ToNetwork(network.network.input_pixels)(picture)
 
 
 def paint_in_own_style(module: nn.Module, picture: Tensor) -> tuple[Tensor, ...]:
@@ -39,7 +39,7 @@ def paint_in_own_style(module: nn.Module, picture: Tensor) -> tuple[Tensor, ...]
 
 def dependencies_of(network: LoadedNetwork) -> ChannelDependencies:
     """Return which channels of a network can only be removed together."""
-    picture = to_pixel_range(network, trace_input(network))
+    picture = to_network(network, trace_input(network))
     return trace_dependencies(network.module, picture, paint_in_own_style)
 
 

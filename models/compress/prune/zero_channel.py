@@ -29,7 +29,7 @@ from styleexport.models.compress.activation_hooks import ChannelMaxima, LayerInp
 from styleexport.models.compress.pictures import PictureSet, at_size, extremes, variants
 from styleexport.models.compress.prune.channels import (
     dependencies_of,
-    to_pixel_range,
+    to_network,
     trace_input,
 )
 from styleexport.models.compress.prune.dependencies import ChannelDependencies
@@ -123,9 +123,9 @@ def _group_maxima(
     inputs, module, codes = ChannelMaxima(), network.module, list[Tensor]()
     with LayerInputHook(module, inputs.update):
         for index, picture in enumerate(pictures):
-            content = to_pixel_range(network, picture)
+            content = to_network(network, picture)
             if isinstance(module, TwoImageModule):
-                codes.append(module.encode(to_pixel_range(network, pictures[index - 1])))
+                codes.append(module.encode(to_network(network, pictures[index - 1])))
                 module.transfer(content, codes[-1], torch.ones(1))
             else:
                 module(content)
@@ -152,7 +152,7 @@ def _decoder_groups(
         return set()
     encoding = ChannelMaxima()
     with LayerInputHook(module, encoding.update):
-        module.encode(to_pixel_range(network, noise))
+        module.encode(to_network(network, noise))
     return {
         group
         for name, layer in layers(module)

@@ -30,6 +30,7 @@ from styleexport.models.compress.quantize_aware.rounding import (
 )
 from styleexport.models.compress.quantize_aware.trace import TracedPass, trace
 from styleexport.models.network import TwoImageModule
+from styleexport.models.pixels import STANDARD, PixelFormat, ToNetwork
 
 ENCODE, TRANSFER, CALL = "encode", "transfer", "call"
 SAMPLE_SIDE = 64
@@ -66,7 +67,7 @@ class FakeInt8(nn.Module):
     Args:
         network: float network; its present weights are used at every call.
         recipes: int8 recipes, one per role; a role without one is computed in float.
-        pixel_range: lowest and highest value of the network's images.
+        pixels: formats of the pictures that the network takes and gives.
         side: side in pixels of the noise that the network is traced on.
 
     Raises:
@@ -77,14 +78,14 @@ class FakeInt8(nn.Module):
         self,
         network: nn.Module,
         recipes: Sequence[Int8Recipe],
-        pixel_range: tuple[float, float] = (0.0, 1.0),
+        pixels: tuple[PixelFormat, PixelFormat] = (STANDARD, STANDARD),
         side: int = SAMPLE_SIDE,
     ) -> None:
         super().__init__()
         self.network = network
         self.frozen = False
         self.passes: dict[str, dict[int, RoundedConvolution]] = {}
-        traced = traced_passes(network, pixel_range, side)
+        traced = traced_passes(network, pixels[0], side)
         for recipe in recipes:
             names = _passes_of(recipe.role, traced)
             if self.passes.keys() & set(names):
@@ -94,7 +95,9 @@ class FakeInt8(nn.Module):
                 )
             floats = float_convolutions(recipe, [traced[name] for name in names])
             for name in names:
-                self.passes[name] = rounded_convolutions(traced[name], floats, recipe, pixel_range)
+                self.passes[name] = rounded_convolutions(
+                    traced[name], floats, recipe, pixels[1].limits()
+                )
         # `units` is its key in checkpoints of trainings.
         self.units = nn.ModuleList(
             convolution for rounded in self.passes.values() for convolution in rounded.values()
@@ -141,7 +144,7 @@ class FakeInt8(nn.Module):
             yield
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the painting of an image [N, 3, H, W] in the network's pixel range."""
+        """Return the painting of an image [N, 3, H, W] in the network's pixel format."""
         with self._rounded(CALL):
             return self.network(image)
 
@@ -150,7 +153,7 @@ class TwoImageFakeInt8(FakeInt8):
     """A two-image network under the rounding of its int8 files; see `FakeInt8`."""
 
     def encode(self, style: Tensor) -> Tensor:
-        """Return the style code [N, K] of images [N, 3, H, W] in the network's pixel range."""
+        """Return the style code [N, K] of images [N, 3, H, W] in the network's pixel format."""
         assert isinstance(self.network, TwoImageModule)
         with self._rounded(ENCODE):
             return self.network.encode(style)
@@ -165,28 +168,27 @@ class TwoImageFakeInt8(FakeInt8):
 def fake_int8(
     network: nn.Module,
     recipes: Sequence[Int8Recipe],
-    pixel_range: tuple[float, float] = (0.0, 1.0),
+    pixels: tuple[PixelFormat, PixelFormat] = (STANDARD, STANDARD),
     side: int = SAMPLE_SIDE,
 ) -> FakeInt8:
     """Return a network under the rounding of its int8 files; see `FakeInt8`."""
     kind = TwoImageFakeInt8 if isinstance(network, TwoImageModule) else FakeInt8
-    return kind(network, recipes, pixel_range, side)
+    return kind(network, recipes, pixels, side)
 
 
 def traced_passes(
-    network: nn.Module, pixel_range: tuple[float, float], side: int = SAMPLE_SIDE
+    network: nn.Module, pixels: PixelFormat, side: int = SAMPLE_SIDE
 ) -> dict[str, TracedPass]:
     """Return the trace of each pass by its name, in the order in which ``stylize`` runs them.
 
     Args:
         network: network whose passes are run on noise.
-        pixel_range: lowest and highest value of its images.
+        pixels: format of the pictures that it takes.
         side: side of the noise in pixels.
     """
     device = next(network.parameters()).device
-    low, high = pixel_range
     noise = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
-    picture = (noise * (high - low) + low).to(device)
+    picture = ToNetwork(pixels)(noise).to(device)
     if not isinstance(network, TwoImageModule):
         return {CALL: trace(network, network, picture)[0]}
     encode, code = trace(network, network.encode, picture)

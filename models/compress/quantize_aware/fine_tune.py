@@ -112,9 +112,11 @@ class QuantizeAwareObjective(Objective):
         to_device(module, self.device).eval()
         self.teacher = copy.deepcopy(module).requires_grad_(False)
         side = max(SAMPLE_SIDE, network.min_side)
-        self.network: FakeInt8 = fake_int8(module, settings.recipes, network.pixel_range, side)
-        self.student = RoleModule(self.network, Role.STYLIZE, network.pixel_range)
-        self.reference = RoleModule(self.teacher, Role.STYLIZE, network.pixel_range).eval()
+        self.network: FakeInt8 = fake_int8(
+            module, settings.recipes, (network.input_pixels, network.output_pixels), side
+        )
+        self.student = RoleModule.of(network, self.network, Role.STYLIZE).to(self.device)
+        self.reference = RoleModule.of(network, self.teacher, Role.STYLIZE).to(self.device).eval()
         self.adain = AdainObjective(self.network, plan) if plan.loss_weights else None
         self.pools: list[CropPool] = []
         self.warm = False

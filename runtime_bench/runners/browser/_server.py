@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from styleexport.core.errors import DeviceError, StyleExportError, UsageError
+from styleexport.core.input_files import check_input
 from styleexport.core.manifest import read_manifest
 from styleexport.runtime_bench.runners.browser._assets import INDEX, Asset, assets_of
 from styleexport.runtime_bench.runners.browser._job import PageJobFact
@@ -107,6 +108,8 @@ class PageServer(ThreadingHTTPServer):
     def _encrypt(self, certificate: Path, key: Path) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
+            for path in (certificate, key):
+                check_input(path, remedy="type the path of a PEM file")
             context.load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as error:
             self.server_close()

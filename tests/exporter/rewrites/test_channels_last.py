@@ -66,6 +66,12 @@ FUNCTIONS = {
     "pixel shuffle": lambda net, x: F.pixel_shuffle(x.repeat(1, 4, 1, 1), 2),
     "clamp and tanh": lambda net, x: torch.clamp(torch.tanh(2 * x - 1) * 150 + 127.5, 0, 255),
     "style code": coded,
+    "image put together from tokens": lambda net, x: (
+        x.flatten(2).transpose(1, 2).transpose(1, 2).reshape(1, 3, 9, 11)
+    ),
+    "conv of tokens": lambda net, x: F.conv2d(
+        F.pad(x.flatten(2).reshape(1, 3, 9, 11), (1, 1, 1, 1), mode="reflect"), net.weight
+    ),
 }
 
 

@@ -39,7 +39,7 @@ def test_a_report_is_read_or_refused_with_its_reason(entry):
 
 
 def test_a_missing_report_says_how_one_is_made(tmp_path):
-    with pytest.raises(BadArtifact, match="No such file or directory; make a report with `style"):
+    with pytest.raises(BadArtifact, match="does not exist; make a report with `style"):
         read_report(tmp_path / "no.json")
 
 

@@ -197,7 +197,7 @@ def beside(blob):
         (fewer_values, BadArtifact, "has [0-9]+ values, expected [0-9]+"),
         (no_value, BadArtifact, "holds no value, expected"),
         (weights(outside), BadArtifact, "reads weights outside itself"),
-        (weights(nowhere), BadArtifact, "other.bin cannot be read: No such file"),
+        (weights(nowhere), BadArtifact, "other.bin does not exist"),
         (weights(far), BadArtifact, "weight.bin ends at byte [0-9]+, expected a constant at"),
         (weights(beside), BadArtifact, "has no constant at byte 65"),
         (

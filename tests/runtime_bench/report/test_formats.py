@@ -54,11 +54,11 @@ def test_no_text_is_a_formula_of_a_spreadsheet(desktop):
 def test_markdown_is_a_headline_and_a_table_for_each_network(desktop):
     lines = render([desktop], "md").splitlines()
     assert lines[0].startswith("- adain-lite transform: fastest is onnxruntime int8: 64x96 in 2.2")
-    start = lines.index("| adain-lite transform | 64x96 | 128x128 | file | PSNR |")
-    assert lines[start + 1] == "| --- | ---: | ---: | ---: | ---: |"
+    start = lines.index("| adain-lite transform | 64x96 | 128x128 | file | parity | quality |")
+    assert lines[start + 1] == "| --- | ---: | ---: | ---: | ---: | ---: |"
     assert lines[start + 3].startswith("| onnxruntime int8 | **2.2")
-    assert lines[start + 3].endswith(" | 0.59 MB | 35.1 dB |")
-    assert all(line.count("|") == 6 for line in lines[start : start + 6])
+    assert lines[start + 3].endswith(" | 0.59 MB | 34.8 dB | 35.1 dB |")
+    assert all(line.count("|") == 7 for line in lines[start : start + 6])
     assert "- adain-lite transform 128x128 on torch fp32: out-of-memory, the process was" in (
         "\n".join(lines)
     )
@@ -72,7 +72,7 @@ def test_markdown_shows_harmful_text_as_text(harmful):
     assert "\x1b" not in text
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert rows
-    assert {line.replace("\\|", "").count("|") for line in rows} <= {5, 6}
+    assert {line.replace("\\|", "").count("|") for line in rows} <= {6, 7}
 
 
 @pytest.mark.parametrize("kind", ["html", "md", "csv", "json-table"])

@@ -118,7 +118,7 @@ def test_bytes_that_are_no_text_are_no_sweep(tmp_path: Path):
     (tmp_path / "sweep.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match=r"is not a sweep: .*keys are networks, recipes, sizes"):
         read_plan(tmp_path / "sweep.toml")
-    with pytest.raises(UsageError, match="cannot be read: No such file"):
+    with pytest.raises(UsageError, match="does not exist; write a sweep file"):
         read_plan(tmp_path / "none.toml")
 
 

@@ -56,7 +56,7 @@ def test_a_damaged_report_is_named_by_its_cell(cells, tmp_path: Path):
 
 def test_files_that_are_no_table_are_refused(tmp_path: Path):
     path = tmp_path / "t.sqlite"
-    with pytest.raises(BadArtifact, match="is not there: make one with `styleexport sweep"):
+    with pytest.raises(BadArtifact, match="does not exist; make one with `styleexport sweep"):
         reports(path)
     path.write_text("no table " * 100)
     with pytest.raises(BadArtifact, match="not the table of a sweep: file is not a database"):

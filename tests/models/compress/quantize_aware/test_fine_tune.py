@@ -149,7 +149,7 @@ def observed(module: nn.Module, *recipes: Int8Recipe):
 def test_the_exporter_finds_the_same_units_and_numbers_them_alike(random_network, name):
     network = random_network(name)
     role = network.default_roles[-1]
-    *_, traced = traced_passes(network.module, network.network.pixel_range).values()
+    *_, traced = traced_passes(network.module, network.network.input_pixels).values()
     module = apply_passes(capture(network, role, Size(32, 48)))[0].module()
     blocks = [block for block in find_blocks(module) if not block.transposed]
     steps = [step for step in traced.convolutions if not is_folded(step)]

@@ -1,0 +1,102 @@
+"""One graph of an export: captured once, rewritten, and written to every target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from styleexport.core.file_names import FileName
+from styleexport.core.manifest import (
+    AgreementFact,
+    FileFact,
+    ProbeFact,
+    ProgramFact,
+    RecipeFact,
+    SizeFact,
+    sha256_of_file,
+)
+from styleexport.core.program import save_program
+from styleexport.core.types import Role, Size, Sizing
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.rewrite import apply_passes
+from styleexport.exporter.graph_job import ExportRun, GraphJob
+from styleexport.exporter.int8_export import choose_plans
+from styleexport.exporter.probes import write_probe
+from styleexport.exporter.request import QUANTIZED
+from styleexport.exporter.write_files import WrittenFile, write_files
+from styleexport.runtime_bench.parity import agreements
+
+# A file that takes several sizes is traced at sides that no stride divides, so that no cut looks
+# idle. One that takes any is run at its own size and at these before it is called dynamic.
+TRACE_SIZE = Size(61, 67)
+DYNAMIC_SIZES = (Size(200, 264), Size(264, 136), Size(201, 263))
+
+
+@dataclass(frozen=True)
+class ExportedGraph:
+    """Everything written of one graph.
+
+    Attributes:
+        files: files, in the order of targets and precisions.
+        program: captured program.
+        probes: golden inputs and outputs.
+        recipes: int8 recipes.
+        agreements: how near int8 files of several targets come to each other.
+    """
+
+    files: tuple[WrittenFile, ...]
+    program: ProgramFact
+    probes: tuple[ProbeFact, ...]
+    recipes: tuple[RecipeFact, ...]
+    agreements: tuple[AgreementFact, ...]
+
+
+def export_graph(run: ExportRun, role: Role, size: Size) -> ExportedGraph:
+    """Export one role at one size, to every target from one capture, and check each file."""
+    request, network = run.request, run.request.network
+    fixed = request.sizing is Sizing.FIXED
+    name = FileName(network.network.name, role, size if fixed else request.sizing)
+    run.progress(f"{name}: capture")
+    captured = capture(network, role, size if fixed else TRACE_SIZE, dynamic=not fixed)
+    graph, passes = apply_passes(captured)
+    if request.sizing is Sizing.ENUMERATED:
+        graph = graph.with_sizes(tuple(dict.fromkeys(request.sizes)))
+    program = _save_program(run, captured, name, size)
+    others = DYNAMIC_SIZES if request.sizing is Sizing.ANY else ()
+    sizes = graph.sizes or (size, *others)
+    probes = tuple(write_probe(network, role, each, run.folder) for each in sizes)
+    job = GraphJob(run, name, graph, passes, probes)
+    plans = choose_plans(job)
+    files = tuple(write_files(job, plans))
+    return ExportedGraph(
+        files=files,
+        program=program,
+        probes=probes,
+        recipes=tuple(chosen.recipe for chosen in plans.values()),
+        agreements=_agreements(job, [file.fact for file in files]),
+    )
+
+
+def _save_program(run: ExportRun, captured: Graph, name: FileName, size: Size) -> ProgramFact:
+    path = f"programs/{replace(name, suffix='.pt2')}"
+    save_program(captured.program, run.folder / path)
+    return ProgramFact(
+        path=path,
+        role=captured.role,
+        size=SizeFact.of(size),
+        sha256=sha256_of_file(run.folder / path),
+    )
+
+
+def _agreements(job: GraphJob, files: Sequence[FileFact]) -> tuple[AgreementFact, ...]:
+    """Return how near the int8 files of several targets come to each other."""
+    found: list[AgreementFact] = []
+    for precision in QUANTIZED:
+        same = [fact for fact in files if fact.precision is precision]
+        if len(same) > 1:
+            job.run.progress(
+                f"{job.graph.role} {job.graph.size} {precision}: {len(same)} files agree?"
+            )
+            found += agreements(job.run.folder, same, job.probes)
+    return tuple(found)

@@ -1,0 +1,139 @@
+"""Transposed convolutions as TFLite has them: dense, and cut to one of two sizes.
+
+TRANSPOSE_CONV has no groups, and makes either all (H - 1)·s + k rows that the kernel reaches (VALID)
+or H·s of them, cut as evenly as can be, the odd one at the end (SAME). PyTorch cuts p rows in front
+and p - o behind, for an output padding o, so that a kernel of 3 with stride 2, p = o = 1 is neither.
+
+    groups g > 1                 → one group, its weights zero between the groups
+    any other cut                → VALID, and a slice; rows that are added behind are the bias alone
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule, Node
+
+from styleexport.core.manifest import PassFact
+from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.rewrite import (
+    Outcome,
+    Pass,
+    add_weight,
+    apply_passes,
+    argument,
+    tensor_of,
+)
+
+aten = torch.ops.aten
+
+
+def with_plain_transposed_convs(graph: Graph) -> tuple[Graph, tuple[PassFact, ...]]:
+    """Return the graph with transposed convolutions that TFLite has, and what was rewritten."""
+    if not any(n.target is aten.conv_transpose2d.input for n in graph.program.graph.nodes):
+        return graph, ()
+    return apply_passes(graph, (Pass("plain-transposed-convs", 0, rewrite),))
+
+
+def rewrite(module: GraphModule) -> Outcome:
+    """Write every transposed convolution without groups, and with a cut that TFLite has."""
+    applied, refused = 0, list[str]()
+    for node in list(module.graph.nodes):
+        if node.target is not aten.conv_transpose2d.input:
+            continue
+        weight = tensor_of(module, node.args[1])
+        if weight is None:
+            refused.append(f"{node.name} has weights that the network computes")
+            continue
+        with module.graph.inserting_before(node):
+            new = _plain(module, node, weight)
+        if new is not None:
+            new.meta["val"] = node.meta["val"]
+            node.replace_all_uses_with(new)
+            module.graph.erase_node(node)
+            applied += 1
+    module.graph.eliminate_dead_code()
+    return Outcome(applied, tuple(refused))
+
+
+def _plain(module: GraphModule, node: Node, weight: Tensor) -> Node | None:
+    """Return a transposed convolution in TFLite's terms, None where it is so already."""
+    call, bias = module.graph.call_function, argument(node, 2, "bias")
+    stride, pad, extra, spread = (
+        _pair(argument(node, position, name), default)
+        for position, name, default in (
+            (3, "stride", 1),
+            (4, "padding", 0),
+            (5, "output_padding", 0),
+            (7, "dilation", 1),
+        )
+    )
+    groups = argument(node, 6, "groups", 1)
+    assert isinstance(groups, int) and isinstance(node.args[0], Node)
+    source = node.args[0].meta["val"]
+    cuts = [
+        _Cut(source.shape[2 + axis], weight.shape[2 + axis], stride[axis], pad[axis], extra[axis],
+             spread[axis])
+        for axis in (0, 1)
+    ]  # fmt: skip
+    known = all(cut.valid for cut in cuts) or all(cut.same for cut in cuts)
+    if groups == 1 and known:
+        return None
+    dense = node.args[1] if groups == 1 else add_weight(module, node, _dense(weight, groups))
+    if known:
+        rest = [list(values) for values in (stride, pad, extra)]
+        return call(node.target, (node.args[0], dense, bias, *rest, 1, list(spread)))  # pyright: ignore
+    behind = [max(0, cut.first + cut.length - cut.full) for cut in cuts]
+    late = any(behind) and isinstance(bias, Node)
+    rest = [list(values) for values in (stride, (0, 0), (0, 0))]
+    arguments = (node.args[0], dense, None if late else bias, *rest, 1, list(spread))
+    new = call(node.target, arguments)  # pyright: ignore
+    for axis, cut in enumerate(cuts):
+        if cut.first or cut.first + cut.length < cut.full:
+            end = min(cut.first + cut.length, cut.full)
+            new = call(aten.slice.Tensor, (new, 2 + axis, cut.first, end))
+    if any(behind):
+        new = call(aten.constant_pad_nd.default, (new, [0, behind[1], 0, behind[0]], 0.0))
+    if late:
+        value = tensor_of(module, bias)
+        assert value is not None
+        new = call(aten.add.Tensor, (new, add_weight(module, node, value.reshape(1, -1, 1, 1))))
+    return new
+
+
+class _Cut:
+    """What a transposed convolution keeps, along one axis, of all the lines it reaches.
+
+    Attributes:
+        full: lines that the kernel reaches.
+        first: first of them that is kept.
+        length: lines of the output.
+        valid: whether all are kept.
+        same: whether the lines kept are those of TFLite's SAME.
+    """
+
+    def __init__(
+        self, lines: int, kernel: int, stride: int, pad: int, extra: int, spread: int
+    ) -> None:
+        self.full = (lines - 1) * stride + spread * (kernel - 1) + 1
+        self.first = pad
+        self.length = self.full - 2 * pad + extra
+        self.valid = pad == 0 and extra == 0
+        rest = self.full - lines * stride
+        self.same = rest >= 0 and self.length == lines * stride and pad == rest // 2
+
+
+def _dense(weight: Tensor, groups: int) -> Tensor:
+    """Return weights [in, out/groups, kh, kw] as [in, out, kh, kw], zero between the groups."""
+    inputs, outputs = weight.shape[0] // groups, weight.shape[1]
+    dense = weight.new_zeros(weight.shape[0], outputs * groups, *weight.shape[2:])
+    for group in range(groups):
+        rows = slice(group * inputs, (group + 1) * inputs)
+        dense[rows, group * outputs : (group + 1) * outputs] = weight[rows]
+    return dense
+
+
+def _pair(value: object, default: int) -> tuple[int, int]:
+    if not isinstance(value, list | tuple) or not value:
+        return (default, default)
+    return (int(value[0]), int(value[-1]))
