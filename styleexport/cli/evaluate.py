@@ -69,7 +69,7 @@ def evaluate(
 
     loaded = open_network(network, checkpoints)
     if Role.ENCODE not in loaded.roles:
-        raise UsageError(f"{network} has one style of its own: evaluate takes two-image networks")
+        raise UsageError(f"{network} encodes no style pictures: evaluate takes two-image networks")
     encode, transform = loaded.role_module(Role.ENCODE), loaded.role_module(Role.TRANSFORM)
     strength = torch.tensor([alpha])
     contents = squares(image_files([content]), size)
