@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from safetensors.numpy import save
 
-from styleexport.core.errors import UsageError
 from styleexport.core.files import replace_folder
 from styleexport.core.manifest import (
+    ARTIFACT,
     FILE_NAME,
     SCHEMA_VERSION,
     FileFact,
@@ -25,12 +25,12 @@ from styleexport.core.manifest import (
 from styleexport.core.types import Precision, Progress, Sizing
 from styleexport.exporter.export_graph import ExportedGraph
 from styleexport.exporter.graph_job import ExportRun
+from styleexport.exporter.out_folder import check_out
 from styleexport.exporter.processes import export_graphs
 from styleexport.exporter.rejected import raise_over_budget, raise_parity_failure
 from styleexport.exporter.request import (
     QUANTIZED,
     ExportRequest,
-    check_out,
     check_quantized,
     check_request,
     open_targets,
@@ -71,13 +71,11 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> Expor
         DeviceError: the folder is not writable or the disk is full.
     """
     run_targets = _targets_of(request, progress)
-    if request.network.objection:
-        raise UsageError(request.network.objection)
     for line in request.network.pixel_lines():
         progress(line)
     fixed = request.sizing is Sizing.FIXED
     sizes = tuple(dict.fromkeys(request.sizes)) if fixed else request.sizes[:1]
-    with replace_folder(request.out) as folder:
+    with replace_folder(request.out, ARTIFACT, progress) as folder:
         run = ExportRun(request, _network_fact(request.network), run_targets, folder, progress)
         roles = request.roles or request.network.default_roles
         graphs = export_graphs(run, [(role, size) for role in roles for size in sizes])

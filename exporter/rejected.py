@@ -9,7 +9,7 @@ from pathlib import Path
 from styleexport.core.errors import ParityFailure, QualityBudgetExceeded
 from styleexport.core.file_names import FileName
 from styleexport.core.files import replace_file
-from styleexport.core.manifest import FileFact, Manifest
+from styleexport.core.manifest import REJECTED, FileFact, Manifest
 from styleexport.core.types import Precision
 
 REMEDIES = {
@@ -23,7 +23,7 @@ REMEDIES = {
 def _keep_figures(out: Path, manifest: Manifest) -> Path:
     """Write ``<out>.rejected.json`` and return its path."""
     path = out.with_name(f"{out.name}.rejected.json")
-    with replace_file(path) as part:
+    with replace_file(path, REJECTED) as part:
         part.write_bytes(manifest.encoded())
     return path
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from styleexport.core.errors import BadArtifact, MissingExtra, UsageError
-from styleexport.core.manifest import Manifest, read_manifest, sha256_of_file
+from styleexport.core.errors import MissingExtra, UsageError
 from styleexport.core.recipe import Int8Recipe
 from styleexport.core.types import Precision, Progress, Role, Size, Sizing
+from styleexport.exporter.graph.capture import check_size
 from styleexport.exporter.quantize.calibration import read_calibration
 from styleexport.exporter.targets._target import Target, find_target
 from styleexport.models.network import DEFAULT_SIZE, LoadedNetwork
@@ -34,7 +33,7 @@ class ExportRequest:
         sizes: one file each, unless one file takes them all.
         sizing: whether a file takes one size, all the sizes named, or any size.
         calibration: folder of images for int8; None takes those that ship.
-        overwrite: whether a folder with other files in it may be replaced.
+        overwrite: whether an artifact with style packs or altered files may be replaced.
         budget: what int8 files may lose, such as ``psnr>=38, style<=+5%``; None takes the
             precision's own.
         recipe: settings and float layers of the int8 files of its role; None, and other roles, take
@@ -120,6 +119,8 @@ def check_request(request: ExportRequest, targets: Sequence[Target]) -> None:
     """
     for role in request.roles or ():
         request.network.role_module(role)
+    for size in request.sizes if request.sizing is not Sizing.ANY else ():
+        check_size(request.network, (request.roles or request.network.default_roles)[0], size)
     for target in targets:
         if request.sizing not in target.sizings:
             able = ", ".join(target.sizings)
@@ -168,44 +169,3 @@ def _check_enumerated(request: ExportRequest) -> None:
                 f"role {role} takes two images, and Core ML enumerates the sizes of one: type "
                 "--role encode --role transform, or leave out --enumerated"
             )
-
-
-def check_out(out: Path, *, overwrite: bool) -> None:
-    """Refuse an output folder whose contents an export would destroy.
-
-    An earlier artifact is replaced as long as it holds nothing that an export does not write.
-
-    Raises:
-        UsageError: the path is a file, the present folder or one above it (even to be overwritten),
-            or holds files that are not an export's.
-    """
-    if out.resolve() in (Path.cwd(), *Path.cwd().parents, Path.home()):
-        raise UsageError(
-            f"{out} is the present folder or one above it, which an export would replace: type a "
-            f"folder of its own, for example -o {out / 'artifact'}"
-        )
-    if not out.exists() or overwrite:
-        return
-    if not out.is_dir():
-        raise UsageError(f"{out} is a file, expected a folder: choose another with -o")
-    extra = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
-    with contextlib.suppress(BadArtifact):
-        manifest = read_manifest(out, check_files=False)
-        packs = {pack.path for pack in manifest.styles}
-        extra = [path for path in extra if path in packs or not manifest.holds(path)]
-        extra += [f"{path}, which was altered" for path in _altered_packages(out, manifest)]
-    if extra:
-        more = f" and {len(extra) - 1} more" if len(extra) > 1 else ""
-        raise UsageError(
-            f"{out} holds {extra[0]}{more}, which an export would destroy: choose another folder "
-            "with -o, or add --overwrite"
-        )
-
-
-def _altered_packages(out: Path, manifest: Manifest) -> list[str]:
-    """Return the packages of an artifact that may hold files that no export wrote."""
-    return [
-        path
-        for path, sha256 in manifest.known_paths().items()
-        if (out / path).is_dir() and sha256_of_file(out / path) != sha256
-    ]

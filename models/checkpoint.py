@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from styleexport.core.archives import check_unpacked
 from styleexport.core.errors import BadCheckpoint
 from styleexport.core.input_files import check_input, open_input
 from styleexport.models.state_dicts import AVERAGED, Chosen, choose, prefixes, words_of
@@ -24,6 +25,10 @@ FROM_USER = (
     "torch.save(module.state_dict(), path)"
 )
 COUNTER = "num_batches_tracked"
+
+
+# A buffer may repeat its values (`Tensor.expand`), but not to this size.
+MAX_REPEATED_BYTES = 1 << 30
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -40,6 +45,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     remedy = "type the path of a weights file"
     check_input(path, "checkpoint", error=BadCheckpoint, remedy=remedy)
     suffix = path.suffix.lower()
+    check_unpacked(path, "checkpoint", BadCheckpoint)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -67,7 +73,7 @@ def _unreadable(path: Path, error: Exception) -> BadCheckpoint:
             f"checkpoint {path} is a TorchScript program, expected a state dict: save it again "
             "with torch.save(torch.jit.load(path).state_dict(), path)"
         )
-    if "Object arrays" in text:
+    if "Object arrays" in text or "allow_pickle" in text:
         text = "it holds Python objects, which were not read"
     # torch's own advice is to switch its protection off: it is not passed on.
     reason = "" if "weights_only" in text or not text else f" ({text.splitlines()[0][:200]})"
@@ -85,6 +91,7 @@ def _plain_tensors(path: Path, loaded: object) -> dict[str, Tensor]:
         choice.took(path, chosen.key, chosen.remark(path))
     tensors = dict(chosen.tensors)
     for key, value in tensors.items():
+        _check_plain(path, key, value)
         if value.is_floating_point():
             tensors[key] = value = value.float()
             if not bool(torch.isfinite(value).all()):
@@ -93,6 +100,32 @@ def _plain_tensors(path: Path, loaded: object) -> dict[str, Tensor]:
                     "weights: go back to an earlier checkpoint of the training"
                 )
     return tensors
+
+
+def _check_plain(path: Path, key: str, value: Tensor) -> None:
+    """Check that a tensor has values of its own, as many as its shape says.
+
+    Raises:
+        BadCheckpoint: it is a shape without values, sparse or quantized, or claims to be larger
+            than its file.
+    """
+    kind = (
+        "on the meta device, a shape without values"
+        if value.is_meta
+        else "sparse"
+        if value.layout is not torch.strided
+        else "quantized"
+        if value.is_quantized
+        else ""
+    )
+    stored = max(value.untyped_storage().nbytes(), MAX_REPEATED_BYTES) if not kind else 0
+    if not kind and value.numel() * value.element_size() > stored:
+        kind = f"{list(value.shape)}, larger than its values in the file"
+    if kind:
+        raise BadCheckpoint(
+            f"checkpoint {path}: {key} is {kind}; expected dense tensors with their values: save "
+            "it again with torch.save(model.state_dict(), path)"
+        )
 
 
 def load_into(

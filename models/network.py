@@ -15,10 +15,12 @@ from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Role, Size
-from styleexport.models.pixels import STANDARD, FromNetwork, PixelFormat, ToNetwork
+from styleexport.models.pixel_modules import FromNetwork, ToNetwork
+from styleexport.models.pixels import STANDARD, PixelFormat
 
 DEFAULT_SIZE = Size(512, 512)
 
@@ -238,8 +240,15 @@ class RoleModule(nn.Module):
         pixels = self.to_network.pixels, self.from_network.pixels
         return RoleModule(self.network, role, *pixels, self.from_network.scale).eval()
 
-    def _painting(self, image: Tensor, content: Tensor) -> Tensor:
-        return torch.clamp(self.from_network(image, content), 0.0, 1.0)
+    def _painting(self, image: Tensor, content: Tensor, strength: Tensor | None = None) -> Tensor:
+        """Return the picture of an output, blended where the network ignores the strength."""
+        picture = self.from_network(image, content)
+        if strength is not None and getattr(self.network, "ignores_strength", False):
+            if self.scale != 1:
+                content = functional.interpolate(content, scale_factor=self.scale)
+            picture = torch.clamp(picture, 0.0, 1.0)
+            picture = content + (picture - content) * strength.reshape(1, 1, 1, 1)
+        return torch.clamp(picture, 0.0, 1.0)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return the style code [N, K], or the image [N, 3, scale·H, scale·W] in 0..1.
@@ -256,10 +265,11 @@ class RoleModule(nn.Module):
         content = inputs[0]
         if self.role is Role.TRANSFORM:
             assert isinstance(net, TwoImageModule)
-            return self._painting(net.transfer(images(content), *inputs[1:]), content)
+            return self._painting(net.transfer(images(content), *inputs[1:]), content, inputs[2])
         if isinstance(net, TwoImageModule):
             code = net.encode(images(inputs[1]))
-            return self._painting(net.transfer(images(content), code, inputs[2]), content)
+            painting = net.transfer(images(content), code, inputs[2])
+            return self._painting(painting, content, inputs[2])
         return self._painting(net(images(content)), content)
 
     def input_names(self) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ PIXEL_SETTINGS: Mapping[str, str] = {
     "pixel-range": "pixels",
 }
 SETTING_NAMES = {field: field.replace("_", "-") for field in PIXEL_SETTINGS.values()}
+# Package whose entries are the names of networks.
+NETWORKS = "styleexport.models.networks"
 WEIGHTS_SUFFIXES = (".pth", ".pt", ".safetensors", ".npz", ".ckpt", ".bin")
 MODULE_SOURCES = "a name of `styleexport networks`, or package.module:factory"
 
@@ -123,6 +125,22 @@ class NetworkSpec:
             declared = spec.declared.saying(field, value, f"{self.name}: setting {key}: ")
             spec = replace(spec, declared=declared)
         return spec
+
+    def check(self) -> None:
+        """Check that there is such a network, without importing or reading it.
+
+        Raises:
+            UsageError: there is no such name, module or file.
+        """
+        if self.source is NetworkSource.REGISTRY:
+            plugins.check_name(NETWORKS, self.name, "network")
+        elif self.source is NetworkSource.FACTORY:
+            plugins.check_module("network", self.name)
+        elif not self.path.exists():
+            kind = "program" if self.source is NetworkSource.PROGRAM else "network"
+            raise UsageError(
+                f"{kind} {self.path} does not exist; type the path of a {self.source.value} file"
+            )
 
     def __str__(self) -> str:
         said = {key: getattr(self.declared, field) for field, key in SETTING_NAMES.items()}

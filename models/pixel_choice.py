@@ -20,12 +20,8 @@ from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Size
 from styleexport.models.network import Basis, LoadedNetwork, PixelBasis, TwoImageModule
 from styleexport.models.pixel_ends import Affine, Bound, End, Recording, end_of, record, start_of
-from styleexport.models.pixels import (
-    STANDARD,
-    PixelDeclaration,
-    PixelFormat,
-    ToNetwork,
-)
+from styleexport.models.pixel_modules import ToNetwork
+from styleexport.models.pixels import STANDARD, PixelDeclaration, PixelFormat
 
 UNIT, SIGNED, BYTES = (0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)
 RANGES = (UNIT, SIGNED, BYTES)
@@ -142,7 +138,8 @@ def _look(module: nn.Module, taken: PixelFormat | None) -> _Look | None:
     elif taken is not None:
         options = [taken]
     else:
-        options = [STANDARD, replace(STANDARD, layout="NHWC"), replace(STANDARD, channels=1)]
+        colours = [STANDARD, replace(STANDARD, layout="NHWC")]
+        options = [*colours, *(replace(option, channels=1) for option in colours)]
     fixed = getattr(module, "fixed_size", None)
     for sizes in ((Size(*fixed),),) if fixed is not None else SIZES:
         for option in options:
@@ -262,6 +259,8 @@ def _formats(
                             f"{_mapped(taken.range, start)}")  # fmt: skip
         if taken.order == "BGR" and given_basis is not None and declared.output() is None:
             given = replace(given, order="BGR")
+    if taken_basis is None and taken.dtype == "uint8":
+        taken, taken_basis = taken.with_range(BYTES), Basis("found", "takes uint8")
     if given_basis is None:
         given, given_basis, taken, taken_basis = _by_values(look, given, taken, taken_basis)
     elif taken_basis is None:
@@ -412,7 +411,9 @@ def _by_values(
     first = taken.range if taken_basis is not None else UNIT
     high = float(seen.abs().sort().values[-1 - len(seen) // 100]) if len(seen) else 0.0
     reason = f"its values reach {high:.3g} on photographs"
-    if high > 4:
+    end = _end(look)
+    bounded = end is not None and all(abs(limit) < 1e6 for limit in end.bound)
+    if high > 4 and not bounded:
         chosen, basis = BYTES, Basis("found", reason)
     elif first != UNIT and not _Fit.of(seen, given.with_range(UNIT)).ruins and (
         _Fit.of(seen, given.with_range(first)).ruins or float((seen < -0.02).float().mean()) < 0.02
@@ -463,8 +464,8 @@ def _objection(
     if not against:
         return ""
     low, high = (float(values.min()), float(values.max())) if values.numel() else (0.0, 0.0)
-    suggested = better.typed if better is not None else "LOW..HIGH as its author uses it"
-    if into_basis.kind == "declared":
+    suggested = better.typed if better is not None else "LOW..HIGH"
+    if into_basis.kind == "declared" and into.range != out.range:
         remedy = f"type --output-pixels {suggested}"
     else:
         remedy = f"type --pixels {suggested} (--output-pixels for the output alone)"

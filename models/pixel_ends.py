@@ -123,7 +123,7 @@ def record(run: Callable[[], Tensor], pictures: Sequence[Tensor]) -> tuple[Tenso
     fed = tuple(recorder.made[id(picture)] for picture in pictures)
     with torch.no_grad(), recorder:
         output = run()
-    last = recorder.made.get(id(output)) if isinstance(output, Tensor) else None
+    last = recorder.made.get(id(output))
     return output, Recording(fed, tuple(recorder.operations), last)
 
 

@@ -1,7 +1,7 @@
 """Pixel formats: the values, channels and layout that a network itself uses for pictures.
 
-Artifacts take and give RGB in 0..1, [N, 3, H, W]. `ToNetwork` and `FromNetwork` convert between
-that and a network's own format with operations that every target can express.
+Artifacts take and give RGB in 0..1, [N, 3, H, W]; `models/pixel_modules.py` converts. PyTorch
+is not imported here: the command line reads formats before it loads anything.
 """
 
 from __future__ import annotations
@@ -9,16 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Literal
 
 from styleexport.core.errors import UsageError
 
+if TYPE_CHECKING:
+    from torch import nn
+
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-# Luma of ITU-R BT.601, by which Pillow converts pictures to grey.
-LUMA = (0.299, 0.587, 0.114)
 NUMBER = r"[+-]?\d+(?:\.\d+)?"
 EXPECTED = (
     "expected LOW..HIGH such as 0..1, -1..1 or 0..255, or imagenet, then any of :bgr :grey :rgba "
@@ -300,7 +298,7 @@ def parse_scale(value: object) -> int:
         UsageError: the value is no such number.
     """
     text = str(value).removeprefix("x")
-    if not text.isdecimal() or not 1 <= int(text) <= 16:
+    if not re.fullmatch(r"\d{1,2}", text) or not 1 <= int(text) <= 16:
         raise UsageError(f"scale {value!r} is not a whole number of 1 to 16: type for example 2")
     return int(text)
 
@@ -314,107 +312,3 @@ PARSERS = {
     "bgr": _flag,
     "scale": parse_scale,
 }
-
-
-class _Affine(nn.Module):
-    """Gain and offset of each channel, as buffers where the channels differ."""
-
-    def __init__(self, gains: Sequence[float], offsets: Sequence[float]) -> None:
-        super().__init__()
-        self.gain, self.offset = gains[0], offsets[0]
-        self.per_channel = len(set(gains)) > 1 or len(set(offsets)) > 1
-        if self.per_channel:
-            shape = (1, len(gains), 1, 1)
-            self.register_buffer("gains", torch.tensor(gains).reshape(shape), persistent=False)
-            self.register_buffer("offsets", torch.tensor(offsets).reshape(shape), persistent=False)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the image times the gain, plus the offset."""
-        if self.per_channel:
-            return image * self.gains + self.offsets
-        if (self.gain, self.offset) == (1.0, 0.0):
-            return image
-        return image * self.gain + self.offset
-
-    def inverse(self, image: Tensor) -> Tensor:
-        """Return the image from which `forward` makes this one."""
-        if self.per_channel:
-            return (image - self.offsets) * (1.0 / self.gains)
-        if (self.gain, self.offset) == (1.0, 0.0):
-            return image
-        return (image - self.offset) * (1.0 / self.gain)
-
-
-def _reversed(image: Tensor) -> Tensor:
-    """Return an image [N, 3, H, W] with its channels in reverse order."""
-    return torch.cat([image[:, 2:3], image[:, 1:2], image[:, 0:1]], 1)
-
-
-class ToNetwork(nn.Module):
-    """Conversion of pictures, RGB in 0..1, to a network's own format.
-
-    Grey is the luma of BT.601; an alpha channel is opaque.
-    """
-
-    def __init__(self, pixels: PixelFormat) -> None:
-        super().__init__()
-        self.pixels = pixels
-        self.affine = _Affine(*pixels.gain_and_offset())
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the network's input for an image [N, 3, H, W] in 0..1."""
-        pixels = self.pixels
-        if pixels.channels == 1:
-            red, green, blue = (image[:, i : i + 1] * LUMA[i] for i in range(3))
-            image = red + green + blue
-        elif pixels.order == "BGR":
-            image = _reversed(image)
-        image = self.affine(image)
-        if pixels.channels == 4:
-            image = torch.cat([image, torch.full_like(image[:, :1], pixels.high)], 1)
-        if pixels.dtype == "uint8":
-            image = torch.round(image).to(torch.uint8)
-        return image.permute(0, 2, 3, 1) if pixels.layout == "NHWC" else image
-
-
-class FromNetwork(nn.Module):
-    """Conversion of a network's output to RGB in 0..1, cropped to the content's size times a scale.
-
-    Grey becomes three equal channels; what is transparent is laid over white, as in pictures that
-    are read.
-
-    Args:
-        pixels: format of the output.
-        scale: height and width of the output over those of the content.
-    """
-
-    def __init__(self, pixels: PixelFormat, scale: int = 1) -> None:
-        super().__init__()
-        self.pixels = pixels
-        self.scale = scale
-        self.affine = _Affine(*pixels.gain_and_offset())
-
-    def forward(self, image: Tensor, like: Tensor) -> Tensor:
-        """Return the picture [N, 3, H, W] of an output, not clamped.
-
-        Args:
-            image: output of the network.
-            like: content [N, 3, h, w]; H = scale·h, W = scale·w.
-        """
-        pixels = self.pixels
-        if pixels.layout == "NHWC":
-            image = image.permute(0, 3, 1, 2)
-        if image.dtype != like.dtype and not image.is_floating_point():
-            image = image.to(like.dtype)
-        image = image[:, :, : self.scale * like.shape[2], : self.scale * like.shape[3]]
-        if pixels.channels == 4:
-            alpha = (image[:, 3:] - pixels.low) * (1.0 / (pixels.high - pixels.low))
-            alpha = torch.clamp(alpha, 0.0, 1.0)
-            return 1.0 - alpha + torch.clamp(self._colours(image[:, :3]), 0.0, 1.0) * alpha
-        return self._colours(image)
-
-    def _colours(self, image: Tensor) -> Tensor:
-        image = self.affine.inverse(image)
-        if self.pixels.channels == 1:
-            return torch.cat([image, image, image], 1)
-        return _reversed(image) if self.pixels.order == "BGR" else image

@@ -29,6 +29,7 @@ from styleexport.runtime_bench.runners._runner import (
     runner_for,
     runners_for,
 )
+from styleexport.runtime_bench.style_packs import check_packs
 
 ProbeTensors = dict[str, Array]
 
@@ -208,9 +209,10 @@ def check_artifact(folder: Path, manifest: Manifest) -> dict[str, tuple[ParityFa
     """Return path → parity of every file of an artifact, one fact per available runner.
 
     Raises:
-        BadArtifact: a file cannot be loaded, or no probe fits it.
+        BadArtifact: a file or a pack of styles cannot be loaded, or no probe fits a file.
         DeviceError: no runner for a file can run here.
     """
+    check_packs(folder, manifest)
     return {fact.path: check_file(folder, fact, manifest.probes) for fact in manifest.files}
 
 

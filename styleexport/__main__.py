@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import signal
 import sys
@@ -21,18 +23,41 @@ from styleexport.cli._common import document, talk  # noqa: E402
 from styleexport.core.errors import StyleExportError  # noqa: E402
 
 INTERRUPTED = 130
+# Errors of a disk, not of what was typed.
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+
+
+def _signals() -> list[signal.Signals]:
+    """Return the signals that end a command, without those that the caller ignores (nohup)."""
+    ending = [signal.SIGINT, signal.SIGTERM]
+    # A terminal that is closed; Windows has none.
+    hang_up = getattr(signal, "SIGHUP", None)
+    if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
+        ending.append(hang_up)
+    return ending
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     # A second signal must not end the cleaning up that the first one started.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _signals():
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
+def _system_error(error: OSError) -> int:
+    """Print what the system refused, and return the exit code; without a path it is a bug."""
+    if error.filename is None:
+        document(traceback.format_exc(), err=True)
+        return 1
+    name = str(error.filename)
+    remedy = "free some space" if error.errno in DISK else "type another path"
+    talk(f"error: {name[:200]}{'…' if name[200:] else ''}: {error.strerror}; {remedy}")
+    return 4 if error.errno in DISK else 2
+
+
 def main() -> NoReturn:
     """Run the command line and exit with the code that `core/errors.py` gives the outcome."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _signals():
         signal.signal(number, _interrupt)
     # A locale that lacks a character shows its escape.
     for stream in (sys.stdout, sys.stderr):
@@ -52,11 +77,17 @@ def main() -> NoReturn:
         talk(f"error: {message}; try `{command} --help`")
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        talk("interrupted: nothing half-written was left behind")
+        with contextlib.suppress(OSError):  # the terminal may be closed
+            talk("interrupted: nothing half-written was left behind")
         code = INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         code = 0
+    except MemoryError:
+        talk("error: this needs more memory than there is: name a smaller --size or other files")
+        code = 4
+    except OSError as error:  # a name that is too long, a file that may not be read, a full disk
+        code = _system_error(error)
     except Exception:  # noqa: BLE001 - a bug of ours, whose message may hold what a file says
         document(traceback.format_exc(), err=True)
         code = 1

@@ -53,6 +53,7 @@ def test_wheel_holds_every_room_and_the_shipped_files(wheel):
         "styleexport/runtime_bench/runners/browser/page/app.js",
         "styleexport/runtime_bench/runners/browser/page/package-lock.json",
         "styleexport/assets/content_lake.jpg",
+        "styleexport/assets/styles/adain-lite.safetensors",
         "styleexport/py.typed",
     ):
         assert name in names

@@ -26,9 +26,9 @@ def capture(network: LoadedNetwork, role: Role, size: Size, *, dynamic: bool = F
         UnsupportedOp: it cannot be captured, or its output has the wrong shape or values.
     """
     module = network.role_module(role)
+    check_size(network, role, size)
     if network.objection:
         raise UsageError(network.objection)
-    _check_size(network, role, size)
     code_length = _code_length(module, network.network.min_side, size)
     inputs, outputs = _facts(module, size, dynamic, code_length)
     examples = example_inputs(inputs, size)
@@ -37,7 +37,12 @@ def capture(network: LoadedNetwork, role: Role, size: Size, *, dynamic: bool = F
     return Graph(program, role, size, dynamic, network.network.min_side, inputs, outputs)
 
 
-def _check_size(network: LoadedNetwork, role: Role, size: Size) -> None:
+def check_size(network: LoadedNetwork, role: Role, size: Size) -> None:
+    """Check that a network takes pictures of a size.
+
+    Raises:
+        UsageError: it is too small, or the network was captured at another.
+    """
     smallest = network.network.min_side
     if min(size.height, size.width) < smallest:
         raise UsageError(
@@ -145,7 +150,7 @@ def _check_output(
     if tuple(output.shape) != expected:
         raise UnsupportedOp(
             f"{network.network.name} ({module.role}) returned {list(output.shape)} at size {size}, "
-            f"expected {list(expected)}: its output must be a picture and no smaller than its input"
+            f"expected {list(expected)}: its output must be RGB and no smaller than its input"
         )
     if not bool(torch.isfinite(output).all()):
         raise UnsupportedOp(

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from styleexport.core.errors import QualityBudgetExceeded, UsageError
-from styleexport.core.files import replace_file
+from styleexport.core.files import json_product, replace_file
 from styleexport.core.input_files import read_input
 from styleexport.core.recipe import FloatLayer, Settings, Trial
 from styleexport.core.types import Progress
@@ -76,6 +76,9 @@ class _State(msgspec.Struct, frozen=True):
     digest: str
     trials: tuple[Trial, ...]
     quick_scores: tuple[QuickScore, ...] = msgspec.field(name="glances")
+
+
+STATE = json_product("the state of a search", "digest", "trials")
 
 
 def search(request: SearchRequest, progress: Progress) -> Int8Plan:
@@ -263,7 +266,7 @@ class _Search:
 
     def _keep(self) -> None:
         self.request.state.parent.mkdir(parents=True, exist_ok=True)
-        with replace_file(self.request.state) as part:
+        with replace_file(self.request.state, STATE) as part:
             part.write_bytes(
                 msgspec.json.encode(
                     _State(self.digest, tuple(self.trials), tuple(self.quick_scores))

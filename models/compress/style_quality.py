@@ -16,7 +16,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from styleexport.core.perceptual import LossNetwork, style_distance, style_statistics
+from styleexport.core.perceptual import (
+    LossNetwork,
+    ScaledStyle,
+    gains_beyond_colour,
+    style_distance,
+    style_statistics,
+)
 from styleexport.core.psnr import pooled_psnr
 from styleexport.core.types import Role, Size
 from styleexport.models.compress.cost import Change
@@ -25,6 +31,7 @@ from styleexport.models.losses.loss_network import shipped_loss_network, vgg16_l
 from styleexport.models.network import LoadedNetwork
 
 STYLES = 3
+GAIN_PLACES = ("at that size", "at 1/2 of it", "at 1/4 of it")
 
 
 class StyleChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,12 +42,15 @@ class StyleChange(msgspec.Struct, frozen=True, kw_only=True):
         size: size of the paintings, height x width.
         pairs: number of paintings.
         distance: mean style distance over them.
+        gain_beyond_colour: mean gain beyond colour (`core.perceptual`) at the paintings' size, 1/2
+            and 1/4 of it; more is better. () for a network with one style of its own.
     """
 
     loss_network: str
     size: str
     pairs: int
     distance: Change
+    gain_beyond_colour: tuple[Change, ...] = ()
 
     @property
     def change(self) -> float:
@@ -97,6 +107,7 @@ class StyleJudge:
         sources = self._pictures if len(original.roles) > 1 else self._references
         targets = [self._statistics(picture) for picture in sources]
         self._targets = [targets[style] for _, style in self._pairs()]
+        self._network = original
         self.original = self(original)
 
     @property
@@ -122,13 +133,26 @@ class StyleJudge:
         return StyleQuality(sum(distances) / len(distances), pooled_psnr(errors))
 
     def change(self, network: LoadedNetwork) -> StyleChange:
-        """Return the style distance of the original and of another network."""
+        """Return the style distance and the gain of the original and of another network."""
+        gains = zip(self._gains(self._network), self._gains(network), strict=True)
         return StyleChange(
             loss_network=self.features.name,
             size=str(self.size),
             pairs=self.pairs,
             distance=Change(round(self.original.style, 6), round(self(network).style, 6)),
+            gain_beyond_colour=tuple(Change(round(a, 4), round(b, 4)) for a, b in gains),
         )
+
+    def _gains(self, network: LoadedNetwork) -> tuple[float, ...]:
+        """Return a network's mean gain beyond colour at each scale; () without style pictures."""
+        if len(network.roles) == 1:
+            return ()
+        styles = [ScaledStyle.of(picture, self.features) for picture in self._pictures]
+        rows: list[tuple[float, ...]] = []
+        for (content, style), painting in zip(self._pairs(), self._paint(network), strict=True):
+            moved = styles[style].colour_distances(self._pictures[content])
+            rows.append(gains_beyond_colour(styles[style].distances(painting), moved))
+        return tuple(sum(column) / len(column) for column in zip(*rows, strict=True))
 
     def _pairs(self) -> list[tuple[int, int]]:
         """Return pairs of indices, content and style."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -45,3 +46,7 @@ class LiteEncoder(nn.Module):
             levels.append(layer(F.relu(levels[-1])))
         levels[-1] = self.deep(F.relu(levels[-1]))
         return tuple(levels)
+
+    def deepest(self, features: Sequence[Tensor]) -> Tensor:
+        """Return the features at 1/8 that a decoder starts from."""
+        return features[-1]

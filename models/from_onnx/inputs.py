@@ -7,7 +7,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
+import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, TensorShapeProto, ValueInfoProto
 from torch import Tensor, nn
 
@@ -21,8 +23,8 @@ STYLE_WORDS = ("style", "reference", "ref")
 class InputKind(enum.Enum):
     """Kind of an input, with its shape."""
 
-    NCHW = "picture [N, 3, H, W]"
-    NHWC = "picture [N, H, W, 3]"
+    NCHW = "picture [N, C, H, W]"
+    NHWC = "picture [N, H, W, C]"
     CODE = "style code [1, K]"
     INDEX = "index of a style, an integer"
     STRENGTH = "strength [1]"
@@ -36,13 +38,13 @@ class Input:
         name: name in the file.
         kind: kind of input.
         shape: length of each axis; None for any length.
-        dtype: type of its numbers.
+        dtype: element type; pictures may be uint8.
     """
 
     name: str
     kind: InputKind
     shape: tuple[int | None, ...]
-    dtype: str = "float32"
+    dtype: Literal["float32", "uint8", "int64", "int32"] = "float32"
 
     @property
     def length(self) -> int:
@@ -57,12 +59,24 @@ class Input:
         height, width = self.shape[2:] if self.kind is InputKind.NCHW else self.shape[1:3]
         return (height, width) if height and width else None
 
+    @property
+    def channels(self) -> int:
+        """Number of channels of a picture: 1, 3 or 4."""
+        return self.shape[1 if self.kind is InputKind.NCHW else 3] or 3
+
+    def random(self, size: tuple[int, int], generator: np.random.Generator) -> Any:  # noqa: ANN401
+        """Return random values of the input's shape and type; see `shape_at`."""
+        shape = self.shape_at(size)
+        if self.dtype == "uint8":
+            return generator.integers(0, 256, shape, np.uint8)
+        return generator.random(shape, np.float32)
+
     def shape_at(self, size: tuple[int, int]) -> tuple[int, ...]:
         """Return the shape with open axes filled in: one picture of ``size``, height and width."""
         if self.kind is InputKind.NCHW:
-            return (1, 3, *(self.sides or size))
+            return (1, self.channels, *(self.sides or size))
         if self.kind is InputKind.NHWC:
-            return (1, *(self.sides or size), 3)
+            return (1, *(self.sides or size), self.channels)
         return tuple(axis or 1 for axis in self.shape)
 
 
@@ -99,7 +113,7 @@ class Inputs:
 
 
 class Picture(nn.Module):
-    """A graph of one picture, called with [1, 3, H, W] in whatever layout the file has.
+    """A graph of one picture, called with [1, C, H, W] in whatever layout the file has.
 
     Args:
         graph: graph of one input.
@@ -113,18 +127,19 @@ class Picture(nn.Module):
         self.fixed_size = picture.sides
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the graph's output for an image [1, 3, H, W]."""
+        """Return the graph's output for an image [1, C, H, W]."""
         return self.graph(to_layout(image, self.picture))[0]
 
 
 def to_layout(image: Tensor, picture: Input) -> Tensor:
-    """Return an image [1, 3, H, W] in the layout of an input."""
+    """Return an image [1, C, H, W] in the layout of an input."""
     return image.permute(0, 2, 3, 1) if picture.kind is InputKind.NHWC else image
 
 
 def to_channels_first(image: Tensor) -> Tensor:
-    """Return a painting [1, 3, H, W] or [1, H, W, 3] as [1, 3, H, W]."""
-    return image.permute(0, 3, 1, 2) if image.shape[-1] == 3 != image.shape[1] else image
+    """Return a painting [1, C, H, W] or [1, H, W, C], of 1, 3 or 4 channels, as [1, C, H, W]."""
+    last = image.shape[-1] in (1, 3, 4) and image.shape[1] not in (1, 3, 4)
+    return image.permute(0, 3, 1, 2) if last else image
 
 
 def inputs_of(model: ModelProto, path: Path, content: str | None, style: str | None) -> Inputs:
@@ -156,6 +171,12 @@ def inputs_of(model: ModelProto, path: Path, content: str | None, style: str | N
             f"network {path} takes {listed or 'no inputs'}; expected one picture, two pictures, or "
             "a picture and a style code or index: export the network with those"
         )
+    for item in pictures if len(inputs) > 1 else ():
+        if item.channels != 3 or item.dtype != "float32":
+            raise UsageError(
+                f"network {path} takes {item.name!r} as {item.dtype} {list(item.shape)}; beside "
+                "other inputs, pictures must be float32 [1, 3, H, W] or [1, H, W, 3]"
+            )
     first, second = pictures[0], None
     if len(pictures) == 2:
         first, second = _ordered(pictures, content, style)
@@ -200,29 +221,34 @@ def _input(value: ValueInfoProto, path: Path) -> Input:
     if tensor.elem_type in (TensorProto.INT64, TensorProto.INT32) and is_index:
         dtype = "int64" if tensor.elem_type == TensorProto.INT64 else "int32"
         return Input(value.name, InputKind.INDEX, shape, dtype)
+    found = _kind(value.name, shape, path)
+    picture = found in (InputKind.NCHW, InputKind.NHWC)
+    if picture and tensor.elem_type == TensorProto.UINT8:
+        return Input(value.name, found, shape, "uint8")
     if tensor.elem_type != TensorProto.FLOAT:
         kind = TensorProto.DataType.Name(tensor.elem_type).lower()
         raise UsageError(
-            f"network {path} takes {value.name!r} as {kind}, expected float32: export it with "
-            "float32 inputs"
+            f"network {path} takes {value.name!r} as {kind}, expected float32, or uint8 for "
+            "a picture: export it with those"
         )
-    return Input(value.name, _kind(value.name, shape, path), shape)
+    return Input(value.name, found, shape)
 
 
 def _kind(name: str, shape: tuple[int | None, ...], path: Path) -> InputKind:
     batch = shape[0] if shape else 1
     if _is_code(shape):
         return InputKind.CODE
-    if batch in (1, None) and len(shape) == 4:
-        if shape[1] == 3 or (shape[1] is None and shape[3] != 3):
+    if batch in (1, None) and len(shape) == 4 and shape.count(1) < 3:
+        if shape[1] in (1, 3, 4) or (shape[1] is None and shape[3] not in (1, 3, 4)):
             return InputKind.NCHW
-        if shape[3] == 3:
+        if shape[3] in (1, 3, 4):
             return InputKind.NHWC
     if all(axis in (1, None) for axis in shape) and len(shape) <= 2:
         return InputKind.STRENGTH
     raise UsageError(
         f"network {path} takes {name!r} as {list(shape)}; expected a picture [1, 3, H, W] or "
-        "[1, H, W, 3], a style code [1, K] or a strength [1]: export it for one picture"
+        "[1, H, W, 3] (or of 1 or 4 channels), a style code [1, K] or a strength [1]: export it "
+        "for one picture"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from styleexport.models.from_onnx.inputs import (
     to_layout,
 )
 from styleexport.models.from_onnx.node import Node
+from styleexport.models.pixels import STANDARD
 
 # A style code is kept with each style and fed to each frame: statistics, not feature maps.
 MAX_CODE_LENGTH = 65_536
@@ -29,16 +31,12 @@ class FixedStyle(nn.Module):
         super().__init__()
         self.picture = Picture(graph, inputs.content)
         self.fixed_size = inputs.sides
+        content = inputs.content
+        self.takes = replace(STANDARD, channels=content.channels, dtype=content.dtype)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the painting of an image [1, 3, H, W], of the same shape."""
+        """Return the painting [1, C, H, W] of an image in the format that the file takes."""
         return to_channels_first(self.picture(image))
-
-
-def _blend(image: Tensor, painting: Tensor, strength: Tensor) -> Tensor:
-    """Return the painting blended with the picture, for files that take no strength."""
-    painting = painting[:, :, : image.shape[2], : image.shape[3]]
-    return image + (painting - image) * strength.reshape(1, 1, 1, 1)
 
 
 class TwoFiles(nn.Module):
@@ -56,6 +54,7 @@ class TwoFiles(nn.Module):
         self.inputs = inputs
         self.encoder = encoder
         self.fixed_size = inputs.sides or encoder.fixed_size
+        self.ignores_strength = inputs.strength is None
 
     def encode(self, style: Tensor) -> Tensor:
         """Return the style code [1, K] of an image [1, 3, H, W]."""
@@ -121,8 +120,7 @@ class OwnStyles(nn.Module):
         }
         if inputs.strength is not None:
             feeds[inputs.strength.name] = strength.reshape(inputs.strength.shape_at((1, 1)))
-        painting = to_channels_first(self.graph(*(feeds[item.name] for item in inputs.all))[0])
-        return painting if inputs.strength is not None else _blend(content, painting, strength)
+        return to_channels_first(self.graph(*(feeds[item.name] for item in inputs.all))[0])
 
 
 class TwoPictures(nn.Module):
@@ -145,6 +143,7 @@ class TwoPictures(nn.Module):
         self.graph = graph
         self.inputs = inputs
         self.fixed_size = inputs.sides
+        self.ignores_strength = inputs.strength is None
         self.style = inputs.style
         others = {item.name for item in inputs.all if item is not inputs.style}
         self.style_nodes, self.content_nodes = _split(graph, self.style.name, others)
@@ -194,8 +193,7 @@ class TwoPictures(nn.Module):
         feeds[inputs.content.name] = to_layout(content, inputs.content)
         if inputs.strength is not None:
             feeds[inputs.strength.name] = strength.reshape(inputs.strength.shape_at((1, 1)))
-        painting = to_channels_first(self.graph.run(feeds, self.content_nodes, outputs)[outputs[0]])
-        return painting if inputs.strength is not None else _blend(content, painting, strength)
+        return to_channels_first(self.graph.run(feeds, self.content_nodes, outputs)[outputs[0]])
 
 
 def _split(

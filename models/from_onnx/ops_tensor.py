@@ -331,6 +331,9 @@ def _identity(call: Call) -> Tensor:
     return call.tensor(0)
 
 
+# Number of a type in ONNX → type in torch.
+
+
 def _cast(call: Call) -> Tensor:
     kind = call.integer("to", 1)
     if kind not in TYPES:

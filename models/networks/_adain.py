@@ -38,10 +38,12 @@ class AdainNetwork(nn.Module):
 class MultiLevelAdainNetwork(nn.Module):
     """AdaIN at every decoder level, with the statistics of the encoder level that it mirrors."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, encoder: LiteEncoder | None = None, decoder: LiteDecoder | None = None
+    ) -> None:
         super().__init__()
-        self.encoder = LiteEncoder()
-        self.decoder = LiteDecoder()
+        self.encoder = LiteEncoder() if encoder is None else encoder
+        self.decoder = LiteDecoder() if decoder is None else decoder
 
     def encode(self, style: Tensor) -> Tensor:
         """Return the style code [N, 2·ΣC] of images [N, 3, H, W] in 0..1.
@@ -62,4 +64,4 @@ class MultiLevelAdainNetwork(nn.Module):
         own = adain.style_code(features, unbiased=False)
         mixed = own + strength * (code - own)
         levels = mixed.split([2 * level.shape[1] for level in features], dim=1)
-        return self.decoder(features[-1], levels)
+        return self.decoder(self.encoder.deepest(features), levels)

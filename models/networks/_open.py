@@ -19,7 +19,7 @@ from styleexport.core.program import load_program
 from styleexport.models.architecture import build_compressed, read_architecture
 from styleexport.models.checkpoint import FROM_USER, load_into, read_tensors, sha256_of
 from styleexport.models.network import LoadedNetwork, StyleNetwork
-from styleexport.models.network_spec import NetworkSource, NetworkSpec
+from styleexport.models.network_spec import NETWORKS, NetworkSource, NetworkSpec
 from styleexport.models.pixel_choice import settle_pixels
 from styleexport.models.pixels import STANDARD, PixelDeclaration, PixelFormat
 from styleexport.models.weights_choice import (
@@ -29,7 +29,6 @@ from styleexport.models.weights_choice import (
     weights_choice,
 )
 
-PACKAGE = "styleexport.models.networks"
 DEFAULT = "adain-lite"
 
 
@@ -39,7 +38,7 @@ def find(name: str) -> StyleNetwork:
     Raises:
         UsageError: no such name; the nearest one is suggested.
     """
-    network = plugins.load(PACKAGE, name, "NETWORK")
+    network = plugins.load(NETWORKS, name, "NETWORK")
     assert isinstance(network, StyleNetwork)
     return network
 

@@ -16,6 +16,7 @@ from styleexport.core.files import replace_file
 from styleexport.core.input_files import check_input
 from styleexport.models.training.objective import Objective, to_device
 from styleexport.models.training.plan import TrainingPlan, learning_rate
+from styleexport.models.training.run_folder import LAST
 
 AVERAGE_DECAY = 0.999
 
@@ -99,7 +100,7 @@ class Trainer:
             if not bool(torch.isfinite(loss)):
                 raise BadCheckpoint(
                     f"the loss became {float(loss.detach())} at step {self.step}; lower "
-                    f"--learning-rate and go on from {plan.out / 'last.pt'} with --resume"
+                    f"--learning-rate and go on from {plan.out / LAST} with --resume"
                 )
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -116,7 +117,7 @@ class Trainer:
                 report(TrainingProgress(self.step, plan.steps, means, (now - started) / count))
                 sums, started = {}, now
             if self.step % plan.checkpoint_every == 0 or self.step == plan.steps:
-                self.save(plan.out / "last.pt")
+                self.save(plan.out / LAST)
 
     @torch.no_grad()
     def _update_average(self) -> None:

@@ -11,15 +11,23 @@ import torch
 from torch import Tensor, nn
 
 from styleexport.core.errors import UsageError
-from styleexport.core.perceptual import style_distance, style_statistics
+from styleexport.core.perceptual import (
+    ScaledStyle,
+    gains_beyond_colour,
+    reduced,
+    style_distance,
+    style_statistics,
+)
 from styleexport.models.losses.adain import (
     CONTENT_LEVELS,
     content_distance,
     loss_network,
     total_variation,
 )
+from styleexport.models.losses.loss_network import EncoderFeatures
 from styleexport.models.network import TwoImageModule
 from styleexport.models.training.data import CropPool, Describe, image_files
+from styleexport.models.training.evaluation import GainBeyondColour, gains_of
 from styleexport.models.training.plan import TrainingPlan
 
 M = TypeVar("M", bound=nn.Module)
@@ -38,7 +46,8 @@ class Batch:
         content: crops of photographs, [N, 3, H, W] in 0..1.
         content_features: deepest features of the photographs, flattened and joined, [N, ΣC·h·w].
         style: crops of paintings, [N, 3, H, W] in 0..1.
-        style_statistics: channel means and deviations of the paintings' features, [N, 2·ΣC].
+        style_statistics: channel means and deviations of the paintings' features, [N, 2·ΣC], one
+            such row per scale, the full size first.
     """
 
     content: Tensor
@@ -78,6 +87,18 @@ class Objective(Protocol):
             styles: [M, 3, H, W] in 0..1; None for a fixed-style network.
         """
         return None
+
+    def gains(
+        self, contents: Tensor, styles: Tensor, paintings: Tensor
+    ) -> tuple[GainBeyondColour, ...]:
+        """Return the gain beyond colour of paintings; () where it is not measured.
+
+        Args:
+            contents: [A, 3, H, W] in 0..1.
+            styles: [B, 3, H, W] in 0..1.
+            paintings: every content in every style, [A, B, 3, H, W] in 0..1.
+        """
+        return ()
 
     def state(self) -> dict[str, Any]:
         """Return what a resumed training needs besides the network's weights."""
@@ -181,11 +202,13 @@ class AdainObjective(Objective):
         weights, net = self.plan.weights, self.network
         features = self.features_of(output) if features is None else features
         outside = (output - output.clamp(0, 1)).float().abs().mean()
-        statistics, target = style_statistics(features), batch.style_statistics
+        target = batch.style_statistics
         deepest = features[-CONTENT_LEVELS:]
         terms = {
-            "style": style_distance(statistics, target, self.features.widths).mean(),
-            "content": content_distance(deepest, batch.content_features, target).mean(),
+            "style": self.style_loss(output, features, target),
+            "content": content_distance(
+                deepest, batch.content_features, self._by_scale(target)[0]
+            ).mean(),
             "outside": outside,
         }
         if weights.variation:
@@ -196,6 +219,24 @@ class AdainObjective(Objective):
                 same = net.transfer(some, net.encode(some), torch.ones(1, device=self.device))
             terms["identity"] = (same.float() - some).abs().mean()
         return terms
+
+    def style_loss(self, output: Tensor, features: Sequence[Tensor], target: Tensor) -> Tensor:
+        """Return the style distance of paintings, a scalar: the mean over the plan's scales.
+
+        Args:
+            output: paintings, [N, 3, H, W], not clamped.
+            features: their features at full size.
+            target: statistics of the styles, as `describe_style` returns them.
+        """
+        distances: list[Tensor] = []
+        for scale, part in zip(self.plan.style_scales, self._by_scale(target), strict=True):
+            level = features if scale == 1 else self.features_of(reduced(output, scale))
+            distances.append(style_distance(style_statistics(level), part, self.features.widths))
+        return torch.stack(distances).mean()
+
+    def _by_scale(self, statistics: Tensor) -> Sequence[Tensor]:
+        """Return the statistics of each of the plan's scales, [N, 2·ΣC] each."""
+        return statistics.chunk(len(self.plan.style_scales), 1)
 
     def features_of(self, output: Tensor) -> Sequence[Tensor]:
         """Return features of paintings [N, 3, H, W], clamped to 0..1, one [N, C, h, w] per tap."""
@@ -217,6 +258,28 @@ class AdainObjective(Objective):
         """Return the network."""
         return self.network
 
+    @torch.no_grad()
+    def gains(
+        self, contents: Tensor, styles: Tensor, paintings: Tensor
+    ) -> tuple[GainBeyondColour, ...]:
+        """Return the gain beyond colour of the diagonal of a table of paintings.
+
+        Args:
+            contents: [A, 3, H, W] in 0..1.
+            styles: [B, 3, H, W] in 0..1.
+            paintings: every content in every style, [A, B, 3, H, W] in 0..1.
+        """
+        judge = EncoderFeatures("vgg16", self.features)
+        rows: list[tuple[float, ...]] = []
+        scales: tuple[int, ...] = ()
+        for content, style, row in zip(contents, styles, range(len(contents)), strict=False):
+            with self._autocast():
+                target = ScaledStyle.of(style[None], judge)
+                moved = target.colour_distances(content[None])
+                rows.append(gains_beyond_colour(target.distances(paintings[row, row][None]), moved))
+            scales = target.scales
+        return gains_of(rows, scales, int(contents.shape[-1]))
+
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.bfloat16)
 
@@ -229,6 +292,8 @@ class AdainObjective(Objective):
 
     @torch.no_grad()
     def describe_style(self, crops: Tensor) -> Tensor:
-        """Return the style statistics of crops [n, 3, H, W] in 0..1, [n, 2·ΣC]."""
+        """Return style statistics of crops [n, 3, H, W] in 0..1, [n, 2·ΣC] for each scale."""
+        crops = crops.to(memory_format=torch.channels_last)
         with self._autocast():
-            return style_statistics(self.features(crops.to(memory_format=torch.channels_last)))
+            scaled = [self.features(reduced(crops, scale)) for scale in self.plan.style_scales]
+        return torch.cat([style_statistics(features) for features in scaled], 1)

@@ -11,6 +11,8 @@ import torch
 from styleexport.core.errors import UsageError
 from styleexport.models.losses.adain import LossWeights
 
+SLOTS = 768
+
 
 @dataclass(frozen=True)
 class TrainingPlan:
@@ -24,6 +26,8 @@ class TrainingPlan:
         steps: total number of steps, including those before a resume.
         batch: content-style pairs per step.
         crop: side of the crops in pixels.
+        style_scales: factors by which paintings and styles are reduced before the style distance
+            is taken, 1 first; the loss is the mean over them.
         learning_rate: peak learning rate; linear warm-up over 500 steps, then cosine to 1 %.
         weights: weights of the loss terms.
         trains: name prefixes of the trained parameters.
@@ -43,13 +47,14 @@ class TrainingPlan:
     steps: int = 20_000
     batch: int = 4
     crop: int = 128
+    style_scales: tuple[int, ...] = (1,)
     learning_rate: float = 1e-3
     weights: LossWeights = field(default_factory=LossWeights)
     trains: tuple[str, ...] = ("",)
     seed: int = 0
     device: str = "cpu"
     bfloat16: bool = True
-    slots: int = 768
+    slots: int = SLOTS
     reuse: int = 8
     checkpoint_every: int = 500
     sheet_every: int = 1_000
@@ -64,6 +69,14 @@ def pick_device(name: str) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError("no CUDA device here: type --device cpu")
     return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def slots_for(crop: int) -> int:
+    """Return the number of crops of a side that a pool keeps: 768 of 128 pixels, fewer of larger.
+
+    A pool holds features of each, 0.8 MB of a crop of 128 pixels.
+    """
+    return min(SLOTS, max(64, SLOTS * 128**2 // crop**2))
 
 
 def has_bfloat16(device: str) -> bool:

@@ -24,9 +24,11 @@ from styleexport.models.network import StyleNetwork, TwoImageModule
 from styleexport.models.networks._open import describe
 from styleexport.models.training.contact_sheet import paint_all, sheet_of, squares
 from styleexport.models.training.data import image_files
+from styleexport.models.training.evaluation import GainBeyondColour
 from styleexport.models.training.loop import Trainer, TrainingProgress
 from styleexport.models.training.objective import AdainObjective
 from styleexport.models.training.plan import TrainingPlan
+from styleexport.models.training.run_folder import LAST, LOG, WEIGHTS, run_folder
 from styleexport.models.training.start import StartingPoint
 
 SHEET_SIDE = 256
@@ -52,6 +54,19 @@ class TrainingResult:
     losses: dict[str, float]
     first_db: float | None = None
     final_db: float | None = None
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A contact sheet of a network's present state.
+
+    Attributes:
+        picture: the sheet.
+        gains: gain beyond colour of its paintings; () where it is not measured.
+    """
+
+    picture: Image.Image
+    gains: Sequence[GainBeyondColour] = ()
 
 
 def trained_parts(network: StyleNetwork, checkpoints: Sequence[Path]) -> tuple[str, ...]:
@@ -120,24 +135,36 @@ def run_training(
         UsageError: ``out`` holds another training.
         BadCheckpoint: the checkpoint does not fit, or the loss became NaN.
     """
+    with run_folder(trainer.plan.out, [WEIGHTS], resume=resume, progress=progress):
+        return _run(network, trainer, parents, method, resume=resume, progress=progress)
+
+
+def _run(
+    network: StyleNetwork,
+    trainer: Trainer,
+    parents: Sequence[Path],
+    method: str,
+    *,
+    resume: bool,
+    progress: Callable[[str], None],
+) -> TrainingResult:
     plan, objective = trainer.plan, trainer.objective
-    last = plan.out / "last.pt"
     if resume:
-        trainer.resume(last)
+        trainer.resume(plan.out / LAST)
         progress(f"resumed at step {trainer.step}")
-    elif last.exists():
-        raise UsageError(f"{last} exists: add --resume to go on with it, or choose another -o")
     schedule = {"steps": plan.steps, "batch": plan.batch, "crop": plan.crop, "seed": plan.seed}
     architecture = record_after(network, trainer.module, parents, method, schedule)
     contents = _squares(plan.content, trainer.device)
     styles = _squares(plan.style, trainer.device) if plan.style else None
 
-    def sheet() -> Image.Image | None:
+    def sheet() -> Sheet | None:
         if styles is None:
             return None
         painter = objective.sheet_network()
         assert isinstance(painter, TwoImageModule)
-        return sheet_of(contents, styles, paint_all(painter, contents, styles))
+        paintings = paint_all(painter, contents, styles)
+        gains = objective.gains(contents, styles, paintings)
+        return Sheet(sheet_of(contents, styles, paintings), gains)
 
     objective.open(trainer.step)
     first = objective.first_db(contents, styles)
@@ -149,14 +176,14 @@ def run_training(
         progress(
             f"int8 to the float network of the start: {first:.2f} dB, now {final:.2f} dB{worse}"
         )
-    weights = plan.out / "weights.safetensors"
+    weights = plan.out / WEIGHTS
     write_weights(weights, trainer.averaged_state(), architecture)
     return TrainingResult(weights, trainer.step, losses, first, final)
 
 
 def run_logged(
     trainer: Trainer,
-    sheet: Callable[[], Image.Image | None],
+    sheet: Callable[[], Sheet | None],
     progress: Callable[[str], None],
 ) -> dict[str, float]:
     """Train to the plan's last step, write ``log.jsonl`` and contact sheets, return the losses.
@@ -171,13 +198,12 @@ def run_logged(
     """
     plan = trainer.plan
     losses: dict[str, float] = {}
-    plan.out.mkdir(parents=True, exist_ok=True)
 
     def on_progress(at: TrainingProgress) -> None:
         losses.update(at.losses)
         progress(_line(at))
         entry = {"step": at.step, "seconds": at.seconds_per_step, **at.losses}
-        with (plan.out / "log.jsonl").open("a", encoding="utf-8") as log:
+        with (plan.out / LOG).open("a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
         if at.step % plan.sheet_every and at.step != plan.steps:
             return
@@ -185,11 +211,17 @@ def run_logged(
             drawn = sheet()
         if drawn is not None:
             path = plan.out / f"sheet_{at.step:06d}.png"
-            write_image(drawn, path)
-            progress(f"contact sheet: {path}")
+            write_image(drawn.picture, path)
+            progress(f"contact sheet: {path}{_gains(drawn.gains)}")
 
     trainer.run(on_progress)
     return losses
+
+
+def _gains(gains: Sequence[GainBeyondColour]) -> str:
+    """Return the gains of a sheet in words, after its path; "" without any."""
+    figures = ", ".join(f"{gain.mean:+.3f} at {gain.size}" for gain in gains)
+    return figures and f"; gain beyond colour {figures}"
 
 
 def _squares(folders: Sequence[Path], device: torch.device) -> Tensor:

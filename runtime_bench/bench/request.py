@@ -12,6 +12,10 @@ from styleexport.runtime_bench.contract.job import PlanFact
 from styleexport.runtime_bench.contract.remote import DeviceOptions
 from styleexport.runtime_bench.contract.runner_choice import RunnerChoice
 
+MAX_COUNT = 100_000
+MAX_COUNTS = {"--threads": 1_024, "--batch": 4_096}
+MAX_SECONDS = 86_400
+
 
 @dataclass(frozen=True)
 class BenchRequest:
@@ -60,11 +64,19 @@ class BenchRequest:
             "artifacts": len(self.artifacts),
             "together": self.together,
         }
+        counts |= {"--batch": max(self.batches)} if counts["--batch"] >= 1 else {}
         for name, count in counts.items():
             if count < 1:
                 raise UsageError(f"{name} is {count}: it must be 1 or more; type {name} 1")
-        if plan.seconds < 0 or plan.warm_up_seconds < 0:
-            raise UsageError("seconds must be 0 or more; type --seconds 0.5 --warm-up 10")
+            if count > MAX_COUNTS.get(name, MAX_COUNT):
+                most = MAX_COUNTS.get(name, MAX_COUNT)
+                raise UsageError(f"{name} is {count}: it must be at most {most}; type {name} 1")
+        for name, seconds in (("--seconds", plan.seconds), ("--warm-up", plan.warm_up_seconds)):
+            if not 0 <= seconds <= MAX_SECONDS:
+                raise UsageError(
+                    f"{name} is {seconds:g}: it must be 0 to {MAX_SECONDS} seconds, a day; type "
+                    f"{name} 1"
+                )
         missing = set(self.affinity) - set(processors())
         if missing:
             raise UsageError(

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 
 from styleexport.core.documents import DocumentKind, read_document
 from styleexport.core.errors import BadArtifact
-from styleexport.core.files import replace_file
+from styleexport.core.files import Product, json_product, replace_file
 from styleexport.core.input_files import read_input
 from styleexport.core.manifest import FileFact, Manifest, ParityFact, Sha256, SizeFact
 from styleexport.core.schema import schema_of
@@ -390,9 +390,21 @@ def read_report(path: Path) -> LatencyReport:
     return report_from_json(raw, str(path))
 
 
-def write_report(report: LatencyReport, path: Path) -> None:
-    """Write a report atomically."""
-    with replace_file(path) as part:
+PRODUCT = json_product("a latency report", "schema_version", "harness", "cells")
+
+
+def write_report(report: LatencyReport, path: Path, product: Product = PRODUCT) -> None:
+    """Write a report atomically.
+
+    Args:
+        report: the report.
+        path: file to write.
+        product: what may be replaced.
+
+    Raises:
+        UsageError: something else is there.
+    """
+    with replace_file(path, product) as part:
         part.write_bytes(report.encoded())
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from styleexport.core.errors import UsageError
 from styleexport.core.files import replace_folder
-from styleexport.core.manifest import read_manifest, size_of_file, write_manifest
+from styleexport.core.manifest import ARTIFACT, read_manifest, size_of_file, write_manifest
 from styleexport.runtime_bench.phones.bundle import Bundle, bundle_of
 from styleexport.runtime_bench.phones.phone import ANDROID_SUFFIXES, IOS_SUFFIXES
 
@@ -78,7 +78,7 @@ def sync(artifact: Path, into: System, app: Path | None = None) -> SyncResult:
     source = _source(known, into, app)
     bundle = bundle_of(artifact, known.suffixes)
     folder = source / known.artifacts / bundle.name
-    with replace_folder(folder) as part:
+    with replace_folder(folder, ARTIFACT) as part:
         _copy(bundle, part)
         # Checks the sha256 of every copied file, as the app does.
         read_manifest(part)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from styleexport.runtime_bench.quality.compare import QualityComparison
 from styleexport.runtime_bench.quality.report import PictureQuality
 from styleexport.runtime_bench.report.number_format import change, decibels, unit_interval
 
-HEADER = ("psnr", "stable", "worst", "ssim", "style", "gram", "lpips", "flicker", "budget")
+HEADER = ("psnr", "stable", "worst", "ssim", "style", "gram", "lpips", "flicker", "gain", "budget")
 PICTURE_HEADER = ("picture", "kind", "psnr", "stability", "ssim", "style", "gram", "lpips")
 NOTE = (
     "PSNR of the squared error pooled over all pictures; stable: over those that the float network "
     "paints the same when the photograph changes invisibly; worst: of one picture. Style, Gram, "
-    "LPIPS and flicker: change from the reference, less is better."
+    "LPIPS and flicker: change from the reference, less is better. Gain beyond colour: share of "
+    "the style distance that a painting saves over the photograph with the style's colours, at "
+    "full size, 1/2 and 1/4; 0 or less for a colour filter, more is better."
 )
 
 
@@ -28,8 +32,14 @@ def cells(comparison: QualityComparison) -> tuple[str, ...]:
         change(quality.gram_change),
         change(quality.lpips_change),
         change(quality.flicker_change),
+        gain_cell([gain.candidate for gain in quality.gain_beyond_colour]),
         "-" if comparison.budget is None else verdict,
     )
+
+
+def gain_cell(gains: Sequence[float]) -> str:
+    """Return gains beyond colour, full size first, or ``-`` for none."""
+    return " / ".join(f"{gain:+.2f}" for gain in gains) or "-"
 
 
 def picture_cells(picture: PictureQuality) -> tuple[str, ...]:

@@ -102,7 +102,8 @@ def compare(
     results: list[Compared] = []
     for (reference, size), group in groupby(pairs, lambda pair: (pair.reference, pair.size)):
         same = list(group)
-        judge = Judge(settings.loss_network, quality_probes(size, _inputs(same)), settings.lpips)
+        probes = quality_probes(size, _inputs(same))
+        judge = Judge(settings.loss_network, probes, settings.lpips, measures_gain=True)
         progress(f"{reference.path}: reference")
         with open_picture_session(reference, size, encoders) as session:
             expected = judge.reference(session)

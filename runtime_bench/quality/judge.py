@@ -17,9 +17,9 @@ from styleexport.core.psnr import pooled_psnr, psnr_from_squared_error
 from styleexport.core.types import Size
 from styleexport.runtime_bench.quality.fidelity import relative_squared_error, ssim
 from styleexport.runtime_bench.quality.flicker import flicker, flicker_change
-from styleexport.runtime_bench.quality.probes import QualityProbe
-from styleexport.runtime_bench.quality.report import PictureQuality, QualityReport
-from styleexport.runtime_bench.quality.style import StyleFeatures
+from styleexport.runtime_bench.quality.probes import PAN_STEP, QualityProbe
+from styleexport.runtime_bench.quality.report import PictureQuality, QualityReport, ScaleGain
+from styleexport.runtime_bench.quality.style import StyleFeatures, gains, scaled_style
 
 Outputs = tuple[Array, ...]
 # Four halvings and a reflection of one row, and the eleven pixels of SSIM's window.
@@ -54,6 +54,7 @@ class Judge:
         loss_network: network in whose features style is measured.
         probes: probes to run; those of kind ``pan`` measure flicker alone.
         lpips: LPIPS metric; None omits it.
+        measures_gain: whether reports hold the gain beyond colour, which costs as much as all else.
     """
 
     def __init__(
@@ -61,9 +62,12 @@ class Judge:
         loss_network: LossNetwork,
         probes: Sequence[QualityProbe],
         lpips: Lpips | None = None,
+        *,
+        measures_gain: bool = False,
     ) -> None:
         self.loss_network = loss_network
         self.lpips = lpips
+        self.measures_gain = measures_gain
         self.stills = tuple(probe for probe in probes if probe.kind != "pan")
         self.pan = tuple(probe for probe in probes if probe.kind == "pan")
         self._references: tuple[_Reference, ...] = ()
@@ -78,8 +82,13 @@ class Judge:
             self._features(session, probe, output, targets.get(id(probe.style)))
             for probe, output in zip(self.stills, outputs, strict=False)
         )
-        self._flicker = flicker(outputs[len(self.stills) :]) if len(self.pan) > 1 else None
+        self._flicker = self._flicker_of(outputs) if len(self.pan) > 1 else None
         return outputs
+
+    def _flicker_of(self, outputs: Outputs) -> float:
+        """Return the flicker of the pan, which moves as much further as outputs are larger."""
+        frames = [np.nan_to_num(frame) for frame in outputs[len(self.stills) :]]
+        return flicker(frames, PAN_STEP * _scale(self.pan[0], frames[0]))
 
     def outputs(self, session: Run) -> Outputs:
         """Return the outputs of all probes, stills first; pictures are clipped to 0..1."""
@@ -134,6 +143,33 @@ class Judge:
             flicker=pan,
             flicker_change=round(flicker_change(pan[1], pan[0]), 5) if pan else None,
             pictures=tuple(rows),
+            gain_beyond_colour=self._gains(outputs) if self.measures_gain else (),
+        )
+
+    def _gains(self, outputs: Outputs) -> tuple[ScaleGain, ...]:
+        """Return the mean gains of reference and candidate over the stills with a style picture."""
+        pictures = {id(p.style): p.style for p in self.stills if p.style is not None}
+        styles = {key: scaled_style(each, self.loss_network) for key, each in pictures.items()}
+        rows: list[tuple[tuple[float, ...], tuple[float, ...]]] = []
+        scales: tuple[int, ...] = ()
+        for probe, known, output in zip(self.stills, self._references, outputs, strict=False):
+            style = styles.get(id(probe.style))
+            if style is None or probe.content is None or known.output.ndim != 4:
+                continue
+            paintings = (known.output, np.nan_to_num(output))
+            rows.append(gains(probe.content, style, paintings))
+            scales = style.scales
+        if not rows:
+            return ()
+        means = np.mean(rows, axis=0)
+        height, width = self.stills[0].inputs["content"].shape[2:]
+        return tuple(
+            ScaleGain(
+                size=SizeFact.of(Size(height // scale, width // scale)),
+                reference=round(float(reference), 4),
+                candidate=round(float(candidate), 4),
+            )
+            for scale, reference, candidate in zip(scales, *means, strict=True)
         )
 
     def _errors(self, outputs: Sequence[Array]) -> list[float]:
@@ -148,8 +184,7 @@ class Judge:
     def _pan(self, outputs: Outputs) -> tuple[float, float] | None:
         if self._flicker is None:
             return None
-        frames = [np.nan_to_num(frame) for frame in outputs[len(self.stills) :]]
-        return round(self._flicker, 6), round(flicker(frames), 6)
+        return round(self._flicker, 6), round(self._flicker_of(outputs), 6)
 
     def _features(
         self, session: Run, probe: QualityProbe, output: Array, target: StyleFeatures | None
@@ -160,7 +195,9 @@ class Judge:
         stability = round(psnr_from_squared_error(relative_squared_error(dithered, output)), 2)
         content = None
         if self.lpips is not None and probe.content is not None:
-            content = self.lpips.describe(torch.from_numpy(probe.content))
+            times = _scale(probe, output)
+            enlarged = probe.content.repeat(times, 2).repeat(times, 3)
+            content = self.lpips.describe(torch.from_numpy(enlarged))
         lpips = self._lpips(content, output)
         return _Reference(output, stability, self._style(output), target, content, lpips)
 
@@ -203,6 +240,11 @@ class Judge:
             return None
         described = self.lpips.describe(torch.from_numpy(np.ascontiguousarray(output)))
         return round(float(self.lpips.distance(content, described)), 6)
+
+
+def _scale(probe: QualityProbe, output: Array) -> int:
+    """Return how many times an output is as high and wide as the probe's content."""
+    return 1 if probe.content is None else output.shape[2] // probe.content.shape[2]
 
 
 def _dithered(probe: QualityProbe) -> QualityProbe:

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file
 
 from styleexport.core.arrays import Array, Arrays, Run
 from styleexport.core.errors import BadArtifact
 from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.types import Role, Size
-from styleexport.runtime_bench.parity import runtime_errors_of
+from styleexport.runtime_bench.parity import read_probe, runtime_errors_of
 from styleexport.runtime_bench.quality.pairs import ModelFile, model_files_of
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 
@@ -146,7 +145,7 @@ def _resized(style: Array, program: ModelFile) -> Array:
 def _golden(side: ModelFile) -> Callable[[Array], Array]:
     """Return an encoder that always gives the golden probe's code: for lack of an encoder."""
     for probe in side.manifest.probes:
-        tensors = load_file(side.folder / probe.path) if probe.role is side.role else {}
+        tensors = read_probe(side.folder, probe) if probe.role is side.role else {}
         if "style_code" in tensors:
             return lambda _: tensors["style_code"]
     raise BadArtifact(
@@ -159,7 +158,13 @@ def _input_names(side: ModelFile) -> tuple[str, ...]:
     """Return the names of a side's inputs, in the order of its role."""
     facts = [fact for fact in side.manifest.files if fact.role is side.role]
     own = next((fact for fact in facts if fact.path == side.path), facts[0])
-    return tuple(sorted((item.name for item in own.inputs), key=ORDER.index))
+    names = [item.name for item in own.inputs]
+    if not set(names) <= set(ORDER):
+        raise BadArtifact(
+            f"{side.folder / own.path} has inputs {', '.join(names)}, expected some of "
+            f"{', '.join(ORDER)}: export the network again"
+        )
+    return tuple(sorted(names, key=ORDER.index))
 
 
 @contextlib.contextmanager

@@ -16,6 +16,20 @@ STABLE_DB = 45.0
 Metric = Literal["psnr", "ssim", "style", "gram", "lpips", "flicker"]
 
 
+class ScaleGain(Struct, frozen=True, kw_only=True):
+    """Mean gain beyond colour of the paintings at one scale; see `core.perceptual`.
+
+    Attributes:
+        size: size at which paintings and styles were compared.
+        reference: gain of the reference; 0 or less for a colour filter.
+        candidate: gain of the candidate.
+    """
+
+    size: SizeFact
+    reference: float
+    candidate: float
+
+
 class PictureQuality(Struct, frozen=True, kw_only=True):
     """The candidate's output of one probe, compared with the reference's.
 
@@ -72,6 +86,8 @@ class QualityReport(Struct, frozen=True, kw_only=True):
             candidate, in 0..1; None without a pan.
         flicker_change: change of the flicker.
         pictures: metrics of each picture.
+        gain_beyond_colour: gain at full size, 1/2 and 1/4, over the pictures with a style picture;
+            () where it was not measured.
     """
 
     loss_network: str
@@ -88,6 +104,7 @@ class QualityReport(Struct, frozen=True, kw_only=True):
     flicker: tuple[float, float] | None
     flicker_change: float | None
     pictures: tuple[PictureQuality, ...]
+    gain_beyond_colour: tuple[ScaleGain, ...] = ()
 
     def measured(self, metric: Metric) -> float | None:
         """Return the total that a budget limits; None where it was not measured.

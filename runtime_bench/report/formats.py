@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from styleexport.core.errors import UsageError
+from styleexport.core.files import Product, marked_product, replace_file
+from styleexport.core.input_files import read_input
 from styleexport.runtime_bench.contract.latency import LatencyReport, read_report
 from styleexport.runtime_bench.report.groups import Machine, machines_of
 from styleexport.runtime_bench.report.markdown import markdown
 from styleexport.runtime_bench.report.page import page
 from styleexport.runtime_bench.report.rows import as_csv, as_json, rows_of
+from styleexport.runtime_bench.report.templates import PAGE
 
 Format = Literal["html", "md", "csv", "json-table"]
 SUFFIXES: tuple[tuple[str, Format], ...] = (
@@ -21,6 +26,21 @@ SUFFIXES: tuple[tuple[str, Format], ...] = (
     (".csv", "csv"),
     (".json", "json-table"),
 )
+
+
+def _is_json_table(path: Path) -> bool:
+    rows = msgspec.json.decode(read_input(path), type=list[dict[str, msgspec.Raw]])
+    return bool(rows) and {"machine", "harness", "runner", "median_ns"} <= set(rows[0])
+
+
+# The first line of a Markdown file; it is not shown.
+MARKDOWN_MARK = "<!-- latency report of styleexport -->\n\n"
+PRODUCTS: Mapping[Format, Product] = {
+    "html": PAGE,
+    "md": marked_product("a latency report in Markdown", MARKDOWN_MARK.encode()),
+    "csv": marked_product("a latency table", b"machine,harness,created,network,role,target,"),
+    "json-table": Product("a latency table", _is_json_table),
+}
 SWEEP_SUFFIXES = (".sqlite", ".sqlite3", ".db")
 
 
@@ -58,6 +78,17 @@ def render(reports: Sequence[LatencyReport], kind: Format, base: str | None = No
         return markdown(machines)
     rows = rows_of(machines)
     return as_csv(rows) if kind == "csv" else as_json(rows)
+
+
+def write(shown: str, kind: Format, path: Path) -> None:
+    """Write a rendered report atomically; only one of the same format is replaced.
+
+    Raises:
+        UsageError: something else is at the path.
+        DeviceError: it cannot be written.
+    """
+    with replace_file(path, PRODUCTS[kind]) as part:
+        part.write_bytes(((MARKDOWN_MARK if kind == "md" else "") + shown).encode())
 
 
 def format_of(path: Path) -> Format | None:

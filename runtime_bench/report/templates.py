@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from styleexport.core.files import marked_product
+
+# In the head of every page, by which the next run knows it for one of ours.
+GENERATOR = '<meta name="generator" content="styleexport">'
+PAGE = marked_product("a page of styleexport", GENERATOR.encode())
 
 
 def render_template(package: str, name: str, **context: object) -> str:
@@ -21,4 +28,4 @@ def render_template(package: str, name: str, **context: object) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(name).render(context)
+    return environment.get_template(name).render(context, generator=Markup(GENERATOR))

@@ -105,10 +105,15 @@ class Frame:
         return cls(pixels, top, left, inner, picture.size)
 
     def restore(self, painted: Array) -> Image.Image:
-        """Return the photograph's part of an output [1, 3, H, W] in 0..1, at the original size."""
-        rows = slice(self.top, self.top + self.inner.height)
-        columns = slice(self.left, self.left + self.inner.width)
+        """Return the photograph's part of an output, at the original size times the output's scale.
+
+        Args:
+            painted: output of the file, [1, 3, H, W] in 0..1, as large as its input or a whole
+                multiple.
+        """
+        scale = painted.shape[2] // self.pixels.shape[2]
+        rows = slice(scale * self.top, scale * (self.top + self.inner.height))
+        columns = slice(scale * self.left, scale * (self.left + self.inner.width))
         image = image_from_array(painted[:, :, rows, columns])
-        if image.size == self.picture:
-            return image
-        return image.resize(self.picture, Image.Resampling.LANCZOS)
+        size = (scale * self.picture[0], scale * self.picture[1])
+        return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)

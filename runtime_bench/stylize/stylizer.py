@@ -11,16 +11,17 @@ from types import TracebackType
 
 import numpy as np
 from PIL import Image
-from safetensors.numpy import load_file
 
 from styleexport.core.arrays import Array
 from styleexport.core.errors import ParityFailure, UsageError
 from styleexport.core.images import array_from_image
 from styleexport.core.manifest import FileFact, Manifest, read_manifest
 from styleexport.core.pictures import centre_crop
+from styleexport.core.shipped_styles import style_files, styles_of_weights
 from styleexport.core.types import Precision, Role, Size
 from styleexport.runtime_bench.parity import runtime_errors_of
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
+from styleexport.runtime_bench.style_packs import read_pack
 from styleexport.runtime_bench.stylize.framing import Frame, best_size, open_size
 
 DEFAULT_MAX_SIDE = 1024
@@ -167,29 +168,40 @@ class Stylizer:
     def packed_codes(self) -> dict[str, Array]:
         """Return name → style code [1, K] of every pack in the artifact."""
         codes: dict[str, Array] = {}
-        for pack in self.manifest.styles:
-            codes |= load_file(self.folder / pack.path)
+        # Packs may be replaced while the artifact is open.
+        manifest = read_manifest(self.folder, check_files=False)
+        for pack in manifest.styles:
+            codes |= read_pack(self.folder, manifest, pack)
         return codes
 
     def packed(self, name: str) -> Array:
-        """Return one packed style code, [1, K].
+        """Return one style code, [1, K]: packed in the artifact, or shipped for its weights.
 
         Raises:
-            UsageError: no pack holds that name.
+            UsageError: no pack holds that name, or it ships for other weights.
         """
         codes = self.packed_codes()
-        if name not in codes:
-            known = ", ".join(sorted(codes)) or "none"
-            encodes = any(fact.role is Role.ENCODE for fact in self.manifest.files)
+        if name in codes:
+            return codes[name]
+        network = self.manifest.network
+        shipped = styles_of_weights(network.name, network.source_sha256)
+        if shipped is not None and name in shipped.names:
+            return shipped.codes((name,))[name]
+        known = ", ".join([*sorted(codes), *(shipped.names if shipped else ())]) or "none"
+        others = [file.facts for file in style_files() if name in file.names]
+        if others:
+            theirs = " or ".join(f"{f.network} ({f.weights_sha256[:12]})" for f in others)
+            own = f"{network.name} ({network.source_sha256[:12]})"
             raise UsageError(
-                f"no style code {name!r} in {self.folder}: it holds {known}; "
-                + (
-                    f"pack one with `styleexport styles pack {self.folder} IMAGE`"
-                    if encodes
-                    else "export again with --role encode --role transform to pack one"
-                )
+                f"style code {name!r} belongs to the weights of {theirs}, but {self.folder} is of "
+                f"{own} and holds {known}: pack the painting itself with `styleexport styles pack "
+                f"{self.folder} IMAGE`"
             )
-        return codes[name]
+        encodes = any(fact.role is Role.ENCODE for fact in self.manifest.files)
+        raise UsageError(
+            f"no style code {name!r} in {self.folder}: it holds {known}"
+            + (f"; pack one with `styleexport styles pack {self.folder} IMAGE`" if encodes else "")
+        )
 
     def stylize(
         self,
@@ -197,7 +209,7 @@ class Stylizer:
         style: Array | Image.Image | None = None,
         options: StylizeOptions | None = None,
     ) -> Image.Image:
-        """Return the stylized photograph, of the photograph's size.
+        """Return the stylized photograph, of the photograph's size, or a multiple for upscalers.
 
         Args:
             content: RGB picture of any size.
@@ -218,6 +230,8 @@ class Stylizer:
         frame = Frame.of(content, size, options.max_side, self.manifest.network.min_side)
         inputs = {"content": frame.pixels} | self._style_inputs(fact, size, style, options)
         painted = frame.restore(self._run(fact, inputs))
+        if content.size != painted.size:
+            content = content.resize(painted.size, Image.Resampling.LANCZOS)
         if self.is_fixed_style and options.alpha < 1.0:
             painted = Image.blend(content, painted, options.alpha)
         return _with_colours_of(content, painted) if options.keep_colour else painted

@@ -116,7 +116,7 @@ def paint(picture: Array, tile: Size, overlap: int, run: Callable[[Array], Array
         run: stylizes [1, 3, tile height, tile width] in 0..1.
 
     Raises:
-        UsageError: see `starts`.
+        UsageError: see `starts`; or the file enlarges its input, which tiles do not support.
     """
     size = Size(picture.shape[2], picture.shape[3])
     down = weights(size.height, tile.height, overlap)
@@ -126,7 +126,10 @@ def paint(picture: Array, tile: Size, overlap: int, run: Callable[[Array], Array
     for place, weight in zip(tiles(size, tile, overlap), pairs, strict=True):
         rows = _inside(place.top, size.height, tile.height)
         columns = _inside(place.left, size.width, tile.width)
-        painted = run(_cut(picture, place)) * weight.astype(np.float32)
+        output = run(_cut(picture, place))
+        if output.shape[2:] != weight.shape:
+            raise UsageError("this file enlarges pictures: paint without tiles")
+        painted = output * weight.astype(np.float32)
         joined[:, :, rows, columns] += painted[
             :,
             :,

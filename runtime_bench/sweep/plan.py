@@ -24,7 +24,7 @@ PROGRAM = ".pt2"
 EXAMPLE = 'networks = ["adain-lite"]'
 
 Name = Annotated[str, Meta(min_length=1)]
-Count = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=1, le=100_000)]
 
 
 class _Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,7 +85,7 @@ class SweepPlan(_Entry, frozen=True, kw_only=True):
     batches: Annotated[tuple[Count, ...], Meta(min_length=1)] = (1,)
     threads: Count | None = None
     rounds: Count = ROUNDS
-    seconds: Annotated[float, Meta(ge=0)] = SECONDS
+    seconds: Annotated[float, Meta(ge=0, le=86_400)] = SECONDS
     profile: bool = False
 
 
@@ -159,7 +159,7 @@ def read_plan(path: Path) -> SweepPlan:
     try:
         raw = read_input(path, remedy=f"write a sweep file that begins with {EXAMPLE}")
         plan = msgspec.toml.decode(raw, type=SweepPlan)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         keys = ", ".join(SweepPlan.__struct_fields__)
         raise UsageError(
             f"{path} is not a sweep: {error}; its keys are {keys}, and the least is {EXAMPLE}"

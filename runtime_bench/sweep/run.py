@@ -6,13 +6,16 @@ Cells of one network stay on one host while it lives.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from styleexport.core.errors import BadArtifact, UsageError
+from styleexport.core.command_line import without_folders
+from styleexport.core.errors import BadArtifact, DeviceError, UsageError
+from styleexport.core.locks import change_lock
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Progress, Size
 from styleexport.runtime_bench.contract.latency import report_from_json
@@ -132,9 +135,10 @@ def sweep(
         UsageError: see `cells_of`.
     """
     cells = cells_of(request)
-    if request.restart:
-        request.out.unlink(missing_ok=True)
-    with open_table(request.out, create=True) as table:
+    with (
+        _locked(request.out, progress),
+        open_table(request.out, create=True, restart=request.restart) as table,
+    ):
         table.add(cells)
         done = {row.key for row in table.rows() if row.status == "measured"}
         waiting = [cell for cell in cells if cell.key not in done]
@@ -145,6 +149,21 @@ def sweep(
                 phases.measure(phases.export(waiting, export), measure or measure_cell)
         keys = {cell.key for cell in cells}
         return tuple(row for row in table.rows() if row.key in keys)
+
+
+@contextlib.contextmanager
+def _locked(out: Path, progress: Progress) -> Generator[None]:
+    """Hold the table for one sweep at a time.
+
+    Raises:
+        DeviceError: its folder cannot be made.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DeviceError(f"cannot write {out}: {error}; choose another with -o") from error
+    with change_lock(out, progress):
+        yield
 
 
 @dataclass(frozen=True)
@@ -238,7 +257,7 @@ def measure_cell(cell: SweepCell, artifact: Path) -> bytes:
         batches=plan.batches,
         plan=PlanFact(rounds=plan.rounds, seconds=plan.seconds, threads=plan.threads),
         profile=plan.profile,
-        command=f"styleexport sweep: {cell.label}",
+        command=f"styleexport sweep: {without_folders(cell.label)}",
     )
     return bench(request, _ignore).encoded()
 

@@ -20,7 +20,17 @@ from styleexport.cli._common import (
     weights_key_option,
 )
 from styleexport.cli._pixels import pixel_options
-from styleexport.cli._types import BUDGET, NETWORK, QUANTIZE, ROLE, SIZE, merge_precisions
+from styleexport.cli._types import (
+    BUDGET,
+    FOLDER,
+    NETWORK,
+    QUANTIZE,
+    RECIPE,
+    ROLE,
+    SIZE,
+    WEIGHTS,
+    merge_precisions,
+)
 from styleexport.core.types import Precision, Role, Size, Sizing
 
 if TYPE_CHECKING:
@@ -37,7 +47,7 @@ OPTIONS = (
     click.option(
         "--checkpoint",
         "checkpoints",
-        type=PATH,
+        type=WEIGHTS,
         multiple=True,
         help="Weights file; repeat it for a network that takes two.",
     ),
@@ -58,7 +68,7 @@ OPTIONS = (
     ),
     click.option(
         "--calibration",
-        type=PATH,
+        type=FOLDER,
         help="Folder of photographs for int8, or one with content/ and style/ inside.",
     ),
     click.option(
@@ -67,7 +77,7 @@ OPTIONS = (
         help="Quality limits of int8 files.  [default: 'psnr>=35, style<=+5%'; auto: 38]",
     ),
     click.option(
-        "--recipe", type=PATH, help="Follow this int8 recipe, from recipes/ of an artifact."
+        "--recipe", type=RECIPE, help="Follow this int8 recipe, from recipes/ of an artifact."
     ),
     click.option(
         "--allow-degraded",
@@ -78,7 +88,9 @@ OPTIONS = (
         "-o", "--out", type=PATH, help="Artifact folder.  [default: NETWORK-TARGET-PRECISION]"
     ),
     click.option(
-        "--overwrite", is_flag=True, help="Replace the folder even if it holds other files."
+        "--overwrite",
+        is_flag=True,
+        help="Replace an artifact even if it holds style packs or altered files.",
     ),
     click.option("--trust", is_flag=True, help="Load a .pt2 that could run code."),
     click.option(
@@ -137,19 +149,35 @@ def quantize_option(help_text: str) -> Callable[[F], F]:
 
 
 def run_export(
-    targets: tuple[str | Target, ...],
+    targets: tuple[str | Callable[[], Target], ...],
     precisions: tuple[Precision, ...],
     *,
     sizing: Sizing = Sizing.FIXED,
     skip_missing: bool = False,
     **common: Unpack[Common],
 ) -> None:
-    """Export with the options of a command, and print the files."""
+    """Export with the options of a command, and print the files.
+
+    Args:
+        targets: names of targets, or functions that return one with settings of its own, called
+            when all that needs no library has been checked.
+        precisions: see `ExportRequest`.
+        sizing: see `ExportRequest`.
+        skip_missing: see `ExportRequest`.
+        common: values of `OPTIONS`.
+    """
     from styleexport.core.recipe import read_recipe
+    from styleexport.exporter.out_folder import check_out
+
+    recipe = read_recipe(common["recipe"]) if common["recipe"] else None
+    if common["out"]:
+        check_out(common["out"], overwrite=common["overwrite"])
+
     from styleexport.exporter.pipeline import ExportRequest, export
     from styleexport.exporter.processes import default_jobs
     from styleexport.models.networks._open import open_network
 
+    opened = tuple(item if isinstance(item, str) else item() for item in targets)
     spec = common["network"]
     if common["dequantize"]:
         spec = _dequantized(spec)
@@ -157,12 +185,12 @@ def run_export(
     for remark in loaded.remarks:
         talk(remark)
     sizes = common["sizes"] or loaded.default_sizes
-    folder = common["out"] or _folder(loaded.network.name, targets, precisions)
+    folder = common["out"] or _folder(loaded.network.name, opened, precisions)
     exported = export(
         ExportRequest(
             network=loaded,
             out=folder,
-            targets=targets,
+            targets=opened,
             precisions=precisions,
             roles=tuple(dict.fromkeys(common["roles"])) or None,
             sizes=sizes,
@@ -170,7 +198,7 @@ def run_export(
             calibration=common["calibration"],
             overwrite=common["overwrite"],
             budget=str(common["budget"]) if common["budget"] else None,
-            recipe=read_recipe(common["recipe"]) if common["recipe"] else None,
+            recipe=recipe,
             allow_degraded=common["allow_degraded"],
             skip_missing=skip_missing,
             jobs=common["jobs"] or default_jobs(sizes),
@@ -231,8 +259,6 @@ def print_export(exported: Exported) -> None:
 
     manifest = exported.manifest
     phones = f"phone of {'/'.join(phone.name.split()[0] for phone in DEVICE_CLASSES)} GB"
-    if manifest.network.pixels is not None:
-        talk(f"parity is against the network with {manifest.network.pixels.summary}")
     print_table(
         (
             "file",
@@ -261,6 +287,8 @@ def print_export(exported: Exported) -> None:
             for fact in manifest.files
         ],
     )
+    if manifest.network.pixels is not None:
+        click.echo(f"parity is against the network with {manifest.network.pixels.summary}")
     for pair in manifest.agreements:
         talk(f"{pair.a} and {pair.b} agree by {pair.measured_db:.1f} dB")
     known: dict[str, int] = {}

@@ -6,7 +6,10 @@ that `--help` imports nothing heavy.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import click
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ALL = "all"
+MAX_PROCESSORS = 4_096
+TARGETS = "styleexport.exporter.targets"
 PRECISIONS = {"none": Precision.FP32, **{p.value: p for p in Precision}}
 
 
@@ -95,13 +100,15 @@ def merge_precisions(values: Iterable[tuple[Precision, ...]]) -> tuple[Precision
 
 def _parse_processors(text: str) -> tuple[int, ...]:
     processors: set[int] = set()
-    for part in filter(None, text.split(",")):
-        first, _, last = part.strip().partition("-")
-        if not (first.isdecimal() and (last or first).isdecimal()):
+    for part in text.split(",")[: MAX_PROCESSORS + 1]:
+        match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", part.strip(), re.ASCII)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if not first <= last < MAX_PROCESSORS:
             raise UsageError(
-                f"--affinity {text!r} is no list of processors: type for example --affinity 0,1"
+                f"--affinity {text!r} is no list of processors, 0 to {MAX_PROCESSORS - 1}: type "
+                "for example --affinity 0,1 or --affinity 0-3"
             )
-        processors |= set(range(int(first), int(last or first) + 1))
+        processors |= set(range(first, last + 1))
     return tuple(sorted(processors))
 
 
@@ -147,7 +154,54 @@ def _parse_mirror(text: str) -> LayerPair:
 def _parse_network(text: str) -> NetworkSpec:
     from styleexport.models.network_spec import NetworkSpec
 
-    return NetworkSpec.parse(text)
+    spec = NetworkSpec.parse(text)
+    spec.check()
+    return spec
+
+
+def _parse_target(text: str) -> str:
+    from styleexport.core import plugins
+
+    plugins.check_name(TARGETS, text, "target")
+    return text
+
+
+def _parse_converter(text: str) -> str:
+    from styleexport.core import plugins
+
+    plugins.check_name("styleexport.exporter.targets.tflite.converters", text, "converter")
+    return text
+
+
+class Number(click.FloatRange):
+    """Type of a number that is neither NaN nor infinite, with a range as click's."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number to compute with.", param, ctx)
+        return number
+
+
+class Existing(click.Path):
+    """Type of a file or folder that must be there: a missing one is refused before any work.
+
+    Args:
+        what: what it is, as an error names it.
+        kind: what to type the path of.
+    """
+
+    def __init__(self, what: str, kind: str) -> None:
+        super().__init__(path_type=Path)
+        self.what, self.kind = what, kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Return the path."""
+        path = Path(value)
+        if not path.exists():
+            raise UsageError(f"{self.what} {path} does not exist; type the path of {self.kind}")
+        return path
 
 
 def _parse_pixels(text: str) -> PixelFormat:
@@ -184,6 +238,16 @@ PIXELS = Parsed("LOW..HIGH", _parse_pixels)
 NUMBERS = Parsed("NUMBERS", _parse_numbers)
 SCALE = Parsed("N", _parse_scale)
 NETWORK = Parsed("NETWORK", _parse_network)
+NUMBER = Number()
+POSITIVE = Number(0, min_open=True)
+TARGET = Parsed("TARGET", _parse_target)
+CONVERTER = Parsed("CONVERTER", _parse_converter)
+WEIGHTS = Existing(
+    "checkpoint", "a weights file; `styleexport networks` lists what each network takes"
+)
+FOLDER = Existing("folder", "a folder of pictures")
+RECIPE = Existing("recipe", "a recipe, which lies in an artifact's recipes/")
+KEY_FILE = Existing("file", "a PEM file")
 SIZE = Parsed("HxW", Size.parse)
 ROLE = Parsed("ROLE", _parse_role)
 QUANTIZE = Parsed("PRECISION", _parse_quantize)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -12,7 +11,8 @@ import click
 from styleexport.cli._bench_compare import compare
 from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
 from styleexport.cli._group import DefaultCommand, DefaultGroup
-from styleexport.cli._types import PROCESSORS, ROLE, RUNNER, SIZE, precision_type
+from styleexport.cli._types import NUMBER, PROCESSORS, ROLE, RUNNER, SIZE, precision_type
+from styleexport.core.command_line import command_line
 from styleexport.core.errors import DeviceError, ParityFailure, UsageError
 from styleexport.runtime_bench.contract import defaults
 
@@ -118,7 +118,7 @@ class Options(TypedDict):
 )
 @click.option(
     "--seconds",
-    type=float,
+    type=NUMBER,
     default=defaults.SECONDS,
     show_default=True,
     help="Minimum seconds per round.",
@@ -132,7 +132,7 @@ class Options(TypedDict):
 )
 @click.option(
     "--warm-up",
-    type=float,
+    type=NUMBER,
     default=defaults.WARM_UP_SECONDS,
     show_default=True,
     metavar="SECONDS",
@@ -160,7 +160,7 @@ class Options(TypedDict):
     help="Report to write; a phone's is written beside it as "
     "NAME-android.json.  [default: NETWORK-latency.json]",
 )
-@click.option("--overwrite", is_flag=True, help="Replace an existing report.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing latency report.")
 @json_option
 def bench(
     artifacts: tuple[Path, ...],
@@ -217,7 +217,7 @@ def _request(artifacts: tuple[Path, ...], options: Options) -> BenchRequest:
         affinity=options["affinity"] or (),
         peak=not options["no_peak"],
         profile=options["profile"],
-        command=" ".join(["styleexport", *sys.argv[1:]]),
+        command=command_line(),
         device=DeviceOptions(options["serial"], options["allow_hot"], options["binary"]),
     )
 
@@ -229,9 +229,11 @@ def _free_paths(
 
     Raises:
         BadArtifact: the first folder is not an artifact.
-        UsageError: there is a file already.
+        UsageError: there is a file already; one that is no report is never replaced.
     """
+    from styleexport.core.files import check_replaceable
     from styleexport.core.manifest import read_manifest
+    from styleexport.runtime_bench.contract.latency import PRODUCT
     from styleexport.runtime_bench.runners._runner import on_other_machine
 
     if out is None:
@@ -245,7 +247,8 @@ def _free_paths(
         beside = {name: out.with_stem(f"{out.stem}-{name}") for name in phones}
         paths = beside if len(phones) == len(names) > 0 else beside | {"desktop": out}
     for path in paths.values():
-        if path.is_dir() or (path.exists() and not overwrite):
+        check_replaceable(path, PRODUCT)
+        if path.exists() and not overwrite:
             raise UsageError(f"{path} is there already: add --overwrite or choose another with -o")
     return paths | {"desktop": out}
 

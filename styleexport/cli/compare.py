@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
-from styleexport.cli._types import BUDGET, ROLE, SIZE
+from styleexport.cli._types import BUDGET, ROLE, SIZE, WEIGHTS
 from styleexport.core.errors import QualityBudgetExceeded, UsageError
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--loss-weights",
-    type=PATH,
+    type=WEIGHTS,
     metavar="VGG16",
     help="ImageNet VGG-16 weights; measure style in its features.",
 )
 @click.option(
-    "--lpips-heads", type=PATH, help="LPIPS heads for VGG-16; LPIPS is left out without them."
+    "--lpips-heads", type=WEIGHTS, help="LPIPS heads for VGG-16; LPIPS is left out without them."
 )
 @click.option("-o", "--out", type=PATH, help="Write the pictures side by side as one HTML file.")
 @click.option("--png", type=PATH, help="Write the worst file's pictures side by side as one image.")
@@ -55,32 +55,42 @@ def compare(
     png: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare files with the float network on fixed probes: PSNR, SSIM, style distance and flicker.
+    """Compare files with the float network on fixed probes: PSNR, SSIM, style and flicker.
+
+    Style is a distance to the style picture, and the gain beyond colour: the share of it that a
+    painting saves over the photograph with the style's colours.
 
     With ARTIFACT alone, every file of it is compared. REFERENCE and CANDIDATE are paths or
     precisions (float, fp32, int8 …); they may belong to two artifacts, such as those of a network
     before and after pruning.
     """
-    from styleexport.runtime_bench.quality.compare import compare as judge
     from styleexport.runtime_bench.quality.pairs import FileFilter, pairs_of
 
-    _check_suffixes(out, png)
+    _check_outputs(out, png)
+    pairs = pairs_of(names, FileFilter(size=size, role=role, target=target))
     settings = _settings(budget, loss_weights, lpips_heads)
-    choice = FileFilter(size=size, role=role, target=target)
-    compared = judge(pairs_of(names, choice), settings, progress=talk)
+
+    from styleexport.runtime_bench.quality.compare import compare as judge
+
+    compared = judge(pairs, settings, progress=talk)
     _write(compared, out, png)
     comparisons = [item.comparison for item in compared]
     print_json(comparisons) if as_json else _print(comparisons)
     _check_budgets(comparisons)
 
 
-def _check_suffixes(out: Path | None, png: Path | None) -> None:
+def _check_outputs(out: Path | None, png: Path | None) -> None:
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{out} is no web page: type for example -o {out.with_suffix('.html')}")
-    if png is not None:
-        from styleexport.core.images import check_suffix
+    if out is not None:
+        from styleexport.core.files import check_replaceable
+        from styleexport.runtime_bench.report.templates import PAGE
 
-        check_suffix(png)
+        check_replaceable(out, PAGE)
+    if png is not None:
+        from styleexport.core.images import check_picture_out
+
+        check_picture_out(png)
 
 
 def _settings(
@@ -106,9 +116,10 @@ def _write(compared: Sequence[Compared], out: Path | None, png: Path | None) -> 
     from styleexport.core.images import write_image
     from styleexport.runtime_bench.quality.contact_sheet import sheet
     from styleexport.runtime_bench.quality.page import page
+    from styleexport.runtime_bench.report.templates import PAGE
 
     if out is not None:
-        with replace_file(out) as part:
+        with replace_file(out, PAGE) as part:
             part.write_text(page(compared), encoding="utf-8")
         talk(f"side by side: {out}")
     if png is not None:
@@ -118,11 +129,13 @@ def _write(compared: Sequence[Compared], out: Path | None, png: Path | None) -> 
 
 
 def _print(comparisons: Sequence[QualityComparison]) -> None:
-    from styleexport.runtime_bench.quality.columns import HEADER, cells
+    from styleexport.runtime_bench.quality.columns import HEADER, cells, gain_cell
 
     quality = comparisons[0].quality
-    for name in dict.fromkeys(item.reference for item in comparisons):
-        say(f"reference {name}")
+    for name, item in {item.reference: item for item in comparisons}.items():
+        gains = [gain.reference for gain in item.quality.gain_beyond_colour]
+        beyond = f", gain beyond colour {gain_cell(gains)}" if gains else ""
+        say(f"reference {name}{beyond}")
     say(f"{len(quality.pictures)} pictures a file; loss network: {quality.loss_network}")
     print_table(("file", *HEADER), [(item.candidate, *cells(item)) for item in comparisons])
 

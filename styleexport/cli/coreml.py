@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from styleexport.cli._export import Common, export_options, quantize_option, run_export
 from styleexport.cli._types import precision_type
+from styleexport.core.errors import UsageError
 from styleexport.core.types import Precision, Sizing
+
+if TYPE_CHECKING:
+    from styleexport.exporter.targets._target import Target
+
+IOS_VERSIONS = (16, 17, 18)
+
+
+def _check_ios(
+    _context: click.Context, _parameter: click.Parameter, value: int | None
+) -> int | None:
+    if value is not None and value not in IOS_VERSIONS:
+        raise UsageError(f"iOS {value}: expected 16, 17 or 18; type --ios 16")
+    return value
 
 
 @click.command(
@@ -28,7 +42,10 @@ from styleexport.core.types import Precision, Sizing
     help="fp16, or fp32 (which the Neural Engine does not run).",
 )
 @click.option(
-    "--ios", type=int, help="Oldest iOS that loads it: 16, 17 or 18.  [default: 16; int8: 17]"
+    "--ios",
+    type=int,
+    callback=_check_ios,
+    help="Oldest iOS that loads it: 16, 17 or 18.  [default: 16; int8: 17]",
 )
 @click.option(
     "--tensors", is_flag=True, help="Take pictures as multi-arrays in 0..1, not as pixels."
@@ -48,9 +65,11 @@ def coreml(
     """
     from styleexport.core.plugins import needs
 
-    with needs("coreml"):
-        from styleexport.exporter.targets.coreml import CoremlTarget
-    target = CoremlTarget(ios=ios, arithmetic=precision, images=not tensors)
+    def target() -> Target:
+        with needs("coreml"):
+            from styleexport.exporter.targets.coreml import CoremlTarget
+        return CoremlTarget(ios=ios, arithmetic=precision, images=not tensors)
+
     sizing = Sizing.ENUMERATED if enumerated else Sizing.FIXED
     run_export((target,), precisions or (precision,), sizing=sizing, **common)
 

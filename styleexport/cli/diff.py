@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
-from styleexport.cli._types import SIZE
+from styleexport.cli._types import NUMBER, SIZE
 from styleexport.core.errors import ParityFailure, UsageError
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--threshold-db",
-    type=float,
+    type=NUMBER,
     default=40.0,
     show_default=True,
     help="Layers differ below this PSNR in dB.",
 )
 @click.option("--size", type=SIZE, help="Probe size.  [default: the first that both files take]")
 @click.option(
-    "--fail-below", type=float, metavar="DB", help="Exit 3 if the PSNR of the output is below."
+    "--fail-below", type=NUMBER, metavar="DB", help="Exit 3 if the PSNR of the output is below."
 )
 @click.option("-o", "--out", type=PATH, help="Write the heat map here.  [default: A-vs-B.png]")
 @json_option
@@ -55,11 +55,11 @@ def diff(
     The files may differ in target and precision, but not in role. A is the reference. Where the
     output is a picture, a heat map of the differences is written.
     """
-    from styleexport.core.images import check_suffix
+    from styleexport.core.images import check_picture_out
     from styleexport.runtime_bench.diff.diff import diff_files
 
     if out is not None:
-        check_suffix(out)
+        check_picture_out(out)
     result = diff_files(a, b, size=size, layers=layers, threshold_db=threshold_db)
     written = _write_heat_map(result, out)
     if as_json:

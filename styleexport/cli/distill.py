@@ -17,7 +17,7 @@ from styleexport.cli._common import (
     weights_key_option,
 )
 from styleexport.cli._training import TrainingOptions, training_options, uses_bfloat16
-from styleexport.cli._types import LEVEL, MATCH, NETWORK, SIZE
+from styleexport.cli._types import FOLDER, LEVEL, MATCH, NETWORK, POSITIVE, SIZE, WEIGHTS
 
 if TYPE_CHECKING:
     from styleexport.core.types import Size
@@ -61,24 +61,28 @@ class Options(TrainingOptions):
 )
 @click.option("--teacher", type=NETWORK, required=True, help="Network to imitate.")
 @click.option(
-    "--teacher-checkpoint", type=PATH, multiple=True, help="Weights of the teacher; repeatable."
+    "--teacher-checkpoint", type=WEIGHTS, multiple=True, help="Weights of the teacher; repeatable."
 )
 @click.option("--student", type=NETWORK, required=True, help="Network to train.")
 @click.option(
     "--student-checkpoint",
-    type=PATH,
+    type=WEIGHTS,
     multiple=True,
     help="Initial weights of the student; repeatable.  [default: from scratch]",
 )
 @weights_key_option
-@click.option("--student-backbone", type=PATH, help="Initial weights of the student's encoder.")
+@click.option("--student-backbone", type=WEIGHTS, help="Initial weights of the student's encoder.")
 @click.option(
-    "--content", type=PATH, multiple=True, required=True, help="Folder of photographs; repeatable."
+    "--content",
+    type=FOLDER,
+    multiple=True,
+    required=True,
+    help="Folder of photographs; repeatable.",
 )
-@click.option("--style", type=PATH, multiple=True, help="Folder of paintings; repeatable.")
+@click.option("--style", type=FOLDER, multiple=True, help="Folder of paintings; repeatable.")
 @click.option(
     "--loss-weights",
-    type=PATH,
+    type=WEIGHTS,
     help="ImageNet VGG-16 as the loss network.  [default: the shipped loss network]",
 )
 @click.option(
@@ -98,17 +102,17 @@ class Options(TrainingOptions):
     help="Pair of layers for the level features; repeatable.  [default: for AdaIN networks, the "
     "encoder's first layer at each scale]",
 )
-@click.option("--temperature", type=float, help="Temperature of the logits.  [default: 4]")
+@click.option("--temperature", type=POSITIVE, help="Temperature of the logits.  [default: 4]")
 @click.option(
     "--evaluation",
-    type=PATH,
+    type=FOLDER,
     multiple=True,
     help="Folder of photographs to evaluate on; repeatable.  [default: shipped and synthetic "
     "pictures]",
 )
 @click.option(
     "--evaluation-style",
-    type=PATH,
+    type=FOLDER,
     multiple=True,
     help="Folder of paintings to evaluate on; repeatable.  [default: the shipped paintings]",
 )
@@ -122,7 +126,7 @@ class Options(TrainingOptions):
 )
 @click.option(
     "--learning-rate",
-    type=float,
+    type=POSITIVE,
     help=f"Learning rate.  [default: {SCRATCH_RATE}; {TUNING_RATE} with --student-checkpoint]",
 )
 @training_options

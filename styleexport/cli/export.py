@@ -7,6 +7,7 @@ from typing import Unpack
 import click
 
 from styleexport.cli._export import Common, export_options, quantize_option, run_export
+from styleexport.cli._types import TARGET, TARGETS
 from styleexport.core.types import Precision
 
 
@@ -18,8 +19,8 @@ from styleexport.core.types import Precision
 @click.option(
     "--target",
     "targets",
+    type=TARGET,
     multiple=True,
-    metavar="TARGET",
     help="onnx, coreml or tflite; repeatable.  [default: all]",
 )
 @quantize_option(
@@ -39,9 +40,8 @@ def export(
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
     """
     from styleexport.core import plugins
-    from styleexport.exporter.targets._target import PACKAGE
 
-    every = tuple(dict.fromkeys(targets)) or plugins.names(PACKAGE)
+    every = tuple(dict.fromkeys(targets)) or plugins.names(TARGETS)
     run_export(every, precisions, skip_missing=skip_missing, **common)
 
 

@@ -12,9 +12,10 @@ from styleexport.cli._common import json_option, print_json, say
 def networks(as_json: bool) -> None:
     """List the networks, where they were published, and the checkpoints they take."""
     from styleexport.core import plugins
-    from styleexport.models.networks._open import PACKAGE, find
+    from styleexport.models.network_spec import NETWORKS
+    from styleexport.models.networks._open import find
 
-    listed = [find(name) for name in plugins.names(PACKAGE)]
+    listed = [find(name) for name in plugins.names(NETWORKS)]
     if as_json:
         print_json(
             [

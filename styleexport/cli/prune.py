@@ -17,7 +17,16 @@ from styleexport.cli._common import (
     weights_key_option,
 )
 from styleexport.cli._training import uses_bfloat16
-from styleexport.cli._types import MIRROR, NETWORK, PRUNE_BUDGET, SIZE
+from styleexport.cli._types import (
+    FOLDER,
+    MIRROR,
+    NETWORK,
+    NUMBER,
+    POSITIVE,
+    PRUNE_BUDGET,
+    SIZE,
+    WEIGHTS,
+)
 from styleexport.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +74,9 @@ class Options(TypedDict):
     "--method zero-channel -o slim",
 )
 @click.argument("network", type=NETWORK, default="adain-lite")
-@click.option("--checkpoint", "checkpoints", type=PATH, multiple=True, help="Weights; repeatable.")
+@click.option(
+    "--checkpoint", "checkpoints", type=WEIGHTS, multiple=True, help="Weights; repeatable."
+)
 @weights_key_option
 @click.option(
     "--method",
@@ -84,7 +95,7 @@ class Options(TypedDict):
 )
 @click.option(
     "--ratio",
-    type=float,
+    type=NUMBER,
     metavar="SHARE",
     help="symmetric-l2: share of the channels to remove from each layer from block 3 on, or from "
     "each layer of --mirror.",
@@ -122,17 +133,17 @@ class Options(TypedDict):
 )
 @click.option(
     "--retrain",
-    type=PATH,
+    type=FOLDER,
     multiple=True,
     help="symmetric-l2: prune in rounds and train after each on this folder of photographs; "
     "repeatable.",
 )
 @click.option(
-    "--style", type=PATH, multiple=True, help="With --retrain: folder of paintings; repeatable."
+    "--style", type=FOLDER, multiple=True, help="With --retrain: folder of paintings; repeatable."
 )
 @click.option(
     "--loss-weights",
-    type=PATH,
+    type=WEIGHTS,
     help="ImageNet VGG-16 to measure style with; needed by --retrain.  [default: the shipped "
     "encoder]",
 )
@@ -152,7 +163,7 @@ class Options(TypedDict):
 )
 @click.option(
     "--learning-rate",
-    type=float,
+    type=POSITIVE,
     default=2e-4,
     show_default=True,
     help="With --retrain: learning rate.",
@@ -160,7 +171,7 @@ class Options(TypedDict):
 @click.option("--resume", is_flag=True, help="With --retrain: continue OUT-rounds.")
 @click.option(
     "--calibration",
-    type=PATH,
+    type=FOLDER,
     multiple=True,
     help="Folder of 16 or more pictures to observe channels on; every fourth is held out for the "
     "proof. Repeatable.  [default: the shipped pictures]",
@@ -173,7 +184,7 @@ class Options(TypedDict):
     help="Size of the pictures; repeatable.  [default: 256]",
 )
 @click.option("-o", "--out", type=PATH, help="Folder to write.  [default: NETWORK-METHOD]")
-@click.option("--overwrite", is_flag=True, help="Replace a folder that is not empty.")
+@click.option("--overwrite", is_flag=True, help="Replace the folder of an earlier pruning.")
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and write nothing.")
 @json_option
 def prune(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> None:

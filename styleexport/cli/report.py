@@ -42,18 +42,19 @@ def report(
     Measurements of different machines are shown side by side and never compared. --json is
     --format json-table: one object per measurement, times in ns.
     """
-    from styleexport.core.files import replace_file
-    from styleexport.runtime_bench.report.formats import read_reports, render
+    from styleexport.core.files import check_replaceable
+    from styleexport.runtime_bench.report.formats import PRODUCTS, read_reports, render, write
 
     chosen = _format("json-table" if as_json else kind, out)
     if out is not None and out.resolve() in [path.resolve() for path in reports]:
         raise UsageError(f"{out} is one of the reports: choose another place with -o")
+    if out is not None:
+        check_replaceable(out, PRODUCTS[chosen])
     shown = render(read_reports(reports), chosen, base)
     if out is None:
         document(shown)
         return
-    with replace_file(out) as part:
-        part.write_bytes(shown.encode())
+    write(shown, chosen, out)
     talk(f"report: {out}")
 
 

@@ -17,7 +17,7 @@ from styleexport.cli._common import (
     weights_key_option,
 )
 from styleexport.cli._pixels import pixel_options
-from styleexport.cli._types import NETWORK, ROLE, SIZE
+from styleexport.cli._types import FOLDER, NETWORK, ROLE, SIZE, WEIGHTS
 from styleexport.core.types import Role, Size
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     "--size 256 -o layers.png",
 )
 @click.argument("network", type=NETWORK, default="adain-lite")
-@click.option("--checkpoint", "checkpoints", type=PATH, multiple=True, help="Weights; repeatable.")
+@click.option(
+    "--checkpoint", "checkpoints", type=WEIGHTS, multiple=True, help="Weights; repeatable."
+)
 @weights_key_option
 @click.option(
     "--role", type=ROLE, help="encode, transform or stylize.  [default: the one that paints]"
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--size", type=SIZE, default="256", show_default=True, help="Size of the pictures in pixels."
 )
-@click.option("--calibration", type=PATH, help="Folder of photographs for the ranges.")
+@click.option("--calibration", type=FOLDER, help="Folder of photographs for the ranges.")
 @click.option("-o", "--out", type=PATH, help="Write a plot to this PNG file.")
 @pixel_options
 @click.option("--trust", is_flag=True, help="Load a .pt2 that could run code.")
@@ -58,9 +60,12 @@ def sensitivity(
     Each layer is quantized alone, and then left in float while all others are quantized: the
     quality that it costs, and the time that it saves.
     """
+    from styleexport.core.images import check_picture_out
     from styleexport.exporter.int8_export import sensitivity_of
     from styleexport.models.networks._open import open_network
 
+    if out is not None:
+        check_picture_out(out)
     loaded = open_network(network, checkpoints, trusted=trust)
     role = role or loaded.default_roles[-1]
     result = sensitivity_of(loaded, role, size, calibration, talk)

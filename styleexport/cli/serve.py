@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, document, json_option, print_json, say, talk
+from styleexport.cli._types import KEY_FILE
 from styleexport.core.errors import MissingExtra, UsageError
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="Port to listen on; 0 picks a free one.",
 )
-@click.option("--cert", type=PATH, help="Certificate for https, PEM; needs --key.")
-@click.option("--key", type=PATH, help="Private key of --cert, PEM.")
+@click.option("--cert", type=KEY_FILE, help="Certificate for https, PEM; needs --key.")
+@click.option("--key", type=KEY_FILE, help="Private key of --cert, PEM.")
 @click.option(
     "--reports",
     type=PATH,

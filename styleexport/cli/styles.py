@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from styleexport.cli._common import PATH, human_bytes, json_option, print_json, print_table, say
+from styleexport.cli._common import (
+    PATH,
+    human_bytes,
+    json_option,
+    print_json,
+    print_table,
+    say,
+    talk,
+)
 from styleexport.cli._group import CommandGroup
+
+if TYPE_CHECKING:
+    from styleexport.core.manifest import StylePackFact
 
 
 @click.group(
     cls=CommandGroup, epilog="Example: styleexport styles pack adain-lite-onnx-int8 paintings/*.jpg"
 )
 def styles() -> None:
-    """Pack style images into one small file of style codes."""
+    """Pack style images into one small file of style codes, or list those that ship."""
 
 
 @styles.command(
@@ -32,28 +44,68 @@ def pack(artifact: Path, images: tuple[Path, ...], name: str, as_json: bool) -> 
     """
     from styleexport.runtime_bench.stylize.style_pack import pack_styles
 
-    fact = pack_styles(artifact, images, name)
+    _print_pack(artifact, pack_styles(artifact, images, name, talk), as_json)
+
+
+@styles.command(
+    epilog="Example: styleexport styles add adain-lite-onnx-int8 starry-night water-lilies"
+)
+@click.argument("artifact", type=PATH)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@json_option
+def add(artifact: Path, names: tuple[str, ...], as_json: bool) -> None:
+    """Copy styles that ship with styleexport into ARTIFACT/styles/shipped.safetensors.
+
+    Without NAME, all that ship for the artifact's weights. `stylize` finds them without this; apps
+    read those in the artifact.
+    """
+    from styleexport.runtime_bench.stylize.style_pack import add_shipped_styles
+
+    _print_pack(artifact, add_shipped_styles(artifact, names, waiting=talk), as_json)
+
+
+@styles.command("list", epilog="Example: styleexport styles list adain-lite-onnx-int8")
+@click.argument("artifact", type=PATH, required=False)
+@json_option
+def list_(artifact: Path | None, as_json: bool) -> None:
+    """List the style codes packed in ARTIFACT; without one, those that ship with styleexport."""
+    from styleexport.core.manifest import read_manifest
+    from styleexport.core.shipped_styles import style_files, styles_of_weights
+
+    if artifact is None:
+        sets = [file.facts for file in style_files()]
+        if as_json:
+            print_json(sets)
+            return
+        print_table(
+            ("style", "painting", "painter", "year", "network"),
+            [
+                (s.name, s.title, s.author, s.year, each.network)
+                for each in sets
+                for s in each.styles
+            ],
+        )
+        return
+    manifest = read_manifest(artifact)
+    if as_json:
+        print_json(manifest.styles)
+        return
+    rows = [(name, pack.path) for pack in manifest.styles for name in pack.names]
+    packed = {name for name, _ in rows}
+    shipped = styles_of_weights(manifest.network.name, manifest.network.source_sha256)
+    if shipped is not None:
+        place = f"ships with {shipped.facts.network}"
+        rows += [(name, place) for name in shipped.names if name not in packed]
+    print_table(("style", "pack"), rows)
+
+
+def _print_pack(artifact: Path, fact: StylePackFact, as_json: bool) -> None:
     if as_json:
         print_json(fact)
         return
     size = (artifact / fact.path).stat().st_size
     say(f"{artifact / fact.path}: {len(fact.names)} styles, {human_bytes(size)}")
     say(f"names: {', '.join(fact.names)}")
-
-
-@styles.command("list", epilog="Example: styleexport styles list adain-lite-onnx-int8")
-@click.argument("artifact", type=PATH)
-@json_option
-def list_(artifact: Path, as_json: bool) -> None:
-    """List the style codes packed in ARTIFACT."""
-    from styleexport.core.manifest import read_manifest
-
-    manifest = read_manifest(artifact)
-    if as_json:
-        print_json(manifest.styles)
-        return
-    rows = [(name, pack.path) for pack in manifest.styles for name in pack.names]
-    print_table(("style", "pack"), rows)
 
 
 SECTION = "make"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, say, talk
-from styleexport.cli._types import precision_type
+from styleexport.cli._types import NUMBER, precision_type
 from styleexport.core.errors import BadImage, UsageError
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     help="File to write; a folder if CONTENT is one.  [default: CONTENT-stylized.png]",
 )
 @click.option(
-    "--alpha", type=float, default=1.0, show_default=True, help="Strength of the style, 0 to 1."
+    "--alpha", type=NUMBER, default=1.0, show_default=True, help="Strength of the style, 0 to 1."
 )
 @click.option(
     "--style-weight",
     "weights",
-    type=float,
+    type=NUMBER,
     multiple=True,
     help="Weight of a style in the blend; repeat per style, images first, then codes.",
 )
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     "codes",
     multiple=True,
     metavar="NAME",
-    help="Style code from `styles pack`; repeatable.",
+    help="Style code from `styles pack`, or one that ships: `styles list` names them; repeatable.",
 )
 @click.option("--keep-colour", is_flag=True, help="Keep the photograph's colours.")
 @click.option(
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Longer side at which a file of any size (--dynamic) runs.",
 )
-@click.option("--threads", type=click.IntRange(1), help="Threads of the runtime.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the runtime.")
 @click.option(
     "--target", metavar="TARGET", help="Run the files of this target, where there are several."
 )
@@ -105,7 +105,7 @@ def stylize(
 
 def _jobs(content: Path, out: Path | None, styles: tuple[Path, ...]) -> list[tuple[Path, Path]]:
     """Return (picture, result) pairs."""
-    from styleexport.core.images import IMAGE_SUFFIXES, check_suffix
+    from styleexport.core.images import IMAGE_SUFFIXES, check_picture_out
 
     if content.is_dir():
         whole = content if content.name not in ("", "..") else content.resolve()
@@ -122,10 +122,12 @@ def _jobs(content: Path, out: Path | None, styles: tuple[Path, ...]) -> list[tup
         jobs = [(picture, folder / f"{picture.name}.png") for picture in pictures]
         if len({p.stem for p in pictures}) == len(pictures):
             jobs = [(picture, folder / f"{picture.stem}.png") for picture in pictures]
+    elif not content.exists():
+        raise BadImage(f"image {content} does not exist; type the path of an image file")
     else:
         target = out or Path(f"{content.stem}-stylized.png")
         target = target / f"{content.stem}-stylized.png" if target.is_dir() else target
-        check_suffix(target)
+        check_picture_out(target)
         jobs = [(content, target)]
     inputs = {path.resolve() for path in (*styles, *(job[0] for job in jobs))}
     for _, target in jobs:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, talk
+from styleexport.cli._types import TARGETS
 from styleexport.core.errors import DeviceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from styleexport.runtime_bench.sweep import PlannedArtifact, SweepRequest, SweepRow
+    from styleexport.runtime_bench.sweep import PlannedArtifact, SweepPlan, SweepRequest, SweepRow
 
 
 @click.command(
@@ -62,11 +63,13 @@ def sweep(
     """
     from styleexport.runtime_bench import sweep as engine
 
+    plan = engine.read_plan(file)
+    _check_names(plan)
     request = engine.SweepRequest(
-        plan=engine.read_plan(file),
+        plan=plan,
         folder=file.parent,
         out=out or file.with_suffix(".sqlite"),
-        suffixes=_suffixes(),
+        suffixes=_suffixes(recipe.target for recipe in plan.recipes),
         restart=not resume,
         workers=workers,
         scheduler=scheduler,
@@ -77,12 +80,26 @@ def sweep(
         _check_complete(rows, request)
 
 
-def _suffixes() -> dict[str, str]:
-    """Return target → what its files end in."""
-    from styleexport.core import plugins
-    from styleexport.exporter.targets._target import PACKAGE, find_target
+def _check_names(plan: SweepPlan) -> None:
+    """Check the names of networks and targets before a library is imported.
 
-    return {name: find_target(name).suffix for name in plugins.names(PACKAGE)}
+    Raises:
+        UsageError: there is no such network or target.
+    """
+    from styleexport.core.plugins import check_name
+    from styleexport.models.network_spec import NetworkSpec
+
+    for network in plan.networks:
+        NetworkSpec.parse(network if isinstance(network, str) else network.name).check()
+    for recipe in plan.recipes:
+        check_name(TARGETS, recipe.target, "target")
+
+
+def _suffixes(targets: Iterable[str]) -> dict[str, str]:
+    """Return target → what its files end in."""
+    from styleexport.exporter.targets._target import find_target
+
+    return {name: find_target(name).suffix for name in dict.fromkeys(targets)}
 
 
 def export_one(item: PlannedArtifact, folder: Path) -> None:
@@ -100,6 +117,7 @@ def export_one(item: PlannedArtifact, folder: Path) -> None:
                 item.network.name, checkpoints, weights_keys=item.network.weights_keys
             ),
             out=folder,
+            overwrite=True,
             targets=(item.recipe.target,),
             precisions=(item.recipe.precision,),
             roles=item.roles or None,

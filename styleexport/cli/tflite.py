@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from styleexport.cli._export import Common, export_options, quantize_option, run_export
+from styleexport.cli._types import CONVERTER
 from styleexport.core.types import Precision
+
+if TYPE_CHECKING:
+    from styleexport.exporter.targets._target import Target
 
 
 @click.command(
@@ -21,6 +25,7 @@ from styleexport.core.types import Precision
 )
 @click.option(
     "--converter",
+    type=CONVERTER,
     default="litert-torch",
     show_default=True,
     metavar="NAME",
@@ -33,9 +38,12 @@ def tflite(precisions: tuple[Precision, ...], converter: str, **common: Unpack[C
     """
     from styleexport.core.plugins import needs
 
-    with needs("tflite"):
-        from styleexport.exporter.targets.tflite import TfliteTarget
-    run_export((TfliteTarget(converter=converter),), precisions, **common)
+    def target() -> Target:
+        with needs("tflite"):
+            from styleexport.exporter.targets.tflite import TfliteTarget
+        return TfliteTarget(converter=converter)
+
+    run_export((target,), precisions, **common)
 
 
 SECTION = "make"

@@ -10,7 +10,7 @@ import click
 
 from styleexport.cli._common import PATH, json_option, print_json, say, talk, weights_key_option
 from styleexport.cli._training import TrainingOptions, training_options, uses_bfloat16
-from styleexport.cli._types import NETWORK
+from styleexport.cli._types import FOLDER, NETWORK, NUMBER, POSITIVE, RECIPE, WEIGHTS
 
 if TYPE_CHECKING:
     from styleexport.models.compress.quantize_aware.fine_tune import QuantizeAware
@@ -37,6 +37,7 @@ class Options(TrainingOptions):
     learning_rate: float | None
     content_weight: float
     style_weight: float
+    style_scales: tuple[int, ...]
     identity_weight: float
     variation_weight: float
 
@@ -48,24 +49,28 @@ class Options(TrainingOptions):
 )
 @click.argument("network", type=NETWORK, default="adain-lite")
 @click.option(
-    "--content", type=PATH, multiple=True, required=True, help="Folder of photographs; repeatable."
+    "--content",
+    type=FOLDER,
+    multiple=True,
+    required=True,
+    help="Folder of photographs; repeatable.",
 )
-@click.option("--style", type=PATH, multiple=True, help="Folder of paintings; repeatable.")
+@click.option("--style", type=FOLDER, multiple=True, help="Folder of paintings; repeatable.")
 @click.option(
     "--loss-weights",
-    type=PATH,
+    type=WEIGHTS,
     help="ImageNet VGG-16 as the loss network: torchvision's .pth or a layer-named .npz.",
 )
 @click.option(
     "--backbone",
-    type=PATH,
+    type=WEIGHTS,
     help="Weights of the frozen encoder of adain-vgg16, adain-vgg19 or adain-cd16x.",
 )
 @click.option(
     "--checkpoint",
     "--from",
     "checkpoints",
-    type=PATH,
+    type=WEIGHTS,
     multiple=True,
     help="Start from these weights; repeatable.",
 )
@@ -73,14 +78,14 @@ class Options(TrainingOptions):
 @click.option(
     "--quantize-aware",
     "recipes",
-    type=PATH,
+    type=RECIPE,
     multiple=True,
     metavar="RECIPE",
     help="Fine-tune for int8 with this recipe of an artifact's recipes/; repeat per role.",
 )
 @click.option(
     "--teacher-weight",
-    type=float,
+    type=NUMBER,
     help="With --quantize-aware: weight of the loss against the float network.  [default: 1000]",
 )
 @click.option("-o", "--out", type=PATH, help="Folder to write.  [default: runs/NETWORK]")
@@ -92,29 +97,38 @@ class Options(TrainingOptions):
 )
 @click.option(
     "--learning-rate",
-    type=float,
+    type=POSITIVE,
     help=f"Learning rate.  [default: {RATE}; {TUNING_RATE} with --quantize-aware]",
 )
 @click.option(
     "--content-weight",
-    type=float,
+    type=NUMBER,
     default=1.5,
     show_default=True,
     help="Weight of the content loss.",
 )
 @click.option(
-    "--style-weight", type=float, default=1.0, show_default=True, help="Weight of the style loss."
+    "--style-weight", type=NUMBER, default=1.0, show_default=True, help="Weight of the style loss."
+)
+@click.option(
+    "--style-scale",
+    "style_scales",
+    type=click.IntRange(2),
+    multiple=True,
+    metavar="FACTOR",
+    help="Take the style loss of paintings and styles reduced by this factor too; repeatable. With "
+    "2 and 4, strokes grow with the picture.",
 )
 @click.option(
     "--identity-weight",
-    type=float,
+    type=NUMBER,
     default=1.0,
     show_default=True,
     help="Weight of the loss on a picture in its own style.",
 )
 @click.option(
     "--variation-weight",
-    type=float,
+    type=NUMBER,
     default=0.0,
     show_default=True,
     help="Weight of the total variation loss.",
@@ -175,7 +189,7 @@ def _quantize_aware(options: Options) -> QuantizeAware | None:
 def _plan(network: NetworkSpec, options: Options) -> TrainingPlan:
     """Return the plan that the options describe."""
     from styleexport.models.losses.adain import LossWeights
-    from styleexport.models.training.plan import TrainingPlan, pick_device
+    from styleexport.models.training.plan import TrainingPlan, pick_device, slots_for
 
     tuned = bool(options["recipes"])
     steps, rate = (TUNING_STEPS, TUNING_RATE) if tuned else (STEPS, RATE)
@@ -188,6 +202,8 @@ def _plan(network: NetworkSpec, options: Options) -> TrainingPlan:
         steps=options["steps"] or steps,
         batch=options["batch"],
         crop=options["crop"],
+        style_scales=_style_scales(options),
+        slots=slots_for(options["crop"]),
         learning_rate=rate if options["learning_rate"] is None else options["learning_rate"],
         weights=LossWeights(
             options["content_weight"],
@@ -200,6 +216,24 @@ def _plan(network: NetworkSpec, options: Options) -> TrainingPlan:
         bfloat16=uses_bfloat16(options["arithmetic"], device, tuned=tuned),
         sheet_every=options["sheet_every"],
     )
+
+
+def _style_scales(options: Options) -> tuple[int, ...]:
+    """Return the factors of the style loss, 1 first.
+
+    Raises:
+        UsageError: the crops are too small for one.
+    """
+    from styleexport.core.errors import UsageError
+    from styleexport.core.perceptual import SMALLEST_SIDE
+
+    scales, crop = (1, *sorted(set(options["style_scales"]))), options["crop"]
+    if crop // scales[-1] < SMALLEST_SIDE:
+        raise UsageError(
+            f"--style-scale {scales[-1]} leaves {crop // scales[-1]} pixels of a crop of {crop}, "
+            f"expected {SMALLEST_SIDE} or more: type --crop {SMALLEST_SIDE * scales[-1]}"
+        )
+    return scales
 
 
 SECTION = "compress"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json, print_table
+from styleexport.cli._common import PATH, json_option, print_json, print_table, say
 from styleexport.core.errors import ParityFailure
 
 
@@ -41,7 +41,7 @@ def verify(artifact: Path, as_json: bool) -> None:
             ],
         )
         if manifest.network.pixels is not None:
-            click.echo(f"against the network with {manifest.network.pixels.summary}")
+            say(f"measured against the network with {manifest.network.pixels.summary}")
     failed = [(path, p) for path, parities in checked.items() for p in parities if not p.passed]
     if failed:
         path, parity = failed[0]

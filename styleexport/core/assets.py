@@ -1,4 +1,4 @@
-"""Pictures that ship with the package."""
+"""Pictures and lists that ship with the package."""
 
 from __future__ import annotations
 

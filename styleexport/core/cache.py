@@ -39,7 +39,7 @@ def remembered(kind: str, key: str, of: type[T], make: Callable[[], T]) -> T:
         make: computes the value.
     """
     path = cache_folder() / kind / f"{key}.json"
-    with contextlib.suppress(OSError, msgspec.DecodeError):
+    with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return msgspec.json.decode(path.read_bytes(), type=of)
     value = make()
     with contextlib.suppress(

@@ -1,14 +1,14 @@
 """Virtual environments for tools whose dependencies conflict with ours, built on request.
 
-An environment pins exact versions. Its folder in the user's cache is named after the tool, the
-tool's version and the Python version, so an upgrade is built beside the old one.
+An environment pins exact versions and the sha256 of every wheel. Its folder in the user's cache is
+named after the tool, the tool's version and the Python version, so an upgrade is built beside the
+old one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 from collections import deque
@@ -16,7 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from styleexport.core import assets
 from styleexport.core.errors import DeviceError, MissingExtra, UsageError
+from styleexport.core.files import Product, replace_folder
+from styleexport.core.locks import change_lock
 from styleexport.core.types import Progress
 
 STAMP = "complete.txt"
@@ -29,37 +32,29 @@ class Tool:
 
     Attributes:
         version: version of the tool.
-        requirements: Python version → all packages to install, at exact versions.
+        requirements: all packages to install, at exact versions with the sha256 of their wheels, as
+            a requirements file of pip.
+        pythons: versions of Python that it is tested with.
         check: arguments for the environment's Python that fail if the tool cannot run.
     """
 
     version: str
-    requirements: Mapping[str, Sequence[str]]
+    requirements: str
+    pythons: Sequence[str]
     check: Sequence[str]
 
 
 # onnx2tf's own list adds packages that only its other back ends and its reports need. It declares
 # Python 3.12; the part that we use runs on 3.11 too and writes the same bytes.
-_ONNX2TF = (
-    "onnx2tf==2.6.9",
-    "ai-edge-litert==2.1.2",
-    "flatbuffers==25.12.19",
-    "ml-dtypes==0.5.4",
-    "numpy==2.2.6",
-    "onnx==1.20.1",
-    "protobuf==7.35.1",
-    "psutil==5.9.5",
-    "sng4onnx==2.0.1",
-    "tqdm==4.67.1",
-    "typing-extensions==4.16.0",
-)
 TOOLS: Mapping[str, Tool] = {
     "onnx2tf": Tool(
         version="2.6.9",
-        requirements={"3.11": _ONNX2TF, "3.12": _ONNX2TF, "3.13": _ONNX2TF},
+        requirements=(assets.folder() / "onnx2tf.txt").read_text(encoding="utf-8"),
+        pythons=("3.11", "3.12", "3.13"),
         check=("-c", "import onnx2tf.onnx2tf"),
     )
 }
+ENVIRONMENT = Product("a virtual environment", lambda path: (path / "pyvenv.cfg").is_file())
 
 
 @dataclass(frozen=True)
@@ -123,52 +118,50 @@ def find(tool: str) -> Environment:
 def make(tool: str, progress: Progress = lambda _: None) -> Environment:
     """Return a tool's environment, built from the package registry if there is none that works.
 
-    Only wheels are installed, so no set-up code runs.
+    Only wheels whose sha256 is known are installed, so no set-up code runs and nothing that was
+    exchanged on the way.
 
     Raises:
-        UsageError: there is no such tool.
+        UsageError: there is no such tool, or something else than an environment is at its place.
         DeviceError: the tool is not tested with this Python, the registry or the disk failed, or
             the tool does not run; nothing is left behind.
     """
     folder, contents = place(tool), _contents(tool)
-    with contextlib.suppress(MissingExtra, DeviceError):
-        present = find(tool)
-        _try(present, progress)
-        return present
-    progress(f"{tool}: making {folder}")
     try:
-        shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        environment = _build(Environment(tool, folder), contents.split(), progress)
-        (folder / STAMP).write_text(contents, encoding="utf-8")
+        with change_lock(folder.with_name(f"{folder.name}.making"), progress):
+            with contextlib.suppress(MissingExtra, DeviceError):
+                present = find(tool)
+                _try(present, progress)
+                return present
+            progress(f"{tool}: making {folder}")
+            with replace_folder(folder, ENVIRONMENT, progress) as part:
+                _build(Environment(tool, part), contents, progress)
     except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
         raise DeviceError(
             f"cannot make {folder}: {error.strerror or error}; free some space or set "
             "STYLEEXPORT_ENVS to another folder"
         ) from error
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    return environment
+    return Environment(tool, folder)
 
 
-def _build(
-    environment: Environment, requirements: Sequence[str], progress: Progress
-) -> Environment:
+def _build(environment: Environment, contents: str, progress: Progress) -> None:
     new = [sys.executable, "-m", "venv", str(environment.folder)]
     _step(environment, new, "install Python's venv and ensurepip", progress)
+    # What it is complete with is written first; it is in its place only when all is.
+    stamp = environment.folder / STAMP
+    stamp.write_text(contents, encoding="utf-8")
     options = [
+        "--require-hashes",
         "--no-deps",
         "--only-binary=:all:",
         "--ignore-requires-python",
         "--no-input",
         "--progress-bar=off",
     ]
-    install = [str(environment.python), "-I", "-m", "pip", "install", *options, *requirements]
+    install = [str(environment.python), "-I", "-m", "pip", "install", *options, "-r", str(stamp)]
     _step(environment, install, "look at the connection and pip's configuration", progress)
     _try(environment, progress)
-    return environment
 
 
 def _try(environment: Environment, progress: Progress) -> None:
@@ -247,14 +240,14 @@ def _tool(name: str) -> Tool:
 
 
 def _contents(tool: str) -> str:
-    """Return the requirements of a tool's environment for this Python, one per line."""
-    known = _tool(tool).requirements
-    if _python_version() not in known:
+    """Return the requirements file of a tool's environment for this Python."""
+    known = _tool(tool)
+    if _python_version() not in known.pythons:
         raise DeviceError(
-            f"{tool} is tested with Python {', '.join(known)}, this is {_python_version()}: "
-            "install styleexport with one of those"
+            f"{tool} is tested with Python {', '.join(known.pythons)}, this is "
+            f"{_python_version()}: install styleexport with one of those"
         )
-    return "".join(f"{line}\n" for line in known[_python_version()])
+    return known.requirements
 
 
 def _stamp(folder: Path) -> str:

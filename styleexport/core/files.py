@@ -1,15 +1,124 @@
-"""Atomic writes: files and folders that appear complete or not at all."""
+"""Atomic writes: files and folders that appear complete or not at all.
+
+What is written is put beside its place under a name of ours and moved there at the end. A killed
+process leaves such a part behind; the next write into the same folder removes it. Something that
+is at the place already is replaced only if it is recognised, by its contents, as a product of ours.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import os
+import re
+import secrets
 import shutil
-import tempfile
-from collections.abc import Generator
+import sys
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from styleexport.core.errors import DeviceError
+import msgspec
+
+from styleexport.core.errors import DeviceError, UsageError
+from styleexport.core.input_files import is_folder, read_input
+from styleexport.core.locks import FOLDER_LOCK, change_lock, own
+from styleexport.core.types import Progress
+
+# `.part` is being written; `.old` was at the place, on systems that cannot exchange two folders.
+PART = re.compile(r"\.(?P<name>.+)\.styleexport-[0-9a-f]{8}\.(?P<kind>part|old)", re.DOTALL)
+# renameat2 of Linux and renamex_np of macOS.
+EXCHANGE, NO_REPLACE, CURRENT_FOLDER = 2, {"linux": 1, "darwin": 4}, -100
+
+
+@dataclass(frozen=True)
+class Product:
+    """Kind of file or folder that a command writes, and may replace.
+
+    Attributes:
+        name: its name with an article: ``a latency report``.
+        recognises: whether the contents of a path are one; what it raises counts as no.
+    """
+
+    name: str
+    recognises: Callable[[Path], bool]
+
+
+def json_product(name: str, *keys: str) -> Product:
+    """Return a product that is a JSON object with certain keys, in whatever version."""
+
+    def recognises(path: Path) -> bool:
+        found = msgspec.json.decode(read_input(path), type=dict[str, msgspec.Raw])
+        return set(keys) <= set(found)
+
+    return Product(name, recognises)
+
+
+def folder_product(name: str, within: Mapping[str, Product | None]) -> Product:
+    """Return a product that is a folder with nothing in it but certain entries.
+
+    Args:
+        name: its name with an article.
+        within: entry → what it must be if it is there; None takes anything. The first is required.
+    """
+
+    def recognises(path: Path) -> bool:
+        found = {entry.name for entry in entries(path)}
+        products = {name: within[name] for name in found if within.get(name) is not None}
+        return (
+            next(iter(within)) in found
+            and found <= set(within)
+            and all(
+                product.recognises(path / name) for name, product in products.items() if product
+            )
+        )
+
+    return Product(name, recognises)
+
+
+def marked_product(name: str, mark: bytes) -> Product:
+    """Return a product that is a file with a mark in its first 2000 bytes."""
+
+    def recognises(path: Path) -> bool:
+        return mark in read_input(path)[:2000]
+
+    return Product(name, recognises)
+
+
+NEW = Product("a new file", lambda _: False)
+
+
+def check_replaceable(path: Path, product: Product) -> None:
+    """Check that nothing is at a path, or nothing but an empty file or folder or a product of ours.
+
+    Raises:
+        UsageError: something else is there.
+    """
+    if not os.path.lexists(path):
+        return
+    with contextlib.suppress(Exception):  # what strange bytes make a reader raise is no closed list
+        if is_folder(path) and not entries(path):
+            return
+        if path.is_file() and (path.stat().st_size == 0 or product.recognises(path)):
+            return
+        if is_folder(path) and product.recognises(path):
+            return
+    raise UsageError(
+        f"{path} is there already and is not {product.name}, so it is kept: name another place for "
+        "the output, or move it away"
+    )
+
+
+def entries(folder: Path) -> list[Path]:
+    """Return what is in a folder, sorted, without a lock of ours and what killed processes left."""
+    return sorted(path for path in folder.iterdir() if not is_scratch(path))
+
+
+def is_scratch(path: Path) -> bool:
+    """Whether a name is that of a lock or an unfinished part, as a killed process leaves them."""
+    return path.name.endswith(FOLDER_LOCK) or PART.fullmatch(path.name) is not None
 
 
 def _write_error(path: Path, error: OSError) -> DeviceError:
@@ -20,6 +129,8 @@ def _write_error(path: Path, error: OSError) -> DeviceError:
 
 
 def _sync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -28,23 +139,67 @@ def _sync(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def replace_file(path: Path) -> Generator[Path]:
+def replace_file(path: Path, product: Product | None = None) -> Generator[Path]:
     """Yield a temporary path beside ``path`` that takes its place when the block ends well.
 
+    Args:
+        path: file to write.
+        product: what may be replaced; None where the path is in a folder of ours.
+
     Raises:
+        UsageError: something that is not ours is at ``path``.
         DeviceError: the folder is not writable or the disk is full.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if product is not None:
+        check_replaceable(path, product)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        _sync(part)
-        part.replace(path)
+        remove_leftovers(path.parent)
+        with _part_beside(path, _create_file) as part:
+            yield part
+            _sync(part)
+            _put(part, path, product)
+            _sync(path.parent)
     except OSError as error:
         raise _write_error(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replace_folder(
+    path: Path, product: Product | None = None, waiting: Progress = lambda _: None
+) -> Generator[Path]:
+    """Yield a temporary folder beside ``path`` that takes its place when the block ends well.
+
+    A folder at ``path`` is locked meanwhile, exchanged with the new one in one step where the
+    system can, and removed. Where ``path`` is a link, the folder that it leads to is replaced and
+    the link stays.
+
+    Args:
+        path: folder to write.
+        product: what may be replaced; None where the path is in a folder of ours.
+        waiting: receives who holds the lock while it is waited for.
+
+    Raises:
+        UsageError: something that is not ours is at ``path``.
+        DeviceError: the parent is not writable or the disk is full.
+    """
+    try:
+        path = Path(os.path.realpath(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path.parent)
+        with change_lock(path, waiting) if path.is_dir() else contextlib.nullcontext():
+            if product is not None:
+                check_replaceable(path, product)
+            with _part_beside(path, _create_folder) as part:
+                yield part
+                for file in sorted(p for p in part.rglob("*") if not p.is_symlink()):
+                    _sync(file)
+                part.chmod(0o755)
+                _sync(part)
+                _put(part, path, product)
+                _sync(path.parent)
+    except OSError as error:
+        raise _write_error(path, error) from error
 
 
 def remove(path: Path) -> None:
@@ -55,40 +210,171 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
-@contextlib.contextmanager
-def replace_folder(path: Path) -> Generator[Path]:
-    """Yield a temporary folder beside ``path`` that takes its place when the block ends well.
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left in a folder, and put a folder back that was moved aside.
 
-    A folder that stood at ``path`` is moved aside, and removed once the new one is in place. Where
-    ``path`` is a link, the folder that it leads to is replaced and the link stays.
+    Processes that live keep a lock on what they write.
+    """
+    for path in _leftovers(folder):
+        found = PART.fullmatch(path.name)
+        assert found is not None
+        with contextlib.suppress(OSError):
+            part = path.with_suffix(".part")
+            with _owned(part if os.path.lexists(part) else path):
+                place = folder / found["name"]
+                if found["kind"] == "old" and not os.path.lexists(place):
+                    path.rename(place)
+                else:
+                    remove(path)
+
+
+def recover(path: Path) -> None:
+    """Put a folder back that a killed process had moved aside to replace it."""
+    if not os.path.lexists(path) and is_folder(path.parent):
+        with contextlib.suppress(OSError):
+            remove_leftovers(path.parent)
+
+
+def _leftovers(folder: Path) -> list[Path]:
+    """Return the parts in a folder, moved-aside folders first: theirs must be put back."""
+    try:
+        names = [name for name in os.listdir(folder) if PART.fullmatch(name)]  # noqa: PTH208
+    except OSError:
+        return []
+    return [folder / name for name in sorted(names, key=lambda name: not name.endswith(".old"))]
+
+
+@contextlib.contextmanager
+def _owned(path: Path) -> Generator[None]:
+    """Own a part inside the block.
 
     Raises:
-        DeviceError: the parent is not writable or the disk is full.
+        BlockingIOError: a process that lives owns it.
     """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     try:
-        path = path.resolve()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
-    except OSError as error:
-        raise _write_error(path, error) from error
-    old = part.with_suffix(".old")
+        if not own(descriptor):
+            raise BlockingIOError(errno.EAGAIN, "is owned", str(path))
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _create_folder(path: Path) -> None:
+    path.mkdir(mode=0o700)
+
+
+def _create_file(path: Path) -> None:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+
+
+@contextlib.contextmanager
+def _part_beside(path: Path, create: Callable[[Path], None]) -> Generator[Path]:
+    """Yield a new part that this process owns, removed at the end unless it was moved."""
+    while True:
+        part = path.with_name(f".{path.name}.styleexport-{secrets.token_hex(4)}.part")
+        create(part)
+        descriptor = _open_part(part)
+        if os.path.lexists(part):  # no other process took it for a leftover before it was owned
+            break
+        _close(descriptor)
     try:
         yield part
-        for file in sorted(p for p in part.rglob("*") if p.is_file()):
-            _sync(file)
-        part.chmod(0o755)
-        try:
-            if path.exists():
-                path.rename(old)
-            part.rename(path)
-        except BaseException:
-            if old.exists() and not path.exists():
-                old.rename(path)
-            raise
-        _sync(path.parent)
-    except OSError as error:
-        raise _write_error(path, error) from error
     finally:
-        shutil.rmtree(part, ignore_errors=True)
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove(part)
+        _close(descriptor)
+
+
+def _open_part(part: Path) -> int | None:
+    """Return a descriptor that owns a part; None on systems without (Windows)."""
+    if os.name == "nt":
+        return None
+    with contextlib.suppress(FileNotFoundError):
+        descriptor = os.open(part, os.O_RDONLY)
+        own(descriptor)
+        return descriptor
+    return None
+
+
+def _close(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def _put(part: Path, path: Path, product: Product | None) -> None:
+    """Move a part to its place; what was there is then at the part's, to be removed.
+
+    Raises:
+        UsageError: something that is not ours is at the place.
+    """
+    while True:
+        if product is not None:
+            check_replaceable(path, product)
+        if not os.path.lexists(path):
+            if product is None or not part.is_file():
+                part.rename(path)
+                return
+            if _rename_new(part, path):
+                return
+        elif part.is_file():
+            part.replace(path)
+            return
+        else:
+            _replace_by_folder(part, path)
+            return
+
+
+def _replace_by_folder(part: Path, path: Path) -> None:
+    if _rename(part, path, EXCHANGE):
+        return
+    old = part.with_suffix(".old")
+    try:
+        path.rename(old)
+        part.rename(path)
+    except BaseException:
+        if os.path.lexists(old) and not os.path.lexists(path):
+            old.rename(path)
+        raise
+    with contextlib.suppress(OSError):
+        remove(old)
+
+
+def _rename_new(part: Path, path: Path) -> bool:
+    """Move a file to a place where nothing is; return False if something appeared there."""
+    flag = NO_REPLACE.get(sys.platform, 0)
+    try:
+        if flag and _rename(part, path, flag):
+            return True
+        os.link(part, path)  # fails where something is, unlike a renaming
+        return True
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        part.rename(path)
+        return True
+
+
+def _rename(part: Path, path: Path, flag: int) -> bool:
+    """Rename with a flag of the system; return False where it has none.
+
+    Raises:
+        OSError: it has, and the renaming failed.
+    """
+    library: Any = ctypes.CDLL(None, use_errno=True) if sys.platform in NO_REPLACE else None
+    a, b = os.fsencode(part), os.fsencode(path)
+    try:
+        if sys.platform == "linux":
+            code = library.renameat2(CURRENT_FOLDER, a, CURRENT_FOLDER, b, flag)
+        elif sys.platform == "darwin":
+            code = library.renamex_np(a, b, flag)
+        else:
+            return False
+    except AttributeError:  # an old C library
+        return False
+    if code == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):  # an old kernel, or a file system
+        return False
+    raise OSError(number, os.strerror(number), str(path))

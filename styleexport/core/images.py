@@ -11,8 +11,9 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from styleexport.core.errors import BadImage, UsageError
-from styleexport.core.files import replace_file
+from styleexport.core.files import Product, check_replaceable, replace_file
 from styleexport.core.image_modes import rgb_from_image
+from styleexport.core.input_files import check_input, open_input
 from styleexport.core.quiet import quiet
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# In the metadata of every picture written, by which the next run knows it for one of ours.
+MARK = "styleexport"
 
 
 def read_image(path: Path, *, background: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
@@ -42,8 +45,7 @@ def read_image(path: Path, *, background: tuple[int, int, int] = (255, 255, 255)
     Raises:
         BadImage: missing, not an image, truncated, of an unclear range, or over 512 million pixels.
     """
-    if not path.is_file():
-        raise BadImage(f"image {path} does not exist; type the path of an image file")
+    check_input(path, "image", error=BadImage, remedy="type the path of an image file")
     try:
         with quiet():
             # Some formats allocate when opened: Pillow itself refuses twice our limit.
@@ -139,16 +141,29 @@ def image_from_array(array: NDArray[np.float32]) -> Image.Image:
     return Image.merge("RGB", bands)
 
 
-def write_image(image: Image.Image, path: Path, *, quality: int = 95) -> None:
-    """Write a picture atomically, in the format of the suffix.
+def check_picture_out(path: Path) -> None:
+    """Check that a picture can be written to a path, before it is made.
 
     Raises:
+        UsageError: the suffix is not one of a picture, or something that is not a picture of ours
+            is there.
+    """
+    check_suffix(path)
+    check_replaceable(path, PICTURE)
+
+
+def write_image(image: Image.Image, path: Path, *, quality: int = 95) -> None:
+    """Write a picture atomically, in the format of the suffix, marked as ours.
+
+    Raises:
+        UsageError: something that is not a picture of ours is at the path.
         UsageError: the suffix is not one of a picture, or its format cannot hold one so large.
         DeviceError: the folder is not writable or the disk is full.
     """
     check_suffix(path)
     kind = Image.registered_extensions()[path.suffix.lower()]
     options = {"quality": quality, "subsampling": 0} if kind == "JPEG" else {}
+    options |= {"comment": MARK} if kind == "GIF" else {"exif": _marked()}
     encoded = io.BytesIO()
     try:
         image.save(encoded, format=kind, **options)
@@ -157,5 +172,21 @@ def write_image(image: Image.Image, path: Path, *, quality: int = 95) -> None:
             f"{path}: {kind} cannot hold a picture of {image.width}x{image.height} ({error}); "
             f"type {path.with_suffix('.png')} instead"
         ) from error
-    with replace_file(path) as part:
+    with replace_file(path, PICTURE) as part:
         part.write_bytes(encoded.getbuffer())
+
+
+def _marked() -> Image.Exif:
+    """Return the metadata by which a picture is known for one of ours (BMP keeps none)."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Software] = MARK
+    return exif
+
+
+def _is_ours(path: Path) -> bool:
+    with open_input(path) as file, Image.open(file, formats=_formats()) as opened:
+        comment = opened.info.get("comment")
+        return MARK.encode() == comment or opened.getexif().get(ExifTags.Base.Software) == MARK
+
+
+PICTURE = Product("a picture that styleexport wrote", _is_ours)

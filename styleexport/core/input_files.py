@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from styleexport.core.errors import StyleExportError, UsageError
 
@@ -31,7 +31,7 @@ def open_input(
     *,
     error: type[StyleExportError] = UsageError,
     remedy: str = "type the path of a file",
-) -> BinaryIO:
+) -> BufferedReader:
     """Return a regular file opened for reading; never wait for one that is something else.
 
     Args:

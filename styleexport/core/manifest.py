@@ -6,7 +6,9 @@ generated from them, and reading validates against them.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import math
 import os
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,13 +18,18 @@ from msgspec import Meta, Struct
 
 from styleexport.core.documents import DocumentKind, read_document
 from styleexport.core.errors import BadArtifact
-from styleexport.core.files import replace_file
+from styleexport.core.files import Product, is_scratch, json_product, recover, replace_file
 from styleexport.core.input_files import is_folder, open_input, read_input
 from styleexport.core.schema import schema_of
-from styleexport.core.types import Precision, Role, Size
+from styleexport.core.types import MAX_SIDE, Precision, Role, Size
 
 SCHEMA_VERSION = 4
 FILE_NAME = "manifest.json"
+# Three channels of the largest picture.
+MAX_ELEMENTS = 3 * MAX_SIDE**2
+MOST_HEADER_BYTES = 10_000_000
+# What a Core ML package holds.
+PACKAGE_ENTRIES = ("Manifest.json", "Data")
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="sha256 in hexadecimal")]
 RelativePath = Annotated[
@@ -40,6 +47,10 @@ class SizeFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     height: Annotated[int, Meta(ge=1)]
     width: Annotated[int, Meta(ge=1)]
+
+    def __post_init__(self) -> None:
+        if max(self.height, self.width) > MAX_SIDE:
+            raise ValueError(f"sides are at most {MAX_SIDE} pixels")
 
     @classmethod
     def of(cls, size: Size) -> SizeFact:
@@ -71,6 +82,11 @@ class TensorFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     layout: Literal["NCHW", "NHWC", "pixels", "NK", "N"]
     pixel_range: tuple[float, float] | None = None
     colour_order: Literal["RGB"] | None = None
+
+    def __post_init__(self) -> None:
+        lengths = [axis for axis in self.shape if isinstance(axis, int)]
+        if min(lengths, default=1) < 1 or math.prod(lengths) > MAX_ELEMENTS:
+            raise ValueError(f"a tensor has 1 to {MAX_ELEMENTS} elements")
 
 
 class CalibrationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -307,6 +323,13 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     size_bytes: int
     sha256: Sha256
 
+    def __post_init__(self) -> None:
+        for item in self.inputs:
+            first = {"NCHW": 2, "NHWC": 1}.get(item.layout, len(item.shape))
+            sides = item.shape[first : first + 2]
+            if self.size is not None and sides not in ((), (self.size.height, self.size.width)):
+                raise ValueError(f"{item.name} is not of the size of its file")
+
     @property
     def worst(self) -> ParityFact:
         """Parity of the runner with the smallest margin over the allowed PSNR."""
@@ -396,7 +419,7 @@ class PixelFormatFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     low: float
     high: float
     order: Literal["RGB", "BGR"] = "RGB"
-    channels: Literal[1, 3, 4] = 3
+    channels: Annotated[int, Meta(ge=1, le=4)] = 3
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     layout: Literal["NCHW", "NHWC"] = "NCHW"
@@ -529,6 +552,7 @@ def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
         BadArtifact: not an artifact, another schema, or a file is missing or altered.
     """
     path = folder / FILE_NAME
+    recover(folder)
     if not is_folder(folder) or not os.path.lexists(path):
         raise BadArtifact(
             f"{folder} is not an artifact: expected a folder with a {FILE_NAME}; make one with "
@@ -540,6 +564,57 @@ def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
         for name, expected in manifest.known_paths().items():
             _check_file(folder, name, expected)
     return manifest
+
+
+def foreign_files(folder: Path) -> list[str]:
+    """Return what no artifact put into a folder, as paths below it: all where there is none.
+
+    The manifest may be of any version, and files that it lists may have been altered. Packs that a
+    killed `styles pack` did not list are an artifact's too.
+    """
+    listed: set[str] = set()
+    with contextlib.suppress(BadArtifact, msgspec.DecodeError, UnicodeDecodeError):
+        found = msgspec.json.decode(read_input(folder / FILE_NAME, error=BadArtifact), type=dict)
+        if {"schema_version", "network", "files"} <= set(found):
+            facts = [fact for value in found.values() if isinstance(value, list) for fact in value]
+            listed = {
+                str(fact["path"]) for fact in facts if isinstance(fact, dict) and "path" in fact
+            }
+            listed.add(FILE_NAME)
+    foreign: list[str] = []
+    for path in sorted(folder.rglob("*")):
+        if is_scratch(path) or (path.is_dir() and not path.is_symlink()):
+            continue
+        name = path.relative_to(folder)
+        package = next((p for p in name.parents if p.as_posix() in listed), None)
+        within = package is not None and name.relative_to(package).parts[0] in PACKAGE_ENTRIES
+        unlisted_pack = listed and name.parts[0] == "styles" and is_style_pack(path)
+        if not (name.as_posix() in listed or within or unlisted_pack):
+            foreign.append(name.as_posix())
+    return foreign
+
+
+def is_style_pack(path: Path) -> bool:
+    """Whether a file holds nothing but style codes, float32 [1, K] (safetensors)."""
+    try:
+        with open_input(path, error=BadArtifact) as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 < length <= MOST_HEADER_BYTES:
+                return False
+            header = msgspec.json.decode(file.read(length), type=dict[str, _CodeEntry])
+    except (BadArtifact, OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    shapes = [entry.shape for entry in header.values()]
+    return bool(shapes) and all(shape[:1] == [1] and len(shape) == 2 for shape in shapes)
+
+
+class _CodeEntry(Struct):
+    dtype: Literal["F32"]
+    shape: list[int]
+
+
+ARTIFACT = Product("an artifact with no other files in it", lambda path: not foreign_files(path))
+REJECTED = json_product("the figures of a rejected export", "schema_version", "network", "files")
 
 
 def _check_file(folder: Path, name: str, expected: str) -> None:

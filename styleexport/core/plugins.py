@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Generator, Sequence
 from functools import cache
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from styleexport.core.errors import MissingExtra, UsageError, first_line
@@ -34,13 +35,14 @@ EXTRA_OF_LIBRARY = {
 def names(package: str) -> tuple[str, ...]:
     """Return the entries of a package, sorted: modules and folders without a leading underscore.
 
-    An entry ``adain_lite.py`` is called ``adain-lite``. Nothing is imported but the package itself.
+    An entry ``adain_lite.py`` is called ``adain-lite``. Nothing is imported.
     """
-    spec = importlib.util.find_spec(package)
+    top, *below = package.split(".")
+    spec = importlib.util.find_spec(top)
     assert spec is not None, package
     assert spec.submodule_search_locations is not None, package
     entries: set[str] = set()
-    for folder in map(Path, spec.submodule_search_locations):
+    for folder in (Path(place, *below) for place in spec.submodule_search_locations):
         entries |= {path.stem for path in folder.glob("*.py")}
         entries |= {path.parent.name for path in folder.glob("*/__init__.py")}
     return tuple(sorted(name.replace("_", "-") for name in entries if not name.startswith("_")))
@@ -75,15 +77,23 @@ def load(package: str, name: str, constant: str) -> object:
         UsageError: there is no such entry.
         MissingExtra: the entry needs a library that is not installed.
     """
-    if name not in names(package):
-        kind = constant.lower()
-        raise UsageError(
-            f"unknown {kind} {name!r}: expected one of {', '.join(names(package))}"
-            + suggestion(name, names(package))
-        )
+    check_name(package, name, constant.lower())
     with needs(name):
         module = importlib.import_module(f"{package}.{name.replace('-', '_')}")
     return getattr(module, constant)
+
+
+def check_name(package: str, name: str, kind: str) -> None:
+    """Check that a package has an entry, without importing it.
+
+    Raises:
+        UsageError: it has none of that name; the nearest is suggested.
+    """
+    known = names(package)
+    if name not in known:
+        raise UsageError(
+            f"unknown {kind} {name!r}: expected one of {', '.join(known)}" + suggestion(name, known)
+        )
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:
@@ -131,6 +141,22 @@ def users_code(what: str, doing: str) -> Generator[None]:
         sys.stderr.write(printed.getvalue())
 
 
+def check_module(what: str, path: str) -> None:
+    """Check that the package of a user's function is in the current folder or installed.
+
+    Nothing is imported. See `users_function`.
+
+    Raises:
+        UsageError: there is none.
+    """
+    top = path.partition(":")[0].partition(".")[0]
+    if top not in sys.modules and not PathFinder.find_spec(top, [str(Path.cwd()), *sys.path]):
+        raise UsageError(
+            f"{what} {path!r}: no module named {top!r} here; type package.module:function as "
+            "Python imports it from this folder"
+        )
+
+
 def users_function(what: str, path: str) -> Callable[..., object]:
     """Return a user's function; like ``-m``, the current folder is searched first.
 
@@ -148,6 +174,7 @@ def users_function(what: str, path: str) -> Callable[..., object]:
             f"{what} {path!r}: {own} has the name of a library, which is imported in its place; "
             f"rename it, for example to my_{own}"
         )
+    check_module(what, path)
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:

@@ -13,17 +13,20 @@ import io
 import json
 import logging
 import re
+import shutil
 import zipfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from styleexport.core.archives import check_unpacked
 from styleexport.core.errors import BadCheckpoint
 from styleexport.core.input_files import check_input
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
+MAX_JSON_BYTES = 256 << 20
 TRACE_KEYS = ("stack_trace", "source_fn_stack", "torch_fn", "from_node")
 SAFE_ENTRY = re.compile(
     r"archive_format|archive_version|byteorder|version|\.data/(version|serialization_id)"
@@ -76,6 +79,7 @@ def load_program(path: Path, *, trusted: bool = False) -> ExportedProgram:
 
     remedy = "type the path of a .pt2 file"
     check_input(path, "program", error=BadCheckpoint, remedy=remedy)
+    check_unpacked(path, "program", BadCheckpoint)
     with _logged_errors() as causes:
         try:
             return torch.export.load(path if trusted else _without_code(path))
@@ -122,8 +126,7 @@ def _without_code(path: Path) -> io.BytesIO:
             raise ValueError("it holds no models/model.json: truncated, or of an older torch")
         for info in archive.infolist():
             root, _, entry = info.filename.partition("/")
-            data = archive.read(info)
-            reason = _entry_reason(entry, data)
+            reason = _entry_reason(entry, archive, info)
             if entry in copied or not SAFE_WORD.fullmatch(root):
                 reason = "a second entry of one name"
             if reason:
@@ -133,18 +136,21 @@ def _without_code(path: Path) -> io.BytesIO:
                     "it"
                 )
             copied.add(entry)
-            checked.writestr(f"archive/{entry}", data)
+            with archive.open(info) as source, checked.open(f"archive/{entry}", "w") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
     copy.seek(0)
     return copy
 
 
-def _entry_reason(entry: str, data: bytes) -> str | None:
+def _entry_reason(entry: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str | None:
     if not SAFE_ENTRY.fullmatch(entry):
         return "an entry that plain programs do not have"
     if entry.startswith("data/sample_inputs/"):
-        return _pickle_reason(data)
+        return _pickle_reason(archive.read(info))
     if entry.endswith(".json") and not entry.startswith("extra/"):
-        return next(_reasons(json.loads(data)), None)
+        if info.file_size > MAX_JSON_BYTES:
+            raise ValueError(f"{entry} has {info.file_size} bytes, more than a graph needs")
+        return next(_reasons(json.loads(archive.read(info))), None)
     return None
 
 

@@ -78,7 +78,7 @@ class Size:
         Raises:
             UsageError: the text is neither, or a side is outside 1 to 16384.
         """
-        match = re.fullmatch(r"\s*(-?\d+)(?:[xX×](-?\d+))?\s*", text)
+        match = re.fullmatch(r"\s*(-?\d{1,9})(?:[xX×](-?\d{1,9}))?\s*", text)
         if match is None:
             raise UsageError(
                 f"size {text!r} is not a size: expected N or HEIGHTxWIDTH in pixels; "

@@ -18,7 +18,7 @@ from styleexport.__main__ import main
 
 PROGRESS = re.compile(
     r"[\w.\-]+: (capture|write|parity|quality|ranges of .*|recipe .*)"
-    r"|skipped: .*|\d+/\d+ .*|weights: .*"
+    r"|skipped: .*|\d+/\d+ .*|(pixels|scale) .*|weights: .*"
 )
 Cli = Callable[..., "Outcome"]
 
@@ -91,6 +91,7 @@ def network_file(name: str, forward: str) -> str:
                 super().__init__()
                 torch.manual_seed(0)
                 self.conv = nn.Conv2d(3, 3, 3, padding=1)
+                self.output_pixels = "0..1:clip"
 
             def forward(self, image):
                 {forward}

@@ -364,7 +364,7 @@ USAGE = [
     (["export", "--skip-missing", "--target", "onx"], ["unknown target 'onx'", "mean onnx?"]),
     (["export", "--role", "paint"], ["unknown role 'paint'", "--role transform"]),
     (["diff", "a.onnx", "b.onnx"], ["a.onnx is in no artifact", "styleexport export"]),
-    (["inspect", "no.mlpackage"], ["has no Manifest.json, expected an .mlpackage", COPY]),
+    (["inspect", "no.mlpackage"], ["no.mlpackage does not exist", "path of a .mlpackage file"]),
     (["inspect", "no.tflite"], ["does not exist", "path of a .tflite file"]),
     (["inspect", "no.pth"], ["ending in .mlpackage, .onnx, .tflite"]),
     (["verify", "no.mlpackage"], ["is not an artifact", "styleexport onnx"]),
@@ -508,7 +508,9 @@ def test_an_export_says_what_to_install_before_any_work(
 
 def test_palettes_say_what_to_install(cli, tmp_path, uninstall):
     # As many weights as are compressed, and fewer than coremltools clusters by itself.
-    spec = module_file("wide", "def build(): return nn.Conv2d(3, 3, 15, padding=7)")
+    spec = module_file(
+        "wide", "def build(): return nn.Sequential(nn.Conv2d(3, 3, 15, padding=7), nn.Sigmoid())"
+    )
     call = ("coreml", spec, "--quantize", "palette4", "--size", "64", "-o", "out")
     uninstall("sklearn")
     found = cli(*call)
@@ -630,18 +632,21 @@ def test_packages_of_an_earlier_export_are_replaced(cli, tmp_path, tiny):
     nothing_half_written(tmp_path)
 
 
-def test_files_put_into_a_package_are_kept_until_overwrite_is_typed(cli, tmp_path, tiny):
+def test_files_put_into_a_package_are_kept(cli, tmp_path, tiny):
     call = ("coreml", tiny, "--size", "64", "-o", "out")
     cli(*call).fine()
     (package,) = Path("out").glob("*.mlpackage")
     (package / "thesis.txt").write_text("years of work")
     cli("verify", "out").refused(2, f"{package.name} was altered", AGAIN)
     cli("inspect", package).fine()
-    found = cli(*call)
-    found.refused(2, f"{package.name}, which was altered", "choose another folder", "--overwrite")
-    assert found.progress == []
-    assert (package / "thesis.txt").read_text() == "years of work"
+    for options in ((), ("--overwrite",)):
+        found = cli(*call, *options)
+        found.refused(2, f"out holds {package.name}/thesis.txt", "choose another", "move that away")
+        assert found.progress == []
+        assert (package / "thesis.txt").read_text() == "years of work"
+    (package / "thesis.txt").rename("thesis.txt")
+    (package / "Data/more").write_text("edited")
+    cli(*call).refused(2, f"{package.name}, which was altered", "--overwrite")
     cli(*call, "--overwrite").fine()
-    assert not (package / "thesis.txt").exists()
     cli("verify", "out").fine()
     nothing_half_written(tmp_path)

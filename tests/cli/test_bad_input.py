@@ -94,7 +94,10 @@ USAGE = [
     (["onnx", "--size", "256x0"], ["size 256x0 is out of range", "1 to 16384"]),
     (["onnx", "--size", "20000"], ["size 20000x20000 is out of range", "1 to 16384"]),
     (["onnx", "adain-vgg19"], ["adain-vgg19 has no weights of its own", "--checkpoint PATH"]),
-    (["onnx", "fast-style", "--checkpoint", "no.pth"], ["no.pth does not exist", "neural_style"]),
+    (
+        ["onnx", "fast-style", "--checkpoint", "no.pth"],
+        ["no.pth does not exist", "`styleexport networks`"],
+    ),
     (["onnx", "none.pt2"], ["none.pt2 does not exist", ".pt2"]),
     (["onnx", "nowhere.mine:build"], ["no module named 'nowhere'", "package.module:function"]),
     (["stylize", "none", "a.png", "b.png"], ["none is not an artifact", "styleexport onnx"]),
@@ -411,7 +414,10 @@ def test_a_program_is_exported_at_its_own_size_only(cli, tmp_path, program):
     refused = cli("onnx", "net.pt2", "--size", "32", "-o", "out")
     refused.refused(2, "captured at 64x64, not 32x32", "--size 64x64")
     nothing_at(tmp_path / "out")
-    cli("onnx", "net.pt2", "-o", "out").fine()
+    clipped = "net: with output pixels 0..1 (assumed) 90% of the output is clipped"
+    cli("onnx", "net.pt2", "-o", "out").refused(2, clipped, "--output-pixels 0..1:clip if that")
+    nothing_at(tmp_path / "out")
+    cli("onnx", "net.pt2", "--output-pixels", "0..1:clip", "-o", "out").fine()
 
 
 def test_help_says_what_trust_is_for(cli):
@@ -815,25 +821,24 @@ def test_a_file_size_limit_of_the_system(cli, tmp_path, tiny):
     nothing_at(tmp_path / "out")
 
 
-def test_files_of_others_are_kept_until_overwrite_is_typed(cli, tmp_path, tiny):
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_files_of_others_are_kept(cli, tmp_path, tiny, options):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/thesis.txt").write_text("years of work")
-    cli(*small_export(tiny, "out")).refused(2, "out holds thesis.txt", "--overwrite")
+    cli(*small_export(tiny, "out", *options)).refused(2, "out holds thesis.txt", "move that away")
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["thesis.txt"]
-    cli(*small_export(tiny, "out", "--overwrite")).fine()
+    (tmp_path / "out/thesis.txt").rename(tmp_path / "thesis.txt")
+    cli(*small_export(tiny, "out", *options)).fine()
     assert (tmp_path / "out/manifest.json").is_file()
-    assert not (tmp_path / "out/thesis.txt").exists()
-    cli(*small_export(tiny, "out", "--role", "stylize")).fine()
-    (tmp_path / "out/notes.txt").write_text("mine")
-    cli(*small_export(tiny, "out")).refused(2, "out holds notes.txt", "--overwrite")
     nothing_half_written(tmp_path)
 
 
-def test_a_folder_with_a_damaged_manifest_is_like_any_other(cli, tmp_path, tiny):
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_a_folder_with_a_damaged_manifest_is_like_any_other(cli, tmp_path, tiny, options):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/manifest.json").write_text("{")
-    cli(*small_export(tiny, "out")).refused(2, "manifest.json", "--overwrite")
-    cli(*small_export(tiny, "out", "--overwrite")).fine()
+    cli(*small_export(tiny, "out", *options)).refused(2, "manifest.json", "move that away")
+    assert (tmp_path / "out/manifest.json").read_text() == "{"
 
 
 # --- in a process of its own --------------------------------------------------------------------
@@ -874,7 +879,9 @@ def test_the_users_own_models_package_is_the_one_imported(tmp_path, monkeypatch)
     assert (tmp_path / "out/build_stylize_64x64_fp32.onnx").is_file()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda s: s.name
+)
 def test_an_interrupted_export_leaves_nothing(tmp_path, weights, number):
     process = in_a_process(
         tmp_path, "onnx", "adain-lite", "--checkpoint", weights, "--size", "128", "-o", "out"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from styleexport.runtime_bench.contract.latency import read_report
+from styleexport.runtime_bench.contract.latency import read_report, write_report
+from tests.runtime_bench.cells import small_report
 
 QUICK = ("--size", "64x64", "--rounds", 2, "--seconds", 0.01, "--threads", 1, "--no-peak")
 
@@ -17,7 +18,8 @@ def test_a_report_and_a_table(cli, artifact, tmp_path):
     assert done.code == 0, done.err
     report = read_report(tmp_path / "adain-lite-latency.json")
     assert [cell.status for cell in report.cells] == ["measured", "measured"]
-    assert report.command.startswith("styleexport bench ")
+    assert report.command.startswith(f"styleexport bench {artifact.name} --runner onnxruntime")
+    assert "/" not in report.command
     lines = done.out.splitlines()
     assert lines[0] == "64x64, 2 rounds"
     assert lines[1].split()[:4] == ["network", "role", "file", "runner"]
@@ -105,9 +107,10 @@ def test_an_altered_file_is_not_measured(cli, artifact, tmp_path):
 
 def test_a_report_is_not_replaced_unasked(cli, artifact, tmp_path):
     out = tmp_path / "r.json"
-    out.write_text("mine")
+    write_report(small_report(), out)
+    before = out.read_bytes()
     cli("bench", artifact, "-o", "r.json").refused(2, "r.json is there already", "--overwrite")
-    assert out.read_text() == "mine"
+    assert out.read_bytes() == before
     done = cli(
         "bench",
         artifact,

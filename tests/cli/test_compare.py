@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from PIL import Image
@@ -12,7 +13,11 @@ def test_an_artifact_alone_prints_a_table(cli, int8_artifact):
     done = cli("compare", int8_artifact)
     assert done.code == 0, done.err
     lines = done.out.splitlines()
-    assert lines[0] == "reference programs/adain-lite_encode_64x96.pt2"
+    assert re.fullmatch(
+        r"reference programs/adain-lite_encode_64x96\.pt2, gain beyond colour "
+        r"[+-]\d\.\d\d / [+-]\d\.\d\d / [+-]\d\.\d\d",
+        lines[0],
+    )
     assert lines[2] == "16 pictures a file; loss network: adain-lite encoder"
     assert lines[3].split() == [
         "file",
@@ -24,6 +29,7 @@ def test_an_artifact_alone_prints_a_table(cli, int8_artifact):
         "gram",
         "lpips",
         "flicker",
+        "gain",
         "budget",
     ]
     assert [line.split()[0] for line in lines[4:]] == [
@@ -40,6 +46,9 @@ def test_json_holds_every_picture(cli, int8_artifact):
     assert found["quality"]["size"] == {"height": 64, "width": 96}
     assert len(found["quality"]["pictures"]) == 16
     assert found["budget"] == "psnr>=10"
+    gains = found["quality"]["gain_beyond_colour"]
+    assert [gain["size"]["height"] for gain in gains] == [64, 32, 16]
+    assert all(abs(gain["reference"] - gain["candidate"]) < 0.2 for gain in gains)
 
 
 def test_outside_the_budget_everything_is_written_and_the_code_is_3(cli, int8_artifact, tmp_path):

@@ -35,7 +35,8 @@ def test_a_file_from_elsewhere_becomes_an_int8_artifact(cli, tmp_path):
     assert done.code == 0, done.err
     manifest = read_manifest(tmp_path / "candy-onnx-int8")
     assert manifest.network.source == ("candy.onnx",)
-    assert "pixels 0..255" in manifest.network.summary
+    assert manifest.network.pixels.output.basis == "found"
+    assert manifest.network.pixels.summary.startswith("pixels 0..255 (found: ends in Sigmoid")
     (fact,) = manifest.files
     assert (fact.precision, fact.target) == (Precision.INT8, "onnx")
     assert fact.int8_mac_share > 0.5
@@ -56,9 +57,9 @@ def test_a_float_export_is_the_network_of_the_file(cli, tmp_path):
 
 def test_other_commands_take_onnx_files_with_settings(cli, tmp_path):
     candy(tmp_path / "candy.onnx", 17, dynamic=False)
-    cli("onnx", "candy.onnx,pixel-range=0..1", "-o", "a").fine()
+    cli("onnx", "candy.onnx,pixel-range=0..255,content=input1", "-o", "a").fine()
     manifest = read_manifest(Path("a"))
-    assert "pixels 0..1," in manifest.network.summary
+    assert manifest.network.pixels.summary == "pixels 0..255 (declared)"
     assert (manifest.files[0].size.height, manifest.files[0].size.width) == (48, 64)
     refused = cli("onnx", "candy.onnx", "--size", "64", "-o", "b")
     refused.refused(2, "candy.onnx was captured at 48x64, not 64x64: type --size 48x64")
@@ -78,8 +79,10 @@ def test_what_is_not_an_onnx_file_is_told_where_to_go(cli, tmp_path):
     cli("quantize", "no.onnx").refused(2, "network no.onnx does not exist")
     candy(tmp_path / "candy.onnx", 17)
     out = tmp_path / "a"
+    wrong = cli("quantize", "candy.onnx", "--pixel-range", "2..0", "-o", out)
+    wrong.refused(2, "--pixel-range: '2..0' is not a pixel range: expected LOW..HIGH such as 0..1")
     wrong = cli("quantize", "candy.onnx", "--pixel-range", "0..2", "-o", out)
-    wrong.refused(2, "unknown pixel range '0..2': expected 0..1, 0..255, -1..1")
+    wrong.refused(2, "the network ends in Sigmoid scaled to 0..255", "type --output-pixels 0..255")
     wrong = cli("quantize", "candy.onnx", "--content", "x", "-o", out)
     wrong.refused(2, "no input 'x': expected one of input1; type --content input1")
     nothing_at(out)

@@ -30,6 +30,8 @@ INPUTS = {
     "teacher.pth": "distill --teacher adain-vgg16 --teacher-checkpoint {} --student adain-lite "
     "--content p --style p -o out",
     "artifact/manifest.json": "verify artifact",
+    "photo.png": "stylize good-artifact {} p/a.png",
+    "style.jpg": "styles pack good-artifact {}",
 }
 KINDS = ("named pipe", "socket", "character device", "endless link")
 
@@ -50,8 +52,9 @@ def make_special(kind: str, path: Path) -> str:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A folder with pictures, a good sweep and an empty artifact."""
+def place(tmp_path: Path, artifact: Path) -> Path:
+    """A folder with pictures, a good sweep, an artifact and an empty one."""
+    (tmp_path / "good-artifact").symlink_to(artifact)
     picture(tmp_path / "p/a.png")
     (tmp_path / "w").touch()
     (tmp_path / "artifact").mkdir()

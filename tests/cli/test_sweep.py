@@ -94,8 +94,8 @@ def test_a_file_that_is_no_sweep_is_refused(cli, text: str, words: tuple[str, ..
 
 
 def test_a_missing_file_and_a_foreign_table_are_refused(cli, plan):
-    cli("sweep", "none.toml").refused(2, "none.toml cannot be read")
+    cli("sweep", "none.toml").refused(2, "none.toml does not exist")
     Path("sweep.sqlite").write_text("something else entirely " * 50)
-    cli("sweep", plan).refused(2, "sweep.sqlite is not the table of a sweep", "--restart")
+    cli("sweep", plan).refused(2, "sweep.sqlite is not the table of a sweep", "choose another")
     cli("sweep", plan, "--dry-run").refused(2, "sweep.sqlite is not the table of a sweep")
     cli("sweep", plan, "--workers", 0).refused(2, "--workers is 0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 import zipfile
@@ -12,13 +13,18 @@ import pytest
 from styleexport.core import environments
 from styleexport.core.environments import TOOLS, Environment, Tool, find, make, place, run
 from styleexport.core.errors import DeviceError, MissingExtra, UsageError
+from styleexport.runtime_bench.runners.emulated_aarch64 import prepare
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 PROBE = "import os, sys, tinytool; print(tinytool.NAME, sys.path, sorted(os.environ))"
 
 
-def tiny(requirement: str = "tinytool==1.0", check: str = "import tinytool") -> dict[str, Tool]:
-    return {"tinytool": Tool("1.0", {PYTHON: (requirement,)}, ("-c", check))}
+def tiny(
+    wheels: Path, version: str = "1.0", check: str = "import tinytool", sha256: str = ""
+) -> dict[str, Tool]:
+    sha256 = sha256 or hashlib.sha256(next(wheels.glob("*.whl")).read_bytes()).hexdigest()
+    requirements = f"tinytool=={version} --hash=sha256:{sha256}\n"
+    return {"tinytool": Tool("1.0", requirements, (PYTHON,), ("-c", check))}
 
 
 def write_wheel(folder: Path) -> None:
@@ -50,7 +56,7 @@ def made(tmp_path_factory, wheels):
     root = tmp_path_factory.mktemp("envs")
     told: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(environments, "TOOLS", tiny())
+        patch.setattr(environments, "TOOLS", tiny(wheels))
         patch.setenv("STYLEEXPORT_ENVS", str(root))
         patch.setenv("PIP_NO_INDEX", "1")
         patch.setenv("PIP_FIND_LINKS", str(wheels))
@@ -61,7 +67,7 @@ def made(tmp_path_factory, wheels):
 @pytest.fixture
 def ready(made, monkeypatch, wheels):
     """The made environment where `find` looks, and pip kept from the registry."""
-    monkeypatch.setattr(environments, "TOOLS", tiny())
+    monkeypatch.setattr(environments, "TOOLS", tiny(wheels))
     monkeypatch.setenv("STYLEEXPORT_ENVS", str(made[0].folder.parent))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
@@ -69,12 +75,22 @@ def ready(made, monkeypatch, wheels):
 
 
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=list(TOOLS))
-def test_every_requirement_is_exact(tool):
-    for python, requirements in tool.requirements.items():
-        assert re.fullmatch(r"3\.\d+", python)
-        for line in requirements:
-            assert re.fullmatch(r"[a-z0-9\-]+==[0-9.]+", line)
-    assert PYTHON in tool.requirements
+def test_every_requirement_is_exact_and_has_its_sha256(tool):
+    assert PYTHON in tool.pythons
+    check_hashed(tool.requirements)
+
+
+def test_so_is_that_of_the_emulated_machine():
+    check_hashed(prepare.WHEELS.read_text())
+
+
+def check_hashed(requirements: str) -> None:
+    """Check that a requirements file names exact versions, each with the hashes of its wheels."""
+    lines = requirements.replace("\\\n", " ").splitlines()
+    lines = [line for line in lines if not line.startswith("#")]
+    assert lines
+    for line in lines:
+        assert re.fullmatch(r"[a-z0-9\-]+==[0-9.]+( +--hash=sha256:[0-9a-f]{64})+", line.strip())
 
 
 def test_the_place_follows_the_variables(monkeypatch):
@@ -104,7 +120,7 @@ def test_an_unknown_tool_is_refused():
 
 def test_another_python_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("STYLEEXPORT_ENVS", str(tmp_path))
-    monkeypatch.setattr(environments, "TOOLS", {"old": Tool("1", {"3.8": ("old==1",)}, ())})
+    monkeypatch.setattr(environments, "TOOLS", {"old": Tool("1", "old==1", ("3.8",), ())})
     with pytest.raises(DeviceError, match=rf"old is tested with Python 3\.8, this is {PYTHON}"):
         make("old")
     assert list(tmp_path.iterdir()) == []
@@ -169,9 +185,9 @@ def test_an_environment_that_is_broken_is_made_anew(ready, broken):
 
 
 @pytest.mark.slow
-def test_a_failed_install_leaves_nothing(ready, monkeypatch, tmp_path):
+def test_a_failed_install_leaves_nothing(ready, monkeypatch, tmp_path, wheels):
     monkeypatch.setenv("STYLEEXPORT_ENVS", str(tmp_path))
-    monkeypatch.setattr(environments, "TOOLS", tiny("tinytool==2.0"))
+    monkeypatch.setattr(environments, "TOOLS", tiny(wheels, "2.0"))
     with pytest.raises(
         DeviceError, match=r"No matching distribution .*tinytool==2\.0.*pip's config"
     ):
@@ -180,9 +196,27 @@ def test_a_failed_install_leaves_nothing(ready, monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_tool_that_does_not_run_leaves_nothing(ready, monkeypatch, tmp_path):
+def test_a_wheel_that_was_exchanged_is_not_installed(ready, monkeypatch, tmp_path, wheels):
     monkeypatch.setenv("STYLEEXPORT_ENVS", str(tmp_path))
-    monkeypatch.setattr(environments, "TOOLS", tiny(check="import a_missing_part"))
+    monkeypatch.setattr(environments, "TOOLS", tiny(wheels, sha256="0" * 64))
+    with pytest.raises(DeviceError, match=r"HASH|hash|Got +[0-9a-f]{64}"):
+        make("tinytool")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_folder_at_its_place_is_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv("STYLEEXPORT_ENVS", str(tmp_path))
+    (tmp_path / place("onnx2tf").name).mkdir()
+    (place("onnx2tf") / "thesis.txt").write_text("precious")
+    with pytest.raises(UsageError, match="is not a virtual environment, so it is kept"):
+        make("onnx2tf")
+    assert (place("onnx2tf") / "thesis.txt").read_text() == "precious"
+
+
+@pytest.mark.slow
+def test_a_tool_that_does_not_run_leaves_nothing(ready, monkeypatch, tmp_path, wheels):
+    monkeypatch.setenv("STYLEEXPORT_ENVS", str(tmp_path))
+    monkeypatch.setattr(environments, "TOOLS", tiny(wheels, check="import a_missing_part"))
     with pytest.raises(DeviceError, match=r"No module named 'a_missing_part'; report it"):
         make("tinytool")
     assert list(tmp_path.iterdir()) == []

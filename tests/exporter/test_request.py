@@ -173,4 +173,5 @@ def test_an_output_folder_with_other_files_is_refused(tmp_path):
         (tmp_path / "a" / str(index) / "x.txt").write_text("x")
     with pytest.raises(UsageError, match=r"holds 0/x.txt and 2 more, which an export would"):
         check_out(tmp_path / "a", overwrite=False)
-    check_out(tmp_path / "a", overwrite=True)
+    with pytest.raises(UsageError, match="choose another folder with -o, or move that away"):
+        check_out(tmp_path / "a", overwrite=True)

@@ -12,7 +12,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 # Means and variances of large maps: a sum of squares passes 65504, the largest fp16 value.
-FLOAT32_OPS = ("ReduceMean", "Sqrt", "InstanceNormalization", "Clip")
+# Roundings and casts, from and to integers, compute in the float type that the graph gives them.
+FLOAT32_OPS = ("ReduceMean", "Sqrt", "InstanceNormalization", "Clip", "Cast", "Round")
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 SUFFIX: dict[int, str] = {TensorProto.FLOAT: "fp32", TensorProto.FLOAT16: "fp16"}
 

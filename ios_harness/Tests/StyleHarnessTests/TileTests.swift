@@ -57,6 +57,9 @@ final class TileTests: XCTestCase {
         // Rows 1 0 | 0 1 | 1 0.
         XCTAssertEqual(Array(framed.bytes[0..<9]), Array(9..<18))
         XCTAssertEqual(framed.unframed(by: plan), picture)
+        let larger = picture.enlarged(to: picture.size.times(3))
+        XCTAssertEqual(larger.size, PictureSize(height: 6, width: 9))
+        XCTAssertEqual(framed.enlarged(to: plan.outer.times(3)).unframed(by: plan), larger)
     }
 
     func testABlendGoesFromOnePictureToTheOther() {

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import msgspec
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from styleexport.core.errors import UsageError
@@ -42,10 +41,11 @@ from styleexport.models.network import LoadedNetwork
 from styleexport.models.networks._open import describe, open_network
 from styleexport.models.training.loop import Trainer
 from styleexport.models.training.resume import check_resumable, pictures_sha256
-from styleexport.models.training.run import run_logged
+from styleexport.models.training.run import Sheet, run_logged
+from styleexport.models.training.run_folder import LAST, run_folder
 
 STATE = "distill.json"
-LAST = "last.pt"
+OUTPUTS = (WEIGHTS, "report.json", "card.md", "sheet.png")
 
 
 class DistillState(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +86,7 @@ def distill(request: DistillRequest, progress: Progress = lambda _: None) -> Dis
         BadCheckpoint: weights cannot be read, or the loss became NaN.
     """
     plan = request.plan
-    if plan.out.is_file():
+    if plan.out.is_file():  # before networks are read
         raise UsageError(f"{plan.out} is a file; type -o with the name of a folder")
     teacher = open_teacher(request.teacher, request.teacher_checkpoints)
     student = request.start.open(describe(request.student, "student"))
@@ -98,17 +98,16 @@ def distill(request: DistillRequest, progress: Progress = lambda _: None) -> Dis
         request.evaluation, request.evaluation_style, setup.kind, request.size
     )
     state = _state(request, setup)
-    if not request.dry_run:
-        if not request.resume and (plan.out / LAST).exists() and not (plan.out / STATE).exists():
-            raise UsageError(f"{plan.out / LAST} is of another training: choose another -o")
-        check_resumable(plan.out / STATE, state, resume=request.resume)
     report = _untrained_report(request, setup)
     if request.dry_run:
         return report
-    before = replace(student, module=copy.deepcopy(student.module).eval())
-    trainer, losses = _train(request, setup, pictures, progress)
-    report = msgspec.structs.replace(report, steps=trainer.step, losses=losses)
-    return _write(request, setup, (teacher, before), pictures, trainer, report, progress)
+    begun = request.resume or (plan.out / STATE).exists()
+    with run_folder(plan.out, OUTPUTS, resume=begun, progress=progress):
+        check_resumable(plan.out / STATE, state, resume=request.resume)
+        before = replace(student, module=copy.deepcopy(student.module).eval())
+        trainer, losses = _train(request, setup, pictures, progress)
+        report = msgspec.structs.replace(report, steps=trainer.step, losses=losses)
+        return _write(request, setup, (teacher, before), pictures, trainer, report, progress)
 
 
 def _check_size(size: Size, teacher: LoadedNetwork, student: LoadedNetwork) -> None:
@@ -183,12 +182,12 @@ def _train(
     return trainer, run_logged(trainer, _sheets(setup, pictures), progress)
 
 
-def _sheets(setup: DistillationSetup, pictures: EvaluationSet) -> Callable[[], Image.Image | None]:
+def _sheets(setup: DistillationSetup, pictures: EvaluationSet) -> Callable[[], Sheet | None]:
     """Return a function that draws a contact sheet; both networks paint on the CPU."""
     if setup.kind is OutputKind.LOGITS:
         return lambda: None
     sheet = PairSheet(on_cpu(setup.teacher.loaded), pictures)
-    return lambda: sheet.draw(on_cpu(setup.student.loaded))
+    return lambda: Sheet(sheet.draw(on_cpu(setup.student.loaded)))
 
 
 def on_cpu(network: LoadedNetwork) -> LoadedNetwork:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from styleexport.core.errors import UsageError, first_line
 from styleexport.models.compress.distill.levels import OutputKind
 from styleexport.models.network import LoadedNetwork, TwoImageModule
-from styleexport.models.pixels import FromNetwork, ToNetwork
+from styleexport.models.pixel_modules import FromNetwork, ToNetwork
 
 
 class UnclampedNetwork:

@@ -11,7 +11,13 @@ import torch
 from torch import Tensor
 
 from styleexport.core.assets import bundled
-from styleexport.core.perceptual import LossNetwork, style_distance, style_statistics
+from styleexport.core.perceptual import (
+    LossNetwork,
+    ScaledStyle,
+    gains_beyond_colour,
+    style_distance,
+    style_statistics,
+)
 from styleexport.core.psnr import pooled_psnr
 from styleexport.core.types import Role, Size
 from styleexport.models.compress.cost import Change
@@ -51,6 +57,9 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
         teacher_style: mean style distance of the teacher's paintings to the style pictures; None
             where there are none.
         style: mean style distance of the student's paintings to the style pictures.
+        teacher_gains: mean gain beyond colour (`core.perceptual`) of the teacher's paintings at
+            their size, 1/2 and 1/4 of it; () where there are no style pictures.
+        gains: the same of the student's.
         to_teacher: mean style distance of the student's paintings to the teacher's.
         psnr_db: PSNR of the student's paintings to the teacher's in dB, pooled over all.
         divergence: mean KL of the student's classes from the teacher's in nats, temperature 1.
@@ -62,6 +71,8 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     loss_network: str | None = None
     teacher_style: float | None = None
     style: Change | None = None
+    teacher_gains: tuple[float, ...] = ()
+    gains: tuple[Change, ...] = ()
     to_teacher: Change | None = None
     psnr_db: Change | None = None
     divergence: Change | None = None
@@ -111,8 +122,9 @@ def _compare_paintings(
     networks: Networks, pictures: EvaluationSet, features: LossNetwork
 ) -> Quality:
     styles = pictures.styles
-    targets = [style_statistics(features(style[None])) for style in styles]
-    to_style: list[list[float]] = [[], [], []]
+    targets = [ScaledStyle.of(style[None], features) for style in styles]
+    to_style: list[list[tuple[float, ...]]] = [[], [], []]
+    gains: list[list[tuple[float, ...]]] = [[], [], []]
     to_teacher: list[list[float]] = [[], []]
     errors: list[list[float]] = [[], []]
     for content in pictures.contents:
@@ -121,19 +133,25 @@ def _compare_paintings(
             outputs = [paint(network, content[None], style) for network in networks]
             rows = [style_statistics(features(output)) for output in outputs]
             if targets:
-                for row, distances in zip(rows, to_style, strict=True):
-                    distances.append(float(style_distance(row, targets[index], features.widths)))
+                moved = targets[index].colour_distances(content[None])
+                for output, distances, gained in zip(outputs, to_style, gains, strict=True):
+                    distances.append(targets[index].distances(output))
+                    gained.append(gains_beyond_colour(distances[-1], moved))
             for student in (0, 1):
                 distance = style_distance(rows[student + 1], rows[0], features.widths)
                 to_teacher[student].append(float(distance))
                 difference = outputs[student + 1] - outputs[0]
                 errors[student].append(float(difference.square().mean()))
+    teacher, before, after = (_column_means(rows) for rows in to_style)
+    teacher_gains, gains_before, gains_after = (_column_means(rows) for rows in gains)
     return Quality(
         outputs=len(errors[0]),
         size="x".join(map(str, pictures.contents.shape[2:])),
         loss_network=features.name,
-        teacher_style=_mean(to_style[0]) if targets else None,
-        style=Change(_mean(to_style[1]), _mean(to_style[2])) if targets else None,
+        teacher_style=teacher[0] if targets else None,
+        style=Change(before[0], after[0]) if targets else None,
+        teacher_gains=teacher_gains,
+        gains=tuple(Change(a, b) for a, b in zip(gains_before, gains_after, strict=True)),
         to_teacher=Change(*map(_mean, to_teacher)),
         psnr_db=Change(*(round(pooled_psnr(each), 2) for each in errors)),
     )
@@ -173,6 +191,10 @@ def _compare_logits(networks: Networks, contents: Tensor) -> Quality:
         divergence=Change(*map(_mean, divergence)),
         agreement=Change(*map(_mean, agreement)),
     )
+
+
+def _column_means(rows: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+    return tuple(_mean(column) for column in zip(*rows, strict=True))
 
 
 def _mean(values: Sequence[float]) -> float:

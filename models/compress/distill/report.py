@@ -7,6 +7,7 @@ import msgspec
 from styleexport.models.compress.cost import Costs
 from styleexport.models.compress.distill.matching import Match
 from styleexport.models.compress.distill.quality import Quality
+from styleexport.models.compress.style_quality import GAIN_PLACES
 
 WEIGHTS = "weights.safetensors"
 
@@ -53,6 +54,11 @@ def quality_rows(quality: Quality) -> list[tuple[str, str, str, str]]:
     if quality.style is not None:
         teacher, change = f"{quality.teacher_style:.4f}", quality.style
         rows.append(("style distance", teacher, f"{change.before:.4f}", f"{change.after:.4f}"))
+    for place, teacher, gain in zip(
+        GAIN_PLACES, quality.teacher_gains, quality.gains, strict=False
+    ):
+        before, after = f"{gain.before:+.3f}", f"{gain.after:+.3f}"
+        rows.append((f"gain beyond colour {place}", f"{teacher:+.3f}", before, after))
     for name, change, template in (
         ("style distance to the teacher's", quality.to_teacher, "{:.4f}"),
         ("PSNR to the teacher's", quality.psnr_db, "{:.2f} dB"),

@@ -13,7 +13,7 @@ from styleexport.models.architecture import KeptChannels, keep_channels, layers
 from styleexport.models.compress.prune.channel_trace import trace_dependencies
 from styleexport.models.compress.prune.dependencies import ChannelDependencies
 from styleexport.models.network import LoadedNetwork, TwoImageModule
-from styleexport.models.pixels import ToNetwork
+from styleexport.models.pixel_modules import ToNetwork
 
 TRACE_SIDE = 64
 

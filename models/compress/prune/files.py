@@ -26,7 +26,13 @@ from styleexport.models.compress.prune.plots import (
     write_importance,
     write_sensitivity,
 )
-from styleexport.models.compress.prune.report import WEIGHTS, PruneReport, PruneSummary, card
+from styleexport.models.compress.prune.report import (
+    PRODUCT,
+    WEIGHTS,
+    PruneReport,
+    PruneSummary,
+    card,
+)
 from styleexport.models.compress.prune.request import PruneJob
 from styleexport.models.compress.prune.sensitivity import Sensitivity
 from styleexport.models.compress.style_quality import StyleJudge, style_network
@@ -115,7 +121,7 @@ def write_pruned(
         weights=str(request.out / WEIGHTS),
     )
     report = with_failures(report, budget)
-    with replace_folder(request.out) as folder:
+    with replace_folder(request.out, PRODUCT, progress) as folder:
         weights = folder / WEIGHTS
         own = _event(network, cut, report)
         history = cut.history or (*read_history(request.checkpoints), own)
@@ -136,7 +142,7 @@ def write_pruned(
 
 def write_sensitivity_alone(out: Path, report: PruneReport) -> None:
     """Write report and plot of a sensitivity that nothing was cut after, whole or not at all."""
-    with replace_folder(out) as folder:
+    with replace_folder(out, PRODUCT) as folder:
         _write_report(report, folder)
 
 

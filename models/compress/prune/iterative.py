@@ -106,6 +106,9 @@ def prune_iteratively(
     """
     plan, config = retraining.plan, ranking.config
     state = _state(ranking.network, target, retraining, config, budget)
+    strangers = () if (plan.out / STATE).exists() else tuple(plan.out.glob("round_*"))
+    if strangers:
+        raise UsageError(f"{strangers[0]} is of another run: choose another -o, or move it away")
     check_resumable(plan.out / STATE, state, resume=retraining.resume)
     steps = layouts(ranking.widths, target, retraining.rounds)
     weights, network = Path(), ranking.network

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import msgspec
 
+from styleexport.core.files import folder_product, json_product
 from styleexport.models.compress.cost import Costs
 from styleexport.models.compress.prune.sensitivity import Sensitivity
-from styleexport.models.compress.style_quality import StyleChange
+from styleexport.models.compress.style_quality import GAIN_PLACES, StyleChange
 from styleexport.models.network import LoadedNetwork
 
 WEIGHTS = "weights.safetensors"
+PRODUCT = folder_product(
+    "the folder of a pruning",
+    {
+        "report.json": json_product("the report of a pruning", "method", "network", "held_out"),
+        WEIGHTS: None,
+        "card.md": None,
+        "sheet.png": None,
+        "channels.svg": None,
+        "sensitivity.svg": None,
+    },
+)
 
 
 class PruneSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +106,10 @@ def card(report: PruneReport, network: LoadedNetwork) -> str:
         style = report.style
         name = f"style distance of {style.pairs} paintings at {style.size} ({style.loss_network})"
         rows.append((name, f"{style.distance.before:.4f}", f"{style.distance.after:.4f}"))
+        rows += [
+            (f"gain beyond colour {place}", f"{gain.before:+.3f}", f"{gain.after:+.3f}")
+            for place, gain in zip(GAIN_PLACES, style.gain_beyond_colour, strict=False)
+        ]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return (
         f"# {report.network}, {report.method}\n\n"

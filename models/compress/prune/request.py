@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from styleexport.core.errors import UsageError
+from styleexport.core.files import check_replaceable, entries
 from styleexport.core.types import Size
 from styleexport.models.architecture import SYMMETRIC_L2
 from styleexport.models.compress.pictures import PictureSet, read_pictures
@@ -14,6 +15,7 @@ from styleexport.models.compress.prune.budget import PruneBudget
 from styleexport.models.compress.prune.criteria import DEFAULT
 from styleexport.models.compress.prune.iterative import Retraining
 from styleexport.models.compress.prune.mirrors import LayerPair
+from styleexport.models.compress.prune.report import PRODUCT
 from styleexport.models.network import LoadedNetwork
 from styleexport.models.network_spec import NetworkSpec
 from styleexport.models.networks._open import open_network
@@ -33,7 +35,7 @@ class PruneRequest:
             encoder.
         calibration: folders of pictures; () for those that ship with the package.
         sizes: sizes of the pictures that channels are observed and time is measured at.
-        overwrite: whether an existing folder is replaced.
+        overwrite: whether the folder of an earlier pruning is replaced.
         dry_run: whether to report only, without writing.
     """
 
@@ -130,7 +132,10 @@ def _check_out(request: PruneRequest) -> None:
     out = request.out
     if out.is_file():
         raise UsageError(f"{out} is a file; type -o with the name of a folder")
-    if out.is_dir() and any(out.iterdir()) and not (request.overwrite or request.dry_run):
+    if request.dry_run:
+        return
+    check_replaceable(out, PRODUCT)
+    if out.is_dir() and entries(out) and not request.overwrite:
         raise UsageError(f"{out} is not empty: add --overwrite, or choose another -o")
 
 

@@ -30,7 +30,8 @@ from styleexport.models.compress.quantize_aware.rounding import (
 )
 from styleexport.models.compress.quantize_aware.trace import TracedPass, trace
 from styleexport.models.network import TwoImageModule
-from styleexport.models.pixels import STANDARD, PixelFormat, ToNetwork
+from styleexport.models.pixel_modules import ToNetwork
+from styleexport.models.pixels import STANDARD, PixelFormat
 
 ENCODE, TRANSFER, CALL = "encode", "transfer", "call"
 SAMPLE_SIDE = 64

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import ipaddress
+import re
 import socket
 
 ANY = ("0.0.0.0", "::", "")
@@ -29,6 +30,28 @@ def is_local(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def advertised(host: str) -> frozenset[str]:
+    """Return the host names and addresses by which a page is opened, besides loopback ones.
+
+    A page of another site can make a browser send requests here under that site's own name, when
+    the name is made to lead to this machine (DNS rebinding): such a name is not among them.
+
+    Args:
+        host: address that the server listens on.
+    """
+    names = {host, reachable_host(host)}
+    if host in ANY:
+        own = socket.gethostname()
+        names |= {own, own.removesuffix(".local") + ".local"}
+    return frozenset(name.lower() for name in names - set(ANY))
+
+
+def host_of(header: str) -> str:
+    """Return the host of a ``Host`` header, without port and brackets, in lower case."""
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/@\s]+)(:\d{1,5})?", header.strip())
+    return match[1].strip("[]").lower() if match else ""
 
 
 def advice(host: str, port: int, token: str, *, secure: bool) -> tuple[str, ...]:

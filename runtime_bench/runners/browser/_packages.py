@@ -14,7 +14,7 @@ import msgspec
 
 from styleexport.core.cache import cache_folder
 from styleexport.core.errors import DeviceError, MissingExtra
-from styleexport.core.files import replace_folder
+from styleexport.core.files import folder_product, replace_folder
 from styleexport.core.types import Progress
 
 PAGE = Path(__file__).parent / "page"
@@ -36,6 +36,10 @@ FILES = (
     "@litertjs/core/wasm/litert_wasm_threaded_internal.js",
     "@litertjs/core/wasm/litert_wasm_threaded_internal.wasm",
     "@litertjs/wasm-utils/dist/bundle.js",
+)
+PRODUCT = folder_product(
+    "a folder of the page's packages",
+    dict.fromkeys(sorted({name.partition("/")[0] for name in FILES}, reverse=True)),
 )
 NPM = ("ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--silent")
 
@@ -79,7 +83,7 @@ def install(progress: Progress) -> Path:
     progress(f"npm: {named}")
     with tempfile.TemporaryDirectory() as place:
         _run_npm(npm, Path(place))
-        with replace_folder(folder) as part:
+        with replace_folder(folder, PRODUCT) as part:
             for name in FILES:
                 _keep(Path(place) / "node_modules" / name, part / name)
     return folder

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import itertools
 import secrets
 import threading
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from styleexport.core.errors import BadArtifact, UsageError
+from styleexport.core.files import NEW
 from styleexport.runtime_bench.contract.job import JobCell
 from styleexport.runtime_bench.contract.latency import (
     CellFact,
@@ -75,8 +78,7 @@ class Inbox:
                 )
             if self._stored >= MOST_REPORTS:
                 raise UsageError(f"{MOST_REPORTS} reports are stored: start the server again")
-            path = self._free_path()
-            write_report(report, path)
+            path = self._write(report)
             del self._nonces[report.nonce]
             self._stored += 1
             self.report = report
@@ -102,14 +104,16 @@ class Inbox:
         for cell in report.cells:
             _check_cell(cell, requested.get((cell.subject.path, cell.size)))
 
-    def _free_path(self) -> Path:
+    def _write(self, report: LatencyReport) -> Path:
+        """Write a report to a new file, whatever other servers write there; return the file."""
         now = datetime.datetime.now(datetime.UTC)
-        number = 1
-        while True:
+        for number in itertools.count(1):
             path = self.folder / f"{now:%Y%m%dT%H%M%SZ}-{number}.json"
             if not path.exists():
-                return path
-            number += 1
+                with contextlib.suppress(UsageError):  # another server was faster
+                    write_report(report, path, NEW)
+                    return path
+        raise AssertionError
 
 
 def _check_cell(cell: CellFact, requested: JobCell | None) -> None:

@@ -8,8 +8,8 @@ import hashlib
 import hmac
 import re
 import secrets
+import socket
 import ssl
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -22,14 +22,21 @@ import msgspec
 from styleexport.core.errors import DeviceError, StyleExportError, UsageError
 from styleexport.core.input_files import check_input
 from styleexport.core.manifest import read_manifest
+from styleexport.runtime_bench.runners.browser._address import advertised, host_of, is_local
 from styleexport.runtime_bench.runners.browser._assets import INDEX, Asset, assets_of
+from styleexport.runtime_bench.runners.browser._connections import Connections
 from styleexport.runtime_bench.runners.browser._job import PageJobFact
 from styleexport.runtime_bench.runners.browser._packages import PAGE
 from styleexport.runtime_bench.runners.browser._reports import Inbox
 
 MOST_BYTES = 8_000_000
 MOST_CONNECTIONS = 64
+# Of them, for clients that have not shown the token.
+STRANGERS = 24
 SILENCE_SECONDS = 30
+# For a whole request, however slowly it trickles in, and for a whole answer.
+REQUEST_SECONDS = 60
+ANSWER_SECONDS = 600
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 HEADERS = {
@@ -96,7 +103,8 @@ class PageServer(ThreadingHTTPServer):
         self.assets = assets_of(artifact, read_manifest(artifact))
         self.policy = content_security_policy()
         self.on_report: Callable[[str], None] = lambda _: None
-        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self.connections = Connections(MOST_CONNECTIONS, STRANGERS)
+        self._names = advertised(address.host)
         try:
             super().__init__((address.host, address.port), _Handler)
         except (OSError, OverflowError) as error:
@@ -125,17 +133,31 @@ class PageServer(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """Answer in a new thread; close the connection where all threads are busy."""
-        if not self._free.acquire(blocking=False):
+        if not self.connections.admit(request, REQUEST_SECONDS):
             self.shutdown_request(request)
             return
         super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """End the connections whose time is over; the loop calls this twice a second."""
+        self.connections.end_late()
+
+    def is_ours(self, header: str, connection: socket.socket) -> bool:
+        """Whether a ``Host`` header names this server.
+
+        Args:
+            header: the header.
+            connection: connection that it came by, whose own address is one of the server's.
+        """
+        host = host_of(header)
+        return is_local(host) or host in {*self._names, connection.getsockname()[0]}
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """Answer one connection."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._free.release()
+            self.connections.release(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """Log nothing: a client that disconnects is not an error of the server."""
@@ -158,6 +180,23 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "styleexport"
     sys_version = ""
     timeout = SILENCE_SECONDS
+
+    def handle_one_request(self) -> None:
+        """Answer one request, with a time limit for all of it."""
+        self.server.connections.expect(self.connection, REQUEST_SECONDS)
+        super().handle_one_request()
+
+    def parse_request(self) -> bool:
+        """Return whether the head of a request is one, and names this server as its host."""
+        if not super().parse_request():
+            return False
+        if not self.server.is_ours(self.headers.get("Host", ""), self.connection):
+            self._refuse(
+                HTTPStatus.MISDIRECTED_REQUEST,
+                "the Host header names another server: open the address that was printed",
+            )
+            return False
+        return True
 
     def do_GET(self) -> None:
         """Send a listed file, or the job."""
@@ -196,6 +235,8 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         token, slash, name = path.removeprefix("/").partition("/")
         known = hmac.compare_digest(token.encode(errors="replace"), self.server.token.encode())
+        if known:
+            self.server.connections.recognise(self.connection)
         return name if known and slash else None
 
     def _body(self) -> bytes | None:
@@ -248,6 +289,7 @@ class _Handler(BaseHTTPRequestHandler):
         *,
         lasting: bool = False,
     ) -> None:
+        self.server.connections.expect(self.connection, ANSWER_SECONDS)
         self.send_response(status)
         kept = "private, max-age=3600" if lasting else "no-store"
         for key, value in {

@@ -1,21 +1,24 @@
 """Setup of the emulated machine: Debian's arm64 Python, the aarch64 wheels, and the plug-in.
 
 Run as ``python -m styleexport.runtime_bench.runners.emulated_aarch64.prepare`` on Debian 12 with
-``gcc`` and ``qemu-user``. Packages come from the sources that apt and pip are configured for;
-nothing is installed into this system.
+``gcc`` and ``qemu-user``. Packages come from the sources that apt and pip are configured for,
+Debian's by the signed index and wheels by the sha256 in ``requirements.txt``; nothing is installed
+into this system.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
+import hashlib
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 from styleexport.core.errors import DeviceError, StyleExportError
-from styleexport.core.files import replace_folder
+from styleexport.core.files import folder_product, replace_folder
 from styleexport.runtime_bench.runners.emulated_aarch64.machine import HERE, folder
 
 DEBIAN = (
@@ -32,7 +35,7 @@ DEBIAN = (
     "libbz2-1.0",
     "liblzma5",
 )
-WHEELS = ("onnxruntime", "numpy")
+WHEELS = HERE / "requirements.txt"
 PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64")
 # ONNX Runtime reads /proc/cpuinfo and stops where it does not describe an ARM processor.
 PROCESSOR = """processor : 0
@@ -48,13 +51,19 @@ CPU revision : 1
 """
 
 
+PRODUCT = folder_product(
+    "an emulated machine",
+    dict.fromkeys(("sysroot", "site", "count.so", "ready")),
+)
+
+
 def prepare() -> Path:
     """Make the machine atomically; return its folder.
 
     Raises:
         DeviceError: a program is missing or a download fails.
     """
-    with replace_folder(folder()) as part:
+    with replace_folder(folder(), PRODUCT) as part:
         _unpack_debian(part)
         _unpack_wheels(part)
         _write_processor(part / "sysroot")
@@ -75,25 +84,48 @@ def _unpack_debian(part: Path) -> None:
         "Dir::State::status": apt / "status",
         "Dir::Cache": apt / "cache",
         "APT::Sandbox::User": "root",
+        "APT::Get::AllowUnauthenticated": "false",
+        "Acquire::AllowInsecureRepositories": "false",
     }
     arguments = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
     _run("apt-get", *arguments, "update")
     _run("apt-get", *arguments, "download", *DEBIAN, cwd=debs)
+    known = set(
+        re.findall(
+            r"^SHA256: ([0-9a-f]{64})$", _run("apt-cache", *arguments, "show", *DEBIAN), re.M
+        )
+    )
     for package in sorted(debs.glob("*.deb")):
+        _check_package(package, known)
         _run("dpkg", "-x", package, sysroot)
     shutil.rmtree(apt)
     shutil.rmtree(debs)
 
 
+def _check_package(package: Path, known: Collection[str]) -> None:
+    """Check that a package is one of the signed index.
+
+    Raises:
+        DeviceError: it was altered.
+    """
+    with package.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest not in known:
+        raise DeviceError(
+            f"{package.name} was altered on the way: no package of the index has its sha256 "
+            f"{digest[:12]}…; try again"
+        )
+
+
 def _unpack_wheels(part: Path) -> None:
     wheels = part / "wheels"
-    requirements = [f"{name}=={importlib.metadata.version(name)}" for name in WHEELS]
     platforms = [word for platform in PLATFORMS for word in ("--platform", platform)]
     _run(
         sys.executable,
         "-m",
         "pip",
         "download",
+        "--require-hashes",
         "--no-deps",
         "--only-binary=:all:",
         *platforms,
@@ -101,7 +133,8 @@ def _unpack_wheels(part: Path) -> None:
         "3.11",
         "--dest",
         wheels,
-        *requirements,
+        "--requirement",
+        WHEELS,
     )
     for wheel in sorted(wheels.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
@@ -118,7 +151,8 @@ def _write_processor(sysroot: Path) -> None:
         (processors / name).write_text("0\n")
 
 
-def _run(*command: str | Path, cwd: Path | None = None) -> None:
+def _run(*command: str | Path, cwd: Path | None = None) -> str:
+    """Run a program and return what it printed."""
     words = [str(word) for word in command]
     try:
         done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
@@ -127,6 +161,7 @@ def _run(*command: str | Path, cwd: Path | None = None) -> None:
     if done.returncode:
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["no reason given"]
         raise DeviceError(f"{' '.join(words[:3])} failed: {lines[-1][:300]}")
+    return done.stdout
 
 
 if __name__ == "__main__":

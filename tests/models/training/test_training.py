@@ -11,13 +11,19 @@ import torch
 from PIL import Image
 
 from styleexport.core.errors import BadCheckpoint, UsageError
-from styleexport.core.perceptual import relative_distance, style_distance, style_statistics
+from styleexport.core.perceptual import (
+    reduced,
+    relative_distance,
+    style_distance,
+    style_statistics,
+)
 from styleexport.models.encoders import vgg16
 from styleexport.models.losses.adain import LossWeights
 from styleexport.models.networks._open import open_network
-from styleexport.models.training.evaluation import evaluate
+from styleexport.models.training.evaluation import chosen_pairs, evaluate
 from styleexport.models.training.loop import TrainingProgress
-from styleexport.models.training.plan import TrainingPlan, learning_rate
+from styleexport.models.training.objective import AdainObjective
+from styleexport.models.training.plan import TrainingPlan, learning_rate, slots_for
 from styleexport.models.training.run import train_network
 
 
@@ -142,18 +148,54 @@ def test_learning_rate_warms_up_and_falls():
     assert rates[3] == pytest.approx(0.01, abs=1e-3)
 
 
+def test_a_pool_keeps_fewer_large_crops():
+    assert [slots_for(crop) for crop in (64, 128, 256, 512)] == [768, 768, 192, 64]
+
+
 def test_progress_says_how_long_it_will_take():
     assert TrainingProgress(10, 70, {}, 2.0).seconds_left == 120
 
 
 def test_evaluation_of_the_style_itself_is_zero(place):
     styles = torch.rand(2, 3, 48, 48)
+    contents = torch.rand(2, 3, 6, 6).repeat_interleave(8, 2).repeat_interleave(8, 3)
     heads = place / "heads.npz"
     np.savez(
         heads, **{f"lin{i}": np.ones(c, np.float32) for i, c in enumerate((64, 128, 256, 512, 512))}
     )
-    figures, outputs = evaluate(lambda c, s: s, styles, styles, place / "vgg16.pth", heads)
+    figures, outputs = evaluate(lambda c, s: s, contents, styles, place / "vgg16.pth", heads)
     assert figures.pairs == 4
     assert figures.style_distance < 1e-3 < figures.unstyled_distance
     assert figures.lpips is not None
     assert outputs.shape == (2, 2, 3, 48, 48)
+    assert [gain.size for gain in figures.gain_beyond_colour] == [48, 24]
+    assert all(gain.mean > 0 and gain.positive == 1 for gain in figures.gain_beyond_colour)
+    assert figures.positive_at_all == 1
+
+
+def test_the_style_loss_is_the_mean_over_the_scales(place, tmp_path):
+    settings = plan(place, tmp_path / "run", style_scales=(1, 2))
+    objective = AdainObjective(open_network("adain-lite").module, settings)
+    output, style = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
+    target = objective.describe_style(style)
+    with torch.no_grad():
+        loss = objective.style_loss(output, objective.features(output), target)
+        expected = [
+            style_distance(
+                style_statistics(objective.features(reduced(output, scale))),
+                style_statistics(objective.features(reduced(style, scale))),
+                objective.features.widths,
+            )
+            for scale in (1, 2)
+        ]
+    assert float(loss) == pytest.approx(float(torch.stack(expected).mean()), rel=1e-4)
+
+
+def test_fewer_pairs_use_as_many_pictures_as_they_can(place):
+    assert chosen_pairs(2, 3) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+    assert chosen_pairs(3, 3, 3) == [(0, 0), (1, 1), (2, 2)]
+    assert chosen_pairs(2, 2, 3) == [(0, 0), (0, 1), (1, 1)]
+    styles = torch.rand(2, 3, 48, 48)
+    figures, outputs = evaluate(lambda c, s: s, styles, styles, place / "vgg16.pth", None, 2)
+    assert figures.pairs == 2
+    assert torch.equal(outputs[0, 1], torch.ones(3, 48, 48))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import hashlib
 import json
@@ -10,7 +11,7 @@ import re
 import socket
 import ssl
 import subprocess
-import threading
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,13 @@ from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.runtime_bench.contract.latency import read_report
 from styleexport.runtime_bench.runners.browser import _reports, _server
-from styleexport.runtime_bench.runners.browser._address import advice, is_local, reachable_host
+from styleexport.runtime_bench.runners.browser._address import (
+    advertised,
+    advice,
+    is_local,
+    reachable_host,
+)
+from styleexport.runtime_bench.runners.browser._connections import Connections
 from styleexport.runtime_bench.runners.browser._drive import serving
 from styleexport.runtime_bench.runners.browser._job import PagePlanFact, job_of
 from styleexport.runtime_bench.runners.browser._server import Address, PageServer
@@ -273,7 +280,7 @@ def said(client: Client, head: str) -> str:
         return connection.makefile("rb").readline().decode().strip()
 
 
-POST = "POST /{token}/reports HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+POST = "POST /{token}/reports HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 @pytest.mark.parametrize(
@@ -287,7 +294,7 @@ POST = "POST /{token}/reports HTTP/1.1\r\nHost: x\r\nContent-Type: application/j
         (POST.replace("json", "xml") + "Content-Length: 2\r\n\r\n{{}}", "415 Unsupported"),
         ("GET /" + "a" * 70_000 + " HTTP/1.1\r\n\r\n", "414 "),
         ("nonsense\r\n\r\n", "Bad request syntax"),
-        ("GET /\u00ff{token}/ HTTP/1.1\r\n\r\n", "404 Not Found"),
+        ("GET /\u00ff{token}/ HTTP/1.1\r\nHost: localhost\r\n\r\n", "404 Not Found"),
     ],
 )
 def test_an_odd_request_is_refused_by_its_head(client, head, answer):
@@ -304,13 +311,113 @@ def test_a_client_that_breaks_off_stops_nothing(client, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_more_connections_than_are_served_are_closed(client, monkeypatch):
-    client.server._free = threading.BoundedSemaphore(1)
+HOSTS = ("localhost", "LOCALHOST:8765", "127.0.0.1", "127.0.0.2:1", "[::1]:80", "[::1]")
+FOREIGN = ("", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "192.0.2.7")
+FOREIGN += ("127.0.0.1@evil.example", "evil.example:8765", "[::1", "a b", "localhost, evil.example")
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_hosts_of_this_machine(client, host):
+    assert client.get("", Host=host).status == 200
+
+
+@pytest.mark.parametrize("host", FOREIGN)
+def test_a_host_that_is_not_this_server(client, host):
+    answer = client.get("", Host=host)
+    assert answer.status == 421
+    assert answer.text == (
+        "the Host header names another server: open the address that was printed\n"
+    )
+    body = json.dumps(report_of(client.job())).encode()
+    assert client.post("reports", body, Host=host).status == 421
+    assert stored(client) == []
+
+
+def test_a_server_on_all_addresses_is_called_by_those_it_advertises(monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "Workshop")
+    names = advertised("0.0.0.0")
+    assert {"workshop", "workshop.local", reachable_host("0.0.0.0")} <= names
+    assert advertised("192.168.1.5") == {"192.168.1.5"}
+
+
+def test_no_request_without_a_host(client):
+    token = client.server.token
+    assert "421 " in said(client, f"GET /{token}/ HTTP/1.1\r\n\r\n")
+
+
+def test_a_request_that_trickles_is_ended(client, monkeypatch):
+    monkeypatch.setattr(_server, "REQUEST_SECONDS", 0.3)
     address = ("127.0.0.1", client.server.server_port)
-    with socket.create_connection(address, timeout=10) as busy:
-        busy.sendall(b"GET / HTTP/1.1\r\n")
-        with socket.create_connection(address, timeout=10) as refused:
-            assert refused.recv(10) == b""
+    with socket.create_connection(address, timeout=10) as slow:
+        start, sent = time.monotonic(), 0
+        with pytest.raises(OSError):
+            while time.monotonic() - start < 10:
+                slow.sendall(b"G" if not sent else b"E")
+                sent += 1
+                time.sleep(0.05)
+        assert time.monotonic() - start < 8
+    monkeypatch.undo()
+    assert client.get("").status == 200
+
+
+def test_a_body_that_trickles_is_ended(client, monkeypatch):
+    monkeypatch.setattr(_server, "REQUEST_SECONDS", 0.3)
+    address = ("127.0.0.1", client.server.server_port)
+    head = POST.format(token=client.server.token) + "Content-Length: 5000\r\n\r\n"
+    with socket.create_connection(address, timeout=10) as slow:
+        slow.sendall(head.encode())
+        start = time.monotonic()
+        with pytest.raises(OSError):
+            while time.monotonic() - start < 10:
+                slow.sendall(b" ")
+                time.sleep(0.05)
+        assert time.monotonic() - start < 8
+    assert stored(client) == []
+
+
+def test_a_crowd_without_the_token_keeps_nobody_out(client):
+    address = ("127.0.0.1", client.server.server_port)
+    with contextlib.ExitStack() as stack:
+        crowd = [
+            stack.enter_context(socket.create_connection(address, timeout=10))
+            for _ in range(2 * _server.MOST_CONNECTIONS)
+        ]
+        for one in crowd[-_server.STRANGERS :]:
+            one.sendall(b"GET / HTTP/1.1\r\n")
+        assert all(client.get("").status == 200 for _ in range(3))
+        # The first to come were closed for those that followed.
+        assert crowd[0].recv(10) == b""
+
+
+def test_places_are_counted():
+    now = [0.0]
+    pairs = [socket.socketpair() for _ in range(6)]
+    ends = [pair[0] for pair in pairs]
+    found = Connections(4, 2, lambda: now[0])
+    assert found.admit(ends[0], 10)
+    assert found.admit(ends[1], 10)
+    found.recognise(ends[0])
+    found.recognise(ends[1])
+    assert found.admit(ends[2], 10)
+    assert found.admit(ends[3], 10)
+    # Full: the stranger that waited longest goes, and never one with the token.
+    assert found.admit(ends[4], 10)
+    assert pairs[2][1].recv(1) == b""
+    found.recognise(ends[3])
+    found.recognise(ends[4])
+    assert not found.admit(ends[5], 10)
+    found.release(ends[3])
+    assert found.admit(ends[5], 10)
+    found.expect(ends[0], 100)
+    now[0] = 50
+    found.end_late()
+    assert pairs[1][1].recv(1) == b""
+    pairs[0][1].setblocking(False)
+    with pytest.raises(BlockingIOError):
+        pairs[0][1].recv(1)
+    for pair in pairs:
+        for end in pair:
+            end.close()
 
 
 def test_the_page_may_say_that_it_cannot_begin(client):

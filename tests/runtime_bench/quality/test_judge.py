@@ -55,6 +55,15 @@ def test_the_reference_loses_nothing(judge):
     assert report.loss_network == "adain-lite encoder"
 
 
+def test_the_pan_of_an_enlarging_network_moves_further(judge, network):
+    def enlarged(inputs):
+        return {"image": painting(inputs)["image"].repeat(2, 2).repeat(2, 3)}
+
+    twice = Judge(network, quality_probes(SIZE, ("content", "style", "strength")))
+    twice.reference(enlarged)
+    assert twice(enlarged).flicker == pytest.approx(judge(painting).flicker, rel=1e-3)
+
+
 def test_more_noise_loses_more_of_everything(judge):
     little, much = judge(noisy(0.01)), judge(noisy(0.05))
     assert little.psnr_db == pytest.approx(40.0, abs=0.5)

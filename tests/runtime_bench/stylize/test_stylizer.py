@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -9,11 +10,12 @@ from PIL import Image
 
 from styleexport.core.errors import UsageError
 from styleexport.core.images import read_image
-from styleexport.core.manifest import SizeFact, read_manifest
+from styleexport.core.manifest import SizeFact, read_manifest, write_manifest
+from styleexport.core.shipped_styles import style_files
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.runtime_bench.stylize.framing import best_size
-from styleexport.runtime_bench.stylize.style_pack import pack_styles
+from styleexport.runtime_bench.stylize.style_pack import add_shipped_styles, pack_styles
 from styleexport.runtime_bench.stylize.stylizer import (
     StylizeOptions,
     Stylizer,
@@ -153,3 +155,46 @@ def test_the_files_of_one_target_and_precision_are_run(artifact):
         _chosen(artifact, held, "tflite", Precision.FP32)
     with pytest.raises(UsageError, match="holds no coreml file: it holds onnx fp32"):
         Stylizer(artifact, target="coreml")
+
+
+def with_weights(artifact: Path, place: Path, sha256: str) -> Path:
+    """Return a copy of an artifact whose manifest names other weights."""
+    shutil.copytree(artifact, place)
+    manifest = read_manifest(place)
+    network = msgspec.structs.replace(manifest.network, source_sha256=sha256)
+    write_manifest(msgspec.structs.replace(manifest, network=network), place)
+    return place
+
+
+@pytest.fixture
+def shipped(artifact, tmp_path):
+    """An artifact that says it is of the shipped weights, and their codes."""
+    (file,) = (f for f in style_files() if f.facts.network == "adain-lite")
+    return with_weights(artifact, tmp_path / "shipped", file.facts.weights_sha256), file
+
+
+def test_a_shipped_style_paints_without_its_painting(shipped):
+    place, file = shipped
+    with Stylizer(place) as opened:
+        code = opened.packed("starry-night")
+        assert np.array_equal(code, file.codes()["starry-night"])
+        assert opened.stylize(picture(96, 64), code).size == (96, 64)
+
+
+def test_a_shipped_style_of_other_weights_is_refused(artifact, tmp_path):
+    place = with_weights(artifact, tmp_path / "other", "0" * 64)
+    with Stylizer(place) as other, pytest.raises(UsageError, match="belongs to the weights of"):
+        other.packed("starry-night")
+    with pytest.raises(UsageError, match="no styles ship for the weights of"):
+        add_shipped_styles(place)
+
+
+def test_shipped_styles_are_copied_into_the_artifact_for_apps(shipped):
+    place, file = shipped
+    fact = add_shipped_styles(place, ["udnie", "adele"])
+    assert fact.names == ("udnie", "adele")
+    assert read_manifest(place).styles == (fact,)
+    with Stylizer(place) as opened:
+        assert np.array_equal(opened.packed_codes()["udnie"], file.codes()["udnie"])
+    with pytest.raises(UsageError, match="allowed: starry-night"):
+        add_shipped_styles(place, ["nighthawks"])

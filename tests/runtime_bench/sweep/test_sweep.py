@@ -14,6 +14,7 @@ import cloudpickle
 import msgspec
 import pytest
 
+from styleexport.core import locks
 from styleexport.core.errors import DeviceError, ParityFailure
 from styleexport.runtime_bench.contract.latency import LatencyReport
 from styleexport.runtime_bench.sweep import SweepRequest, engine, host_lock, read_plan, reports, run
@@ -212,7 +213,7 @@ def test_a_host_is_held_by_one_who_measures_or_many_who_export(
 ):
     pytest.importorskip("fcntl")
     monkeypatch.setattr(host_lock, "lock_path", lambda: tmp_path / "lock")
-    monkeypatch.setattr(host_lock, "WAIT_SECONDS", 0.001)
+    monkeypatch.setattr(locks, "POLL_SECONDS", 0.001)
     got: list[str] = []
 
     def take(name: str, exclusive: bool) -> threading.Thread:

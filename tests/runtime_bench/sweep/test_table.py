@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from styleexport.core.errors import BadArtifact, DeviceError
+from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.runtime_bench.sweep import SweepRequest, cells_of, read_plan, reports
 from styleexport.runtime_bench.sweep.table import VERSION, open_table
 
@@ -61,7 +61,9 @@ def test_files_that_are_no_table_are_refused(tmp_path: Path):
     path.write_text("no table " * 100)
     with pytest.raises(BadArtifact, match="not the table of a sweep: file is not a database"):
         reports(path)
-    with pytest.raises(BadArtifact, match="--restart"), open_table(path, create=True):
+    with pytest.raises(BadArtifact, match="another file with -o"), open_table(path, create=True):
+        pass
+    with pytest.raises(UsageError, match="so it is kept"), open_table(path, restart=True):
         pass
     path.unlink()
     path.touch()

@@ -12,6 +12,11 @@ public struct PictureSize: Hashable, Sendable {
         self.init(height: fact.height, width: fact.width)
     }
 
+    /// Return the size with both sides times a factor.
+    public func times(_ factor: Int) -> PictureSize {
+        PictureSize(height: factor * height, width: factor * width)
+    }
+
     /// Return the choice that keeps the most of this picture's pixels; of equal ones, the smaller.
     ///
     /// - Parameter size: input size of a choice; nil is any size.

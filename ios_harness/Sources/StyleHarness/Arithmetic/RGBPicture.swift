@@ -27,11 +27,25 @@ public struct RGBPicture: Hashable, Sendable {
     }
 
     /// Return the picture without the padding that `framed` added.
+    ///
+    /// - Precondition: the picture has the plan's outer size, or a whole multiple of it.
     public func unframed(by plan: FramePlan) -> RGBPicture {
-        precondition(size == plan.outer)
+        let scale = size.height / plan.outer.height
+        precondition(size == plan.outer.times(scale))
         return gathered(
-            rows: Array(plan.top..<plan.top + plan.inner.height),
-            columns: Array(plan.left..<plan.left + plan.inner.width)
+            rows: Array(scale * plan.top..<scale * (plan.top + plan.inner.height)),
+            columns: Array(scale * plan.left..<scale * (plan.left + plan.inner.width))
+        )
+    }
+
+    /// Return the picture at a whole multiple of its size, each pixel repeated.
+    public func enlarged(to other: PictureSize) -> RGBPicture {
+        if other == size { return self }
+        let scale = other.height / size.height
+        precondition(other == size.times(scale))
+        return gathered(
+            rows: (0..<other.height).map { $0 / scale },
+            columns: (0..<other.width).map { $0 / scale }
         )
     }
 

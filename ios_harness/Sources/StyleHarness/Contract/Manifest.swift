@@ -351,6 +351,7 @@ public struct NetworkFact: Codable, Hashable, Sendable {
         case sourceSha256 = "source_sha256"
         case minSide = "min_side"
         case roles
+        case pixels
     }
 
     /// Name on the command line.
@@ -369,6 +370,8 @@ public struct NetworkFact: Codable, Hashable, Sendable {
     public var minSide: Int
     /// Roles of the network, exported or not.
     public var roles: [Role]
+    /// How it is applied to pictures; nil in artifacts of older versions.
+    public var pixels: PixelsFact?
 
     public init(
         name: String,
@@ -378,7 +381,8 @@ public struct NetworkFact: Codable, Hashable, Sendable {
         source: [String],
         sourceSha256: String,
         minSide: Int,
-        roles: [Role]
+        roles: [Role],
+        pixels: PixelsFact? = nil
     ) {
         self.name = name
         self.summary = summary
@@ -388,6 +392,7 @@ public struct NetworkFact: Codable, Hashable, Sendable {
         self.sourceSha256 = sourceSha256
         self.minSide = minSide
         self.roles = roles
+        self.pixels = pixels
     }
 
     public init(from decoder: any Decoder) throws {
@@ -400,6 +405,7 @@ public struct NetworkFact: Codable, Hashable, Sendable {
         self.sourceSha256 = try fields.required(.sourceSha256, .text(pattern: #"[0-9a-f]{64}"#))
         self.minSide = try fields.required(.minSide, .integer())
         self.roles = try fields.required(.roles)
+        self.pixels = try fields.nullableOrMissing(.pixels)
     }
 }
 
@@ -1021,6 +1027,57 @@ public struct SizeFact: Codable, Hashable, Sendable {
     }
 }
 
+/// How a network is applied to pictures: the use that probes, parity and quality refer to.
+public struct PixelsFact: Codable, Hashable, Sendable {
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case input
+        case output
+        case scale
+        case scaleBasis = "scale_basis"
+        case scaleReason = "scale_reason"
+        case summary
+    }
+
+    /// Format of the pictures that it takes.
+    public var input: PixelFormatFact
+    /// Format of the pictures that it gives.
+    public var output: PixelFormatFact
+    /// Height and width of its output over those of the content.
+    public var scale: Int
+    /// How the scale is known.
+    public var scaleBasis: FactBasis
+    /// Evidence by which it was found; "" where it is declared.
+    public var scaleReason: String
+    /// The above in words.
+    public var summary: String
+
+    public init(
+        input: PixelFormatFact,
+        output: PixelFormatFact,
+        scale: Int = 1,
+        scaleBasis: FactBasis,
+        scaleReason: String = "",
+        summary: String
+    ) {
+        self.input = input
+        self.output = output
+        self.scale = scale
+        self.scaleBasis = scaleBasis
+        self.scaleReason = scaleReason
+        self.summary = summary
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try ContractFields<CodingKeys>(decoder)
+        self.input = try fields.required(.input)
+        self.output = try fields.required(.output)
+        self.scale = try fields.optional(.scale, default: 1, .integer(atLeast: 1))
+        self.scaleBasis = try fields.required(.scaleBasis)
+        self.scaleReason = try fields.optional(.scaleReason, default: "")
+        self.summary = try fields.required(.summary)
+    }
+}
+
 /// Convolution or matrix product, as the runtime computes it.
 public struct ConvolutionFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
@@ -1118,6 +1175,84 @@ public struct FloatIslandFact: Codable, Hashable, Sendable {
     }
 }
 
+/// Format in which a network itself takes or gives pictures; files take and give RGB in 0..1.
+///
+/// A pixel of brightness p in 0..1 has the value (low + p·(high − low) − mean) / std.
+public struct PixelFormatFact: Codable, Hashable, Sendable {
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case low
+        case high
+        case order
+        case channels
+        case mean
+        case std
+        case layout
+        case dtype
+        case basis
+        case reason
+    }
+
+    /// Value of black before normalization.
+    public var low: Double
+    /// Value of full brightness before normalization.
+    public var high: Double
+    /// Order of the colour channels.
+    public var order: ChannelOrder
+    /// 1 (grey), 3, or 4 (colours and alpha).
+    public var channels: Int
+    /// Subtracted from each channel; empty for nothing.
+    public var mean: [Double]
+    /// Each channel is divided by it; empty for 1.
+    public var std: [Double]
+    /// Order of the axes.
+    public var layout: AxisOrder
+    /// Element type.
+    public var dtype: PixelType
+    /// Whether it is declared, found by looking at the network, or assumed because nothing speaks
+    /// against it.
+    public var basis: FactBasis
+    /// Evidence by which it was found; "" where it is declared.
+    public var reason: String
+
+    public init(
+        low: Double,
+        high: Double,
+        order: ChannelOrder = .rgb,
+        channels: Int = 3,
+        mean: [Double] = [],
+        std: [Double] = [],
+        layout: AxisOrder = .nchw,
+        dtype: PixelType = .float32,
+        basis: FactBasis,
+        reason: String = ""
+    ) {
+        self.low = low
+        self.high = high
+        self.order = order
+        self.channels = channels
+        self.mean = mean
+        self.std = std
+        self.layout = layout
+        self.dtype = dtype
+        self.basis = basis
+        self.reason = reason
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try ContractFields<CodingKeys>(decoder)
+        self.low = try fields.required(.low)
+        self.high = try fields.required(.high)
+        self.order = try fields.optional(.order, default: .rgb)
+        self.channels = try fields.optional(.channels, default: 3, .integer(atLeast: 1, atMost: 4))
+        self.mean = try fields.optional(.mean, default: [])
+        self.std = try fields.optional(.std, default: [])
+        self.layout = try fields.optional(.layout, default: .nchw)
+        self.dtype = try fields.optional(.dtype, default: .float32)
+        self.basis = try fields.required(.basis)
+        self.reason = try fields.optional(.reason, default: "")
+    }
+}
+
 /// Type of the operations in float.
 public enum FloatType: String, Codable, CaseIterable, Hashable, Sendable {
     case float16
@@ -1207,4 +1342,30 @@ public enum Role: String, Codable, CaseIterable, Hashable, Sendable {
     case encode
     case stylize
     case transform
+}
+
+/// Whether it is declared, found by looking at the network, or assumed because nothing speaks
+/// against it.
+public enum FactBasis: String, Codable, CaseIterable, Hashable, Sendable {
+    case assumed
+    case declared
+    case found
+}
+
+/// Order of the colour channels.
+public enum ChannelOrder: String, Codable, CaseIterable, Hashable, Sendable {
+    case bgr = "BGR"
+    case rgb = "RGB"
+}
+
+/// Order of the axes.
+public enum AxisOrder: String, Codable, CaseIterable, Hashable, Sendable {
+    case nchw = "NCHW"
+    case nhwc = "NHWC"
+}
+
+/// Element type.
+public enum PixelType: String, Codable, CaseIterable, Hashable, Sendable {
+    case float32
+    case uint8
 }

@@ -48,7 +48,7 @@ final class LoadedModel {
         return output
     }
 
-    /// Return a picture stylized, at its size.
+    /// Return a picture stylized, at its size, or a multiple where the file enlarges.
     func paint(_ picture: RGBPicture, inputs: Tensors) throws -> RGBPicture {
         let content = file.inputs.first { $0.kind == .image && $0.name != "style" }
         var all = inputs

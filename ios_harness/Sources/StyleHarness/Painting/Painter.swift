@@ -47,7 +47,8 @@ public final class Painter {
             }
         var picture = result.painted
         if file.isFixedStyle {
-            picture = result.photo.blended(with: picture, strength: options.strength)
+            let photo = result.photo.enlarged(to: picture.size)
+            picture = photo.blended(with: picture, strength: options.strength)
         }
         return Painting(
             picture: picture, path: file.path, effective: model.session.effective,
@@ -92,7 +93,11 @@ public final class Painter {
         let plan = TilePlan(picture: scaled.size, tile: frame, overlap: overlap)
         var joiner = TileJoiner(plan: plan)
         for tile in plan.tiles {
-            joiner.add(try model.paint(scaled.tile(tile), inputs: inputs))
+            let painted = try model.paint(scaled.tile(tile), inputs: inputs)
+            guard painted.size == frame else {
+                throw EngineError.failed("this file enlarges photos: paint without tiles")
+            }
+            joiner.add(painted)
         }
         return (scaled, joiner.picture)
     }

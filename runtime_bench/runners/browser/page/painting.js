@@ -3,7 +3,7 @@
 import { bytesOf, find, showTrouble, tensorsOf } from "./host.js";
 import { labelOf } from "./chart.js";
 import {
-  blended, middleOf, mirroredInto, pixelsFromTensor, placeIn, tensorFromPixels,
+  blended, enlarged, middleOf, mirroredInto, pixelsFromTensor, placeIn, tensorFromPixels,
 } from "./tensors.js";
 
 const OWN = "own";
@@ -120,15 +120,20 @@ class Easel {
     const strength = Number(find("strength").value);
     const content = mirroredInto(photo, place, frame);
     let image = await this.run(cell, await this.inputsOf(cell, content, strength));
+    const scale = image.shape[2] / frame.height;
     if (cell.inputs.length === 1) {
-      image = blended(content, image, strength);
+      image = blended(enlarged(content, scale), image, strength);
     }
     show("content", photo, { top: 0, left: 0, height: place.height, width: place.width });
-    show("painted", image, place);
+    const { top, left, height, width } = place;
+    const painted = {
+      top: scale * top, left: scale * left, height: scale * height, width: scale * width,
+    };
+    show("painted", image, painted);
     const took = performance.now() - begin;
     find("painted-caption").textContent = this.stream
       ? `the painting, ${(1000 / took).toFixed(1)} a second`
-      : `the painting, ${place.height}×${place.width}`;
+      : `the painting, ${painted.height}×${painted.width}`;
   }
 
   async inputsOf(cell, content, strength) {

@@ -112,6 +112,26 @@ function mirroredIndices(length, before, inner) {
   });
 }
 
+/** Return an image tensor at a whole multiple of its size, each pixel repeated. */
+export function enlarged({ shape, data }, scale) {
+  if (scale === 1) {
+    return { shape, data };
+  }
+  const [batch, channels, height, width] = shape;
+  const larger = new Float32Array(data.length * scale * scale);
+  let index = 0;
+  for (let channel = 0; channel < channels; channel += 1) {
+    for (let row = 0; row < height * scale; row += 1) {
+      const base = (channel * height + Math.floor(row / scale)) * width;
+      for (let column = 0; column < width * scale; column += 1) {
+        larger[index] = data[base + Math.floor(column / scale)];
+        index += 1;
+      }
+    }
+  }
+  return { shape: [batch, channels, height * scale, width * scale], data: larger };
+}
+
 /** Return `second` where strength is 1, `first` where it is 0, and what lies between. */
 export function blended(first, second, strength) {
   const data = second.data.map(

@@ -10,6 +10,7 @@ import kotlin.test.assertTrue
 import org.styleexport.contract.arithmetic.FileTensor
 import org.styleexport.contract.arithmetic.Frame
 import org.styleexport.contract.arithmetic.Half
+import org.styleexport.contract.arithmetic.Mirror
 import org.styleexport.contract.arithmetic.Tensor
 import org.styleexport.contract.arithmetic.Tiling
 import org.styleexport.contract.facts.ColourOrder
@@ -88,6 +89,30 @@ class PicturesTest {
         if (frame.top > 0) {
             assertEquals(filled.data[frame.top * 12 + 3], filled.data[(frame.top - 1) * 12 + 3])
         }
+    }
+
+    @Test
+    fun anEnlargedPhotoComesOutOfItsFrameWhole() {
+        val frame = Frame.of(SizeFact(3, 5), SizeFact(8, 12))
+        val inner = Tensor.image(frame.inner.height, frame.inner.width)
+        inner.data.indices.forEach { inner.data[it] = it.toFloat() }
+        val twice = frame.crop(doubled(frame.fill(inner)))
+        assertEquals(listOf(1, 3, 2 * frame.inner.height, 2 * frame.inner.width), twice.shape)
+        assertContentEquals(doubled(inner).data, twice.data)
+    }
+
+    @Test
+    fun filesThatEnlargeAreNotTiled() {
+        val tile = SizeFact(8, 8)
+        val failure = assertFailsWith<IllegalArgumentException> {
+            Tiling(SizeFact(13, 9), tile, 3).stylize(Tensor.image(13, 9)) { doubled(it) }
+        }
+        assertEquals("this file enlarges photos: stylize without tiles", failure.message)
+    }
+
+    private fun doubled(image: Tensor): Tensor {
+        val (rows, columns) = image.shape.drop(2).map { side -> IntArray(2 * side) { it / 2 } }
+        return Mirror.gather(image, rows, columns)
     }
 
     @Test

@@ -30,11 +30,16 @@ public data class Frame(
         return Mirror.gather(photo, rows, columns)
     }
 
-    /** Return the photo's part, [1, 3, inner], of a stylized frame, [1, 3, outer]. */
+    /**
+     * Return the photo's part, [1, 3, k·inner], of a stylized frame, [1, 3, k·outer].
+     *
+     * The scale k is 1, or more for a file that enlarges.
+     */
     public fun crop(output: Tensor): Tensor {
         if (inner == outer) return output
-        val rows = IntArray(inner.height) { top + it }
-        val columns = IntArray(inner.width) { left + it }
+        val scale = output.shape[2] / outer.height
+        val rows = IntArray(scale * inner.height) { scale * top + it }
+        val columns = IntArray(scale * inner.width) { scale * left + it }
         return Mirror.gather(output, rows, columns)
     }
 

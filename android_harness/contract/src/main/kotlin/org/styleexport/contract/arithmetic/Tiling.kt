@@ -26,6 +26,7 @@ public class Tiling(
      * Return a photo stylized tile by tile and blended, [1, 3, H, W].
      *
      * @param run stylizes the image of one tile.
+     * @throws IllegalArgumentException the file enlarges its input, which tiles do not support.
      */
     public fun stylize(image: Tensor, run: (Tensor) -> Tensor): Tensor {
         val down = weights(photo.height, tile.height, overlap)
@@ -35,6 +36,9 @@ public class Tiling(
             val rows = Mirror.indices(photo.height, place.top, tile.height)
             val columns = Mirror.indices(photo.width, place.left, tile.width)
             val output = run(Mirror.gather(image, rows, columns))
+            require(output.shape.drop(2) == listOf(tile.height, tile.width)) {
+                "this file enlarges photos: stylize without tiles"
+            }
             add(blended, output, place, down[number / across.size], across[number % across.size])
         }
         return blended

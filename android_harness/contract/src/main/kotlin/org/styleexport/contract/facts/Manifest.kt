@@ -204,6 +204,7 @@ public data class FileFact(
  * @property sourceSha256 sha256 over the contents of the checkpoint files.
  * @property minSide smallest side of a picture in pixels.
  * @property roles roles of the network, exported or not.
+ * @property pixels how it is applied to pictures; null in artifacts of older versions.
  */
 public data class NetworkFact(
     public val name: String,
@@ -214,6 +215,7 @@ public data class NetworkFact(
     public val sourceSha256: String,
     public val minSide: Int,
     public val roles: List<Role>,
+    public val pixels: PixelsFact? = null,
 ) {
     internal companion object {
         val reader: Read<NetworkFact> = Fields.closed {
@@ -226,6 +228,7 @@ public data class NetworkFact(
                 sourceSha256 = required("source_sha256", text(Patterns.SHA256)),
                 minSide = required("min_side", int()),
                 roles = required("roles", list(Role.reader)),
+                pixels = optional("pixels", PixelsFact.reader),
             )
         }
     }
@@ -592,6 +595,38 @@ public data class SizeFact(
 }
 
 /**
+ * How a network is applied to pictures: the use that probes, parity and quality refer to.
+ *
+ * @property input format of the pictures that it takes.
+ * @property output format of the pictures that it gives.
+ * @property scale height and width of its output over those of the content.
+ * @property scaleBasis how the scale is known.
+ * @property scaleReason evidence by which it was found; "" where it is declared.
+ * @property summary the above in words.
+ */
+public data class PixelsFact(
+    public val input: PixelFormatFact,
+    public val output: PixelFormatFact,
+    public val scale: Int = 1,
+    public val scaleBasis: FactBasis,
+    public val scaleReason: String = "",
+    public val summary: String,
+) {
+    internal companion object {
+        val reader: Read<PixelsFact> = Fields.closed {
+            PixelsFact(
+                input = required("input", PixelFormatFact.reader),
+                output = required("output", PixelFormatFact.reader),
+                scale = optional("scale", 1, int(min = 1)),
+                scaleBasis = required("scale_basis", FactBasis.reader),
+                scaleReason = optional("scale_reason", "", text()),
+                summary = required("summary", text()),
+            )
+        }
+    }
+}
+
+/**
  * Convolution or matrix product, as the runtime computes it.
  *
  * @property layer name in the file.
@@ -650,6 +685,53 @@ public data class FloatIslandFact(
             FloatIslandFact(
                 ops = required("ops", list(text())),
                 reason = required("reason", text()),
+            )
+        }
+    }
+}
+
+/**
+ * Format in which a network itself takes or gives pictures; files take and give RGB in 0..1.
+ *
+ * A pixel of brightness p in 0..1 has the value (low + p·(high − low) − mean) / std.
+ *
+ * @property low value of black before normalization.
+ * @property high value of full brightness before normalization.
+ * @property order order of the colour channels.
+ * @property channels 1 (grey), 3, or 4 (colours and alpha).
+ * @property mean subtracted from each channel; () for nothing.
+ * @property std each channel is divided by it; () for 1.
+ * @property layout order of the axes.
+ * @property dtype element type.
+ * @property basis whether it is declared, found by looking at the network, or assumed because
+ *   nothing speaks against it.
+ * @property reason evidence by which it was found; "" where it is declared.
+ */
+public data class PixelFormatFact(
+    public val low: Double,
+    public val high: Double,
+    public val order: ChannelOrder = ChannelOrder.RGB,
+    public val channels: Int = 3,
+    public val mean: List<Double> = emptyList(),
+    public val std: List<Double> = emptyList(),
+    public val layout: AxisOrder = AxisOrder.NCHW,
+    public val dtype: PixelType = PixelType.FLOAT32,
+    public val basis: FactBasis,
+    public val reason: String = "",
+) {
+    internal companion object {
+        val reader: Read<PixelFormatFact> = Fields.closed {
+            PixelFormatFact(
+                low = required("low", number()),
+                high = required("high", number()),
+                order = optional("order", ChannelOrder.RGB, ChannelOrder.reader),
+                channels = optional("channels", 3, int(min = 1, max = 4)),
+                mean = optional("mean", emptyList(), list(number())),
+                std = optional("std", emptyList(), list(number())),
+                layout = optional("layout", AxisOrder.NCHW, AxisOrder.reader),
+                dtype = optional("dtype", PixelType.FLOAT32, PixelType.reader),
+                basis = required("basis", FactBasis.reader),
+                reason = optional("reason", "", text()),
             )
         }
     }
@@ -797,6 +879,50 @@ public enum class Role(public val serialName: String) {
 
     internal companion object {
         val reader: Read<Role> = oneOf(entries, Role::serialName)
+    }
+}
+
+/**
+ * Fact basis: whether it is declared, found by looking at the network, or assumed because nothing
+ * speaks against it.
+ */
+public enum class FactBasis(public val serialName: String) {
+    ASSUMED("assumed"),
+    DECLARED("declared"),
+    FOUND("found");
+
+    internal companion object {
+        val reader: Read<FactBasis> = oneOf(entries, FactBasis::serialName)
+    }
+}
+
+/** Channel order: order of the colour channels. */
+public enum class ChannelOrder(public val serialName: String) {
+    BGR("BGR"),
+    RGB("RGB");
+
+    internal companion object {
+        val reader: Read<ChannelOrder> = oneOf(entries, ChannelOrder::serialName)
+    }
+}
+
+/** Axis order: order of the axes. */
+public enum class AxisOrder(public val serialName: String) {
+    NCHW("NCHW"),
+    NHWC("NHWC");
+
+    internal companion object {
+        val reader: Read<AxisOrder> = oneOf(entries, AxisOrder::serialName)
+    }
+}
+
+/** Pixel type: element type. */
+public enum class PixelType(public val serialName: String) {
+    FLOAT32("float32"),
+    UINT8("uint8");
+
+    internal companion object {
+        val reader: Read<PixelType> = oneOf(entries, PixelType::serialName)
     }
 }
 

@@ -1,5 +1,6 @@
 package org.styleexport.contract.stylize
 
+import org.styleexport.contract.arithmetic.Mirror
 import org.styleexport.contract.arithmetic.Tensor
 import org.styleexport.contract.facts.FileFact
 import org.styleexport.contract.facts.SizeFact
@@ -18,7 +19,7 @@ public class ModelRunner(
     private val run: (Map<String, Tensor>) -> Map<String, Tensor>,
 ) {
     /**
-     * Return a stylized image, [1, 3, H, W].
+     * Return a stylized image, [1, 3, k·H, k·W]; the scale k is above 1 for a file that enlarges.
      *
      * @param content content image, [1, 3, H, W], of the input size.
      * @param strength 0 keeps the content, 1 is the full style. A file without a strength input
@@ -36,7 +37,8 @@ public class ModelRunner(
         }
         val output = output(inputs)
         val hasStrength = file.inputs.any { it.kind == TensorKind.STRENGTH }
-        return if (hasStrength || strength == 1f) output else mixed(content, output, strength)
+        if (hasStrength || strength == 1f) return output
+        return mixed(enlarged(content, output.shape), output, strength)
     }
 
     /** Return the style code of a style image, [1, K]. */
@@ -59,6 +61,14 @@ public class ModelRunner(
     private fun code(style: Style): Tensor {
         require(style is Style.Code) { "${file.path} takes the style as a code" }
         return style.code
+    }
+
+    /** Return an image at a multiple of its size, each pixel repeated. */
+    private fun enlarged(image: Tensor, shape: List<Int>): Tensor {
+        if (image.shape == shape) return image
+        val scale = shape[2] / image.shape[2]
+        val (rows, columns) = shape.drop(2).map { side -> IntArray(side) { it / scale } }
+        return Mirror.gather(image, rows, columns)
     }
 
     private fun mixed(content: Tensor, output: Tensor, strength: Float) =
