@@ -68,8 +68,7 @@ class TwoFiles(nn.Module):
         feeds[inputs.code.name] = code.reshape(inputs.code.shape_at((1, 1)))
         if inputs.strength is not None:
             feeds[inputs.strength.name] = strength.reshape(inputs.strength.shape_at((1, 1)))
-        painting = to_channels_first(self.graph(*(feeds[item.name] for item in inputs.all))[0])
-        return painting if inputs.strength is not None else _blend(content, painting, strength)
+        return to_channels_first(self.graph(*(feeds[item.name] for item in inputs.all))[0])
 
 
 class OwnStyles(nn.Module):
@@ -91,6 +90,7 @@ class OwnStyles(nn.Module):
         self.graph = graph
         self.inputs = inputs
         self.fixed_size = inputs.sides
+        self.ignores_strength = inputs.strength is None
         self.index = inputs.code.kind is InputKind.INDEX
         count = graph.style_count(inputs.code.name) if self.index else inputs.code.length
         if not count:
