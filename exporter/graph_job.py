@@ -12,7 +12,7 @@ import torch
 from styleexport.core.arrays import Array, Arrays
 from styleexport.core.file_names import FileName
 from styleexport.core.manifest import NetworkFact, PassFact, ProbeFact
-from styleexport.core.types import Precision, Progress, Role
+from styleexport.core.types import Precision, Progress
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.quantize.calibration import CalibrationSet, read_calibration
 from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs, calibration_inputs
@@ -91,7 +91,7 @@ def judge_of(network: LoadedNetwork, graph: Graph) -> Judge:
 
     def encode(style: Array) -> Array:
         with torch.inference_mode():
-            return network.role_module(Role.ENCODE)(torch.from_numpy(style)).numpy()
+            return network.encoder()(torch.from_numpy(style)).numpy()
 
     module, result = graph.reading, graph.outputs[0].name
     names = [fact.name for fact in graph.inputs]

@@ -6,15 +6,21 @@ import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+import numpy as np
+from safetensors.numpy import save
+
 from styleexport.core.files import replace_folder
 from styleexport.core.manifest import (
     ARTIFACT,
     FILE_NAME,
     SCHEMA_VERSION,
+    FileFact,
     Manifest,
     NetworkFact,
     PixelFormatFact,
     PixelsFact,
+    StylePackFact,
+    sha256_of_file,
 )
 from styleexport.core.types import Precision, Progress, Sizing
 from styleexport.exporter.export_graph import ExportedGraph
@@ -103,18 +109,34 @@ def _targets_of(
 
 def _manifest(run: ExportRun, graphs: Sequence[ExportedGraph]) -> Manifest:
     """Return the facts of everything written."""
+    files = tuple(file.fact for graph in graphs for file in graph.files)
     tools = {*TOOLS, *(tool for target, _ in run.targets for tool in target.tools)}
     return Manifest(
         schema_version=SCHEMA_VERSION,
         network=run.network,
-        files=tuple(file.fact for graph in graphs for file in graph.files),
+        files=files,
         programs=tuple(graph.program for graph in graphs),
         probes=tuple(probe for graph in graphs for probe in graph.probes),
         recipes=tuple(recipe for graph in graphs for recipe in graph.recipes),
         agreements=tuple(item for graph in graphs for item in graph.agreements),
-        styles=(),
+        styles=_own_styles(run, files),
         tools={name: importlib.metadata.version(name) for name in sorted(tools)},
     )
+
+
+def _own_styles(run: ExportRun, files: Sequence[FileFact]) -> tuple[StylePackFact, ...]:
+    """Write the codes of the styles that a network itself holds, one-hot each."""
+    names = run.request.network.own_styles
+    if not names:
+        return ()
+    path = "styles/own.safetensors"
+    (run.folder / path).parent.mkdir(exist_ok=True)
+    codes = np.eye(len(names), dtype=np.float32)
+    (run.folder / path).write_bytes(
+        save({name: codes[[number]] for number, name in enumerate(names)})
+    )
+    digest = sha256_of_file(run.folder / path)
+    return (StylePackFact(path=path, names=names, encoder=files[0].path, sha256=digest),)
 
 
 def _network_fact(loaded: LoadedNetwork) -> NetworkFact:

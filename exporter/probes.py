@@ -58,7 +58,7 @@ def probe_inputs(network: LoadedNetwork, role: Role, size: Size) -> dict[str, ND
         elif name == "strength":
             inputs[name] = np.array([STRENGTH], np.float32)
         else:
-            encode = network.role_module(Role.ENCODE)
+            encode = network.encoder()
             style = torch.from_numpy(probe_image(DEMO_STYLE, size))
             with torch.inference_mode():
                 inputs[name] = encode(style).numpy()

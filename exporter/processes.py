@@ -32,6 +32,11 @@ from styleexport.exporter.graph_job import ExportRun
 from styleexport.runtime_bench.runners._torch_threads import torch_threads
 
 LARGEST_SIDE = 1024  # above it, memory is the limit rather than time
+# A user's files do not replace libraries there either.
+START = (
+    "from styleexport.core.shadowing import protect_libraries; protect_libraries(); "
+    f"from {__name__} import serve; serve()"
+)
 GraphKey = tuple[Role, Size]
 # A line of progress, a finished graph, or why there is none.
 Answer = str | ExportedGraph | Exception
@@ -112,7 +117,7 @@ class _Worker(threading.Thread):
         self.finished = finished
         self.error: Exception | None = None
         self.process = subprocess.Popen(
-            [sys.executable, "-c", f"from {__name__} import serve; serve()"],
+            [sys.executable, "-c", START],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={

@@ -16,8 +16,15 @@ from torch import Tensor, nn
 from styleexport.core.archives import check_unpacked
 from styleexport.core.errors import BadCheckpoint
 from styleexport.core.input_files import check_input, open_input
+from styleexport.models.state_dicts import AVERAGED, Chosen, choose, prefixes, words_of
+from styleexport.models.weights_choice import weights_choice
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "params", "network", "net")
+FROM_REGISTRY = "`styleexport networks` says which checkpoint each network takes"
+FROM_USER = (
+    "build the module as it was trained, or save its weights again with "
+    "torch.save(module.state_dict(), path)"
+)
+COUNTER = "num_batches_tracked"
 
 
 # A buffer may repeat its values (`Tensor.expand`), but not to this size.
@@ -28,11 +35,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return the named float32 tensors of a checkpoint file, on the CPU.
 
     ``.safetensors`` and ``.npz`` are read as such, anything else as a torch file with
-    ``weights_only=True``. A state dict inside a training checkpoint (``state_dict``, ``model`` …)
-    is found, and a common ``module.`` prefix is dropped.
+    ``weights_only=True``. Of several state dicts in it, the one that is meant is taken
+    (`state_dicts.choose`); the prefixes ``module.`` and ``_orig_mod.`` are dropped.
 
     Raises:
-        BadCheckpoint: the file is missing, truncated, holds code, or holds no finite tensors.
+        BadCheckpoint: the file is missing, truncated, holds code, holds no finite tensors, or
+            several state dicts that cannot be told apart.
     """
     remedy = "type the path of a weights file"
     check_input(path, "checkpoint", error=BadCheckpoint, remedy=remedy)
@@ -76,22 +84,12 @@ def _unreadable(path: Path, error: Exception) -> BadCheckpoint:
 
 
 def _plain_tensors(path: Path, loaded: object) -> dict[str, Tensor]:
-    for wrapper in WRAPPERS:
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
-            loaded = loaded[wrapper]
-    if not isinstance(loaded, Mapping):
-        raise BadCheckpoint(
-            f"checkpoint {path} holds a {type(loaded).__name__}, expected a state dict: save it "
-            "with torch.save(model.state_dict(), path)"
-        )
-    tensors = {str(k): v for k, v in loaded.items() if isinstance(v, Tensor)}
-    if not tensors:
-        raise BadCheckpoint(
-            f"checkpoint {path} holds no tensors, expected a state dict: save it with "
-            "torch.save(model.state_dict(), path)"
-        )
-    if all(key.startswith("module.") for key in tensors):
-        tensors = {key.removeprefix("module."): value for key, value in tensors.items()}
+    choice = weights_choice()
+    key = choice.key_of(path)
+    chosen = choose(path, loaded, key)
+    if chosen.others or chosen.averaged or key is not None:
+        choice.took(path, chosen.key, chosen.remark(path))
+    tensors = dict(chosen.tensors)
     for key, value in tensors.items():
         _check_plain(path, key, value)
         if value.is_floating_point():
@@ -137,8 +135,12 @@ def load_into(
     *,
     renamed: Mapping[str, str] | None = None,
     ignore: Sequence[str] = (),
+    advice: str = FROM_REGISTRY,
 ) -> None:
     """Copy tensors into a module, in place.
+
+    Where the module's names are all there behind one prefix (``generator.``), those are taken, and
+    where all of the checkpoint's are the module's without a first part, likewise.
 
     Args:
         module: module that receives the weights.
@@ -146,6 +148,7 @@ def load_into(
         path: checkpoint file, for messages.
         renamed: checkpoint key → module key; None where the keys are the same.
         ignore: prefixes of checkpoint keys that may be unused.
+        advice: what to do where they do not fit, as the message ends.
 
     Raises:
         BadCheckpoint: keys or shapes do not fit; the first missing, unexpected and mis-shaped keys
@@ -153,8 +156,13 @@ def load_into(
     """
     state = module.state_dict()
     names = dict(renamed) if renamed is not None else {key: key for key in state}
+    # Files of old torch versions lack these counters, which play no part in inference.
+    names = {k: n for k, n in names.items() if k in tensors or not k.endswith(COUNTER)}
+    tensors = _behind_prefix(
+        tensors, names, {key: state[n].shape for key, n in names.items()}, path
+    )
     missing = [key for key in names if key not in tensors]
-    missing += [key for key in state if key not in names.values()]
+    missing += [k for k in state if k not in names.values() and not k.endswith(COUNTER)]
     unexpected = [k for k in tensors if k not in names and not k.startswith(tuple(ignore) or "\0")]
     shapes = [
         f"{key} is {list(tensors[key].shape)}, expected {list(state[name].shape)}"
@@ -172,12 +180,60 @@ def load_into(
     ]
     if faults:
         raise BadCheckpoint(
-            f"checkpoint {path} is of another network: {'; '.join(faults)}; `styleexport networks` "
-            "says which checkpoint each network takes"
+            f"checkpoint {path} is of another network: {'; '.join(faults)}; {advice}"
         )
     with torch.no_grad():
         for key, name in names.items():
             state[name].copy_(tensors[key])
+
+
+def _behind_prefix(
+    tensors: Mapping[str, Tensor],
+    names: Mapping[str, str],
+    shapes: Mapping[str, torch.Size],
+    path: Path,
+) -> Mapping[str, Tensor]:
+    """Return the tensors whose names are the expected ones behind a prefix, without it.
+
+    Args:
+        tensors: tensors of the checkpoint.
+        names: expected key → module key.
+        shapes: expected key → shape.
+        path: checkpoint file, for messages.
+
+    Raises:
+        BadCheckpoint: the network is there behind several prefixes, none of which is an average.
+    """
+    if not names or all(key in tensors for key in names):
+        return tensors
+    first = max(names, key=len)
+    found = [name.removesuffix(first) for name in tensors if name.endswith(f".{first}")]
+    fits = [
+        prefix
+        for prefix in found
+        if all(
+            prefix + key in tensors and tensors[prefix + key].shape == shape
+            for key, shape in shapes.items()
+        )
+    ]
+    averaged = [prefix for prefix in fits if words_of(prefix) & AVERAGED]
+    if len(fits) > 1 and len(averaged) != 1:
+        raise BadCheckpoint(
+            f"checkpoint {path} holds this network {len(fits)} times, behind {', '.join(fits)}: "
+            f"type for example --weights-key {fits[0].rstrip('.')}"
+        )
+    if fits:
+        prefix = averaged[0] if averaged else fits[0]
+        others = [name for name in prefixes(tensors) if not prefix.startswith(f"{name}.")]
+        others += [other.rstrip(".") for other in fits if other != prefix]
+        key = prefix.rstrip(".")
+        remark = Chosen(key, {}, bool(averaged), tuple(dict.fromkeys(others))).remark(path)
+        weights_choice().took(path, key, remark)
+        return {key: tensors[prefix + key] for key in names}
+    # A module that holds the network of the checkpoint as its only part.
+    part = next(iter(names)).partition(".")[0] + "."
+    inner = {f"{part}{key}": value for key, value in tensors.items()}
+    return inner if inner.keys() == names.keys() else tensors
 
 
 def sha256_of(paths: Sequence[Path]) -> str:

@@ -130,6 +130,7 @@ class LoadedNetwork:
         source_sha256: sha256 over the checkpoint files in order.
         basis: how the pixel formats and the scale are known.
         objection: why it cannot be exported as it is described, and what to type; "" for nothing.
+        remarks: what was found and done when the network was read, one line each.
     """
 
     network: StyleNetwork
@@ -138,10 +139,13 @@ class LoadedNetwork:
     source_sha256: str
     basis: PixelBasis = PixelBasis()
     objection: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def roles(self) -> tuple[Role, ...]:
         """Roles of the network, those exported by default first."""
+        if self.own_styles:
+            return (Role.TRANSFORM,)
         if isinstance(self.module, TwoImageModule):
             return (Role.ENCODE, Role.TRANSFORM, Role.STYLIZE)
         return (Role.STYLIZE,)
@@ -149,9 +153,20 @@ class LoadedNetwork:
     @property
     def default_roles(self) -> tuple[Role, ...]:
         """Encode and transform for two-image networks, so that a style is encoded once."""
+        if self.own_styles:
+            return self.roles
         if isinstance(self.module, TwoImageModule):
             return (Role.ENCODE, Role.TRANSFORM)
         return (Role.STYLIZE,)
+
+    @property
+    def own_styles(self) -> tuple[str, ...]:
+        """Names of the styles that the network itself holds, in the order of its style code."""
+        return getattr(self.module, "styles", ())
+
+    def encoder(self) -> RoleModule:
+        """Return the module that makes style codes, also where that is no role of the network."""
+        return RoleModule.of(self.network, self.module, Role.ENCODE).eval()
 
     @property
     def default_sizes(self) -> tuple[Size, ...]:

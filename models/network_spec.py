@@ -54,6 +54,8 @@ class NetworkSpec:
         declared: what is said of the network's pictures.
         content: name of an ONNX file's content input; None to infer it.
         style: name of an ONNX file's style input; None to infer it.
+        styles: name of an ONNX file's input that weighs its own styles; None for none.
+        dequantize: whether the float network is taken out of a quantized ONNX file.
     """
 
     name: str
@@ -61,6 +63,8 @@ class NetworkSpec:
     declared: PixelDeclaration = SILENT
     content: str | None = None
     style: str | None = None
+    styles: str | None = None
+    dequantize: bool = False
 
     @classmethod
     def parse(cls, text: str) -> NetworkSpec:
@@ -102,15 +106,18 @@ class NetworkSpec:
     def _with_settings(self, text: str) -> NetworkSpec:
         """Return the specification with settings as they are typed: ``pixels=-1..1,scale=2``."""
         spec = self
-        inputs = ("content", "style") if self.source is NetworkSource.ONNX else ()
+        inputs = ("content", "style", "styles") if self.source is NetworkSource.ONNX else ()
         for setting in filter(None, text.split(",")):
             key, _, value = setting.partition("=")
+            if setting == "dequantize" and inputs:
+                spec = replace(spec, dequantize=True)
+                continue
             if key in inputs:
                 spec = replace(spec, **{key: value})
                 continue
             field = PIXEL_SETTINGS.get(key)
             if field is None:
-                known = ", ".join((*PIXEL_SETTINGS, *inputs))
+                known = ", ".join((*PIXEL_SETTINGS, *inputs, *(["dequantize"] if inputs else [])))
                 raise UsageError(
                     f"unknown setting {key!r} of {self.name}: expected {known}; type "
                     f"{self.name},pixels=0..255"
@@ -138,8 +145,9 @@ class NetworkSpec:
     def __str__(self) -> str:
         said = {key: getattr(self.declared, field) for field, key in SETTING_NAMES.items()}
         shown = {key: _typed(value) for key, value in said.items() if value is not None}
-        shown |= {key: v for key in ("content", "style") if (v := getattr(self, key))}
-        return ",".join([self.name, *(f"{key}={value}" for key, value in shown.items())])
+        shown |= {key: v for key in ("content", "style", "styles") if (v := getattr(self, key))}
+        flags = ["dequantize"] if self.dequantize else []
+        return ",".join([self.name, *(f"{key}={value}" for key, value in shown.items()), *flags])
 
     @property
     def path(self) -> Path:

@@ -38,7 +38,13 @@ def read_pack(folder: Path, manifest: Manifest, pack: StylePackFact) -> Codes:
             f"style pack {path} holds {len(codes)} codes, not the {len(set(pack.names))} that the "
             f"manifest names: {again}"
         )
-    lengths = [f.outputs[0].shape[-1] for f in manifest.files if f.path == pack.encoder]
+    lengths = [
+        value.shape[-1]
+        for fact in manifest.files
+        if fact.path == pack.encoder
+        for value in (*fact.inputs, *fact.outputs)
+        if value.kind == "style_code"
+    ]
     for name, code in codes.items():
         fits = code.ndim == 2 and code.shape[0] == 1 and code.dtype == np.float32
         if not fits or (lengths and code.shape[1] != lengths[0]) or not np.isfinite(code).all():

@@ -11,11 +11,16 @@ import traceback
 from types import FrameType
 from typing import NoReturn
 
-import click
+from styleexport.core.shadowing import protect_libraries
 
-from styleexport.cli import cli
-from styleexport.cli._common import document, talk
-from styleexport.core.errors import StyleExportError
+# Before the first library is imported.
+protect_libraries()
+
+import click  # noqa: E402
+
+from styleexport.cli import cli  # noqa: E402
+from styleexport.cli._common import document, talk  # noqa: E402
+from styleexport.core.errors import StyleExportError  # noqa: E402
 
 INTERRUPTED = 130
 # Errors of a disk, not of what was typed.

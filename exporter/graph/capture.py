@@ -29,7 +29,7 @@ def capture(network: LoadedNetwork, role: Role, size: Size, *, dynamic: bool = F
     check_size(network, role, size)
     if network.objection:
         raise UsageError(network.objection)
-    code_length = _code_length(module, network.network.min_side)
+    code_length = _code_length(module, network.network.min_side, size)
     inputs, outputs = _facts(module, size, dynamic, code_length)
     examples = example_inputs(inputs, size)
     _check_output(network, module, examples, outputs, size)
@@ -57,17 +57,34 @@ def check_size(network: LoadedNetwork, role: Role, size: Size) -> None:
         )
 
 
-def _code_length(module: RoleModule, side: int) -> int:
-    """Return the length of a style code, 0 for a fixed-style network."""
+def _code_length(module: RoleModule, side: int, size: Size) -> int:
+    """Return the length of a style code, 0 for a fixed-style network.
+
+    Raises:
+        UnsupportedOp: encode does not run, or its code's length follows the style's size.
+    """
     if "style" not in module.input_names() and "style_code" not in module.input_names():
         return 0
     encode = module.for_role(Role.ENCODE)
+    smallest = Size(side, side)
+    lengths = {measured: _encoded(encode, measured) for measured in (smallest, size)}
+    if lengths[smallest] != lengths[size]:
+        raise UnsupportedOp(
+            f"encode's code has {lengths[smallest]} values at {smallest} and {lengths[size]} at "
+            f"{size}; a style code has one length: pool it, for example to channel means, or let "
+            "encode resize the style to one size"
+        )
+    return lengths[size]
+
+
+def _encoded(encode: RoleModule, size: Size) -> int:
+    """Return the length of the code of a style of one size."""
     try:
         with torch.no_grad():
-            code = encode(torch.full((1, 3, side, side), 0.5))
+            code = encode(torch.full((1, 3, size.height, size.width), 0.5))
     except Exception as error:
         raise UnsupportedOp(
-            f"encode does not run on images of {side}x{side}: {first_line(error)}; expected "
+            f"encode does not run on images of {size}: {first_line(error)}; expected "
             "encode(style [N, 3, H, W]) -> code [N, K]"
         ) from error
     if not isinstance(code, Tensor) or code.dim() != 2 or code.shape[0] != 1:

@@ -11,7 +11,7 @@ from styleexport.core.arrays import Array
 from styleexport.core.images import array_from_image
 from styleexport.core.manifest import CalibrationFact
 from styleexport.core.pictures import centre_crop
-from styleexport.core.types import Role, Size
+from styleexport.core.types import Size
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.quantize.calibration import CalibrationSet
 from styleexport.models.network import LoadedNetwork
@@ -76,4 +76,4 @@ def _inputs(
 def _code(network: LoadedNetwork, style: Array) -> Array:
     """Return the style code, [1, K], of a picture, [1, 3, H, W] in 0..1."""
     with torch.inference_mode():
-        return network.role_module(Role.ENCODE)(torch.from_numpy(style)).numpy()
+        return network.encoder()(torch.from_numpy(style)).numpy()

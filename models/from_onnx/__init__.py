@@ -1,6 +1,7 @@
 """Style networks read from ONNX files.
 
-A file that takes one picture is a fixed-style network. One that takes two is cut where its style
+A file that takes one picture is a fixed-style network, one with an index or a weight for each style
+beside it a network with styles of its own. One that takes two is cut where its style
 branch ends: the values that cross the cut are the style code. One that takes a picture and a style
 code comes with a second file that encodes styles. Every file is compared with ONNX Runtime when it
 is read.
@@ -16,7 +17,7 @@ import numpy as np
 import onnxruntime as ort
 import torch
 from onnx import ModelProto
-from torch import nn
+from torch import Tensor, nn
 
 from styleexport.core.errors import (
     BadCheckpoint,
@@ -25,17 +26,19 @@ from styleexport.core.errors import (
     first_line,
 )
 from styleexport.models.checkpoint import sha256_of
+from styleexport.models.from_onnx.dequantization import dequantized
 from styleexport.models.from_onnx.file import read_model
-from styleexport.models.from_onnx.graph import OnnxGraph, leading_to
+from styleexport.models.from_onnx.graph import OnnxGraph, StyleIndex, leading_to
 from styleexport.models.from_onnx.inputs import (
     Input,
+    InputKind,
     Inputs,
     Picture,
     channels_first,
     inputs_of,
     output_of,
 )
-from styleexport.models.from_onnx.modules import FixedStyle, TwoFiles, TwoPictures
+from styleexport.models.from_onnx.modules import FixedStyle, OwnStyles, TwoFiles, TwoPictures
 from styleexport.models.network import LoadedNetwork, StyleNetwork
 from styleexport.models.network_spec import NetworkSpec
 
@@ -69,17 +72,36 @@ def read_onnx_network(spec: NetworkSpec, encoders: Sequence[Path] = ()) -> Loade
 
 
 def _read(spec: NetworkSpec, encoders: Sequence[Path]) -> LoadedNetwork:
-    file = read_model(spec.path)
+    file = read_model(spec.path, quantized=spec.dequantize)
     model, files = file.model, list(file.files)
     inputs = inputs_of(model, spec.path, spec.content, spec.style)
     sides = inputs.sides or TRIAL_SIZE
+    remarks: list[str] = []
+    if spec.dequantize:
+        dequantization = dequantized(model, spec.path, sides)
+        model = dequantization.model
+        remarks.append(f"{spec.path.name} {dequantization}")
     graph = OnnxGraph(model, [item.name for item in inputs.all], [output_of(model)])
     difference = _difference(model, graph, inputs.all, spec.path)
     model = channels_first(model)
     inputs = inputs_of(model, spec.path, spec.content, spec.style)
     graph = OnnxGraph(model, [item.name for item in inputs.all], [output_of(model)])
     module: nn.Module
-    if inputs.code is not None:
+    if inputs.code is not None and (
+        inputs.code.kind is InputKind.INDEX or inputs.code.name == spec.styles
+    ):
+        if encoders:
+            raise UsageError(
+                f"network {spec.path} has styles of its own, so {encoders[0]} has no use: leave "
+                "out --checkpoint"
+            )
+        module = OwnStyles(graph, inputs)
+    elif spec.styles is not None:
+        raise UsageError(
+            f"network {spec.path} has no style code {spec.styles!r}: expected "
+            f"{repr(inputs.code.name) if inputs.code else 'none'}; leave out --styles"
+        )
+    elif inputs.code is not None:
         encoder, more = _read_encoder(encoders, inputs.code, spec)
         files += more
         module = TwoFiles(graph, inputs, encoder)
@@ -94,10 +116,11 @@ def _read(spec: NetworkSpec, encoders: Sequence[Path]) -> LoadedNetwork:
         module = FixedStyle(graph, inputs)
     module.eval().requires_grad_(False)
     return LoadedNetwork(
-        _describe(spec.path, module, difference, inputs.sides),
+        _describe(spec.path, module, difference, inputs.sides, remarks),
         module,
         tuple(path.name for path in files),
         sha256_of(files),
+        remarks=tuple(remarks),
     )
 
 
@@ -124,12 +147,13 @@ def _describe(
     module: nn.Module,
     difference: float,
     fixed: tuple[int, int] | None,
+    remarks: Sequence[str],
 ) -> StyleNetwork:
     power = int(np.ceil(np.log10(max(difference, 1e-7))))
     return StyleNetwork(
         name=re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "network",
         summary=f"a network of yours, read from ONNX: within 1e{power:+03d} of its peak of "
-        "what ONNX Runtime computes",
+        "what ONNX Runtime computes" + "".join(f"; {line}" for line in remarks),
         paper=path.name,
         licence="that of your weights",
         build=lambda: module,
@@ -146,7 +170,7 @@ def _read_encoder(
         raise UsageError(
             f"network {spec.path} takes a style code ({code.name!r}, {list(code.shape)}), which "
             f"another file makes of a picture; got {len(encoders)} of those: type --checkpoint "
-            "ENCODE.onnx"
+            f"ENCODE.onnx, or {spec.path},styles={code.name} where it weighs the file's own styles"
         )
     path = encoders[0]
     file = read_model(path)
@@ -162,10 +186,10 @@ def _read_encoder(
     picture = Picture(graph, inputs.content)
     with torch.no_grad():
         length = picture(torch.rand(1, 3, *(inputs.sides or TRIAL_SIZE))).flatten(1).shape[1]
-    if length != code.shape[1]:
+    if length != code.length:
         raise UsageError(
             f"encoder {path} makes style codes of length {length}, and {spec.path} takes "
-            f"{code.shape[1]}: they are of different networks"
+            f"{code.length}: they are of different networks"
         )
     return picture, file.files
 
@@ -178,8 +202,15 @@ def _difference(model: ModelProto, graph: OnnxGraph, inputs: Sequence[Input], pa
     """
     generator = np.random.default_rng(0)
     feeds = {item.name: item.random(TRIAL_SIZE, generator) for item in inputs}
+    tensors: dict[str, Tensor | StyleIndex] = {k: torch.from_numpy(v) for k, v in feeds.items()}
+    for item in inputs:
+        if item.kind is InputKind.INDEX:
+            # The last style: of the first, an index that is not read would give the same.
+            shape, count = item.shape_at(TRIAL_SIZE), max(1, graph.style_count(item.name))
+            feeds[item.name] = np.full(shape, count - 1, item.dtype)
+            tensors[item.name] = StyleIndex(torch.eye(count)[-1:], shape)
     with torch.no_grad():
-        ours = graph(*map(torch.from_numpy, feeds.values()))[0].numpy()
+        ours = graph(*tensors.values())[0].numpy()
     settings = ort.SessionOptions()
     settings.log_severity_level = 4
     settings.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

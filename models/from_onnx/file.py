@@ -12,11 +12,11 @@ from onnx.external_data_helper import load_external_data_for_model
 
 from styleexport.core.errors import BadCheckpoint, UnsupportedOp, UsageError, first_line
 from styleexport.core.input_files import check_input
+from styleexport.models.from_onnx.dequantize import is_quantized
 
 # protobuf's own limit; a style network has a hundredth of it.
 MAX_BYTES = 2**31 - 1
 OLDEST_OPSET = 7
-QUANTIZED = ("Quantize", "Dequantize", "QLinear", "ConvInteger", "MatMulInteger", "DynamicQuant")
 HALF = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
@@ -33,8 +33,12 @@ class OnnxFile:
     files: tuple[Path, ...]
 
 
-def read_model(path: Path) -> OnnxFile:
+def read_model(path: Path, *, quantized: bool = False) -> OnnxFile:
     """Return the model of a file, checked to be a plain float network.
+
+    Args:
+        path: path of the file.
+        quantized: whether it may be quantized.
 
     Raises:
         BadCheckpoint: the file is missing, damaged, not ONNX or too large, or has weights outside
@@ -55,7 +59,7 @@ def read_model(path: Path) -> OnnxFile:
         raise _damaged(path, f"its weights have more than {MAX_BYTES} bytes")
     try:
         load_external_data_for_model(model, str(path.parent))
-        _check_kind(model, path)
+        _check_kind(model, path, quantized)
         checker.check_model(model)
     except (BadCheckpoint, UsageError, UnsupportedOp):
         raise
@@ -101,7 +105,7 @@ def _tensors(model: ModelProto) -> Iterator[TensorProto]:
             yield from attribute.tensors
 
 
-def _check_kind(model: ModelProto, path: Path) -> None:
+def _check_kind(model: ModelProto, path: Path, quantized: bool) -> None:
     if model.functions:
         raise UnsupportedOp(
             f"network {path} defines functions of its own: save it again without, by "
@@ -114,10 +118,11 @@ def _check_kind(model: ModelProto, path: Path) -> None:
                 "raise it with onnx.version_converter.convert_version(model, 11)"
             )
     for node in model.graph.node:
-        if node.op_type.startswith(QUANTIZED):
+        if is_quantized(node) and not quantized:
             raise UsageError(
                 f"network {path} is quantized already (node {node.name or node.output[0]!r} is a "
-                f"{node.op_type}): give the float32 file that it was made from"
+                f"{node.op_type}): give the float32 file that it was made from, or add "
+                "--dequantize to take the float network back out"
             )
     kinds = {tensor.data_type for tensor in _tensors(model)}
     kinds |= {value.type.tensor_type.elem_type for value in model.graph.input}

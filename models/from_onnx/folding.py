@@ -15,11 +15,23 @@ from styleexport.models.from_onnx.node import Constant, Node
 # that are inputs and can be checked.
 FOLDABLE = frozenset(
     (
-        "Abs", "Add", "And", "Cast", "Ceil", "Concat", "Constant", "ConstantOfShape", "Div",
-        "Equal", "Expand", "Flatten", "Floor", "Gather", "Greater", "Identity", "Less", "Max",
-        "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pow", "Range", "Reciprocal", "ReduceMax",
-        "ReduceMin", "ReduceProd", "ReduceSum", "Reshape", "Round", "ScatterND", "Size", "Slice",
-        "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tile", "Transpose", "Unsqueeze", "Where",
+        "Abs", "Add", "And", "ArgMax", "ArgMin", "Cast", "CastLike", "Ceil", "Clip", "Concat",
+        "Constant", "ConstantOfShape", "Cos", "CumSum", "Div", "Equal", "Erf", "Exp", "Expand",
+        "EyeLike", "Flatten", "Floor", "Gather", "GatherElements", "GatherND", "Greater",
+        "GreaterOrEqual", "Identity", "IsNaN", "Less", "LessOrEqual", "Log", "Max", "Min", "Mod",
+        "Mul", "Neg", "NonZero", "Not", "Or", "Pow", "Range", "Reciprocal", "ReduceL2", "ReduceMax",
+        "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Relu", "Reshape", "Round",
+        "ScatterElements", "ScatterND", "Sigmoid", "Sign", "Sin", "Size", "Slice", "Split", "Sqrt",
+        "Squeeze", "Sub", "Sum", "Tanh", "Tile", "Transpose", "Trilu", "Unsqueeze", "Where", "Xor",
+    )
+)  # fmt: skip
+
+# Their inputs are not broadcast against each other.
+UNALIGNED = frozenset(
+    (
+        "Concat", "CumSum", "Gather", "GatherElements", "GatherND", "ReduceL2", "ReduceMax",
+        "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Reshape", "ScatterElements",
+        "ScatterND", "Slice", "Split", "Squeeze", "Trilu", "Unsqueeze",
     )
 )  # fmt: skip
 
@@ -73,9 +85,11 @@ def _max_elements(node: Node, constants: Sequence[Constant]) -> int:
     if node.op == "Range":
         start, end, step = (float(value.reshape(())) for value in constants)
         return int(abs(end - start) / abs(step)) if step else MAX_ELEMENTS + 1
-    if len(constants) > 1 and node.op not in ("Concat", "Gather", "Reshape", "ScatterND"):
+    if node.op == "NonZero":
+        return constants[0].size * max(1, constants[0].ndim)
+    if len(constants) > 1 and node.op not in UNALIGNED:
         return math.prod(max(sides) for sides in _aligned([value.shape for value in constants]))
-    if node.op == "Gather":
+    if node.op in ("Gather", "GatherND"):
         return constants[0].size * max(1, constants[1].size)
     return sum(value.size for value in constants)
 

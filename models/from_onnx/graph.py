@@ -37,14 +37,32 @@ class Padded:
     border: tuple[int, int]
 
 
-Value = Tensor | Constant | Padded
+@dataclass(frozen=True)
+class StyleIndex:
+    """An index of a style, as weights of all styles: one-hot for one of them, others are blends.
 
+    Attributes:
+        weights: weight of each style, [1, S].
+        shape: shape of the index in the file, of one element.
+    """
+
+    weights: Tensor
+    shape: tuple[int, ...]
+
+
+Value = Tensor | Constant | Padded | StyleIndex
+
+# They hand an index on.
+INDEX_PASSING = ("Identity", "Cast", "Unsqueeze", "Squeeze", "Reshape", "Flatten")
+
+REFERENCE = "docs/reference/onnx-operators.md"
 # Only the first input of these is data; the others are parameters.
 PARAMETRISED = frozenset(
     (
-        "Clip", "Dropout", "Expand", "Gather", "Pad", "ReduceMax", "ReduceMean", "ReduceMin",
+        "Clip", "CumSum", "Dropout", "Expand", "Gather", "Pad", "ReduceL1", "ReduceL2",
+        "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd",
         "ReduceSum", "ReduceSumSquare", "Reshape", "Resize", "Slice", "Split", "Squeeze", "Tile",
-        "Unsqueeze", "Upsample",
+        "TopK", "Trilu", "Unsqueeze", "Upsample",
     )
 )  # fmt: skip
 
@@ -114,14 +132,17 @@ class OnnxGraph(nn.Module):
                 buffers[name] = f"w_{buffer}"
         return buffers
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, *inputs: Tensor | StyleIndex) -> tuple[Tensor, ...]:
         """Return the outputs, in order, for inputs in the order of ``inputs``."""
         feeds = dict(zip(self.inputs, inputs, strict=True))
         values = self.run(feeds, self.nodes, self.outputs)
         return tuple(values[name] for name in self.outputs)
 
     def run(
-        self, feeds: Mapping[str, Tensor], nodes: Sequence[Node], outputs: Collection[str]
+        self,
+        feeds: Mapping[str, Tensor | StyleIndex],
+        nodes: Sequence[Node],
+        outputs: Collection[str],
     ) -> dict[str, Tensor]:
         """Return values that nodes compute, by name.
 
@@ -142,7 +163,7 @@ class OnnxGraph(nn.Module):
         return {
             name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
             for name, value in results.items()
-            if not isinstance(value, Padded)
+            if not isinstance(value, Padded | StyleIndex)
         }
 
     def _results(self, node: Node, values: Mapping[str, Value]) -> Sequence[Value]:
@@ -154,6 +175,8 @@ class OnnxGraph(nn.Module):
                 return tuple(folded([v for v in constants if v is not None]).values())
         if node.op in ("Shape", "Size"):
             return (_shape(node, values[node.inputs[0]]),)
+        if any(isinstance(values.get(name), StyleIndex) for name in node.inputs):
+            return (self._of_index(node, values),)
         padded = values.get(node.inputs[0])
         call = Call(
             node,
@@ -167,6 +190,49 @@ class OnnxGraph(nn.Module):
             return (Padded(call.tensor(0), zeros),)
         results = operations()[node.op](call)
         return (results,) if isinstance(results, Tensor) else tuple(results)
+
+    def _of_index(self, node: Node, values: Mapping[str, Value]) -> Value:
+        """Return the result of a node that reads the index of a style.
+
+        Rows of a table that an index picks are its product with the weights, exact where they are
+        one-hot.
+
+        Raises:
+            UnsupportedOp: the node does something else with it.
+        """
+        place = [isinstance(values.get(name), StyleIndex) for name in node.inputs].index(True)
+        index = values[node.inputs[place]]
+        assert isinstance(index, StyleIndex)
+        if node.op in INDEX_PASSING and place == 0:
+            tensors = [torch.zeros(index.shape), *[None] * (len(node.inputs) - 1)]
+            constants = [self._constant(name, values) for name in node.inputs]
+            if node.op == "Cast":
+                return index
+            result = operations()[node.op](Call(node, tensors, constants, self.opset))
+            assert isinstance(result, Tensor)
+            return StyleIndex(index.weights, tuple(result.shape))
+        table = self._tensor(node.inputs[0], values) if place else None
+        if node.op != "Gather" or table is None or node.attributes.get("axis", 0) != 0:
+            raise node.unsupported(
+                "takes the index of the style, which may pick rows of weights only"
+            )
+        rows = (
+            index.weights @ table.flatten(1) if table.dim() > 1 else index.weights @ table[:, None]
+        )
+        return rows.reshape(*index.shape, *table.shape[1:])
+
+    def style_count(self, name: str) -> int:
+        """Return the number of styles that an index input chooses among; 0 where it is none."""
+        names = {name}
+        counts: list[int] = []
+        for node in self.nodes:
+            if node.inputs and node.inputs[0] in names and node.op in INDEX_PASSING:
+                names |= set(node.outputs)
+            elif (
+                node.op == "Gather" and node.inputs[1] in names and node.inputs[0] in self.constants
+            ):
+                counts.append(len(self.constants[node.inputs[0]]))
+        return min(counts, default=0)
 
     def _tensor(self, name: str, values: Mapping[str, Value]) -> Tensor | None:
         if name in self.weights:
@@ -194,8 +260,9 @@ def opset_of(model: ModelProto) -> int:
 
 def _check(node: Node) -> None:
     if node.op not in operations() or node.proto.domain not in ("", "ai.onnx"):
-        known = "convolutions, normalisations, activations, pads, resizing, pooling, arithmetic"
-        raise node.unsupported(f"is not an operation that is read here (those are {known})")
+        raise node.unsupported(
+            f"is not read here; {REFERENCE} lists the {len(operations())} that are"
+        )
 
 
 def leading_to(model: ModelProto, outputs: Sequence[str]) -> ModelProto:
@@ -215,7 +282,7 @@ def leading_to(model: ModelProto, outputs: Sequence[str]) -> ModelProto:
 
 def _shape(node: Node, value: Value) -> Constant:
     """Return the result of ``Shape`` or ``Size``."""
-    assert not isinstance(value, Padded), node.name
+    assert not isinstance(value, Padded | StyleIndex), node.name
     shape = [int(side) for side in value.shape]
     if node.op == "Size":
         return np.array(math.prod(shape), np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ class InputKind(enum.Enum):
     NCHW = "picture [N, C, H, W]"
     NHWC = "picture [N, H, W, C]"
     CODE = "style code [1, K]"
+    INDEX = "index of a style, an integer"
     STRENGTH = "strength [1]"
 
 
@@ -42,7 +44,12 @@ class Input:
     name: str
     kind: InputKind
     shape: tuple[int | None, ...]
-    dtype: Literal["float32", "uint8"] = "float32"
+    dtype: Literal["float32", "uint8", "int64", "int32"] = "float32"
+
+    @property
+    def length(self) -> int:
+        """Number of values of a style code or strength."""
+        return math.prod(axis or 1 for axis in self.shape)
 
     @property
     def sides(self) -> tuple[int, int] | None:
@@ -81,7 +88,7 @@ class Inputs:
         all: inputs in the file's order.
         content: photograph.
         style: picture of the style; None without one.
-        code: style code; None without one.
+        code: style code, or index of a style; None without one.
         strength: strength of the style; None without one.
         named: whether the user named content or style.
     """
@@ -156,13 +163,13 @@ def inputs_of(model: ModelProto, path: Path, content: str | None, style: str | N
                 f"{', '.join(item.name for item in inputs)}; type --content {inputs[0].name}"
             )
     pictures = [item for item in inputs if item.kind in (InputKind.NCHW, InputKind.NHWC)]
-    codes = [item for item in inputs if item.kind is InputKind.CODE]
+    codes = [item for item in inputs if item.kind in (InputKind.CODE, InputKind.INDEX)]
     strengths = [item for item in inputs if item.kind is InputKind.STRENGTH]
     if not 1 <= len(pictures) <= 2 or len(codes) > 2 - len(pictures) or len(strengths) > 1:
         listed = ", ".join(f"{item.name!r} {list(item.shape)}" for item in inputs)
         raise UsageError(
             f"network {path} takes {listed or 'no inputs'}; expected one picture, two pictures, or "
-            "a picture and a style code: export the network with those"
+            "a picture and a style code or index: export the network with those"
         )
     for item in pictures if len(inputs) > 1 else ():
         if item.channels != 3 or item.dtype != "float32":
@@ -210,6 +217,10 @@ def _input(value: ValueInfoProto, path: Path) -> Input:
         axis.dim_value if axis.HasField("dim_value") and axis.dim_value > 0 else None
         for axis in tensor.shape.dim
     )
+    is_index = len(shape) <= 2 and all(axis in (1, None) for axis in shape)
+    if tensor.elem_type in (TensorProto.INT64, TensorProto.INT32) and is_index:
+        dtype = "int64" if tensor.elem_type == TensorProto.INT64 else "int32"
+        return Input(value.name, InputKind.INDEX, shape, dtype)
     found = _kind(value.name, shape, path)
     picture = found in (InputKind.NCHW, InputKind.NHWC)
     if picture and tensor.elem_type == TensorProto.UINT8:
@@ -225,13 +236,13 @@ def _input(value: ValueInfoProto, path: Path) -> Input:
 
 def _kind(name: str, shape: tuple[int | None, ...], path: Path) -> InputKind:
     batch = shape[0] if shape else 1
+    if _is_code(shape):
+        return InputKind.CODE
     if batch in (1, None) and len(shape) == 4 and shape.count(1) < 3:
         if shape[1] in (1, 3, 4) or (shape[1] is None and shape[3] not in (1, 3, 4)):
             return InputKind.NCHW
         if shape[3] in (1, 3, 4):
             return InputKind.NHWC
-    if batch in (1, None) and len(shape) == 2 and (shape[1] or 0) > 1:
-        return InputKind.CODE
     if all(axis in (1, None) for axis in shape) and len(shape) <= 2:
         return InputKind.STRENGTH
     raise UsageError(
@@ -239,6 +250,12 @@ def _kind(name: str, shape: tuple[int | None, ...], path: Path) -> InputKind:
         "[1, H, W, 3] (or of 1 or 4 channels), a style code [1, K] or a strength [1]: export it "
         "for one picture"
     )
+
+
+def _is_code(shape: tuple[int | None, ...]) -> bool:
+    """Whether a shape is [K], [1, K], [1, 1, 1, K] or the like: one axis longer than 1."""
+    rest = shape[1:] if shape and shape[0] is None else shape
+    return sum(axis != 1 for axis in rest) == 1 and None not in rest and len(shape) <= 4
 
 
 def channels_first(model: ModelProto) -> ModelProto:

@@ -1,4 +1,4 @@
-"""Modules of ONNX files: a fixed style, two pictures in one file, or a style code in two files."""
+"""Modules of ONNX files: a fixed style, styles of its own, two pictures, or a style code."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from styleexport.core.errors import UsageError
-from styleexport.models.from_onnx.graph import OnnxGraph
-from styleexport.models.from_onnx.inputs import Inputs, Picture, to_channels_first, to_layout
+from styleexport.models.from_onnx.graph import OnnxGraph, StyleIndex
+from styleexport.models.from_onnx.inputs import (
+    InputKind,
+    Inputs,
+    Picture,
+    to_channels_first,
+    to_layout,
+)
 from styleexport.models.from_onnx.node import Node
 from styleexport.models.pixels import STANDARD
 
@@ -59,7 +65,59 @@ class TwoFiles(nn.Module):
         inputs = self.inputs
         feeds = {inputs.content.name: to_layout(content, inputs.content)}
         assert inputs.code is not None
-        feeds[inputs.code.name] = code
+        feeds[inputs.code.name] = code.reshape(inputs.code.shape_at((1, 1)))
+        if inputs.strength is not None:
+            feeds[inputs.strength.name] = strength.reshape(inputs.strength.shape_at((1, 1)))
+        return to_channels_first(self.graph(*(feeds[item.name] for item in inputs.all))[0])
+
+
+class OwnStyles(nn.Module):
+    """A file with styles of its own: its second input is an index, or a weight for each style.
+
+    Its style code is the weight of each style, [1, S]: one-hot for one of them, and blends between.
+
+    Args:
+        graph: graph of the file.
+        inputs: inputs of the file.
+
+    Raises:
+        UsageError: the index picks no rows of weights.
+    """
+
+    def __init__(self, graph: OnnxGraph, inputs: Inputs) -> None:
+        super().__init__()
+        assert inputs.code is not None
+        self.graph = graph
+        self.inputs = inputs
+        self.fixed_size = inputs.sides
+        self.ignores_strength = inputs.strength is None
+        self.index = inputs.code.kind is InputKind.INDEX
+        count = graph.style_count(inputs.code.name) if self.index else inputs.code.length
+        if not count:
+            raise UsageError(
+                f"input {inputs.code.name!r} is an integer that picks no rows of weights, so it is "
+                "no index of a style: export the network for one style"
+            )
+        self.styles = tuple(f"style-{number}" for number in range(count))
+
+    def encode(self, style: Tensor) -> Tensor:
+        """Return the code [1, S] of one of the styles, which a picture's brightness chooses.
+
+        For probes and calibration, which give a network pictures: this is no role of the network.
+        """
+        count = len(self.styles)
+        number = int(float(style.mean()) * 7919) % count
+        return torch.nn.functional.one_hot(torch.tensor([number]), count).float()
+
+    def transfer(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
+        """Return the painting [1, 3, H, W] of a content [1, 3, H, W], code [1, S], strength [1]."""
+        inputs = self.inputs
+        assert inputs.code is not None
+        shape = inputs.code.shape_at((1, 1))
+        feeds: dict[str, Tensor | StyleIndex] = {
+            inputs.content.name: to_layout(content, inputs.content),
+            inputs.code.name: StyleIndex(code, shape) if self.index else code.reshape(shape),
+        }
         if inputs.strength is not None:
             feeds[inputs.strength.name] = strength.reshape(inputs.strength.shape_at((1, 1)))
         return to_channels_first(self.graph(*(feeds[item.name] for item in inputs.all))[0])

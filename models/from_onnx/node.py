@@ -116,7 +116,7 @@ class Call:
             return tensor
         value = self.constants[index]
         assert value is not None, (self.node.name, index)
-        return torch.from_numpy(np.ascontiguousarray(value))
+        return torch.from_numpy(np.array(value, order="C"))
 
     def all_tensors(self) -> list[Tensor]:
         """Return every input as a tensor."""

@@ -20,6 +20,8 @@ Pair = tuple[int, int]
 
 def _conv(call: Call) -> Tensor:
     data, weight = call.tensor(0), call.tensor(1)
+    if data.dim() == 3:
+        return _conv_of_rows(call, data, weight)
     _check_plane(call, data)
     stride, dilation = _pair(call, "strides"), _pair(call, "dilations")
     kernel: Pair = (weight.shape[2], weight.shape[3])
@@ -32,14 +34,25 @@ def _conv(call: Call) -> Tensor:
     return functional.conv2d(data, weight, call.optional(2), stride, (top, left), dilation, groups)
 
 
+def _conv_of_rows(call: Call, data: Tensor, weight: Tensor) -> Tensor:
+    """Return the convolution of [N, C, L]."""
+    before, after = call.integers("pads") or (0, 0)
+    if call.text("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+        raise call.node.unsupported("pads rows by a rule, expected amounts")
+    (stride,), (dilation,) = (call.integers(name) or (1,) for name in ("strides", "dilations"))
+    padded = functional.pad(data, (before, after)) if before != after else data
+    side = 0 if before != after else before
+    groups = call.integer("group", 1)
+    return functional.conv1d(padded, weight, call.optional(2), stride, side, dilation, groups)
+
+
 def _conv_transpose(call: Call) -> Tensor:
     data, weight = call.tensor(0), call.tensor(1)
     _check_plane(call, data)
-    if call.integers("output_shape") or call.text("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-        raise call.node.unsupported("names its output's size, expected pads")
     stride, dilation = _pair(call, "strides"), _pair(call, "dilations")
     extra = call.integers("output_padding") or (0, 0)
-    top, left, bottom, right = call.integers("pads") or (0, 0, 0, 0)
+    kernel: Pair = (weight.shape[2], weight.shape[3])
+    top, left, bottom, right = _transposed_pads(call, data, kernel, stride, dilation, extra)
     groups, bias = call.integer("group", 1), call.optional(2)
     if (top, left) == (bottom, right):
         return functional.conv_transpose2d(
@@ -47,6 +60,66 @@ def _conv_transpose(call: Call) -> Tensor:
         )
     whole = functional.conv_transpose2d(data, weight, bias, stride, 0, extra, groups, dilation)
     return whole[:, :, top : whole.shape[2] - bottom, left : whole.shape[3] - right]
+
+
+def _transposed_pads(
+    call: Call, data: Tensor, kernel: Pair, stride: Pair, dilation: Pair, extra: tuple[int, ...]
+) -> tuple[int, int, int, int]:
+    """Return (top, left, bottom, right) that a transposed convolution cuts off.
+
+    As given, or what is over a named size or ``auto_pad``'s, which is the stride times the input's.
+
+    Raises:
+        UnsupportedOp: the named size is larger than what the convolution makes.
+    """
+    rule, sizes = call.text("auto_pad", "NOTSET"), call.integers("output_shape")
+    if rule in ("NOTSET", "VALID") and sizes is None:
+        top, left, bottom, right = call.integers("pads") or (0, 0, 0, 0)
+        return top, left, bottom, right
+    sides: list[Pair] = []
+    for axis, (length, k, s, d, e) in enumerate(
+        zip(data.shape[2:], kernel, stride, dilation, extra, strict=True)
+    ):
+        size = length * s if sizes is None else sizes[axis - 2]
+        total = s * (length - 1) + e + (k - 1) * d + 1 - size
+        if total < 0:
+            raise call.node.unsupported("names a size larger than it makes")
+        small, large = total // 2, total - total // 2
+        sides.append((small, large) if rule == "SAME_UPPER" else (large, small))
+    return sides[0][0], sides[1][0], sides[0][1], sides[1][1]
+
+
+def _group_norm(call: Call) -> Tensor:
+    # Opset 18 had another, which was withdrawn.
+    epsilon = call.number("epsilon", 1e-5)
+    groups = call.integer("num_groups", 1)
+    return functional.group_norm(call.tensor(0), groups, call.tensor(1), call.tensor(2), epsilon)
+
+
+def _variance_norm(call: Call) -> Tensor:
+    data, axes = call.tensor(0), list(call.integers("axes") or (0, 2, 3))
+    mean = data.mean(axes, keepdim=True)
+    spread = ((data - mean) ** 2).mean(axes, keepdim=True).sqrt()
+    return (data - mean) / (spread + 1e-9)
+
+
+def _grid_sample(call: Call) -> Tensor:
+    modes = {"linear": "bilinear", "cubic": "bicubic"}
+    mode = call.text("mode", "linear")
+    return functional.grid_sample(
+        call.tensor(0),
+        call.tensor(1),
+        mode=modes.get(mode, mode),
+        padding_mode=call.text("padding_mode", "zeros"),
+        align_corners=bool(call.integer("align_corners", 0)),
+    )
+
+
+def _affine_grid(call: Call) -> Tensor:
+    size = call.bounded(call.integers("", 1) or ())
+    return functional.affine_grid(
+        call.tensor(0), list(size), bool(call.integer("align_corners", 0))
+    )
 
 
 def _instance_norm(call: Call) -> Tensor:
@@ -155,6 +228,18 @@ def _depth_to_space(call: Call) -> Tensor:
     return blocks.permute(0, 3, 4, 1, 5, 2).reshape(batch, -1, height * side, width * side)
 
 
+def _col_to_im(call: Call) -> Tensor:
+    image, block = call.integers("", 1) or (), call.integers("", 2) or ()
+    if len(image) != 2:
+        raise call.node.unsupported(f"makes pictures of {len(image)} axes, expected 2")
+    given = call.integers("pads") or (0, 0, 0, 0)
+    if given[:2] != given[2:]:
+        raise call.node.unsupported("pads one side more than the other")
+    dilation, stride = (call.integers(name) or (1, 1) for name in ("dilations", "strides"))
+    call.bounded(image)
+    return functional.fold(call.tensor(0), image, block, dilation, given[:2], stride)
+
+
 def _space_to_depth(call: Call) -> Tensor:
     data, side = call.tensor(0), call.integer("blocksize", 1)
     batch, channels, height, width = data.shape
@@ -193,15 +278,20 @@ def _pads(
 POOL = ("kernel_shape", "strides", "dilations")
 
 SPATIAL_OPS: Mapping[str, Callable[[Call], Tensor]] = {
+    "AffineGrid": _affine_grid,
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_norm,
+    "Col2Im": _col_to_im,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "DepthToSpace": _depth_to_space,
     "GlobalAveragePool": _global_average,
     "GlobalMaxPool": _global_max,
+    "GroupNormalization": _group_norm,
+    "GridSample": _grid_sample,
     "InstanceNormalization": _instance_norm,
     "MaxPool": _max_pool,
+    "MeanVarianceNormalization": _variance_norm,
     "Pad": _pad,
     "Resize": resize,
     "SpaceToDepth": _space_to_depth,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +17,17 @@ from styleexport.core.errors import BadCheckpoint, UsageError, first_line
 from styleexport.core.input_files import check_input, is_folder
 from styleexport.core.program import load_program
 from styleexport.models.architecture import build_compressed, read_architecture
-from styleexport.models.checkpoint import load_into, read_tensors, sha256_of
+from styleexport.models.checkpoint import FROM_USER, load_into, read_tensors, sha256_of
 from styleexport.models.network import LoadedNetwork, StyleNetwork
 from styleexport.models.network_spec import NETWORKS, NetworkSource, NetworkSpec
 from styleexport.models.pixel_choice import settle_pixels
 from styleexport.models.pixels import STANDARD, PixelDeclaration, PixelFormat
+from styleexport.models.weights_choice import (
+    choosing_weights,
+    is_chosen,
+    reading_files,
+    weights_choice,
+)
 
 DEFAULT = "adain-lite"
 
@@ -52,7 +59,11 @@ def describe(spec: str | NetworkSpec, purpose: str = "") -> StyleNetwork:
 
 
 def open_network(
-    spec: str | NetworkSpec = DEFAULT, checkpoints: Sequence[Path] = (), *, trusted: bool = False
+    spec: str | NetworkSpec = DEFAULT,
+    checkpoints: Sequence[Path] = (),
+    *,
+    trusted: bool = False,
+    weights_keys: Sequence[str] = (),
 ) -> LoadedNetwork:
     """Return a network with its weights, ready to capture.
 
@@ -62,12 +73,27 @@ def open_network(
         checkpoints: weights files, as the network takes them; for an .onnx file that takes a style
             code, the .onnx file that computes it.
         trusted: whether a .pt2 that can run code may be read.
+        weights_keys: of a checkpoint with several state dicts, the one to take: ``KEY``, or
+            ``FILE=KEY``. () for the choice in force; see `choosing_weights`.
 
     Raises:
         UsageError: no such network, or a factory that does not return a usable module.
         BadCheckpoint: the weights are missing, damaged or of another network.
     """
     spec = NetworkSpec.parse(spec) if isinstance(spec, str) else spec
+    choice = choosing_weights(weights_keys) if weights_keys or not is_chosen() else nullcontext()
+    with choice:
+        return _open(spec, checkpoints, trusted)
+
+
+def _open(spec: NetworkSpec, checkpoints: Sequence[Path], trusted: bool) -> LoadedNetwork:
+    weights_choice().check_files()
+    keys = weights_choice().keys
+    if keys and spec.is_graph:
+        raise UsageError(
+            f"--weights-key {keys[0]} chooses among the state dicts of a checkpoint, and {spec} is "
+            "a graph: leave it out"
+        )
     if spec.source is not NetworkSource.REGISTRY:
         loaded = _open_own(spec, checkpoints, trusted)
         said = PixelDeclaration.of_module(loaded.module, str(spec.name))
@@ -85,7 +111,7 @@ def open_network(
         )
     module = read_module(network, paths).eval().requires_grad_(False)
     files = weight_files(paths)
-    return LoadedNetwork(network, module, tuple(f.name for f in files), sha256_of(files))
+    return LoadedNetwork(network, module, source_names(files), sha256_of(files))
 
 
 def _open_own(spec: NetworkSpec, checkpoints: Sequence[Path], trusted: bool) -> LoadedNetwork:
@@ -111,9 +137,15 @@ def read_module(network: StyleNetwork, paths: Sequence[Path]) -> nn.Module:
         if not is_folder(path):
             remedy = f"type a path to {network.checkpoints}"
             check_input(path, "checkpoint", error=BadCheckpoint, remedy=remedy)
-    if len(paths) == 1 and (record := read_architecture(paths[0])) is not None:
-        return build_compressed(network, record, paths[0])
-    return network.read(paths)
+    with reading_files([*paths, *weight_files(paths)]):
+        if len(paths) == 1 and (record := read_architecture(paths[0])) is not None:
+            return build_compressed(network, record, paths[0])
+        return network.read(paths)
+
+
+def source_names(files: Sequence[Path]) -> tuple[str, ...]:
+    """Return the names of weights files, each with the key of the state dict taken of it."""
+    return tuple(map(weights_choice().source, files))
 
 
 def weight_files(paths: Sequence[Path]) -> list[Path]:
@@ -160,7 +192,10 @@ def _describe_factory(spec: str) -> StyleNetwork:
 
     def build() -> nn.Module:
         try:
-            module = factory()
+            with plugins.users_code(f"network {spec!r}", "calling it"):
+                module = factory()
+        except UsageError:
+            raise
         except Exception as error:
             raise UsageError(
                 f"network {spec!r}: calling it failed with {first_line(error)}; expected a "
@@ -177,7 +212,7 @@ def _describe_factory(spec: str) -> StyleNetwork:
         if len(paths) != 1:
             raise BadCheckpoint(f"network {spec!r} takes one checkpoint file, got {len(paths)}")
         module = build()
-        load_into(module, read_tensors(paths[0]), paths[0])
+        load_into(module, read_tensors(paths[0]), paths[0], advice=FROM_USER)
         return module
 
     return user_network(spec.partition(":")[2].lower().replace("_", "-"), spec, build, read)
@@ -188,7 +223,7 @@ def _from_factory(spec: str, checkpoints: Sequence[Path]) -> LoadedNetwork:
     module = read_module(network, checkpoints) if checkpoints else network.build()
     module.eval().requires_grad_(False)
     digest = sha256_of(list(checkpoints)) if checkpoints else _state_sha256(module)
-    return LoadedNetwork(network, module, tuple(p.name for p in checkpoints), digest)
+    return LoadedNetwork(network, module, source_names(checkpoints), digest)
 
 
 def _check_forward(spec: str, module: nn.Module) -> None:

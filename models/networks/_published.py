@@ -53,7 +53,7 @@ def read_whole(network: AdainNetwork, paths: Sequence[Path]) -> AdainNetwork | N
     if len(paths) != 1:
         return None
     tensors = read_tensors(paths[0])
-    if not any(key.startswith("encoder.") for key in tensors):
+    if not any(".encoder." in f".{key}" for key in tensors):
         return None
     load_into(network, tensors, paths[0])
     return network

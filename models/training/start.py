@@ -12,7 +12,8 @@ from torch import nn
 from styleexport.core.errors import BadCheckpoint, UsageError
 from styleexport.models.checkpoint import sha256_of
 from styleexport.models.network import LoadedNetwork, StyleNetwork
-from styleexport.models.networks._open import read_module, weight_files
+from styleexport.models.networks._open import read_module, source_names, weight_files
+from styleexport.models.weights_choice import weights_choice
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class StartingPoint:
             BadCheckpoint: weights of another network, or not finite.
         """
         who, prefix = self._words
+        weights_choice().check_files()
         module = self._module(network)
         for name, value in module.state_dict().items():
             if value.is_floating_point() and not bool(torch.isfinite(value).all()):
@@ -54,7 +56,7 @@ class StartingPoint:
                 )
         files = self.files
         digest = sha256_of(files) if files else ""
-        return LoadedNetwork(network, module, tuple(file.name for file in files), digest)
+        return LoadedNetwork(network, module, source_names(files), digest)
 
     @property
     def _words(self) -> tuple[str, str]:

@@ -24,7 +24,12 @@ from styleexport.runtime_bench.execution.runtime_op import (
     reorders,
 )
 from styleexport.runtime_bench.formats._format import describe
-from styleexport.runtime_bench.formats._onnx_macs import INTEGER_OPS, macs_by_node, sources
+from styleexport.runtime_bench.formats._onnx_macs import (
+    INTEGER_OPS,
+    macs_by_node,
+    name_nodes,
+    sources,
+)
 
 DATA_MOVEMENT = frozenset({
     "Pad", "Relu", "Clip", "MaxPool", "Concat", "Transpose", "Slice", "Split", "Reshape", "Squeeze",
@@ -43,7 +48,7 @@ def describe_onnx_execution(path: Path) -> ExecutionFact:
         BadArtifact: the file is damaged, or the runtime cannot run it.
     """
     stored = describe(path)
-    model = onnx.load(path)
+    model = name_nodes(onnx.load(path))
     trace = profile_model(model, blank_inputs(model))
     macs = macs_by_node(model)
     integer = sources((node.name for node in trace.nodes if node.op in INTEGER_OPS), macs)

@@ -14,7 +14,12 @@ import onnxruntime as ort
 
 from styleexport.core.arrays import Arrays
 from styleexport.core.errors import BadArtifact, first_line
-from styleexport.runtime_bench.formats._onnx_macs import INTEGER_OPS, macs_by_node, sources
+from styleexport.runtime_bench.formats._onnx_macs import (
+    INTEGER_OPS,
+    fed_inputs,
+    macs_by_node,
+    sources,
+)
 
 KERNEL = "_kernel_time"
 RUN = "model_run"
@@ -190,5 +195,5 @@ def blank_inputs(model: onnx.ModelProto) -> Arrays:
             ],
             onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type),
         )
-        for value in model.graph.input
+        for value in fed_inputs(model)
     }

@@ -12,6 +12,27 @@ from onnx import shape_inference
 INTEGER_OPS = ("QLinearConv", "ConvInteger", "QLinearMatMul", "MatMulInteger", "QGemm")
 # Metadata key of a convolution that computes several picture columns at once: their number.
 COLUMNS = "styleexport.columns"
+# Positions of data and weight among the inputs of each operation with multiply-accumulates.
+WEIGHED = {
+    "Conv": (0, 1), "ConvTranspose": (0, 1), "Gemm": (0, 1), "MatMul": (0, 1),
+    "QLinearConv": (0, 3), "ConvInteger": (0, 1), "QLinearMatMul": (0, 3), "MatMulInteger": (0, 1),
+}  # fmt: skip
+
+
+def name_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model whose nodes have names of their own; those without take their output's."""
+    names: set[str] = set()
+    for node in model.graph.node:
+        if not node.name or node.name in names:
+            node.name = node.output[0]
+        names.add(node.name)
+    return model
+
+
+def fed_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """Return the inputs that a run must feed; older files list their weights among the inputs."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in weights]
 
 
 def macs_by_node(model: onnx.ModelProto) -> dict[str, int]:
@@ -29,19 +50,21 @@ def macs_by_node(model: onnx.ModelProto) -> dict[str, int]:
     shapes |= {item.name: list(item.dims) for item in graph.initializer}
     macs: dict[str, int] = {}
     for node in graph.node:
-        if node.op_type not in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
-            continue
-        weight = shapes.get(node.input[1], [0])
-        data = node.input[0] if node.op_type == "ConvTranspose" else node.output[0]
-        share = math.prod(weight[1:]) if "Conv" in node.op_type else weight[0]
-        wide = math.prod(shapes.get(data, [0])) * share
-        macs[node.name] = wide * (weight[-1] - _columns(node) + 1) // max(weight[-1], 1)
+        if node.op_type in WEIGHED:
+            data, weight = (shapes.get(node.input[place], [0]) for place in WEIGHED[node.op_type])
+            output = shapes.get(node.output[0], [0])
+            macs[node.name] = _node_macs(node, data, weight, output)
     return macs
 
 
-def _columns(node: onnx.NodeProto) -> int:
-    """Return the number of columns a node computes at once, each with its part of the weight."""
-    return next((int(item.value) for item in node.metadata_props if item.key == COLUMNS), 1)
+def _node_macs(node: onnx.NodeProto, data: list[int], weight: list[int], output: list[int]) -> int:
+    if "Conv" not in node.op_type:
+        transposed = any(item.name == "transA" and item.i for item in node.attribute)
+        return math.prod(output) * data[0 if transposed else -1]
+    elements = math.prod(data if node.op_type == "ConvTranspose" else output)
+    columns = next((int(item.value) for item in node.metadata_props if item.key == COLUMNS), 1)
+    wide = elements * math.prod(weight[1:])
+    return wide * (weight[-1] - columns + 1) // max(weight[-1], 1)
 
 
 def sources(executed: Iterable[str], known: Iterable[str]) -> set[str]:

@@ -11,7 +11,7 @@ import onnx
 from styleexport.core.errors import BadArtifact, first_line
 from styleexport.runtime_bench.formats._format import Description, Format
 from styleexport.runtime_bench.formats._liveness import GraphStep, peak_bytes
-from styleexport.runtime_bench.formats._onnx_macs import macs_by_node
+from styleexport.runtime_bench.formats._onnx_macs import fed_inputs, macs_by_node, name_nodes
 
 
 class OnnxFormat(Format):
@@ -23,7 +23,7 @@ class OnnxFormat(Format):
     def describe(self, path: Path) -> Description:
         """Return the facts of an ONNX file; see `Format.describe`."""
         try:
-            model = onnx.load(path)
+            model = name_nodes(onnx.load(path))
             onnx.checker.check_model(model)
         except Exception as error:
             raise BadArtifact(
@@ -42,7 +42,7 @@ class OnnxFormat(Format):
             size_bytes=path.stat().st_size,
             macs=total,
             int8_mac_share=round(quantized / total, 4) if total else 0.0,
-            inputs=tuple(_input_text(value) for value in model.graph.input),
+            inputs=tuple(_input_text(value) for value in fed_inputs(model)),
             outputs=tuple(_input_text(value) for value in model.graph.output),
             ops=dict(Counter(node.op_type for node in model.graph.node).most_common()),
             bytes_by_dtype=dict(stored.most_common()),
@@ -87,7 +87,7 @@ def _peak(model: onnx.ModelProto) -> int | None:
             weights |= set(node.output)
             continue
         steps.append(GraphStep(reads, {name: size_bytes.get(name, 0) for name in node.output}))
-    inputs = {value.name: size_bytes[value.name] for value in graph.input}
+    inputs = {value.name: size_bytes[value.name] for value in fed_inputs(model)}
     return peak_bytes(steps, inputs, [value.name for value in graph.output])
 
 

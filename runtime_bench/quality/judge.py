@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from styleexport.core.arrays import Array, Run
+from styleexport.core.errors import UsageError
 from styleexport.core.manifest import SizeFact
 from styleexport.core.perceptual import LossNetwork, Lpips
 from styleexport.core.psnr import pooled_psnr, psnr_from_squared_error
@@ -21,6 +22,8 @@ from styleexport.runtime_bench.quality.report import PictureQuality, QualityRepo
 from styleexport.runtime_bench.quality.style import StyleFeatures, gains, scaled_style
 
 Outputs = tuple[Array, ...]
+# Four halvings and a reflection of one row, and the eleven pixels of SSIM's window.
+MIN_SIDE = 16
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,12 @@ class Judge:
         )
 
     def _style(self, image: Array) -> StyleFeatures:
+        height, width = image.shape[2:]
+        if min(height, width) < MIN_SIDE:
+            raise UsageError(
+                f"pictures of {height}x{width} are too small to judge: the loss network and SSIM "
+                f"take {MIN_SIDE} pixels a side or more; export at a larger size"
+            )
         return StyleFeatures.of(image, self.loss_network)
 
     def _lpips(self, content: Sequence[Tensor] | None, output: Array) -> float | None:

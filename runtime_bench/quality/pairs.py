@@ -167,9 +167,7 @@ def _within(folder: Path, names: Sequence[str], choice: FileFilter) -> tuple[Fil
     if names:
         candidates = _named(folder, sides, names[-1], choice)
     else:
-        candidates = [
-            side for side in sides if side.is_exported and choice.target in (None, side.target)
-        ]
+        candidates = [side for side in sides if side.is_exported]
     pairs = tuple(_matched(references, candidates, choice))
     if not pairs:
         raise _nothing_in_common(references, candidates, choice)
@@ -207,6 +205,8 @@ def _matched(
     for candidate in candidates:
         if choice.role not in (None, candidate.role):
             continue
+        if choice.target not in (None, candidate.target):
+            continue
         fitting = [
             reference
             for reference in references
@@ -231,14 +231,19 @@ def _nothing_in_common(
     references: Sequence[ModelFile], candidates: Sequence[ModelFile], choice: FileFilter
 ) -> UsageError:
     def names(sides: Sequence[ModelFile]) -> str:
-        known = [f"{s.role} {' '.join(map(str, s.sizes)) or 'any size'}" for s in sides]
+        known = [
+            " ".join(
+                [s.role, *(map(str, s.sizes) if s.sizes else ["any size"]), s.target or "float"]
+            )
+            for s in sides
+        ]
         return ", ".join(dict.fromkeys(known)) or "none"
 
     requested = " ".join(str(x) for x in (choice.role, choice.size, choice.target) if x is not None)
     return UsageError(
         f"nothing to compare{' at ' + requested if requested else ''}: the reference computes "
         f"{names(references)} and the candidate {names(candidates)}; name two files of one role "
-        "and size"
+        "and size, and of the target if one is named"
     )
 
 

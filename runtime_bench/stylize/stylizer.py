@@ -129,14 +129,41 @@ class Stylizer:
         """
         files = self._files(Role.ENCODE)
         if not files:
-            raise UsageError(
-                f"{self.folder} has no encode file: use --style-code, or export again with "
-                "--role encode --role transform"
-            )
+            raise UsageError(self._without_encoder())
         fact, size = best_size(files, style)
         size = size or open_size(style, DEFAULT_MAX_SIDE, self.manifest.network.min_side)
         frame = centre_crop(style, size)
         return self._run(fact, {"style": array_from_image(frame)})
+
+    def _without_encoder(self) -> str:
+        """Return why no style can be encoded, and what to do, as a message."""
+        if self.is_fixed_style:
+            return (
+                f"{self.folder} has one style of its own, and no style codes: paint with "
+                f"`styleexport stylize {self.folder} PHOTO`"
+            )
+        packed = [name for pack in self.manifest.styles for name in pack.names]
+        if Role.ENCODE not in self.manifest.network.roles:
+            shown = ", ".join(packed[:4]) + (" …" if len(packed) > 4 else "")
+            return (
+                f"{self.folder} has {len(packed)} styles of its own, and no codes of pictures: "
+                f"paint with --style-code NAME ({shown}); repeat it to blend"
+            )
+        held = dict.fromkeys(
+            fact.target for fact in self.manifest.files if fact.role is Role.ENCODE
+        )
+        if held:
+            chosen = self.files[0]
+            return (
+                f"{self.folder} has no encode file for {chosen.target} {chosen.precision}: choose "
+                f"others with --target {next(iter(held))}, or export again with --role encode "
+                "--role transform"
+            )
+        return (
+            f"{self.folder} has no encode file: "
+            + (f"use a packed style ({', '.join(packed)}) with --style-code, or " if packed else "")
+            + "export again with --role encode --role transform"
+        )
 
     def packed_codes(self) -> dict[str, Array]:
         """Return name → style code [1, K] of every pack in the artifact."""
@@ -170,9 +197,10 @@ class Stylizer:
                 f"{own} and holds {known}: pack the painting itself with `styleexport styles pack "
                 f"{self.folder} IMAGE`"
             )
+        encodes = any(fact.role is Role.ENCODE for fact in self.manifest.files)
         raise UsageError(
-            f"no style code {name!r} in {self.folder}: it holds {known}; pack one with "
-            f"`styleexport styles pack {self.folder} IMAGE`"
+            f"no style code {name!r} in {self.folder}: it holds {known}"
+            + (f"; pack one with `styleexport styles pack {self.folder} IMAGE`" if encodes else "")
         )
 
     def stylize(

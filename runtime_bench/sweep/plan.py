@@ -37,10 +37,12 @@ class NetworkEntry(_Entry, frozen=True, kw_only=True):
     Attributes:
         name: name of the network, ``module:factory``, or a file.
         checkpoints: weights files, relative to the sweep file; () takes the shipped weights.
+        weights_keys: state dicts to take of checkpoints that hold several, as ``--weights-key``.
     """
 
     name: Name
     checkpoints: tuple[Name, ...] = ()
+    weights_keys: tuple[Name, ...] = ()
 
 
 class RecipeEntry(_Entry, frozen=True, kw_only=True):
@@ -194,7 +196,7 @@ def exports_of(plan: SweepPlan, folder: Path) -> Iterator[PlannedArtifact]:
 
 
 def _fingerprint(network: NetworkEntry, recipe: RecipeEntry, folder: Path) -> str:
-    result = hashlib.sha256()
+    result = hashlib.sha256(" ".join(network.weights_keys).encode())
     for name in (*network.checkpoints, *filter(None, (recipe.recipe,))):
         remedy = "paths in a sweep file begin at its own folder"
         with open_input(folder / name, error=BadCheckpoint, remedy=remedy) as file:

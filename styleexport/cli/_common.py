@@ -17,6 +17,31 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON o
 PATH = click.Path(path_type=Path)
 
 
+def _choose_weights(
+    context: click.Context, _option: click.Parameter, keys: tuple[str, ...]
+) -> None:
+    """Put the keys in force for the command."""
+    from styleexport.models.weights_choice import choosing_weights
+
+    def checkpoints() -> tuple[Path, ...]:
+        # Of every option that takes checkpoints: they are parsed before a file is read.
+        given = {name: value for name, value in context.params.items() if "checkpoint" in name}
+        return tuple(path for paths in given.values() for path in paths)
+
+    context.with_resource(choosing_weights(keys, talk, checkpoints))
+
+
+weights_key_option = click.option(
+    "--weights-key",
+    multiple=True,
+    metavar="[FILE=]KEY",
+    expose_value=False,
+    callback=_choose_weights,
+    help="Of a checkpoint with several state dicts, the one to take: params_ema, netG.  "
+    "[default: the averaged one where that is clear]",
+)
+
+
 def say(line: object) -> None:
     """Print a line of a result on stdout."""
     click.echo(one_line(str(line), RESULT))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
@@ -16,6 +17,7 @@ from styleexport.cli._common import (
     print_table,
     say,
     talk,
+    weights_key_option,
 )
 from styleexport.cli._pixels import pixel_options
 from styleexport.cli._types import (
@@ -49,6 +51,7 @@ OPTIONS = (
         multiple=True,
         help="Weights file; repeat it for a network that takes two.",
     ),
+    weights_key_option,
     click.option(
         "--role",
         "roles",
@@ -91,6 +94,11 @@ OPTIONS = (
     ),
     click.option("--trust", is_flag=True, help="Load a .pt2 that could run code."),
     click.option(
+        "--dequantize",
+        is_flag=True,
+        help="Take the float network back out of a quantized .onnx file.",
+    ),
+    click.option(
         "--jobs",
         type=click.IntRange(1, 64),
         envvar="STYLEEXPORT_JOBS",
@@ -115,6 +123,7 @@ class Common(TypedDict):
     out: Path | None
     overwrite: bool
     trust: bool
+    dequantize: bool
     jobs: int | None
     as_json: bool
 
@@ -169,7 +178,12 @@ def run_export(
     from styleexport.models.networks._open import open_network
 
     opened = tuple(item if isinstance(item, str) else item() for item in targets)
-    loaded = open_network(common["network"], common["checkpoints"], trusted=common["trust"])
+    spec = common["network"]
+    if common["dequantize"]:
+        spec = _dequantized(spec)
+    loaded = open_network(spec, common["checkpoints"], trusted=common["trust"])
+    for remark in loaded.remarks:
+        talk(remark)
     sizes = common["sizes"] or loaded.default_sizes
     folder = common["out"] or _folder(loaded.network.name, opened, precisions)
     exported = export(
@@ -196,6 +210,15 @@ def run_export(
         return
     print_export(exported)
     say(f"artifact: {folder}")
+
+
+def _dequantized(spec: NetworkSpec) -> NetworkSpec:
+    from styleexport.core.errors import UsageError
+    from styleexport.models.network_spec import NetworkSource
+
+    if spec.source is not NetworkSource.ONNX:
+        raise UsageError(f"--dequantize is for .onnx files, and {spec} is none: leave it out")
+    return replace(spec, dequantize=True)
 
 
 def _folder(

@@ -90,7 +90,12 @@ class DefaultGroup(click.Group):
         Raises:
             UsageError: the first word is neither a command nor a path, and close to a command.
         """
-        first = args[0] if args else ""
+        # Options may come before a command's name, where a value of theirs is no path either.
+        first = next((word for word in args if not word.startswith("-")), "")
+        if first in self.commands and first != args[0]:
+            raise UsageError(
+                f"the command {first!r} goes before its options: type {self.name} {first} …"
+            )
         if first not in self.commands:
             meant = suggestion(first, tuple(self.commands))
             if meant and not Path(first).exists() and not ctx.resilient_parsing:

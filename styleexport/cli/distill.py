@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
+from styleexport.cli._common import (
+    PATH,
+    json_option,
+    print_json,
+    print_table,
+    say,
+    talk,
+    weights_key_option,
+)
 from styleexport.cli._training import TrainingOptions, training_options, uses_bfloat16
 from styleexport.cli._types import FOLDER, LEVEL, MATCH, NETWORK, POSITIVE, SIZE, WEIGHTS
 
@@ -62,6 +70,7 @@ class Options(TrainingOptions):
     multiple=True,
     help="Initial weights of the student; repeatable.  [default: from scratch]",
 )
+@weights_key_option
 @click.option("--student-backbone", type=WEIGHTS, help="Initial weights of the student's encoder.")
 @click.option(
     "--content",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json, say
+from styleexport.cli._common import PATH, json_option, print_json, say, weights_key_option
 from styleexport.cli._types import FOLDER, NETWORK, WEIGHTS, Number
 from styleexport.core.errors import UsageError
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--checkpoint", "checkpoints", type=WEIGHTS, multiple=True, help="Weights; repeatable."
 )
+@weights_key_option
 @click.option("--content", type=FOLDER, required=True, help="Folder of photographs.")
 @click.option("--style", type=FOLDER, required=True, help="Folder of paintings.")
 @click.option("--loss-weights", type=WEIGHTS, required=True, help="ImageNet VGG-16 weights.")
@@ -83,7 +84,7 @@ def evaluate(
         check_picture_out(sheet)
     loaded = open_network(network, checkpoints)
     if Role.ENCODE not in loaded.roles:
-        raise UsageError(f"{network} has one style of its own: evaluate takes two-image networks")
+        raise UsageError(f"{network} encodes no style pictures: evaluate takes two-image networks")
     encode, transform = loaded.role_module(Role.ENCODE), loaded.role_module(Role.TRANSFORM)
     strength = torch.tensor([alpha])
     contents = squares(image_files([content]), size)

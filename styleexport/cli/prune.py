@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
+from styleexport.cli._common import (
+    PATH,
+    json_option,
+    print_json,
+    print_table,
+    say,
+    talk,
+    weights_key_option,
+)
 from styleexport.cli._training import uses_bfloat16
 from styleexport.cli._types import (
     FOLDER,
@@ -69,6 +77,7 @@ class Options(TypedDict):
 @click.option(
     "--checkpoint", "checkpoints", type=WEIGHTS, multiple=True, help="Weights; repeatable."
 )
+@weights_key_option
 @click.option(
     "--method",
     type=click.Choice(["zero-channel", SYMMETRIC]),

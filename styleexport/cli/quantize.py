@@ -28,12 +28,16 @@ from styleexport.core.types import Precision
 @click.option("--pixel-range", metavar="RANGE", help="The same as --pixels.")
 @click.option("--content", metavar="NAME", help="Name of the input that takes the photograph.")
 @click.option("--style", metavar="NAME", help="Name of the input that takes the style picture.")
+@click.option(
+    "--styles", metavar="NAME", help="Name of an input that weighs styles of the file's own."
+)
 def quantize(
     precisions: tuple[Precision, ...],
     targets: tuple[str, ...],
     pixel_range: str | None,
     content: str | None,
     style: str | None,
+    styles: str | None,
     **common: Unpack[Common],
 ) -> None:
     """Quantize NETWORK, a float32 .onnx file, as if it had come from PyTorch.
@@ -51,7 +55,7 @@ def quantize(
             f"quantize takes a .onnx file, got {str(spec)!r}; for a network in PyTorch type "
             f"styleexport onnx {spec} --quantize int8"
         )
-    named = {"content": content, "style": style}
+    named = {"content": content, "style": style, "styles": styles}
     spec = replace(spec, **{name: value for name, value in named.items() if value is not None})
     if pixel_range is not None:
         declared = spec.declared.saying("pixels", pixel_range, "--pixel-range: ")

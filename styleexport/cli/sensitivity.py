@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
+from styleexport.cli._common import (
+    PATH,
+    json_option,
+    print_json,
+    print_table,
+    say,
+    talk,
+    weights_key_option,
+)
 from styleexport.cli._pixels import pixel_options
 from styleexport.cli._types import FOLDER, NETWORK, ROLE, SIZE, WEIGHTS
 from styleexport.core.types import Role, Size
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--checkpoint", "checkpoints", type=WEIGHTS, multiple=True, help="Weights; repeatable."
 )
+@weights_key_option
 @click.option(
     "--role", type=ROLE, help="encode, transform or stylize.  [default: the one that paints]"
 )

@@ -113,7 +113,9 @@ def export_one(item: PlannedArtifact, folder: Path) -> None:
     checkpoints = tuple(base / name for name in item.network.checkpoints)
     export(
         ExportRequest(
-            network=open_network(item.network.name, checkpoints),
+            network=open_network(
+                item.network.name, checkpoints, weights_keys=item.network.weights_keys
+            ),
             out=folder,
             overwrite=True,
             targets=(item.recipe.target,),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from styleexport.cli._common import PATH, json_option, print_json, say, talk
+from styleexport.cli._common import PATH, json_option, print_json, say, talk, weights_key_option
 from styleexport.cli._training import TrainingOptions, training_options, uses_bfloat16
 from styleexport.cli._types import FOLDER, NETWORK, NUMBER, POSITIVE, RECIPE, WEIGHTS
 
@@ -74,6 +74,7 @@ class Options(TrainingOptions):
     multiple=True,
     help="Start from these weights; repeatable.",
 )
+@weights_key_option
 @click.option(
     "--quantize-aware",
     "recipes",

@@ -26,8 +26,8 @@ def operation_macs(
     if operation.startswith("conv"):
         transposed = transposed or operation.startswith("conv_transpose")
         return math.prod(shapes[0] if transposed else output) * math.prod(shapes[1][1:])
-    if operation in ("linear", "mm", "matmul", "bmm"):
+    if operation in ("linear", "mm", "mv", "dot", "matmul", "bmm"):
         return math.prod(output) * shapes[0][-1]
-    if operation == "addmm":
+    if operation in ("addmm", "baddbmm"):
         return math.prod(output) * shapes[1][-1]
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import io
 import re
 import sys
 from collections.abc import Callable, Generator, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from styleexport.core.errors import MissingExtra, UsageError, first_line
 from styleexport.core.quiet import quiet
+from styleexport.core.shadowing import is_protected
 
 EXTRA_OF_LIBRARY = {
     "coremltools": "coreml",
@@ -107,6 +109,38 @@ def is_function_path(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", text) is not None
 
 
+@contextlib.contextmanager
+def users_code(what: str, doing: str) -> Generator[None]:
+    """Run a user's code without our command line; an exit of the code is an error.
+
+    Args:
+        what: what the code is, as messages begin: ``network 'train:build'``.
+        doing: what is done with it: ``importing train``.
+
+    Raises:
+        UsageError: the code ends the process.
+    """
+    arguments, printed = sys.argv, io.StringIO()
+    sys.argv = arguments[:1]
+    try:
+        with contextlib.redirect_stderr(printed):
+            yield
+    except SystemExit as error:
+        parsed = "usage:" in printed.getvalue()
+        printed = io.StringIO()
+        reason = (
+            "it reads the command line (argparse); move the factory to a module of its own, or "
+            "parse the arguments under if __name__ == '__main__'"
+            if parsed
+            else f"it ends the process (exit code {0 if error.code is None else error.code}); move "
+            "the factory to a module that does not"
+        )
+        raise UsageError(f"{what}: {doing} failed: {reason}") from error
+    finally:
+        sys.argv = arguments
+        sys.stderr.write(printed.getvalue())
+
+
 def check_module(what: str, path: str) -> None:
     """Check that the package of a user's function is in the current folder or installed.
 
@@ -134,16 +168,25 @@ def users_function(what: str, path: str) -> Callable[..., object]:
         UsageError: there is none, or importing its module failed.
     """
     module_name, _, function_name = path.partition(":")
+    own = Path(f"{module_name.partition('.')[0]}.py")
+    if is_protected(module_name) and own.exists():
+        raise UsageError(
+            f"{what} {path!r}: {own} has the name of a library, which is imported in its place; "
+            f"rename it, for example to my_{own}"
+        )
     check_module(what, path)
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        function = getattr(importlib.import_module(module_name), function_name, None)
+        with users_code(f"{what} {path!r}", f"importing {module_name}"):
+            function = getattr(importlib.import_module(module_name), function_name, None)
     except ModuleNotFoundError as error:
         raise UsageError(
             f"{what} {path!r}: no module named {error.name!r} here; type package.module:function "
             "as Python imports it from this folder"
         ) from error
+    except UsageError:
+        raise
     except Exception as error:
         raise UsageError(
             f"{what} {path!r}: importing {module_name} failed with {first_line(error)}; mend "

@@ -18,7 +18,7 @@ from styleexport.__main__ import main
 
 PROGRESS = re.compile(
     r"[\w.\-]+: (capture|write|parity|quality|ranges of .*|recipe .*)"
-    r"|skipped: .*|\d+/\d+ .*|(pixels|scale) .*"
+    r"|skipped: .*|\d+/\d+ .*|(pixels|scale) .*|weights: .*"
 )
 Cli = Callable[..., "Outcome"]
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 from styleexport.core.errors import BadArtifact
 from styleexport.core.manifest import ConvolutionFact, ExecutionFact
@@ -64,3 +67,25 @@ def test_a_file_that_does_not_run_is_described_all_the_same(cli, artifact, monke
     else:
         assert "opset 18" in seen.out
         assert "not run: ONNX Runtime cannot run the file: no such kernel" in seen.out
+
+
+@pytest.mark.parametrize("kind", ["float16", "unnamed", "weights-as-inputs"])
+def test_convolutions_of_files_from_elsewhere_are_counted(cli, tmp_path, kind):
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], pads=[1] * 4),
+        helper.make_node("Conv", ["a", "w"], ["y"], pads=[1] * 4),
+    ]
+    dtype = np.float16 if kind == "float16" else np.float32
+    weights = numpy_helper.from_array(np.ones((3, 3, 3, 3), dtype), "w")
+    shape, of_type = [1, 3, 8, 8], weights.data_type
+    inputs = [helper.make_tensor_value_info("x", of_type, shape)]
+    if kind == "weights-as-inputs":
+        inputs.append(helper.make_tensor_value_info("w", of_type, weights.dims))
+    output = helper.make_tensor_value_info("y", of_type, shape)
+    graph = helper.make_graph(nodes, "g", inputs, [output], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, tmp_path / "a.onnx")
+    seen = cli("inspect", "a.onnx")
+    seen.fine()
+    assert "computes 0 of 2 convolutions in integers" in seen.out
+    assert "input w" not in seen.out

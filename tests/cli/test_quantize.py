@@ -13,6 +13,8 @@ from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision
 from tests.cli.conftest import nothing_at, picture
 from tests.models.from_onnx.onnx_nets import adain, candy
+from tests.models.from_onnx.quantized_nets import quantized_file
+from tests.models.from_onnx.styled_nets import own_styles
 
 
 @pytest.mark.slow
@@ -84,3 +86,39 @@ def test_what_is_not_an_onnx_file_is_told_where_to_go(cli, tmp_path):
     wrong = cli("quantize", "candy.onnx", "--content", "x", "-o", out)
     wrong.refused(2, "no input 'x': expected one of input1; type --content input1")
     nothing_at(out)
+
+
+@pytest.mark.slow
+def test_a_file_that_was_quantized_is_quantized_anew(cli, tmp_path):
+    path = quantized_file(tmp_path, "everywhere")
+    done = cli("quantize", path, "--dequantize", "-o", "a")
+    assert done.code == 0, done.err
+    assert "everywhere.onnx dequantized: 10 weights and biases dequantized" in done.err
+    manifest = read_manifest(Path("a"))
+    assert "activation quantizers dropped" in manifest.network.summary
+    (fact,) = manifest.files
+    assert fact.int8_mac_share > 0.7
+
+
+def test_dequantize_is_for_quantized_onnx_files(cli, tmp_path):
+    cli("onnx", "--dequantize").refused(
+        2, "--dequantize is for .onnx files, and adain-lite is none"
+    )
+    candy(tmp_path / "candy.onnx", 17)
+    refused = cli("onnx", "candy.onnx", "--dequantize", "-o", "a")
+    refused.refused(2, "candy.onnx is not quantized: leave out --dequantize")
+
+
+def test_styles_of_a_file_are_packed_and_blended(cli, tmp_path):
+    own_styles(tmp_path / "many.onnx", "index")
+    picture(tmp_path / "p.png")
+    cli("onnx", "many.onnx,pixel-range=0..1", "-o", "a").fine()
+    manifest = read_manifest(Path("a"))
+    assert [fact.role for fact in manifest.files] == ["transform"]
+    assert manifest.styles[0].names == tuple(f"style-{n}" for n in range(5))
+    assert "style-3" in cli("styles", "list", "a").out
+    codes = ("--style-code", "style-1", "--style-code", "style-4", "--style-weight", "0.3")
+    cli("stylize", "a", "p.png", *codes, "--style-weight", "0.7", "-o", "o.png").fine()
+    for refused in (cli("styles", "pack", "a", "p.png"), cli("stylize", "a", "p.png", "p.png")):
+        refused.refused(2, "a has 5 styles of its own", "--style-code NAME (style-0, style-1,")
+    assert cli("verify", "a").code == 0

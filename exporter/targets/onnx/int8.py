@@ -30,6 +30,12 @@ MOVES = ("Pad", "MaxPool", "Resize")
 BIAS_LIMIT = 2**31 - 1
 
 
+FUSED = (
+    "Add", "AveragePool", "Concat", "GlobalAveragePool", "LeakyRelu", "Mul", "ReduceMean",
+    "Sigmoid", "Softmax", "Where",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Stored:
     """The uint8 form of a tensor: its name, scale and zero point."""
@@ -225,7 +231,19 @@ class _Writer:
         tensor, factor = node.input[:2]
         shape = list(self.weights[factor].dims) if factor in self.weights else []
         whole = tensor in self.blocks.values() and tensor in self.stored
-        return whole and len(shape) == 4 and shape[0] == shape[2] == shape[3] == 1
+        by_channel = len(shape) == 4 and shape[0] == shape[2] == shape[3] == 1
+        # ONNX Runtime makes an operation between quantized tensors one on integers, and takes but
+        # one scale for each.
+        fused = any(
+            reader.op_type in FUSED and self._is_quantized(reader)
+            for reader in self.readers.get(node.output[0], ())
+        )
+        return whole and by_channel and not fused
+
+    def _is_quantized(self, node: onnx.NodeProto) -> bool:
+        """Whether a node's result is quantized, at once or behind a limit that the range does."""
+        limits = (r for r in self.readers.get(node.output[0], ()) if r.op_type in ("Relu", "Clip"))
+        return any(item.output[0] in self.ranges for item in (node, *limits))
 
     def _dequantize_by_channel(self, node: onnx.NodeProto) -> None:
         """Multiply while dequantizing: one scale a channel, and no operation of its own."""

@@ -279,3 +279,27 @@ def test_a_proof_runs_large_convolutions_in_strips(monkeypatch):
         _proof.run_exactly(module, inputs), module(*inputs), rtol=1e-13, atol=0
     )
     assert len(unfolded) > 2
+
+
+class Vectors(nn.Module):
+    """Products with a vector on the right, on the left, and on both sides."""
+
+    def __init__(self):
+        super().__init__()
+        self.luma = nn.Parameter(torch.ones(3))
+        self.mix = nn.Parameter(torch.ones(3, 3))
+
+    def forward(self, x):
+        grey = torch.matmul(x.permute(0, 2, 3, 1), self.luma)
+        means = x.mean((0, 2, 3))
+        left = torch.matmul(means, self.mix) + torch.mv(self.mix, means)
+        rows = torch.matmul(self.luma, x.permute(0, 2, 1, 3))
+        return x * left.view(1, 3, 1, 1) + grey[:, None] + rows[:, None] + means @ self.luma
+
+
+def test_products_with_vectors_become_products_of_matrices():
+    graph, applied, refused = run(Vectors(), "vector-product")
+    assert (applied, refused) == (5, ())
+    products = [n for n in graph.program.graph.nodes if "matmul" in str(n.target)]
+    assert len(products) == 5
+    assert all(a.meta["val"].dim() > 1 for n in products for a in n.args)

@@ -41,7 +41,7 @@ def write(
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("my", 1)]
     )
-    model.ir_version = 8
+    model.ir_version = 8 if opset < 20 else 10
     with contextlib.suppress(onnx.shape_inference.InferenceError):
         model = onnx.shape_inference.infer_shapes(model)
     if not model.graph.output[0].type.tensor_type.HasField("shape"):
