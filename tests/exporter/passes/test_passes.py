@@ -279,3 +279,25 @@ def test_a_proof_runs_large_convolutions_in_strips(monkeypatch):
         _proof.run_exactly(module, inputs), module(*inputs), rtol=1e-13, atol=0
     )
     assert len(unfolded) > 2
+
+
+@pytest.mark.parametrize(
+    "statistics",
+    [
+        pytest.param(lambda x: torch.var_mean(x, (2, 3), keepdim=True), id="of maps"),
+        pytest.param(lambda x: torch.var_mean(x, (1, 2, 3), correction=0, keepdim=True), id="biased"),
+        pytest.param(lambda x: torch.std_mean(x, 1, unbiased=False, keepdim=True), id="of channels"),
+        pytest.param(lambda x: torch.std_mean(x, correction=2), id="of everything, corrected"),
+        pytest.param(lambda x: torch.var_mean(x, unbiased=True), id="of everything"),
+        pytest.param(lambda x: (x, torch.var_mean(x, (2, 3), keepdim=True)[1]), id="mean alone"),
+    ],
+)
+def test_variance_and_mean_of_one_operation_become_two(statistics):
+    class Normalised(nn.Module):
+        def forward(self, x):
+            spread, mean = statistics(x)
+            return (x - mean) * (spread + 0.5)
+
+    graph, applied, refused = run(Normalised(), "split-var-mean")
+    assert (applied, refused) == (1, ())
+    assert count(graph, "_mean") == 0
