@@ -1,10 +1,11 @@
 """Table of networks as people build them: what each target and precision keeps of each.
 
-Run: python docs/benchmarks/networks_in_the_wild.py [NETWORK ...] [--target TARGET ...] [--size N]
+Run: python docs/benchmarks/networks_in_the_wild.py [NETWORK ...] [--target TARGET ...]
 
-Exports the networks of tests/networks_in_the_wild as `styleexport export MODULE:build` does, within the
-default budget. What is not named keeps its figures of networks_in_the_wild.json, from which the page is
-written.
+Exports the networks of tests/networks_in_the_wild as `styleexport export MODULE:build` does, within
+the default budget. What is not named keeps its figures of networks_in_the_wild.json, from which the
+page is written. MicroAST has its published weights, its four files joined into one (`joined`), by
+--checkpoint.
 """
 
 from __future__ import annotations
@@ -34,17 +35,18 @@ TARGETS = {"onnx": "ONNX", "tflite": "TFLite", "coreml": "Core ML"}
 PRECISIONS = (Precision.FP32, Precision.FP16, Precision.INT8)
 INTRODUCTION = """# Networks as people build them
 
-Written by `python docs/benchmarks/networks_in_the_wild.py`. Each network is a re-implementation after its
-paper, thin, with seeded random weights that keep every layer's values in a trained network's range
-([code](../../tests/networks_in_the_wild)); {size}x{size} pixels, one factory each:
+Written by `python docs/benchmarks/networks_in_the_wild.py`. Each network is a re-implementation
+after its paper, thin, with seeded random weights that keep every layer's values in a trained
+network's range ([code](../../tests/networks_in_the_wild)). {size}x{size} pixels, one factory each:
 
 ```bash
-styleexport export {package}.cyclegan:build --target onnx --target tflite --target coreml --quantize fp16 --size {size}
+styleexport export {package}.cyclegan:build --target onnx --target tflite --size {size}
 ```
 
-fp32 and fp16: lowest PSNR against the float network on the probes, over the network's roles. int8: PSNR and
-change of style on the quality pictures, within the default budget, and the share of multiplications done in
-integers, for the role that paints. Core ML packages are run by the project's interpreter, not by Core ML.
+fp32 and fp16: lowest PSNR against the float network on the probes, over the network's roles. int8:
+PSNR and change of style on the quality pictures, within the default budget, and the share of
+multiplications done in integers, for the role that paints. Core ML packages are run by the
+project's interpreter, not by Core ML. MicroAST has its published weights. A dash was not measured.
 """
 
 
@@ -76,16 +78,19 @@ class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True):
             parity_db=round(min(fact.worst.measured_db for fact in facts), 1),
             operations=sum(painter.ops.values()),
             psnr_db=quality and round(quality.psnr_db, 1),
-            style_change=quality and round(quality.style_change, 3),
+            style_change=None
+            if quality is None or quality.style_change is None
+            else round(quality.style_change, 3),
             int8_mac_share=painter.int8_mac_share,
         )
 
     def __str__(self) -> str:
         if self.refused:
             return "refused"
-        if self.psnr_db is None or self.style_change is None:
+        if self.psnr_db is None:
             return f"{self.parity_db:.0f} dB"
-        return f"{self.psnr_db:.1f} dB, {self.style_change:+.1%}, {self.int8_mac_share:.0%}"
+        style = "" if self.style_change is None else f"{self.style_change:+.1%}, "
+        return f"{self.psnr_db:.1f} dB, {style}{self.int8_mac_share:.0%}"
 
 
 Table = dict[str, dict[str, dict[str, Cell]]]
@@ -93,15 +98,20 @@ Table = dict[str, dict[str, dict[str, Cell]]]
 
 def names() -> list[str]:
     """Return the networks, by file."""
-    return sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
+    return sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith(("_", "test_")))
 
 
-def cells(network: LoadedNetwork, target: str, size: int) -> Iterator[tuple[str, Cell]]:
+def cells(
+    network: LoadedNetwork, target: str, precisions: Sequence[Precision], size: int
+) -> Iterator[tuple[str, Cell]]:
     """Yield precision and cell; all in one export, or one by one where one is refused."""
     try:
-        yield from _exported(network, target, PRECISIONS, size).items()
-    except StyleExportError:
-        for precision in PRECISIONS:
+        yield from _exported(network, target, precisions, size).items()
+    except StyleExportError as error:
+        if len(precisions) == 1:
+            yield precisions[0], Cell(refused=_told(error))
+            return
+        for precision in precisions:
             try:
                 yield from _exported(network, target, (precision,), size).items()
             except StyleExportError as error:
@@ -169,16 +179,21 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("networks", nargs="*", metavar="NETWORK")
     parser.add_argument("--target", action="append", choices=list(TARGETS))
+    parser.add_argument("--precision", action="append", choices=list(map(str, PRECISIONS)))
+    parser.add_argument("--checkpoint", type=Path, help="Weights of the one network that is named.")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--page-only", action="store_true", help="Write the page alone.")
     asked = parser.parse_args(arguments)
     file = HERE / "networks_in_the_wild.json"
     for name in [] if asked.page_only else asked.networks or names():
-        network = open_network(f"{PACKAGE}.{name}:build")
+        checkpoints = [asked.checkpoint] if asked.checkpoint else []
+        network = open_network(f"{PACKAGE}.{name}:build", checkpoints)
         for target in asked.target or TARGETS:
-            found = {str(precision): cell for precision, cell in cells(network, target, asked.size)}
+            precisions = [Precision(text) for text in asked.precision or PRECISIONS]
+            measured = cells(network, target, precisions, asked.size)
+            found = {str(precision): cell for precision, cell in measured}
             table = _read(file)  # another run may have written meanwhile
-            table.setdefault(name, {})[target] = found
+            table.setdefault(name, {}).setdefault(target, {}).update(found)
             file.write_bytes(msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n")
             told = {key: cell.refused or str(cell) for key, cell in found.items()}
             print(name, target, told, file=sys.stderr, flush=True)

@@ -1,10 +1,10 @@
-"""Conditional instance norm (Dumoulin, Shlens and Kudlur, "A Learned Representation for Artistic Style",
-ICLR 2017).
+"""Conditional instance norm (Dumoulin, Shlens and Kudlur, "A Learned Representation for Artistic
+Style", ICLR 2017).
 
-Hard: one network of many styles, whose norms look up a row of weights for each style, so that the code
-is a vector of weights over the styles (an index is one of them, a blend several). The network has no
-encoder of pictures: here `encode` weighs the styles by how near the mean colour of each one's painting
-comes to the picture's.
+Hard: one network of many styles, whose norms look up a row of weights for each style, so that the
+code is a vector of weights over the styles (an index is one of them, a blend several). The paper's
+network has no encoder of pictures: here a small classifier says which of the styles a picture is
+nearest to.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from tests.networks_in_the_wild._weights import pictures, weighted
 
-WIDTH, STYLES, SHARPNESS = 8, 10, 40.0
+WIDTH, STYLES = 8, 10
 
 
 class ConditionalNorm(nn.Module):
@@ -57,21 +57,19 @@ class ConditionalPainter(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         w = WIDTH
-        self.register_buffer("colours", torch.rand(STYLES, 3))
+        self.features = nn.Sequential(nn.Conv2d(3, w, 5, 4, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+        self.classify = nn.Linear(w, STYLES)
         self.down = nn.ModuleList(
             [Layer(3, w, 9), Layer(w, 2 * w, stride=2), Layer(2 * w, 4 * w, stride=2)]
         )
         self.blocks = nn.ModuleList(
             nn.ModuleList([Layer(4 * w, 4 * w), Layer(4 * w, 4 * w)]) for _ in range(3)
         )
-        self.up = nn.ModuleList(
-            [Layer(4 * w, 2 * w, doubled=True), Layer(2 * w, w, doubled=True)]
-        )
+        self.up = nn.ModuleList([Layer(4 * w, 2 * w, doubled=True), Layer(2 * w, w, doubled=True)])
         self.last = Layer(w, 3, 9)
 
     def encode(self, style: Tensor) -> Tensor:
-        distance = (style.mean((2, 3))[:, None, :] - self.colours).square().sum(2)
-        return torch.softmax(-SHARPNESS * distance, 1)
+        return torch.softmax(self.classify(self.features(style).flatten(1)), 1)
 
     def transfer(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
         x = content

@@ -285,8 +285,12 @@ def test_a_proof_runs_large_convolutions_in_strips(monkeypatch):
     "statistics",
     [
         pytest.param(lambda x: torch.var_mean(x, (2, 3), keepdim=True), id="of maps"),
-        pytest.param(lambda x: torch.var_mean(x, (1, 2, 3), correction=0, keepdim=True), id="biased"),
-        pytest.param(lambda x: torch.std_mean(x, 1, unbiased=False, keepdim=True), id="of channels"),
+        pytest.param(
+            lambda x: torch.var_mean(x, (1, 2, 3), correction=0, keepdim=True), id="biased"
+        ),
+        pytest.param(
+            lambda x: torch.std_mean(x, 1, unbiased=False, keepdim=True), id="of channels"
+        ),
         pytest.param(lambda x: torch.std_mean(x, correction=2), id="of everything, corrected"),
         pytest.param(lambda x: torch.var_mean(x, unbiased=True), id="of everything"),
         pytest.param(lambda x: (x, torch.var_mean(x, (2, 3), keepdim=True)[1]), id="mean alone"),
