@@ -98,7 +98,8 @@ Table = dict[str, dict[str, dict[str, Cell]]]
 
 def names() -> list[str]:
     """Return the networks, by file."""
-    return sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith(("_", "test_")))
+    stems = (path.stem for path in FOLDER.glob("*.py"))
+    return sorted(stem for stem in stems if not stem.startswith(("_", "test_")))
 
 
 def cells(

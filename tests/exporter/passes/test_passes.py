@@ -305,3 +305,15 @@ def test_variance_and_mean_of_one_operation_become_two(statistics):
     graph, applied, refused = run(Normalised(), "split-var-mean")
     assert (applied, refused) == (1, ())
     assert count(graph, "_mean") == 0
+
+
+def test_what_operations_make_of_numbers_is_stored():
+    class Placed(nn.Module):
+        def forward(self, x):
+            steps = torch.linspace(-1, 1, 11) + torch.eye(3)[0].sum()
+            return x * steps + torch.zeros(1, 3, 200, 200)[:, :, :9, :11]
+
+    graph, applied, refused = run(Placed(), "store-constants")
+    assert (applied, refused) == (2, ())
+    assert count(graph, "linspace") == count(graph, "eye") == 0
+    assert count(graph, "zeros") == 1
