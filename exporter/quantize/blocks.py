@@ -28,6 +28,7 @@ SQUASHING = ("tanh", "sigmoid")
 TO_THE_PICTURE = (*NORMS, *SQUASHING, "clamp", "slice", "mul", "add", "sub", "div")
 
 AMPLIFIED = "what follows multiplies its rounding error on the way to the picture"
+ONE_VALUE = "it computes one value a channel, which scales or shifts a whole map"
 NO_KERNEL = "ONNX Runtime has no integer kernel for transposed convolutions; LiteRT's costs 5 dB"
 
 
@@ -100,12 +101,24 @@ def default_float_layers(
     module: GraphModule, blocks: Sequence[QuantizedBlock]
 ) -> tuple[FloatLayer, ...]:
     """Return the blocks that stay in float unless a recipe says otherwise, and why."""
-    amplified = _amplified(module.graph)
-    return tuple(
-        float_layer(block, AMPLIFIED if block.layer in amplified else NO_KERNEL)
+    amplified, by_name = _amplified(module.graph), nodes_by_name(module)
+    reasons = {
+        block.layer: AMPLIFIED
+        if block.layer in amplified
+        else NO_KERNEL
+        if block.transposed
+        else ONE_VALUE
+        if _has_one_value(by_name[block.layer])
+        else None
         for block in blocks
-        if block.layer in amplified or block.transposed
-    )
+    }
+    return tuple(float_layer(block, reason) for block in blocks if (reason := reasons[block.layer]))
+
+
+def _has_one_value(node: Node) -> bool:
+    """Whether a node makes one value a channel, as squeeze-and-excite blocks do."""
+    value = node.meta.get("val")
+    return isinstance(value, torch.Tensor) and value.dim() == 4 and value[0, 0].numel() == 1
 
 
 def float_layer(block: QuantizedBlock, reason: str) -> FloatLayer:

@@ -128,9 +128,11 @@ class _Equalizer:
                 self.tags[node] = tag
         if node.name in self.gains and operation_of(node) in (CONV, TRANSPOSED):
             gain = self._gain(node.name)
-            for position, name in ((1, "weight"), (2, "bias")):
-                axis = 1 if operation_of(node) == TRANSPOSED and name == "weight" else 0
-                self._scale_constant(node, position, gain, axis)
+            if operation_of(node) == TRANSPOSED:
+                self._scale_by_group(node, gain)
+            else:
+                self._scale_constant(node, 1, gain, 0)
+            self._scale_constant(node, 2, gain, 0)
             self.tags[node] = gain
 
     # Rules: each returns the factor of the node's channels, or None for 1.
@@ -211,16 +213,13 @@ class _Equalizer:
     def _rule_conv2d(self, node: Node) -> Tensor | None:
         """Divide the weights by the input's gain."""
         gain = self.tags[node.all_input_nodes[0]]
-        groups = argument(node, 6, "groups", 1)
-        if groups not in (1, len(gain)) or node.args[0] is not node.all_input_nodes[0]:
-            return self._undo_inputs(node)
-        if not self._scale_constant(node, 1, 1 / gain, 0 if groups != 1 else 1):
+        if node.args[0] is not node.all_input_nodes[0] or not self._scale_by_group(node, 1 / gain):
             return self._undo_inputs(node)
         return None
 
     def _rule_conv_transpose2d(self, node: Node) -> Tensor | None:
         gain = self.tags[node.all_input_nodes[0]]
-        if argument(node, 6, "groups", 1) != 1 or not self._scale_constant(node, 1, 1 / gain, 0):
+        if not self._scale_constant(node, 1, 1 / gain, 0):
             return self._undo_inputs(node)
         return None
 
@@ -289,6 +288,19 @@ class _Equalizer:
             return False
         new = add_weight(self.module, node, scaled)
         node.args = tuple(new if i == position else x for i, x in enumerate(node.args))
+        return True
+
+    def _scale_by_group(self, node: Node, gain: Tensor) -> bool:
+        """Multiply a weight along its second axis, which counts the channels of one group.
+
+        A weight is [out, in/groups, kh, kw], and [in, out/groups, kh, kw] of a transposed
+        convolution: the group of a row says which channels its second axis stands for.
+        """
+        value, groups = tensor_of(self.module, node.args[1]), argument(node, 6, "groups", 1)
+        if value is None or not isinstance(groups, int) or groups * value.shape[1] != len(gain):
+            return False
+        rows = gain.reshape(groups, -1).repeat_interleave(value.shape[0] // groups, 0)
+        node.update_arg(1, add_weight(self.module, node, value * rows[:, :, None, None]))
         return True
 
     def _undo_inputs(self, node: Node) -> None:

@@ -78,7 +78,11 @@ class Int8Plan:
 
     def recipe_for(self, graph: Graph) -> Int8Recipe:
         """Return the recipe in the names of a rewritten graph."""
-        names = _names(find_blocks(self.source.reading), find_blocks(graph.reading))
+        blocks, rewritten = (
+            quantized_blocks(find_blocks(item.reading), self.recipe.float_layers)
+            for item in (self.source, graph)
+        )
+        names = _names(blocks, rewritten)
         ranges = {names.get(name, name): limits for name, limits in self.recipe.ranges.items()}
         return msgspec.structs.replace(self.recipe, ranges=ranges)
 
@@ -110,6 +114,20 @@ def _names(blocks: Sequence[QuantizedBlock], rewritten: Sequence[QuantizedBlock]
         for old, new in pairs
         for before, after in ((old.source, new.source), (old.output, new.output))
     }
+
+
+def _torn(blocks: Sequence[QuantizedBlock], rewritten: Sequence[QuantizedBlock]) -> set[str]:
+    """Return the layers whose values two blocks shared, and no longer do in a rewritten graph.
+
+    One of them reads the values with their gains, another without: no one range fits both.
+    """
+    named = {block.layer: block for block in rewritten}
+    after: dict[str, set[str]] = {}
+    for block in blocks:
+        after.setdefault(block.source, set()).add(named[block.layer].source)
+        after.setdefault(block.output, set()).add(named[block.layer].output)
+    outputs = {block.output: block.layer for block in blocks}
+    return {outputs.get(name, name) for name, names in after.items() if len(names) > 1}
 
 
 def with_weights(graph: Graph, weights: Mapping[str, RoundedWeights]) -> Graph:
@@ -231,6 +249,9 @@ def _calibrate(
     statistics = observe(module, inputs, tuple(names))
     scales = _scales(module, blocks, statistics, settings)
     equal = equalized(graph, scales)[0].reading
+    while torn := _torn(blocks, find_blocks(equal)) & scales.keys():
+        scales = {layer: scale for layer, scale in scales.items() if layer not in torn}
+        equal = equalized(graph, scales)[0].reading
     names = _names(blocks, find_blocks(equal))
     if samples:
         statistics = observe(equal, inputs, tuple(names.values()), samples=True)

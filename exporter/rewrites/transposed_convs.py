@@ -1,8 +1,9 @@
 """Transposed convolutions as TFLite has them: dense, and cut to one of two sizes.
 
-TRANSPOSE_CONV has no groups, and makes either all (H - 1)·s + k rows that the kernel reaches (VALID)
-or H·s of them, cut as evenly as can be, the odd one at the end (SAME). PyTorch cuts p rows in front
-and p - o behind, for an output padding o, so that a kernel of 3 with stride 2, p = o = 1 is neither.
+TRANSPOSE_CONV has no groups, and makes either all (H - 1)·s + k rows that the kernel reaches
+(VALID) or H·s of them, cut as evenly as can be, the odd one at the end (SAME). PyTorch cuts p rows
+in front and p - o behind, for an output padding o, so that a kernel of 3 with stride 2, p = o = 1
+is neither.
 
     groups g > 1                 → one group, its weights zero between the groups
     any other cut                → VALID, and a slice; rows that are added behind are the bias alone

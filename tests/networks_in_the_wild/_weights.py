@@ -1,20 +1,28 @@
 """Seeded random weights under which a network behaves as a trained one does.
 
-Without training, a deep network drives its activations to zero or to infinity, and what int8 loses on
-it says nothing. Here every layer is scaled, one after the other, so that its output on pictures has a
-standard deviation of one (Mishkin and Matas, "All you need is a good init", 2016), batch norms hold the
-statistics of those pictures, and the last layer's output spreads over the range of the picture.
+Without training, a deep network drives its activations to zero or to infinity, and what int8 loses
+on it says nothing. Here every layer is scaled, one after the other, so that its output on pictures
+has a standard deviation of one (Mishkin and Matas, "All you need is a good init", 2016), batch
+norms hold the statistics of those pictures, and the last layer's output spreads over the range of
+the picture. Kernels have means of their own: with zero means they would pass grain and rounding,
+and stop the smooth parts of which pictures are made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+import styleexport
+from styleexport.core.images import array_from_image
+
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+LAYERS = (*CONVOLUTIONS, nn.Linear)
 NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d, nn.LayerNorm)
 
 
@@ -26,6 +34,13 @@ def pictures(low: float = 0.0, high: float = 1.0) -> Tensor:
     edges = (smooth[:, :1] > 0.5).float()
     picture = (0.7 * smooth + 0.2 * edges + 0.1 * grain).clamp(0, 1)
     return picture * (high - low) + low
+
+
+def photographs() -> Tensor:
+    """Return two of the package's pictures, a bright and a dark one, [2, 3, 64, 64] in 0..1."""
+    folder = Path(styleexport.__file__).parent / "assets"
+    images = (Image.open(folder / f"content_{name}.jpg") for name in ("harbour", "night"))
+    return torch.cat([torch.from_numpy(array_from_image(i.resize((64, 64)))) for i in images])
 
 
 def weighted(
@@ -50,6 +65,10 @@ def weighted(
             if isinstance(layer, NORMS) and layer.weight is not None:
                 layer.weight.uniform_(0.6, 1.4)
                 layer.bias.uniform_(-0.3, 0.3)
+            if isinstance(layer, CONVOLUTIONS) and layer.weight.requires_grad:
+                *pair, height, width = layer.weight.shape
+                if height * width > 1:
+                    layer.weight += layer.weight.std() * torch.randn(*pair, 1, 1)
         handles = [
             layer.register_forward_hook(
                 _scale(spread, middle) if layer is last else _scale(1.0, None)

@@ -30,7 +30,7 @@ def _layer(
 
 
 class InvertedResidual(nn.Module):
-    """Expansion, depthwise convolution and projection, added to the input where the widths agree."""
+    """Expansion, depthwise convolution, projection; added to the input where widths agree."""
 
     def __init__(self, inputs: int, outputs: int, expansion: int = 2) -> None:
         super().__init__()
@@ -79,4 +79,4 @@ def build() -> nn.Module:
     """Return the generator, its widths a quarter of the published ones."""
     torch.manual_seed(2)
     module = AnimeGan2()
-    return weighted(module, module.image, lambda: module(pictures(-1, 1)), spread=0.7)
+    return weighted(module, module.image, lambda: module(pictures(-1, 1)), spread=0.5)

@@ -1,7 +1,7 @@
 """CycleGAN's residual generator (Zhu, Park, Isola and Efros, ICCV 2017).
 
-Hard: instance norms without weights, reflected pads beside zero pads, transposed convolutions with an
-output padding, and pixels of -1..1 from tanh.
+Hard: instance norms without weights, reflected pads beside zero pads, transposed convolutions with
+an output padding, and pixels of -1..1 from tanh.
 """
 
 from __future__ import annotations
@@ -62,4 +62,4 @@ def build() -> nn.Module:
     """Return the generator, its widths an eighth of the published ones."""
     torch.manual_seed(3)
     module = CycleGan()
-    return weighted(module, module.image, lambda: module(pictures(-1, 1)), spread=0.7)
+    return weighted(module, module.image, lambda: module(pictures(-1, 1)), spread=0.5)

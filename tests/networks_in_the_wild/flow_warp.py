@@ -1,8 +1,9 @@
 """A painter that bends the picture: a flow is predicted and the features are sampled along it.
 
-After Kim, Kolkin, Salavon and Shakhnarovich, "Deformable Style Transfer" (ECCV 2020), with the spatial
-transformer's sampler (Jaderberg et al., NeurIPS 2015). Hard: bilinear sampling at computed positions
-(GridSample), with what lies outside taken from the border, and a grid that depends on the size.
+After Kim, Kolkin, Salavon and Shakhnarovich, "Deformable Style Transfer" (ECCV 2020), with the
+spatial transformer's sampler (Jaderberg et al., NeurIPS 2015). Hard: bilinear sampling at computed
+positions (GridSample), with what lies outside taken from the border, and a grid that depends on the
+size.
 """
 
 from __future__ import annotations

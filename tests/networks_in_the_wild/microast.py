@@ -1,7 +1,8 @@
-"""MicroAST (Wang et al., "Towards Super-Fast Ultra-Resolution Arbitrary Style Transfer", AAAI 2023).
+"""MicroAST (Wang et al., "Towards Super-Fast Ultra-Resolution Arbitrary Style Transfer", AAAI
+2023).
 
-Hard: convolutions in groups of one and of two channels, kernels of 9x9 on the full picture, and blocks
-whose filters the style scales and shifts, so that weights are computed from the code.
+Hard: convolutions in groups of one and of two channels, kernels of 9x9 on the full picture, and
+blocks whose filters the style scales and shifts, so that weights are computed from the code.
 """
 
 from __future__ import annotations
@@ -140,4 +141,9 @@ def build() -> nn.Module:
     run = lambda: module.transfer(content, module.encode(content.flip(0)), one)  # noqa: E731
     last = module.decoder.dec3[-1].conv_layer
     assert isinstance(last, nn.Module)
-    return weighted(module, last, run, spread=0.2, middle=0.5)
+    for name, middle in (("weight1", 1.0), ("bias1", 0.0), ("weight2", 1.0), ("bias2", 0.0)):
+        # Filters are scaled around one and shifted around zero, as in the published weights.
+        layer = module.modulator.get_submodule(f"{name}.0.conv_layer").requires_grad_(False)
+        layer.weight.mul_(0.1)  # pyright: ignore
+        layer.bias.fill_(middle)  # pyright: ignore
+    return weighted(module, last, run, spread=0.15, middle=0.5)

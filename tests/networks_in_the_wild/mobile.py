@@ -1,7 +1,8 @@
 """MobileNetV3's blocks as a painter (Howard et al., "Searching for MobileNetV3", ICCV 2019).
 
-Hard: depthwise convolutions with kernels of 3 and 5, hard-swish and hard-sigmoid, squeeze-and-excite
-(a mean of the whole map that scales its channels), and sums of linear bottlenecks.
+Hard: depthwise convolutions with kernels of 3 and 5, hard-swish and hard-sigmoid,
+squeeze-and-excite (a mean of the whole map that scales its channels), and sums of linear
+bottlenecks.
 """
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ class Mobile(nn.Module):
         )
         up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
         self.decoder = nn.Sequential(
-            *(up, _conv(16, 16, 3, groups=16), _conv(16, 12), nn.Hardswish()),
-            *(up, _conv(12, 12, 3, groups=12), _conv(12, 8), nn.Hardswish()),
+            *(up, _conv(16, 16, 3, groups=16), nn.Hardswish(), _conv(16, 12), nn.Hardswish()),
+            *(up, _conv(12, 12, 3, groups=12), nn.Hardswish(), _conv(12, 8), nn.Hardswish()),
         )
         self.image = nn.Conv2d(8, 3, 3, padding=1)
 
@@ -78,4 +79,4 @@ def build() -> nn.Module:
     """Return the network, thin."""
     torch.manual_seed(13)
     module = Mobile()
-    return weighted(module, module.image, lambda: module(pictures()), spread=1.0)
+    return weighted(module, module.image, lambda: module(pictures()), spread=0.7)

@@ -1,8 +1,9 @@
 """MSG-Net (Zhang and Dana, "Multi-style Generative Network for Real-time Transfer", 2017).
 
 Hard: the style code is a Gram matrix, the CoMatch layer multiplies it with learned weights and with
-every pixel's features (two batched matrix products that depend on the style), blocks normalise before
-they convolve, upsampling and skip are convolutions of a nearest-neighbour map, and pixels are 0..255.
+every pixel's features (two batched matrix products that depend on the style), blocks normalise
+before they convolve, upsampling and skip are convolutions of a nearest-neighbour map, and pixels
+are 0..255.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class MsgNet(nn.Module):
         )
         self.match = CoMatch(w)
         self.decoder = nn.Sequential(
-            *(Bottleneck(w, w), Bottleneck(w, w)),
+            Bottleneck(w, w),
             *(Bottleneck(w, w // 2, doubled=True), Bottleneck(w // 2, w // 4, doubled=True)),
             *(*_before(w // 4), nn.ReflectionPad2d(3)),
         )
@@ -95,4 +96,4 @@ def build() -> nn.Module:
     module = MsgNet()
     content, one = pictures(0, 255), torch.ones(1)
     run = lambda: module.transfer(content, module.encode(content.flip(0)), one)  # noqa: E731
-    return weighted(module, module.image, run, spread=50.0, middle=127.0)
+    return weighted(module, module.image, run, spread=40.0, middle=127.0)

@@ -62,4 +62,4 @@ def build() -> nn.Module:
     """Return the U-Net, thin and five levels deep."""
     torch.manual_seed(4)
     module = UNet()
-    return weighted(module, module.image, lambda: module(pictures(-1, 1)), spread=0.7)
+    return weighted(module, module.image, lambda: module(pictures(-1, 1)), spread=0.5)

@@ -1,8 +1,8 @@
 """SANet (Park and Lee, "Arbitrary Style Transfer with Style-Attentional Networks", CVPR 2019).
 
-Hard: every pixel of the content attends to every pixel of the style at two levels, so that the style
-code would be as long as the style picture is large. Here the style's features are pooled to a fixed
-grid, and the code is that grid.
+Hard: every pixel of the content attends to every pixel of the style at two levels, so that the
+style code would be as long as the style picture is large. Here the style's features are pooled to a
+fixed grid, and the code is that grid.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.networks_in_the_wild._weights import pictures, weighted
+from tests.networks_in_the_wild._weights import photographs, weighted
 
 WIDTH = 16
 GRIDS = (8, 4)
@@ -87,6 +87,10 @@ def build() -> nn.Module:
     """Return the network, its widths a sixteenth of the published ones."""
     torch.manual_seed(8)
     module = SaNet()
-    content, one = pictures(), torch.ones(1)
+    content, one = photographs(), torch.ones(1)
     run = lambda: module.transfer(content, module.encode(content.flip(0)), one)  # noqa: E731
-    return weighted(module, module.image, run, spread=0.2, middle=0.5)
+    weighted(module, module.image, run, spread=0.15, middle=0.5)
+    for attention in (module.attend4, module.attend5):  # logits of a standard deviation of one
+        attention.f.weight.mul_((2 * WIDTH) ** -0.5)
+        attention.f.bias.mul_((2 * WIDTH) ** -0.5)
+    return module

@@ -1,8 +1,9 @@
 """StyTr² (Deng et al., "Image Style Transfer with Transformers", CVPR 2022).
 
-Hard: a transformer on 8x8 patches (multi-head attention, layer norms, a feed-forward part), positions
-computed from the content's own features, pooled to 18x18 whatever the picture's size and resized back,
-and cross attention to the style's tokens, which are pooled to a fixed grid to be a code.
+Hard: a transformer on 8x8 patches (multi-head attention, layer norms, a feed-forward part),
+positions computed from the content's own features, pooled to 18x18 whatever the picture's size and
+resized back, and cross attention to the style's tokens, which are pooled to a fixed grid to be a
+code.
 """
 
 from __future__ import annotations
@@ -73,4 +74,4 @@ def build() -> nn.Module:
     module = StyTr2()
     content, one = pictures(), torch.ones(1)
     run = lambda: module.transfer(content, module.encode(content.flip(0)), one)  # noqa: E731
-    return weighted(module, module.image, run, spread=0.2, middle=0.5)
+    return weighted(module, module.image, run, spread=0.15, middle=0.5)

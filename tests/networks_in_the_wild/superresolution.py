@@ -1,7 +1,7 @@
 """EDSR with a sub-pixel layer (Lim et al., CVPRW 2017; Shi et al., ESPCN, CVPR 2016).
 
-Hard: the picture is twice as large as the input, by a rearrangement of channels (PixelShuffle); blocks
-have no norm, and a scaled residual.
+Hard: the picture is twice as large as the input, by a rearrangement of channels (PixelShuffle);
+blocks have no norm, and a scaled residual.
 """
 
 from __future__ import annotations
@@ -52,4 +52,4 @@ def build() -> nn.Module:
     """Return the network, a quarter of the published width."""
     torch.manual_seed(12)
     module = SuperResolution()
-    return weighted(module, module.image, lambda: module(pictures()), spread=0.2, middle=0.5)
+    return weighted(module, module.image, lambda: module(pictures()), spread=0.15, middle=0.5)

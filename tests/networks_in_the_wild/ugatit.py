@@ -1,8 +1,8 @@
 """U-GAT-IT's light generator (Kim, Kim, Kang and Lee, ICLR 2020).
 
 Hard: the class activation map multiplies features by the weights of a linear layer, fully-connected
-layers compute the norms' weights from the picture, and AdaLIN mixes an instance norm with a layer norm,
-channel by channel.
+layers compute the norms' weights from the picture, and AdaLIN mixes an instance norm with a layer
+norm, channel by channel.
 """
 
 from __future__ import annotations
@@ -120,4 +120,4 @@ def build() -> nn.Module:
     """Return the generator, its widths an eighth of the published ones."""
     torch.manual_seed(5)
     module = UGatIt()
-    return weighted(module, module.image, lambda: module(pictures(-1, 1)), spread=0.7)
+    return weighted(module, module.image, lambda: module(pictures(-1, 1)), spread=0.5)

@@ -1,9 +1,11 @@
-"""WCT² (Yoo, Uh, Chun, Kang and Ha, "Photorealistic Style Transfer via Wavelet Transforms", ICCV 2019).
+"""WCT² (Yoo, Uh, Chun, Kang and Ha, "Photorealistic Style Transfer via Wavelet Transforms", ICCV
+2019).
 
-Hard: Haar wavelets pool and unpool (depthwise convolutions with constant weights, and transposed ones),
-three of the four bands skip the bottleneck, and the features are whitened and coloured. The published
-code does that with an SVD, which no phone runs; here the roots of the covariance come from coupled
-Newton-Schulz iterations, which are matrix products alone, and the code is the style's root and mean.
+Hard: Haar wavelets pool and unpool (depthwise convolutions with constant weights, and transposed
+ones), three of the four bands skip the bottleneck, and the features are whitened and coloured. The
+published code does that with an SVD, which no phone runs; here the roots of the covariance come
+from coupled Newton-Schulz iterations, which are matrix products alone, and the code is the style's
+root and mean.
 """
 
 from __future__ import annotations
@@ -117,4 +119,4 @@ def build() -> nn.Module:
     module = Wct2()
     content, one = pictures(), torch.ones(1)
     run = lambda: module.transfer(content, module.encode(content.flip(0)), one)  # noqa: E731
-    return weighted(module, module.image, run, spread=0.2, middle=0.5)
+    return weighted(module, module.image, run, spread=0.15, middle=0.5)

@@ -77,6 +77,16 @@ def quantize_blocks(
     faster_layout(model)
 
 
+def _unmoved(tensor: str, makers: Mapping[str, onnx.NodeProto]) -> str:
+    """Return the tensor whose values another one holds, moved but not changed.
+
+    The exporter names what it puts together from several nodes, such as an adaptive pooling, anew.
+    """
+    while tensor in makers and makers[tensor].op_type in MOVES:
+        tensor = makers[tensor].input[0]
+    return tensor
+
+
 class _Writer:
     """Writes the nodes of one model again, in their order."""
 
@@ -94,9 +104,13 @@ class _Writer:
         for node in self.graph.node:
             for name in node.input:
                 self.readers.setdefault(name, []).append(node)
-        present = {node.output[0] for node in self.graph.node}
+        makers = {node.output[0]: node for node in self.graph.node}
+        present = {*makers, *(value.name for value in self.graph.input)}
         self.results = {value.name for value in self.graph.output}
         named = {layer: names.get(layer, layer) for u in blocks for layer in (u.source, u.output)}
+        for u in blocks:
+            if named[u.source] not in present and u.layer in makers:
+                named[u.source] = _unmoved(makers[u.layer].input[0], makers)
         self.blocks = {u.layer: named[u.output] for u in blocks if u.layer in present}
         self.blocks |= {named[u.layer]: named[u.output] for u in blocks if u.layer in named}
         self.ranges: dict[str, Range] = {
@@ -227,13 +241,15 @@ class _Writer:
         return result
 
     def _is_gain(self, node: onnx.NodeProto) -> bool:
-        """Whether a node multiplies the channels of a block's output by constants."""
+        """Whether a node multiplies the channels of a block's output by constants.
+
+        One whose reader's result is quantized is left: ONNX Runtime takes the two for an integer
+        addition or multiplication, and then refuses it for its scales, one a channel.
+        """
         tensor, factor = node.input[:2]
         shape = list(self.weights[factor].dims) if factor in self.weights else []
         whole = tensor in self.blocks.values() and tensor in self.stored
         by_channel = len(shape) == 4 and shape[0] == shape[2] == shape[3] == 1
-        # ONNX Runtime makes an operation between quantized tensors one on integers, and takes but
-        # one scale for each.
         fused = any(
             reader.op_type in FUSED and self._is_quantized(reader)
             for reader in self.readers.get(node.output[0], ())

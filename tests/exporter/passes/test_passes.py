@@ -303,3 +303,41 @@ def test_products_with_vectors_become_products_of_matrices():
     products = [n for n in graph.program.graph.nodes if "matmul" in str(n.target)]
     assert len(products) == 5
     assert all(a.meta["val"].dim() > 1 for n in products for a in n.args)
+
+
+@pytest.mark.parametrize(
+    "statistics",
+    [
+        pytest.param(lambda x: torch.var_mean(x, (2, 3), keepdim=True), id="of maps"),
+        pytest.param(
+            lambda x: torch.var_mean(x, (1, 2, 3), correction=0, keepdim=True), id="biased"
+        ),
+        pytest.param(
+            lambda x: torch.std_mean(x, 1, unbiased=False, keepdim=True), id="of channels"
+        ),
+        pytest.param(lambda x: torch.std_mean(x, correction=2), id="of everything, corrected"),
+        pytest.param(lambda x: torch.var_mean(x, unbiased=True), id="of everything"),
+        pytest.param(lambda x: (x, torch.var_mean(x, (2, 3), keepdim=True)[1]), id="mean alone"),
+    ],
+)
+def test_variance_and_mean_of_one_operation_become_two(statistics):
+    class Normalised(nn.Module):
+        def forward(self, x):
+            spread, mean = statistics(x)
+            return (x - mean) * (spread + 0.5)
+
+    graph, applied, refused = run(Normalised(), "split-var-mean")
+    assert (applied, refused) == (1, ())
+    assert count(graph, "_mean") == 0
+
+
+def test_what_operations_make_of_numbers_is_stored():
+    class Placed(nn.Module):
+        def forward(self, x):
+            steps = torch.linspace(-1, 1, 11) + torch.eye(3)[0].sum()
+            return x * steps + torch.zeros(1, 3, 200, 200)[:, :, :9, :11]
+
+    graph, applied, refused = run(Placed(), "store-constants")
+    assert (applied, refused) == (2, ())
+    assert count(graph, "linspace") == count(graph, "eye") == 0
+    assert count(graph, "zeros") == 1

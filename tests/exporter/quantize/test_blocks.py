@@ -11,6 +11,7 @@ from styleexport.core.recipe import FloatLayer
 from styleexport.exporter.quantize.blocks import (
     AMPLIFIED,
     NO_KERNEL,
+    ONE_VALUE,
     default_float_layers,
     find_blocks,
     float_layer,
@@ -133,3 +134,27 @@ def test_what_only_moves_values_leads_to_a_convolution(painter):
     assert leads_to(nodes["upsample_nearest2d"], layers)
     assert not leads_to(nodes["add"], layers)
     assert not leads_to(nodes["pad_2"], layers)
+
+
+def test_convolutions_that_scale_whole_maps_stay_float():
+    class Excited(nn.Module):
+        """A squeeze-and-excite block between two convolutions."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.body = nn.Conv2d(3, 8, 3, padding=1)
+            self.down, self.up = nn.Conv2d(8, 2, 1), nn.Conv2d(2, 8, 1)
+            self.last = nn.Conv2d(8, 3, 1)
+
+        def forward(self, content):
+            x = F.relu(self.body(content))
+            scale = self.up(F.relu(self.down(F.adaptive_avg_pool2d(x, 1))))
+            return torch.clamp(self.last(x * F.hardsigmoid(scale)), 0, 1)
+
+    module = graph_of(Excited()).module()
+    kept = default_float_layers(module, find_blocks(module))
+    assert [(item.layer, item.reason) for item in kept] == [
+        ("conv2d_1", ONE_VALUE),
+        ("conv2d_2", ONE_VALUE),
+    ]

@@ -213,3 +213,34 @@ def test_gains_are_undone_before_what_does_not_pass_them_on(read):
 def test_sizes_of_the_result_are_the_graphs(painter):
     result, _ = equalized(painter, {"conv2d": GAIN})
     assert (result.size, result.inputs, result.outputs) == (SIZE, painter.inputs, painter.outputs)
+
+
+@pytest.mark.parametrize(
+    ("groups", "out"), [(2, 8), (4, 8), (8, 8), (8, 16), (4, 4)], ids=lambda value: str(value)
+)
+@pytest.mark.parametrize("transposed", [False, True])
+def test_convolutions_in_groups_take_gains_of_both_sides(groups, out, transposed):
+    """MicroAST's groups of one and of two channels, and depthwise ones that multiply channels."""
+
+    class Grouped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.first = nn.Conv2d(3, 8, 3, padding=1)
+            kind = nn.ConvTranspose2d if transposed else nn.Conv2d
+            self.grouped = kind(8, out, 3, padding=1, groups=groups)
+            self.last = nn.Conv2d(out, 3, 1)
+
+        def forward(self, content):
+            return self.last(F.relu(self.grouped(F.relu(self.first(content))))).clamp(0, 1)
+
+    graph = graph_of(Grouped())
+    first, grouped = (block.layer for block in find_blocks(graph.module())[:2])
+    gains = {first: GAIN, grouped: GAIN.repeat(2)[:out]}
+    result, fact = equalized(graph, gains)
+    assert (fact.applied, fact.refused) == (2, ())
+    assert added(graph, result, "mul") == []
+    inputs = inputs_of(graph)
+    torch.testing.assert_close(run(result, inputs), run(graph, inputs), atol=1e-5, rtol=0)
+    before, after = (values(g, grouped, inputs) for g in (graph, result))
+    torch.testing.assert_close(after, per_channel(before, gains[grouped]), rtol=1e-4, atol=1e-4)

@@ -182,3 +182,40 @@ def test_a_channel_that_one_picture_wakes_is_looked_for(painter, calibration):
     found = ranges.equalized_statistics(seen, same, same, names, [dark, *calibration.inputs])
     for name, item in seen.items():
         torch.testing.assert_close(found[name].high, item.high)
+
+
+def test_values_that_two_blocks_would_read_in_two_ranges_get_no_gains():
+    """A pad with a value takes no gain, so the gains would be undone in front of it alone."""
+
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.first = nn.Conv2d(3, 8, 3, padding=1)
+            self.second, self.third = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 3)
+            self.last = nn.Conv2d(8, 3, 1)
+
+        def forward(self, content):
+            x = torch.relu(self.first(content))
+            computed = self.third.weight * (1 + 0.1 * content.mean())
+            y = nn.functional.conv2d(nn.functional.pad(x, (1, 1, 1, 1)), computed, self.third.bias)
+            return torch.sigmoid(self.last(torch.relu(self.second(x)) + y + x))
+
+    graph = graph_of(Shared())
+    plan = make_plan(graph, shown(graph))
+    applied = plan.applied()
+    blocks = quantized_blocks(find_blocks(applied.graph.reading), applied.recipe.float_layers)
+    assert {name for block in blocks for name in (block.source, block.output)} <= set(
+        applied.recipe.ranges
+    )
+
+
+def test_torn_layers_are_those_that_a_rewrite_gave_two_values():
+    def block(layer: str, source: str, output: str) -> module.QuantizedBlock:
+        return module.QuantizedBlock(layer, output, source, "w", None, 1, False)
+
+    before = [block("a", "in", "relu"), block("b", "relu", "b"), block("c", "add", "c")]
+    kept = [block("a", "in", "relu"), block("b", "relu", "b"), block("c", "sum", "c")]
+    torn = [block("a", "in", "relu"), block("b", "mul", "b"), block("c", "add", "c")]
+    assert module._torn(before, kept) == set()
+    assert module._torn(before, torn) == {"a"}

@@ -19,6 +19,7 @@ from styleexport.exporter.targets.onnx import model_from_graph, tensor_names
 from styleexport.exporter.targets.onnx.int8 import quantize_blocks
 from styleexport.runtime_bench.execution.onnx_profile import integer_mac_share
 from tests.exporter.conftest import feeds_of, graph_of, shown
+from tests.networks_in_the_wild._weights import pictures, weighted
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 
@@ -224,3 +225,64 @@ def test_what_changes_values_has_a_range_of_its_own(between):
         expected = graph.module()(torch.from_numpy(feeds[0]["content"]))
     expected = (expected[0] if isinstance(expected, tuple) else expected).numpy()
     assert psnr_db(found, expected, 1.0) > 40
+
+
+class Pooled(torch.nn.Module):
+    """A convolution of a pooled map of 2x2: the exporter names the pooling's nodes anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = torch.nn.Conv2d(3, 8, 3, padding=1)
+        self.second = torch.nn.Conv2d(8, 8, 1)
+        self.last = torch.nn.Conv2d(8, 3, 1)
+
+    def forward(self, content: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.first(content))
+        small = torch.relu(self.second(torch.nn.functional.adaptive_avg_pool2d(x, 2)))
+        grown = torch.nn.functional.interpolate(small, size=tuple(x.shape[2:]), mode="nearest")
+        return torch.clamp(self.last(x + grown) * 0.2 + 0.5, 0, 1)
+
+
+def test_a_convolution_behind_a_pooling_of_another_name_is_computed_in_integers():
+    graph = graph_of(Pooled())
+    plan = make_plan(graph, shown(graph), Settings())
+    model = written(plan)
+    (second,) = (node for node in convolutions(model) if "second" in node.input[1])
+    assert is_integer(model, second)
+    (inputs,) = feeds_of(graph, 1)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, inputs)
+    expected = graph.module()(*(torch.from_numpy(value) for value in inputs.values()))
+    assert psnr_db(np.asarray(found), expected.detach().numpy(), 1.0) > 35
+
+
+class LongSkip(torch.nn.Module):
+    """A super-resolution body: both sides of a quantized sum are convolutions with gains."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(12)
+        self.head, self.a, self.b, self.body, self.up, self.image = (
+            torch.nn.Conv2d(inputs, outputs, 3, padding=1)
+            for inputs, outputs in ((3, 8), (8, 8), (8, 8), (8, 8), (8, 8), (8, 3))
+        )
+
+    def forward(self, content: torch.Tensor) -> torch.Tensor:
+        x = self.head(content)
+        y = x + self.b(torch.relu(self.a(x))) * 0.1
+        return self.image(self.up(x + self.body(y)))
+
+
+def test_a_sum_of_equalized_channels_runs_in_onnx_runtime():
+    """It takes scales a channel in front of a sum for an integer sum's, and refuses the file."""
+    network = LongSkip()
+    run = lambda: network(pictures())  # noqa: E731
+    graph = graph_of(weighted(network, network.image, run, spread=0.15, middle=0.5))
+    model = written(make_plan(graph, shown(graph)))
+    (inputs,) = feeds_of(graph, 1)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, inputs)
+    with torch.inference_mode():
+        expected = graph.module()(*(torch.from_numpy(value) for value in inputs.values()))
+    assert psnr_db(np.asarray(found), expected.numpy(), 1.0) > 30
