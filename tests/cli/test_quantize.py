@@ -82,7 +82,11 @@ def test_what_is_not_an_onnx_file_is_told_where_to_go(cli, tmp_path):
     wrong = cli("quantize", "candy.onnx", "--pixel-range", "2..0", "-o", out)
     wrong.refused(2, "--pixel-range: '2..0' is not a pixel range: expected LOW..HIGH such as 0..1")
     wrong = cli("quantize", "candy.onnx", "--pixel-range", "0..2", "-o", out)
-    wrong.refused(2, "the network ends in Sigmoid scaled to 0..255", "type --output-pixels 0..255")
+    wrong.refused(
+        2,
+        "the network ends in Sigmoid scaled to 0..255",
+        "type --pixels 0..255 (--output-pixels for",
+    )
     wrong = cli("quantize", "candy.onnx", "--content", "x", "-o", out)
     wrong.refused(2, "no input 'x': expected one of input1; type --content input1")
     nothing_at(out)
