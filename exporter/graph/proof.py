@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as functional
 from torch import Tensor
+from torch._ops import OpOverload
 from torch.fx import GraphModule, Interpreter, Node
 
 aten = torch.ops.aten
@@ -47,11 +48,11 @@ def retype(module: GraphModule, old: torch.dtype, new: torch.dtype) -> None:
 
 def _makes_constant(node: Node, dtype: torch.dtype) -> bool:
     """Whether a node makes a tensor of a type from numbers alone, and takes the type by name."""
-    if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
+    if node.op != "call_function" or not isinstance(node.target, OpOverload):
         return False
     values = (node, *node.all_input_nodes)
     made, *read = (isinstance(value.meta.get("val"), Tensor) for value in values)
-    names = [argument.name for argument in node.target._schema.arguments]
+    names = [argument.name for argument in node.target._schema.arguments]  # pyright: ignore[reportPrivateUsage]
     return made and not any(read) and "dtype" in names and node.meta["val"].dtype is dtype
 
 
