@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from styleexport.core.errors import StyleExportError, first_line
+from styleexport.core.errors import StyleExportError
 from styleexport.core.manifest import FileFact
 from styleexport.core.types import Precision, Size
 from styleexport.exporter.pipeline import ExportRequest, export
@@ -136,7 +136,7 @@ def _exported(
 
 def _told(error: Exception) -> str:
     """Return a message without the folders of this machine."""
-    return re.sub(r"\S*/(?=[\w.-]+)", "", first_line(error))
+    return re.sub(r"\S*/(?=[\w.-]+)", "", str(error).splitlines()[0])
 
 
 def page(table: Table, size: int) -> str:
