@@ -331,9 +331,6 @@ def _identity(call: Call) -> Tensor:
     return call.tensor(0)
 
 
-# Number of a type in ONNX → type in torch.
-
-
 def _cast(call: Call) -> Tensor:
     kind = call.integer("to", 1)
     if kind not in TYPES:
@@ -347,8 +344,9 @@ def _cast_like(call: Call) -> Tensor:
     return call.tensor(0).to(call.tensor(1).dtype)
 
 
-# Half precision is refused before; double is computed in float32, as everything is.
-TYPES = {
+# Number of a type in ONNX → type in torch. Half precision is refused before; double is computed in
+# float32, as everything is.
+TYPES: Mapping[int, torch.dtype] = {
     TensorProto.FLOAT: torch.float32,
     TensorProto.DOUBLE: torch.float32,
     TensorProto.INT64: torch.int64,

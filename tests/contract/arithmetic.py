@@ -243,7 +243,10 @@ def best_sizes() -> Iterable[Case]:
     fact: FileFact = read_manifest(ARTIFACT, check_files=False).files[0]
     sizes = [[64, 96], [96, 64], [128, 128], [512, 512]]
     for picture in ((90, 60), (60, 90), (100, 100), (4000, 3000), (30, 20), (300, 10)):
-        files = [msgspec.structs.replace(fact, size=SizeFact(height=h, width=w)) for h, w in sizes]
+        files = [
+            msgspec.structs.replace(fact, size=SizeFact(height=h, width=w), inputs=())
+            for h, w in sizes
+        ]
         chosen = best_size(files, Image.new("RGB", picture))[1]
         assert chosen is not None
         yield {

@@ -32,7 +32,9 @@ def test_a_manifest_is_read_or_refused_with_its_reason(entry, tmp_path):
         assert entry["error"] in str(caught.value)
         return
     manifest = read_manifest(tmp_path, check_files=False)
-    assert manifest.encoded() == (tmp_path / "manifest.json").read_bytes()
+    facts = json.loads((tmp_path / "manifest.json").read_bytes())
+    facts["network"].setdefault("pixels", None)  # manifests of before it was recorded
+    assert json.loads(manifest.encoded()) == facts
     assert (len(manifest.files), len(manifest.probes)) == (entry["files"], entry["probes"])
     assert manifest.network.name == entry["network"]
 
