@@ -127,12 +127,12 @@ def _jobs(content: Path, out: Path | None, styles: tuple[Path, ...]) -> list[tup
     else:
         target = out or Path(f"{content.stem}-stylized.png")
         target = target / f"{content.stem}-stylized.png" if target.is_dir() else target
-        check_picture_out(target)
         jobs = [(content, target)]
     inputs = {path.resolve() for path in (*styles, *(job[0] for job in jobs))}
     for _, target in jobs:
         if target.resolve() in inputs:
             raise UsageError(f"{target} is one of the inputs: choose another place with -o")
+        check_picture_out(target)
     return jobs
 
 

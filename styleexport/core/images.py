@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,9 +62,10 @@ def read_image(path: Path, *, background: tuple[int, int, int] = (255, 255, 255)
             "with 8 or 16 bits a channel"
         ) from error
     except Image.DecompressionBombError as error:
+        count = int(re.findall(r"\d+", str(error))[0])
         raise BadImage(
-            f"image {path} has more than the {MAX_PIXELS // 1_000_000} million pixels allowed: "
-            "scale it down first"
+            f"image {path} has {count // 1_000_000} million pixels, more than the "
+            f"{MAX_PIXELS // 1_000_000} million allowed: scale it down first"
         ) from error
     except BadImage:
         raise

@@ -162,7 +162,7 @@ def test_too_few_pictures(cli, weights, pictures):
 
 def test_a_folder_that_holds_other_things_is_left_alone(cli, weights, pictures):
     picture(Path("slim/mine.png"))
-    slim(cli, weights, pictures).refused(2, "slim is not empty", "--overwrite")
+    slim(cli, weights, pictures).refused(2, "slim is there already", "so it is kept")
     assert [p.name for p in Path("slim").iterdir()] == ["mine.png"]
 
 
