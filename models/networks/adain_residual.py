@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from styleexport.core.errors import BadCheckpoint
+from styleexport.models import weights
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.decoders.residual import BLOCKS, ResidualDecoder
 from styleexport.models.encoders.lite import WIDTHS
@@ -51,12 +52,14 @@ def read(paths: Sequence[Path]) -> MultiLevelAdainNetwork:
 
 NETWORK = StyleNetwork(
     name="adain-residual",
-    summary="0.74 M parameters, AdaIN at four levels and in four residual blocks",
+    summary="0.74 M parameters, AdaIN at four levels and in four residual blocks; shipped too",
     paper="styleexport; after AdaIN, Huang and Belongie, ICCV 2017",
     licence="Apache-2.0",
     build=build,
     read=read,
-    checkpoints="one file from `styleexport train adain-residual`, or adain-lite's weights",
+    checkpoints="one file from `styleexport train adain-residual`, or adain-lite's weights (the "
+    "shipped weights without)",
     min_side=16,
+    weights=Path(weights.__file__).with_name("adain-residual.safetensors"),
     trains=("encoder.", "decoder."),
 )
