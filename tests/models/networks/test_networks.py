@@ -8,9 +8,10 @@ import torch
 from styleexport.core import plugins
 from styleexport.core.errors import BadCheckpoint, UsageError
 from styleexport.core.types import Role
-from styleexport.models.networks._open import PACKAGE, find, open_network
+from styleexport.models.network_spec import NETWORKS
+from styleexport.models.networks._open import find, open_network
 
-NAMES = plugins.names(PACKAGE)
+NAMES = plugins.names(NETWORKS)
 
 
 @pytest.mark.parametrize("name", NAMES)
