@@ -48,9 +48,9 @@ PSNR and change of style on the quality pictures, within the default budget, and
 multiplications done in integers, for the role that paints. Core ML packages are run by the
 project's interpreter, not by Core ML. MicroAST has its published weights. A dash was not measured.
 
-The initialization and some widths were chosen with int8 results in sight (mean-free kernels, a smaller
-spread of the output): without that, cyclegan lost 8 dB more. Read the int8 columns as what the exporter does
-with well-conditioned weights.
+The initialization and some widths were chosen with int8 results in sight (mean-free kernels, a
+smaller spread of the output): without that, cyclegan lost 8 dB more. Read the int8 columns as what
+the exporter does with well-conditioned weights.
 """
 
 
