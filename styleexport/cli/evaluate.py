@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    short_help="Measure style distance, gain beyond colour and LPIPS of a network.",
+    short_help="Measure how well a network paints.",
     epilog="Example: styleexport evaluate adain-lite --content photos/ --style paintings/ "
     "--loss-weights vgg16.pth --lpips-heads lin.npz --sheet sheet.png",
 )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     cls=CommandGroup, epilog="Example: styleexport styles pack adain-lite-onnx-int8 paintings/*.jpg"
 )
 def styles() -> None:
-    """Pack style images into one small file of style codes, or list those that ship."""
+    """Pack pictures into style codes, add those that ship, or list them."""
 
 
 @styles.command(

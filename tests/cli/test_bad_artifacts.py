@@ -178,7 +178,7 @@ PACKAGES = {
     "Manifest.json of a long name": (described(naming("x" * 400)), ["names no model", AGAIN]),
     "Manifest.json of a number": (described(naming(5)), ["names no model", AGAIN]),
     "Manifest.json of another folder": (described(naming("../../../x")), ["has no '../", COPY]),
-    "no weights": (no_weights, ["weight.bin cannot be read", COPY]),
+    "no weights": (no_weights, ["weight.bin does not exist", COPY]),
     "weights of NUL": (weights_of_name("@model_path/\0x"), ["names something '@model", AGAIN]),
     "weights outside": (weights_of_name("@model_path/../../../x"), ["weights outside", AGAIN]),
     "another kind": (another_kind, ["holds neuralNetwork, expected mlProgram", "for example "]),
@@ -200,7 +200,10 @@ FILES = {
         f"cut to {n}": (cut("", n), ["is not a whole TFLite file", AGAIN])
         for n in (8, 20, 100, 0.3, 0.5, 0.9, 0.9999)
     },
-    "a folder": (an_empty_folder, ["cannot be read: Is a directory", "path of a .tflite file"]),
+    "a folder": (
+        an_empty_folder,
+        ["is a folder, expected a regular file", "path of a .tflite file"],
+    ),
     "text": (lambda p: p.write_text("no graph\n"), ["is not a TFLite file", "type the path"]),
 }
 DAMAGES = {

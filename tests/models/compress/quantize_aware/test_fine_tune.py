@@ -435,7 +435,7 @@ def test_the_command_line_takes_a_recipe(place, tmp_path, monkeypatch, capfd):
         (("--teacher-weight", "3"), "add --quantize-aware RECIPE"),
         ((), "type --style FOLDER"),
         (("--style", "."), "type --loss-weights PATH"),
-        (("--quantize-aware", "none.json"), "none.json cannot be read"),
+        (("--quantize-aware", "none.json"), "recipe none.json does not exist"),
     ],
 )
 def test_the_command_line_says_what_is_missing(
