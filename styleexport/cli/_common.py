@@ -37,7 +37,7 @@ weights_key_option = click.option(
     metavar="[FILE=]KEY",
     expose_value=False,
     callback=_choose_weights,
-    help="State dict to take from a checkpoint that holds several, such as params_ema or netG.  "
+    help="State dict to take from a checkpoint that holds several: params_ema, netG.  "
     "[default: the averaged one where that is clear]",
 )
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     cls=CommandGroup, epilog="Example: styleexport styles pack adain-lite-onnx-int8 paintings/*.jpg"
 )
 def styles() -> None:
-    """Pack pictures into style codes, add those that ship, or list them."""
+    """Pack pictures into style codes, or list them."""
 
 
 @styles.command(
