@@ -19,7 +19,7 @@ from styleexport.core.files import Product, json_product, replace_file
 from styleexport.core.input_files import read_input
 from styleexport.core.manifest import FileFact, Manifest, ParityFact, Sha256, SizeFact
 from styleexport.core.schema import schema_of
-from styleexport.core.types import MAX_SIDE, Precision, Role
+from styleexport.core.types import Precision, Role
 from styleexport.runtime_bench.contract.runner_choice import RunnerChoice
 
 SCHEMA_VERSION = 1
@@ -295,8 +295,6 @@ class CellFact(_Fact, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.status == "measured" and not any(self.rounds_ns):
             raise ValueError("a cell that was measured must hold samples")
-        if max(self.size.height, self.size.width) > MAX_SIDE:
-            raise ValueError(f"sides are at most {MAX_SIDE} pixels")
 
     @property
     def samples_ns(self) -> tuple[int, ...]:

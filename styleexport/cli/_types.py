@@ -7,6 +7,7 @@ that `--help` imports nothing heavy.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -199,7 +200,7 @@ class Existing(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
         """Return the path."""
         path = Path(value)
-        if not path.exists():
+        if not os.path.lexists(path):  # links that lead nowhere are refused when they are read
             fault = "is not a folder" if self.what == "folder" else "does not exist"
             raise UsageError(f"{self.what} {path} {fault}; type the path of {self.kind}")
         return path

@@ -16,6 +16,7 @@ from pathlib import Path
 from styleexport.core.errors import MissingExtra, UsageError, first_line
 from styleexport.core.quiet import quiet
 from styleexport.core.shadowing import is_protected
+from styleexport.core.terminal import visible
 
 EXTRA_OF_LIBRARY = {
     "coremltools": "coreml",
@@ -138,7 +139,7 @@ def users_code(what: str, doing: str) -> Generator[None]:
         raise UsageError(f"{what}: {doing} failed: {reason}") from error
     finally:
         sys.argv = arguments
-        sys.stderr.write(printed.getvalue())
+        sys.stderr.writelines([visible(printed.getvalue())])
 
 
 def check_module(what: str, path: str) -> None:

@@ -202,7 +202,8 @@ def test_classifiers_and_segmenters(cli: Cli, folders):
     assert not Path("out/sheet.png").exists()
     assert "at temperature 2" in Path("out/card.md").read_text()
     dense = ("distill", "--teacher", "distill_classes:dense", *folders, *SMALL, "-o", "b")
-    assert cli(*dense, "--student", "distill_classes:dense").code == 0
+    done = cli(*dense, "--student", "distill_classes:dense")
+    assert done.code == 0, done.err
     cli(*call[:4], "distill_classes:five", *folders, *SMALL, "-o", "c").refused(
         2, "logits [2, 4]", "[2, 5]", "same classes"
     )

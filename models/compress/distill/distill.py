@@ -39,6 +39,7 @@ from styleexport.models.compress.distill.setup import (
 )
 from styleexport.models.network import LoadedNetwork
 from styleexport.models.networks._open import describe, open_network
+from styleexport.models.pixels import STANDARD
 from styleexport.models.training.loop import Trainer
 from styleexport.models.training.resume import check_resumable, pictures_sha256
 from styleexport.models.training.run import Sheet, run_logged
@@ -154,10 +155,13 @@ def _counted(
     """Return the networks in the form in which they are counted and timed."""
     if kind is not OutputKind.LOGITS:
         return teacher, student
-    return (
-        replace(teacher, module=LogitsAsImage(teacher.module)),
-        replace(student, module=LogitsAsImage(student.module)),
-    )
+    return _as_painter(teacher), _as_painter(student)
+
+
+def _as_painter(loaded: LoadedNetwork) -> LoadedNetwork:
+    """Return a classifier as a network whose pictures are its logits."""
+    network = replace(loaded.network, output_pixels=STANDARD, scale=1)
+    return replace(loaded, network=network, module=LogitsAsImage(loaded.module))
 
 
 def _timed(costs: Costs, teacher: LoadedNetwork, student: LoadedNetwork, size: Size) -> Costs:

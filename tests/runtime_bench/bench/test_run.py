@@ -233,7 +233,7 @@ def test_bad_requests_say_what_there_is(bench, changes, parts):
         ({"plan": PlanFact(rounds=0)}, "--rounds is 0"),
         ({"batches": (1, 0)}, "--batch is 0"),
         ({"plan": PlanFact(threads=0)}, "--threads is 0"),
-        ({"plan": PlanFact(seconds=-1.0)}, "seconds must be 0 or more"),
+        ({"plan": PlanFact(seconds=-1.0)}, "it must be 0 to 86400 seconds"),
         ({"affinity": (4_000,)}, "processor 4000 is not there"),
     ],
 )

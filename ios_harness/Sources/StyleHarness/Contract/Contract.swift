@@ -181,7 +181,8 @@ extension CellFact {
             throw ContractError(path: path, reason: reason)
         }
         if max(size.height, size.width) > Self.longestSide {
-            throw ContractError(path: path, reason: "sides are at most \(Self.longestSide) pixels")
+            let reason = "sides are at most \(Self.longestSide) pixels"
+            throw ContractError(path: "\(path).size", reason: reason)
         }
     }
 }

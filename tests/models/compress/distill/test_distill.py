@@ -214,7 +214,7 @@ def test_a_folder_is_begun_once(place, tmp_path, whole):
     with pytest.raises(UsageError, match=r"there is no .*distill.json to go on with"):
         distill(request(place, tmp_path / "new", resume=True))
     (tmp_path / "last.pt").write_bytes(b"x")
-    with pytest.raises(UsageError, match=r"last.pt is of another training: choose another -o"):
+    with pytest.raises(UsageError, match=r"last.pt exists: add --resume"):
         distill(request(place, tmp_path))
     (tmp_path / "distill.json").write_text("{")
     with pytest.raises(UsageError, match=r"distill.json is damaged"):

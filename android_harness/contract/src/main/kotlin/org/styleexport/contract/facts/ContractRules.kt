@@ -39,7 +39,7 @@ internal object ContractRules {
             throw ContractError(where, "a cell that was measured must hold samples")
         }
         if (maxOf(cell.size.height, cell.size.width) > MAX_SIDE) {
-            throw ContractError(where, "sides are at most $MAX_SIDE pixels")
+            throw ContractError("$where.size", "sides are at most $MAX_SIDE pixels")
         }
     }
 
