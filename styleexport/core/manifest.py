@@ -558,12 +558,17 @@ def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
             f"{folder} is not an artifact: expected a folder with a {FILE_NAME}; make one with "
             "`styleexport onnx`"
         )
-    raw = read_input(path, "manifest", error=BadArtifact, remedy=MANIFEST.if_damaged)
-    manifest = read_document(raw, MANIFEST, str(path))
-    if check_files:
-        for name, expected in manifest.known_paths().items():
-            _check_file(folder, name, expected)
-    return manifest
+    while True:
+        raw = read_input(path, "manifest", error=BadArtifact, remedy=MANIFEST.if_damaged)
+        manifest = read_document(raw, MANIFEST, str(path))
+        try:
+            for name, expected in manifest.known_paths().items() if check_files else ():
+                _check_file(folder, name, expected)
+        except BadArtifact:
+            if read_input(path, "manifest", error=BadArtifact) == raw:
+                raise
+            continue  # a pack of styles was replaced meanwhile, and with it the manifest
+        return manifest
 
 
 def foreign_files(folder: Path) -> list[str]:

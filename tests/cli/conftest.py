@@ -17,7 +17,7 @@ from PIL import Image
 from styleexport.__main__ import main
 
 PROGRESS = re.compile(
-    r"[\w.\-]+: (capture|write|parity|quality|ranges of .*|recipe .*)"
+    r"(?!error: )[\w.\-]+: (capture|write|parity|quality|ranges of .*|recipe .*)"
     r"|skipped: .*|\d+/\d+ .*|(pixels|scale) .*|weights: .*"
 )
 Cli = Callable[..., "Outcome"]

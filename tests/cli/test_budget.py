@@ -55,7 +55,7 @@ def test_a_degraded_file_is_written_where_that_is_allowed_and_its_recipe_followe
     [
         (("--budget", "psnr<=40"), ("of psnr more is better", "--budget 'psnr>=38'")),
         (("--budget", "style<=5"), ("style takes a relative change in percent, got '5'",)),
-        (("--recipe", "absent.json"), ("absent.json cannot be read", "recipes/")),
+        (("--recipe", "absent.json"), ("absent.json does not exist", "recipes/")),
         (("--recipe", "notes.txt"), ("notes.txt is not a recipe",)),
         (("--quantize", "auto", "--dynamic"), ("leave out --dynamic",)),
     ],

@@ -55,7 +55,7 @@ def test_it_says_where_an_environment_is(doctor, complete):
 
 
 def test_it_goes_on_where_there_is_none_for_this_python(doctor, monkeypatch):
-    monkeypatch.setattr(environments, "TOOLS", {"old": Tool("1", {"3.8": ("old==1",)}, ())})
+    monkeypatch.setattr(environments, "TOOLS", {"old": Tool("1", "old==1", ("3.8",), ())})
     code, out, _ = doctor()
     assert code == 0
     assert "not made (optional): old is tested with Python 3.8" in out

@@ -44,15 +44,17 @@ def test_ios_gets_packages_and_an_encoder_of_its_own_for_the_styles(cli, checkou
     assert manifest.styles[0].encoder == "colour-transfer_encode_8x12_fp32.mlpackage"
 
 
-def test_a_sync_replaces_what_was_there_and_counts_what_is_beside_it(cli, checkout):
+def test_a_sync_replaces_an_artifact_and_counts_what_is_beside_it(cli, checkout):
     cli("harness", "sync", COLOUR, "--into", "android").fine()
     stale = checkout / ANDROID / "colour-transfer" / "stale.tflite"
     stale.touch()
     other = shutil.copytree(COLOUR, checkout / "other one")
+    kept = cli("harness", "sync", COLOUR, "--into", "android")
+    kept.refused(2, "is not an artifact with no other files in it, so it is kept")
+    stale.unlink()
     cli("harness", "sync", COLOUR, "--into", "android").fine()
     done = cli("harness", "sync", other, "--into", "android")
     done.fine()
-    assert not stale.exists()
     assert "built into the app: colour-transfer, other-one, " in done.out
     printed = json.loads(cli("harness", "sync", other, "--into", "android", "--json").out)
     assert set(printed["bundled"]) == {"colour-transfer", "other-one"}

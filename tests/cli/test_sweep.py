@@ -71,7 +71,7 @@ def test_what_was_typed_reaches_the_sweep_and_missing_cells_fail(cli, plan, monk
     assert "killed" in done.out
     (request,) = seen
     assert (request.restart, request.workers, request.scheduler) == (True, 3, "tcp://x:1")
-    assert request.suffixes["tflite"] == ".tflite"
+    assert request.suffixes == {"onnx": ".onnx"}
     cli("sweep", plan)
     assert (seen[1].out, seen[1].restart) == (Path("sweep.sqlite"), False)
 

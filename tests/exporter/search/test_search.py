@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import torch
 
-from styleexport.core.errors import QualityBudgetExceeded
+from styleexport.core.errors import QualityBudgetExceeded, UsageError
 from styleexport.core.manifest import CalibrationFact, SizeFact
 from styleexport.core.recipe import FloatLayer, Int8Recipe
 from styleexport.core.types import Role
@@ -280,7 +280,7 @@ def test_an_interrupted_search_goes_on_where_it_was(run, tmp_path):
     assert not state.exists()
 
 
-def test_trials_of_another_budget_or_a_damaged_file_are_made_again(run, tmp_path):
+def test_trials_of_another_budget_are_made_again_and_a_damaged_file_is_kept(run, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(hard(dies_after=3))
     world = hard()
@@ -290,9 +290,11 @@ def test_trials_of_another_budget_or_a_damaged_file_are_made_again(run, tmp_path
     state = tmp_path / "a.search" / "net.json"
     state.parent.mkdir()
     state.write_bytes(b"{broken")
-    again = hard()
-    run(again, "psnr>=37.7")
-    assert again.judged == world.judged
+    with pytest.raises(
+        UsageError, match=r"net.json is .* not the state of a search, so it is kept"
+    ):
+        run(hard(), "psnr>=37.7")
+    assert state.read_bytes() == b"{broken"
 
 
 def test_no_trial_is_made_twice(run):

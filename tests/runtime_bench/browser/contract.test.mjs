@@ -58,11 +58,10 @@ const RULES = {
     ...outside(probe, `$.cells[${index}].probe`),
     ...outside(subject.path, `$.cells[${index}].subject.path`),
   ]),
-  reports: ({ cells }) => cells.flatMap(({ status, rounds_ns: rounds = [], size }, index) =>
-    (status === "measured" && !rounds.flat().length) || Math.max(size.height, size.width) > MAX_SIDE
-      ? [`$.cells[${index}]`]
-      : [],
-  ),
+  reports: ({ cells }) => cells.flatMap(({ status, rounds_ns: rounds = [], size }, index) => [
+    ...(Math.max(size.height, size.width) > MAX_SIDE ? [`$.cells[${index}].size`] : []),
+    ...(status === "measured" && !rounds.flat().length ? [`$.cells[${index}]`] : []),
+  ]),
 };
 
 function outside(path, where) {

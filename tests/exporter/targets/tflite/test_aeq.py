@@ -95,8 +95,9 @@ def write(graph, tmp_path):
         path = tmp_path / "x.tflite"
         feeds = [{"content": x.numpy()} for x in example_inputs((CONTENT,), SIZE)]
         facts = TARGET.write(graph, Recipe(Precision.INT8, int8=int8), path, lambda: feeds)
-        slices, fact = facts.passes
+        slices, transposed, fact = facts.passes
         assert (slices.name, slices.applied) == ("slice-reflection-pads", 3)
+        assert transposed.name == "plain-transposed-convs"
         assert fact.name == "int8_recipe"
         return path, facts, fact
 
