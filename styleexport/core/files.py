@@ -271,18 +271,20 @@ def _create_file(path: Path) -> None:
 @contextlib.contextmanager
 def _part_beside(path: Path, create: Callable[[Path], None]) -> Generator[Path]:
     """Yield a new part that this process owns, removed at the end unless it was moved."""
-    while True:
-        part = path.with_name(f".{path.name}.styleexport-{secrets.token_hex(4)}.part")
-        create(part)
-        descriptor = _open_part(part)
-        if os.path.lexists(part):  # no other process took it for a leftover before it was owned
-            break
-        _close(descriptor)
-    try:
+    part, descriptor = None, None
+    try:  # from before it is there: an interruption may come at any point
+        while True:
+            part = path.with_name(f".{path.name}.styleexport-{secrets.token_hex(4)}.part")
+            create(part)
+            descriptor = _open_part(part)
+            if os.path.lexists(part):  # no other process took it for a leftover before it was owned
+                break
+            _close(descriptor)
         yield part
     finally:
         with contextlib.suppress(OSError):
-            remove(part)
+            if part is not None:
+                remove(part)
         _close(descriptor)
 
 
