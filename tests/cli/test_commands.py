@@ -8,7 +8,7 @@ from PIL import Image
 
 from styleexport.core import plugins
 from styleexport.core.manifest import read_manifest
-from styleexport.models.networks._open import PACKAGE
+from styleexport.models.network_spec import NETWORKS as PACKAGE
 
 
 def test_onnx_prints_its_manifest_as_json(call, tmp_path):

@@ -22,7 +22,7 @@ from styleexport.exporter import request as request_module
 from styleexport.exporter.pipeline import ExportRequest, check_out, export
 from styleexport.exporter.targets._target import PACKAGE as TARGETS
 from styleexport.exporter.targets._target import find_target
-from styleexport.models.networks._open import PACKAGE
+from styleexport.models.network_spec import NETWORKS as PACKAGE
 from tests.exporter.conftest import Painter
 from tests.zoo import case, load_own, load_random
 

@@ -10,9 +10,9 @@ from PIL import Image
 from styleexport.core.errors import MissingExtra, UsageError
 from styleexport.core.types import Precision, Role, Size, Sizing
 from styleexport.exporter import request as module
+from styleexport.exporter.out_folder import check_out
 from styleexport.exporter.request import (
     ExportRequest,
-    check_out,
     check_quantized,
     check_request,
     open_targets,

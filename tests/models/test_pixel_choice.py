@@ -14,7 +14,8 @@ from styleexport.core.errors import UsageError
 from styleexport.core.types import Role
 from styleexport.models.network import LoadedNetwork
 from styleexport.models.pixel_choice import settle_pixels
-from styleexport.models.pixels import IMAGENET_MEAN, IMAGENET_STD, LUMA, PixelDeclaration
+from styleexport.models.pixel_modules import LUMA
+from styleexport.models.pixels import IMAGENET_MEAN, IMAGENET_STD, PixelDeclaration
 from tests.zoo import load_own
 
 MEAN = torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1)

@@ -18,7 +18,7 @@ from styleexport.exporter.quantize.calibration import read_calibration
 from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
 from styleexport.exporter.rewrites.half_range import SMALLEST_NORMAL, within_half_range
 from styleexport.exporter.rewrites.spatial_means import expand_norms
-from styleexport.models.networks._open import PACKAGE
+from styleexport.models.network_spec import NETWORKS as PACKAGE
 from styleexport.runtime_bench.runners._runner import RunOptions
 from tests.zoo import load_own, load_random, load_thin
 
