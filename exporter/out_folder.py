@@ -55,9 +55,9 @@ def _worth_keeping(out: Path) -> list[str]:
     except BadArtifact:
         return ["an artifact of another version"]
     packs = {pack.path for pack in manifest.styles}
-    found = sorted(path.relative_to(out).as_posix() for path in (out / "styles").rglob("*.*"))
+    packed = sorted(path.relative_to(out).as_posix() for path in (out / "styles").rglob("*.*"))
     return [
-        *(path for path in found if path in packs or not is_scratch(Path(path))),
+        *(path for path in packed if path in packs or not is_scratch(Path(path))),
         *(
             f"{path}, which was altered"
             for path, sha256 in manifest.known_paths().items()

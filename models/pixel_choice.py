@@ -8,114 +8,29 @@ where they contradict what is declared or would be assumed, the network is not e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from styleexport.core.assets import bundled
-from styleexport.core.images import array_from_image, read_image
-from styleexport.core.pictures import centre_crop
-from styleexport.core.types import Size
-from styleexport.models.network import Basis, LoadedNetwork, PixelBasis, TwoImageModule
-from styleexport.models.pixel_ends import Affine, Bound, End, Recording, end_of, record, start_of
-from styleexport.models.pixel_modules import ToNetwork
+from styleexport.models.network import Basis, LoadedNetwork, PixelBasis
+from styleexport.models.pixel_ends import Affine, Bound, End, end_of, start_of
+from styleexport.models.pixel_runs import (
+    TOO_LITTLE_USED,
+    TOO_MANY_CLIPPED,
+    FirstRun,
+    Fit,
+    first_run,
+    saturation,
+)
 from styleexport.models.pixels import STANDARD, PixelDeclaration, PixelFormat
 
 UNIT, SIGNED, BYTES = (0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)
 RANGES = (UNIT, SIGNED, BYTES)
 BOUND_RANGES = (*RANGES, (-0.5, 0.5), (-127.5, 127.5), (-128.0, 127.0))
-# Sides that strides of up to 64 divide, of two proportions; larger ones for networks that need it.
-SIZES = (
-    (Size(64, 128), Size(128, 192)),
-    (Size(256, 256), Size(512, 256)),
-)
 MAX_EXCESS = 64
-# Share of values outside a range, by this share of its width, at which a picture is ruined.
-TOO_MANY_CLIPPED, TOLERANCE = 0.4, 0.05
-# Share of a range that a picture must use at least, and that a better range would use.
-TOO_LITTLE_USED, WELL_USED = 0.02, 0.1
-FEW_CLIPPED = 0.1
 SATURATED = 0.5
 DECLARED = Basis("declared")
-
-
-@cache
-def _photographs(kind: str, size: Size) -> tuple[Tensor, ...]:
-    """Return three shipped pictures at a size, [1, 3, H, W] in 0..1."""
-    pictures = bundled(kind)[::4][:3]
-    return tuple(
-        torch.from_numpy(array_from_image(centre_crop(read_image(p), size))) for p in pictures
-    )
-
-
-class _Trial:
-    """A network and the formats under which it is run.
-
-    Args:
-        module: module of the network.
-        pixels: format of its inputs.
-    """
-
-    def __init__(self, module: nn.Module, pixels: PixelFormat) -> None:
-        self.module = module
-        self.pixels = pixels
-
-    def record(self, size: Size, index: int = 0) -> tuple[Tensor, Recording]:
-        """Return the raw output for a photograph, and the record of the run."""
-
-        def convert(picture: Tensor) -> Tensor:
-            # A copy: networks may change their input in place.
-            fed = ToNetwork(self.pixels)(picture)
-            return fed.clone(memory_format=torch.contiguous_format)
-
-        content = convert(_photographs("content", size)[index])
-        if not isinstance(self.module, TwoImageModule):
-            return record(lambda: self.module(content), [content])
-        module, style = self.module, convert(_photographs("style", size)[index % 2])
-        return record(
-            lambda: module.transfer(content, module.encode(style), torch.ones(1)), [content, style]
-        )
-
-    def values(self, size: Size, output: PixelFormat) -> Tensor:
-        """Return the raw values of several photographs' outputs, flattened: colours alone."""
-        outputs = [self.record(size, index)[0] for index in range(3)]
-        colours = [_channels_first(x, output)[:, :3].reshape(-1).float() for x in outputs]
-        values = torch.cat(colours)
-        return values[torch.isfinite(values)]
-
-
-def _channels_first(output: Tensor, pixels: PixelFormat) -> Tensor:
-    return output.permute(0, 3, 1, 2) if pixels.layout == "NHWC" else output
-
-
-@dataclass(frozen=True)
-class _Look:
-    """What a first run showed.
-
-    Attributes:
-        trial: network with the format of inputs under which it runs.
-        sizes: sizes that it was run at, one or two.
-        shapes: height and width of the output at each.
-        output: channels, layout and type of the output, its range the standard one.
-        recording: record of the first run.
-        known: raw values of outputs, by the format of the inputs.
-    """
-
-    trial: _Trial
-    sizes: tuple[Size, ...]
-    shapes: tuple[Size, ...]
-    output: PixelFormat
-    recording: Recording
-    known: dict[PixelFormat, Tensor] = field(default_factory=dict)
-
-    def values(self, pixels: PixelFormat) -> Tensor:
-        """Return the raw values of the outputs for several photographs, fed in a format."""
-        if pixels not in self.known:
-            trial = _Trial(self.trial.module, pixels)
-            self.known[pixels] = trial.values(self.sizes[0], self.output)
-        return self.known[pixels]
 
 
 def settle_pixels(loaded: LoadedNetwork, declared: PixelDeclaration) -> LoadedNetwork:
@@ -130,7 +45,7 @@ def settle_pixels(loaded: LoadedNetwork, declared: PixelDeclaration) -> LoadedNe
     """
     taken, given = declared.input(), declared.output()
     with torch.random.fork_rng(devices=[]):
-        look = _look(loaded.module, taken)
+        look = first_run(loaded.module, taken)
         if look is None:  # it does not run, or gives no picture: capture says so
             network = replace(
                 loaded.network,
@@ -143,58 +58,7 @@ def settle_pixels(loaded: LoadedNetwork, declared: PixelDeclaration) -> LoadedNe
         return _settled(loaded, declared, look)
 
 
-def _look(module: nn.Module, taken: PixelFormat | None) -> _Look | None:
-    """Return what the first run that works shows, None where none works or gives a picture."""
-    facts = getattr(module, "takes", None)
-    if isinstance(facts, PixelFormat):
-        base = taken or STANDARD
-        options = [replace(base, channels=facts.channels, layout=facts.layout, dtype=facts.dtype)]
-    elif taken is not None:
-        options = [taken]
-    else:
-        colours = [STANDARD, replace(STANDARD, layout="NHWC")]
-        options = [*colours, *(replace(option, channels=1) for option in colours)]
-    fixed = getattr(module, "fixed_size", None)
-    for sizes in ((Size(*fixed),),) if fixed is not None else SIZES:
-        for option in options:
-            trial = _Trial(module, option)
-            try:
-                output, recording = trial.record(sizes[0])
-            except Exception:  # noqa: BLE001 - what users' networks raise is not a closed list
-                continue
-            pixels = _output_format(output)
-            if pixels is None:
-                return None
-            shapes = [_sides(output, pixels)]
-            try:
-                shapes += [_sides(trial.record(size)[0], pixels) for size in sizes[1:]]
-            except Exception:  # noqa: BLE001 - one size is enough to go on
-                sizes = sizes[:1]
-            return _Look(trial, sizes, tuple(shapes), pixels, recording)
-    return None
-
-
-def _output_format(output: object) -> PixelFormat | None:
-    """Return channels, layout and type of a raw output, None where it is no picture."""
-    if not isinstance(output, Tensor) or output.dim() != 4:
-        return None
-    last = output.shape[3] in (1, 3, 4) and output.shape[1] not in (1, 3, 4)
-    channels = output.shape[3 if last else 1]
-    if channels not in (1, 3, 4):
-        return None
-    return replace(
-        STANDARD,
-        channels=int(channels),
-        layout="NHWC" if last else "NCHW",
-        dtype="uint8" if output.dtype == torch.uint8 else "float32",
-    )
-
-
-def _sides(output: Tensor, pixels: PixelFormat) -> Size:
-    return Size(*(int(side) for side in _channels_first(output, pixels).shape[2:]))
-
-
-def _settled(loaded: LoadedNetwork, declared: PixelDeclaration, look: _Look) -> LoadedNetwork:
+def _settled(loaded: LoadedNetwork, declared: PixelDeclaration, look: FirstRun) -> LoadedNetwork:
     scale, scale_basis, objection = _scale(look, declared.scale)
     name = loaded.network.name
     given, given_basis, taken, taken_basis = _formats(look, declared)
@@ -218,7 +82,7 @@ def _settled(loaded: LoadedNetwork, declared: PixelDeclaration, look: _Look) -> 
     return replace(loaded, network=network, basis=basis, objection=objection)
 
 
-def _scale(look: _Look, declared: int | None) -> tuple[int, Basis, str]:
+def _scale(look: FirstRun, declared: int | None) -> tuple[int, Basis, str]:
     """Return the scale, how it is known, and an objection."""
     first, last = look.sizes[0], look.sizes[-1]
     out, out_last = look.shapes[0], look.shapes[-1]
@@ -243,10 +107,11 @@ def _scale(look: _Look, declared: int | None) -> tuple[int, Basis, str]:
     if len(look.sizes) == 1 and max(excess) >= min(first.height, first.width) / 4:
         return declared or 1, Basis(), _no_scale(measured)
     if declared not in (None, scale):
-        return declared or 1, Basis(), (
+        objection = (
             f"scale {declared} is declared, and the output is {scale} times as large as the input "
             f"({measured}): type --scale {scale}"
-        )  # fmt: skip
+        )
+        return declared or 1, Basis(), objection
     basis = DECLARED if declared else Basis("found", measured) if scale > 1 else Basis("assumed")
     return scale, basis, ""
 
@@ -259,7 +124,7 @@ def _no_scale(measured: str) -> str:
 
 
 def _formats(
-    look: _Look, declared: PixelDeclaration
+    look: FirstRun, declared: PixelDeclaration
 ) -> tuple[PixelFormat, Basis, PixelFormat, Basis]:
     """Return the format of the output and how it is known, and those of the input."""
     end, start = _end(look), _start(look)
@@ -269,8 +134,8 @@ def _formats(
         given, given_basis = look.output.with_range(matched), Basis("found", end.reason)
     if taken_basis is None and start is not None and (known := _format_of_start(start)):
         taken = replace(known, layout=taken.layout, channels=taken.channels, dtype=taken.dtype)
-        taken_basis = Basis("found", f"begins by mapping {taken.low:g}..{taken.high:g} to "
-                            f"{_mapped(taken.range, start)}")  # fmt: skip
+        mapped = _mapped(taken.range, start)
+        taken_basis = Basis("found", f"begins by mapping {taken.low:g}..{taken.high:g} to {mapped}")
         if taken.order == "BGR" and given_basis is not None and declared.output() is None:
             given = replace(given, order="BGR")
     if taken_basis is None and taken.dtype == "uint8":
@@ -291,13 +156,13 @@ def _stated(declared: PixelFormat | None, seen: PixelFormat) -> tuple[PixelForma
     return stated, DECLARED
 
 
-def _end(look: _Look) -> End | None:
+def _end(look: FirstRun) -> End | None:
     if look.output.dtype == "uint8":
         return End(BYTES, "gives uint8")
     return end_of(look.recording)
 
 
-def _start(look: _Look) -> Affine | None:
+def _start(look: FirstRun) -> Affine | None:
     starts = [start_of(look.recording, picture) for picture in look.recording.pictures]
     return next((start for start in starts if start is not None), None)
 
@@ -359,65 +224,21 @@ def _mapped(limits: Bound, start: Affine) -> str:
 
 
 def _input_as_output(
-    look: _Look, given: PixelFormat, basis: Basis, taken: PixelFormat
+    look: FirstRun, given: PixelFormat, basis: Basis, taken: PixelFormat
 ) -> tuple[PixelFormat, Basis]:
     """Return the output's range for the input, or 0..1 where the network saturates with it."""
     same = replace(taken, low=given.low, high=given.high, order=given.order)
     reason = "as the output"
-    if given.range == UNIT or _saturation(look, same, given) < SATURATED:
+    if given.range == UNIT or saturation(look, same, given) < SATURATED:
         return same, basis if basis.kind == "found" else Basis("assumed", reason)
     standard = replace(taken, low=0.0, high=1.0)
-    if _saturation(look, standard, given) < SATURATED / 2:
+    if saturation(look, standard, given) < SATURATED / 2:
         return standard, Basis("found", f"the output saturates with {same.low:g}..{same.high:g}")
     return same, Basis("assumed", reason)
 
 
-def _saturation(look: _Look, taken: PixelFormat, given: PixelFormat) -> float:
-    """Return the share of values within a hundredth of the ends of the output's range."""
-    values = _scaled(look.values(taken), given)
-    return float(((values < 0.01) | (values > 0.99)).float().mean()) if values.numel() else 0.0
-
-
-def _scaled(values: Tensor, pixels: PixelFormat) -> Tensor:
-    return (values - pixels.low) / (pixels.high - pixels.low)
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """How well values fit a range.
-
-    Attributes:
-        clipped: share of the values outside, beyond a tolerance.
-        used: share of the range between the first and the last hundredth of the values.
-    """
-
-    clipped: float
-    used: float
-
-    @classmethod
-    def of(cls, values: Tensor, pixels: PixelFormat) -> _Fit:
-        """Return the fit of raw values."""
-        if not values.numel():
-            return cls(0.0, 1.0)
-        scaled = _scaled(values, pixels)
-        outside = (scaled < -TOLERANCE) | (scaled > 1 + TOLERANCE)
-        ordered = scaled.sort().values
-        low, high = ordered[len(ordered) // 100], ordered[-1 - len(ordered) // 100]
-        return cls(float(outside.float().mean()), float(high - low))
-
-    @property
-    def ruins(self) -> bool:
-        """Whether too much is clipped, or next to nothing of the range is used."""
-        return self.clipped >= TOO_MANY_CLIPPED or self.used < TOO_LITTLE_USED
-
-    @property
-    def is_good(self) -> bool:
-        """Whether little is clipped and a good part of the range is used."""
-        return self.clipped <= FEW_CLIPPED and self.used >= WELL_USED
-
-
 def _by_values(
-    look: _Look, given: PixelFormat, taken: PixelFormat, taken_basis: Basis | None
+    look: FirstRun, given: PixelFormat, taken: PixelFormat, taken_basis: Basis | None
 ) -> tuple[PixelFormat, Basis, PixelFormat, Basis]:
     """Return formats where nothing bounds the output: its values on photographs decide."""
     seen = look.values(taken)
@@ -428,9 +249,7 @@ def _by_values(
     bounded = end is not None and all(abs(limit) < 1e6 for limit in end.bound)
     if high > 4 and not bounded:
         chosen, basis = BYTES, Basis("found", reason)
-    elif first != UNIT and not _Fit.of(seen, given.with_range(UNIT)).ruins and (
-        _Fit.of(seen, given.with_range(first)).ruins or float((seen < -0.02).float().mean()) < 0.02
-    ):  # fmt: skip
+    elif first != UNIT and _fits_unit_better(seen, given, first):
         chosen, basis = UNIT, Basis("found", reason)
     else:
         chosen, basis = first, Basis("assumed")
@@ -442,30 +261,46 @@ def _by_values(
     return given, basis, taken, taken_basis
 
 
+def _fits_unit_better(values: Tensor, given: PixelFormat, first: Bound) -> bool:
+    """Whether an output fits 0..1, and does not fit the input's range or is never negative."""
+    if Fit.of(values, given.with_range(UNIT)).ruins:
+        return False
+    negative = float((values < -0.02).float().mean())
+    return negative < 0.02 or Fit.of(values, given.with_range(first)).ruins
+
+
+def _input_objection(look: FirstRun, into: PixelFormat) -> str:
+    """Return why the first operations contradict a declared input format; "" where they do not."""
+    start = _start(look)
+    known = _format_of_start(start) if start is not None else None
+    if start is None or known is None:
+        return ""
+    mapped = (
+        f"the network begins by mapping {known.low:g}..{known.high:g} to "
+        f"{_mapped(known.range, start)}"
+    )
+    if into.mean:
+        return (
+            f"a mean and std are declared, and {mapped} itself: leave out --mean and --std and "
+            f"type --input-pixels {known.typed}"
+        )
+    if known.range != into.range:
+        return f"input pixels {into} are declared, and {mapped}: type --input-pixels {known.typed}"
+    return ""
+
+
 def _objection(
-    name: str, look: _Look, taken: tuple[PixelFormat, Basis], given: tuple[PixelFormat, Basis]
+    name: str, look: FirstRun, taken: tuple[PixelFormat, Basis], given: tuple[PixelFormat, Basis]
 ) -> str:
     """Return why the evidence contradicts the formats, and what to type; "" where it does not."""
     (into, into_basis), (out, out_basis) = taken, given
-    start, end = _start(look), _end(look)
-    if start is not None and (known := _format_of_start(start)) and into_basis.kind == "declared":
-        mapped = f"the network begins by mapping {known.low:g}..{known.high:g} to " + _mapped(
-            known.range, start
-        )
-        if into.mean:
-            return (
-                f"{name}: a mean and std are declared, and {mapped} itself: leave out --mean and "
-                f"--std and type --input-pixels {known.typed}"
-            )
-        if known.range != into.range:
-            return (
-                f"{name}: input pixels {into} are declared, and {mapped}: type --input-pixels "
-                f"{known.typed}"
-            )
+    end = _end(look)
+    if into_basis.kind == "declared" and (against := _input_objection(look, into)):
+        return f"{name}: {against}"
     if out.clips or out.mean or out.std:
         return ""
     values = look.values(into)
-    fit, better = _Fit.of(values, out), _better(values, out)
+    fit, better = Fit.of(values, out), _better(values, out)
     against = ""
     if end is not None and out_basis.kind != "found" and (against := _against(end, out)):
         bound = _range_of_bound(end.bound) or end.bound
@@ -504,4 +339,4 @@ def _against(end: End, out: PixelFormat) -> str:
 def _better(values: Tensor, out: PixelFormat) -> PixelFormat | None:
     """Return a usual range that fits values well, None where none does."""
     options: Sequence[PixelFormat] = [out.with_range(limits) for limits in RANGES]
-    return next((x for x in options if x.range != out.range and _Fit.of(values, x).is_good), None)
+    return next((x for x in options if x.range != out.range and Fit.of(values, x).is_good), None)

@@ -213,8 +213,10 @@ def _clip_limits(name: str, arguments: Sequence[Any]) -> Bound:
     numbers = [item if isinstance(item, (int, float)) else None for item in arguments[1:3]]
     numbers += [None] * (2 - len(numbers))
     if name == "hardtanh":
-        numbers = [-1.0 if numbers[0] is None else numbers[0],
-                   1.0 if numbers[1] is None else numbers[1]]  # fmt: skip
+        numbers = [
+            -1.0 if numbers[0] is None else numbers[0],
+            1.0 if numbers[1] is None else numbers[1],
+        ]
     if name == "clamp_max":
         numbers = [None, numbers[0]]
     low, high = numbers

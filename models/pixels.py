@@ -231,32 +231,32 @@ class PixelDeclaration:
         named = self.input_pixels or self.pixels
         if named is None and self.mean is None and self.std is None:
             return None
-        found = self._ordered(named or STANDARD)
+        pixels = self._ordered(named or STANDARD)
         if self.mean is not None or self.std is not None:
-            found = replace(found, mean=self.mean or (), std=self.std or ())
-        for name, values in (("mean", found.mean), ("std", found.std)):
-            if len(values) not in (0, 1, min(found.channels, 3)):
+            pixels = replace(pixels, mean=self.mean or (), std=self.std or ())
+        for name, values in (("mean", pixels.mean), ("std", pixels.std)):
+            if len(values) not in (0, 1, min(pixels.channels, 3)):
                 raise UsageError(
-                    f"--{name} has {len(values)} values, expected 1 or {min(found.channels, 3)}: "
+                    f"--{name} has {len(values)} values, expected 1 or {min(pixels.channels, 3)}: "
                     f"type for example --{name} 0.5,0.5,0.5"
                 )
-        if any(value <= 0 for value in found.std):
+        if any(value <= 0 for value in pixels.std):
             raise UsageError("--std must be above 0: type for example --std 0.229,0.224,0.225")
-        if any(not found.low <= value <= found.high for value in found.mean):
+        if any(not pixels.low <= value <= pixels.high for value in pixels.mean):
             raise UsageError(
-                f"the mean {'/'.join(f'{v:g}' for v in found.mean)} lies outside the pixels "
-                f"{found.low:g}..{found.high:g} that it is subtracted from: type the range too, "
+                f"the mean {'/'.join(f'{v:g}' for v in pixels.mean)} lies outside the pixels "
+                f"{pixels.low:g}..{pixels.high:g} that it is subtracted from: type the range too, "
                 "for example --input-pixels 0..255"
             )
-        return found
+        return pixels
 
     def output(self) -> PixelFormat | None:
         """Return the declared format of the output."""
         named = self.output_pixels or self.pixels
         return self._ordered(named) if named is not None else None
 
-    def _ordered(self, found: PixelFormat) -> PixelFormat:
-        return replace(found, order="BGR") if self.bgr else found
+    def _ordered(self, pixels: PixelFormat) -> PixelFormat:
+        return replace(pixels, order="BGR") if self.bgr else pixels
 
 
 SILENT = PixelDeclaration()

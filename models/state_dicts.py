@@ -132,17 +132,19 @@ def choose(path: Path, loaded: object, key: str | None) -> Chosen:
         BadCheckpoint: there are no tensors, several state dicts that cannot be told apart, or none
             of that key.
     """
-    found = state_dicts_in(loaded)
-    if not found:
+    candidates = state_dicts_in(loaded)
+    if not candidates:
         raise _without_tensors(path, loaded)
     if key is not None:
-        return _of_key(path, found, key)
-    networks = [item for item in found if not item.trains and not _is_remainder(item, found)]
+        return _of_key(path, candidates, key)
+    networks = [
+        item for item in candidates if not item.trains and not _is_remainder(item, candidates)
+    ]
     if not networks:
         raise BadCheckpoint(
-            f"checkpoint {path} holds tensors in {listed([item.key for item in found])} alone, the "
-            "state of a training; expected the state dict of a network: save it with "
-            "torch.save(model.state_dict(), path)"
+            f"checkpoint {path} holds tensors in "
+            f"{listed([item.key for item in candidates])} alone, the state of a training; expected "
+            "the state dict of a network: save it with torch.save(model.state_dict(), path)"
         )
     taken = _clear(networks)
     if taken is None:
@@ -156,9 +158,11 @@ def choose(path: Path, loaded: object, key: str | None) -> Chosen:
     return Chosen(taken.key, taken.tensors, taken.averaged, others)
 
 
-def _is_remainder(item: StateDict, found: Sequence[StateDict]) -> bool:
+def _is_remainder(item: StateDict, candidates: Sequence[StateDict]) -> bool:
     """Whether a state dict holds but a few tensors beside the state dicts inside it."""
-    inside = [x for x in found if x is not item and x.key.startswith(item.key and f"{item.key}.")]
+    inside = [
+        x for x in candidates if x is not item and x.key.startswith(item.key and f"{item.key}.")
+    ]
     inside = [other for other in inside if not other.trains]
     return bool(inside) and len(item.tensors) < min(len(other.tensors) for other in inside)
 
@@ -184,15 +188,17 @@ def _shapes(item: StateDict) -> dict[str, Sequence[int]]:
     return {name: tuple(tensor.shape) for name, tensor in item.tensors.items()}
 
 
-def _of_key(path: Path, found: Sequence[StateDict], key: str) -> Chosen:
+def _of_key(path: Path, candidates: Sequence[StateDict], key: str) -> Chosen:
     """Return the state dict of a key: a path of keys, the end of one, or a prefix of names."""
     for fits in (
-        [item for item in found if item.key == key],
-        [item for item in found if item.key.endswith(f".{key}")],
-        [item for item in found if item.key.startswith(f"{key}.")],
+        [item for item in candidates if item.key == key],
+        [item for item in candidates if item.key.endswith(f".{key}")],
+        [item for item in candidates if item.key.startswith(f"{key}.")],
     ):
         if len(fits) == 1:
-            others = tuple(item.key for item in found if item is not fits[0] and not item.trains)
+            others = tuple(
+                item.key for item in candidates if item is not fits[0] and not item.trains
+            )
             return Chosen(
                 fits[0].key, fits[0].tensors, fits[0].averaged, tuple(filter(None, others))
             )
@@ -201,13 +207,13 @@ def _of_key(path: Path, found: Sequence[StateDict], key: str) -> Chosen:
                 f"checkpoint {path} holds {listed([item.key for item in fits])} under {key!r}: "
                 f"type the whole key, --weights-key {fits[0].key}"
             )
-    for item in found:
+    for item in candidates:
         prefix = f"{key.removeprefix(f'{item.key}.') if item.key else key}."
         part = {n.removeprefix(prefix): t for n, t in item.tensors.items() if n.startswith(prefix)}
         if part:
             others = tuple(name for name in prefixes(item.tensors) if f"{name}." != prefix)
             return Chosen(key, part, bool(words_of(key) & AVERAGED), others)
-    known = [item.key for item in found if item.key] or prefixes(found[0].tensors)
+    known = [item.key for item in candidates if item.key] or prefixes(candidates[0].tensors)
     raise BadCheckpoint(
         f"checkpoint {path} has no weights under {key!r}, expected one of {listed(known)}: "
         f"type for example --weights-key {known[0]}"

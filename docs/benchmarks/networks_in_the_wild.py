@@ -55,7 +55,7 @@ the exporter does with well-conditioned weights.
 
 
 class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one network in one target and precision.
+    """Result of one network in one target and precision.
 
     Attributes:
         parity_db: lowest PSNR of a role's file on the probes.
@@ -114,13 +114,13 @@ def cells(
         yield from _exported(network, target, precisions, size).items()
     except StyleExportError as error:
         if len(precisions) == 1:
-            yield precisions[0], Cell(refused=_told(error))
+            yield precisions[0], Cell(refused=_message(error))
             return
         for precision in precisions:
             try:
                 yield from _exported(network, target, (precision,), size).items()
             except StyleExportError as error:
-                yield precision, Cell(refused=_told(error))
+                yield precision, Cell(refused=_message(error))
 
 
 def _exported(
@@ -138,7 +138,7 @@ def _exported(
     }
 
 
-def _told(error: Exception) -> str:
+def _message(error: Exception) -> str:
     """Return a message without the folders of this machine."""
     return re.sub(r"\S*/(?=[\w.-]+)", "", str(error).splitlines()[0])
 
@@ -196,12 +196,12 @@ def main(arguments: Sequence[str]) -> None:
         for target in asked.target or TARGETS:
             precisions = [Precision(text) for text in asked.precision or PRECISIONS]
             measured = cells(network, target, precisions, asked.size)
-            found = {str(precision): cell for precision, cell in measured}
+            results = {str(precision): cell for precision, cell in measured}
             table = _read(file)  # another run may have written meanwhile
-            table.setdefault(name, {}).setdefault(target, {}).update(found)
+            table.setdefault(name, {}).setdefault(target, {}).update(results)
             file.write_bytes(msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n")
-            told = {key: cell.refused or str(cell) for key, cell in found.items()}
-            print(name, target, told, file=sys.stderr, flush=True)
+            printed = {key: cell.refused or str(cell) for key, cell in results.items()}
+            print(name, target, printed, file=sys.stderr, flush=True)
     (HERE / "networks_in_the_wild.md").write_text(page(_read(file), asked.size))
 
 

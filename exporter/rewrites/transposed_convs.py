@@ -73,10 +73,16 @@ def _plain(module: GraphModule, node: Node, weight: Tensor) -> Node | None:
     assert isinstance(groups, int) and isinstance(node.args[0], Node)
     source = node.args[0].meta["val"]
     cuts = [
-        _Cut(source.shape[2 + axis], weight.shape[2 + axis], stride[axis], pad[axis], extra[axis],
-             spread[axis])
+        _Cut(
+            source.shape[2 + axis],
+            weight.shape[2 + axis],
+            stride[axis],
+            pad[axis],
+            extra[axis],
+            spread[axis],
+        )
         for axis in (0, 1)
-    ]  # fmt: skip
+    ]
     known = all(cut.valid for cut in cuts) or all(cut.same for cut in cuts)
     if groups == 1 and known:
         return None
@@ -103,7 +109,7 @@ def _plain(module: GraphModule, node: Node, weight: Tensor) -> Node | None:
 
 
 class _Cut:
-    """What a transposed convolution keeps, along one axis, of all the lines it reaches.
+    """Rows or columns that a transposed convolution keeps of those that its kernel reaches.
 
     Attributes:
         full: lines that the kernel reaches.

@@ -86,34 +86,8 @@ def _read(spec: NetworkSpec, encoders: Sequence[Path]) -> LoadedNetwork:
     model = channels_first(model)
     inputs = inputs_of(model, spec.path, spec.content, spec.style)
     graph = OnnxGraph(model, [item.name for item in inputs.all], [output_of(model)])
-    module: nn.Module
-    if inputs.code is not None and (
-        inputs.code.kind is InputKind.INDEX or inputs.code.name == spec.styles
-    ):
-        if encoders:
-            raise UsageError(
-                f"network {spec.path} has styles of its own, so {encoders[0]} has no use: leave "
-                "out --checkpoint"
-            )
-        module = OwnStyles(graph, inputs)
-    elif spec.styles is not None:
-        raise UsageError(
-            f"network {spec.path} has no style code {spec.styles!r}: expected "
-            f"{repr(inputs.code.name) if inputs.code else 'none'}; leave out --styles"
-        )
-    elif inputs.code is not None:
-        encoder, more = _read_encoder(encoders, inputs.code, spec)
-        files += more
-        module = TwoFiles(graph, inputs, encoder)
-    elif encoders:
-        raise UsageError(
-            f"network {spec.path} takes no style code, so {encoders[0]} has no use: leave out "
-            "--checkpoint"
-        )
-    elif inputs.style is not None:
-        module = _two_pictures(graph, inputs, sides)
-    else:
-        module = FixedStyle(graph, inputs)
+    module, more = _module(spec, graph, inputs, encoders, sides)
+    files += more
     module.eval().requires_grad_(False)
     return LoadedNetwork(
         _describe(spec.path, module, difference, inputs.sides, remarks),
@@ -122,6 +96,45 @@ def _read(spec: NetworkSpec, encoders: Sequence[Path]) -> LoadedNetwork:
         sha256_of(files),
         remarks=tuple(remarks),
     )
+
+
+def _module(
+    spec: NetworkSpec,
+    graph: OnnxGraph,
+    inputs: Inputs,
+    encoders: Sequence[Path],
+    sides: tuple[int, int],
+) -> tuple[nn.Module, Sequence[Path]]:
+    """Return the module that a graph's inputs call for, and the files of its encoder.
+
+    Raises:
+        UsageError: an encoder or a name of weights has no use.
+    """
+    if inputs.code is not None and (
+        inputs.code.kind is InputKind.INDEX or inputs.code.name == spec.styles
+    ):
+        if encoders:
+            raise UsageError(
+                f"network {spec.path} has styles of its own, so {encoders[0]} has no use: leave "
+                "out --checkpoint"
+            )
+        return OwnStyles(graph, inputs), ()
+    if spec.styles is not None:
+        raise UsageError(
+            f"network {spec.path} has no style code {spec.styles!r}: expected "
+            f"{repr(inputs.code.name) if inputs.code else 'none'}; leave out --styles"
+        )
+    if inputs.code is not None:
+        encoder, files = _read_encoder(encoders, inputs.code, spec)
+        return TwoFiles(graph, inputs, encoder), files
+    if encoders:
+        raise UsageError(
+            f"network {spec.path} takes no style code, so {encoders[0]} has no use: leave out "
+            "--checkpoint"
+        )
+    if inputs.style is not None:
+        return _two_pictures(graph, inputs, sides), ()
+    return FixedStyle(graph, inputs), ()
 
 
 def _two_pictures(graph: OnnxGraph, inputs: Inputs, sides: tuple[int, int]) -> TwoPictures:

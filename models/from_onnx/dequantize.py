@@ -10,19 +10,23 @@ with DynamicQuantizeLinear, in ONNX's domain and in com.microsoft.
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from styleexport.core.errors import UnsupportedOp
+from styleexport.models.from_onnx.float_graph import (
+    PASSING,
+    POSITIVE,
+    Counts,
+    FloatGraph,
+    Limits,
+    Step,
+)
 
-Array = NDArray[Any]
 QUANTIZED = (
     "Quantize", "Dequantize", "QLinear", "QGemm", "ConvInteger", "MatMulInteger", "DynamicQuant",
 )  # fmt: skip
@@ -37,170 +41,11 @@ UNARY = {
 }
 BINARY = {"QLinearAdd": "Add", "QLinearMul": "Mul"}
 # Their results are never below zero, so that a quantizer behind them is no ReLU.
-POSITIVE = frozenset(("Relu", "Sigmoid", "HardSigmoid", "Softmax", "Clip", "Exp", "Abs"))
-# They hand on values, or the largest of several.
-PASSING = frozenset(
-    ("Identity", "Reshape", "Transpose", "MaxPool", "Resize", "Pad", "Concat", "Slice", "Squeeze",
-     "Unsqueeze", "Flatten", "DepthToSpace", "SpaceToDepth", "Gather", "Split", "Expand", "Tile",
-     "AveragePool", "GlobalAveragePool", "Upsample")
-)  # fmt: skip
-
-
-class Limits(enum.Enum):
-    """What takes the place of a quantizer."""
-
-    RELU = "a ReLU where its range begins at zero"
-    RANGE = "its range"
-    NOISE = "a ReLU, and noise as large as its rounding"
-
-
-@dataclass
-class Counts:
-    """What was taken out of a file.
-
-    Attributes:
-        weights: stored tensors that were dequantized.
-        quantizers: quantizers of activations that were dropped.
-        relus: of those, the ones in whose place a ReLU stands.
-        ranges: of those, the ones whose range was kept.
-        integer: operators on integers that became float.
-    """
-
-    weights: int = 0
-    quantizers: int = 0
-    relus: int = 0
-    ranges: int = 0
-    integer: int = 0
-
-    def __str__(self) -> str:
-        kept = [f"{self.relus} of them as ReLUs"] if self.relus else []
-        kept += [f"{self.ranges} of them with their range"] if self.ranges else []
-        return (
-            f"{self.weights} weights and biases dequantized, {self.quantizers} activation "
-            "quantizers dropped"
-            + (f" ({', '.join(kept)})" if kept else "")
-            + f", {self.integer} integer operators made float"
-        )
-
-
-@dataclass
-class _Step:
-    """Scale and zero point of a quantized tensor, and the limits of its type."""
-
-    scale: Array
-    zero: Array
-    axis: int = 1
-
-    @property
-    def limits(self) -> tuple[float, float]:
-        """Least and largest value that the type holds, as a float value."""
-        info = np.iinfo(self.zero.dtype)
-        scale, zero = float(self.scale.reshape(-1)[0]), float(self.zero.reshape(-1)[0])
-        return (info.min - zero) * scale, (info.max - zero) * scale
-
-    def dequantized(self, values: Array) -> NDArray[np.float32]:
-        """Return the float values of stored integers."""
-        scale, zero = self._along(self.scale, values), self._along(self.zero, values)
-        return ((values.astype(np.float64) - zero) * scale).astype(np.float32)
-
-    def quantized(self, values: Array) -> Array:
-        """Return the integers of float values."""
-        info = np.iinfo(self.zero.dtype)
-        steps = np.rint(values / self._along(self.scale, values)) + self._along(self.zero, values)
-        return np.clip(steps, info.min, info.max).astype(self.zero.dtype)
-
-    def _along(self, parameter: Array, values: Array) -> NDArray[np.float64]:
-        parameter = parameter.astype(np.float64)
-        if parameter.size == 1:
-            return parameter.reshape(())
-        shape = [1] * values.ndim
-        shape[self.axis] = -1
-        return parameter.reshape(shape)
 
 
 def is_quantized(node: NodeProto) -> bool:
     """Whether a node quantizes, dequantizes, or computes in integers."""
     return node.op_type.startswith(QUANTIZED)
-
-
-@dataclass
-class _Rewriting:
-    """A quantized graph on its way to float.
-
-    Quantized tensors keep their names, and hold the float values that they stood for.
-    """
-
-    path: Path
-    limits: Limits
-    constants: dict[str, Array]
-    counts: Counts = field(default_factory=Counts)
-    nodes: list[NodeProto] = field(default_factory=list[NodeProto])
-    steps: dict[str, _Step] = field(default_factory=dict[str, _Step])
-    positive: set[str] = field(default_factory=set[str])
-    dequantized: set[str] = field(default_factory=set[str])
-
-    def add(self, op: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:  # noqa: ANN401
-        """Add a float node."""
-        name = f"{output}_{op.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, inputs, [output], name=name, **attributes))
-        if op in POSITIVE or (op in PASSING and set(inputs[:1]) <= self.positive):
-            self.positive.add(output)
-
-    def constant(self, node: NodeProto, index: int, default: Array | None = None) -> Array:
-        """Return an input that is a constant.
-
-        Raises:
-            UnsupportedOp: it is computed.
-        """
-        name = node.input[index] if index < len(node.input) else ""
-        if not name and default is not None:
-            return default
-        if name not in self.constants:
-            raise UnsupportedOp(
-                f"network {self.path}: node {node.name or node.output[0]!r} ({node.op_type}) takes "
-                "its scale or weight from other nodes, expected stored ones: give the float32 file"
-            )
-        return self.constants[name]
-
-    def step(self, node: NodeProto, scale: int, axis: int = 1) -> _Step:
-        """Return scale and zero point given at ``scale`` and behind it."""
-        return _Step(
-            self.constant(node, scale), self.constant(node, scale + 1, np.zeros(1, np.uint8)), axis
-        )
-
-    def weight(self, node: NodeProto, index: int, step: _Step, name: str) -> str:
-        """Add the float values of a stored tensor; return its name."""
-        self.constants[name] = step.dequantized(self.constant(node, index))
-        self.counts.weights += node.input[index] not in self.dequantized
-        self.dequantized.add(node.input[index])
-        return name
-
-    def quantizer(self, data: str, step: _Step, output: str) -> None:
-        """Add what takes the place of a quantizer."""
-        low, high = step.limits
-        self.counts.quantizers += 1
-        self.steps[output] = step
-        if self.limits is Limits.RANGE:
-            self.counts.ranges += 1
-            for end, value in (("low", low), ("high", high)):
-                self.constants[f"{output}_{end}"] = np.array(value, np.float32)
-            self.add("Clip", (data, f"{output}_low", f"{output}_high"), output)
-            if low >= 0:
-                self.positive.add(output)
-            return
-        relu = low == 0 and data not in self.positive
-        self.counts.relus += relu
-        source = data
-        if self.limits is Limits.NOISE:
-            half = float(step.scale.reshape(-1)[0]) / 2
-            self.add(
-                "RandomUniformLike", (data,), f"{output}_noise", low=-half, high=half, seed=1.0
-            )
-            source = f"{output}_noisy"
-            self.add("Add", (data, f"{output}_noise"), source)
-        self.add("Relu" if relu else "Identity", (source,), output)
-        if low >= 0:
-            self.positive.add(output)
 
 
 def float_model(model: ModelProto, path: Path, limits: Limits) -> tuple[ModelProto, Counts]:
@@ -214,7 +59,7 @@ def float_model(model: ModelProto, path: Path, limits: Limits) -> tuple[ModelPro
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
             constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-    rewriting = _Rewriting(path, limits, constants)
+    rewriting = FloatGraph(path, limits, constants)
     for node in graph.node:
         _rewrite(rewriting, node)
     changed = ModelProto()
@@ -238,7 +83,7 @@ def float_model(model: ModelProto, path: Path, limits: Limits) -> tuple[ModelPro
     return changed, rewriting.counts
 
 
-def _rewrite(to: _Rewriting, node: NodeProto) -> None:
+def _rewrite(to: FloatGraph, node: NodeProto) -> None:
     op, output = node.op_type, node.output[0]
     if op in SPECIAL:
         if op not in ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"):
@@ -286,7 +131,7 @@ def _attributes(node: NodeProto) -> dict[str, Any]:
     }
 
 
-def _keep_quantized(to: _Rewriting, node: NodeProto, step: _Step) -> None:
+def _keep_quantized(to: FloatGraph, node: NodeProto, step: Step) -> None:
     """Hand the step on, and dequantize stored values beside the data: of a pad, of limits."""
     to.steps |= dict.fromkeys(node.output, step)
     for index, name in enumerate(node.input):
@@ -296,7 +141,7 @@ def _keep_quantized(to: _Rewriting, node: NodeProto, step: _Step) -> None:
             to.constants[node.input[index]] = step.dequantized(value)
 
 
-def _float_input(to: _Rewriting, node: NodeProto, index: int) -> str:
+def _float_input(to: FloatGraph, node: NodeProto, index: int) -> str:
     """Return the float tensor of a quantized input; that of a stored one is added."""
     name = node.input[index]
     if name not in to.constants or name in to.steps:
@@ -304,7 +149,7 @@ def _float_input(to: _Rewriting, node: NodeProto, index: int) -> str:
     return to.weight(node, index, to.step(node, index + 1), f"{name}_{node.output[0]}_float")
 
 
-def _quantize_linear(to: _Rewriting, node: NodeProto) -> None:
+def _quantize_linear(to: FloatGraph, node: NodeProto) -> None:
     data, output = node.input[0], node.output[0]
     step = to.step(node, 1, _axis(node, 1))
     if data in to.constants:
@@ -313,12 +158,12 @@ def _quantize_linear(to: _Rewriting, node: NodeProto) -> None:
         to.quantizer(data, step, output)
 
 
-def _dequantize_linear(to: _Rewriting, node: NodeProto) -> None:
+def _dequantize_linear(to: FloatGraph, node: NodeProto) -> None:
     data, output = node.input[0], node.output[0]
     if data in to.constants:
         values = to.constants[data]
         zero = np.zeros(1, values.dtype)
-        step = _Step(to.constant(node, 1), to.constant(node, 2, zero), _axis(node, 1))
+        step = Step(to.constant(node, 1), to.constant(node, 2, zero), _axis(node, 1))
         to.weight(node, 0, step, output)
     else:
         to.add("Identity", (data,), output)
@@ -334,7 +179,7 @@ def _axis(node: NodeProto, default: int) -> int:
     return given.get("axis", default)
 
 
-def _dynamic_quantize(to: _Rewriting, node: NodeProto) -> None:
+def _dynamic_quantize(to: FloatGraph, node: NodeProto) -> None:
     data, (output, scale, zero) = node.input[0], node.output
     to.counts.quantizers += 1
     if to.limits is Limits.NOISE:
@@ -353,7 +198,7 @@ def _dynamic_quantize(to: _Rewriting, node: NodeProto) -> None:
     to.constants |= {scale: np.ones((), np.float32), zero: np.zeros((), np.uint8)}
 
 
-def _convolution(to: _Rewriting, node: NodeProto) -> None:
+def _convolution(to: FloatGraph, node: NodeProto) -> None:
     output, data = node.output[0], to.step(node, 1)
     step = to.step(node, 4, 0)
     inputs = [_float_input(to, node, 0), to.weight(node, 3, step, f"{output}_weight")]
@@ -366,7 +211,7 @@ def _convolution(to: _Rewriting, node: NodeProto) -> None:
     to.quantizer(f"{output}_float", to.step(node, 6), output)
 
 
-def _product(to: _Rewriting, node: NodeProto) -> None:
+def _product(to: FloatGraph, node: NodeProto) -> None:
     output = node.output[0]
     left = _float_input(to, node, 0)
     right = node.input[3]
@@ -376,7 +221,7 @@ def _product(to: _Rewriting, node: NodeProto) -> None:
     to.quantizer(f"{output}_float", to.step(node, 6), output)
 
 
-def _gemm(to: _Rewriting, node: NodeProto) -> None:
+def _gemm(to: FloatGraph, node: NodeProto) -> None:
     output, attributes = node.output[0], _attributes(node)
     step = to.step(node, 4, 0 if attributes.get("transB") else 1)
     inputs = [_float_input(to, node, 0), to.weight(node, 3, step, f"{output}_weight")]
@@ -390,22 +235,22 @@ def _gemm(to: _Rewriting, node: NodeProto) -> None:
     to.quantizer(f"{output}_float", to.step(node, 7), output)
 
 
-def _concat(to: _Rewriting, node: NodeProto) -> None:
+def _concat(to: FloatGraph, node: NodeProto) -> None:
     output = node.output[0]
     inputs = [_float_input(to, node, index) for index in range(2, len(node.input), 3)]
     to.add("Concat", inputs, f"{output}_float", **_attributes(node))
     to.quantizer(f"{output}_float", to.step(node, 0), output)
 
 
-def _integer(op: str, axis: int) -> Callable[[_Rewriting, NodeProto], None]:
+def _integer(op: str, axis: int) -> Callable[[FloatGraph, NodeProto], None]:
     """Return the rewriting of an operator whose result is scaled by nodes behind it."""
 
-    def rewrite(to: _Rewriting, node: NodeProto) -> None:
+    def rewrite(to: FloatGraph, node: NodeProto) -> None:
         output, weight = node.output[0], to.constant(node, 1)
         ones, zero = np.ones(1, np.float32), to.constant(node, 3, np.zeros(1, weight.dtype))
         inputs = (
             node.input[0],
-            to.weight(node, 1, _Step(ones, zero, axis), f"{output}_weight"),
+            to.weight(node, 1, Step(ones, zero, axis), f"{output}_weight"),
         )
         step = to.steps.get(node.input[0])
         result = output if step is None else f"{output}_float"
@@ -417,7 +262,7 @@ def _integer(op: str, axis: int) -> Callable[[_Rewriting, NodeProto], None]:
     return rewrite
 
 
-SPECIAL: Mapping[str, Callable[[_Rewriting, NodeProto], None]] = {
+SPECIAL: Mapping[str, Callable[[FloatGraph, NodeProto], None]] = {
     "ConvInteger": _integer("Conv", 0),
     "DequantizeLinear": _dequantize_linear,
     "DynamicQuantizeLinear": _dynamic_quantize,

@@ -13,6 +13,7 @@ from styleexport.core.errors import UsageError
 
 if TYPE_CHECKING:
     from styleexport.models.network_spec import NetworkSpec
+    from styleexport.models.training.evaluation import Evaluation
 
 
 @click.command(
@@ -99,9 +100,10 @@ def evaluate(
     )
     if sheet is not None:
         write_image(sheet_of(contents, styles, outputs), sheet)
-    if as_json:
-        print_json(figures)
-        return
+    print_json(figures) if as_json else _print(figures)
+
+
+def _print(figures: Evaluation) -> None:
     say(f"pairs {figures.pairs} at {figures.size}x{figures.size}")
     say(
         f"style distance {figures.style_distance:.4f} "

@@ -50,8 +50,8 @@ def json_product(name: str, *keys: str) -> Product:
     """Return a product that is a JSON object with certain keys, in whatever version."""
 
     def recognises(path: Path) -> bool:
-        found = msgspec.json.decode(read_input(path), type=dict[str, msgspec.Raw])
-        return set(keys) <= set(found)
+        document = msgspec.json.decode(read_input(path), type=dict[str, msgspec.Raw])
+        return set(keys) <= set(document)
 
     return Product(name, recognises)
 
@@ -65,11 +65,11 @@ def folder_product(name: str, within: Mapping[str, Product | None]) -> Product:
     """
 
     def recognises(path: Path) -> bool:
-        found = {entry.name for entry in entries(path)}
-        products = {name: within[name] for name in found if within.get(name) is not None}
+        names = {entry.name for entry in entries(path)}
+        products = {name: within[name] for name in names if within.get(name) is not None}
         return (
-            next(iter(within)) in found
-            and found <= set(within)
+            next(iter(within)) in names
+            and names <= set(within)
             and all(
                 product.recognises(path / name) for name, product in products.items() if product
             )
@@ -216,13 +216,13 @@ def remove_leftovers(folder: Path) -> None:
     Processes that live keep a lock on what they write.
     """
     for path in _leftovers(folder):
-        found = PART.fullmatch(path.name)
-        assert found is not None
+        match = PART.fullmatch(path.name)
+        assert match is not None
         with contextlib.suppress(OSError):
             part = path.with_suffix(".part")
             with _owned(part if os.path.lexists(part) else path):
-                place = folder / found["name"]
-                if found["kind"] == "old" and not os.path.lexists(place):
+                place = folder / match["name"]
+                if match["kind"] == "old" and not os.path.lexists(place):
                     path.rename(place)
                 else:
                     remove(path)

@@ -157,9 +157,9 @@ def _colour_conversion(image: Image.Image) -> Band | None:
         return None
 
     def convert(band: Image.Image) -> Image.Image:
-        found = ImageCms.applyTransform(band.convert(mode), transform)
-        assert found is not None
-        return found
+        converted = ImageCms.applyTransform(band.convert(mode), transform)
+        assert converted is not None
+        return converted
 
     return convert
 

@@ -579,9 +579,11 @@ def foreign_files(folder: Path) -> list[str]:
     """
     listed: set[str] = set()
     with contextlib.suppress(BadArtifact, msgspec.DecodeError, UnicodeDecodeError):
-        found = msgspec.json.decode(read_input(folder / FILE_NAME, error=BadArtifact), type=dict)
-        if {"schema_version", "network", "files"} <= set(found):
-            facts = [fact for value in found.values() if isinstance(value, list) for fact in value]
+        document = msgspec.json.decode(read_input(folder / FILE_NAME, error=BadArtifact), type=dict)
+        if {"schema_version", "network", "files"} <= set(document):
+            facts = [
+                fact for value in document.values() if isinstance(value, list) for fact in value
+            ]
             listed = {
                 str(fact["path"]) for fact in facts if isinstance(fact, dict) and "path" in fact
             }

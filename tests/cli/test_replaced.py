@@ -113,11 +113,12 @@ def test_a_training_keeps_what_is_in_its_folder(cli: Cli, place: Path, name: str
     spec = module_file("kept_tiny", TINY)
     (place / "run").mkdir()
     (place / "run" / name).write_text("precious")
-    cli(
-        "distill", "--teacher", spec, "--student", "kept_tiny:thin", "--content", "p",
-        "--evaluation", "p", "--style", "p", "--evaluation-style", "p", "--crop", "32",
-        "--size", "32", "--steps", "1", "--batch", "1", "--arithmetic", "fp32", "-o", "run",
-    ).refused(2, f"run/{name} is there already, and the training would replace it")  # fmt: skip
+    line = (
+        f"distill --teacher {spec} --student kept_tiny:thin --content p --evaluation p "
+        "--style p --evaluation-style p --crop 32 --size 32 --steps 1 --batch 1 "
+        "--arithmetic fp32 -o run"
+    )
+    cli(*line.split()).refused(2, f"run/{name} is there already, and the training would replace it")
     assert (place / "run" / name).read_text() == "precious"
     assert [path.name for path in (place / "run").iterdir()] == [name]
 

@@ -210,9 +210,14 @@ class Pack(Scenario):
         assert {pack.names for pack in read_manifest(out).styles} == {("0", "1"), ("0",)}
         packs = [path for path in (out / "styles").rglob("*") if path.is_file()]
         assert len(packs) == 2, packs
-        nothing_else(out, "manifest.json", "programs", "probes", "styles", *(
-            fact.path for fact in read_manifest(out).files
-        ))  # fmt: skip
+        nothing_else(
+            out,
+            "manifest.json",
+            "programs",
+            "probes",
+            "styles",
+            *(fact.path for fact in read_manifest(out).files),
+        )
 
 
 class Prune(Scenario):
@@ -221,11 +226,11 @@ class Prune(Scenario):
     pictures = 16
 
     def _prune(self, folder: Path, layout: str) -> None:
-        command(
-            "prune", "kill_networks:painter", "--method", "symmetric-l2", "--calibration", "photos",
-            "--size", "40", "--mirror", "0=4", "--mirror", "2", "--layout", layout,
-            "--overwrite", "-o", "slim",
-        )  # fmt: skip
+        line = (
+            "prune kill_networks:painter --method symmetric-l2 --calibration photos "
+            f"--size 40 --mirror 0=4 --mirror 2 --layout {layout} --overwrite -o slim"
+        )
+        command(*line.split())
 
     def prepare(self, folder: Path) -> None:
         super().prepare(folder)
@@ -316,8 +321,14 @@ class Train(Scenario):
         out = folder / "run"
         self._train(folder, resume=(out / "last.pt").exists())
         assert torch.load(out / "last.pt", weights_only=True)["step"] == 60
-        nothing_else(out, "last.pt", "weights.safetensors", "log.jsonl", "sheet_000050.png",
-                     "sheet_000060.png")  # fmt: skip
+        nothing_else(
+            out,
+            "last.pt",
+            "weights.safetensors",
+            "log.jsonl",
+            "sheet_000050.png",
+            "sheet_000060.png",
+        )
 
 
 class Distill(Scenario):
@@ -327,12 +338,13 @@ class Distill(Scenario):
         self._distill()
 
     def _distill(self, *options: str) -> None:
-        command(
-            "distill", "--teacher", "kill_networks:build", "--student", "kill_networks:thin",
-            "--content", "photos", "--evaluation", "photos", "--style", "paintings",
-            "--evaluation-style", "paintings", "--crop", "32", "--size", "32", "--steps", "2",
-            "--batch", "2", "--arithmetic", "fp32", "--match", "body=body", "-o", "run", *options,
-        )  # fmt: skip
+        line = (
+            "distill --teacher kill_networks:build --student kill_networks:thin --content "
+            "photos --evaluation photos --style paintings --evaluation-style paintings "
+            "--crop 32 --size 32 --steps 2 --batch 2 --arithmetic fp32 --match body=body "
+            "-o run"
+        )
+        command(*line.split(), *options)
 
     def check(self, folder: Path) -> None:
         out = folder / "run"
@@ -347,8 +359,17 @@ class Distill(Scenario):
         report = json.loads((out / "report.json").read_bytes())
         assert (report["steps"], (out / "card.md").read_text()[:2]) == (2, "# ")
         assert report["weights_sha256"] == sha256_of([out / "weights.safetensors"])
-        nothing_else(out, "last.pt", "weights.safetensors", "log.jsonl", "sheet.png", "card.md",
-                     "report.json", "distill.json", "sheet_000002.png")  # fmt: skip
+        nothing_else(
+            out,
+            "last.pt",
+            "weights.safetensors",
+            "log.jsonl",
+            "sheet.png",
+            "card.md",
+            "report.json",
+            "distill.json",
+            "sheet_000002.png",
+        )
 
 
 def copy_artifact(source: Path, out: Path) -> None:
@@ -433,10 +454,11 @@ class Bench(Scenario):
             write_report(small_report(), folder / "r.json")
 
     def run(self, folder: Path) -> None:
-        command(
-            "bench", "out", "--runner", "onnxruntime", "--role", "encode", "--rounds", "1",
-            "--seconds", "0.01", "--threads", "1", "--no-peak", "-o", "r.json", "--overwrite",
-        )  # fmt: skip
+        line = (
+            "bench out --runner onnxruntime --role encode --rounds 1 --seconds 0.01 "
+            "--threads 1 --no-peak -o r.json --overwrite"
+        )
+        command(*line.split())
 
     def check(self, folder: Path) -> None:
         if self.over or (folder / "r.json").exists():

@@ -197,8 +197,13 @@ KINDS: dict[str, tuple[Net, Callable[[Tensor], Tensor], Callable[[Tensor], Tenso
         "pixels in 0..255 BGR (found: begins by mapping 0..255 to -124..151), out 0..255 BGR",
     ),
     "blue first, mean declared": (
-        Net(same, lambda y: y + 110, input_pixels="0..255:bgr", mean=[103.939, 116.779, 123.68],
-            output_pixels="0..255"),
+        Net(
+            same,
+            lambda y: y + 110,
+            input_pixels="0..255:bgr",
+            mean=[103.939, 116.779, 123.68],
+            output_pixels="0..255",
+        ),
         caffe,
         of_bytes,
         "pixels in 0..255 BGR mean 103.939/116.779/123.68 (declared), out 0..255 (declared)",
@@ -251,7 +256,7 @@ KINDS: dict[str, tuple[Net, Callable[[Tensor], Tensor], Callable[[Tensor], Tenso
         over_white,
         "pixels 0..1 RGBA (declared)",
     ),
-}  # fmt: skip
+}
 
 
 def settled(module: nn.Module) -> LoadedNetwork:
@@ -295,10 +300,14 @@ def test_an_enlarging_network_keeps_its_whole_output(factor, declares):
     network = settled(module)
     assert network.objection == ""
     assert network.network.scale == factor
-    known = "declared" if declares else (
-        f"found: 64x128 gives {64 * factor}x{128 * factor} and 128x192 gives "
-        f"{128 * factor}x{192 * factor}"
-    )  # fmt: skip
+    known = (
+        "declared"
+        if declares
+        else (
+            f"found: 64x128 gives {64 * factor}x{128 * factor} and 128x192 gives "
+            f"{128 * factor}x{192 * factor}"
+        )
+    )
     assert network.pixel_lines()[1] == f"scale {factor} ({known})"
     image = torch.rand(1, 3, 34, 50)
     painted = network.role_module(Role.STYLIZE)(image)
@@ -317,25 +326,36 @@ def test_what_exceeds_by_less_than_a_stride_is_cut():
         (Larger(1.5), "no whole multiple of the input .64x128 gives 96x192 and 128x192 gives"),
         (Larger(1, extra=80), "no whole multiple"),
         (Larger(2, scale=4), "scale 4 is declared, and the output is 2 times .* type --scale 2"),
-        (Net(same, torch.tanh, pixels="0..1"), "half of what it can give is clipped .the network "
-         r"ends in Tanh.; on photographs its values are .*: type --pixels -1..1 .--output-pixels "
-         "for the output alone., or --output-pixels "
-         "0..1:clip if that is meant"),
-        (Net(same, torch.sigmoid, pixels="0..255"), "out of reach .the network ends in Sigmoid.*"
-         "--pixels 0..1"),
+        (
+            Net(same, torch.tanh, pixels="0..1"),
+            "half of what it can give is clipped .the network "
+            r"ends in Tanh.; on photographs its values are .*: type --pixels -1..1 "
+            ".--output-pixels for the output alone., or --output-pixels 0..1:clip if that is meant",
+        ),
+        (
+            Net(same, torch.sigmoid, pixels="0..255"),
+            "out of reach .the network ends in Sigmoid.*--pixels 0..1",
+        ),
         (Net(same, torch.sigmoid, pixels="-1..1"), "half of the range is out of reach .*Sigmoid"),
-        (Net(lambda x: x / 127.5 - 1, torch.tanh, input_pixels="0..1"), "input pixels 0..1 are "
-         "declared, and the network begins by mapping 0..255 to -1..1: type --input-pixels 0..255"),
-        (Net(lambda x: (x - MEAN) / STD, torch.sigmoid, mean=IMAGENET_MEAN, std=IMAGENET_STD),
-         "a mean and std are declared, and .* itself: leave out --mean"),
+        (
+            Net(lambda x: x / 127.5 - 1, torch.tanh, input_pixels="0..1"),
+            "input pixels 0..1 are declared, and the network begins by mapping 0..255 to -1..1: "
+            "type --input-pixels 0..255",
+        ),
+        (
+            Net(lambda x: (x - MEAN) / STD, torch.sigmoid, mean=IMAGENET_MEAN, std=IMAGENET_STD),
+            "a mean and std are declared, and .* itself: leave out --mean",
+        ),
         (Net(same, lambda y: 2.5 * y - 1.4), "of the output is clipped; .* type --pixels "),
         (Net(lambda x: x / 255, same, pixels="0..255"), "the output uses .* range.*--pixels 0..1"),
-        (Net(same, torch.sigmoid, (3, 4)), "four channels: if they are colours and alpha, type "
-         "--output-pixels 0..1:rgba"),
+        (
+            Net(same, torch.sigmoid, (3, 4)),
+            "four channels: if they are colours and alpha, type --output-pixels 0..1:rgba",
+        ),
         (Net(same, torch.sigmoid, output_pixels="0..1:rgba"), "RGBA are declared, and it gives 3"),
         (Net(same, lambda y: torch.sigmoid(y) * 100), "type --pixels 0..100"),
     ],
-)  # fmt: skip
+)
 def test_what_contradicts_the_evidence_is_refused_with_what_to_type(module, message):
     network = settled(module)
     assert re.search(message, network.objection), network.objection

@@ -48,9 +48,12 @@ def test_the_file_paints_what_the_network_paints(name, tmp_path):
     role = network.roles[0] if hasattr(module, "encode") else Role.STYLIZE
     role = Role.TRANSFORM if role is Role.ENCODE else role
     request = ExportRequest(
-        network, tmp_path / "out", precisions=(Precision.FP32,), roles=(role,),
+        network,
+        tmp_path / "out",
+        precisions=(Precision.FP32,),
+        roles=(role,),
         sizes=(Size(SIDE, SIDE),),
-    )  # fmt: skip
+    )
     (fact,) = export(request).manifest.files
     content, style = pictures()[:1], pictures()[1:]
     code = torch.zeros(1, 0)
