@@ -184,6 +184,10 @@ class Number(click.FloatRange):
             self.fail(f"{value} is no number to compute with.", param, ctx)
         return number
 
+    def _describe_range(self) -> str:
+        """Return the range for the help text; empty for any number."""
+        return "" if self.min is self.max is None else super()._describe_range()
+
 
 class Existing(click.Path):
     """Type of a file or folder that must be there: a missing one is refused before any work.

@@ -122,3 +122,4 @@ def test_every_help_is_a_sentence_with_an_example(name, command):
             text = parameter.help or ""
             assert text, parameter.opts
             assert text.split()[0] not in ("Of", "To", "What", "Which", "Whose", "Its"), text
+            assert "None" not in str(parameter.get_help_record(click.Context(command))), text
