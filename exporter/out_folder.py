@@ -8,7 +8,7 @@ from pathlib import Path
 
 from styleexport.core.errors import BadArtifact, UsageError
 from styleexport.core.files import entries, is_scratch
-from styleexport.core.manifest import foreign_files, read_manifest, sha256_of_file
+from styleexport.core.manifest import THUMBNAILS, foreign_files, read_manifest, sha256_of_file
 
 
 def check_out(out: Path, *, overwrite: bool) -> None:
@@ -57,7 +57,11 @@ def _worth_keeping(out: Path) -> list[str]:
     packs = {pack.path for pack in manifest.styles}
     packed = sorted(path.relative_to(out).as_posix() for path in (out / "styles").rglob("*.*"))
     return [
-        *(path for path in packed if path in packs or not is_scratch(Path(path))),
+        *(
+            path
+            for path in packed
+            if path in packs or not (path.startswith(THUMBNAILS) or is_scratch(Path(path)))
+        ),
         *(
             f"{path}, which was altered"
             for path, sha256 in manifest.known_paths().items()

@@ -1,10 +1,11 @@
-"""Packs of style codes: one small file of an artifact for many style pictures."""
+"""Packs of style codes: one small file of an artifact for many style pictures, with thumbnails."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,14 +13,18 @@ import numpy as np
 from safetensors.numpy import save
 
 from styleexport.core.errors import BadArtifact, BadImage, UsageError
-from styleexport.core.files import replace_file
+from styleexport.core.files import NEW, remove_leftovers, replace_file
 from styleexport.core.images import IMAGE_SUFFIXES, read_image
 from styleexport.core.locks import change_lock
 from styleexport.core.manifest import (
+    THUMBNAIL_DIGITS,
+    THUMBNAILS,
     FileFact,
     Manifest,
     StylePackFact,
+    ThumbnailFact,
     is_style_pack,
+    is_thumbnail,
     read_manifest,
     sha256_of_file,
     write_manifest,
@@ -27,25 +32,28 @@ from styleexport.core.manifest import (
 from styleexport.core.shipped_styles import style_files, styles_of_weights
 from styleexport.core.types import Progress, Role
 from styleexport.runtime_bench.stylize.stylizer import Array, Stylizer
+from styleexport.runtime_bench.stylize.thumbnails import paint_thumbnails
 
 
 def pack_styles(
     artifact: Path,
     images: Sequence[Path],
     name: str = "styles",
-    waiting: Progress = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> StylePackFact:
     """Encode pictures into ``styles/<name>.safetensors`` and list it in the manifest.
 
     A pack of the same name is replaced: the new one is written beside it, into ``styles/2/`` or
-    back, and takes its place when the manifest is written. Whenever the process is killed, the
-    manifest lists whole files.
+    back, and takes its place when the manifest is written. Thumbnails are named by their contents,
+    so that none is ever replaced by another. Whenever the process is killed, the manifest lists
+    whole files.
 
     Args:
         artifact: artifact directory, with an encode file.
         images: picture files, or folders of them.
         name: name of the pack; a pack of the same name is replaced.
-        waiting: receives who changes the artifact while it is waited for.
+        progress: receives who changes the artifact while it is waited for, and why the pack gets
+            no thumbnails.
 
     Raises:
         UsageError: a bad name, two pictures of one name, or an artifact without an encoder.
@@ -63,16 +71,15 @@ def pack_styles(
             if path.stem in codes:
                 raise UsageError(f"two pictures are called {path.stem!r}: rename {path}")
             codes[path.stem] = np.ascontiguousarray(stylizer.encode(read_image(path)))
-        encoder = _encoder(stylizer.manifest)
-    with change_lock(artifact, waiting):
-        return _write_codes(artifact, encoder, name, codes)
+        manifest = stylizer.manifest
+    return _write_codes(artifact, manifest, name, codes, progress)
 
 
 def add_shipped_styles(
     artifact: Path,
     styles: Sequence[str] = (),
     name: str = "shipped",
-    waiting: Progress = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> StylePackFact:
     """Copy style codes that ship with the package into an artifact, for apps that read it.
 
@@ -80,7 +87,7 @@ def add_shipped_styles(
         artifact: artifact directory, with an encode file.
         styles: names of styles; () for all.
         name: name of the pack; a pack of the same name is replaced.
-        waiting: receives who changes the artifact while it is waited for.
+        progress: as of `pack_styles`.
 
     Raises:
         UsageError: no styles ship for the artifact's weights, no such style, or an artifact
@@ -98,26 +105,38 @@ def add_shipped_styles(
             f"({network.source_sha256[:12]}): they ship for {shipped}; pack paintings with "
             f"`styleexport styles pack {artifact} IMAGE`"
         )
-    codes = file.codes(tuple(styles))
-    encoder = _encoder(manifest)
-    with change_lock(artifact, waiting):
-        return _write_codes(artifact, encoder, name, codes)
+    return _write_codes(artifact, manifest, name, file.codes(tuple(styles)), progress)
 
 
 def _write_codes(
-    artifact: Path, encoder: FileFact, name: str, codes: dict[str, Array]
+    artifact: Path, manifest: Manifest, name: str, codes: Mapping[str, Array], progress: Progress
 ) -> StylePackFact:
-    """Write codes of an encoder as a pack; the lock of the artifact is held."""
-    manifest = read_manifest(artifact)
-    if _encoder(manifest) != encoder:
-        raise BadArtifact(f"{artifact} was exported anew meanwhile: pack the styles again")
-    return _write_pack(artifact, manifest, name, codes)
+    """Write codes that belong to the files of a manifest as a pack with thumbnails.
+
+    Raises:
+        UsageError: the artifact has no encoder.
+        BadArtifact: it holds other files meanwhile.
+    """
+    _encoder(manifest)
+    thumbnails = paint_thumbnails(artifact, codes, progress)
+    with change_lock(artifact, progress):
+        current = read_manifest(artifact)
+        if current.files != manifest.files:
+            raise BadArtifact(f"{artifact} was exported anew meanwhile: pack the styles again")
+        return _write_pack(artifact, current, name, codes, thumbnails)
 
 
 def _write_pack(
-    artifact: Path, manifest: Manifest, name: str, codes: dict[str, Array]
+    artifact: Path,
+    manifest: Manifest,
+    name: str,
+    codes: Mapping[str, Array],
+    thumbnails: Mapping[str, bytes],
 ) -> StylePackFact:
-    """Write a pack, then the manifest, then remove the pack that it replaces."""
+    """Write a pack, then the manifest, then remove the pack that it replaces.
+
+    The lock of the artifact is held.
+    """
     places = [f"styles/{name}.safetensors", f"styles/2/{name}.safetensors"]
     taken = {pack.path for pack in manifest.styles}
     relative = next(place for place in places if place not in taken)
@@ -127,27 +146,42 @@ def _write_pack(
             f"{path} is no pack of styles, so it is kept: move it away, or type --name"
         )
     with replace_file(path) as part:
-        part.write_bytes(save(codes))
+        part.write_bytes(save(dict(codes)))
     fact = StylePackFact(
         path=relative,
         names=tuple(codes),
         encoder=_encoder(manifest).path,
         sha256=sha256_of_file(path),
+        thumbnails=tuple(_write_thumbnail(artifact, *item) for item in thumbnails.items()),
     )
     others = tuple(pack for pack in manifest.styles if pack.path not in places)
-    write_manifest(msgspec.structs.replace(manifest, styles=(*others, fact)), artifact)
-    _remove_unlisted(artifact, {pack.path for pack in (*others, fact)})
+    changed = msgspec.structs.replace(manifest, styles=(*others, fact))
+    write_manifest(changed, artifact)
+    _remove_unlisted(artifact, changed.known_paths())
     return fact
 
 
+def _write_thumbnail(artifact: Path, style: str, jpeg: bytes) -> ThumbnailFact:
+    """Write the thumbnail of a style, unless the same one is there."""
+    digest = hashlib.sha256(jpeg).hexdigest()
+    relative = f"{THUMBNAILS}/{digest[:THUMBNAIL_DIGITS]}.jpg"
+    if not is_thumbnail(artifact / relative):
+        with replace_file(artifact / relative, NEW) as part:
+            part.write_bytes(jpeg)
+    return ThumbnailFact(style=style, path=relative, sha256=digest)
+
+
 def _remove_unlisted(artifact: Path, listed: Collection[str]) -> None:
-    """Remove replaced packs, and those that a killed process did not list."""
-    for folder in (artifact / "styles", artifact / "styles/2"):
-        for path in folder.glob("*.safetensors"):
-            if path.relative_to(artifact).as_posix() not in listed and is_style_pack(path):
-                path.unlink()
-    with contextlib.suppress(OSError):
-        (artifact / "styles/2").rmdir()
+    """Remove replaced packs and thumbnails, and those that a killed process did not list."""
+    folders = [artifact / folder for folder in ("styles", "styles/2", THUMBNAILS)]
+    for path in (path for folder in folders for path in folder.glob("*.*")):
+        ours = is_style_pack(path) if path.suffix == ".safetensors" else is_thumbnail(path)
+        if ours and path.relative_to(artifact).as_posix() not in listed:
+            path.unlink()
+    for folder in folders[1:]:
+        remove_leftovers(folder)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _encoder(manifest: Manifest) -> FileFact:

@@ -40,7 +40,8 @@ def pack(artifact: Path, images: tuple[Path, ...], name: str, as_json: bool) -> 
     """Encode IMAGES (files or folders) into ARTIFACT/styles/NAME.safetensors.
 
     A code has the name of its file without the suffix; `stylize --style-code NAME` uses it without
-    the encoder.
+    the encoder. Each gets a thumbnail for apps and the page of `serve`, painted by the artifact's
+    transform file.
     """
     from styleexport.runtime_bench.stylize.style_pack import pack_styles
 
@@ -61,7 +62,7 @@ def add(artifact: Path, names: tuple[str, ...], as_json: bool) -> None:
     """
     from styleexport.runtime_bench.stylize.style_pack import add_shipped_styles
 
-    _print_pack(artifact, add_shipped_styles(artifact, names, waiting=talk), as_json)
+    _print_pack(artifact, add_shipped_styles(artifact, names, progress=talk), as_json)
 
 
 @styles.command("list", epilog="Example: styleexport styles list adain-lite-onnx-int8")
@@ -104,7 +105,8 @@ def _print_pack(artifact: Path, fact: StylePackFact, as_json: bool) -> None:
         print_json(fact)
         return
     size = (artifact / fact.path).stat().st_size
-    say(f"{artifact / fact.path}: {len(fact.names)} styles, {human_bytes(size)}")
+    painted = ", with thumbnails" if fact.thumbnails else ""
+    say(f"{artifact / fact.path}: {len(fact.names)} styles, {human_bytes(size)}{painted}")
     say(f"names: {', '.join(fact.names)}")
 
 

@@ -30,6 +30,9 @@ MAX_ELEMENTS = 3 * MAX_SIDE**2
 MOST_HEADER_BYTES = 10_000_000
 # What a Core ML package holds.
 PACKAGE_ENTRIES = ("Manifest.json", "Data")
+# Folder of the thumbnails; a file in it is named by the beginning of its sha256.
+THUMBNAILS = "styles/thumbnails"
+THUMBNAIL_DIGITS = 16
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="sha256 in hexadecimal")]
 RelativePath = Annotated[
@@ -388,13 +391,37 @@ class ProgramFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     sha256: Sha256
 
 
+class ThumbnailFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Thumbnail of a style: a photograph painted in it, as a JPEG of 128x128 pixels.
+
+    Attributes:
+        style: name of the style code.
+        path: path below the artifact directory; two styles may share a file.
+        sha256: sha256 of the file.
+    """
+
+    style: str
+    path: RelativePath
+    sha256: Sha256
+
+
 class StylePackFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Style codes by name, float32 [1, K] each, in a safetensors file."""
+    """Style codes by name, float32 [1, K] each, in a safetensors file.
+
+    Attributes:
+        path: path below the artifact directory.
+        names: names of the codes.
+        encoder: path of the encode file that the codes belong to.
+        sha256: sha256 of the file.
+        thumbnails: thumbnails, at most one per code; () where no file could paint them, and in
+            artifacts of older versions.
+    """
 
     path: RelativePath
     names: tuple[str, ...]
     encoder: RelativePath
     sha256: Sha256
+    thumbnails: tuple[ThumbnailFact, ...] = ()
 
 
 class PixelFormatFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -505,7 +532,9 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def known_paths(self) -> dict[str, str]:
         """Return path → sha256 of every file that the manifest lists."""
-        facts = (*self.files, *self.programs, *self.probes, *self.recipes, *self.styles)
+        thumbnails = (fact for pack in self.styles for fact in pack.thumbnails)
+        models = (*self.files, *self.programs, *self.probes, *self.recipes)
+        facts = (*models, *self.styles, *thumbnails)
         return {fact.path: fact.sha256 for fact in facts}
 
     def holds(self, path: str) -> bool:
@@ -549,7 +578,8 @@ def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
         check_files: whether every file must be there with the sha256 that the manifest states.
 
     Raises:
-        BadArtifact: not an artifact, another schema, or a file is missing or altered.
+        BadArtifact: not an artifact, another schema, a path that leads outside the artifact, or a
+            file is missing or altered.
     """
     path = folder / FILE_NAME
     recover(folder)
@@ -561,6 +591,11 @@ def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
     while True:
         raw = read_input(path, "manifest", error=BadArtifact, remedy=MANIFEST.if_damaged)
         manifest = read_document(raw, MANIFEST, str(path))
+        for name in manifest.known_paths():
+            if ".." in Path(name).parts:
+                raise BadArtifact(
+                    f"{path} names {name}, outside the artifact: export the network again"
+                )
         try:
             for name, expected in manifest.known_paths().items() if check_files else ():
                 _check_file(folder, name, expected)
@@ -574,8 +609,8 @@ def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
 def foreign_files(folder: Path) -> list[str]:
     """Return what no artifact put into a folder, as paths below it: all where there is none.
 
-    The manifest may be of any version, and files that it lists may have been altered. Packs that a
-    killed `styles pack` did not list are an artifact's too.
+    The manifest may be of any version, and files that it lists may have been altered. Packs and
+    thumbnails that a killed `styles pack` did not list are an artifact's too.
     """
     listed: set[str] = set()
     with contextlib.suppress(BadArtifact, msgspec.DecodeError, UnicodeDecodeError):
@@ -583,6 +618,12 @@ def foreign_files(folder: Path) -> list[str]:
         if {"schema_version", "network", "files"} <= set(document):
             facts = [
                 fact for value in document.values() if isinstance(value, list) for fact in value
+            ]
+            facts += [
+                thumbnail
+                for fact in facts
+                if isinstance(fact, dict) and isinstance(fact.get("thumbnails"), list)
+                for thumbnail in fact["thumbnails"]
             ]
             listed = {
                 str(fact["path"]) for fact in facts if isinstance(fact, dict) and "path" in fact
@@ -595,8 +636,9 @@ def foreign_files(folder: Path) -> list[str]:
         name = path.relative_to(folder)
         package = next((p for p in name.parents if p.as_posix() in listed), None)
         within = package is not None and name.relative_to(package).parts[0] in PACKAGE_ENTRIES
-        unlisted_pack = listed and name.parts[0] == "styles" and is_style_pack(path)
-        if not (name.as_posix() in listed or within or unlisted_pack):
+        in_styles = listed and name.parts[0] == "styles"
+        unlisted = in_styles and (is_style_pack(path) or is_thumbnail(path))
+        if not (name.as_posix() in listed or within or unlisted):
             foreign.append(name.as_posix())
     return foreign
 
@@ -615,6 +657,12 @@ def is_style_pack(path: Path) -> bool:
     return bool(shapes) and all(shape[:1] == [1] and len(shape) == 2 for shape in shapes)
 
 
+def is_thumbnail(path: Path) -> bool:
+    """Whether a file is a thumbnail that `styles pack` wrote: named by its own sha256."""
+    digits = path.stem if path.match(f"{THUMBNAILS}/*.jpg") and path.is_file() else ""
+    return len(digits) == THUMBNAIL_DIGITS and sha256_of_file(path).startswith(digits)
+
+
 class _CodeEntry(Struct):
     dtype: Literal["F32"]
     shape: list[int]
@@ -626,10 +674,6 @@ REJECTED = json_product("the figures of a rejected export", "schema_version", "n
 
 def _check_file(folder: Path, name: str, expected: str) -> None:
     path = folder / name
-    if ".." in Path(name).parts:
-        raise BadArtifact(
-            f"{folder / FILE_NAME} names {name}, outside the artifact: export the network again"
-        )
     if not path.exists():
         raise BadArtifact(f"{path} is missing, the manifest lists it: export the network again")
     actual = sha256_of_file(path)

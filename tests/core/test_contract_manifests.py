@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from styleexport.core.errors import BadArtifact
 from styleexport.core.manifest import read_manifest, sha256_of_file
@@ -34,9 +35,13 @@ def test_a_manifest_is_read_or_refused_with_its_reason(entry, tmp_path):
     manifest = read_manifest(tmp_path, check_files=False)
     facts = json.loads((tmp_path / "manifest.json").read_bytes())
     facts["network"].setdefault("pixels", None)  # manifests of before it was recorded
+    for pack in facts["styles"]:
+        pack.setdefault("thumbnails", [])
     assert json.loads(manifest.encoded()) == facts
     assert (len(manifest.files), len(manifest.probes)) == (entry["files"], entry["probes"])
     assert manifest.network.name == entry["network"]
+    thumbnails = [fact for pack in manifest.styles for fact in pack.thumbnails]
+    assert {fact.style: fact.path for fact in thumbnails} == entry["thumbnails"]
 
 
 def test_a_place_is_the_one_that_python_names():
@@ -54,6 +59,9 @@ def test_the_artifact_is_whole():
         ".mlpackage",
     ]
     assert manifest.styles[0].names == ("dusk", "sea")
+    for thumbnail in manifest.styles[0].thumbnails:
+        with Image.open(HERE / "artifacts" / "colour-transfer" / thumbnail.path) as picture:
+            assert (picture.format, picture.size) == ("JPEG", (128, 128))
 
 
 @pytest.mark.parametrize("case", SUMS["sha256"], ids=lambda case: case["name"])

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -139,9 +139,9 @@ def network(width: int) -> LoadedNetwork:
     )
 
 
-def export_tiny(out: Path, width: int = 5, role: Role = Role.TRANSFORM) -> None:
-    """Export one role: the fewest files that an artifact can have."""
-    export(ExportRequest(network(width), out, sizes=(Size(64, 64),), roles=(role,)))
+def export_tiny(out: Path, width: int = 5, roles: tuple[Role, ...] = (Role.TRANSFORM,)) -> None:
+    """Export one role by default: the fewest files that an artifact can have."""
+    export(ExportRequest(network(width), out, sizes=(Size(64, 64),), roles=roles))
 
 
 def nothing_else(folder: Path, *expected: str) -> None:
@@ -180,24 +180,30 @@ class Export(Scenario):
 
 
 class Pack(Scenario):
-    """A pack of styles in an artifact that has another, new or in place of an earlier one."""
+    """A pack with thumbnails in an artifact that has another, new or in place of an earlier one."""
 
     def __init__(self, *, over: bool) -> None:
         self.over = over
 
     def prepare(self, folder: Path) -> None:
         super().prepare(folder)
-        export_tiny(folder / "out", role=Role.ENCODE)
+        for path in (folder / "photos").iterdir():  # styles, and so thumbnails, of their own
+            with Image.open(path) as picture:
+                ImageOps.invert(picture).rotate(90).save(path)
+        export_tiny(folder / "out", roles=(Role.ENCODE, Role.TRANSFORM))
         pack_styles(folder / "out", [folder / "paintings"], "other")
         if self.over:
-            pack_styles(folder / "out", [folder / "paintings/0.png"], "mine")
+            pack_styles(folder / "out", [folder / "photos/0.png"], "mine")
 
     def run(self, folder: Path) -> None:
         command("styles", "pack", "out", "photos/1.png", "--name", "mine")
 
     def check(self, folder: Path) -> None:
         out = folder / "out"
-        found = {Path(pack.path).stem: pack.names for pack in read_manifest(out).styles}
+        packs = read_manifest(out).styles
+        found = {Path(pack.path).stem: pack.names for pack in packs}
+        for pack in packs:
+            assert tuple(thumbnail.style for thumbnail in pack.thumbnails) == pack.names
         assert found.pop("other") == ("0", "1")
         assert found in ([{"mine": ("0",)}] if self.over else [{}]) + [{"mine": ("1",)}]
         with Stylizer(out) as stylizer:
@@ -207,9 +213,15 @@ class Pack(Scenario):
         out = folder / "out"
         check_out(out, overwrite=True)
         pack_styles(out, [folder / "photos/0.png"], "mine")
-        assert {pack.names for pack in read_manifest(out).styles} == {("0", "1"), ("0",)}
-        packs = [path for path in (out / "styles").rglob("*") if path.is_file()]
-        assert len(packs) == 2, packs
+        manifest = read_manifest(out)
+        assert {pack.names for pack in manifest.styles} == {("0", "1"), ("0",)}
+        files = {
+            path.relative_to(out).as_posix()
+            for path in (out / "styles").rglob("*")
+            if path.is_file()
+        }
+        assert files == {path for path in manifest.known_paths() if path.startswith("styles/")}
+        assert len(files) == 2 + 3
         nothing_else(
             out,
             "manifest.json",
@@ -449,7 +461,7 @@ class Bench(Scenario):
 
     def prepare(self, folder: Path) -> None:
         super().prepare(folder)
-        export_tiny(folder / "out", role=Role.ENCODE)
+        export_tiny(folder / "out", roles=(Role.ENCODE,))
         if self.over:
             write_report(small_report(), folder / "r.json")
 

@@ -57,8 +57,8 @@ class Asset:
 def assets_of(folder: Path, manifest: Manifest) -> Mapping[str, Asset]:
     """Return path below the token → file: the page, its packages, the artifact, example pictures.
 
-    The artifact is limited to files that a browser can use: single-file models, probes and packs of
-    styles.
+    The artifact is limited to files that a browser can use: single-file models, probes, packs of
+    styles and their thumbnails.
     """
     served = {INDEX: Asset(PAGE / "index.html")}
     for path in sorted((*PAGE.glob("*.js"), *PAGE.glob("*.css"))):
@@ -69,6 +69,9 @@ def assets_of(folder: Path, manifest: Manifest) -> Mapping[str, Asset]:
         path = folder / fact.path
         if path.suffix in TYPES and path.is_file():
             served[f"artifact/{fact.path}"] = Asset(path)
+    for thumbnail in (fact for pack in manifest.styles for fact in pack.thumbnails):
+        if thumbnail.path.endswith(".jpg"):
+            served[f"artifact/{thumbnail.path}"] = Asset(folder / thumbnail.path)
     for path in (*examples("content"), *examples("style")):
         served[f"examples/{path.name}"] = Asset(path)
     return served

@@ -10,6 +10,7 @@ import {
   groupsOf, isStable, randomFrom, shuffled,
 } from "../../../runtime_bench/runners/browser/page/protocol.js";
 import { tensorsFrom } from "../../../runtime_bench/runners/browser/page/safetensors.js";
+import { thumbnailsOf } from "../../../runtime_bench/runners/browser/page/styles.js";
 import {
   blended, channelsFirst, channelsLast, mirroredInto, pixelsFromTensor, placeIn, tensorFromPixels,
 } from "../../../runtime_bench/runners/browser/page/tensors.js";
@@ -53,7 +54,11 @@ test("every file is the one that is listed, and none is not", () => {
 
 /** What the schemas cannot tell, as the README of the fixtures lists it. */
 const RULES = {
-  manifests: ({ files }) => files.flatMap(({ path }, index) => outside(path, `$.files[${index}].path`)),
+  manifests: ({ files, styles }) => [
+    ...files.flatMap(({ path }, index) => outside(path, `$.files[${index}].path`)),
+    ...styles.flatMap(({ thumbnails = [] }, pack) => thumbnails.flatMap(({ path }, index) =>
+      outside(path, `$.styles[${pack}].thumbnails[${index}].path`))),
+  ],
   jobs: ({ cells }) => cells.flatMap(({ subject, probe }, index) => [
     ...outside(probe, `$.cells[${index}].probe`),
     ...outside(subject.path, `$.cells[${index}].subject.path`),
@@ -95,9 +100,11 @@ for (const [folder, name] of [["manifests", "manifest"], ["reports", "latency"],
 }
 
 test("manifests hold what the index says", () => {
-  for (const { file, valid, files, probes, styles, network, expect } of jsonOf("manifests/index.json")) {
+  for (const item of jsonOf("manifests/index.json")) {
+    const { file, valid, files, probes, styles, thumbnails, network, expect } = item;
     if (valid) {
       const manifest = jsonOf(`manifests/${file}`);
+      assert.deepEqual(Object.fromEntries(thumbnailsOf(manifest.styles)), thumbnails);
       assert.equal(manifest.files.length, files);
       assert.equal(manifest.probes.length, probes);
       assert.deepEqual(manifest.styles.flatMap(({ names }) => names), styles);
@@ -108,6 +115,14 @@ test("manifests hold what the index says", () => {
       }
     }
   }
+});
+
+test("of two packs with a style of one name the last counts", () => {
+  const pack = (names, ...thumbnails) => ({
+    names, thumbnails: thumbnails.map((style) => ({ style, path: `${names.length}/${style}.jpg` })),
+  });
+  const found = thumbnailsOf([pack(["a", "b", "c"], "a", "b", "c"), pack(["a", "b"], "a")]);
+  assert.deepEqual(Object.fromEntries(found), { a: "2/a.jpg", c: "3/c.jpg" });
 });
 
 for (const { file, valid, where, tensors } of jsonOf("probes/index.json")) {

@@ -546,23 +546,33 @@ public struct StylePackFact: Codable, Hashable, Sendable {
         case names
         case encoder
         case sha256
+        case thumbnails
     }
 
+    /// Path below the artifact directory.
     public var path: String
+    /// Names of the codes.
     public var names: [String]
+    /// Path of the encode file that the codes belong to.
     public var encoder: String
+    /// Sha256 of the file.
     public var sha256: String
+    /// Thumbnails, at most one per code; empty where no file could paint them, and in artifacts of
+    /// older versions.
+    public var thumbnails: [ThumbnailFact]
 
     public init(
         path: String,
         names: [String],
         encoder: String,
-        sha256: String
+        sha256: String,
+        thumbnails: [ThumbnailFact] = []
     ) {
         self.path = path
         self.names = names
         self.encoder = encoder
         self.sha256 = sha256
+        self.thumbnails = thumbnails
     }
 
     public init(from decoder: any Decoder) throws {
@@ -583,6 +593,7 @@ public struct StylePackFact: Codable, Hashable, Sendable {
             )
         )
         self.sha256 = try fields.required(.sha256, .text(pattern: #"[0-9a-f]{64}"#))
+        self.thumbnails = try fields.optional(.thumbnails, default: [])
     }
 }
 
@@ -1075,6 +1086,45 @@ public struct PixelsFact: Codable, Hashable, Sendable {
         self.scaleBasis = try fields.required(.scaleBasis)
         self.scaleReason = try fields.optional(.scaleReason, default: "")
         self.summary = try fields.required(.summary)
+    }
+}
+
+/// Thumbnail of a style: a photograph painted in it, as a JPEG of 128x128 pixels.
+public struct ThumbnailFact: Codable, Hashable, Sendable {
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case style
+        case path
+        case sha256
+    }
+
+    /// Name of the style code.
+    public var style: String
+    /// Path below the artifact directory; two styles may share a file.
+    public var path: String
+    /// Sha256 of the file.
+    public var sha256: String
+
+    public init(
+        style: String,
+        path: String,
+        sha256: String
+    ) {
+        self.style = style
+        self.path = path
+        self.sha256 = sha256
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try ContractFields<CodingKeys>(decoder)
+        self.style = try fields.required(.style)
+        self.path = try fields.required(
+            .path,
+            .text(
+                pattern: #"[A-Za-z0-9_.][A-Za-z0-9_.\-]*(/[A-Za-z0-9_.][A-Za-z0-9_.\-]*)*"#,
+                isPath: true
+            )
+        )
+        self.sha256 = try fields.required(.sha256, .text(pattern: #"[0-9a-f]{64}"#))
     }
 }
 

@@ -2,6 +2,7 @@
 
 import { bytesOf, find, showTrouble, tensorsOf } from "./host.js";
 import { labelOf } from "./chart.js";
+import { chosenStyle, offerStyle, thumbnailsOf } from "./styles.js";
 import {
   blended, enlarged, middleOf, mirroredInto, pixelsFromTensor, placeIn, tensorFromPixels,
 } from "./tensors.js";
@@ -53,23 +54,23 @@ class Easel {
 
   /** Offer the styles of the network: none, packed codes, or pictures. */
   async listStyles() {
-    const select = find("style");
     const takesStyle = this.painters.some(({ inputs }) => inputs.length > 1);
-    select.parentElement.hidden = !takesStyle;
+    find("style").hidden = !takesStyle;
     for (const { path, names } of this.job.styles) {
       const codes = await tensorsOf(path);
-      for (const name of names) {
-        this.styles.set(`code ${name}`, { code: codes.get(name) });
-        select.append(new Option(name, `code ${name}`));
-      }
+      names.forEach((name) => this.styles.set(`code ${name}`, { name, code: codes.get(name) }));
+    }
+    const thumbnails = thumbnailsOf(this.job.styles);
+    for (const [value, { name }] of this.styles) {
+      offerStyle(value, name, thumbnails.has(name) && `artifact/${thumbnails.get(name)}`);
     }
     if (takesStyle && (this.encoder(this.painters[0]) || this.painters[0].subject.role === "stylize")) {
       for (const file of this.job.examples.styles) {
         const name = file.replace(/^style_|\.\w+$/g, "");
         this.styles.set(file, { picture: await pictureAt(`examples/${file}`) });
-        select.append(new Option(`example: ${name}`, file));
+        offerStyle(file, `example: ${name}`, `examples/${file}`);
       }
-      select.append(new Option("your picture …", OWN));
+      offerStyle(OWN, "your picture …");
     }
   }
 
@@ -81,7 +82,7 @@ class Easel {
     });
     find("strength").addEventListener("change", repaint);
     find("style").addEventListener("change", () => {
-      if (find("style").value === OWN && !this.styles.has(OWN)) {
+      if (chosenStyle() === OWN && !this.styles.has(OWN)) {
         find("style-photo").click();
       } else {
         this.repaint();
@@ -151,7 +152,7 @@ class Easel {
   }
 
   stylePicture({ size }) {
-    const { picture } = this.styles.get(find("style").value) ?? {};
+    const { picture } = this.styles.get(chosenStyle()) ?? {};
     if (!picture) {
       throw new Error("choose a style picture: this file takes no packed code");
     }
@@ -161,7 +162,7 @@ class Easel {
 
   /** Return the chosen style code; that of a picture is computed once per file. */
   async code(cell) {
-    const style = this.styles.get(find("style").value);
+    const style = this.styles.get(chosenStyle());
     if (!style) {
       throw new Error("choose a style; pack some with `styleexport styles pack`");
     }

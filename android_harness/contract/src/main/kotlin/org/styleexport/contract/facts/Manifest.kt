@@ -297,12 +297,22 @@ public data class RecipeFact(
     }
 }
 
-/** Style codes by name, float32 [1, K] each, in a safetensors file. */
+/**
+ * Style codes by name, float32 [1, K] each, in a safetensors file.
+ *
+ * @property path path below the artifact directory.
+ * @property names names of the codes.
+ * @property encoder path of the encode file that the codes belong to.
+ * @property sha256 sha256 of the file.
+ * @property thumbnails thumbnails, at most one per code; () where no file could paint them, and in
+ *   artifacts of older versions.
+ */
 public data class StylePackFact(
     public val path: String,
     public val names: List<String>,
     public val encoder: String,
     public val sha256: String,
+    public val thumbnails: List<ThumbnailFact> = emptyList(),
 ) {
     internal companion object {
         val reader: Read<StylePackFact> = Fields.closed {
@@ -311,6 +321,7 @@ public data class StylePackFact(
                 names = required("names", list(text())),
                 encoder = required("encoder", path(Patterns.PATH)),
                 sha256 = required("sha256", text(Patterns.SHA256)),
+                thumbnails = optional("thumbnails", emptyList(), list(ThumbnailFact.reader)),
             )
         }
     }
@@ -621,6 +632,29 @@ public data class PixelsFact(
                 scaleBasis = required("scale_basis", FactBasis.reader),
                 scaleReason = optional("scale_reason", "", text()),
                 summary = required("summary", text()),
+            )
+        }
+    }
+}
+
+/**
+ * Thumbnail of a style: a photograph painted in it, as a JPEG of 128x128 pixels.
+ *
+ * @property style name of the style code.
+ * @property path path below the artifact directory; two styles may share a file.
+ * @property sha256 sha256 of the file.
+ */
+public data class ThumbnailFact(
+    public val style: String,
+    public val path: String,
+    public val sha256: String,
+) {
+    internal companion object {
+        val reader: Read<ThumbnailFact> = Fields.closed {
+            ThumbnailFact(
+                style = required("style", text()),
+                path = required("path", path(Patterns.PATH)),
+                sha256 = required("sha256", text(Patterns.SHA256)),
             )
         }
     }
