@@ -16,6 +16,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError
@@ -28,6 +29,7 @@ from styleexport.runtime_bench.runners.browser._address import (
     is_local,
     reachable_host,
 )
+from styleexport.runtime_bench.runners.browser._assets import assets_of
 from styleexport.runtime_bench.runners.browser._connections import Connections
 from styleexport.runtime_bench.runners.browser._drive import serving
 from styleexport.runtime_bench.runners.browser._job import PagePlanFact, job_of
@@ -531,3 +533,20 @@ def test_addresses_of_this_machine():
         True,
         False,
     ]
+
+
+def test_thumbnails_are_handed_out_as_pictures_and_in_no_other_format():
+    folder = Path(__file__).parents[2] / "contract/artifacts/colour-transfer"
+    manifest = read_manifest(folder)
+    (pack,) = manifest.styles
+    names = [f"artifact/{thumbnail.path}" for thumbnail in pack.thumbnails]
+    served = assets_of(folder, manifest)
+    assert [served[name].media_type for name in names] == ["image/jpeg"] * 2
+    pages = tuple(
+        msgspec.structs.replace(fact, path=fact.path.replace(".jpg", ".html"))
+        for fact in pack.thumbnails
+    )
+    styles = (msgspec.structs.replace(pack, thumbnails=pages),)
+    other = assets_of(folder, msgspec.structs.replace(manifest, styles=styles))
+    assert set(served) - set(other) == set(names)
+    assert not set(other) - set(served)
