@@ -16,6 +16,7 @@ import org.styleexport.contract.artifact.ArtifactSource
 import org.styleexport.contract.artifact.ArtifactStore
 import org.styleexport.contract.artifact.BadArtifact
 import org.styleexport.contract.artifact.ZipSource
+import org.styleexport.contract.facts.thumbnails
 
 class ArtifactTest {
     private val root = Files.createTempDirectory("artifact").toFile()
@@ -49,6 +50,9 @@ class ArtifactTest {
         val added = shelf.add(PictureSource(), said::add)
         assertEquals(4, added.files(listOf(".onnx", ".tflite")).size)
         assertEquals(setOf("dusk", "sea"), added.styleCodes().keys)
+        val thumbnails = added.manifest.thumbnails.values
+        assertEquals(2, thumbnails.count { added.file(it).isFile })
+        added.check(thumbnails)
         assertTrue(added.folder.walk().none { it.name.endsWith(".mlmodel") })
         assertEquals(listOf(added.folder), shelf.artifacts().map { it.folder })
         assertTrue(onnx in said)
@@ -62,6 +66,7 @@ class ArtifactTest {
     fun whatIsNotWholeIsNotKept() {
         val long = File(Fixtures.artifact, onnx).readBytes() + 0
         val altered = File(Fixtures.artifact, probe).readBytes().also { it[it.size - 1] = 77 }
+        val thumbnail = Artifact.open(Fixtures.artifact).manifest.thumbnails.getValue("sea")
         val cases = mapOf(
             mapOf("manifest.json" to null) to "no manifest.json",
             mapOf("manifest.json" to "{".toByteArray()) to "manifest is bad",
@@ -69,6 +74,8 @@ class ArtifactTest {
             mapOf(onnx to long) to "does not have the size",
             mapOf(onnx to long.copyOf(10)) to "does not have the size",
             mapOf(probe to altered) to "$probe was altered",
+            mapOf(thumbnail to ByteArray(9)) to "$thumbnail was altered",
+            mapOf(thumbnail to ByteArray(2 shl 20)) to "does not have the size",
         )
         for ((changed, words) in cases) {
             val error = assertFailsWith<BadArtifact>(words) { shelf.add(PictureSource(changed)) }

@@ -11,6 +11,7 @@ import org.styleexport.contract.facts.LatencyReport
 import org.styleexport.contract.facts.Manifest
 import org.styleexport.contract.facts.TensorFact
 import org.styleexport.contract.facts.takes
+import org.styleexport.contract.facts.thumbnails
 import org.styleexport.contract.json.ContractError
 
 class ContractTest {
@@ -45,10 +46,23 @@ class ContractTest {
             assertEquals(case["probes"].int(), manifest.probes.size, name)
             val styles = manifest.styles.flatMap { it.names }
             assertEquals(case["styles"].list().map { it.text() }, styles, name)
+            val thumbnails = case["thumbnails"].asJsonObject.entrySet()
+            assertEquals(thumbnails.associate { it.key to it.value.text() }, manifest.thumbnails)
             for ((path, value) in case["expect"].asJsonObject.entrySet()) {
                 assertEquals(plain(value), ManifestPaths.deep(manifest, path), "$name $path")
             }
         }
+    }
+
+    @Test
+    fun ofTwoPacksWithAStyleOfOneNameTheLastCounts() {
+        val manifest = Manifest.read(Fixtures.bytes("manifests/colour-transfer.json"))
+        val pack = manifest.styles.single()
+        val last = pack.copy(names = listOf("dusk"), thumbnails = emptyList())
+        val withoutDusk = manifest.copy(styles = listOf(pack, last))
+        assertEquals(setOf("sea"), withoutDusk.thumbnails.keys)
+        val withBoth = manifest.copy(styles = listOf(last, pack))
+        assertEquals(setOf("dusk", "sea"), withBoth.thumbnails.keys)
     }
 
     private fun plain(value: JsonElement): Any =

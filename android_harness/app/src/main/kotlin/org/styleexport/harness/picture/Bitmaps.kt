@@ -1,8 +1,10 @@
 package org.styleexport.harness.picture
 
 import android.graphics.Bitmap
+import android.graphics.BitmapFactory
 import android.util.Base64
 import java.io.ByteArrayOutputStream
+import java.io.File
 import org.styleexport.contract.arithmetic.Pixels
 import org.styleexport.contract.arithmetic.Tensor
 import org.styleexport.contract.facts.SizeFact
@@ -10,6 +12,7 @@ import org.styleexport.contract.facts.SizeFact
 /** Conversion of bitmaps to images, [1, 3, H, W], and back. */
 object Bitmaps {
     private const val QUALITY = 90
+    private const val MAX_THUMBNAIL_SIDE = 1024
 
     /** Return a bitmap scaled to a size, as an image. */
     fun image(bitmap: Bitmap, size: SizeFact): Tensor {
@@ -51,6 +54,14 @@ object Bitmaps {
         val last = Bitmap.createScaledBitmap(current, size.width, size.height, true)
         if (current !== bitmap && current !== last) current.recycle()
         return last
+    }
+
+    /** Return the thumbnail of a style; null where it is missing, damaged, or far too large. */
+    fun styleThumbnail(file: File): Bitmap? {
+        val bounds = BitmapFactory.Options().apply { inJustDecodeBounds = true }
+        BitmapFactory.decodeFile(file.path, bounds)
+        val side = maxOf(bounds.outHeight, bounds.outWidth)
+        return if (side in 1..MAX_THUMBNAIL_SIDE) BitmapFactory.decodeFile(file.path) else null
     }
 
     /** Return an image as a JPEG in base64, at most `maxWidth` pixels wide. */

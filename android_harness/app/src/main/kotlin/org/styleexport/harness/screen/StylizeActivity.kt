@@ -5,6 +5,7 @@ import android.app.Activity
 import android.content.ActivityNotFoundException
 import android.content.Intent
 import android.content.pm.PackageManager
+import android.graphics.Bitmap
 import android.os.Bundle
 import android.view.View
 import android.widget.Button
@@ -95,8 +96,9 @@ class StylizeActivity : Activity() {
         val choices = state.choices
         setItems(R.id.file, state.files.map { it.path }, choices.file)
         findViewById<Spinner>(R.id.delegate).setSelection(choices.delegate.ordinal)
-        setItems(R.id.first, state.styles, state.styles.indexOf(choices.first))
-        setItems(R.id.second, state.styles, state.styles.indexOf(choices.second))
+        for ((id, style) in listOf(R.id.first to choices.first, R.id.second to choices.second)) {
+            setItems(id, state.styles, state.styles.indexOf(style), state.thumbnails)
+        }
         findViewById<View>(R.id.packed).visibility =
             if (state.styles.isEmpty()) View.GONE else View.VISIBLE
         showValue(R.id.blend, choices.blend)
@@ -117,9 +119,11 @@ class StylizeActivity : Activity() {
         if (!bar.isPressed) bar.progress = (value * bar.max).toInt()
     }
 
-    private fun setItems(id: Int, items: List<String>, selected: Int) {
+    private fun setItems(
+        id: Int, items: List<String>, selected: Int, pictures: Map<String, Bitmap> = emptyMap(),
+    ) {
         val spinner = findViewById<Spinner>(id)
-        Widgets.setItems(this, spinner, items)
+        Widgets.setItems(this, spinner, items, pictures)
         if (selected >= 0) spinner.setSelection(selected)
     }
 

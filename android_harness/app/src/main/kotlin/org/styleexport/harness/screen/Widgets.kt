@@ -2,24 +2,59 @@ package org.styleexport.harness.screen
 
 import android.R.layout
 import android.app.Activity
+import android.graphics.Bitmap
+import android.graphics.drawable.BitmapDrawable
 import android.view.View
+import android.view.ViewGroup
 import android.widget.AdapterView
 import android.widget.ArrayAdapter
 import android.widget.SeekBar
 import android.widget.Spinner
+import android.widget.TextView
 
 /** Helpers of the screens. */
 internal object Widgets {
     /** Intent extra with the folder name of an artifact. */
     const val ARTIFACT = "artifact"
 
-    /** Set the items of a spinner; unchanged items keep the selection. */
-    fun setItems(activity: Activity, spinner: Spinner, items: List<String>) {
+    /** Side of a picture beside an item; a row of a drop-down list is 48 dp high. */
+    private const val PICTURE_DP = 40
+
+    /**
+     * Set the items of a spinner; unchanged items keep the selection.
+     *
+     * @param pictures item → picture beside it; an item without one is its name alone.
+     */
+    fun setItems(
+        activity: Activity, spinner: Spinner, items: List<String>,
+        pictures: Map<String, Bitmap> = emptyMap(),
+    ) {
         val current = spinner.adapter?.let { old -> List(old.count) { old.getItem(it) } }
         if (current == items) return
-        val adapter = ArrayAdapter(activity, layout.simple_spinner_item, items)
+        val adapter = PictureAdapter(activity, items, pictures)
         adapter.setDropDownViewResource(layout.simple_spinner_dropdown_item)
         spinner.adapter = adapter
+    }
+
+    /** Adapter of names, with pictures beside them that screen readers pass over. */
+    private class PictureAdapter(
+        activity: Activity, items: List<String>, private val pictures: Map<String, Bitmap>,
+    ) : ArrayAdapter<String>(activity, layout.simple_spinner_item, items) {
+        private val side = (PICTURE_DP * activity.resources.displayMetrics.density).toInt()
+
+        override fun getView(position: Int, convertView: View?, parent: ViewGroup): View =
+            withPicture(super.getView(position, convertView, parent), position)
+
+        override fun getDropDownView(position: Int, convertView: View?, parent: ViewGroup): View =
+            withPicture(super.getDropDownView(position, convertView, parent), position)
+
+        private fun withPicture(view: View, position: Int): View {
+            val picture = pictures[getItem(position)]?.let { BitmapDrawable(context.resources, it) }
+            picture?.setBounds(0, 0, side, side)
+            (view as TextView).setCompoundDrawablesRelative(picture, null, null, null)
+            view.compoundDrawablePadding = side / 4
+            return view
+        }
     }
 
     /** Call an action with the position that the user selects. */

@@ -16,6 +16,7 @@ import org.styleexport.contract.facts.TensorKind
 import org.styleexport.contract.facts.fixedSizes
 import org.styleexport.contract.facts.suffix
 import org.styleexport.contract.facts.takes
+import org.styleexport.contract.facts.thumbnails
 import org.styleexport.contract.stylize.ModelRunner
 import org.styleexport.contract.stylize.Style
 import org.styleexport.contract.stylize.StyleBlend
@@ -67,6 +68,13 @@ class InferenceService(private val artifact: Artifact) : Closeable {
 
     /** Names of the packed styles. */
     val styles: List<String> get() = codes.keys.sorted()
+
+    /** Return style → its thumbnail, where there is one. */
+    fun thumbnails(): Map<String, Bitmap> = artifact.manifest.thumbnails.entries
+        .mapNotNull { (style, path) ->
+            Bitmaps.styleThumbnail(artifact.file(path))?.let { style to it }
+        }
+        .toMap()
 
     /**
      * Return a stylized picture.

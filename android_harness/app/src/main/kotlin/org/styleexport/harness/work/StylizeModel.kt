@@ -25,6 +25,7 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
      * @property artifact opened artifact; null until one is opened.
      * @property files files of the artifact that stylize.
      * @property styles names of its packed styles.
+     * @property thumbnails style → its thumbnail, where there is one.
      * @property choices choices of the user.
      * @property result last stylized picture.
      * @property note error message.
@@ -33,6 +34,7 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
         val artifact: Artifact? = null,
         val files: List<FileFact> = emptyList(),
         val styles: List<String> = emptyList(),
+        val thumbnails: Map<String, Bitmap> = emptyMap(),
         val choices: Choices = Choices(),
         val result: StylizedPicture? = null,
         val note: String? = null,
@@ -66,18 +68,20 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
         worker.run({
             service?.close()
             service = null
-            InferenceService(artifact).also { service = it }.styles
+            InferenceService(artifact).also { service = it }.let { it.styles to it.thumbnails() }
         }) { result -> opened(artifact, result) }
     }
 
-    private fun opened(artifact: Artifact, result: Result<List<String>>) {
+    private fun opened(
+        artifact: Artifact, result: Result<Pair<List<String>, Map<String, Bitmap>>>,
+    ) {
         val current = state.value
         if (current.artifact !== artifact) return
         state.value = result.fold(
-            { styles ->
+            { (styles, thumbnails) ->
                 val (first, last) = styles.firstOrNull() to styles.lastOrNull()
                 val choices = current.choices.copy(first = first, second = last)
-                current.copy(styles = styles, choices = choices)
+                current.copy(styles = styles, thumbnails = thumbnails, choices = choices)
             },
             { current.copy(note = ErrorText.reason(it)) },
         )

@@ -9,6 +9,7 @@ import java.io.OutputStream
 import java.util.zip.ZipFile
 import org.styleexport.contract.facts.MANIFEST_NAME
 import org.styleexport.contract.facts.Manifest
+import org.styleexport.contract.facts.StylePackFact
 import org.styleexport.contract.facts.suffix
 import org.styleexport.contract.json.ContractError
 import org.styleexport.contract.measure.ErrorText
@@ -64,12 +65,14 @@ public class ArtifactStore(private val folder: File, private val suffixes: Colle
         val path: String, val sha256: String, val maxBytes: Long, val isModel: Boolean,
     )
 
-    /** Return the files that the app uses: models, probes and style packs. */
+    /** Return the files that the app uses: models, probes, style packs and thumbnails. */
     private fun requiredFiles(manifest: Manifest): List<RequiredFile> =
         manifest.files.filter { it.suffix in suffixes }
             .map { RequiredFile(it.path, it.sha256, it.sizeBytes, true) } +
             manifest.probes.map { RequiredFile(it.path, it.sha256, MAX_TENSORS_BYTES, false) } +
-            manifest.styles.map { RequiredFile(it.path, it.sha256, MAX_TENSORS_BYTES, false) }
+            manifest.styles.map { RequiredFile(it.path, it.sha256, MAX_TENSORS_BYTES, false) } +
+            manifest.styles.flatMap(StylePackFact::thumbnails)
+                .map { RequiredFile(it.path, it.sha256, MAX_THUMBNAIL_BYTES, false) }
 
     private fun manifestOf(source: ArtifactSource): ByteArray = try {
         val stream = source.open(MANIFEST_NAME)
@@ -139,6 +142,7 @@ public class ArtifactStore(private val folder: File, private val suffixes: Colle
         const val PART_PREFIX = ".part-"
         const val MAX_MANIFEST_BYTES = 64L shl 20
         const val MAX_TENSORS_BYTES = 512L shl 20
+        const val MAX_THUMBNAIL_BYTES = 1L shl 20
         const val BUFFER_BYTES = 1 shl 16
         const val MAX_NAME = 60
         const val HASH_DIGITS = 8

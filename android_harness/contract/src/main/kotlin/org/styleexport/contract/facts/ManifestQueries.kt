@@ -9,7 +9,15 @@ public val Manifest.knownPaths: Map<String, String>
         programs.associate { it.path to it.sha256 } +
         probes.associate { it.path to it.sha256 } +
         recipes.associate { it.path to it.sha256 } +
-        styles.associate { it.path to it.sha256 }
+        styles.associate { it.path to it.sha256 } +
+        styles.flatMap(StylePackFact::thumbnails).associate { it.path to it.sha256 }
+
+/** Style → path of its thumbnail; of packs with a style of one name the last counts. */
+public val Manifest.thumbnails: Map<String, String>
+    get() = styles.fold(emptyMap()) { paths, pack ->
+        val own = pack.thumbnails.filter { it.style in pack.names }
+        paths - pack.names.toSet() + own.associate { it.style to it.path }
+    }
 
 /** Return the probes of a file: those of its role, at sizes that it accepts. */
 public fun Manifest.probesOf(file: FileFact): List<ProbeFact> =
