@@ -1,5 +1,6 @@
 @preconcurrency import CoreGraphics
 import Dispatch
+import Foundation
 import StyleHarness
 import StyleHarnessCoreML
 
@@ -39,7 +40,10 @@ actor InferenceService {
         let painter = try await painter(of: artifact)
         return StyleInputs(
             isFixedStyle: painter.isFixedStyle, acceptsPictures: painter.acceptsStylePictures,
-            codes: try artifact.styleCodes().mapValues(\.values)
+            codes: try artifact.styleCodes().mapValues(\.values),
+            thumbnails: artifact.manifest.thumbnails.compactMapValues { path in
+                try? ImagePhoto(data: Data(contentsOf: artifact.url(of: path)))
+            }
         )
     }
 
@@ -89,4 +93,6 @@ struct StyleInputs: Sendable {
     let acceptsPictures: Bool
     /// Packed style codes by name.
     let codes: [String: [Float]]
+    /// Thumbnails of the styles that have one, by name.
+    let thumbnails: [String: ImagePhoto]
 }

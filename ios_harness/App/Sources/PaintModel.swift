@@ -35,6 +35,9 @@ final class PaintModel {
     /// Names of the packed styles.
     var names: [String] { (styleInputs?.codes.keys).map { $0.sorted() } ?? [] }
 
+    /// Return the thumbnail of a style; nil where there is none.
+    func thumbnail(of name: String) -> CGImage? { styleInputs?.thumbnails[name]?.image }
+
     /// Load the style inputs of the artifact.
     func load() async {
         do {

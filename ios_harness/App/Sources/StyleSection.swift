@@ -31,9 +31,23 @@ struct StyleSection: View {
     private func picker(_ title: String, selection: Binding<String?>) -> some View {
         Picker(title, selection: selection) {
             Text("None").tag(String?.none)
-            ForEach(model.names, id: \.self) { Text($0).tag(Optional($0)) }
+            ForEach(model.names, id: \.self) { row($0).tag(Optional($0)) }
         }
         .onChange(of: selection.wrappedValue) { repaint() }
+    }
+
+    /// The name of a style, with its thumbnail where there is one.
+    @ViewBuilder private func row(_ name: String) -> some View {
+        if let thumbnail = model.thumbnail(of: name) {
+            Label {
+                Text(name)
+            } icon: {
+                // 128 pixels at scale 3 are 43 points: as large as a row is high.
+                Image(decorative: thumbnail, scale: 3)
+            }
+        } else {
+            Text(name)
+        }
     }
 
     private func repaint() {

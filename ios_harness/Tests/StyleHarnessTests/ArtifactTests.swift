@@ -26,6 +26,16 @@ final class ArtifactTests: XCTestCase {
         XCTAssertEqual(codes["sea"]?.shape, [1, 6])
     }
 
+    func testAThumbnailMayBeMissingButNotAltered() throws {
+        let copy = try copied()
+        let artifact = try Artifact(folder: copy)
+        let path = try XCTUnwrap(artifact.manifest.thumbnails["sea"])
+        try Data("x".utf8).write(to: artifact.url(of: path))
+        try assertRefused(copy, "was altered: its sha256 is")
+        try FileManager.default.removeItem(at: artifact.url(of: path))
+        try artifact.check(where: ArtifactStore.isNeeded)
+    }
+
     func testAFolderWithoutAManifestIsNoArtifact() {
         XCTAssertThrowsError(try Artifact(folder: folder)) { error in
             XCTAssertTrue("\(error)".contains("expected a folder with a manifest.json"))

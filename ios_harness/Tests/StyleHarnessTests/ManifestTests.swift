@@ -9,6 +9,7 @@ final class ManifestTests: XCTestCase {
         let files: Int?
         let probes: Int?
         let styles: [String]?
+        let thumbnails: [String: String]?
         let network: String?
         let expect: [String: Expected]?
     }
@@ -35,8 +36,21 @@ final class ManifestTests: XCTestCase {
             XCTAssertEqual(manifest.files.count, item.files)
             XCTAssertEqual(manifest.probes.count, item.probes)
             XCTAssertEqual(manifest.styles.flatMap(\.names), item.styles)
+            XCTAssertEqual(manifest.thumbnails, item.thumbnails)
             XCTAssertEqual(manifest.network.name, item.network)
         }
+    }
+
+    func testOfTwoPacksWithAStyleOfOneNameTheLastCounts() throws {
+        let data = try ContractFolder.data("manifests/colour-transfer.json")
+        var manifest = try Manifest(json: data)
+        let pack = manifest.styles[0]
+        var last = pack
+        (last.names, last.thumbnails) = (["dusk"], [])
+        manifest.styles = [pack, last]
+        XCTAssertEqual(manifest.thumbnails.keys.sorted(), ["sea"])
+        manifest.styles = [last, pack]
+        XCTAssertEqual(manifest.thumbnails.keys.sorted(), ["dusk", "sea"])
     }
 
     func testNestedValuesMatchTheIndex() throws {

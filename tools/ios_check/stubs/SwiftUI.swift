@@ -179,7 +179,12 @@ public struct NavigationStack<Content: View>: Primitive {
 public struct TabView<Content: View>: Primitive {
     public init(@ViewBuilder content: () -> Content) {}
 }
-public struct Label: Primitive {
+public struct Label<Title, Icon> {}
+extension Label: View where Title: View, Icon: View {
+    public var body: Never { fatalError() }
+    public init(@ViewBuilder title: () -> Title, @ViewBuilder icon: () -> Icon) {}
+}
+extension Label where Title == Text, Icon == Image {
     public init(_ key: LocalizedStringKey, systemImage: String) {}
 }
 public struct Menu<Title: View, Content: View>: Primitive {

@@ -87,11 +87,22 @@ extension Manifest {
 
     /// Path → sha256 of every file that the manifest lists.
     public var digests: [String: String] {
-        let pairs =
-            files.map { ($0.path, $0.sha256) } + programs.map { ($0.path, $0.sha256) }
-            + probes.map { ($0.path, $0.sha256) } + recipes.map { ($0.path, $0.sha256) }
-            + styles.map { ($0.path, $0.sha256) }
+        var pairs = files.map { ($0.path, $0.sha256) }
+        pairs += programs.map { ($0.path, $0.sha256) }
+        pairs += probes.map { ($0.path, $0.sha256) }
+        pairs += recipes.map { ($0.path, $0.sha256) }
+        pairs += styles.map { ($0.path, $0.sha256) }
+        pairs += styles.flatMap(\.thumbnails).map { ($0.path, $0.sha256) }
         return Dictionary(pairs) { _, last in last }
+    }
+
+    /// Style → path of its thumbnail; of packs with a style of one name the last counts.
+    public var thumbnails: [String: String] {
+        styles.reduce(into: [:]) { paths, pack in
+            for name in pack.names {
+                paths[name] = pack.thumbnails.last { $0.style == name }?.path
+            }
+        }
     }
 }
 

@@ -41,7 +41,8 @@ public struct ArtifactStore: Sendable {
         return try Artifact(folder: target)
     }
 
-    /// Whether an app on an Apple system uses a file: packages, probes and style packs.
+    /// Whether an app on an Apple system needs a file: packages, probes and style packs. A style
+    /// without its thumbnail is shown by name.
     public static func isNeeded(_ path: String) -> Bool {
         path.hasSuffix(".mlpackage") || path.hasSuffix(".safetensors")
     }
