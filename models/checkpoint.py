@@ -236,11 +236,13 @@ def _behind_prefix(
     return inner if inner.keys() == names.keys() else tensors
 
 
-def sha256_of(paths: Sequence[Path]) -> str:
-    """Return the sha256 over the contents of files, in order."""
+def sha256_of(paths: Sequence[Path], keys: Sequence[str] = ()) -> str:
+    """Return the sha256 over the contents of files, and over keys, in order."""
     digest = hashlib.sha256()
     for path in paths:
         with open_input(path, "checkpoint", error=BadCheckpoint) as file:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
+    for key in keys:
+        digest.update(key.encode())
     return digest.hexdigest()

@@ -127,7 +127,8 @@ class LoadedNetwork:
         network: description of the network.
         module: module in inference mode, float32, on the CPU.
         source: names of the checkpoint files, without folders.
-        source_sha256: sha256 over the checkpoint files in order.
+        source_sha256: sha256 over the checkpoint files in order, and over the keys of the state
+            dicts taken of those that hold several.
         basis: how the pixel formats and the scale are known.
         objection: why it cannot be exported as it is described, and what to type; "" for nothing.
         remarks: what was found and done when the network was read, one line each.

@@ -68,6 +68,10 @@ class WeightsChoice:
             if self.say is not None:
                 self.say(remark)
 
+    def keys_taken(self, files: Sequence[Path]) -> tuple[str, ...]:
+        """Return the keys that were taken of files that hold several state dicts."""
+        return tuple(self.taken[path] for path in files if self.taken.get(path))
+
     def source(self, path: Path) -> str:
         """Return a file's name for a record, with the key that was taken of it."""
         return f"{path.name}: {self.taken[path]}" if self.taken.get(path) else path.name

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import onnx
 from onnx import ModelProto, TensorProto, checker
 from onnx.external_data_helper import load_external_data_for_model
+from onnx.inliner import inline_local_functions
 
 from styleexport.core.errors import BadCheckpoint, UnsupportedOp, UsageError, first_line
 from styleexport.core.input_files import check_input
@@ -18,6 +21,8 @@ from styleexport.models.from_onnx.dequantize import is_quantized
 MAX_BYTES = 2**31 - 1
 OLDEST_OPSET = 7
 HALF = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
+# Most nodes of a model after its functions were inlined.
+MAX_NODES = 100_000
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ def read_model(path: Path, *, quantized: bool = False) -> OnnxFile:
         BadCheckpoint: the file is missing, damaged, not ONNX or too large, or has weights outside
             its folder.
         UsageError: the network is quantized or in half precision.
-        UnsupportedOp: the opset, a function or a sparse weight is not supported.
+        UnsupportedOp: the opset or a sparse weight is not supported, or the functions that the
+            file defines stand for too many nodes.
     """
     remedy = "type the path of a .onnx file"
     check_input(path, "network", error=BadCheckpoint, remedy=remedy)
@@ -59,6 +65,7 @@ def read_model(path: Path, *, quantized: bool = False) -> OnnxFile:
         raise _damaged(path, f"its weights have more than {MAX_BYTES} bytes")
     try:
         load_external_data_for_model(model, str(path.parent))
+        model = _without_functions(model, path)
         _check_kind(model, path, quantized)
         checker.check_model(model)
     except (BadCheckpoint, UsageError, UnsupportedOp):
@@ -105,12 +112,34 @@ def _tensors(model: ModelProto) -> Iterator[TensorProto]:
             yield from attribute.tensors
 
 
-def _check_kind(model: ModelProto, path: Path, quantized: bool) -> None:
-    if model.functions:
+def _without_functions(model: ModelProto, path: Path) -> ModelProto:
+    """Return a model with the nodes of its functions in the place of their calls.
+
+    Raises:
+        UnsupportedOp: that would be more than `MAX_NODES`, or a function calls itself.
+    """
+    if not model.functions:
+        return model
+    bodies = {(each.domain, each.name): each.node for each in model.functions}
+
+    @cache
+    def count(domain: str, name: str) -> int:
+        called = bodies.get((domain, name))
+        return 1 if called is None else sum(count(node.domain, node.op_type) for node in called)
+
+    try:
+        nodes = sum(count(node.domain, node.op_type) for node in model.graph.node)
+    except RecursionError:
+        nodes = sys.maxsize
+    if nodes > MAX_NODES:
         raise UnsupportedOp(
-            f"network {path} defines functions of its own: save it again without, by "
-            "onnx.inliner.inline_local_functions(model)"
+            f"network {path} defines functions that stand for more than {MAX_NODES} nodes: export "
+            "it again without"
         )
+    return inline_local_functions(model)
+
+
+def _check_kind(model: ModelProto, path: Path, quantized: bool) -> None:
     for opset in model.opset_import:
         if opset.domain in ("", "ai.onnx") and opset.version < OLDEST_OPSET:
             raise UnsupportedOp(

@@ -103,6 +103,15 @@ def _variance_norm(call: Call) -> Tensor:
     return (data - mean) / (spread + 1e-9)
 
 
+def _local_response_norm(call: Call) -> Tensor:
+    data, size = call.tensor(0), call.integer("size", 1)
+    before = (size - 1) // 2
+    squared = functional.pad(data * data, (0, 0, 0, 0, before, size - 1 - before))
+    total = sum(squared[:, first : first + data.shape[1]] for first in range(size))
+    scale = call.number("alpha", 1e-4) / size
+    return data / (call.number("bias", 1.0) + scale * total) ** call.number("beta", 0.75)
+
+
 def _grid_sample(call: Call) -> Tensor:
     modes = {"linear": "bilinear", "cubic": "bicubic"}
     mode = call.text("mode", "linear")
@@ -290,6 +299,7 @@ SPATIAL_OPS: Mapping[str, Callable[[Call], Tensor]] = {
     "GroupNormalization": _group_norm,
     "GridSample": _grid_sample,
     "InstanceNormalization": _instance_norm,
+    "LRN": _local_response_norm,
     "MaxPool": _max_pool,
     "MeanVarianceNormalization": _variance_norm,
     "Pad": _pad,

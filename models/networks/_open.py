@@ -110,7 +110,7 @@ def _open(spec: NetworkSpec, checkpoints: Sequence[Path], trusted: bool) -> Load
         )
     module = read_module(network, paths).eval().requires_grad_(False)
     files = weight_files(paths)
-    return LoadedNetwork(network, module, source_names(files), sha256_of(files))
+    return LoadedNetwork(network, module, source_names(files), source_sha256(files))
 
 
 def _open_own(spec: NetworkSpec, checkpoints: Sequence[Path], trusted: bool) -> LoadedNetwork:
@@ -145,6 +145,11 @@ def read_module(network: StyleNetwork, paths: Sequence[Path]) -> nn.Module:
 def source_names(files: Sequence[Path]) -> tuple[str, ...]:
     """Return the names of weights files, each with the key of the state dict taken of it."""
     return tuple(map(weights_choice().source, files))
+
+
+def source_sha256(files: Sequence[Path]) -> str:
+    """Return the sha256 over weights files and the keys of the state dicts taken of them."""
+    return sha256_of(files, weights_choice().keys_taken(files))
 
 
 def weight_files(paths: Sequence[Path]) -> list[Path]:
@@ -221,7 +226,7 @@ def _from_factory(spec: str, checkpoints: Sequence[Path]) -> LoadedNetwork:
     network = _describe_factory(spec)
     module = read_module(network, checkpoints) if checkpoints else network.build()
     module.eval().requires_grad_(False)
-    digest = sha256_of(list(checkpoints)) if checkpoints else _state_sha256(module)
+    digest = source_sha256(checkpoints) if checkpoints else _state_sha256(module)
     return LoadedNetwork(network, module, source_names(checkpoints), digest)
 
 

@@ -10,9 +10,13 @@ import torch
 from torch import nn
 
 from styleexport.core.errors import BadCheckpoint, UsageError
-from styleexport.models.checkpoint import sha256_of
 from styleexport.models.network import LoadedNetwork, StyleNetwork
-from styleexport.models.networks._open import read_module, source_names, weight_files
+from styleexport.models.networks._open import (
+    read_module,
+    source_names,
+    source_sha256,
+    weight_files,
+)
 from styleexport.models.weights_choice import weights_choice
 
 
@@ -55,7 +59,7 @@ class StartingPoint:
                     f"or give finite weights with {prefix}checkpoint"
                 )
         files = self.files
-        digest = sha256_of(files) if files else ""
+        digest = source_sha256(files) if files else ""
         return LoadedNetwork(network, module, source_names(files), digest)
 
     @property

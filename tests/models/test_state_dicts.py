@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from styleexport.core.errors import BadCheckpoint, UsageError
-from styleexport.models.checkpoint import load_into, read_tensors
+from styleexport.models.checkpoint import load_into, read_tensors, sha256_of
+from styleexport.models.networks._open import source_sha256
 from styleexport.models.weights_choice import choosing_weights, reading_files
 
 
@@ -166,3 +167,17 @@ def test_a_file_that_is_no_checkpoint_of_the_network_is_not_chosen_from(tmp_path
     torch.save({"params_ema": AVERAGED}, tmp_path / "loss.pth")
     with choosing_weights(["netG"], None, lambda: [tmp_path / "a.pth"]):
         assert read_tensors(tmp_path / "loss.pth").keys() == AVERAGED.keys()
+
+
+def test_the_digest_of_a_checkpoint_holds_the_key_that_was_taken(tmp_path):
+    path, digests = tmp_path / "both.pth", set[str]()
+    torch.save({"netG": state(1), "netD": state(2)}, path)
+    for key in ("netG", "netD"):
+        with choosing_weights((key,)), reading_files([path]):
+            read_tensors(path)
+            digests.add(source_sha256([path]))
+    torch.save(state(1), path)
+    with choosing_weights(()), reading_files([path]):
+        read_tensors(path)
+        assert source_sha256([path]) == sha256_of([path])
+    assert len(digests) == 2

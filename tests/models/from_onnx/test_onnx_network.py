@@ -153,6 +153,7 @@ CASES |= {
     "layer-norm-all": (17, [node("LayerNormalization", "x", "s", axis=1)], {"s": weight(3, 24, 32)}),  # noqa: E501
     "group-norm-21": (21, [node("Conv", "x", "w", out="a"), node("GroupNormalization", "a", "s", "b", num_groups=2, epsilon=1e-2)], GROUPS),  # noqa: E501
     "instance-rows": (17, [node("Reshape", "x", "r", out="a"), node("InstanceNormalization", "a", "s", "b", out="n"), node("Shape", "x", out="q"), node("Reshape", "n", "q")], {**N, "r": ints(0, 3, -1)}),  # noqa: E501
+    **{f"lrn-{size}": (13, [node("Conv", "x", "w", out="a"), node("LRN", "a", size=size, alpha=0.1, bias=1.5)], GROUPS) for size in (3, 5)},  # noqa: E501
     "variance-norm": (13, [node("MeanVarianceNormalization", "x")], {}),
     "lp-norm": (13, [node("LpNormalization", "x", axis=1)], {}),
     "lp-norm-1": (13, through("LpNormalization", p=1), HALF),
@@ -348,6 +349,41 @@ def test_what_is_quantized_or_half_already_is_refused(tmp_path):
     onnx.save(model, half)
     with pytest.raises(UsageError, match="in half precision: give the float32 file"):
         open_network(str(half))
+
+
+def functions(path: Path, *bodies: tuple[str, list[onnx.NodeProto]]) -> Path:
+    """A file that calls the last of its own functions; each takes "x" and gives "y"."""
+    write(path, [helper.make_node(bodies[-1][0], ["x"], ["y"], domain="own")])
+    model = onnx.load(path)
+    sets = [helper.make_opsetid("", 13), helper.make_opsetid("own", 1)]
+    model.opset_import.append(sets[1])
+    model.functions.extend(
+        helper.make_function("own", name, ["x"], ["y"], nodes, sets) for name, nodes in bodies
+    )
+    onnx.save(model, path)
+    return path
+
+
+def call(name: str, *ends: str) -> onnx.NodeProto:
+    return helper.make_node(name, [ends[0]], [ends[1]], domain="own")
+
+
+def test_functions_of_a_file_are_read(tmp_path):
+    inner = ("Twice", [node("Add", "x", "x")])
+    outer = ("Four", [call("Twice", "x", "a"), call("Twice", "a", "b"), node("Tanh", "b")])
+    ours, theirs = both(functions(tmp_path / "a.onnx", inner, outer))
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_functions_that_stand_for_too_much_are_refused(tmp_path):
+    bodies = [("f0", [node("Add", "x", "x")])]
+    for number in range(40):
+        below = f"f{number}"
+        bodies.append((f"f{number + 1}", [call(below, "x", "a"), call(below, "a", "y")]))
+    with pytest.raises(UnsupportedOp, match="stand for more than 100000 nodes"):
+        open_network(str(functions(tmp_path / "a.onnx", *bodies)))
+    with pytest.raises(UnsupportedOp, match="stand for more than 100000 nodes"):
+        open_network(str(functions(tmp_path / "b.onnx", ("f", [call("f", "x", "y")]))))
 
 
 WRONG = {
