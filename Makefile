@@ -33,10 +33,10 @@ $(VENV)/dev.stamp: $(VENV)/base.stamp
 	touch $@
 
 demo: $(VENV)/base.stamp
-	$(BIN)/styleexport onnx --quantize int8 -o demo/adain-lite --overwrite
-	$(BIN)/styleexport verify demo/adain-lite
-	$(BIN)/styleexport stylize demo/adain-lite $(ASSETS)/content_lake.jpg $(ASSETS)/style_swirl.jpg -o demo/stylized.png
-	$(BIN)/python -m tools.demo_pictures.gallery demo/adain-lite demo/gallery.jpg
+	$(BIN)/styleexport onnx --quantize int8 -o demo/artifact --overwrite
+	$(BIN)/styleexport verify demo/artifact
+	$(BIN)/styleexport stylize demo/artifact $(ASSETS)/content_lake.jpg $(ASSETS)/style_swirl.jpg -o demo/stylized.png
+	$(BIN)/python -m tools.demo_pictures.gallery demo/artifact demo/gallery.jpg
 
 test: lint tests
 

@@ -1,7 +1,7 @@
 """styleexport: trained style-transfer networks, exported for phones and proven right.
 
 >>> import styleexport as se
->>> network = se.open_network("adain-lite")
+>>> network = se.open_network("adain-residual")
 >>> manifest = se.export(se.ExportRequest(network, out=se.Path("artifact")))  # doctest: +SKIP
 >>> stylizer = se.Stylizer(se.Path("artifact"))  # doctest: +SKIP
 

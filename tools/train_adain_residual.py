@@ -7,7 +7,8 @@ with ``--style-scale 2 --style-scale 4``, made cheaper for a processor: styles a
 and 1/4 in every step and at full size in every eighth, content at 1/2; a picture is painted in its
 own style in every eighth. AdaIN has its gradient written out, and the content's own statistics,
 which full strength does not use, are left out. Later stages paint every second batch twice, once
-with the rounding of int8 as noise in the encoder, and the difference is a loss. It continues from
+with the rounding of int8 as noise in the encoder, and the difference is a loss; the last compares
+paintings of the photograph and of the same photograph moved by a few pixels too. It continues from
 ``OUT/last.pt`` where there is one.
 """
 
@@ -34,12 +35,13 @@ from styleexport.models.networks import adain_lite, adain_residual
 from styleexport.models.networks._adain import MultiLevelAdainNetwork
 from styleexport.models.training import loop
 from styleexport.models.training.loop import Trainer, TrainingProgress
-from styleexport.models.training.objective import AdainObjective
+from styleexport.models.training.objective import AdainObjective, Batch
 from styleexport.models.training.plan import TrainingPlan
 from styleexport.models.transforms import adain
 
 RARE = 8
 IDENTITY_STEP = 4
+STRIDE, MARGIN = 8, 16
 AVERAGE_DECAY = 0.995
 
 
@@ -54,6 +56,8 @@ class Stage:
         quarter: weight of the style loss at 1/4; that at other scales is 1.
         noise: weight of the squared difference that rounding noise makes; 0 for none.
         amplitude: amplitude of the noise in steps of int8.
+        shift: weight of the squared difference that a shift of the photograph by less than the
+            stride makes; 0 for none.
     """
 
     until: int
@@ -62,6 +66,7 @@ class Stage:
     quarter: float = 1.0
     noise: float = 0.0
     amplitude: float = 1.0
+    shift: float = 0.0
 
 
 STAGES = (
@@ -72,6 +77,7 @@ STAGES = (
     Stage(2400, 3500, 0.5, 1.25, 600.0),
     Stage(3200, 3500, 0.5, 1.25, 700.0, 2.0),
     Stage(5400, 5600, 0.5, 1.25, 1200.0, 2.0),
+    Stage(6600, 8000, 0.5, 1.25, 1200.0, 2.0, 30.0),
 )
 
 
@@ -198,6 +204,8 @@ class CheapObjective(AdainObjective):
         }
         if again:
             terms["noise"] = (again[0].float() - output).square().mean()
+        if self.stage.shift > 0 and step % 4 == 2:
+            terms["shift"] = self._shift(batch, output)
         if step % RARE == 0:
             terms["full"] = self._style(self.features_of(output), full)
         if step % RARE == IDENTITY_STEP:
@@ -209,8 +217,24 @@ class CheapObjective(AdainObjective):
     def scales(self) -> Mapping[str, float]:
         """Return the weight of each term."""
         stage = self.stage
-        weights = {"full": 1.0, "half": 1.0, "quarter": stage.quarter, "content": stage.content}
-        return weights | {"identity": 4.0, "outside": 10.0, "noise": stage.noise}
+        return {
+            "full": 1.0,
+            "half": 1.0,
+            "quarter": stage.quarter,
+            "content": stage.content,
+            "identity": 4.0,
+            "outside": 10.0,
+            "noise": stage.noise,
+            "shift": stage.shift,
+        }
+
+    def _shift(self, batch: Batch, output: Tensor) -> Tensor:
+        """Return the mean squared difference to a painting of the content shifted by 1 to 7."""
+        shift = int(torch.randint(1, STRIDE, ()))
+        (moved,) = self._paint(batch.content[..., shift:, shift:], batch.style, noisy=False)
+        inner = output[..., shift:-MARGIN, shift:-MARGIN]
+        side = inner.shape[-1]
+        return (moved[..., :side, :side].float() - inner)[..., MARGIN:, MARGIN:].square().mean()
 
     def _style(self, features: Sequence[Tensor], target: Tensor) -> Tensor:
         return style_distance(style_statistics(features), target, self.features.widths).mean()

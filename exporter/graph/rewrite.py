@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -49,23 +49,31 @@ def all_passes() -> tuple[Pass, ...]:
 
 
 def apply_passes(
-    graph: Graph, passes: tuple[Pass, ...] | None = None
+    graph: Graph,
+    passes: tuple[Pass, ...] | None = None,
+    example: Sequence[Tensor] | None = None,
 ) -> tuple[Graph, tuple[PassFact, ...]]:
     """Return the rewritten graph and what each pass did.
 
     Weights are rewritten in float64 and rounded to float32 once, at the end. A pass whose rewrite
-    changes the float64 output on random input by more than 1e-10 of its largest value is undone and
-    reported as refused. All are proven together, and one by one where that fails.
+    changes the float64 output by more than 1e-10 of its largest value is undone and reported as
+    refused. All are proven together, and one by one where that fails.
+
+    Args:
+        graph: float32.
+        passes: passes to apply; None for every pass of the directory.
+        example: inputs of the proof, in the order of the graph's; None for random ones.
     """
     chosen = passes if passes is not None else all_passes()
     module = in_float64(graph.module())
-    inputs = tuple(x.double() for x in example_inputs(graph.inputs, graph.size))
+    random = example is None
+    inputs = tuple(x.double() for x in example or example_inputs(graph.inputs, graph.size))
     rewritten, outcomes = module, list[Outcome]()
     for item in chosen:
         rewritten, outcome = _rewritten(rewritten, item)
         outcomes.append(outcome)
     if any(outcome.applied for outcome in outcomes):
-        expected = graph.exact_output
+        expected = graph.exact_output if random else run_exactly(module, inputs)
         if _difference(rewritten, inputs, expected) > TOLERANCE:
             rewritten, outcomes = _one_by_one(module, chosen, inputs, expected)
     retype(rewritten, torch.float64, torch.float32)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from styleexport.core import plugins
+from styleexport.core.assets import DEFAULT_NETWORK
 from styleexport.core.errors import BadCheckpoint, UsageError, first_line
 from styleexport.core.input_files import check_input, is_folder
 from styleexport.core.program import load_program
@@ -28,8 +29,6 @@ from styleexport.models.weights_choice import (
     reading_files,
     weights_choice,
 )
-
-DEFAULT = "adain-lite"
 
 
 def find(name: str) -> StyleNetwork:
@@ -59,7 +58,7 @@ def describe(spec: str | NetworkSpec, purpose: str = "") -> StyleNetwork:
 
 
 def open_network(
-    spec: str | NetworkSpec = DEFAULT,
+    spec: str | NetworkSpec = DEFAULT_NETWORK,
     checkpoints: Sequence[Path] = (),
     *,
     trusted: bool = False,

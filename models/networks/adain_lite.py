@@ -1,4 +1,4 @@
-"""adain-lite: a small network of this project, trained from scratch; the default.
+"""adain-lite: a small network of this project, trained from scratch; the smallest that ships.
 
 An encoder of strided convolutions to 1/8, AdaIN at four levels in the mirrored decoder (the idea of
 Avatar-Net, Sheng et al., CVPR 2018, with AdaIN for its skip connections too), 0.54 M parameters.
@@ -31,7 +31,7 @@ def read(paths: Sequence[Path]) -> MultiLevelAdainNetwork:
 
 NETWORK = StyleNetwork(
     name="adain-lite",
-    summary="0.54 M parameters, AdaIN at four levels; trained by this project, shipped with it",
+    summary="0.54 M parameters, AdaIN at four levels; shipped; grades colour, few strokes",
     paper="styleexport; after AdaIN, Huang and Belongie, ICCV 2017",
     licence="Apache-2.0",
     build=MultiLevelAdainNetwork,

@@ -21,7 +21,7 @@ from styleexport.runtime_bench.runners._runner import any_runner
 # All available runners in alternating rounds: the cells of one row compare within one run.
 ALL = "all"
 PROGRAM = ".pt2"
-EXAMPLE = 'networks = ["adain-lite"]'
+EXAMPLE = 'networks = ["adain-residual"]'
 
 Name = Annotated[str, Meta(min_length=1)]
 Count = Annotated[int, Meta(ge=1, le=100_000)]

@@ -31,6 +31,7 @@ from styleexport.cli._types import (
     WEIGHTS,
     merge_precisions,
 )
+from styleexport.core.assets import DEFAULT_NETWORK
 from styleexport.core.types import Precision, Role, Size, Sizing
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 OPTIONS = (
-    click.argument("network", type=NETWORK, default="adain-lite"),
+    click.argument("network", type=NETWORK, default=DEFAULT_NETWORK),
     click.option(
         "--checkpoint",
         "checkpoints",

@@ -39,9 +39,9 @@ HEADER = (
     "status",
 )
 EXAMPLE = """\b
-Example: styleexport bench adain-lite-onnx-int8 --runner onnxruntime --runner openvino
-         styleexport bench adain-lite-onnx --runner torch:dtype=bf16,mode=compile --size 512
-         styleexport bench adain-lite-tflite-int8 --runner litert --runner android:delegate=gpu
+Example: styleexport bench adain-residual-onnx-int8 --runner onnxruntime --runner openvino
+         styleexport bench adain-residual-onnx --runner torch:dtype=bf16,mode=compile --size 512
+         styleexport bench adain-residual-tflite-int8 --runner litert --runner android:delegate=gpu
          styleexport bench compare before.json after.json --fail-above 10%
 """
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command(
     short_help="Measure the quality of files against the float network.",
-    epilog="Example: styleexport compare adain-lite-onnx-int8 --budget 'psnr>=38, style<=+5%' "
+    epilog="Example: styleexport compare adain-residual-onnx-int8 --budget 'psnr>=38, style<=+5%' "
     "-o report.html",
 )
 @click.argument("names", nargs=-1, required=True, metavar="ARTIFACT [REFERENCE] [CANDIDATE]")

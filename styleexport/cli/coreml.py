@@ -59,7 +59,7 @@ def coreml(
     enumerated: bool,
     **common: Unpack[Common],
 ) -> None:
-    """Export NETWORK (default: adain-lite) to Core ML, checked against PyTorch without a Mac.
+    """Export NETWORK (default: adain-residual) to Core ML, checked against PyTorch without a Mac.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
     """

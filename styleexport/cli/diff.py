@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 @click.command(
     short_help="Compare the outputs of two files, layer by layer.",
-    epilog="Example: styleexport diff artifact/adain-lite_transform_512x512_fp32.onnx "
-    "artifact/adain-lite_transform_512x512_fp16.mlpackage --layers",
+    epilog="Example: styleexport diff artifact/adain-residual_transform_512x512_fp32.onnx "
+    "artifact/adain-residual_transform_512x512_fp16.mlpackage --layers",
 )
 @click.argument("a", type=PATH)
 @click.argument("b", type=PATH)

@@ -57,7 +57,7 @@ class Options(TrainingOptions):
 @click.command(
     short_help="Train a small network to imitate a large one.",
     epilog="Example: styleexport distill --teacher adain-vgg16 --teacher-checkpoint "
-    "vgg16.safetensors --student adain-lite --content photos/ --style paintings/ -o runs/small",
+    "vgg16.safetensors --student adain-residual --content photos/ --style paintings/ -o runs/small",
 )
 @click.option("--teacher", type=NETWORK, required=True, help="Network to imitate.")
 @click.option(

@@ -9,6 +9,7 @@ import click
 
 from styleexport.cli._common import PATH, json_option, print_json, say, weights_key_option
 from styleexport.cli._types import FOLDER, NETWORK, WEIGHTS, Number
+from styleexport.core.assets import DEFAULT_NETWORK
 from styleexport.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 @click.command(
     short_help="Measure how well a network paints.",
-    epilog="Example: styleexport evaluate adain-lite --content photos/ --style paintings/ "
+    epilog="Example: styleexport evaluate adain-residual --content photos/ --style paintings/ "
     "--loss-weights vgg16.pth --lpips-heads lin.npz --sheet sheet.png",
 )
-@click.argument("network", type=NETWORK, default="adain-lite")
+@click.argument("network", type=NETWORK, default=DEFAULT_NETWORK)
 @click.option(
     "--checkpoint", "checkpoints", type=WEIGHTS, multiple=True, help="Weights; repeatable."
 )

@@ -13,7 +13,8 @@ from styleexport.core.types import Precision
 
 @click.command(
     short_help="Export a network to several targets.",
-    epilog="Example: styleexport export adain-lite --target onnx --target coreml --target tflite",
+    epilog="Example: styleexport export adain-residual --target onnx --target coreml "
+    "--target tflite",
 )
 @export_options
 @click.option(
@@ -35,7 +36,7 @@ def export(
     skip_missing: bool,
     **common: Unpack[Common],
 ) -> None:
-    """Export NETWORK (default: adain-lite) to several targets from one capture.
+    """Export NETWORK (default: adain-residual) to several targets from one capture.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
     """

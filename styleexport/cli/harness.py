@@ -18,13 +18,13 @@ SYSTEMS: tuple[System, ...] = ("android", "ios")
 
 @click.group(
     cls=CommandGroup,
-    epilog="Example: styleexport harness sync adain-lite-tflite-int8 --into android",
+    epilog="Example: styleexport harness sync adain-residual-tflite-int8 --into android",
 )
 def harness() -> None:
     """Put artifacts into the sample apps for Android and iOS."""
 
 
-@harness.command(epilog="Example: styleexport harness sync adain-lite-coreml-fp16 --into ios")
+@harness.command(epilog="Example: styleexport harness sync adain-residual-coreml-fp16 --into ios")
 @click.argument("artifact", type=PATH)
 @click.option(
     "--into", type=click.Choice(SYSTEMS), required=True, help="Sample app to build it into."

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(
     short_help="Show the contents of an artifact or a file.",
-    epilog="Examples: styleexport inspect adain-lite-onnx-int8  |  styleexport inspect x.onnx",
+    epilog="Examples: styleexport inspect adain-residual-onnx-int8  |  styleexport inspect x.onnx",
 )
 @click.argument("path", type=PATH)
 @json_option

@@ -21,7 +21,7 @@ from styleexport.core.types import Precision, Sizing
 )
 @click.option("--dynamic", is_flag=True, help="Write one file for any size, proven at four sizes.")
 def onnx(precisions: tuple[Precision, ...], dynamic: bool, **common: Unpack[Common]) -> None:
-    """Export NETWORK (default: adain-lite) to ONNX, checked against PyTorch.
+    """Export NETWORK (default: adain-residual) to ONNX, checked against PyTorch.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
     """

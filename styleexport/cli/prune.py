@@ -27,6 +27,7 @@ from styleexport.cli._types import (
     SIZE,
     WEIGHTS,
 )
+from styleexport.core.assets import DEFAULT_NETWORK
 from styleexport.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Options(TypedDict):
     epilog="Example: styleexport prune adain-cd16x --checkpoint e4.pth --checkpoint d4.pth "
     "--method zero-channel -o slim",
 )
-@click.argument("network", type=NETWORK, default="adain-lite")
+@click.argument("network", type=NETWORK, default=DEFAULT_NETWORK)
 @click.option(
     "--checkpoint", "checkpoints", type=WEIGHTS, multiple=True, help="Weights; repeatable."
 )
@@ -188,7 +189,7 @@ class Options(TypedDict):
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and write nothing.")
 @json_option
 def prune(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> None:
-    """Remove channels from NETWORK (default: adain-lite), with everything that depends on them.
+    """Remove channels from NETWORK (default: adain-residual), with everything that depends on them.
 
     Writes OUT/weights.safetensors (for --checkpoint of every command), report.json, card.md,
     sheet.png (before and after) and channels.svg. A network pruned by zero-channel is proven: 90 dB

@@ -18,6 +18,7 @@ from styleexport.cli._common import (
 )
 from styleexport.cli._pixels import pixel_options
 from styleexport.cli._types import FOLDER, NETWORK, ROLE, SIZE, WEIGHTS
+from styleexport.core.assets import DEFAULT_NETWORK
 from styleexport.core.types import Role, Size
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     epilog="Example: styleexport sensitivity adain-cd16x --checkpoint e4.pth --checkpoint d4.pth "
     "--size 256 -o layers.png",
 )
-@click.argument("network", type=NETWORK, default="adain-lite")
+@click.argument("network", type=NETWORK, default=DEFAULT_NETWORK)
 @click.option(
     "--checkpoint", "checkpoints", type=WEIGHTS, multiple=True, help="Weights; repeatable."
 )
@@ -55,7 +56,7 @@ def sensitivity(
     trust: bool,
     as_json: bool,
 ) -> None:
-    """Measure the effect of int8 on each layer of NETWORK (default: adain-lite) in ONNX Runtime.
+    """Measure what int8 costs each layer of NETWORK (default: adain-residual) in ONNX Runtime.
 
     Each layer is quantized alone, and then left in float while all others are quantized: the
     quality that it costs, and the time that it saves.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(
     short_help="Serve an artifact as a web page.",
-    epilog="Example: styleexport serve adain-lite-onnx-int8 --lan",
+    epilog="Example: styleexport serve adain-residual-onnx-int8 --lan",
 )
 @click.argument("artifact", type=PATH, required=False)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")

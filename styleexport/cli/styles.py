@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 
 
 @click.group(
-    cls=CommandGroup, epilog="Example: styleexport styles pack adain-lite-onnx-int8 paintings/*.jpg"
+    cls=CommandGroup,
+    epilog="Example: styleexport styles pack adain-residual-onnx-int8 paintings/*.jpg",
 )
 def styles() -> None:
     """Pack pictures into style codes, or list them."""
 
 
 @styles.command(
-    epilog="Example: styleexport styles pack adain-lite-onnx-int8 a.jpg b.jpg --name mine"
+    epilog="Example: styleexport styles pack adain-residual-onnx-int8 a.jpg b.jpg --name mine"
 )
 @click.argument("artifact", type=PATH)
 @click.argument("images", type=PATH, nargs=-1, required=True)
@@ -49,7 +50,7 @@ def pack(artifact: Path, images: tuple[Path, ...], name: str, as_json: bool) -> 
 
 
 @styles.command(
-    epilog="Example: styleexport styles add adain-lite-onnx-int8 starry-night water-lilies"
+    epilog="Example: styleexport styles add adain-residual-onnx-int8 starry-night water-lilies"
 )
 @click.argument("artifact", type=PATH)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
@@ -65,7 +66,7 @@ def add(artifact: Path, names: tuple[str, ...], as_json: bool) -> None:
     _print_pack(artifact, add_shipped_styles(artifact, names, progress=talk), as_json)
 
 
-@styles.command("list", epilog="Example: styleexport styles list adain-lite-onnx-int8")
+@styles.command("list", epilog="Example: styleexport styles list adain-residual-onnx-int8")
 @click.argument("artifact", type=PATH, required=False)
 @json_option
 def list_(artifact: Path | None, as_json: bool) -> None:

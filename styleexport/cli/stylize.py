@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @click.command(
     short_help="Paint a photograph, or a folder of them.",
-    epilog="Examples: styleexport stylize adain-lite-onnx-int8 photo.jpg painting.jpg -o out.png "
-    " |  styleexport stylize adain-lite-onnx-int8 photos/ a.jpg b.jpg --style-weight 0.7 "
-    "--style-weight 0.3 -o painted/",
+    epilog="Examples: styleexport stylize adain-residual-onnx-int8 photo.jpg painting.jpg "
+    "-o out.png  |  styleexport stylize adain-residual-onnx-int8 photos/ a.jpg b.jpg "
+    "--style-weight 0.7 --style-weight 0.3 -o painted/",
 )
 @click.argument("artifact", type=PATH)
 @click.argument("content", type=PATH)

@@ -58,8 +58,8 @@ def sweep(
     """Export and measure every combination of SWEEP.TOML, into one table.
 
     Exports run in parallel; after them, latency is measured one cell at a time on each machine. An
-    example of a plan: networks = ["adain-lite"], sizes = [256, 512], runners = ["onnxruntime"], and
-    a table [[recipes]] for each target and precision.
+    example of a plan: networks = ["adain-residual"], sizes = [256, 512],
+    runners = ["onnxruntime"], and a table [[recipes]] for each target and precision.
     """
     from styleexport.runtime_bench import sweep as engine
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     help="litert-torch, or onnx2tf, which has an environment of its own.",
 )
 def tflite(precisions: tuple[Precision, ...], converter: str, **common: Unpack[Common]) -> None:
-    """Export NETWORK (default: adain-lite) to TFLite in NHWC, checked against PyTorch.
+    """Export NETWORK (default: adain-residual) to TFLite in NHWC, checked against PyTorch.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
     """

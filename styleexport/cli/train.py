@@ -11,6 +11,7 @@ import click
 from styleexport.cli._common import PATH, json_option, print_json, say, talk, weights_key_option
 from styleexport.cli._training import TrainingOptions, training_options, uses_bfloat16
 from styleexport.cli._types import FOLDER, NETWORK, NUMBER, POSITIVE, RECIPE, WEIGHTS
+from styleexport.core.assets import DEFAULT_NETWORK
 
 if TYPE_CHECKING:
     from styleexport.models.compress.quantize_aware.fine_tune import QuantizeAware
@@ -44,10 +45,10 @@ class Options(TrainingOptions):
 
 @click.command(
     short_help="Train a network, or fine-tune it for int8.",
-    epilog="Example: styleexport train adain-lite --content photos/ --style paintings/ "
+    epilog="Example: styleexport train adain-residual --content photos/ --style paintings/ "
     "--loss-weights vgg16.pth -o runs/lite",
 )
-@click.argument("network", type=NETWORK, default="adain-lite")
+@click.argument("network", type=NETWORK, default=DEFAULT_NETWORK)
 @click.option(
     "--content",
     type=FOLDER,

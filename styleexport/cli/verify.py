@@ -12,7 +12,7 @@ from styleexport.core.errors import ParityFailure
 
 @click.command(
     short_help="Check the files of an artifact on this machine.",
-    epilog="Example: styleexport verify adain-lite-onnx-int8",
+    epilog="Example: styleexport verify adain-residual-onnx-int8",
 )
 @click.argument("artifact", type=PATH)
 @json_option

@@ -7,6 +7,7 @@ from pathlib import Path
 
 DEMO_CONTENT = "content_lake.jpg"
 DEMO_STYLE = "style_swirl.jpg"
+DEFAULT_NETWORK = "adain-residual"
 
 
 def folder() -> Path:

@@ -172,6 +172,13 @@ def test_flat_pictures_and_dead_channels_give_numbers(norm, gain):
         assert torch.isfinite(Device(safe.module()).run(image)).all()
 
 
+def test_scales_are_proven_on_the_pictures_that_they_were_measured_on():
+    """Random pictures of adain-residual have channels that are flat beside those of photographs."""
+    graph, feeds = graph_of(Own(NORMS["var"]))
+    _, facts = within_half_range(graph, [{"content": feeds[0]["content"] * np.float32(2000)}])
+    assert (facts[1].applied > 0, facts[1].refused) == (True, ())
+
+
 def cases():
     for name in plugins.names(PACKAGE):
         roles = (Role.STYLIZE,) if name == "fast-style" else (Role.ENCODE, Role.TRANSFORM)
