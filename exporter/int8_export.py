@@ -23,6 +23,7 @@ from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
 from styleexport.exporter.quantize.plan import AppliedPlan, Int8Plan, make_plan
 from styleexport.exporter.recipes import DEFAULTS, OVER_BUDGET
 from styleexport.exporter.request import QUANTIZED
+from styleexport.exporter.search.float_layers import with_more_float
 from styleexport.exporter.search.search import SearchRequest, search
 from styleexport.exporter.search.sensitivity import Sensitivity, measure
 from styleexport.exporter.targets._target import Model, Recipe, Target
@@ -34,6 +35,8 @@ from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 
 # The search measures in ONNX Runtime; other targets round here and there in another way.
 SEVERAL_TARGETS_DB = 0.3
+# What a few layers in float can win at most; a budget further away is not tried.
+MOST_WON_DB = 10.0
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def _chosen(job: GraphJob, precision: Precision) -> ChosenPlan:
         plan = make_plan(job.graph, job.calibration)
         # A graph of several sizes has no ONNX file in int8 to compare recipes by.
         if given is None and not job.graph.sizes:
-            measured = with_best_ranges(job, plan)
+            measured = with_more_float_layers(job, with_best_ranges(job, plan))
             plan = measured.plan
     return ChosenPlan(plan, _save_recipe(job, plan.recipe, precision), measured)
 
@@ -118,14 +121,13 @@ def _given_plan(job: GraphJob, recipe: Int8Recipe) -> Int8Plan:
 
 def _searched_plan(job: GraphJob) -> Int8Plan:
     request = job.run.request
-    margin = SEVERAL_TARGETS_DB if len(request.targets) > 1 else 0.0
     state = request.out.with_name(f"{request.out.name}.search")
     return search(
         SearchRequest(
             graph=job.graph,
             calibration=job.calibration,
             judge=job.judge,
-            budget=budget_of(job, Precision.AUTO).stricter(margin),
+            budget=budget_of(job, Precision.AUTO).stricter(_margin(job)),
             state=state / f"{job.name}.json",
             label=str(job.name),
         ),
@@ -146,6 +148,28 @@ def with_best_ranges(job: GraphJob, first: Int8Plan) -> MeasuredPlan:
     job.run.progress(f"{job.name}: ranges of the least squared error, as the first are over budget")
     other = measure_plan(job, make_plan(job.graph, job.calibration, OVER_BUDGET))
     return other if other.report.psnr_db > measured.report.psnr_db else measured
+
+
+def with_more_float_layers(job: GraphJob, measured: MeasuredPlan) -> MeasuredPlan:
+    """Return a plan over budget with a few layers in float that bring it inside, if that works."""
+    budget = budget_of(job, Precision.INT8)
+    missing = (budget.limit("psnr") or 0.0) - (measured.report.measured("psnr") or 0.0)
+    if missing > MOST_WON_DB or not budget.failures(measured.report):
+        return measured
+    job.run.progress(f"{job.name}: layers in float, as the file is over budget")
+    plan = with_more_float(
+        measured.plan,
+        job.calibration.inputs[0],
+        job.judge,
+        budget.stricter(_margin(job)),
+        lambda line: job.run.progress(f"{job.name}: {line}"),
+    )
+    return measured if plan is None else measure_plan(job, plan)
+
+
+def _margin(job: GraphJob) -> float:
+    """Return by how many decibels a plan is to stay inside its budget."""
+    return SEVERAL_TARGETS_DB if len(job.run.request.targets) > 1 else 0.0
 
 
 def measure_plan(job: GraphJob, plan: Int8Plan) -> MeasuredPlan:

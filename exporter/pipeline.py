@@ -80,12 +80,13 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> Expor
         roles = request.roles or request.network.default_roles
         graphs = export_graphs(run, [(role, size) for role in roles for size in sizes])
         manifest = _manifest(run, graphs)
-        failed = [fact for fact in manifest.files if not fact.worst.passed]
+        lossy = [fact for fact in manifest.files if fact.quality and fact.quality.failures]
+        refused = [] if request.allow_degraded else lossy
+        failed = [fact for fact in manifest.files if not fact.worst.passed and fact not in refused]
         if failed:
             raise_parity_failure(request.out, manifest, failed)
-        lossy = [fact for fact in manifest.files if fact.quality and fact.quality.failures]
-        if lossy and not request.allow_degraded:
-            raise_over_budget(request.out, manifest, lossy)
+        if refused:
+            raise_over_budget(request.out, manifest, refused)
         (folder / FILE_NAME).write_bytes(manifest.encoded())
     seconds = {file.fact.path: file.seconds for graph in graphs for file in graph.files}
     return Exported(manifest, seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,14 @@ class Int8Plan:
             exact, _ = equalized(self.source, self.scales, expand_norms=True)
         graph = with_weights(exact, self.weights)
         return AppliedPlan(graph, exact, self.recipe_for(graph))
+
+    def with_float_layers(self, float_layers: Sequence[FloatLayer]) -> Int8Plan:
+        """Return the plan with more blocks in float; the others keep ranges and weights."""
+        every = (*self.recipe.float_layers, *float_layers)
+        names = {item.layer for item in every}
+        weights = {layer: value for layer, value in self.weights.items() if layer not in names}
+        recipe = msgspec.structs.replace(self.recipe, float_layers=every)
+        return dataclasses.replace(self, recipe=recipe, weights=weights)
 
     def recipe_for(self, graph: Graph) -> Int8Recipe:
         """Return the recipe in the names of a rewritten graph."""

@@ -30,14 +30,12 @@ from styleexport.exporter.quantize.plan import Int8Plan, make_plan
 from styleexport.exporter.recipes import FASTER, FIRST, SEARCHED
 from styleexport.exporter.search.candidates import Candidates
 from styleexport.runtime_bench.quality.budget import Budget
-from styleexport.runtime_bench.quality.judge import Judge
+from styleexport.runtime_bench.quality.judge import QUICK_EVERY, Judge
 
 # A trial is faster if it takes less than this share of the other's time: below is noise.
 FASTER_SHARE = 0.97
 # Of the float time: what a block in float costs at least, below which nothing can be measured.
 LEAST_COST = 0.005
-# A first look at each block runs every so many-th picture.
-QUICK_EVERY = 3
 FOR_BUDGET = "the quality budget asks for it: {gain:.2f} dB for {cost:.1%} of the float time"
 
 
@@ -236,13 +234,9 @@ class _Search:
             )
             for trial in self.trials
         ]
-        recipe = msgspec.structs.replace(
-            plan.recipe,
-            float_layers=(*plan.recipe.float_layers, *float_layers),
-            trials=tuple(front),
-        )
-        weights = {k: v for k, v in plan.weights.items() if k not in best.float_layers}
-        return replace(plan, recipe=recipe, weights=weights)
+        plan = plan.with_float_layers(float_layers)
+        recipe = msgspec.structs.replace(plan.recipe, trials=tuple(front))
+        return replace(plan, recipe=recipe)
 
     def _float_layer(self, block: QuantizedBlock, best: Trial) -> FloatLayer:
         base, alone = (self._quick_score(best.settings, layer) for layer in ("", block.layer))

@@ -24,6 +24,8 @@ from styleexport.runtime_bench.quality.style import StyleFeatures, gains, scaled
 Outputs = tuple[Array, ...]
 # Four halvings and a reflection of one row, and the eleven pixels of SSIM's window.
 MIN_SIDE = 16
+# A quick look at a candidate runs every so many-th picture.
+QUICK_EVERY = 3
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ class Judge:
 
         Args:
             session: candidate.
-            every: runs every n-th still only; 3 leaves six of sixteen, of all kinds and styles.
+            every: runs every n-th still only; `QUICK_EVERY` leaves six of sixteen, of all kinds and
+                styles.
 
         Raises:
             ValueError: there is no reference yet.

@@ -13,6 +13,7 @@ import torch
 from styleexport.core.errors import QualityBudgetExceeded
 from styleexport.core.manifest import SizeFact, read_manifest, sha256_of_file
 from styleexport.core.recipe import Int8Recipe, Settings, read_recipe
+from styleexport.core.thresholds import ALLOWED_DB
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter import int8_export
 from styleexport.exporter.graph.graph import Graph
@@ -73,6 +74,13 @@ def test_over_budget_nothing_is_written_and_the_figures_are_kept(shipped, tmp_pa
     (fact,) = json.loads((tmp_path / "a.rejected.json").read_bytes())["files"]
     assert fact["quality"]["budget"] == "psnr>=150"
     assert len(fact["quality"]["failures"]) == 1
+
+
+def test_a_file_over_budget_is_refused_for_that_and_not_for_its_parity(tmp_path, monkeypatch):
+    monkeypatch.setitem(ALLOWED_DB, Precision.INT8, 150.0)
+    options = {"precisions": (Precision.INT8,), "sizes": (Size(32, 48),), "budget": "psnr>=150"}
+    with pytest.raises(QualityBudgetExceeded, match="--quantize auto"):
+        export(ExportRequest(load_own(Painter()), tmp_path / "a", **options))
 
 
 def test_a_degraded_file_says_so_in_its_name_and_in_the_manifest(shipped, tmp_path):

@@ -36,10 +36,10 @@ def pictures(low: float = 0.0, high: float = 1.0) -> Tensor:
     return picture * (high - low) + low
 
 
-def photographs() -> Tensor:
-    """Return two of the package's pictures, a bright and a dark one, [2, 3, 64, 64] in 0..1."""
+def photographs(*names: str) -> Tensor:
+    """Return pictures of the package, [N, 3, 64, 64] in 0..1; unless named, a bright and a dark."""
     folder = Path(styleexport.__file__).parent / "assets"
-    images = (Image.open(folder / f"content_{name}.jpg") for name in ("harbour", "night"))
+    images = (Image.open(folder / f"content_{name}.jpg") for name in names or ("harbour", "night"))
     return torch.cat([torch.from_numpy(array_from_image(i.resize((64, 64)))) for i in images])
 
 

@@ -101,9 +101,15 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class MicroAst(nn.Module):
-    """The network; its code is 512 numbers: modulation of both levels, then their statistics."""
+    """The network; its code is 512 numbers: modulation of both levels, then their statistics.
+
+    The published code blends features by the strength in front of both blocks. The first block's
+    output is up to forty times as large as what the second is trained on, and at any strength below
+    one the published weights paint a plane of one colour. So the picture is blended instead.
+    """
 
     pixels = "0..1"
+    ignores_strength = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,14 +124,14 @@ class MicroAst(nn.Module):
     def transfer(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
         parts = code.reshape(-1, 8, WIDTH, 1, 1).unbind(1)
         weight1, bias1, weight2, bias2, mean1, deviation1, mean2, deviation2 = parts
-        x = _adain(self.content_encoder(content)[1], mean2, deviation2, strength)
-        x = _adain(self.decoder.dec1(x, weight2, bias2), mean1, deviation1, strength)
+        x = _adain(self.content_encoder(content)[1], mean2, deviation2)
+        x = _adain(self.decoder.dec1(x, weight2, bias2), mean1, deviation1)
         return self.decoder.dec3(self.decoder.dec2(x, weight1, bias1))
 
 
-def _adain(x: Tensor, mean: Tensor, deviation: Tensor, strength: Tensor) -> Tensor:
+def _adain(x: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
     own, spread = _statistics(x)
-    return strength * ((x - own) / spread * deviation + mean) + (1 - strength) * x
+    return (x - own) / spread * deviation + mean
 
 
 def joined(files: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
