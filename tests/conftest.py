@@ -21,9 +21,10 @@ __all__ = ["SMALL_BUDGET", "load_own", "load_random"]
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 # Their tests wait for what `make android-check` and `make ios-check` build beside the tests.
-LAST = ("android", "ios", "tools")
-# One process a core under pytest-xdist.
-torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+LAST = ("android", "contract", "ios", "tools")
+# One process a core under pytest-xdist, and on a machine that others share.
+ALONE = {"PYTEST_XDIST_WORKER", "OMP_NUM_THREADS"}.isdisjoint(os.environ)
+torch.set_num_threads(2 if ALONE else 1)
 
 
 def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:

@@ -14,9 +14,12 @@ import pytest
 from styleexport.__main__ import main
 from styleexport.cli import cli
 from styleexport.core.assets import DEMO_CONTENT, DEMO_STYLE, folder
+from tests.zoo import SMALL_BUDGET
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+# Exports run as written but for these: that of 512x512 takes minutes of CPU.
+SMALL = f"--size 64x96 --budget '{SMALL_BUDGET}'"
 
 
 def block(title: str) -> str:
@@ -37,6 +40,7 @@ def test_the_five_lines_run_as_written(tmp_path, monkeypatch):
     shutil.copy(folder() / DEMO_STYLE, "painting.jpg")
     lines = block("Five lines").strip().splitlines()
     assert len(lines) == 5
+    lines[0] += f" {SMALL}"
     for line in lines:
         program, *arguments = shlex.split(line)
         assert program == "styleexport"
@@ -88,6 +92,7 @@ def test_links_lead_somewhere(target):
 def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     code = README.split("```python\n")[1].split("```")[0]
-    small = code.replace("precision=", "sizes=(se.Size(64, 64),), precision=")
-    exec(compile(small, "README", "exec"), {})
+    small = f"sizes=(se.Size(64, 96),), budget='{SMALL_BUDGET}', precisions="
+    assert code.count("precisions=") == 1
+    exec(compile(code.replace("precisions=", small), "README", "exec"), {})
     assert "measured_db" in capsys.readouterr().out

@@ -8,10 +8,14 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
+from torch import nn
 
 from styleexport.core import plugins
 from styleexport.core.errors import DeviceError, MissingExtra, UsageError
+from styleexport.core.program import save_program
 from styleexport.core.psnr import psnr_db
+from styleexport.core.types import Role, Size
+from styleexport.exporter.graph.capture import capture
 from styleexport.runtime_bench.contract.runner_choice import RunnerChoice
 from styleexport.runtime_bench.parity import read_probe
 from styleexport.runtime_bench.runners._choice import parse_runner
@@ -22,6 +26,7 @@ from styleexport.runtime_bench.runners._runner import (
     find_runner,
     runners_for,
 )
+from tests.zoo import load_own
 
 STEM = "adain-lite_transform_64x96"
 INPUTS = ("content", "style_code", "strength")
@@ -209,13 +214,21 @@ def test_tf32_is_off_unless_asked_for_and_put_back(artifact):
 
 
 @pytest.mark.slow
-def test_torch_compiled_computes_the_same(artifact, probe):
+def test_torch_compiled_computes_the_same(tmp_path):
+    """Of few layers: a compiler takes seconds for each."""
     reason = find_runner("torch").unavailable({"mode": "compile"})
     if reason:
         pytest.skip(reason)
-    measured, effective = painted("torch", artifact / f"programs/{STEM}.pt2", probe, mode="compile")
-    assert measured > 90
-    assert effective["mode"] == "compile"
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 4, 3, padding=1), nn.InstanceNorm2d(4), nn.Conv2d(4, 3, 1), nn.Sigmoid())
+    network, path = load_own(nn.Sequential(*layers)), tmp_path / "mine.pt2"
+    save_program(capture(network, Role.STYLIZE, Size(32, 48)).program, path)
+    content = torch.rand(1, 3, 32, 48)
+    options = RunOptions(1, 1, {"mode": "compile"})
+    with find_runner("torch").open(path, options) as session, torch.no_grad():
+        image = session({"content": content.numpy()})["image"]
+        assert psnr_db(image, network.module(content).numpy(), 1.0) > 90
+        assert session.effective()["mode"] == "compile"
 
 
 def test_openvino_reports_precision_threads_and_integers(artifact, int8_artifact, probe):
