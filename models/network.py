@@ -63,11 +63,13 @@ class StyleNetwork:
         scale: height and width of its output over those of the content.
         min_side: smallest height and width in pixels that every layer accepts.
         weights: weights file shipped with the package; None without one.
-        start: for networks with a frozen encoder: returns the module with that encoder's weights
-            and a random decoder.
+        start: for networks whose encoder is trained elsewhere: returns the module with that
+            encoder's weights and a random decoder, in the variant that its keywords choose.
         backbone: file that ``start`` takes, in words.
         trains: name prefixes of the parameters that ``styleexport train`` changes; () for none.
         settings: returns the keywords with which ``build`` makes the same variant as a module.
+        choices: keywords of ``build`` and ``start`` that the user of a training chooses:
+            ``encoder``, ``tap``, ``decoder``.
     """
 
     name: str
@@ -83,9 +85,10 @@ class StyleNetwork:
     min_side: int = 32
     weights: Path | None = None
     trains: tuple[str, ...] = ()
-    start: Callable[[Path], nn.Module] | None = None
+    start: Callable[..., nn.Module] | None = None
     backbone: str = ""
     settings: Callable[[nn.Module], Mapping[str, str | int]] = _no_settings
+    choices: tuple[str, ...] = ()
 
     @property
     def shipped(self) -> list[Path]:

@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from styleexport.core.perceptual import reduced, style_distance, style_statistics
 from styleexport.models.architecture import write_weights
-from styleexport.models.encoders.lite import LiteEncoder
+from styleexport.models.encoders._lite import LiteEncoder
 from styleexport.models.losses.adain import CONTENT_LEVELS, LossWeights, content_distance
 from styleexport.models.networks import adain_lite, adain_residual
 from styleexport.models.networks._adain import MultiLevelAdainNetwork

@@ -50,4 +50,5 @@ def rewrite(module: GraphModule) -> Outcome:
     return Outcome(applied, tuple(refused))
 
 
-PASS = Pass("fold-batch-norm", 20, rewrite)
+# Before fold-pointwise, which would fold it forward into one of several layers that read it.
+PASS = Pass("fold-batch-norm", 5, rewrite)

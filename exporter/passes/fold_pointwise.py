@@ -208,6 +208,8 @@ def _fold_one(module: GraphModule, conv: Node) -> bool | str:
     affine, source = found
     if (reason := _refusal(conv, affine, inserted, weight)) is not None:
         return reason
+    if producer.target is CONV and len(producer.users) > 1:
+        return f"{producer.name} has {len(producer.users)} users and would be computed still"
     wide = weight.double()
     folded = torch.einsum("ochw,ck->okhw", wide, affine.matrix)
     offset = torch.einsum("ochw,c->o", wide, affine.offset)

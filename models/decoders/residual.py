@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from styleexport.models.decoders.lite import LiteDecoder
-from styleexport.models.encoders.lite import conv
+from styleexport.models.encoders._lite import conv
 from styleexport.models.transforms import adain
 
 BLOCKS = 2

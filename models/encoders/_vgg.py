@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
+
+from styleexport.models.encoders._encoder import EncoderModule, Settings, Tap, set_normalisation
 
 Padding = Literal["zeros", "reflect"]
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
-
-class VggEncoder(nn.Module):
+class VggEncoder(EncoderModule):
     """A VGG feature extractor: a normalising 1x1 convolution, then ``features`` as torchvision has.
 
     Args:
@@ -56,6 +54,7 @@ class VggEncoder(nn.Module):
         if remaining:
             raise ValueError(f"no such tap: {sorted(remaining)}; this network has {sorted(at)}")
         self.taps = tuple(at[name] for name in taps)
+        self.tap_names = tuple(taps)
 
     @property
     def blocks(self) -> list[list[int]]:
@@ -76,11 +75,7 @@ class VggEncoder(nn.Module):
 
     def set_imagenet_normalisation(self) -> None:
         """Set the 1x1 convolution to (x - mean) / std with ImageNet's statistics."""
-        std = torch.tensor(IMAGENET_STD)
-        with torch.no_grad():
-            self.normalise.weight.copy_(torch.diag(1 / std).reshape(3, 3, 1, 1))
-            assert self.normalise.bias is not None
-            self.normalise.bias.copy_(-torch.tensor(IMAGENET_MEAN) / std)
+        set_normalisation(self.normalise)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the features at each tap, in the order of ``taps``."""
@@ -95,3 +90,23 @@ class VggEncoder(nn.Module):
     def conv_indices(self) -> tuple[int, ...]:
         """Return the positions of the convolutions in ``features``."""
         return tuple(i for i, m in enumerate(self.features) if isinstance(m, nn.Conv2d))
+
+
+def vgg_taps(blocks: Sequence[Sequence[int]]) -> tuple[Tap, ...]:
+    """Return a tap for every ReLU of a VGG."""
+    taps: list[Tap] = []
+    channels, parameters = 3, 0
+    for number, widths in enumerate(blocks):
+        for position, width in enumerate(widths, 1):
+            parameters += 9 * channels * width + width
+            taps.append(Tap(f"relu{number + 1}_{position}", width, 2**number, parameters))
+            channels = width
+    return tuple(taps)
+
+
+def vgg_settings(module: nn.Module) -> Settings:
+    """Return the padding of a VGG's convolutions, as `build` takes it."""
+    assert isinstance(module, VggEncoder)
+    first = module.features[0]
+    assert isinstance(first, nn.Conv2d)
+    return {"padding": first.padding_mode}

@@ -16,21 +16,25 @@ import torch
 from torch import Tensor
 
 from styleexport.core.perceptual import relative_distance, style_statistics
-from styleexport.models.encoders import vgg16
-from styleexport.models.encoders._backbone import load_backbone
+from styleexport.models.encoders._encoder import find_encoder
 from styleexport.models.encoders._vgg import VggEncoder
 
 STYLE_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 CONTENT_LEVELS = 2
 
 
-def loss_network(path: Path) -> VggEncoder:
-    """Return VGG-16 with taps at relu1_1 to relu4_1, frozen, from ImageNet weights at ``path``.
+def loss_network(path: Path, name: str = "vgg16") -> VggEncoder:
+    """Return a VGG with taps at relu1_1 to relu4_1, frozen, from ImageNet weights at ``path``.
+
+    Args:
+        path: weights file.
+        name: name of the encoder, ``vgg16`` or ``vgg19``.
 
     Raises:
-        BadCheckpoint: the file is not VGG-16.
+        BadCheckpoint: the file is of another network.
     """
-    network = load_backbone(vgg16.build(STYLE_TAPS), path)
+    network = find_encoder(name).read(path, STYLE_TAPS)
+    assert isinstance(network, VggEncoder)
     return network.requires_grad_(False).eval()
 
 

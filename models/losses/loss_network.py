@@ -13,8 +13,8 @@ from styleexport.core.perceptual import LossNetwork, Lpips
 from styleexport.models.checkpoint import read_tensors
 from styleexport.models.encoders import vgg16
 from styleexport.models.encoders._backbone import load_backbone
+from styleexport.models.encoders._lite import LiteEncoder
 from styleexport.models.encoders._vgg import VggEncoder
-from styleexport.models.encoders.lite import LiteEncoder
 from styleexport.models.losses.adain import loss_network
 from styleexport.models.networks import adain_lite
 

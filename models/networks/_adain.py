@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+
 from torch import Tensor, nn
 
 from styleexport.models.decoders.lite import LiteDecoder
 from styleexport.models.decoders.mirror import MirrorDecoder
+from styleexport.models.encoders._encoder import EncoderModule
+from styleexport.models.encoders._lite import LiteEncoder
 from styleexport.models.encoders._vgg import VggEncoder
-from styleexport.models.encoders.lite import LiteEncoder
 from styleexport.models.transforms import adain
 
+E = TypeVar("E", bound=EncoderModule)
+D = TypeVar("D", bound=nn.Module)
 
-class AdainNetwork(nn.Module):
-    """AdaIN once, on the deepest features of a VGG encoder (Huang and Belongie, ICCV 2017)."""
 
-    def __init__(self, encoder: VggEncoder, decoder: MirrorDecoder) -> None:
+class OneTapAdainNetwork(nn.Module, Generic[E, D]):
+    """AdaIN once, on the features at an encoder's only tap (Huang and Belongie, ICCV 2017)."""
+
+    def __init__(self, encoder: E, decoder: D) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
@@ -33,6 +40,26 @@ class AdainNetwork(nn.Module):
         """
         (features,) = self.encoder(content)
         return self.decoder(adain.apply(features, code, strength, unbiased=True))
+
+
+class AdainNetwork(OneTapAdainNetwork[VggEncoder, MirrorDecoder]):
+    """AdaIN on the deepest features of a VGG, with the decoder that mirrors it."""
+
+
+class EncoderAdainNetwork(OneTapAdainNetwork[EncoderModule, nn.Module]):
+    """AdaIN on the features of any encoder.
+
+    Args:
+        encoder: encoder with one tap.
+        decoder: maps [N, C, h, w] to an image [N, 3, h·s, w·s], s the stride of the tap.
+        settings: keywords with which the network is built.
+    """
+
+    def __init__(
+        self, encoder: EncoderModule, decoder: nn.Module, settings: Mapping[str, str | int]
+    ) -> None:
+        super().__init__(encoder, decoder)
+        self.settings = dict(settings)
 
 
 class MultiLevelAdainNetwork(nn.Module):

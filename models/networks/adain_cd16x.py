@@ -5,13 +5,11 @@ Published as WCT encoders and decoders, e1.pth to e5.pth and d1.pth to d5.pth: l
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from torch import nn
 
-from styleexport.core.errors import BadCheckpoint
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.decoders.mirror import MirrorDecoder
 from styleexport.models.encoders import cd16x
@@ -34,35 +32,14 @@ def build(level: int = DEFAULT_LEVEL) -> AdainNetwork:
     return AdainNetwork(encoder, MirrorDecoder(encoder.blocks, last_relu=True))
 
 
-def _layers(level: int) -> list[str]:
-    blocks = cd16x.build(level).blocks
-    return [f"conv{b}{i}" for b, widths in enumerate(blocks, 1) for i in range(1, len(widths) + 1)]
-
-
-def _level(path: Path, keys: Sequence[str]) -> int:
-    blocks = [int(match[1]) for key in keys if (match := re.match(r"conv([1-5])\d\.", key))]
-    if not blocks:
-        raise BadCheckpoint(
-            f"checkpoint {path} is of another network: missing conv11.weight, found {keys[0]}; "
-            "expected e1.pth to e5.pth of Collaborative Distillation"
-        )
-    return max(blocks)
-
-
 def start(backbone: Path) -> AdainNetwork:
     """Return the network of eN.pth's level with that encoder and a random decoder.
 
     Raises:
         BadCheckpoint: not an encoder of Collaborative Distillation.
     """
-    tensors = read_tensors(backbone)
-    level = _level(backbone, list(tensors))
-    network, layers = build(level), _layers(level)
-    renames = conv_renames(layers, network.encoder.conv_indices(), "features")
-    renames |= {f"conv0.{kind}": f"normalise.{kind}" for kind in ("weight", "bias")}
-    auxiliary = [f"{layer}_aux" for layer in layers]
-    load_into(network.encoder, tensors, backbone, renamed=renames, ignore=auxiliary)
-    return network
+    encoder = cd16x.read_level(backbone)
+    return AdainNetwork(encoder, MirrorDecoder(encoder.blocks, last_relu=True))
 
 
 def read(paths: Sequence[Path]) -> AdainNetwork:
@@ -77,7 +54,7 @@ def read(paths: Sequence[Path]) -> AdainNetwork:
         return whole
     encoder, decoder = two_files("adain-cd16x", paths, "e4.pth and d4.pth")
     network = start(encoder)
-    layers = _layers(len(network.encoder.blocks))
+    layers = cd16x.layer_names(network.encoder)
     renames = conv_renames(reversed(layers), network.decoder.conv_indices(), "layers")
     load_into(network.decoder, read_tensors(decoder), decoder, renamed=renames)
     return network

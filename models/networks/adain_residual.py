@@ -17,8 +17,8 @@ from styleexport.core.errors import BadCheckpoint
 from styleexport.models import weights
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.decoders.residual import BLOCKS, ResidualDecoder
-from styleexport.models.encoders.lite import WIDTHS
-from styleexport.models.encoders.projected import ProjectedEncoder
+from styleexport.models.encoders._lite import WIDTHS
+from styleexport.models.encoders._projected import ProjectedEncoder
 from styleexport.models.network import StyleNetwork
 from styleexport.models.networks._adain import MultiLevelAdainNetwork
 

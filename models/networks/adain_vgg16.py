@@ -27,9 +27,8 @@ def start(backbone: Path) -> AdainNetwork:
     Raises:
         BadCheckpoint: the file is not VGG-16.
     """
-    network = build()
-    load_backbone(network.encoder, backbone)
-    return network
+    encoder = load_backbone(vgg16.build(("relu4_1",), "reflect"), backbone)
+    return AdainNetwork(encoder, MirrorDecoder(encoder.blocks))
 
 
 def read(paths: Sequence[Path]) -> AdainNetwork:

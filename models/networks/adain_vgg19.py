@@ -15,24 +15,19 @@ from torch import nn
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.decoders.mirror import MirrorDecoder
 from styleexport.models.encoders import vgg19
-from styleexport.models.encoders._backbone import load_backbone
-from styleexport.models.encoders._vgg import Padding
+from styleexport.models.encoders._vgg import Padding, vgg_settings
 from styleexport.models.network import StyleNetwork
 from styleexport.models.networks._adain import AdainNetwork
 from styleexport.models.networks._published import conv_renames, read_whole, two_files
 
-# Positions of the convolutions in the release's nn.Sequential: pads, ReLUs and pools between them.
-RELEASE_ENCODER = (2, 5, 9, 12, 16, 19, 22, 25, 29)
-RELEASE_ENCODER_PAST = tuple(f"{i}." for i in (32, 35, 38, 42, 45, 48, 51))
+# Positions of the convolutions in the release's nn.Sequential: pads and ReLUs between them.
 RELEASE_DECODER = (1, 5, 8, 11, 14, 18, 21, 25, 28)
 
 
 def settings(module: nn.Module) -> dict[str, str | int]:
     """Return the padding of a module's encoder, as `build` takes it."""
     assert isinstance(module, AdainNetwork)
-    first = module.encoder.features[0]
-    assert isinstance(first, nn.Conv2d)
-    return {"padding": first.padding_mode}
+    return dict(vgg_settings(module.encoder))
 
 
 def build(padding: Padding = "reflect") -> AdainNetwork:
@@ -47,16 +42,8 @@ def start(backbone: Path) -> AdainNetwork:
     Raises:
         BadCheckpoint: the file is neither.
     """
-    tensors = read_tensors(backbone)
-    if "features.0.weight" in tensors:
-        network = build("zeros")
-        load_backbone(network.encoder, backbone)
-        return network
-    network = build("reflect")
-    renames = conv_renames(map(str, RELEASE_ENCODER), network.encoder.conv_indices(), "features")
-    renames |= {f"0.{kind}": f"normalise.{kind}" for kind in ("weight", "bias")}
-    load_into(network.encoder, tensors, backbone, renamed=renames, ignore=RELEASE_ENCODER_PAST)
-    return network
+    encoder = vgg19.read(backbone, ("relu4_1",))
+    return AdainNetwork(encoder, MirrorDecoder(encoder.blocks))
 
 
 def read(paths: Sequence[Path]) -> AdainNetwork:

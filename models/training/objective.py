@@ -135,7 +135,7 @@ def crop_pool(
 
 
 class AdainObjective(Objective):
-    """The AdaIN objective under a VGG-16 loss network; see `models.losses.adain`.
+    """The AdaIN objective under a VGG loss network; see `models.losses.adain`.
 
     Args:
         network: two-image network to train.
@@ -143,7 +143,7 @@ class AdainObjective(Objective):
 
     Raises:
         UsageError: the network has one style, or the plan has no paintings or loss network.
-        BadCheckpoint: the loss network is not VGG-16.
+        BadCheckpoint: the weights of the loss network are of another network.
     """
 
     def __init__(self, network: object, plan: TrainingPlan) -> None:
@@ -155,13 +155,14 @@ class AdainObjective(Objective):
         if not plan.style:
             raise UsageError("the AdaIN objective learns from paintings: type --style FOLDER")
         if plan.loss_weights is None:
+            name = plan.scoring.replace("vgg", "VGG-")
             raise UsageError(
-                "the AdaIN objective needs ImageNet's VGG-16: type --loss-weights PATH"
+                f"the AdaIN objective needs ImageNet's {name}: type --loss-weights PATH"
             )
         self.plan = plan
         self.network: TwoImageModule = network
         self.device = torch.device(plan.device)
-        self.features = to_device(loss_network(plan.loss_weights), self.device)
+        self.features = to_device(loss_network(plan.loss_weights, plan.scoring), self.device)
         self.pools: tuple[CropPool, CropPool] | None = None
 
     def open(self, step: int) -> None:
@@ -269,7 +270,7 @@ class AdainObjective(Objective):
             styles: [B, 3, H, W] in 0..1.
             paintings: every content in every style, [A, B, 3, H, W] in 0..1.
         """
-        judge = EncoderFeatures("vgg16", self.features)
+        judge = EncoderFeatures(self.plan.scoring, self.features)
         rows: list[tuple[float, ...]] = []
         scales: tuple[int, ...] = ()
         for content, style, row in zip(contents, styles, range(len(contents)), strict=False):

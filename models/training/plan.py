@@ -21,7 +21,8 @@ class TrainingPlan:
     Attributes:
         content: folders of photographs.
         style: folders of paintings; () for a fixed-style network.
-        loss_weights: ImageNet VGG-16 weights of the loss network; None without the AdaIN objective.
+        loss_weights: ImageNet weights of the loss network; None without the AdaIN objective.
+        scoring: name of the encoder that is the loss network, ``vgg16`` or ``vgg19``.
         out: folder for checkpoints and contact sheets.
         steps: total number of steps, including those before a resume.
         batch: content-style pairs per step.
@@ -47,6 +48,7 @@ class TrainingPlan:
     steps: int = 20_000
     batch: int = 4
     crop: int = 128
+    scoring: str = "vgg16"
     style_scales: tuple[int, ...] = (1,)
     learning_rate: float = 1e-3
     weights: LossWeights = field(default_factory=LossWeights)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,9 +30,12 @@ from styleexport.models.training.objective import AdainObjective
 from styleexport.models.training.plan import TrainingPlan
 from styleexport.models.training.run_folder import LAST, LOG, WEIGHTS, run_folder
 from styleexport.models.training.start import StartingPoint
+from styleexport.models.training.statistics import measure_norms
 
 SHEET_SIDE = 256
 SHEET_EACH = 5
+NORM_PICTURES = 16
+ENCODER, DECODER = ("encoder.features.",), ("decoder.",)
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,27 @@ class Sheet:
     gains: Sequence[GainBeyondColour] = ()
 
 
-def trained_parts(network: StyleNetwork, checkpoints: Sequence[Path]) -> tuple[str, ...]:
-    """Return name prefixes of the trained parameters: all of a network pruned symmetrically."""
+def trained_parts(
+    network: StyleNetwork, checkpoints: Sequence[Path], train_encoder: bool | None = None
+) -> tuple[str, ...]:
+    """Return name prefixes of the trained parameters.
+
+    Args:
+        network: description of the network.
+        checkpoints: files that it starts from; of a network pruned symmetrically, all is trained.
+        train_encoder: whether the encoder is trained; None for the network's own way.
+    """
+    if train_encoder is False:
+        return DECODER
     if any(event.method == SYMMETRIC_L2 for event in read_history(checkpoints)):
         return ("",)
-    return network.trains or ("",)
+    trains = network.trains or ("",)
+    return trains if not train_encoder or _names_encoder(trains) else (*ENCODER, *DECODER)
+
+
+def _names_encoder(trains: Sequence[str]) -> bool:
+    """Whether an encoder's parameters are among those trained."""
+    return any(prefix.startswith("encoder.") or not prefix for prefix in trains)
 
 
 def train_network(
@@ -82,6 +101,8 @@ def train_network(
     *,
     checkpoints: Sequence[Path] = (),
     backbone: Path | None = None,
+    variant: Mapping[str, str] | None = None,
+    train_encoder: bool | None = None,
     resume: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> TrainingResult:
@@ -91,7 +112,9 @@ def train_network(
         name: network name, or ``package.module:factory``.
         plan: training settings.
         checkpoints: weights files to start from; the backbone is ignored then.
-        backbone: weights file of a frozen encoder.
+        backbone: weights file of the encoder.
+        variant: variant of the network, its choices by name: ``encoder``, ``tap``, ``decoder``.
+        train_encoder: whether the encoder is trained; None for the network's own way.
         resume: whether to continue from ``out/last.pt``.
         progress: receives progress lines.
 
@@ -100,15 +123,27 @@ def train_network(
         BadCheckpoint: weights cannot be read, or the loss became NaN.
     """
     network = describe(name)
-    if network.start is not None and not checkpoints and backbone is None:
+    start = StartingPoint(
+        checkpoints, None if checkpoints else backbone, plan.seed, variant=variant or {}
+    )
+    start.check_variant(network)
+    trains = trained_parts(network, checkpoints, train_encoder)
+    if network.start is not None and not start.files and not _names_encoder(trains):
         raise UsageError(
             f"{network.name} trains a decoder for a frozen encoder: type --backbone PATH with "
-            f"{network.backbone}"
+            f"{network.backbone}, or --train-encoder"
         )
-    start = StartingPoint(checkpoints, None if checkpoints else backbone, plan.seed)
     module = start.open(network).module
-    plan = replace(plan, trains=trained_parts(network, checkpoints))
+    if not any(parameter.startswith(trains) for parameter, _ in module.named_parameters()):
+        raise UsageError(
+            f"{network.name} has no parameters named {' or '.join(trains)}: leave out "
+            "--train-encoder and --freeze-encoder"
+        )
+    plan = replace(plan, trains=trains)
     trainer = Trainer(module, plan, AdainObjective(module, plan))
+    if not start.files and not resume:
+        folders, device = [*plan.content, *plan.style], trainer.device
+        measure_norms(module, lambda: _squares(folders, device, plan.crop, NORM_PICTURES))
     return run_training(network, trainer, start.files, TRAIN, resume=resume, progress=progress)
 
 
@@ -224,8 +259,10 @@ def _gains(gains: Sequence[GainBeyondColour]) -> str:
     return figures and f"; gain beyond colour {figures}"
 
 
-def _squares(folders: Sequence[Path], device: torch.device) -> Tensor:
-    return squares(image_files(folders), SHEET_SIDE, SHEET_EACH).to(device)
+def _squares(
+    folders: Sequence[Path], device: torch.device, side: int = 0, most: int = SHEET_EACH
+) -> Tensor:
+    return squares(image_files(folders), side or SHEET_SIDE, most).to(device)
 
 
 def _line(progress: TrainingProgress) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -30,12 +30,14 @@ class StartingPoint:
         seed: seed of random weights.
         role: role of the network in a distillation, ``student``; it names the command-line options
             in messages. "" in other trainings.
+        variant: variant of the network, its choices by name: ``tap``; {} for the default one.
     """
 
     checkpoints: Sequence[Path] = ()
     backbone: Path | None = None
     seed: int = 0
     role: str = ""
+    variant: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def files(self) -> list[Path]:
@@ -46,7 +48,8 @@ class StartingPoint:
         """Return a network with its starting weights; no files have the sha256 "".
 
         Raises:
-            UsageError: both kinds of file, or a backbone that the network does not take.
+            UsageError: both kinds of file, a backbone that the network does not take, or a variant
+                that it does not have.
             BadCheckpoint: weights of another network, or not finite.
         """
         who, prefix = self._words
@@ -73,14 +76,33 @@ class StartingPoint:
             raise UsageError(
                 f"{prefix}checkpoint holds a whole network: leave out {prefix}backbone"
             )
+        self.check_variant(network)
         torch.manual_seed(self.seed)
         if self.checkpoints:
             return read_module(network, self.checkpoints)
         if self.backbone is None:
-            return network.build()
+            return network.build(**self.variant)
         if network.start is None:
             raise UsageError(
                 f"{who}{network.name} takes no backbone, it trains its own encoder: leave out "
                 f"{prefix}backbone"
             )
-        return network.start(self.backbone)
+        return network.start(self.backbone, **self.variant)
+
+    def check_variant(self, network: StyleNetwork) -> None:
+        """Check that a network has the choices of the variant, and that no checkpoint makes them.
+
+        Raises:
+            UsageError: it has not, or one does.
+        """
+        who, prefix = self._words
+        for choice in self.variant:
+            if choice not in network.choices:
+                raise UsageError(
+                    f"{who}{network.name} has no choice of {choice}: leave out --{choice}, or take "
+                    "adain with --encoder and --tap"
+                )
+            if self.checkpoints:
+                raise UsageError(
+                    f"{prefix}checkpoint holds a whole network: leave out --{choice}, which it says"
+                )

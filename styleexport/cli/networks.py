@@ -1,4 +1,4 @@
-"""`styleexport networks`: the networks that can be exported."""
+"""`styleexport networks`: the networks that can be exported, with their sizes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from styleexport.cli._common import json_option, print_json, say
 @click.command(short_help="List the networks.", epilog="Example: styleexport networks --json")
 @json_option
 def networks(as_json: bool) -> None:
-    """List the networks, where they were published, and the checkpoints they take."""
+    """List the networks, where they were published, and the checkpoints they take.
+
+    Parameters and code values are those of the default variant: a network with --tap or --encoder
+    has others.
+    """
     from styleexport.core import plugins
+    from styleexport.models.network_facts import facts_of
     from styleexport.models.network_spec import NETWORKS
     from styleexport.models.networks._open import find
 
-    listed = [find(name) for name in plugins.names(NETWORKS)]
+    listed = [(network, facts_of(network)) for network in map(find, plugins.names(NETWORKS))]
     if as_json:
         print_json(
             [
@@ -27,13 +32,16 @@ def networks(as_json: bool) -> None:
                     "checkpoints": network.checkpoints,
                     "shipped_weights": network.weights is not None,
                     "min_side": network.min_side,
+                    "parameters": facts.parameters,
+                    "code_values": facts.code_values,
                 }
-                for network in listed
+                for network, facts in listed
             ]
         )
         return
-    for network in listed:
+    for network, facts in listed:
         say(f"{network.name}: {network.summary}")
+        say(f"    size         {facts}")
         say(f"    paper        {network.paper}")
         say(f"    --checkpoint {network.checkpoints}")
     say("package.module:factory: your own torch.nn.Module; or the path of a .pt2 program")

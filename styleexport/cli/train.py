@@ -29,6 +29,11 @@ class Options(TrainingOptions):
     style: tuple[Path, ...]
     loss_weights: Path | None
     backbone: Path | None
+    scoring: str
+    encoder: str | None
+    tap: str | None
+    decoder: str | None
+    train_encoder: bool | None
     checkpoints: tuple[Path, ...]
     recipes: tuple[Path, ...]
     teacher_weight: float | None
@@ -60,12 +65,33 @@ class Options(TrainingOptions):
 @click.option(
     "--loss-weights",
     type=WEIGHTS,
-    help="ImageNet VGG-16 as the loss network: torchvision's .pth or a layer-named .npz.",
+    help="ImageNet weights of the loss network: torchvision's .pth or a layer-named .npz.",
+)
+@click.option(
+    "--scoring",
+    type=click.Choice(["vgg16", "vgg19"]),
+    default="vgg16",
+    show_default=True,
+    help="Loss network, of which --loss-weights are.",
 )
 @click.option(
     "--backbone",
     type=WEIGHTS,
-    help="Weights of the frozen encoder of adain-vgg16, adain-vgg19 or adain-cd16x.",
+    help="Weights of the encoder, of a network whose encoder is trained elsewhere.",
+)
+@click.option("--encoder", metavar="NAME", help="Encoder of the network adain.  [default: vgg19]")
+@click.option(
+    "--tap",
+    metavar="LAYER",
+    help="Layer of the encoder whose features are used; a wrong one shows the list.",
+)
+@click.option(
+    "--decoder", metavar="KIND", help="Decoder of adain-densenet121: paired (default) or single."
+)
+@click.option(
+    "--train-encoder/--freeze-encoder",
+    default=None,
+    help="Train the encoder too, or the decoder alone.  [default: as the network does]",
 )
 @click.option(
     "--checkpoint",
@@ -137,7 +163,7 @@ class Options(TrainingOptions):
 @training_options
 @json_option
 def train(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> None:
-    """Train NETWORK with the AdaIN objective under a VGG-16 loss network.
+    """Train NETWORK with the AdaIN objective under a VGG loss network.
 
     Writes OUT/weights.safetensors (for --checkpoint), OUT/last.pt (for --resume), OUT/log.jsonl and
     contact sheets.
@@ -150,8 +176,14 @@ def train(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> No
     from styleexport.models.training.run import train_network
 
     recipes = _quantize_aware(options)
-    plan = _plan(network, options)
-    start = partial(train_network, str(network), plan)
+    plan, variant = _plan(network, options), _variant(options)
+    start = partial(
+        train_network,
+        str(network),
+        plan,
+        variant=variant,
+        train_encoder=options["train_encoder"],
+    )
     if recipes is not None:
         start = partial(fine_tune_network, str(network), plan, recipes)
     result = start(
@@ -184,7 +216,24 @@ def _quantize_aware(options: Options) -> QuantizeAware | None:
                 "--teacher-weight is of fine-tuning for int8: add --quantize-aware RECIPE"
             )
         return None
+    float_only = [f"--{name}" for name in _variant(options)]
+    float_only += ["--train-encoder"] if options["train_encoder"] is not None else []
+    if float_only:
+        raise UsageError(
+            f"{float_only[0]} is of a training in float, and --quantize-aware tunes a trained "
+            "network: leave it out"
+        )
     return quantize_aware(options["recipes"], DEFAULT_TEACHER_WEIGHT if weight is None else weight)
+
+
+def _variant(options: Options) -> dict[str, str]:
+    """Return what is chosen of a network's encoder and decoder."""
+    chosen = {
+        "encoder": options["encoder"],
+        "tap": options["tap"],
+        "decoder": options["decoder"],
+    }
+    return {name: value for name, value in chosen.items() if value is not None}
 
 
 def _plan(network: NetworkSpec, options: Options) -> TrainingPlan:
@@ -199,6 +248,7 @@ def _plan(network: NetworkSpec, options: Options) -> TrainingPlan:
         content=options["content"],
         style=options["style"],
         loss_weights=options["loss_weights"],
+        scoring=options["scoring"],
         out=options["out"] or Path("runs") / network.label,
         steps=options["steps"] or steps,
         batch=options["batch"],

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from styleexport.core.errors import UsageError
 from styleexport.models.compress.distill.forward import TrialRun, UnclampedNetwork
+from styleexport.models.encoders._lite import LiteEncoder
 from styleexport.models.encoders._vgg import VggEncoder
-from styleexport.models.encoders.lite import LiteEncoder
 
 SHOWN = 6
 

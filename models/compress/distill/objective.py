@@ -22,8 +22,8 @@ from styleexport.models.compress.distill.losses import (
     softened_divergence,
 )
 from styleexport.models.compress.distill.setup import DistillationSetup
+from styleexport.models.encoders._lite import LiteEncoder
 from styleexport.models.encoders._vgg import VggEncoder
-from styleexport.models.encoders.lite import LiteEncoder
 from styleexport.models.losses.adain import CONTENT_LEVELS, loss_network
 from styleexport.models.losses.loss_network import EncoderFeatures, shipped_loss_network
 from styleexport.models.training.data import CropPool

@@ -341,3 +341,67 @@ def test_what_operations_make_of_numbers_is_stored():
     assert (applied, refused) == (2, ())
     assert count(graph, "linspace") == count(graph, "eye") == 0
     assert count(graph, "zeros") == 1
+
+
+class ResidualNorm(nn.Module):
+    """A projection and its norm, read by the next layer and by a sum."""
+
+    def __init__(self):
+        super().__init__()
+        self.project, self.norm = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
+        self.expand = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        y = self.norm(self.project(x))
+        return (y + self.expand(y).relu())[:, :3]
+
+
+def test_a_norm_that_two_layers_read_folds_back_and_not_forward():
+    graph = graph_of(ResidualNorm())
+    rewritten, facts = apply_passes(graph)
+    assert {f.name: f.applied for f in facts}["fold-batch-norm"] == 1
+    assert count(rewritten, "batch_norm") == 0
+    assert count(rewritten, "conv2d") == 2
+
+
+def test_a_scale_per_channel_folds_into_the_convolution_before_it():
+    class LayerScale(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.layer_scale = conv(3, 3), nn.Parameter(torch.ones(3, 1, 1))
+
+        def forward(self, x):
+            return x + self.conv(x) * self.layer_scale
+
+    graph, applied, _ = run(LayerScale(), "fold-scale")
+    assert applied == 1
+    assert count(graph, "mul") == 0
+
+
+def test_a_scale_of_a_convolution_that_is_read_elsewhere_stays():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.scale = conv(3, 3), nn.Parameter(torch.ones(3, 1, 1))
+
+        def forward(self, x):
+            y = self.conv(x)
+            return y + y * self.scale
+
+    assert run(Twice(), "fold-scale")[1] == 0
+
+
+def test_a_batch_norm_behind_a_concatenation_becomes_an_affine_map_per_channel():
+    class Dense(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.norm, self.last = conv(), nn.BatchNorm2d(7), conv(7, 3)
+
+        def forward(self, x):
+            return self.last(self.norm(torch.cat([x, self.first(x)], 1)).relu())
+
+    network = Dense()
+    network.norm.running_mean.uniform_(-1, 1)
+    graph, applied, _ = run(network, "expand-batch-norm")
+    assert applied == 1
+    assert [count(graph, name) for name in ("batch_norm", "mul", "add")] == [0, 1, 1]

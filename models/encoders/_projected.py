@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from styleexport.models.encoders.lite import LiteEncoder
+from styleexport.models.encoders._lite import LiteEncoder
 
 
 class ProjectedEncoder(LiteEncoder):

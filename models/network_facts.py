@@ -1,0 +1,36 @@
+"""Sizes of a network: number of parameters, length of its style code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from styleexport.models.network import StyleNetwork, TwoImageModule
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """Sizes of a network in its default variant.
+
+    Attributes:
+        parameters: number of parameters.
+        code_values: number of values of a style code; 0 for a fixed style.
+    """
+
+    parameters: int
+    code_values: int
+
+    def __str__(self) -> str:
+        code = f"a style code has {self.code_values:,} values" if self.code_values else "one style"
+        return f"{self.parameters:,} parameters, {code}"
+
+
+def facts_of(network: StyleNetwork) -> NetworkFacts:
+    """Return the sizes of a network, without computing a weight or a feature."""
+    side = 2 * network.min_side
+    with torch.device("meta"), torch.no_grad():
+        module = network.build()
+        is_styled = isinstance(module, TwoImageModule)
+        code = module.encode(torch.empty(1, 3, side, side)).shape[1] if is_styled else 0
+    return NetworkFacts(sum(p.numel() for p in module.parameters()), code)
