@@ -42,8 +42,9 @@ def raise_over_budget(out: Path, manifest: Manifest, lossy: Sequence[FileFact]) 
     ]
     more = f" (and {len(reasons) - 1} more files)" if len(reasons) > 1 else ""
     raise QualityBudgetExceeded(
-        f"{reasons[0]}{more}; figures in {path}; type --quantize auto to let the costly layers "
-        "stay in float, --budget for another budget, or --allow-degraded to have the file as it is"
+        f"{reasons[0]}{more}; figures in {path}; `styleexport sensitivity` shows which layers "
+        "cost it; type --quantize auto to let them stay in float, --budget for another budget, or "
+        "--allow-degraded to have the file as it is"
     )
 
 
