@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache as cached
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 from styleexport.core import cache
 from styleexport.core.types import Precision, Size
@@ -59,6 +61,18 @@ def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
         patch.setenv(cache.VARIABLE, str(folder))
         patch.setenv("STYLEEXPORT_JOBS", "1")  # the tests keep every core busy
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def translations_to_onnx() -> Iterator[None]:
+    """torch.onnx.export parses all its translations anew in every call, half a second: here once.
+
+    It only reads them, unless a caller adds some of its own.
+    """
+    read = cached(ONNXRegistry.from_torchlib)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(read))
+        yield
 
 
 @pytest.fixture(autouse=True)

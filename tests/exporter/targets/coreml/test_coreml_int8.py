@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -28,7 +30,7 @@ pytest.importorskip("coremltools")
 
 from coremltools.proto import Model_pb2
 
-from styleexport.exporter.targets._target import Recipe
+from styleexport.exporter.targets._target import Recipe, Source
 from styleexport.exporter.targets.coreml import CoremlTarget
 from styleexport.exporter.targets.coreml.int8 import _pair
 from styleexport.exporter.targets.coreml.int8_weights import quantized, store_integers
@@ -61,6 +63,12 @@ def graph_of(module, role=Role.STYLIZE):
     return apply_passes(capture(load_own(module), role, SIZE))[0]
 
 
+@cache
+def kept_graph(kind):
+    """The graph of a class without arguments, captured once for all tests."""
+    return graph_of(kind())
+
+
 def recipe_of(graph, float_layers=(OUTPUTS,), ranges=None, **settings):
     return Int8Recipe(
         role=graph.role,
@@ -72,9 +80,16 @@ def recipe_of(graph, float_layers=(OUTPUTS,), ranges=None, **settings):
     )
 
 
+@cache
+def model_of(target, graph, weights):
+    """A converted graph: no setting of a recipe changes it but the granularity of its weights."""
+    recipe = Recipe(Precision.INT8, int8=recipe_of(graph, weights=weights))
+    return target.lower(Source(graph, lambda: feeds_of(graph)), recipe)
+
+
 def write(graph, path, recipe, **target):
-    made = Recipe(Precision.INT8, int8=recipe)
-    return CoremlTarget(**target).write(graph, made, path, lambda: feeds_of(graph))
+    model = model_of(CoremlTarget(**target), graph, recipe.settings.weights)
+    return model.store(Recipe(Precision.INT8, int8=recipe), path)
 
 
 def feeds_of(graph, count=2):
@@ -93,6 +108,14 @@ def db(graph, path):
         expected = graph.module()(*map(torch.from_numpy, inputs.values())).numpy()
     with RUNNER.open(path, RunOptions(threads=1)) as session:
         return psnr_db(session(inputs)["image"], expected, 1.0)
+
+
+class One(nn.Sequential):
+    """One convolution."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        super().__init__(nn.Conv2d(3, 3, 3, padding=1), nn.Sigmoid())
 
 
 class Program:
@@ -121,7 +144,7 @@ class Program:
 
 @pytest.fixture(scope="module")
 def graph():
-    return graph_of(Small())
+    return kept_graph(Small)
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +289,7 @@ class Signed(Small):
     ("low", "dtype", "zero"), [(-0.9, "int8", None), (-0.25, "uint8", 51), (0.0, "uint8", None)]
 )
 def test_signed_ranges(tmp_path, low, dtype, zero):
-    graph = graph_of(Signed())
+    graph = kept_graph(Signed)
     path = tmp_path / "x.mlpackage"
     ranges = dict.fromkeys(("content", "relu"), Range(0.0, 1.0))
     facts = write(graph, path, recipe_of(graph, (), ranges | {"sub": Range(low, 1.0)}))
@@ -322,7 +345,7 @@ class Transposed(nn.Module):
 
 @pytest.mark.parametrize("named", [True, False])
 def test_transposed_convolutions_stay_float(tmp_path, named):
-    graph = graph_of(Transposed())
+    graph = kept_graph(Transposed)
     float_layers = (
         (FloatLayer(layer="conv_transpose2d", reason="of other runtimes"),) if named else ()
     )
@@ -337,7 +360,7 @@ def test_transposed_convolutions_stay_float(tmp_path, named):
 
 
 def test_a_concat_of_two_tensors_has_a_range_of_its_own(tmp_path):
-    graph = graph_of(Transposed())
+    graph = kept_graph(Transposed)
     path = tmp_path / "x.mlpackage"
     write(graph, path, recipe_of(graph, ()))
     program = Program(path)
@@ -351,7 +374,7 @@ def test_a_concat_of_two_tensors_has_a_range_of_its_own(tmp_path):
 
 
 def test_a_network_of_islands_is_refused(tmp_path):
-    graph = graph_of(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.Sigmoid()))
+    graph = kept_graph(One)
     recipe = recipe_of(graph, (FloatLayer(layer="conv2d", reason="all"),))
     with pytest.raises(UnsupportedOp, match=r"every convolution.*: type --quantize int8-weights"):
         write(graph, tmp_path / "x.mlpackage", recipe)
@@ -359,7 +382,7 @@ def test_a_network_of_islands_is_refused(tmp_path):
 
 @pytest.mark.parametrize(("ios", "specification"), [(None, 8), (17, 8), (18, 9)])
 def test_ios_17_is_taken_and_needed(tmp_path, ios, specification):
-    graph = graph_of(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.Sigmoid()))
+    graph = kept_graph(One)
     path = tmp_path / "x.mlpackage"
     facts = write(graph, path, recipe_of(graph, ()), ios=ios)
     assert read_package(path).specification_version == specification
@@ -404,7 +427,7 @@ def test_weights_that_were_rounded_are_kept(tmp_path):
 
 
 def test_float32_and_multi_arrays(tmp_path):
-    graph = graph_of(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.Sigmoid()))
+    graph = kept_graph(One)
     path = tmp_path / "x.mlpackage"
     facts = write(graph, path, recipe_of(graph, ()), arithmetic=Precision.FP32, images=False)
     program = Program(path)
@@ -433,7 +456,8 @@ def test_several_sizes(tmp_path):
 
 def test_the_same_bytes_every_time(graph, written, tmp_path):
     again = tmp_path / "x.mlpackage"
-    write(graph, again, recipe_of(graph, ranges={"relu": Range(0.0, 2.04)}))
+    recipe = Recipe(Precision.INT8, int8=recipe_of(graph, ranges={"relu": Range(0.0, 2.04)}))
+    CoremlTarget().write(graph, recipe, again, lambda: feeds_of(graph))
     assert sha256_of_file(again) == sha256_of_file(written[0])
 
 
