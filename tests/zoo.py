@@ -19,7 +19,7 @@ import torch
 from filelock import FileLock  # comes with torch
 from torch import nn
 
-from styleexport.core.types import Precision, Size
+from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.exporter.targets._target import find_target
 from styleexport.models.architecture import KeptChannels, keep_channels, layers, widths_of
@@ -33,6 +33,8 @@ RANDOM_SIZE, REAL_SIZE = Size(40, 56), Size(128, 160)
 FLOATS = (Precision.FP32, Precision.FP16)
 # 16 values for a whole weight are too few for a network that was compressed already: 17 dB.
 TOO_COARSE = {"adain-cd16x": (Precision.PALETTE4,)}
+# Palettes of a large network take seconds each, and the finer ones only come nearer to its weights.
+FINER = {"fast-style": (Precision.PALETTE8, Precision.PALETTE6)}
 CHECKPOINTS = {
     "adain-cd16x": ("cd16x/e4.pth", "cd16x/d4.pth"),
     "fast-style": ("fast_style/ml5_fast_wave.npz",),
@@ -109,19 +111,32 @@ class Zoo:
             return tuple(p for p in able if p in FLOATS)
         if name in INT8_ALONE:
             return (Precision.INT8,)
-        return tuple(p for p in able if p not in TOO_COARSE.get(name, ()))
+        left_out = (*TOO_COARSE.get(name, ()), *FINER.get(name, ()))
+        return tuple(p for p in able if p not in left_out)
+
+    def roles(self, name: str, target: str) -> tuple[Role, ...]:
+        """Return the roles of an artifact.
+
+        ``transform`` holds the encoder and its statistics too. That they make a file of their own
+        is seen of all networks in ONNX, where a conversion is cheap, and of adain-lite everywhere.
+        """
+        roles = self.network(name).default_roles
+        if target == "onnx" or name == "adain-lite":
+            return roles
+        return tuple(role for role in roles if role is not Role.ENCODE)
 
     def size(self, name: str) -> Size:
         """Return the size of an artifact's files."""
         return REAL_SIZE if self.is_real(name) else RANDOM_SIZE
 
     def exported(self, name: str, target: str) -> Path:
-        """Return a network's artifact for a target, in all its `precisions`."""
+        """Return a network's artifact for a target, in its `precisions` and `roles`."""
         return self.artifact(
             f"{name}-{target}",
             self.network(name),
             targets=(target,),
             precisions=self.precisions(name, target),
+            roles=self.roles(name, target),
             sizes=(self.size(name),),
             budget=SMALL_BUDGET,
         )

@@ -33,6 +33,8 @@ CASES = [
     ("adain-cd16x", Role.ENCODE, "61x67"),
     ("fast-style", Role.STYLIZE, "61x67"),
 ]
+# The smallest: the same graph gives the same bytes.
+CONVERTED_TWICE = ("adain-cd16x", Role.ENCODE)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,10 @@ def test_it_converts_without_transpositions(
     graph = graph_of(random_network(network), role, size)
     path = tmp_path / "a.tflite"
     find_converter("onnx2tf").convert(graph, path)
+    if (network, role) == CONVERTED_TWICE:
+        again = graph_of(random_network(network), role, size)
+        find_converter("onnx2tf").convert(again, tmp_path / "b.tflite")
+        assert path.read_bytes() == (tmp_path / "b.tflite").read_bytes()
     with torch.no_grad():
         module = graph.program.module(check_guards=False)
         expected = module(*example_inputs(graph.inputs, graph.size)).numpy()
@@ -85,14 +91,6 @@ def test_it_converts_without_transpositions(
     ops = Counter(item.name for item in file.operations)
     assert ops["TRANSPOSE"] == 0
     assert ops["MIRROR_PAD"] == sum("pad" in node.name for node in graph.program.graph.nodes)
-
-
-@pytest.mark.slow
-def test_the_same_graph_gives_the_same_bytes(environment, random_network, tmp_path):
-    for name in ("a", "b"):
-        graph = graph_of(random_network("adain-lite"), Role.ENCODE, "40x56")
-        find_converter("onnx2tf").convert(graph, tmp_path / name)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 class Determinants(torch.nn.Module):
