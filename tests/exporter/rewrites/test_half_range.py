@@ -174,6 +174,8 @@ def test_flat_pictures_and_dead_channels_give_numbers(norm, gain):
 
 def cases():
     for name in plugins.names(PACKAGE):
+        if name == "adain":
+            continue  # adain-vgg19's graph
         roles = (Role.STYLIZE,) if name == "fast-style" else (Role.ENCODE, Role.TRANSFORM)
         slow = name != "adain-lite"
         for role in roles:
