@@ -164,7 +164,7 @@ def _network(name: str, data: Path | None) -> LoadedNetwork:
     if data is not None:
         spec = "fast-style" if name in INT8_ALONE else name
         return open_network(spec, _weights(data, CHECKPOINTS[name]))
-    if name in ("adain-vgg16", "adain-vgg19"):
+    if name in ("adain", "adain-vgg16", "adain-vgg19"):
         return load_thin(name)
     return load_random(name)
 

@@ -87,13 +87,14 @@ def read_network(
         raise BadCheckpoint(f"{name} takes one checkpoint file, got {len(paths)}")
     path, tensors = paths[0], read_tensors(paths[0])
     tap = _tap_in(encoder, tensors)
-    channels = tensors[FIRST].shape[1] if FIRST in tensors else None
-    if tap is not None and channels not in (None, tap.channels):
-        raise BadCheckpoint(
-            f"checkpoint {path}: its decoder takes {channels} channels and does not fit the tap of "
-            f"its encoder, {tap}: train one with `styleexport train {name} --tap {tap.name}`"
-        )
     network = build(tap="" if tap is None else tap.name)
+    expected = network.state_dict()[FIRST].shape
+    if tap is not None and FIRST in tensors and tensors[FIRST].shape != expected:
+        raise BadCheckpoint(
+            f"checkpoint {path}: its decoder does not fit the tap of its encoder, {tap}: {FIRST} "
+            f"is {list(tensors[FIRST].shape)}, expected {list(expected)}; train one with "
+            f"`styleexport train {name} --tap {tap.name}`"
+        )
     load_into(network, tensors, path)
     return network
 

@@ -181,6 +181,8 @@ def test_scales_are_proven_on_the_pictures_that_they_were_measured_on():
 
 def cases():
     for name in plugins.names(PACKAGE):
+        if name == "adain":
+            continue  # adain-vgg19's graph
         roles = (Role.STYLIZE,) if name == "fast-style" else (Role.ENCODE, Role.TRANSFORM)
         slow = name != "adain-lite"
         for role in roles:
