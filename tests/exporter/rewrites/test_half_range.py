@@ -19,6 +19,7 @@ from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
 from styleexport.exporter.rewrites.half_range import SMALLEST_NORMAL, within_half_range
 from styleexport.exporter.rewrites.spatial_means import expand_norms
 from styleexport.models.network_spec import NETWORKS as PACKAGE
+from styleexport.models.networks._open import open_network
 from styleexport.runtime_bench.runners._runner import RunOptions
 from tests.zoo import load_own, load_random, load_thin
 
@@ -177,6 +178,17 @@ def test_scales_are_proven_on_the_pictures_that_they_were_measured_on():
     graph, feeds = graph_of(Own(NORMS["var"]))
     _, facts = within_half_range(graph, [{"content": feeds[0]["content"] * np.float32(2000)}])
     assert (facts[1].applied > 0, facts[1].refused) == (True, ())
+
+
+def test_the_default_network_stays_inside_float16():
+    network = open_network()
+    graph, _ = apply_passes(capture(network, Role.TRANSFORM, Size(256, 256)))
+    feeds = calibration_inputs(network, read_calibration(None), graph).inputs[:2]
+    safe, facts = within_half_range(graph, feeds)
+    assert [fact.refused for fact in facts] == [(), ()]
+    values, sums = bounds(safe, feeds)
+    assert max(values.values()) < LARGEST
+    assert max(sums.values()) < LARGEST
 
 
 def cases():
