@@ -121,7 +121,7 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
 
 @pytest.fixture(scope="session")
 def artifact(zoo: Zoo) -> Path:
-    """A small float artifact of the default network with random weights; never changed."""
+    """A small float artifact of adain-lite with random weights; never changed."""
     sizes = (Size(64, 96), Size(64, 64))
     return zoo.artifact("random-lite", load_random("adain-lite"), sizes=sizes)
 
