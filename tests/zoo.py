@@ -105,10 +105,15 @@ class Zoo:
         return _network(name, self.data if self.is_real(name) else None)
 
     def precisions(self, name: str, target: str) -> tuple[Precision, ...]:
-        """Return what an artifact holds: random weights say nothing of int8."""
-        able = find_target(target).precisions
+        """Return what an artifact holds: random weights say nothing of int8.
+
+        Outside ONNX each float precision is another conversion: of random networks the target's own
+        default is written, and both of adain-residual.
+        """
+        able, default = find_target(target).precisions, find_target(target).default_precision
         if not self.is_real(name):
-            return tuple(p for p in able if p in FLOATS)
+            both = target == "onnx" or name == "adain-residual"
+            return tuple(p for p in able if (p in FLOATS if both else p is default))
         if name in INT8_ALONE:
             return (Precision.INT8,)
         left_out = (*TOO_COARSE.get(name, ()), *FINER.get(name, ()))
