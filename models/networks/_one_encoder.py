@@ -41,9 +41,13 @@ def mirror(blocks: Sequence[Sequence[int]]) -> BuildDecoder:
                 "--tap with a shallower one"
             )
         decoder = MirrorDecoder((*blocks[:count], (tap.channels,)))
-        for index in decoder.conv_indices()[:-1]:
-            nn.init.kaiming_normal_(decoder.layers[index].weight, nonlinearity="relu")  # pyright: ignore[reportArgumentType]
-        nn.init.constant_(decoder.layers[-1].bias, 0.5)  # pyright: ignore[reportArgumentType]
+        *inner, last = (layer for layer in decoder.layers if isinstance(layer, nn.Conv2d))
+        for layer in inner:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        # Grey at first: features may be large, and colours outside 0..1 teach little.
+        nn.init.normal_(last.weight, std=0.01)
+        assert last.bias is not None
+        nn.init.constant_(last.bias, 0.5)
         return decoder
 
     return build
