@@ -235,7 +235,7 @@ def test_options_of_the_other_method_are_refused(cli):
     ):
         cli("prune", *option).refused(2, option[0].replace("--no-", "--"), "of --method symmetric")
     cli("prune", "--method", "symmetric-l2", "--ratio", "0.5").refused(
-        2, "adain-lite has no decoder that mirrors its encoder", "--mirror ENCODER_LAYER="
+        2, "adain-residual has no decoder that mirrors its encoder", "--mirror ENCODER_LAYER="
     )
 
 
