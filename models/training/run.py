@@ -128,7 +128,7 @@ def train_network(
     )
     start.check_variant(network)
     trains = trained_parts(network, checkpoints, train_encoder)
-    if network.start is not None and not start.files and not _names_encoder(trains):
+    if network.start is not None and start.is_random and not _names_encoder(trains):
         raise UsageError(
             f"{network.name} trains a decoder for a frozen encoder: type --backbone PATH with "
             f"{network.backbone}, or --train-encoder"
@@ -141,7 +141,7 @@ def train_network(
         )
     plan = replace(plan, trains=trains)
     trainer = Trainer(module, plan, AdainObjective(module, plan))
-    if not start.files and not resume:
+    if start.is_random and not resume:
         folders, device = [*plan.content, *plan.style], trainer.device
         measure_norms(module, lambda: _squares(folders, device, plan.crop, NORM_PICTURES))
     return run_training(network, trainer, start.files, TRAIN, resume=resume, progress=progress)

@@ -66,6 +66,11 @@ class StartingPoint:
         return LoadedNetwork(network, module, source_names(files), digest)
 
     @property
+    def is_random(self) -> bool:
+        """Whether no weights were given."""
+        return not self.checkpoints and self.backbone is None
+
+    @property
     def _words(self) -> tuple[str, str]:
         """Noun for the network in messages, and prefix of its options."""
         return (f"{self.role} ", f"--{self.role}-") if self.role else ("", "--")

@@ -74,7 +74,7 @@ def test_two_pictures_become_an_encoder_and_a_transform(cli, tmp_path):
 
 def test_what_is_not_an_onnx_file_is_told_where_to_go(cli, tmp_path):
     cli("quantize").refused(
-        2, "takes a .onnx file", "type styleexport onnx adain-lite --quantize int8"
+        2, "takes a .onnx file", "type styleexport onnx adain-residual --quantize int8"
     )
     cli("quantize", "no.onnx").refused(2, "network no.onnx does not exist")
     candy(tmp_path / "candy.onnx", 17)
@@ -106,7 +106,7 @@ def test_a_file_that_was_quantized_is_quantized_anew(cli, tmp_path):
 
 def test_dequantize_is_for_quantized_onnx_files(cli, tmp_path):
     cli("onnx", "--dequantize").refused(
-        2, "--dequantize is for .onnx files, and adain-lite is none"
+        2, "--dequantize is for .onnx files, and adain-residual is none"
     )
     candy(tmp_path / "candy.onnx", 17)
     refused = cli("onnx", "candy.onnx", "--dequantize", "-o", "a")

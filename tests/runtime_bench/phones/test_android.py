@@ -43,7 +43,7 @@ def test_a_phone_measures_what_was_asked(colour, plug):
     wake = phone.commands.index("input keyevent KEYCODE_WAKEUP")
     assert phone.commands[wake + 1].startswith("am start -W -n org.styleexport.harness/.Bench")
     assert (job.plan, job.command) == (PLAN, "styleexport bench")
-    assert said == ["Phone 7 (A1): sending 5 files, 0.0 MB"]
+    assert said == ["Phone 7 (A1): sending 7 files, 0.0 MB"]
 
 
 def test_what_the_app_leaves_out_of_its_state_the_host_fills_in(colour, plug):
