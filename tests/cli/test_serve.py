@@ -62,7 +62,7 @@ def test_installing_needs_npm(cli, own_cache, monkeypatch, tmp_path):
 def test_the_help_ends_with_an_example(cli):
     done = cli("serve", "--help")
     assert done.code == 0
-    assert done.out.rstrip().endswith("Example: styleexport serve adain-lite-onnx-int8 --lan")
+    assert done.out.rstrip().endswith("Example: styleexport serve adain-residual-onnx-int8 --lan")
 
 
 SERVE = """
