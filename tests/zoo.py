@@ -41,6 +41,9 @@ CHECKPOINTS = {
     "udnie": ("fast_style/ml5_fast_udnie.npz",),
     "scream": ("fast_style/ml5_fast_scream.npz",),
 }
+# Networks of the operations of another, tested in their place: adain-vgg19, adain-mobilenetv2 and
+# adain-efficientnet-b5.
+ALIKE = ("adain", "adain-vgg16", "adain-efficientnet-lite0", "adain-efficientnetv2-s")
 # Of a network that is another's graph with other weights: what those may change.
 INT8_ALONE = ("udnie", "scream")
 

@@ -21,7 +21,7 @@ from styleexport.exporter.rewrites.spatial_means import expand_norms
 from styleexport.models.network_spec import NETWORKS as PACKAGE
 from styleexport.models.networks._open import open_network
 from styleexport.runtime_bench.runners._runner import RunOptions
-from tests.zoo import load_own, load_random, load_thin
+from tests.zoo import ALIKE, load_own, load_random, load_thin
 
 SIZE = Size(48, 64)
 LARGEST = 65504.0
@@ -193,8 +193,8 @@ def test_the_default_network_stays_inside_float16():
 
 def cases():
     for name in plugins.names(PACKAGE):
-        if name == "adain":
-            continue  # adain-vgg19's graph
+        if name in ALIKE:
+            continue
         roles = (Role.STYLIZE,) if name == "fast-style" else (Role.ENCODE, Role.TRANSFORM)
         slow = name != "adain-lite"
         for role in roles:
