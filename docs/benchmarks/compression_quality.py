@@ -11,7 +11,7 @@ from compression_report import Quality
 from torch import Tensor
 from torch.nn import functional
 
-from styleexport.core.perceptual import LossNetwork, Lpips, style_distance, style_statistics
+from styleexport.core.perceptual import LossNetwork, Lpips, ScaledStyle, gains_beyond_colour
 from styleexport.core.psnr import pooled_psnr
 from styleexport.models.losses.loss_network import read_lpips, vgg16_loss_network
 from styleexport.runtime_bench.quality.fidelity import ssim
@@ -73,14 +73,15 @@ def judged(
         styles: [B, 3, H, W] in 0..1.
         scales: style distance and LPIPS.
     """
-    style, perceptual, kept, errors = [], [], [], []
-    targets = [style_statistics(scales.features(one[None])) for one in styles]
+    style, gains, perceptual, kept, errors = [], [], [], [], []
+    targets = [ScaledStyle.of(one[None], scales.features) for one in styles]
     pairs = iter(zip(outputs, originals, strict=True))
     for content in (one[None] for one in contents):
         described, outlines = scales.lpips.describe(content), edges(content)
         for target, (output, original) in zip(targets, pairs, strict=False):
-            measured = style_statistics(scales.features(output))
-            style.append(float(style_distance(measured, target, scales.features.widths)))
+            distances = target.distances(output)
+            style.append(distances[0])
+            gains.append(gains_beyond_colour(distances, target.colour_distances(content)))
             features = scales.lpips.describe(output)
             perceptual.append(float(scales.lpips.distance(described, features)))
             kept.append(ssim(edges(output).numpy(), outlines.numpy()))
@@ -92,4 +93,5 @@ def judged(
         lpips=sum(perceptual) / count,
         edge_ssim=sum(kept) / count,
         psnr_db=pooled_psnr(errors) if any(errors) else None,
+        gains=tuple(sum(column) / count for column in zip(*gains, strict=True)),
     )

@@ -39,6 +39,7 @@ class Quality(Struct, frozen=True):
         lpips: to the content.
         edge_ssim: SSIM of the painting's edges to the content's.
         psnr_db: to what the original paints, errors pooled; None of the original itself.
+        gains: gain beyond colour at full size, 1/2 and 1/4; () where it was not measured.
     """
 
     pairs: int
@@ -46,6 +47,7 @@ class Quality(Struct, frozen=True):
     lpips: float
     edge_ssim: float
     psnr_db: float | None
+    gains: tuple[float, ...] = ()
 
 
 class Timing(Struct, frozen=True):
@@ -154,6 +156,7 @@ def _quality(measured: Measured) -> str:
         [
             name,
             f"{q.style_distance:.4f} ({q.style_distance / first.style_distance - 1:+.1%})",
+            " / ".join(f"{gain:+.2f}" for gain in q.gains) or "not measured",
             f"{q.lpips:.4f} ({q.lpips - first.lpips:+.4f})",
             f"{q.edge_ssim:.4f}",
             "" if q.psnr_db is None else f"{q.psnr_db:.1f} dB",
@@ -163,6 +166,7 @@ def _quality(measured: Measured) -> str:
     header = (
         f"{first.pairs} pairs at {measured.size}",
         "style distance",
+        "gain beyond colour, full size / 1/2 / 1/4",
         "LPIPS to the content",
         "SSIM of edges",
         "PSNR to the original",
