@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -94,6 +96,12 @@ def graph_of(module: nn.Module, size: Size = SIZE):
     return graph, calibration_inputs(network, read_calibration(None), graph).inputs
 
 
+@cache
+def graph_of_norm(norm: str, gain: float, dead: bool = False):
+    """The graph of one of `NORMS`, and what it is calibrated with; shared, never changed."""
+    return graph_of(Own(NORMS[norm], gain, dead))
+
+
 class Device(torch.fx.Interpreter):
     """Rounds every tensor to float16 and flushes what is not normal to zero."""
 
@@ -135,7 +143,7 @@ def bounds(graph, feeds):
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_every_way_to_write_a_norm_stays_inside_float16(norm):
-    graph, feeds = graph_of(Own(NORMS[norm], gain=4000))
+    graph, feeds = graph_of_norm(norm, 4000.0)
     safe, facts = within_half_range(graph, feeds)
     # Applied: proven in float64. Otherwise the reason would be here.
     assert [fact.refused for fact in facts] == [(), ()]
@@ -155,7 +163,7 @@ def test_every_way_to_write_a_norm_stays_inside_float16(norm):
 
 @pytest.mark.parametrize("norm", [name for name in NORMS if name != "var of a norm"])
 def test_the_same_definitions_pass_65504_without_the_scales(norm):
-    graph, feeds = graph_of(Own(NORMS[norm], gain=4000))
+    graph, feeds = graph_of_norm(norm, 4000.0)
     plain, _ = apply_passes(graph, (Pass("expand-norms", 0, expand_norms),))
     assert max(max(found.values()) for found in bounds(plain, feeds)) > LARGEST
 
@@ -163,7 +171,7 @@ def test_the_same_definitions_pass_65504_without_the_scales(norm):
 @pytest.mark.parametrize("norm", [name for name in NORMS if name != "var of a norm"])
 @pytest.mark.parametrize("gain", [1e-2, 4000.0])
 def test_flat_pictures_and_dead_channels_give_numbers(norm, gain):
-    graph, feeds = graph_of(Own(NORMS[norm], gain, dead=True))
+    graph, feeds = graph_of_norm(norm, gain, dead=True)
     safe, _ = within_half_range(graph, feeds)
     with torch.inference_mode():
         for colour in (0.0, 0.5, 1.0):
