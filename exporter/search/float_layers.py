@@ -21,6 +21,8 @@ from styleexport.runtime_bench.runners._runner import Session
 MOST_FLOAT = 0.25
 # Of the squared error: a layer that makes less is not worth its time.
 LEAST_WON = 0.01
+# Layers that are named where no few of them are enough.
+NAMED = 4
 FOR_BUDGET = "the quality budget asks for it: {won:.0%} of the error, {share:.1%} of the MACs"
 
 
@@ -62,6 +64,9 @@ def with_more_float(
                     for x in kept
                 ]
             )
+    worst = sorted(won, key=lambda block: won[block], reverse=True)[:NAMED]
+    shares = ", ".join(f"{block.layer} {won[block]:.0%}" for block in worst) or "all one layer"
+    progress(f"leaving a few layers in float is not enough; shares of the error: {shares}")
     return None
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from styleexport.core.manifest import CalibrationFact, SizeFact
 from styleexport.core.recipe import Int8Recipe, Range
-from styleexport.core.types import Role
+from styleexport.core.types import Progress, Role
 from styleexport.exporter.quantize.blocks import QuantizedBlock
 from styleexport.exporter.quantize.plan import Int8Plan
 from styleexport.exporter.quantize.weight_rounding import RoundedWeights
@@ -69,9 +69,11 @@ def files(monkeypatch):
     monkeypatch.setattr(module, "Candidates", Candidates)
 
 
-def in_float(errors: dict[str, float], budget: str) -> tuple[Judge, Int8Plan | None]:
+def in_float(
+    errors: dict[str, float], budget: str, progress: Progress = lambda _: None
+) -> tuple[Judge, Int8Plan | None]:
     judge = Judge(errors)
-    return judge, with_more_float(plan(), {}, judge, Budget.parse(budget), lambda _: None)
+    return judge, with_more_float(plan(), {}, judge, Budget.parse(budget), progress)
 
 
 @pytest.mark.usefixtures("files")
@@ -86,9 +88,12 @@ def test_the_layer_that_loses_most_goes_to_float_first_and_no_more_than_needed()
 
 @pytest.mark.usefixtures("files")
 def test_a_quarter_of_the_multiplications_goes_to_float_at_most():
-    judge, found = in_float({"a": 1e-4, "b": 5e-4, "c": 2e-4, "d": 3e-3}, "psnr>=60")
+    lines: list[str] = []
+    errors = {"a": 1e-4, "b": 5e-4, "c": 2e-4, "d": 3e-3}
+    judge, found = in_float(errors, "psnr>=60", lines.append)
     assert found is None
     assert judge.judged == ["acd", "ad"]
+    assert lines[-1].endswith("shares of the error: d 79%, b 13%, c 5%, a 3%")
 
 
 @pytest.mark.usefixtures("files")
