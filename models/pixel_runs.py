@@ -80,7 +80,7 @@ def _channels_first(output: Tensor, pixels: PixelFormat) -> Tensor:
 
 @dataclass(frozen=True)
 class FirstRun:
-    """What a first run showed.
+    """Result of running a network on photographs for the first time.
 
     Attributes:
         trial: network with the format of inputs under which it runs.

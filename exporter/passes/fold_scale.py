@@ -25,10 +25,10 @@ def rewrite(module: GraphModule) -> Outcome:
             continue
         value = tensor_of(module, constant)
         weight, bias = conv_weights(module, conv)
-        found = affine_of(module, node)
-        if value is None or value.numel() == 1 or weight is None or found is None:
+        affine = affine_of(module, node)
+        if value is None or value.numel() == 1 or weight is None or affine is None:
             continue
-        scale = found[0].matrix.diagonal()
+        scale = affine[0].matrix.diagonal()
         new = [add_weight(module, conv, weight.double() * scale.reshape(-1, 1, 1, 1))]
         new.append(add_weight(module, conv, bias.double() * scale) if bias is not None else None)  # pyright: ignore
         conv.args = (conv.args[0], *new, *conv_settings(conv))  # pyright: ignore

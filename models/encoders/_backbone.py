@@ -39,13 +39,13 @@ def load_stages(
         whole = description.build((description.taps[-1].name,)).features.state_dict()
     own = encoder.features.state_dict()
     renames = {PREFIX + key: key for key in own}
-    found = {
+    renamed = {
         key: _with_axes(value, whole.get(key.removeprefix(PREFIX)))
         for key, value in tensors.items()
         if key.startswith(PREFIX)
     }
     past = {PREFIX + key: value.shape for key, value in whole.items() if key not in own}
-    used = {key: value for key, value in found.items() if past.get(key) != value.shape}
+    used = {key: value for key, value in renamed.items() if past.get(key) != value.shape}
     if not renames.keys() & used.keys():
         raise BadCheckpoint(
             f"checkpoint {path} is of another network: missing {next(iter(renames))}, found "

@@ -38,13 +38,13 @@ def read_level(path: Path) -> VggEncoder:
         BadCheckpoint: not an encoder of Collaborative Distillation.
     """
     tensors = read_tensors(path)
-    found = [int(match[1]) for key in tensors if (match := re.match(r"conv([1-5])\d\.", key))]
-    if not found:
+    levels = [int(match[1]) for key in tensors if (match := re.match(r"conv([1-5])\d\.", key))]
+    if not levels:
         raise BadCheckpoint(
             f"checkpoint {path} is of another network: missing conv11.weight, found "
             f"{next(iter(tensors))}; expected e1.pth to e5.pth of Collaborative Distillation"
         )
-    encoder = build(max(found))
+    encoder = build(max(levels))
     names = layer_names(encoder)
     places = {
         f"features.{index}": name for index, name in zip(encoder.conv_indices(), names, strict=True)

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from styleexport.models.checkpoint import read_tensors
-from styleexport.models.encoders._backbone import load_stages
-from styleexport.models.encoders._efficientnet import efficientnet_stages
-from styleexport.models.encoders._encoder import Encoder, Tap
+from styleexport.models.encoders._efficientnet import efficientnet
+from styleexport.models.encoders._encoder import Tap
 from styleexport.models.encoders._inverted import Stage
-from styleexport.models.encoders._staged import StagedEncoder
 
 STAGES = (
     Stage(1, 3, 1, 24, 3),
@@ -22,23 +16,8 @@ STAGES = (
     Stage(6, 3, 1, 512, 3),
 )
 
-
-def build(taps: Sequence[str]) -> StagedEncoder:
-    """Return EfficientNet-B5 up to the last of ``taps``, with random weights."""
-    return StagedEncoder(efficientnet_stages(48, STAGES, 2048), taps)
-
-
-def read(path: Path, taps: Sequence[str]) -> StagedEncoder:
-    """Return the encoder with torchvision's weights.
-
-    Raises:
-        BadCheckpoint: the file is of another network.
-    """
-    return load_stages(build(taps), ENCODER, read_tensors(path), path)
-
-
-ENCODER = Encoder(
-    name="efficientnet-b5",
+ENCODER = efficientnet(
+    "efficientnet-b5",
     summary="EfficientNet-B5: inverted residual blocks with gates, SiLU",
     paper="Tan and Le, EfficientNet: Rethinking Model Scaling for CNNs, ICML 2019",
     taps=(
@@ -49,7 +28,8 @@ ENCODER = Encoder(
         Tap("features.8", 2048, 32, 28_340_784),
     ),
     default_tap="features.3",
-    build=build,
-    read=read,
+    stem=48,
+    stages=STAGES,
+    head=2048,
     checkpoints="torchvision's efficientnet_b5",
 )

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from styleexport.models.checkpoint import read_tensors
-from styleexport.models.encoders._backbone import load_stages
-from styleexport.models.encoders._efficientnet import efficientnet_stages
-from styleexport.models.encoders._encoder import Encoder, Tap
+from styleexport.models.encoders._efficientnet import efficientnet
+from styleexport.models.encoders._encoder import Tap
 from styleexport.models.encoders._inverted import Stage
-from styleexport.models.encoders._staged import StagedEncoder
 
 STAGES = (
     Stage(1, 3, 1, 24, 2, fused=True),
@@ -21,23 +15,8 @@ STAGES = (
     Stage(6, 3, 2, 256, 15),
 )
 
-
-def build(taps: Sequence[str]) -> StagedEncoder:
-    """Return EfficientNetV2-S up to the last of ``taps``, with random weights."""
-    return StagedEncoder(efficientnet_stages(24, STAGES, 1280), taps)
-
-
-def read(path: Path, taps: Sequence[str]) -> StagedEncoder:
-    """Return the encoder with torchvision's weights.
-
-    Raises:
-        BadCheckpoint: the file is of another network.
-    """
-    return load_stages(build(taps), ENCODER, read_tensors(path), path)
-
-
-ENCODER = Encoder(
-    name="efficientnetv2-s",
+ENCODER = efficientnet(
+    "efficientnetv2-s",
     summary="EfficientNetV2-S: full convolutions up to 1/8, inverted residual blocks beyond, SiLU",
     paper="Tan and Le, EfficientNetV2: Smaller Models and Faster Training, ICML 2021",
     taps=(
@@ -48,7 +27,8 @@ ENCODER = Encoder(
         Tap("features.7", 1280, 32, 20_177_488),
     ),
     default_tap="features.3",
-    build=build,
-    read=read,
+    stem=24,
+    stages=STAGES,
+    head=1280,
     checkpoints="torchvision's efficientnet_v2_s",
 )

@@ -18,14 +18,33 @@ Array = NDArray[Any]
 POSITIVE = frozenset(("Relu", "Sigmoid", "HardSigmoid", "Softmax", "Clip", "Exp", "Abs"))
 # They hand on values, or the largest of several.
 PASSING = frozenset(
-    ("Identity", "Reshape", "Transpose", "MaxPool", "Resize", "Pad", "Concat", "Slice", "Squeeze",
-     "Unsqueeze", "Flatten", "DepthToSpace", "SpaceToDepth", "Gather", "Split", "Expand", "Tile",
-     "AveragePool", "GlobalAveragePool", "Upsample")
-)  # fmt: skip
+    [
+        "Identity",
+        "Reshape",
+        "Transpose",
+        "MaxPool",
+        "Resize",
+        "Pad",
+        "Concat",
+        "Slice",
+        "Squeeze",
+        "Unsqueeze",
+        "Flatten",
+        "DepthToSpace",
+        "SpaceToDepth",
+        "Gather",
+        "Split",
+        "Expand",
+        "Tile",
+        "AveragePool",
+        "GlobalAveragePool",
+        "Upsample",
+    ]
+)
 
 
 class Limits(enum.Enum):
-    """What takes the place of a quantizer."""
+    """Replacement of a quantizer of activations in the float network."""
 
     RELU = "a ReLU where its range begins at zero"
     RANGE = "its range"
@@ -34,7 +53,7 @@ class Limits(enum.Enum):
 
 @dataclass
 class Counts:
-    """What was taken out of a file.
+    """Numbers of weights and quantizers that were replaced in a file.
 
     Attributes:
         weights: stored tensors that were dequantized.

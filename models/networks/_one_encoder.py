@@ -106,11 +106,11 @@ def read_network(
 def _tap_in(encoder: Encoder, tensors: Mapping[str, Tensor]) -> Tap | None:
     """Return the tap at which the encoder of a state dict ends; None for another network."""
     prefix = "encoder.features."
-    found = {key.removeprefix(prefix) for key in tensors if key.startswith(prefix)}
+    names = {key.removeprefix(prefix) for key in tensors if key.startswith(prefix)}
     for tap in encoder.taps:
         with torch.device("meta"):
             state = encoder.build((tap.name,)).features.state_dict()
-        if found and found == state.keys():
+        if names and names == state.keys():
             return tap
     return None
 

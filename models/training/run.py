@@ -260,9 +260,9 @@ def _gains(gains: Sequence[GainBeyondColour]) -> str:
 
 
 def _squares(
-    folders: Sequence[Path], device: torch.device, side: int = 0, most: int = SHEET_EACH
+    folders: Sequence[Path], device: torch.device, side: int = SHEET_SIDE, most: int = SHEET_EACH
 ) -> Tensor:
-    return squares(image_files(folders), side or SHEET_SIDE, most).to(device)
+    return squares(image_files(folders), side, most).to(device)
 
 
 def _line(progress: TrainingProgress) -> str:
