@@ -7,14 +7,13 @@ IMAGES holds ``eval/content`` and ``eval/style``; FOLDER the four published file
 scale. Writes default_network.json and default_network.md beside this file.
 
 Flicker: a window of 512 pixels moves over a photograph by 5 pixels a frame, six frames with one
-style code. Where two frames show the same place, a painting that is still has the same pixels; the
-figure is the root mean square of their differences, of values in 0..1.
+style code; see `runtime_bench.quality.flicker`.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,11 +32,11 @@ from styleexport.models.networks._open import open_network
 from styleexport.models.training.contact_sheet import squares
 from styleexport.models.training.data import image_files
 from styleexport.models.training.evaluation import Evaluation, evaluate
+from styleexport.runtime_bench.quality.flicker import flicker
 
 HERE = Path(__file__).parent
 SIZE, SHIFT, FRAMES, PANS = 512, 5, 6, 4
-MICROAST = "tests.networks_in_the_wild.microast:build"
-PARTS = ("content_encoder", "style_encoder", "modulator", "decoder")
+MICROAST = "tests.networks_in_the_wild.microast"
 
 
 class Figures(Struct, frozen=True, kw_only=True):
@@ -46,7 +45,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     Attributes:
         parameters: number of parameters.
         evaluation: means over the pairs.
-        flicker: see above; mean over the pans.
+        flicker: mean over the pans, 0..1.
     """
 
     parameters: int
@@ -65,10 +64,10 @@ def measured(network: LoadedNetwork, given: argparse.Namespace) -> Figures:
     painted = lambda content, style: transform(content, encode(style), full)  # noqa: E731
     pictures = squares(contents, SIZE), squares(styles, SIZE)
     evaluation, _ = evaluate(painted, *pictures, given.loss_weights, given.heads, given.pairs)
-    pans = [
-        flicker([transform(frame, encode(pictures[1][number : number + 1]), full) for frame in pan])
-        for number, pan in enumerate(map(frames, contents[:PANS]))
-    ]
+    pans: list[float] = []
+    for pan, style in zip(map(frames, contents[:PANS]), pictures[1].split(1), strict=False):
+        code = encode(style)
+        pans.append(flicker([transform(frame, code, full).numpy() for frame in pan], SHIFT))
     parameters = parameters_of(network)
     return Figures(parameters=parameters, evaluation=evaluation, flicker=sum(pans) / len(pans))
 
@@ -80,18 +79,13 @@ def frames(photograph: Path) -> list[Tensor]:
     return [pixels[..., SHIFT * n : SHIFT * n + SIZE] for n in range(FRAMES)]
 
 
-def flicker(paintings: Sequence[Tensor]) -> float:
-    """Return the root mean square difference where consecutive paintings show the same place."""
-    pairs = itertools.pairwise(paintings)
-    squared = [(a[..., SHIFT:] - b[..., :-SHIFT]).square().mean() for a, b in pairs]
-    return float(torch.stack(squared).mean().sqrt())
-
-
-def joined(folder: Path) -> dict[str, Tensor]:
-    """Return the published files of MicroAST as one state dict."""
-    files = {part: next(folder.glob(f"{part}_iter_*")) for part in PARTS}
-    loaded = {part: torch.load(file, weights_only=True) for part, file in files.items()}
-    return {f"{part}.{key}": value for part in PARTS for key, value in loaded[part].items()}
+def microast(folder: Path) -> LoadedNetwork:
+    """Return MicroAST with its four published files."""
+    network, module = open_network(f"{MICROAST}:build"), importlib.import_module(MICROAST)
+    files = {part: next(folder.glob(f"{part}_iter_*")) for part in module.PARTS}
+    tensors = {part: torch.load(file, weights_only=True) for part, file in files.items()}
+    network.module.load_state_dict(module.joined(tensors))
+    return network
 
 
 def page(table: dict[str, Figures]) -> str:
@@ -130,8 +124,7 @@ def main(arguments: Sequence[str]) -> None:
     given = parser.parse_args(arguments)
     networks = {name: open_network(name) for name in (DEFAULT_NETWORK, "adain-lite")}
     if given.microast is not None:
-        networks["MicroAST"] = open_network(MICROAST)
-        networks["MicroAST"].module.load_state_dict(joined(given.microast))
+        networks["MicroAST"] = microast(given.microast)
     table: dict[str, Figures] = {}
     for name, network in networks.items():
         table[name] = measured(network, given)
