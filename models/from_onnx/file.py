@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import onnx
-from onnx import ModelProto, TensorProto, checker
+from onnx import ModelProto, NodeProto, TensorProto, checker
 from onnx.external_data_helper import load_external_data_for_model
 from onnx.inliner import inline_local_functions
 
@@ -57,7 +57,9 @@ def read_model(path: Path, *, quantized: bool = False) -> OnnxFile:
     if not 0 < path.stat().st_size <= MAX_BYTES:
         raise _damaged(path, f"it has {path.stat().st_size} bytes, expected 1 to {MAX_BYTES}")
     try:
-        model = onnx.load(path, load_external_data=False)
+        model = _without_functions(onnx.load(path, load_external_data=False), path)
+    except UnsupportedOp:
+        raise
     except Exception as error:  # what damaged bytes make a reader raise is not a closed list
         raise _damaged(path, first_line(error)) from error
     external = _external_files(model, path)
@@ -65,7 +67,6 @@ def read_model(path: Path, *, quantized: bool = False) -> OnnxFile:
         raise _damaged(path, f"its weights have more than {MAX_BYTES} bytes")
     try:
         load_external_data_for_model(model, str(path.parent))
-        model = _without_functions(model, path)
         _check_kind(model, path, quantized)
         checker.check_model(model)
     except (BadCheckpoint, UsageError, UnsupportedOp):
@@ -125,10 +126,13 @@ def _without_functions(model: ModelProto, path: Path) -> ModelProto:
     @cache
     def count(domain: str, name: str) -> int:
         called = bodies.get((domain, name))
-        return 1 if called is None else sum(count(node.domain, node.op_type) for node in called)
+        return 1 if called is None else total(called)
+
+    def total(nodes: Iterable[NodeProto]) -> int:
+        return sum(count(node.domain, node.op_type) for node in _with_subgraphs(nodes))
 
     try:
-        nodes = sum(count(node.domain, node.op_type) for node in model.graph.node)
+        nodes = total(model.graph.node)
     except RecursionError:
         nodes = sys.maxsize
     if nodes > MAX_NODES:
@@ -137,6 +141,15 @@ def _without_functions(model: ModelProto, path: Path) -> ModelProto:
             "it again without"
         )
     return inline_local_functions(model)
+
+
+def _with_subgraphs(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    """Yield nodes, and those of the graphs that they hold as attributes."""
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                yield from _with_subgraphs(graph.node)
 
 
 def _check_kind(model: ModelProto, path: Path, quantized: bool) -> None:

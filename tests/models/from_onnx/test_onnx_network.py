@@ -382,8 +382,16 @@ def test_functions_that_stand_for_too_much_are_refused(tmp_path):
         bodies.append((f"f{number + 1}", [call(below, "x", "a"), call(below, "a", "y")]))
     with pytest.raises(UnsupportedOp, match="stand for more than 100000 nodes"):
         open_network(str(functions(tmp_path / "a.onnx", *bodies)))
-    with pytest.raises(UnsupportedOp, match="stand for more than 100000 nodes"):
-        open_network(str(functions(tmp_path / "b.onnx", ("f", [call("f", "x", "y")]))))
+    hidden = helper.make_graph(
+        [call("f40", "x", "y")], "branch", [], [onnx.ValueInfoProto(name="y")]
+    )
+    choice = helper.make_node("If", ["x"], ["y"], then_branch=hidden, else_branch=hidden)
+    for path in (
+        functions(tmp_path / "b.onnx", *bodies, ("g", [choice])),
+        functions(tmp_path / "c.onnx", ("f", [call("f", "x", "y")])),
+    ):
+        with pytest.raises(UnsupportedOp, match="stand for more than 100000 nodes"):
+            open_network(str(path))
 
 
 WRONG = {

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 
 from styleexport.core.errors import BadCheckpoint, UsageError
@@ -19,17 +17,13 @@ from styleexport.models.training.objective import AdainObjective
 from styleexport.models.training.plan import TrainingPlan
 from styleexport.models.training.run import train_network
 from styleexport.models.training.statistics import measure_norms
+from tests.models.pictures import write_pictures
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("training")
-    random = np.random.default_rng(0)
-    for kind in ("content", "style"):
-        (folder / kind).mkdir()
-        for index in range(2):
-            small = random.integers(0, 255, (6, 6, 3), np.uint8)
-            Image.fromarray(small).resize((80, 70)).save(folder / kind / f"{index}.png")
+    write_pictures(folder, 2)
     torch.manual_seed(0)
     for name, module in (("vgg16", vgg16), ("vgg19", vgg19)):
         state = module.build(("relu4_1",)).features.state_dict()

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from styleexport.core.errors import BadCheckpoint, UsageError
 from styleexport.core.perceptual import (
@@ -25,17 +24,13 @@ from styleexport.models.training.loop import TrainingProgress
 from styleexport.models.training.objective import AdainObjective
 from styleexport.models.training.plan import TrainingPlan, learning_rate, slots_for
 from styleexport.models.training.run import train_network
+from tests.models.pictures import write_pictures
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("training")
-    random = np.random.default_rng(0)
-    for kind in ("content", "style"):
-        (folder / kind).mkdir()
-        for index in range(3):
-            small = random.integers(0, 255, (6, 6, 3), np.uint8)
-            Image.fromarray(small).resize((80, 70)).save(folder / kind / f"{index}.png")
+    write_pictures(folder, 3)
     (folder / "content" / "broken.jpg").write_bytes(b"no picture")
     torch.manual_seed(0)
     torch.save(vgg16.build(("relu5_3",)).state_dict(), folder / "vgg16.pth")

@@ -7,10 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
@@ -43,6 +41,7 @@ from styleexport.models.training.loop import Trainer
 from styleexport.models.training.plan import TrainingPlan
 from styleexport.models.training.run import train_network
 from tests.conftest import load_own
+from tests.models.pictures import write_pictures
 
 
 def recipe(role: Role = Role.STYLIZE, *float_layers: FloatLayer, **settings) -> Int8Recipe:
@@ -99,12 +98,7 @@ class Uneven(nn.Module):
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tuning")
-    random = np.random.default_rng(0)
-    for room in ("content", "style"):
-        (folder / room).mkdir()
-        for index in range(3):
-            small = random.integers(0, 255, (6, 6, 3), np.uint8)
-            Image.fromarray(small).resize((80, 70)).save(folder / room / f"{index}.png")
+    write_pictures(folder, 3)
     torch.manual_seed(0)
     torch.save(vgg16.build(("relu4_1",)).state_dict(), folder / "vgg16.pth")
     torch.save(find("fast-style").build().state_dict(), folder / "fast.pth")
