@@ -394,6 +394,17 @@ def test_functions_that_stand_for_too_much_are_refused(tmp_path):
             open_network(str(path))
 
 
+def test_a_function_reads_no_weights_outside_the_folder(tmp_path):
+    (tmp_path / "secret").write_bytes(bytes(4))
+    (tmp_path / "in").mkdir()
+    tensor = onnx.TensorProto(data_type=1, dims=[1], data_location=onnx.TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value="../secret")
+    constant = helper.make_node("Constant", [], ["c"], value=tensor)
+    path = functions(tmp_path / "in/a.onnx", ("f", [constant, node("Add", "x", "c")]))
+    with pytest.raises(BadCheckpoint, match="outside its folder"):
+        open_network(str(path))
+
+
 WRONG = {
     "Loop-like": ([node("Det", "x")], {}, 13, UnsupportedOp, "'Det_y' (Det) is not read here; docs/reference/onnx-operators.md lists"),  # noqa: E501
     "custom": ([helper.make_node("Warp", ["x"], ["y"], domain="my")], {}, 13, UnsupportedOp, "(Warp) is not read here"),  # noqa: E501
