@@ -30,7 +30,8 @@ class TwoImageModule(Protocol):
     """A network that takes the style as a picture.
 
     ``encode`` maps [N, 3, H, W] to a style code [N, K]; ``transfer`` maps content [N, 3, H, W], a
-    code [N, K] and a strength [1] in 0..1 to an image at least as large as the content.
+    code [N, K] and a strength [1] in 0..1 to an image at least as large as the content. What a code
+    holds and whether codes blend is declared by an attribute ``code_layout`` (`code_layouts`).
     """
 
     def encode(self, style: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ def networks(as_json: bool) -> None:
     Parameters and code values are those of the default variant: a network with --tap or --encoder
     has others.
     """
+    from msgspec import to_builtins
+
     from styleexport.core import plugins
     from styleexport.models.network_facts import facts_of
     from styleexport.models.network_spec import NETWORKS
@@ -34,6 +36,7 @@ def networks(as_json: bool) -> None:
                     "min_side": network.min_side,
                     "parameters": facts.parameters,
                     "code_values": facts.code_values,
+                    "code_layout": to_builtins(facts.code_layout),
                 }
                 for network, facts in listed
             ]
@@ -42,6 +45,8 @@ def networks(as_json: bool) -> None:
     for network, facts in listed:
         say(f"{network.name}: {network.summary}")
         say(f"    size         {facts}")
+        if facts.code_layout is not None:
+            say(f"    style code   {facts.code_layout}")
         say(f"    paper        {network.paper}")
         say(f"    --checkpoint {network.checkpoints}")
     say("package.module:factory: your own torch.nn.Module; or the path of a .pt2 program")
