@@ -291,7 +291,7 @@ def _style_scales(options: Options) -> tuple[int, ...]:
 
     scales, crop = (1, *sorted(set(options["style_scales"]))), options["crop"]
     if options["full_size_every"] > 1 and len(scales) == 1:
-        raise UsageError("--full-size-every needs a scale for the other steps: type --style-scale 2")
+        raise UsageError("--full-size-every needs a scale for other steps: type --style-scale 2")
     if crop // scales[-1] < SMALLEST_SIDE:
         raise UsageError(
             f"--style-scale {scales[-1]} leaves {crop // scales[-1]} pixels of a crop of {crop}, "

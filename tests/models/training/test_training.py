@@ -192,7 +192,8 @@ def test_the_full_size_can_be_left_to_some_steps(place, tmp_path):
     objective.open(0)
     sides: list[int] = []
     objective.features.register_forward_pre_hook(lambda _, args: sides.append(args[0].shape[-1]))
-    objective.draw = lambda batch=objective.draw(): batch
+    batch = objective.draw()
+    objective.draw = lambda: batch
     used = {}
     for step in (0, 1):
         sides.clear()
