@@ -71,6 +71,8 @@ class StyleNetwork:
         settings: returns the keywords with which ``build`` makes the same variant as a module.
         choices: keywords of ``build`` and ``start`` that the user of a training chooses:
             ``encoder``, ``tap``, ``decoder``.
+        encoder: name of its encoder in ``models/encoders``; "" where the encoder is its own.
+        family: how a style acts on the content's features, by which networks are listed.
     """
 
     name: str
@@ -90,6 +92,8 @@ class StyleNetwork:
     backbone: str = ""
     settings: Callable[[nn.Module], Mapping[str, str | int]] = _no_settings
     choices: tuple[str, ...] = ()
+    encoder: str = ""
+    family: str = "AdaIN"
 
     @property
     def shipped(self) -> list[Path]:

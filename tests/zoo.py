@@ -41,6 +41,8 @@ CHECKPOINTS = {
     "udnie": ("fast_style/ml5_fast_udnie.npz",),
     "scream": ("fast_style/ml5_fast_scream.npz",),
 }
+# Smaller variants of the same operations, of networks whose default one is large.
+VARIANTS = {"linear-wct": {"encoder": "cd16x"}}
 # Networks of the operations of another, tested in their place: adain-vgg19, adain-mobilenetv2 and
 # adain-efficientnet-b5.
 ALIKE = ("adain", "adain-vgg16", "adain-efficientnet-lite0", "adain-efficientnetv2-s")
@@ -52,7 +54,7 @@ def load_random(name: str, seed: int = 0) -> LoadedNetwork:
     """A network with seeded random weights: fast, and the same everywhere."""
     torch.manual_seed(seed)
     network = find(name)
-    return loaded(network, network.build())
+    return loaded(network, network.build(**VARIANTS.get(name, {})))
 
 
 def load_thin(name: str, divisor: int = 8) -> LoadedNetwork:

@@ -83,11 +83,16 @@ def trained_parts(
         train_encoder: whether the encoder is trained; None for the network's own way.
     """
     if train_encoder is False:
-        return DECODER
+        return _beside_encoder(network.trains) or DECODER
     if any(event.method == SYMMETRIC_L2 for event in read_history(checkpoints)):
         return ("",)
     trains = network.trains or ("",)
-    return trains if not train_encoder or _names_encoder(trains) else (*ENCODER, *DECODER)
+    return trains if not train_encoder or _names_encoder(trains) else (*ENCODER, *trains)
+
+
+def _beside_encoder(trains: Sequence[str]) -> tuple[str, ...]:
+    """Return the prefixes that are no encoder's."""
+    return tuple(prefix for prefix in trains if not prefix.startswith("encoder."))
 
 
 def _names_encoder(trains: Sequence[str]) -> bool:
@@ -130,8 +135,8 @@ def train_network(
     trains = trained_parts(network, checkpoints, train_encoder)
     if network.start is not None and start.is_random and not _names_encoder(trains):
         raise UsageError(
-            f"{network.name} trains a decoder for a frozen encoder: type --backbone PATH with "
-            f"{network.backbone}, or --train-encoder"
+            f"{network.name} trains {' and '.join(trains).replace('.', '')} for a frozen encoder: "
+            f"type --backbone PATH with {network.backbone}, or --train-encoder"
         )
     module = start.open(network).module
     if not any(parameter.startswith(trains) for parameter, _ in module.named_parameters()):
