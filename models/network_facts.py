@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 
-from styleexport.models.encoders._encoder import encoder_names, find_encoder
 from styleexport.models.network import StyleNetwork, TwoImageModule
 
 
@@ -35,24 +34,3 @@ def facts_of(network: StyleNetwork) -> NetworkFacts:
         is_styled = isinstance(module, TwoImageModule)
         code = module.encode(torch.empty(1, 3, side, side)).shape[1] if is_styled else 0
     return NetworkFacts(sum(p.numel() for p in module.parameters()), code)
-
-
-def description(network: StyleNetwork, facts: NetworkFacts) -> list[tuple[str, str]]:
-    """Return what there is to say of a network, a label and a line each."""
-    lines = [
-        ("size", str(facts)),
-        ("pictures", f"{network.min_side} pixels and more a side; {network.input_pixels}"),
-        ("paper", network.paper),
-        ("licence", network.licence),
-        ("--checkpoint", network.checkpoints),
-    ]
-    if network.backbone:
-        lines.append(("--backbone", network.backbone))
-    if "encoder" in network.choices:
-        lines.append(("--encoder", f"{', '.join(encoder_names())}; default {network.encoder}"))
-    if "tap" in network.choices:
-        encoder = find_encoder(network.encoder)
-        taps = ", ".join(map(str, encoder.taps))
-        of = f" of {encoder.name}" if "encoder" in network.choices else ""
-        lines.append(("--tap", f"{taps}{of}; default {encoder.default_tap}"))
-    return lines
