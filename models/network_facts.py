@@ -8,7 +8,6 @@ import torch
 
 from styleexport.core.code_layout import CodeLayoutFact
 from styleexport.models.code_layouts import code_layout
-from styleexport.models.encoders._encoder import encoder_names, find_encoder
 from styleexport.models.network import StyleNetwork, TwoImageModule
 
 
@@ -43,25 +42,3 @@ def facts_of(network: StyleNetwork) -> NetworkFacts:
         if isinstance(module, TwoImageModule):
             layout = code_layout(module, module.encode(torch.empty(1, 3, side, side)).shape[1])
     return NetworkFacts(sum(p.numel() for p in module.parameters()), layout)
-
-
-def description(network: StyleNetwork, facts: NetworkFacts) -> list[tuple[str, str]]:
-    """Return what there is to say of a network, a label and a line each."""
-    lines = [
-        ("size", str(facts)),
-        ("pictures", f"{network.min_side} pixels and more a side; {network.input_pixels}"),
-        *([("style code", str(facts.code_layout))] if facts.code_layout else []),
-        ("paper", network.paper),
-        ("licence", network.licence),
-        ("--checkpoint", network.checkpoints),
-    ]
-    if network.backbone:
-        lines.append(("--backbone", network.backbone))
-    if "encoder" in network.choices:
-        lines.append(("--encoder", f"{', '.join(encoder_names())}; default {network.encoder}"))
-    if "tap" in network.choices:
-        encoder = find_encoder(network.encoder)
-        taps = ", ".join(map(str, encoder.taps))
-        of = f" of {encoder.name}" if "encoder" in network.choices else ""
-        lines.append(("--tap", f"{taps}{of}; default {encoder.default_tap}"))
-    return lines

@@ -16,8 +16,9 @@ from pathlib import Path
 from styleexport.core import plugins
 from styleexport.models.encoders._encoder import ENCODERS, Encoder, encoder_names, find_encoder
 from styleexport.models.network import StyleNetwork
-from styleexport.models.network_facts import NetworkFacts, description, facts_of
+from styleexport.models.network_facts import NetworkFacts, facts_of
 from styleexport.models.network_spec import NETWORKS
+from styleexport.models.networks._describe import description
 from styleexport.models.networks._open import find
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -61,7 +61,7 @@ def _as_json(network: StyleNetwork, facts: NetworkFacts) -> dict[str, object]:
 
 
 def _describe(network: StyleNetwork, facts: NetworkFacts) -> None:
-    from styleexport.models.network_facts import description
+    from styleexport.models.networks._describe import description
 
     say(f"{network.name}: {network.summary}")
     for label, value in description(network, facts):
