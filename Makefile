@@ -7,6 +7,7 @@
 # make android-check check, build and test the Android harness as far as this machine can
 # make lint   ruff and pyright, as CI runs them
 # make schema write the JSON Schemas under docs/ from the types, and the apps' types from them
+# make pages  write docs/networks from the descriptions of networks and encoders
 # make exchange write the reports that the checks of the apps read
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -19,7 +20,7 @@ PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest \
 	-n auto --dist loadgroup --no-loadscope-reorder
 ASSETS := styleexport/assets
 
-.PHONY: demo test tests quick browser swift ios-check android-check exchange lint schema clean
+.PHONY: demo test tests quick browser swift ios-check android-check exchange lint schema pages clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -67,6 +68,9 @@ lint: $(VENV)/dev.stamp
 schema: $(VENV)/base.stamp
 	$(BIN)/python -m styleexport.runtime_bench.contract.schema docs
 	$(BIN)/python -m tools.contract_codegen
+
+pages: $(VENV)/base.stamp
+	$(BIN)/python -m tools.network_pages
 
 exchange: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.contract.exchange

@@ -6,6 +6,7 @@ import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+import msgspec
 import numpy as np
 from safetensors.numpy import save
 
@@ -20,6 +21,7 @@ from styleexport.core.manifest import (
     PixelFormatFact,
     PixelsFact,
     StylePackFact,
+    code_length,
     sha256_of_file,
 )
 from styleexport.core.types import Precision, Progress, Sizing
@@ -37,6 +39,7 @@ from styleexport.exporter.request import (
     precisions_of,
 )
 from styleexport.exporter.targets._target import Target
+from styleexport.models.code_layouts import code_layout
 from styleexport.models.network import Basis, LoadedNetwork
 from styleexport.models.pixels import PixelFormat
 
@@ -112,9 +115,11 @@ def _manifest(run: ExportRun, graphs: Sequence[ExportedGraph]) -> Manifest:
     """Return the facts of everything written."""
     files = tuple(file.fact for graph in graphs for file in graph.files)
     tools = {*TOOLS, *(tool for target, _ in run.targets for tool in target.tools)}
+    length = code_length(files)
+    layout = None if length is None else code_layout(run.request.network.module, length)
     return Manifest(
         schema_version=SCHEMA_VERSION,
-        network=run.network,
+        network=msgspec.structs.replace(run.network, code_layout=layout),
         files=files,
         programs=tuple(graph.program for graph in graphs),
         probes=tuple(probe for graph in graphs for probe in graph.probes),
@@ -132,10 +137,9 @@ def _own_styles(run: ExportRun, files: Sequence[FileFact]) -> tuple[StylePackFac
         return ()
     path = "styles/own.safetensors"
     (run.folder / path).parent.mkdir(exist_ok=True)
-    codes = np.eye(len(names), dtype=np.float32)
-    (run.folder / path).write_bytes(
-        save({name: codes[[number]] for number, name in enumerate(names)})
-    )
+    eye = np.eye(len(names), dtype=np.float32)
+    codes = {name: eye[[number]] for number, name in enumerate(names)}
+    (run.folder / path).write_bytes(save(codes, run.network.owner.metadata()))
     digest = sha256_of_file(run.folder / path)
     return (StylePackFact(path=path, names=names, encoder=files[0].path, sha256=digest),)
 

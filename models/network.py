@@ -30,7 +30,8 @@ class TwoImageModule(Protocol):
     """A network that takes the style as a picture.
 
     ``encode`` maps [N, 3, H, W] to a style code [N, K]; ``transfer`` maps content [N, 3, H, W], a
-    code [N, K] and a strength [1] in 0..1 to an image at least as large as the content.
+    code [N, K] and a strength [1] in 0..1 to an image at least as large as the content. What a code
+    holds and whether codes blend is declared by an attribute ``code_layout`` (`code_layouts`).
     """
 
     def encode(self, style: Tensor) -> Tensor:
@@ -70,6 +71,8 @@ class StyleNetwork:
         settings: returns the keywords with which ``build`` makes the same variant as a module.
         choices: keywords of ``build`` and ``start`` that the user of a training chooses:
             ``encoder``, ``tap``, ``decoder``.
+        encoder: name of its encoder in ``models/encoders``; "" where the encoder is its own.
+        family: how a style acts on the content's features, by which networks are listed.
     """
 
     name: str
@@ -89,6 +92,8 @@ class StyleNetwork:
     backbone: str = ""
     settings: Callable[[nn.Module], Mapping[str, str | int]] = _no_settings
     choices: tuple[str, ...] = ()
+    encoder: str = ""
+    family: str = "AdaIN"
 
     @property
     def shipped(self) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Sizes of a network: number of parameters, length of its style code."""
+"""Sizes of a network: number of parameters, length and layout of its style code."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
+from styleexport.core.code_layout import CodeLayoutFact
+from styleexport.models.code_layouts import code_layout
 from styleexport.models.network import StyleNetwork, TwoImageModule
 
 
@@ -15,11 +17,16 @@ class NetworkFacts:
 
     Attributes:
         parameters: number of parameters.
-        code_values: number of values of a style code; 0 for a fixed style.
+        code_layout: layout of its style codes; None for a fixed style.
     """
 
     parameters: int
-    code_values: int
+    code_layout: CodeLayoutFact | None
+
+    @property
+    def code_values(self) -> int:
+        """Number of values of a style code; 0 for a fixed style."""
+        return 0 if self.code_layout is None else self.code_layout.length
 
     def __str__(self) -> str:
         code = f"a style code has {self.code_values:,} values" if self.code_values else "one style"
@@ -31,6 +38,7 @@ def facts_of(network: StyleNetwork) -> NetworkFacts:
     side = 2 * network.min_side
     with torch.device("meta"), torch.no_grad():
         module = network.build()
-        is_styled = isinstance(module, TwoImageModule)
-        code = module.encode(torch.empty(1, 3, side, side)).shape[1] if is_styled else 0
-    return NetworkFacts(sum(p.numel() for p in module.parameters()), code)
+        layout = None
+        if isinstance(module, TwoImageModule):
+            layout = code_layout(module, module.encode(torch.empty(1, 3, side, side)).shape[1])
+    return NetworkFacts(sum(p.numel() for p in module.parameters()), layout)

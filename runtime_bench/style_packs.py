@@ -10,7 +10,7 @@ from safetensors.numpy import load
 
 from styleexport.core.errors import BadArtifact, first_line
 from styleexport.core.input_files import read_input
-from styleexport.core.manifest import Manifest, StylePackFact
+from styleexport.core.manifest import Manifest, StylePackFact, code_length
 
 Codes = dict[str, NDArray[np.float32]]
 
@@ -38,19 +38,13 @@ def read_pack(folder: Path, manifest: Manifest, pack: StylePackFact) -> Codes:
             f"style pack {path} holds {len(codes)} codes, not the {len(set(pack.names))} that the "
             f"manifest names: {again}"
         )
-    lengths = [
-        value.shape[-1]
-        for fact in manifest.files
-        if fact.path == pack.encoder
-        for value in (*fact.inputs, *fact.outputs)
-        if value.kind == "style_code"
-    ]
+    length = code_length([fact for fact in manifest.files if fact.path == pack.encoder])
     for name, code in codes.items():
         fits = code.ndim == 2 and code.shape[0] == 1 and code.dtype == np.float32
-        if not fits or (lengths and code.shape[1] != lengths[0]) or not np.isfinite(code).all():
+        if not fits or code.shape[1] != (length or code.shape[1]) or not np.isfinite(code).all():
             raise BadArtifact(
                 f"style pack {path} holds {name} as {code.dtype} {list(code.shape)}, expected "
-                f"finite float32 [1, {lengths[0] if lengths else 'K'}]: {again}"
+                f"finite float32 [1, {length or 'K'}]: {again}"
             )
     return codes
 

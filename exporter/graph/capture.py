@@ -9,6 +9,7 @@ from styleexport.core.errors import UnsupportedOp, UsageError, first_line
 from styleexport.core.manifest import TensorFact
 from styleexport.core.types import Role, Size
 from styleexport.exporter.graph.graph import Graph, example_inputs, trace
+from styleexport.models.code_layouts import code_layout
 from styleexport.models.network import LoadedNetwork, RoleModule
 
 
@@ -62,6 +63,7 @@ def _code_length(module: RoleModule, side: int, size: Size) -> int:
 
     Raises:
         UnsupportedOp: encode does not run, or its code's length follows the style's size.
+        UsageError: the network declares codes of another length.
     """
     if "style" not in module.input_names() and "style_code" not in module.input_names():
         return 0
@@ -74,6 +76,7 @@ def _code_length(module: RoleModule, side: int, size: Size) -> int:
             f"{size}; a style code has one length: pool it, for example to channel means, or let "
             "encode resize the style to one size"
         )
+    code_layout(module.network, lengths[size])
     return lengths[size]
 
 

@@ -27,6 +27,8 @@ class LiteEncoder(nn.Module):
     channel fires as well as how strongly.
     """
 
+    level_names: tuple[str, ...] = ("full", "half", "quarter", "eighth")
+
     def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
         self.stem = conv(3, widths[0])

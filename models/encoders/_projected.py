@@ -21,6 +21,8 @@ class ProjectedEncoder(LiteEncoder):
         projected: channels of each projection.
     """
 
+    level_names = (*LiteEncoder.level_names, "projected_quarter", "projected_eighth")
+
     def __init__(self, projected: int) -> None:
         super().__init__()
         quarter, deepest = self.widths[-2:]

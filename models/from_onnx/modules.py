@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from styleexport.core.code_layout import Blending, CodeLayoutFact
 from styleexport.core.errors import UsageError
 from styleexport.models.from_onnx.graph import OnnxGraph, StyleIndex
 from styleexport.models.from_onnx.inputs import (
@@ -99,6 +100,11 @@ class OwnStyles(nn.Module):
                 "no index of a style: export the network for one style"
             )
         self.styles = tuple(f"style-{number}" for number in range(count))
+        self.code_layout = CodeLayoutFact.of(
+            {"weights": (count,)},
+            Blending.APPROXIMATE,
+            "between its own styles the network's parameters are interpolated",
+        )
 
     def encode(self, style: Tensor) -> Tensor:
         """Return the code [1, S] of one of the styles, which a picture's brightness chooses.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
+import torch
 from torch import Tensor, nn
 
+from styleexport.core.code_layout import Blending, CodeLayoutFact
 from styleexport.models.decoders.lite import LiteDecoder
 from styleexport.models.decoders.mirror import MirrorDecoder
 from styleexport.models.encoders._encoder import EncoderModule
@@ -18,6 +20,28 @@ E = TypeVar("E", bound=EncoderModule)
 D = TypeVar("D", bound=nn.Module)
 
 
+# Height and width of a picture that every encoder takes, in pixels.
+SMALL = 64
+
+
+def statistics_layout(encoder: nn.Module, names: Sequence[str]) -> CodeLayoutFact:
+    """Return the layout of `adain.style_code` of an encoder's features.
+
+    AdaIN is linear in the code (Huang and Belongie, equation 15), so codes blend exactly.
+
+    Args:
+        encoder: gives one or more feature maps [N, C, H, W].
+        names: prefix of the parts of each feature map, such as ``quarter.``.
+    """
+    weight = next(encoder.parameters())
+    with torch.no_grad():
+        levels = encoder(weight.new_zeros(1, 3, SMALL, SMALL))
+    parts: dict[str, tuple[int, ...]] = {}
+    for name, level in zip(names, levels, strict=True):
+        parts |= {f"{name}mean": (level.shape[1],), f"{name}deviation": (level.shape[1],)}
+    return CodeLayoutFact.of(parts, Blending.EXACT)
+
+
 class OneTapAdainNetwork(nn.Module, Generic[E, D]):
     """AdaIN once, on the features at an encoder's only tap (Huang and Belongie, ICCV 2017)."""
 
@@ -25,6 +49,11 @@ class OneTapAdainNetwork(nn.Module, Generic[E, D]):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
+
+    @property
+    def code_layout(self) -> CodeLayoutFact:
+        """Layout of its style codes."""
+        return statistics_layout(self.encoder, ("",))
 
     def encode(self, style: Tensor) -> Tensor:
         """Return the style code [N, 2C] of images [N, 3, H, W] in 0..1."""
@@ -71,6 +100,11 @@ class MultiLevelAdainNetwork(nn.Module):
         super().__init__()
         self.encoder = LiteEncoder() if encoder is None else encoder
         self.decoder = LiteDecoder() if decoder is None else decoder
+
+    @property
+    def code_layout(self) -> CodeLayoutFact:
+        """Layout of its style codes."""
+        return statistics_layout(self.encoder, [f"{name}." for name in self.encoder.level_names])
 
     def encode(self, style: Tensor) -> Tensor:
         """Return the style code [N, 2·ΣC] of images [N, 3, H, W] in 0..1.

@@ -160,4 +160,5 @@ def encoder_network(
         backbone=described.checkpoints,
         settings=settings_of,
         choices=choices,
+        encoder=encoder,
     )

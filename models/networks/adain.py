@@ -70,4 +70,5 @@ NETWORK = StyleNetwork(
     backbone="weights of the encoder",
     settings=settings_of,
     choices=("encoder", "tap"),
+    encoder=DEFAULT,
 )

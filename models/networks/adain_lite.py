@@ -31,7 +31,7 @@ def read(paths: Sequence[Path]) -> MultiLevelAdainNetwork:
 
 NETWORK = StyleNetwork(
     name="adain-lite",
-    summary="0.54 M parameters, AdaIN at four levels; shipped; grades colour, few strokes",
+    summary="AdaIN at four levels; the smallest that ships: grades colour, few strokes",
     paper="styleexport; after AdaIN, Huang and Belongie, ICCV 2017",
     licence="Apache-2.0",
     build=MultiLevelAdainNetwork,

@@ -52,7 +52,7 @@ def read(paths: Sequence[Path]) -> MultiLevelAdainNetwork:
 
 NETWORK = StyleNetwork(
     name="adain-residual",
-    summary="0.74 M parameters, AdaIN at four levels and in residual blocks; shipped, the default",
+    summary="AdaIN at four levels and in residual blocks; the default",
     paper="styleexport; after AdaIN, Huang and Belongie, ICCV 2017",
     licence="Apache-2.0",
     build=build,

@@ -238,4 +238,5 @@ NETWORK = StyleNetwork(
     output_pixels=PixelFormat(0.0, 255.0),
     min_side=32,
     settings=settings,
+    family="One style a network",
 )

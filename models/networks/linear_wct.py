@@ -12,6 +12,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from styleexport.core.code_layout import Blending, CodeLayoutFact
 from styleexport.core.errors import BadCheckpoint, UsageError
 from styleexport.core.input_files import check_input
 from styleexport.models.checkpoint import load_into, read_tensors
@@ -21,7 +22,7 @@ from styleexport.models.encoders._encoder import Encoder, find_encoder
 from styleexport.models.encoders._vgg import VggEncoder
 from styleexport.models.network import StyleNetwork
 from styleexport.models.networks._published import conv_renames
-from styleexport.models.transforms.linear import LinearTransform
+from styleexport.models.transforms.linear import SIDE, LinearTransform
 
 DEFAULT = "vgg19"
 # Encoder → its taps that have a decoder, and the files of that tap: encoder, decoder.
@@ -50,6 +51,12 @@ class LinearWctNetwork(nn.Module):
         self.encoder_name = name
         self.transform = LinearTransform(encoder.widths[0])
         self.decoder = MirrorDecoder(encoder.blocks, last_relu=name == "cd16x")
+
+    @property
+    def code_layout(self) -> CodeLayoutFact:
+        """Layout of its style codes: the transform is linear in them."""
+        parts = {"matrix": (SIDE, SIDE), "mean": (self.encoder.widths[0],)}
+        return CodeLayoutFact.of(parts, Blending.EXACT)
 
     def encode(self, style: Tensor) -> Tensor:
         """Return the style code [N, 1024 + C] of images [N, 3, H, W] in 0..1."""
@@ -229,4 +236,6 @@ NETWORK = StyleNetwork(
     "--encoder cd16x, e4.pth and d4.pth (r31, e3 and d3 with --tap relu3_1)",
     settings=settings,
     choices=("encoder", "tap"),
+    encoder=DEFAULT,
+    family="Covariances",
 )

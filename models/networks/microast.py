@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from styleexport.core.code_layout import Blending, CodeLayoutFact
 from styleexport.core.errors import BadCheckpoint
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.decoders.micro import MicroDecoder
@@ -59,6 +60,16 @@ class MicroAst(nn.Module):
     """
 
     ignores_strength = True
+    code_layout = CodeLayoutFact.of(
+        {
+            f"{level}.{part}": (WIDTH,)
+            for parts in (("weight", "bias"), ("mean", "deviation"))
+            for level in ("level1", "level2")
+            for part in parts
+        },
+        Blending.APPROXIMATE,
+        "its weights scale filters twice in a block, so that a painting is not linear in them",
+    )
 
     def __init__(self) -> None:
         super().__init__()

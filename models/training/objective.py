@@ -188,28 +188,43 @@ class AdainObjective(Objective):
     def terms(self, step: int) -> dict[str, Tensor]:
         """Return the terms of one new batch, unweighted."""
         batch = self.draw()
-        return self.losses(batch, self.paint(batch))
+        scales = self.plan.style_scales
+        if step % self.plan.full_size_every:
+            scales = scales[1:]
+        return self.losses(batch, self.paint(batch), scales=scales)
+
+    @property
+    def content_scale(self) -> int:
+        """Factor by which pictures are reduced before their content is compared."""
+        return self.plan.style_scales[1 if self.plan.full_size_every > 1 else 0]
 
     def losses(
-        self, batch: Batch, output: Tensor, features: Sequence[Tensor] | None = None
+        self,
+        batch: Batch,
+        output: Tensor,
+        features: Sequence[Tensor] | None = None,
+        scales: Sequence[int] | None = None,
     ) -> dict[str, Tensor]:
         """Return the terms for one batch and its paintings, unweighted scalars by name.
 
         Args:
             batch: crops and their features.
             output: paintings of the batch, [N, 3, H, W], not clamped.
-            features: the paintings' features in the loss network; None to compute them.
+            features: the paintings' features in the loss network at the scale of the content; None
+                to compute them.
+            scales: the plan's scales at which styles are compared, that of the content among them;
+                None for all.
         """
         weights, net = self.plan.weights, self.network
-        features = self.features_of(output) if features is None else features
+        if features is None:
+            features = self.features_of(reduced(output, self.content_scale))
         outside = (output - output.clamp(0, 1)).float().abs().mean()
-        target = batch.style_statistics
+        targets = self._by_scale(batch.style_statistics)
+        style = targets[self.plan.style_scales.index(self.content_scale)]
         deepest = features[-CONTENT_LEVELS:]
         terms = {
-            "style": self.style_loss(output, features, target),
-            "content": content_distance(
-                deepest, batch.content_features, self._by_scale(target)[0]
-            ).mean(),
+            "style": self.style_loss(output, features, batch.style_statistics, scales),
+            "content": content_distance(deepest, batch.content_features, style).mean(),
             "outside": outside,
         }
         if weights.variation:
@@ -221,17 +236,27 @@ class AdainObjective(Objective):
             terms["identity"] = (same.float() - some).abs().mean()
         return terms
 
-    def style_loss(self, output: Tensor, features: Sequence[Tensor], target: Tensor) -> Tensor:
-        """Return the style distance of paintings, a scalar: the mean over the plan's scales.
+    def style_loss(
+        self,
+        output: Tensor,
+        features: Sequence[Tensor],
+        target: Tensor,
+        scales: Sequence[int] | None = None,
+    ) -> Tensor:
+        """Return the style distance of paintings, a scalar: the mean over scales.
 
         Args:
             output: paintings, [N, 3, H, W], not clamped.
-            features: their features at full size.
+            features: their features at the scale of the content.
             target: statistics of the styles, as `describe_style` returns them.
+            scales: those of the plan's scales to take; None for all.
         """
         distances: list[Tensor] = []
         for scale, part in zip(self.plan.style_scales, self._by_scale(target), strict=True):
-            level = features if scale == 1 else self.features_of(reduced(output, scale))
+            if scales is not None and scale not in scales:
+                continue
+            own = scale == self.content_scale
+            level = features if own else self.features_of(reduced(output, scale))
             distances.append(style_distance(style_statistics(level), part, self.features.widths))
         return torch.stack(distances).mean()
 
@@ -288,6 +313,7 @@ class AdainObjective(Objective):
     def describe_content(self, crops: Tensor) -> Tensor:
         """Return the deepest features of crops [n, 3, H, W] in 0..1, bfloat16 [n, ΣC·h·w]."""
         with self._autocast():
+            crops = reduced(crops, self.content_scale)
             features = self.features(crops.to(memory_format=torch.channels_last))
         return torch.cat([f.to(torch.bfloat16).flatten(1) for f in features[-CONTENT_LEVELS:]], 1)
 

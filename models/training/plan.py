@@ -29,6 +29,8 @@ class TrainingPlan:
         crop: side of the crops in pixels.
         style_scales: factors by which paintings and styles are reduced before the style distance
             is taken, 1 first; the loss is the mean over them.
+        full_size_every: steps between two style losses at full size, the dearest; above 1, content
+            is compared at the second scale.
         learning_rate: peak learning rate; linear warm-up over 500 steps, then cosine to 1 %.
         weights: weights of the loss terms.
         trains: name prefixes of the trained parameters.
@@ -50,6 +52,7 @@ class TrainingPlan:
     crop: int = 128
     scoring: str = "vgg16"
     style_scales: tuple[int, ...] = (1,)
+    full_size_every: int = 1
     learning_rate: float = 1e-3
     weights: LossWeights = field(default_factory=LossWeights)
     trains: tuple[str, ...] = ("",)

@@ -23,14 +23,15 @@ from styleexport.core.manifest import (
     Manifest,
     StylePackFact,
     ThumbnailFact,
-    is_style_pack,
     is_thumbnail,
     read_manifest,
     sha256_of_file,
     write_manifest,
 )
 from styleexport.core.shipped_styles import style_files, styles_of_weights
+from styleexport.core.style_packs import is_style_pack
 from styleexport.core.types import Progress, Role
+from styleexport.runtime_bench.stylize.blending import approximation
 from styleexport.runtime_bench.stylize.stylizer import Array, Stylizer
 from styleexport.runtime_bench.stylize.thumbnails import paint_thumbnails
 
@@ -60,10 +61,7 @@ def pack_styles(
         BadImage: a picture cannot be read; nothing is written.
         BadArtifact: the artifact was exported anew meanwhile.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*", name):
-        raise UsageError(
-            f"pack name {name!r} may hold letters, digits, '_', '-' and '.': type --name mine"
-        )
+    _check_name(name)
     files = _files(images)
     codes: dict[str, Array] = {}
     with Stylizer(artifact) as stylizer:
@@ -108,6 +106,62 @@ def add_shipped_styles(
     return _write_codes(artifact, manifest, name, file.codes(tuple(styles)), progress)
 
 
+def blend_styles(
+    artifact: Path,
+    styles: Sequence[str],
+    weights: Sequence[float],
+    name: str,
+    progress: Progress = lambda _: None,
+) -> StylePackFact:
+    """Blend style codes of an artifact into a pack that holds the blend alone.
+
+    Args:
+        artifact: artifact directory.
+        styles: names of packed or shipped codes, two or more.
+        weights: weight of each; () weights them equally.
+        name: name of the pack and of its code; an earlier blend of that name is replaced.
+        progress: as of `pack_styles`; also receives why the blend is approximate.
+
+    Raises:
+        UsageError: a bad or taken name, no such style, weights that do not fit, or codes that
+            cannot be blended.
+    """
+    _check_name(name)
+    if len(styles) < 2:
+        raise UsageError(
+            f"a blend takes two or more styles, got {', '.join(styles)}: type for example "
+            f"`styleexport styles blend {artifact} dusk sea --name {name}`"
+        )
+    with Stylizer(artifact) as stylizer:
+        manifest = stylizer.manifest
+        code = stylizer.blend([stylizer.packed(style) for style in styles], weights)
+    taken = [
+        pack
+        for pack in manifest.styles
+        if pack.names != (name,) and (name in pack.names or Path(pack.path).stem == name)
+    ]
+    if taken:
+        raise UsageError(
+            f"{name!r} is taken by {taken[0].path} ({', '.join(taken[0].names)}): type another "
+            "--name"
+        )
+    if line := approximation(manifest.network):
+        progress(line)
+    return _write_codes(artifact, manifest, name, {name: code}, progress)
+
+
+def _check_name(name: str) -> None:
+    """Check that a pack can have a name.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*", name):
+        raise UsageError(
+            f"pack name {name!r} may hold letters, digits, '_', '-' and '.': type --name mine"
+        )
+
+
 def _write_codes(
     artifact: Path, manifest: Manifest, name: str, codes: Mapping[str, Array], progress: Progress
 ) -> StylePackFact:
@@ -146,7 +200,7 @@ def _write_pack(
             f"{path} is no pack of styles, so it is kept: move it away, or type --name"
         )
     with replace_file(path) as part:
-        part.write_bytes(save(dict(codes)))
+        part.write_bytes(save(dict(codes), manifest.network.owner.metadata()))
     fact = StylePackFact(
         path=relative,
         names=tuple(codes),
@@ -185,12 +239,13 @@ def _remove_unlisted(artifact: Path, listed: Collection[str]) -> None:
 
 
 def _encoder(manifest: Manifest) -> FileFact:
-    """Return the encode file that codes belong to.
+    """Return the file that codes belong to: that of the packs of a network's own styles, or encode.
 
     Raises:
         UsageError: there is none.
     """
-    encoders = [fact for fact in manifest.files if fact.role is Role.ENCODE]
+    owners = {pack.encoder for pack in manifest.styles}
+    encoders = [f for f in manifest.files if f.role is Role.ENCODE or f.path in owners]
     if not encoders:
         raise UsageError(
             "the artifact has no encode file, to which codes belong: export again with "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,14 @@ from PIL import Image
 from styleexport.core.arrays import Array
 from styleexport.core.errors import ParityFailure, UsageError
 from styleexport.core.images import array_from_image
-from styleexport.core.manifest import FileFact, Manifest, read_manifest
+from styleexport.core.manifest import FileFact, Manifest, code_length, read_manifest
 from styleexport.core.pictures import centre_crop
 from styleexport.core.shipped_styles import style_files, styles_of_weights
 from styleexport.core.types import Precision, Role, Size
 from styleexport.runtime_bench.parity import runtime_errors_of
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
 from styleexport.runtime_bench.style_packs import read_pack
+from styleexport.runtime_bench.stylize.blending import blend_codes
 from styleexport.runtime_bench.stylize.framing import Frame, best_size, open_size
 
 DEFAULT_MAX_SIDE = 1024
@@ -203,6 +203,18 @@ class Stylizer:
             + (f"; pack one with `styleexport styles pack {self.folder} IMAGE`" if encodes else "")
         )
 
+    def blend(self, codes: Sequence[Array], weights: Sequence[float] = ()) -> Array:
+        """Return the weighted mean of style codes, [1, K].
+
+        Args:
+            codes: style codes [1, K] from `encode` or `packed`.
+            weights: weight of each code, 0 or more; () weights them equally.
+
+        Raises:
+            UsageError: the weights do not fit, or codes of this network cannot be blended.
+        """
+        return blend_codes(codes, weights, self.manifest.network)
+
     def stylize(
         self,
         content: Image.Image,
@@ -218,7 +230,8 @@ class Stylizer:
             options: strength, colours and size; None for the defaults.
 
         Raises:
-            UsageError: a style is missing, or of a kind that the artifact does not take.
+            UsageError: a style is missing, of a kind that the artifact does not take, or a code of
+                another network.
         """
         options = options or StylizeOptions()
         files = self._files(Role.TRANSFORM) or self._files(Role.STYLIZE)
@@ -250,6 +263,7 @@ class Stylizer:
         strength = {"strength": np.array([options.alpha], np.float32)}
         if fact.role is Role.TRANSFORM:
             code = self.encode(style) if isinstance(style, Image.Image) else style
+            self._check_code(code)
             return {"style_code": code, **strength}
         if not isinstance(style, Image.Image):
             raise UsageError(
@@ -260,31 +274,18 @@ class Stylizer:
         picture = centre_crop(style, size)
         return {"style": array_from_image(picture), **strength}
 
+    def _check_code(self, code: Array) -> None:
+        """Check that a style code has the shape that the files take.
 
-def blend_codes(codes: Sequence[Array], weights: Sequence[float]) -> Array:
-    """Return the weighted mean of style codes, [1, K].
-
-    AdaIN is linear in the code (Huang and Belongie, 2017, equation 15), so blending is exact.
-
-    Args:
-        codes: style codes, [1, K] each.
-        weights: weight of each code, 0 or more; () weights them equally.
-
-    Raises:
-        UsageError: the number of weights differs, one is negative, or none is above 0.
-    """
-    weights = list(weights) or [1.0] * len(codes)
-    if len(weights) != len(codes):
-        raise UsageError(
-            f"{len(codes)} styles but {len(weights)} weights: type one --style-weight a style"
-        )
-    if not all(math.isfinite(w) and w >= 0 for w in weights) or sum(weights) <= 0:
-        raise UsageError(
-            f"style weights {weights} must not be negative, and one must be above 0: type for "
-            "example --style-weight 0.7 --style-weight 0.3"
-        )
-    total = sum(weights)
-    return np.sum([c * np.float32(w / total) for c, w in zip(codes, weights, strict=True)], axis=0)
+        Raises:
+            UsageError: it is of another network.
+        """
+        length, network = code_length(self.manifest.files), self.manifest.network
+        if code.shape != (1, length):
+            raise UsageError(
+                f"a style code of shape {list(code.shape)} is of another network: {network.name} "
+                f"of {self.folder} takes [1, {length}]; encode the style with this artifact"
+            )
 
 
 def _chosen(

@@ -101,6 +101,9 @@ def _print_manifest(manifest: Manifest) -> None:
     say(f"  weights  {', '.join(network.source)} (sha256 {network.source_sha256[:12]}…)")
     if network.pixels is not None:
         say(f"  network  {network.pixels.summary}; files take and give RGB in 0..1")
+    if network.code_layout is not None:
+        layout = network.code_layout
+        say(f"  code     {layout.length} values: {layout}")
     print_table(
         ("file", "bytes", "GMAC", "int8 MACs", "parity"),
         [

@@ -17,6 +17,7 @@ from styleexport.cli._common import (
     talk,
 )
 from styleexport.cli._group import CommandGroup
+from styleexport.cli._types import NUMBER
 
 if TYPE_CHECKING:
     from styleexport.core.manifest import StylePackFact
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     epilog="Example: styleexport styles pack adain-residual-onnx-int8 paintings/*.jpg",
 )
 def styles() -> None:
-    """Pack pictures into style codes, or list them."""
+    """Pack pictures into style codes, blend codes, or list them."""
 
 
 @styles.command(
@@ -66,6 +67,33 @@ def add(artifact: Path, names: tuple[str, ...], as_json: bool) -> None:
     _print_pack(artifact, add_shipped_styles(artifact, names, progress=talk), as_json)
 
 
+@styles.command(
+    epilog="Example: styleexport styles blend adain-residual-onnx-int8 starry-night water-lilies "
+    "--style-weight 0.7 --style-weight 0.3 --name pond"
+)
+@click.argument("artifact", type=PATH)
+@click.argument("names", nargs=-1, metavar="NAME NAME...", required=True)
+@click.option(
+    "--style-weight",
+    "weights",
+    type=NUMBER,
+    multiple=True,
+    help="Weight of a style in the blend; repeat per style.  [default: equal]",
+)
+@click.option("--name", required=True, help="Name of the blend.")
+@json_option
+def blend(
+    artifact: Path, names: tuple[str, ...], weights: tuple[float, ...], name: str, as_json: bool
+) -> None:
+    """Blend packed or shipped codes by NAME into ARTIFACT/styles/<name>.safetensors.
+
+    Refused where codes of the network cannot be blended; `inspect` says whether they can.
+    """
+    from styleexport.runtime_bench.stylize.style_pack import blend_styles
+
+    _print_pack(artifact, blend_styles(artifact, names, weights, name, talk), as_json)
+
+
 @styles.command("list", epilog="Example: styleexport styles list adain-residual-onnx-int8")
 @click.argument("artifact", type=PATH, required=False)
 @json_option
@@ -99,6 +127,8 @@ def list_(artifact: Path | None, as_json: bool) -> None:
         place = f"ships with {shipped.facts.network}"
         rows += [(name, place) for name in shipped.names if name not in packed]
     print_table(("style", "pack"), rows)
+    if manifest.network.code_layout is not None:
+        say(manifest.network.code_layout.blending_line())
 
 
 def _print_pack(artifact: Path, fact: StylePackFact, as_json: bool) -> None:

@@ -141,7 +141,7 @@ def _style(
 ) -> object:
     """Return the style of the call: a code, a picture, or None for a network with a fixed style."""
     from styleexport.core.images import read_image
-    from styleexport.runtime_bench.stylize.stylizer import blend_codes
+    from styleexport.runtime_bench.stylize.blending import approximation
 
     if stylizer.is_fixed_style:
         if styles or codes or weights:
@@ -161,7 +161,10 @@ def _style(
         return read_image(styles[0])
     packed = [stylizer.packed(name) for name in codes]
     encoded = [stylizer.encode(read_image(path)) for path in styles]
-    return blend_codes([*encoded, *packed], weights)
+    code = stylizer.blend([*encoded, *packed], weights)
+    if len(styles) + len(codes) > 1 and (line := approximation(stylizer.manifest.network)):
+        talk(line)
+    return code
 
 
 def _paint(

@@ -44,6 +44,7 @@ class Options(TrainingOptions):
     content_weight: float
     style_weight: float
     style_scales: tuple[int, ...]
+    full_size_every: int
     identity_weight: float
     variation_weight: float
 
@@ -145,6 +146,15 @@ class Options(TrainingOptions):
     metavar="FACTOR",
     help="Take the style loss of paintings and styles reduced by this factor too; repeatable. With "
     "2 and 4, strokes grow with the picture.",
+)
+@click.option(
+    "--full-size-every",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="With --style-scale: take the style loss at full size, which costs most, in every Nth "
+    "step alone, and compare content at the next scale.",
 )
 @click.option(
     "--identity-weight",
@@ -254,6 +264,7 @@ def _plan(network: NetworkSpec, options: Options) -> TrainingPlan:
         batch=options["batch"],
         crop=options["crop"],
         style_scales=_style_scales(options),
+        full_size_every=options["full_size_every"],
         slots=slots_for(options["crop"]),
         learning_rate=rate if options["learning_rate"] is None else options["learning_rate"],
         weights=LossWeights(
@@ -279,6 +290,8 @@ def _style_scales(options: Options) -> tuple[int, ...]:
     from styleexport.core.perceptual import SMALLEST_SIDE
 
     scales, crop = (1, *sorted(set(options["style_scales"]))), options["crop"]
+    if options["full_size_every"] > 1 and len(scales) == 1:
+        raise UsageError("--full-size-every needs a scale for other steps: type --style-scale 2")
     if crop // scales[-1] < SMALLEST_SIDE:
         raise UsageError(
             f"--style-scale {scales[-1]} leaves {crop // scales[-1]} pixels of a crop of {crop}, "

@@ -10,24 +10,26 @@ import contextlib
 import hashlib
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
+from styleexport.core.code_layout import CodeLayoutFact
 from styleexport.core.documents import DocumentKind, read_document
 from styleexport.core.errors import BadArtifact
 from styleexport.core.files import Product, is_scratch, json_product, recover, replace_file
 from styleexport.core.input_files import is_folder, open_input, read_input
 from styleexport.core.schema import schema_of
+from styleexport.core.style_packs import PackOwner, check_owner, is_style_pack
 from styleexport.core.types import MAX_SIDE, Precision, Role, Size
 
 SCHEMA_VERSION = 4
 FILE_NAME = "manifest.json"
 # Three channels of the largest picture.
 MAX_ELEMENTS = 3 * MAX_SIDE**2
-MOST_HEADER_BYTES = 10_000_000
 # What a Core ML package holds.
 PACKAGE_ENTRIES = ("Manifest.json", "Data")
 # Folder of the thumbnails; a file in it is named by the beginning of its sha256.
@@ -343,6 +345,17 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return size in self.sizes if self.sizes else self.size in (None, size)
 
 
+def code_length(files: Sequence[FileFact]) -> int | None:
+    """Return the number of values of a style code in some files; None where none has one."""
+    codes = (
+        value.shape[-1]
+        for fact in files
+        for value in (*fact.inputs, *fact.outputs)
+        if value.kind == "style_code" and value.shape
+    )
+    return next((length for length in codes if isinstance(length, int)), None)
+
+
 class RecipeFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Int8 recipe of the files of one role, size and precision, as JSON."""
 
@@ -488,6 +501,8 @@ class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         min_side: smallest side of a picture in pixels.
         roles: roles of the network, exported or not.
         pixels: how it is applied to pictures; None in artifacts of older versions.
+        code_layout: layout of its style codes; None where no file takes or gives one, and in
+            artifacts of older versions.
     """
 
     name: str
@@ -499,6 +514,12 @@ class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     min_side: int
     roles: tuple[Role, ...]
     pixels: PixelsFact | None = None
+    code_layout: CodeLayoutFact | None = None
+
+    @property
+    def owner(self) -> PackOwner:
+        """Owner of style codes that belong to the network."""
+        return PackOwner(network=self.name, weights_sha256=self.source_sha256)
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -525,6 +546,17 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     agreements: tuple[AgreementFact, ...] = ()
     styles: tuple[StylePackFact, ...]
     tools: dict[str, str]
+
+    def __post_init__(self) -> None:
+        layout = self.network.code_layout
+        if layout is None:
+            return
+        for fact in self.files:
+            if (length := code_length([fact])) not in (None, layout.length):
+                raise ValueError(
+                    f"a style code of {self.network.name} has {layout.length} values ({layout}), "
+                    f"and one of {fact.path} has {length}"
+                )
 
     def encoded(self) -> bytes:
         """Return the manifest as indented JSON, ending in a newline."""
@@ -578,8 +610,8 @@ def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
         check_files: whether every file must be there with the sha256 that the manifest states.
 
     Raises:
-        BadArtifact: not an artifact, another schema, a path that leads outside the artifact, or a
-            file is missing or altered.
+        BadArtifact: not an artifact, another schema, a path that leads outside the artifact, a file
+            is missing or altered, or a pack holds codes of another network.
     """
     path = folder / FILE_NAME
     recover(folder)
@@ -597,6 +629,8 @@ def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
                     f"{path} names {name}, outside the artifact: export the network again"
                 )
         try:
+            for pack in manifest.styles if check_files else ():
+                check_owner(folder / pack.path, manifest.network.owner)
             for name, expected in manifest.known_paths().items() if check_files else ():
                 _check_file(folder, name, expected)
         except BadArtifact:
@@ -643,29 +677,10 @@ def foreign_files(folder: Path) -> list[str]:
     return foreign
 
 
-def is_style_pack(path: Path) -> bool:
-    """Whether a file holds nothing but style codes, float32 [1, K] (safetensors)."""
-    try:
-        with open_input(path, error=BadArtifact) as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 < length <= MOST_HEADER_BYTES:
-                return False
-            header = msgspec.json.decode(file.read(length), type=dict[str, _CodeEntry])
-    except (BadArtifact, OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    shapes = [entry.shape for entry in header.values()]
-    return bool(shapes) and all(shape[:1] == [1] and len(shape) == 2 for shape in shapes)
-
-
 def is_thumbnail(path: Path) -> bool:
     """Whether a file is a thumbnail that `styles pack` wrote: named by its own sha256."""
     digits = path.stem if path.match(f"{THUMBNAILS}/*.jpg") and path.is_file() else ""
     return len(digits) == THUMBNAIL_DIGITS and sha256_of_file(path).startswith(digits)
-
-
-class _CodeEntry(Struct):
-    dtype: Literal["F32"]
-    shape: list[int]
 
 
 ARTIFACT = Product("an artifact with no other files in it", lambda path: not foreign_files(path))

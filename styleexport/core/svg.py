@@ -20,6 +20,7 @@ DOCUMENT_CSS = (
     "text{font:12px sans-serif;fill:#1b1e22}.title{font-size:15px}.unit{fill:#5c6570}"
     ".ground{fill:#fcfcfa}.grid{stroke:#d9dce0;fill:none}"
     ".line{stroke:currentColor;stroke-width:2;fill:none}.mark,.bar{fill:currentColor}"
+    ".mark.hollow{fill:#fcfcfa;stroke:currentColor;stroke-width:2}"
     + "".join(f".c{index}{{color:{value}}}" for index, value in enumerate(COLOURS))
 )
 # Around (0, 0), about 10 across.

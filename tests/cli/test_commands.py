@@ -73,7 +73,18 @@ def test_networks_lists_every_network(call):
     code, out, _ = call("networks", "--json")
     assert code == 0
     assert tuple(entry["name"] for entry in json.loads(out)) == plugins.names(PACKAGE)
-    assert "--checkpoint" in call("networks")[1]
+    text = call("networks")[1]
+    assert all(f"  {name}: " in text for name in plugins.names(PACKAGE))
+    assert text.index("AdaIN") < text.index("One style a network") < text.index("  fast-style: ")
+
+
+def test_networks_describes_one_network(call):
+    code, text, _ = call("networks", "adain-mobilenetv2")
+    assert code == 0
+    assert "features.6 (32 channels at 1/8)" in text
+    assert "--checkpoint" in text
+    code, _, error = call("networks", "adain-mobile")
+    assert (code, "did you mean adain-mobilenetv2" in error) == (2, True)
 
 
 def test_doctor_compares_versions(call):

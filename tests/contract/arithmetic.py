@@ -7,9 +7,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from PIL import Image
 
+from styleexport.core.code_layout import Blending, CodeLayoutFact
+from styleexport.core.errors import UsageError
 from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.manifest import FileFact, SizeFact, read_manifest, sha256_of_file
 from styleexport.core.psnr import psnr_db
@@ -17,8 +20,8 @@ from styleexport.core.types import Size
 from styleexport.runtime_bench.bench.timing import is_stable
 from styleexport.runtime_bench.contract.job import PlanFact
 from styleexport.runtime_bench.stylize import tiling
+from styleexport.runtime_bench.stylize.blending import blend_codes
 from styleexport.runtime_bench.stylize.framing import Frame, best_size
-from styleexport.runtime_bench.stylize.stylizer import blend_codes
 
 Case = dict[str, Any]
 ARTIFACT = Path(__file__).parent / "artifacts" / "colour-transfer"
@@ -197,12 +200,20 @@ def groups() -> Iterable[Case]:
 
 
 def blends() -> Iterable[Case]:
-    """The weighted mean of style codes."""
+    """The weighted mean of style codes; ``expected`` is null for a blend that is refused."""
+    network = read_manifest(ARTIFACT, check_files=False).network
     codes = [[0.5, -1.0, 2.0], [1.5, 3.0, -2.0], [0.0, 10.0, 0.25]]
     for weights in ([1.0], [1.0, 1.0], [3.0, 1.0], [0.0, 2.0], [0.2, 0.3, 0.5], [2.0, 2.0, 2.0]):
         used = codes[: len(weights)]
-        mixed = blend_codes([np.array([code], np.float32) for code in used], weights)
-        yield {"codes": used, "weights": weights, "expected": _flat(mixed)}
+        for blending in Blending:
+            layout = CodeLayoutFact.of({"code": (3,)}, blending, "the reason")
+            owner = msgspec.structs.replace(network, code_layout=layout)
+            case = {"codes": used, "weights": weights, "blending": blending}
+            try:
+                arrays = [np.array([code], np.float32) for code in used]
+                yield {**case, "expected": _flat(blend_codes(arrays, weights, owner))}
+            except UsageError as error:
+                yield {**case, "expected": None, "error": str(error)}
 
 
 def frames() -> Iterable[Case]:
@@ -238,8 +249,6 @@ def frames() -> Iterable[Case]:
 
 def best_sizes() -> Iterable[Case]:
     """Which of several sizes keeps the most of a picture's pixels; of equals, the smaller."""
-    import msgspec
-
     fact: FileFact = read_manifest(ARTIFACT, check_files=False).files[0]
     sizes = [[64, 96], [96, 64], [128, 128], [512, 512]]
     for picture in ((90, 60), (60, 90), (100, 100), (4000, 3000), (30, 20), (300, 10)):

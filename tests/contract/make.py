@@ -106,6 +106,35 @@ def _thumbnail(path: str) -> Change:
     return _set("styles", value=[{**pack, "thumbnails": [thumbnail]}])
 
 
+def _layout(blending: str, reason: str = "", **shapes: list[int]) -> Change:
+    """Add the layout of a style code whose parts have shapes."""
+    parts = [{"name": name, "shape": shape} for name, shape in shapes.items()]
+    return _set(
+        "network", "code_layout", value={"parts": parts, "blending": blending, "reason": reason}
+    )
+
+
+SWAPPED = "each patch takes the nearest patch of one style"
+# The contract's artifact, as versions write its manifest that know layouts of style codes.
+LAYOUTS: dict[str, Change] = {
+    "code_parts": _layout("exact", mean=[3], deviation=[3]),
+    "code_approximate": _layout("approximate", "nobody declared it", code=[6]),
+    "code_unblendable": _layout("none", SWAPPED, bank=[2, 1, 2], inverse_norms=[2]),
+}
+BAD_LAYOUTS: dict[str, Change] = {
+    "code_other_length": _layout("exact", mean=[3], deviation=[2]),
+    "code_without_reason": _layout("none", bank=[6]),
+    "code_empty_part": _layout("exact", mean=[6], deviation=[0]),
+    "code_no_parts": _layout("exact"),
+    "code_too_long": _layout("exact", mean=[6], bank=[2**29, 2**29, 2**29]),
+    "code_unknown_blending": _layout("often", mean=[6]),
+    "code_bad_name": _layout("exact", **{"a mean": [6]}),
+    "code_parts_of_one_name": _set(
+        "network",
+        "code_layout",
+        value={"parts": [{"name": "mean", "shape": [3]}] * 2, "blending": "exact"},
+    ),
+}
 BAD_MANIFESTS: dict[str, Change] = {
     "other_version": _set("schema_version", value=3),
     "no_version": _drop("schema_version"),
@@ -158,6 +187,8 @@ def _write_manifests() -> None:
     (folder / "colour-transfer.json").write_bytes(raw)
     # As versions wrote it that knew no thumbnails.
     _write_json(folder / "no_thumbnails.json", _drop("styles", 0, "thumbnails")(json.loads(raw)))
+    for name, change in (LAYOUTS | BAD_LAYOUTS).items():
+        _write_json(folder / f"{name}.json", change(json.loads(raw)))
     whole = msgspec.json.decode((folder / "one-filter.json").read_bytes(), type=Manifest)
     least = msgspec.structs.replace(whole, files=whole.files[:1], programs=(), probes=())
     _write_bad(folder, least.encoded(), BAD_MANIFESTS)
@@ -329,6 +360,7 @@ def _told(path: Path) -> dict[str, object]:
             fact.style: fact.path for pack in manifest.styles for fact in pack.thumbnails
         },
         "network": manifest.network.name,
+        "code_layout": msgspec.to_builtins(manifest.network.code_layout),
         "expect": {place: _at(whole, place) for place in EXPECTED},
     }
 

@@ -35,11 +35,15 @@ def test_a_manifest_is_read_or_refused_with_its_reason(entry, tmp_path):
     manifest = read_manifest(tmp_path, check_files=False)
     facts = json.loads((tmp_path / "manifest.json").read_bytes())
     facts["network"].setdefault("pixels", None)  # manifests of before it was recorded
+    layout = facts["network"].setdefault("code_layout", None)
+    if layout is not None:
+        layout.setdefault("reason", "")
     for pack in facts["styles"]:
         pack.setdefault("thumbnails", [])
     assert json.loads(manifest.encoded()) == facts
     assert (len(manifest.files), len(manifest.probes)) == (entry["files"], entry["probes"])
     assert manifest.network.name == entry["network"]
+    assert entry["code_layout"] == layout
     thumbnails = [fact for pack in manifest.styles for fact in pack.thumbnails]
     assert {fact.style: fact.path for fact in thumbnails} == entry["thumbnails"]
 

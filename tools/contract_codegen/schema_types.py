@@ -44,10 +44,12 @@ ENUM_NAMES = {
 # Structs with rules that a schema cannot express. Each language checks them in a function by hand,
 # which the generated reader calls with the struct and its JSON path:
 #   TensorFact  the lowest pixel value comes first; an axis length is not negative
+#   CodeLayoutFact  parts of different names, and a reason where codes do not blend exactly
+#   Manifest    codes in the files are as long as the parts of a code together
 #   CellFact    a measured cell holds samples; sides are at most 16384 pixels
 #   JobCell     its file's path lies below the artifact; it has inputs and outputs
 #   JobFact     it has no more cells than a report may have
-CHECKED = frozenset({"TensorFact", "CellFact", "JobCell", "JobFact"})
+CHECKED = frozenset({"TensorFact", "CodeLayoutFact", "Manifest", "CellFact", "JobCell", "JobFact"})
 PATH_DESCRIPTION = "path below the artifact directory, with forward slashes"
 
 

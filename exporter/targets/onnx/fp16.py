@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 # Means and variances of large maps: a sum of squares passes 65504, the largest fp16 value.
 # Roundings and casts, from and to integers, compute in the float type that the graph gives them.
-FLOAT32_OPS = ("ReduceMean", "Sqrt", "InstanceNormalization", "Clip", "Cast", "Round")
+FLOAT32_OPS = ("ReduceMean", "Sqrt", "InstanceNormalization", "Cast", "Round")
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 SUFFIX: dict[int, str] = {TensorProto.FLOAT: "fp32", TensorProto.FLOAT16: "fp16"}
 
@@ -32,6 +32,7 @@ class _Converter:
         self.types |= {name: item.data_type for name, item in self.weights.items()}
         self.casts: dict[tuple[str, int], str] = {}
         self.nodes: list[onnx.NodeProto] = []
+        self.outputs = {value.name for value in self.graph.output}
         self.means = {n.output[0] for n in self.graph.node if n.op_type == "ReduceMean"}
 
     def element_type(self, node: onnx.NodeProto) -> int:
@@ -39,6 +40,9 @@ class _Converter:
         squares = node.op_type == "Mul" and node.input[0] == node.input[1]
         centres = node.op_type == "Sub" and any(name in self.means for name in node.input)
         exact = node.op_type in FLOAT32_OPS or squares or centres
+        if node.op_type == "Clip":  # An activation has the type of what it limits.
+            taken = self.types.get(node.input[0])
+            exact = node.output[0] in self.outputs or taken == TensorProto.FLOAT
         return TensorProto.FLOAT if exact else TensorProto.FLOAT16
 
     def as_type(self, name: str, element_type: int) -> str:
@@ -59,7 +63,6 @@ class _Converter:
 
     def convert(self) -> None:
         """Rewrite every node's inputs, then the outputs."""
-        outputs = {value.name for value in self.graph.output}
         for node in self.graph.node:
             element_type = self.element_type(node)
             for position, name in enumerate(node.input):
@@ -70,7 +73,7 @@ class _Converter:
             for position, name in enumerate(node.output):
                 if self.types.get(name) not in FLOATS:
                     continue
-                if name in outputs and element_type == TensorProto.FLOAT16:
+                if name in self.outputs and element_type == TensorProto.FLOAT16:
                     node.output[position] = inner = f"{name}_fp16"
                     self.types[inner] = element_type
                     self.casts[name, element_type] = inner

@@ -35,6 +35,12 @@ final class PaintModel {
     /// Names of the packed styles.
     var names: [String] { (styleInputs?.codes.keys).map { $0.sorted() } ?? [] }
 
+    /// Layout of the network's style codes; nil in older artifacts.
+    var codeLayout: CodeLayoutFact? { artifact.manifest.network.codeLayout }
+
+    /// Whether codes of the network can be blended.
+    var canBlend: Bool { codeLayout.map { $0.blending != Blending.none } ?? true }
+
     /// Return the thumbnail of a style; nil where there is none.
     func thumbnail(of name: String) -> CGImage? { styleInputs?.thumbnails[name]?.image }
 
@@ -105,7 +111,10 @@ final class PaintModel {
         guard let secondStyle, let second = codes[secondStyle], blend > 0 else {
             return .code(first)
         }
-        guard let blended = StyleBlend.blended([first, second], weights: [1 - blend, blend]) else {
+        let blended = try StyleBlend.blended(
+            [first, second], weights: [1 - blend, blend], network: artifact.manifest.network
+        )
+        guard let blended else {
             throw EngineError.failed("These styles cannot be blended.")
         }
         return .code(blended)

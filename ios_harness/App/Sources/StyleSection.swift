@@ -12,8 +12,9 @@ struct StyleSection: View {
                 if !model.names.isEmpty {
                     picker("Style", selection: $model.firstStyle)
                     picker("Blend with", selection: $model.secondStyle)
+                        .disabled(!model.canBlend)
                 }
-                if model.firstStyle != nil && model.secondStyle != nil {
+                if model.canBlend && model.firstStyle != nil && model.secondStyle != nil {
                     LabeledContent("Blend") {
                         Slider(value: $model.blend, in: 0...1) { isMoving in
                             if !isMoving { repaint() }
@@ -23,6 +24,9 @@ struct StyleSection: View {
                 }
                 if inputs.acceptsPictures {
                     PhotosPicker("Choose Style Picture…", selection: $styleItem, matching: .images)
+                }
+                if !model.names.isEmpty, let note = model.codeLayout?.blendingNote {
+                    Text(note).font(.footnote)
                 }
             }
         }

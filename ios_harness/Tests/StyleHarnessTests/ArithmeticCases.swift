@@ -49,7 +49,10 @@ struct ArithmeticCases: Decodable {
     struct Blend: Decodable {
         let codes: [[Float]]
         let weights: [Double]
-        let expected: [Float]
+        let blending: Blending
+        /// Nil for a blend that is refused.
+        let expected: [Float]?
+        let error: String?
     }
     struct Frame: Decodable {
         struct Place: Decodable {

@@ -50,13 +50,28 @@ final class ArithmeticTests: XCTestCase {
     }
 
     func testBlends() throws {
+        let manifest = try Manifest(json: ContractFolder.data("manifests/colour-transfer.json"))
+        var network = manifest.network
         for item in try ArithmeticCases.read().blend {
-            let actual = StyleBlend.blended(item.codes, weights: item.weights)
-            assertNear(try XCTUnwrap(actual), item.expected, "\(item.weights)")
+            let part = CodePartFact(name: "code", shape: [item.codes[0].count])
+            network.codeLayout = CodeLayoutFact(
+                parts: [part], blending: item.blending, reason: "the reason"
+            )
+            let blend = {
+                try StyleBlend.blended(item.codes, weights: item.weights, network: network)
+            }
+            if let expected = item.expected {
+                assertNear(try XCTUnwrap(blend()), expected, "\(item.weights)")
+            } else {
+                XCTAssertThrowsError(try blend()) { XCTAssertEqual("\($0)", item.error) }
+            }
         }
-        XCTAssertNil(StyleBlend.blended([[1]], weights: [0]))
-        XCTAssertNil(StyleBlend.blended([[1], [2]], weights: [1, -0.5]))
-        XCTAssertNil(StyleBlend.blended([[1], [2, 3]], weights: [1, 1]))
+        let wrong: [([[Float]], [Double])] = [
+            ([[1]], [0]), ([[1], [2]], [1, -0.5]), ([[1], [2, 3]], [1, 1]),
+        ]
+        for (codes, weights) in wrong {
+            XCTAssertNil(try StyleBlend.blended(codes, weights: weights, network: network))
+        }
     }
 
     func testFrames() throws {

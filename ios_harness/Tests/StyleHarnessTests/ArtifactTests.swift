@@ -26,6 +26,18 @@ final class ArtifactTests: XCTestCase {
         XCTAssertEqual(codes["sea"]?.shape, [1, 6])
     }
 
+    func testAPackOfAnotherNetworkIsRefused() throws {
+        let artifact = try Artifact(folder: copied())
+        let header = #"{"sea":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}"#
+        let length = Data([UInt8(header.utf8.count)]) + Data(count: 7)
+        let pack = length + Data(header.utf8) + Data(count: 8)
+        try pack.write(to: artifact.url(of: artifact.manifest.styles[0].path))
+        XCTAssertThrowsError(try artifact.styleCodes()) { error in
+            let words = "a code of another network: colour-transfer takes [1, 6]"
+            XCTAssertTrue("\(error)".contains(words), "\(error)")
+        }
+    }
+
     func testAThumbnailMayBeMissingButNotAltered() throws {
         let copy = try copied()
         let artifact = try Artifact(folder: copy)

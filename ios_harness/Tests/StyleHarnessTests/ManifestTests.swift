@@ -4,6 +4,11 @@ import XCTest
 
 final class ManifestTests: XCTestCase {
     private struct Case: Decodable {
+        enum CodingKeys: String, CodingKey {
+            case file, valid, files, probes, styles, thumbnails, network, expect
+            case codeLayout = "code_layout"
+        }
+
         let file: String
         let valid: Bool
         let files: Int?
@@ -11,6 +16,7 @@ final class ManifestTests: XCTestCase {
         let styles: [String]?
         let thumbnails: [String: String]?
         let network: String?
+        let codeLayout: CodeLayoutFact?
         let expect: [String: Expected]?
     }
 
@@ -38,6 +44,20 @@ final class ManifestTests: XCTestCase {
             XCTAssertEqual(manifest.styles.flatMap(\.names), item.styles)
             XCTAssertEqual(manifest.thumbnails, item.thumbnails)
             XCTAssertEqual(manifest.network.name, item.network)
+            XCTAssertEqual(manifest.network.codeLayout, item.codeLayout, item.file)
+        }
+    }
+
+    func testWhatDoesNotBlendIsSaidWithItsReason() throws {
+        let expected = [
+            "code_parts": nil,
+            "code_approximate": "Codes blend approximately: nobody declared it",
+            "code_unblendable":
+                "Codes cannot be blended: each patch takes the nearest patch of one style",
+        ]
+        for (name, note) in expected {
+            let manifest = try Manifest(json: ContractFolder.data("manifests/\(name).json"))
+            XCTAssertEqual(try XCTUnwrap(manifest.network.codeLayout).blendingNote, note)
         }
     }
 

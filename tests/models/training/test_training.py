@@ -186,6 +186,23 @@ def test_the_style_loss_is_the_mean_over_the_scales(place, tmp_path):
     assert float(loss) == pytest.approx(float(torch.stack(expected).mean()), rel=1e-4)
 
 
+def test_the_full_size_can_be_left_to_some_steps(place, tmp_path):
+    settings = plan(place, tmp_path / "run", crop=64, style_scales=(1, 2), full_size_every=2)
+    objective = AdainObjective(open_network("adain-lite").module, settings)
+    objective.open(0)
+    sides: list[int] = []
+    objective.features.register_forward_pre_hook(lambda _, args: sides.append(args[0].shape[-1]))
+    batch = objective.draw()
+    objective.draw = lambda: batch
+    used = {}
+    for step in (0, 1):
+        sides.clear()
+        terms = objective.terms(step)
+        used[step] = set(sides)
+    assert used == {0: {64, 32}, 1: {32}}
+    assert all(bool(torch.isfinite(term)) for term in terms.values())
+
+
 def test_fewer_pairs_use_as_many_pictures_as_they_can(place):
     assert chosen_pairs(2, 3) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
     assert chosen_pairs(3, 3, 3) == [(0, 0), (1, 1), (2, 2)]

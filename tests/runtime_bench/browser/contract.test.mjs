@@ -10,9 +10,12 @@ import {
   groupsOf, isStable, randomFrom, shuffled,
 } from "../../../runtime_bench/runners/browser/page/protocol.js";
 import { tensorsFrom } from "../../../runtime_bench/runners/browser/page/safetensors.js";
+import {
+  blendedCodes, blendingNote, checkCodes,
+} from "../../../runtime_bench/runners/browser/page/codes.js";
 import { thumbnailsOf } from "../../../runtime_bench/runners/browser/page/styles.js";
 import {
-  blended, channelsFirst, channelsLast, mirroredInto, pixelsFromTensor, placeIn, tensorFromPixels,
+  channelsFirst, channelsLast, mirroredInto, pixelsFromTensor, placeIn, tensorFromPixels,
 } from "../../../runtime_bench/runners/browser/page/tensors.js";
 import { misfit } from "./schema.mjs";
 
@@ -54,7 +57,8 @@ test("every file is the one that is listed, and none is not", () => {
 
 /** What the schemas cannot tell, as the README of the fixtures lists it. */
 const RULES = {
-  manifests: ({ files, styles }) => [
+  manifests: ({ files, styles, network }) => [
+    ...misfitOfCodes(files, network.code_layout),
     ...files.flatMap(({ path }, index) => outside(path, `$.files[${index}].path`)),
     ...styles.flatMap(({ thumbnails = [] }, pack) => thumbnails.flatMap(({ path }, index) =>
       outside(path, `$.styles[${pack}].thumbnails[${index}].path`))),
@@ -68,6 +72,23 @@ const RULES = {
     ...(status === "measured" && !rounds.flat().length ? [`$.cells[${index}]`] : []),
   ]),
 };
+
+/** Return the place at fault in the layout of style codes. */
+function misfitOfCodes(files, layout) {
+  if (!layout) {
+    return [];
+  }
+  const { parts, blending, reason = "" } = layout;
+  const lengths = parts.map(({ shape }) => shape.reduce((product, side) => product * side, 1));
+  const length = lengths.reduce((sum, one) => sum + one, 0);
+  const isNamedTwice = new Set(parts.map(({ name }) => name)).size < parts.length;
+  if (isNamedTwice || length > 3 * MAX_SIDE ** 2 || (blending !== "exact" && !reason)) {
+    return ["$.network.code_layout"];
+  }
+  const codes = files.flatMap(({ inputs, outputs }) => [...inputs, ...outputs])
+    .filter(({ kind }) => kind === "style_code");
+  return codes.every(({ shape }) => shape.at(-1) === length) ? [] : ["$"];
+}
 
 function outside(path, where) {
   return path.startsWith("/") || path.split("/").includes("..") ? [where] : [];
@@ -102,6 +123,7 @@ for (const [folder, name] of [["manifests", "manifest"], ["reports", "latency"],
 test("manifests hold what the index says", () => {
   for (const item of jsonOf("manifests/index.json")) {
     const { file, valid, files, probes, styles, thumbnails, network, expect } = item;
+    const { code_layout: layout } = item;
     if (valid) {
       const manifest = jsonOf(`manifests/${file}`);
       assert.deepEqual(Object.fromEntries(thumbnailsOf(manifest.styles)), thumbnails);
@@ -109,6 +131,7 @@ test("manifests hold what the index says", () => {
       assert.equal(manifest.probes.length, probes);
       assert.deepEqual(manifest.styles.flatMap(({ names }) => names), styles);
       assert.equal(manifest.network.name, network);
+      assert.deepEqual(manifest.network.code_layout ?? null, layout);
       for (const [path, value] of Object.entries(expect)) {
         const steps = path.slice(2).split(/[.[\]]+/).filter(Boolean);
         assert.equal(steps.reduce((held, step) => held[step], manifest), value, `${file} ${path}`);
@@ -194,17 +217,39 @@ test("groups that take turns", () => {
   }
 });
 
-test("blends", () => {
-  for (const { codes, weights, expected } of cases("blend")) {
-    let mixed = { shape: [1, codes[0].length], data: new Float32Array(codes[0]) };
-    let total = weights[0];
-    for (let index = 1; index < codes.length; index += 1) {
-      total += weights[index];
-      const next = { shape: mixed.shape, data: new Float32Array(codes[index]) };
-      mixed = blended(mixed, next, weights[index] / total);
+test("blends of style codes, refused where they mean nothing", () => {
+  for (const { codes, weights, blending, expected, error } of cases("blend")) {
+    const layout = { blending, reason: "the reason", parts: [] };
+    const network = { name: "colour-transfer", code_layout: layout };
+    const tensors = codes.map((code) => ({ shape: [1, code.length], data: new Float32Array(code) }));
+    const blend = () => blendedCodes(tensors, weights, network);
+    if (expected) {
+      near(blend().data, expected, String(weights));
+    } else {
+      assert.throws(blend, { message: error });
     }
-    near(mixed.data, expected, String(weights));
   }
+  const two = [0.5, 1.5].map((value) => ({ shape: [1, 1], data: new Float32Array([value]) }));
+  assert.equal(blendedCodes(two, [1, 1], { name: "older" }).data[0], 1);
+});
+
+test("whether codes blend is said with the reason", () => {
+  const noteOf = (name) => blendingNote(jsonOf(`manifests/${name}.json`).network);
+  assert.equal(noteOf("colour-transfer"), "");
+  assert.equal(noteOf("code_parts"), "");
+  assert.equal(noteOf("code_approximate"), "Codes blend approximately: nobody declared it");
+  const reason = "each patch takes the nearest patch of one style";
+  assert.equal(noteOf("code_unblendable"), `Codes cannot be blended: ${reason}`);
+});
+
+test("a pack of another network is refused", () => {
+  const { files, network } = jsonOf("manifests/code_parts.json");
+  const codes = (length) => new Map([["sea", { shape: [1, length] }]]);
+  checkCodes(codes(6), "styles/a.safetensors", { cells: files, network });
+  assert.throws(() => checkCodes(codes(2), "styles/a.safetensors", { cells: files, network }), {
+    message: "styles/a.safetensors holds sea of shape [1,2], a code of another network: " +
+      "colour-transfer takes [1,6]",
+  });
 });
 
 test("places of a picture in a frame", () => {

@@ -61,9 +61,18 @@ public struct Artifact: Hashable, Sendable {
     }
 
     /// Return the style codes of all packs by name, each of shape [1, K].
+    ///
+    /// - Throws: `ArtifactError` if a pack holds codes of another network.
     public func styleCodes() throws -> Tensors {
-        try manifest.styles.reduce(into: [:]) { codes, pack in
+        let length = manifest.files.lazy.compactMap(\.codeLength).first
+        return try manifest.styles.reduce(into: [:]) { codes, pack in
             let tensors = try SafetensorsFile.tensors(of: Data(contentsOf: url(of: pack.path)))
+            if let (name, code) = tensors.first(where: { $0.value.shape != [1, length] }) {
+                throw ArtifactError(
+                    "\(pack.path) holds \(name) of shape \(code.shape), a code of another network: "
+                        + "\(manifest.network.name) takes [1, \(length.map(String.init) ?? "-")]"
+                )
+            }
             codes.merge(tensors) { _, last in last }
         }
     }
@@ -125,6 +134,13 @@ extension FileFact {
     public var deviceAllowedDb: Double {
         let least = parity.map(\.allowedDb).min() ?? 0
         return outputs.first?.dtype == .uint8 ? min(least, Self.allowedDbOfPixels) : least
+    }
+
+    /// Number of values of a style code; nil for a file that takes and gives none.
+    public var codeLength: Int? {
+        let code = (inputs + outputs).first { $0.kind == .styleCode }
+        guard case .length(let length)? = code?.shape.last else { return nil }
+        return length
     }
 
     /// Whether the network has one fixed style and takes no style input.

@@ -172,6 +172,42 @@ extension TensorFact {
     }
 }
 
+extension CodeLayoutFact {
+    private static let mostValues = 805_306_368.0
+
+    /// Number of values of a style code; a product of lengths may exceed an integer.
+    public var length: Double {
+        parts.reduce(0) { sum, part in sum + part.shape.reduce(1) { $0 * Double($1) } }
+    }
+
+    func check(at path: String) throws {
+        if Set(parts.map(\.name)).count < parts.count {
+            let reason = "parts of a style code have different names"
+            throw ContractError(path: path, reason: reason)
+        }
+        if length > Self.mostValues {
+            let reason = "a style code has 1 to \(Int(Self.mostValues)) values"
+            throw ContractError(path: path, reason: reason)
+        }
+        if blending != .exact && reason.isEmpty {
+            let reason = "blending \(blending.rawValue) needs a reason"
+            throw ContractError(path: path, reason: reason)
+        }
+    }
+}
+
+extension Manifest {
+    func check(at path: String) throws {
+        guard let layout = network.codeLayout else { return }
+        for file in files {
+            if let length = file.codeLength, Double(length) != layout.length {
+                let reason = "parts of \(layout.length) values, and codes of \(length)"
+                throw ContractError(path: path, reason: "\(reason) in \(file.path)")
+            }
+        }
+    }
+}
+
 extension CellFact {
     private static let longestSide = 16_384
 

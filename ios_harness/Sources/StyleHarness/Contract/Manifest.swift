@@ -72,6 +72,7 @@ public struct Manifest: Codable, Hashable, Sendable {
         self.agreements = try fields.optional(.agreements, default: [])
         self.styles = try fields.required(.styles)
         self.tools = try fields.required(.tools)
+        try check(at: fields.path)
     }
 }
 
@@ -352,6 +353,7 @@ public struct NetworkFact: Codable, Hashable, Sendable {
         case minSide = "min_side"
         case roles
         case pixels
+        case codeLayout = "code_layout"
     }
 
     /// Name on the command line.
@@ -372,6 +374,9 @@ public struct NetworkFact: Codable, Hashable, Sendable {
     public var roles: [Role]
     /// How it is applied to pictures; nil in artifacts of older versions.
     public var pixels: PixelsFact?
+    /// Layout of its style codes; nil where no file takes or gives one, and in artifacts of older
+    /// versions.
+    public var codeLayout: CodeLayoutFact?
 
     public init(
         name: String,
@@ -382,7 +387,8 @@ public struct NetworkFact: Codable, Hashable, Sendable {
         sourceSha256: String,
         minSide: Int,
         roles: [Role],
-        pixels: PixelsFact? = nil
+        pixels: PixelsFact? = nil,
+        codeLayout: CodeLayoutFact? = nil
     ) {
         self.name = name
         self.summary = summary
@@ -393,6 +399,7 @@ public struct NetworkFact: Codable, Hashable, Sendable {
         self.minSide = minSide
         self.roles = roles
         self.pixels = pixels
+        self.codeLayout = codeLayout
     }
 
     public init(from decoder: any Decoder) throws {
@@ -406,6 +413,7 @@ public struct NetworkFact: Codable, Hashable, Sendable {
         self.minSide = try fields.required(.minSide, .integer())
         self.roles = try fields.required(.roles)
         self.pixels = try fields.nullableOrMissing(.pixels)
+        self.codeLayout = try fields.nullableOrMissing(.codeLayout)
     }
 }
 
@@ -1038,6 +1046,40 @@ public struct SizeFact: Codable, Hashable, Sendable {
     }
 }
 
+/// Layout of a network's style codes [N, K], and whether they can be blended.
+public struct CodeLayoutFact: Codable, Hashable, Sendable {
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case parts
+        case blending
+        case reason
+    }
+
+    /// Parts of a code, in order; their lengths sum to K.
+    public var parts: [CodePartFact]
+    /// Whether the weighted mean of codes is an interpolation of the styles.
+    public var blending: Blending
+    /// Why they blend approximately or not at all, as part of a sentence; "" where exact.
+    public var reason: String
+
+    public init(
+        parts: [CodePartFact],
+        blending: Blending,
+        reason: String = ""
+    ) {
+        self.parts = parts
+        self.blending = blending
+        self.reason = reason
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try ContractFields<CodingKeys>(decoder)
+        self.parts = try fields.required(.parts, .items(atLeast: 1))
+        self.blending = try fields.required(.blending)
+        self.reason = try fields.optional(.reason, default: "")
+        try check(at: fields.path)
+    }
+}
+
 /// How a network is applied to pictures: the use that probes, parity and quality refer to.
 public struct PixelsFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
@@ -1225,6 +1267,36 @@ public struct FloatIslandFact: Codable, Hashable, Sendable {
     }
 }
 
+/// Part of a style code.
+public struct CodePartFact: Codable, Hashable, Sendable {
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case name
+        case shape
+    }
+
+    /// Name of the part, such as `mean` or `relu1.deviation`.
+    public var name: String
+    /// Axis lengths; the code holds the part flattened, the last axis fastest.
+    public var shape: [Int]
+
+    public init(
+        name: String,
+        shape: [Int]
+    ) {
+        self.name = name
+        self.shape = shape
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try ContractFields<CodingKeys>(decoder)
+        self.name = try fields.required(.name, .text(pattern: #"[A-Za-z0-9_][A-Za-z0-9_.\-]*"#))
+        self.shape = try fields.required(
+            .shape,
+            .items(atLeast: 1, each: .integer(atLeast: 1, atMost: 805_306_368))
+        )
+    }
+}
+
 /// Format in which a network itself takes or gives pictures; files take and give RGB in 0..1.
 ///
 /// A pixel of brightness p in 0..1 has the value (low + p·(high − low) − mean) / std.
@@ -1400,6 +1472,16 @@ public enum FactBasis: String, Codable, CaseIterable, Hashable, Sendable {
     case assumed
     case declared
     case found
+}
+
+/// What the weighted mean of style codes is.
+///
+/// `exact`: the network's interpolation of the styles, because whatever reads the code is linear in
+/// it. `approximate`: near an interpolation, or not known to be one. `none`: meaningless.
+public enum Blending: String, Codable, CaseIterable, Hashable, Sendable {
+    case approximate
+    case exact
+    case none
 }
 
 /// Order of the colour channels.

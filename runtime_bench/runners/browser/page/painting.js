@@ -2,6 +2,7 @@
 
 import { bytesOf, find, showTrouble, tensorsOf } from "./host.js";
 import { labelOf } from "./chart.js";
+import { blendedCodes, blendingNote, canBlend, checkCodes } from "./codes.js";
 import { chosenStyle, offerStyle, thumbnailsOf } from "./styles.js";
 import {
   blended, enlarged, middleOf, mirroredInto, pixelsFromTensor, placeIn, tensorFromPixels,
@@ -58,6 +59,7 @@ class Easel {
     find("style").hidden = !takesStyle;
     for (const { path, names } of this.job.styles) {
       const codes = await tensorsOf(path);
+      checkCodes(codes, path, this.job);
       names.forEach((name) => this.styles.set(`code ${name}`, { name, code: codes.get(name) }));
     }
     const thumbnails = thumbnailsOf(this.job.styles);
@@ -72,15 +74,31 @@ class Easel {
       }
       offerStyle(OWN, "your picture …");
     }
+    this.listBlends();
+  }
+
+  /** Offer the packed codes to blend the chosen style with, or say why that is not possible. */
+  listBlends() {
+    const names = [...this.styles].filter(([, { code }]) => code);
+    find("blending").hidden = names.length < 2;
+    names.forEach(([value, { name }]) => find("second").append(new Option(name, value)));
+    find("second").disabled = !canBlend(this.job.network);
+    find("blending-note").textContent = blendingNote(this.job.network);
   }
 
   listen() {
     const repaint = () => this.repaint();
     find("painter").addEventListener("change", repaint);
-    find("strength").addEventListener("input", () => {
-      find("strength-value").textContent = Number(find("strength").value).toFixed(2);
+    for (const id of ["strength", "blend"]) {
+      find(id).addEventListener("input", () => {
+        find(`${id}-value`).textContent = Number(find(id).value).toFixed(2);
+      });
+      find(id).addEventListener("change", repaint);
+    }
+    find("second").addEventListener("change", () => {
+      find("blend").disabled = !find("second").value;
+      this.repaint();
     });
-    find("strength").addEventListener("change", repaint);
     find("style").addEventListener("change", () => {
       if (chosenStyle() === OWN && !this.styles.has(OWN)) {
         find("style-photo").click();
@@ -160,8 +178,19 @@ class Easel {
     return tensorFromPixels(pixels(picture, middleOf(sizeOf(picture), size), whole), size.height, size.width);
   }
 
-  /** Return the chosen style code; that of a picture is computed once per file. */
+  /** Return the chosen style code, blended with that of a second style if one is chosen. */
   async code(cell) {
+    const first = await this.chosenCode(cell);
+    const second = this.styles.get(find("second").value);
+    if (!second) {
+      return first;
+    }
+    const weight = Number(find("blend").value);
+    return blendedCodes([first, second.code], [1 - weight, weight], this.job.network);
+  }
+
+  /** Return the code of the chosen style; that of a picture is computed once per file. */
+  async chosenCode(cell) {
     const style = this.styles.get(chosenStyle());
     if (!style) {
       throw new Error("choose a style; pack some with `styleexport styles pack`");

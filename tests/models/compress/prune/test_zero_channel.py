@@ -211,3 +211,27 @@ def test_transposed_and_depthwise_layers_are_counted():
 
     macs = macs_of(load_own(Net()), Role.STYLIZE, Size(8, 8))
     assert macs == {"down": 16 * 4 * 12, "each": 16 * 4 * 9, "up": 16 * 4 * 3 * 4}
+
+
+def test_empty_channels_leave_inception_modules(pictures):
+    """Each branch loses its own, behind a batch norm; what reads the concatenation, all of them."""
+    torch.manual_seed(0)
+    described = find("adain")
+    module = described.build(encoder="googlenet", tap="inception3b").eval().requires_grad_(False)
+    gone = {"branch1": (0, 63), "branch2.0": (5,), "branch2.1": (7, 8), "branch4.1": (31,)}
+    for name, channels in gone.items():
+        norm = module.get_submodule(f"encoder.features.inception3a.{name}.bn")
+        norm.weight[list(channels)] = 0.0
+        norm.bias[list(channels)] = -0.1
+    loaded = LoadedNetwork(described, module, ("random.pth",), "0" * 64)
+    empty = find_empty(loaded, pictures, SIZES[:1], silence)
+    slim = remove_channels(loaded, empty.kept)
+    widths = {name: widths_of(layer) for name, layer in layers(slim.module)}
+    block = "encoder.features.inception3a"
+    assert widths[f"{block}.branch1.conv"].outputs <= 62
+    assert widths[f"{block}.branch2.1.conv"].inputs <= 95
+    branches = ("branch1", "branch2.1", "branch3.1", "branch4.1")
+    joined = sum(widths[f"{block}.{branch}.conv"].outputs for branch in branches)
+    assert joined <= 256 - 5
+    assert widths["encoder.features.inception3b.branch3.0.conv"].inputs == joined
+    assert prove_parity(loaded, slim, pictures.held_out[:1], SIZES[:1]).worst_db > 110

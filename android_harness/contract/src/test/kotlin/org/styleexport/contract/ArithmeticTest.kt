@@ -21,6 +21,9 @@ import org.styleexport.contract.arithmetic.Pixels
 import org.styleexport.contract.arithmetic.Tile
 import org.styleexport.contract.arithmetic.Tiling
 import org.styleexport.contract.artifact.Digest
+import org.styleexport.contract.facts.Blending
+import org.styleexport.contract.facts.CodeLayoutFact
+import org.styleexport.contract.facts.CodePartFact
 import org.styleexport.contract.facts.ColourOrder
 import org.styleexport.contract.facts.ElementType
 import org.styleexport.contract.facts.Manifest
@@ -35,6 +38,9 @@ import org.styleexport.contract.measure.WarmUp
 import org.styleexport.contract.stylize.StyleBlend
 
 class ArithmeticTest {
+    private val network =
+        Manifest.read(Fixtures.bytes("manifests/colour-transfer.json")).network
+
     /** Check every case of a kind; a kind without cases fails. */
     private fun each(kind: String, check: (JsonObject) -> Unit) {
         val cases = Fixtures.sums(kind)
@@ -132,7 +138,18 @@ class ArithmeticTest {
     fun blendedStyles() = each("blend") { case ->
         val codes = case["codes"].list().map { it.floats() }
         val weights = case["weights"].list().map { it.double() }
-        assertNear(case["expected"].floats(), StyleBlend.of(codes, weights), "$weights")
+        val blending = Blending.entries.single { it.serialName == case["blending"].text() }
+        val part = CodePartFact("code", listOf(codes.first().size))
+        val layout = CodeLayoutFact(listOf(part), blending, "the reason")
+        val owner = network.copy(codeLayout = layout)
+        if (case["expected"] is JsonNull) {
+            val error = assertFailsWith<IllegalArgumentException> {
+                StyleBlend.of(codes, weights, owner)
+            }
+            assertEquals(case["error"].text(), error.message)
+        } else {
+            assertNear(case["expected"].floats(), StyleBlend.of(codes, weights, owner), "$weights")
+        }
     }
 
     @Test
@@ -140,7 +157,7 @@ class ArithmeticTest {
         val code = floatArrayOf(1f)
         for (weights in listOf(listOf(-1.0), listOf(0.0), listOf(Double.NaN), listOf(1.0, 1.0))) {
             assertFailsWith<IllegalArgumentException>("$weights") {
-                StyleBlend.of(listOf(code), weights)
+                StyleBlend.of(listOf(code), weights, network)
             }
         }
     }

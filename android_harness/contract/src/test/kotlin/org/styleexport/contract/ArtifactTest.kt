@@ -123,6 +123,16 @@ class ArtifactTest {
     }
 
     @Test
+    fun aPackOfAnotherNetworkIsRefused() {
+        val added = shelf.add(PictureSource())
+        val pack = added.file(added.manifest.styles.single().path)
+        val header = """{"sea":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}"""
+        val length = byteArrayOf(header.length.toByte()) + ByteArray(7)
+        pack.writeBytes(length + header.toByteArray() + ByteArray(8))
+        refused("a code of another network: colour-transfer takes [1, 6]") { added.styleCodes() }
+    }
+
+    @Test
     fun aFolderWithoutAManifestIsNone() {
         assertFailsWith<BadArtifact> { Artifact.open(root) }
         File(root, "manifest.json").writeText("[]")

@@ -1,15 +1,20 @@
 package org.styleexport.contract
 
 import com.google.gson.JsonElement
+import com.google.gson.JsonNull
 import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
+import org.styleexport.contract.facts.Blending
+import org.styleexport.contract.facts.CodeLayoutFact
+import org.styleexport.contract.facts.CodePartFact
 import org.styleexport.contract.facts.FileFact
 import org.styleexport.contract.facts.JobFact
 import org.styleexport.contract.facts.LatencyReport
 import org.styleexport.contract.facts.Manifest
 import org.styleexport.contract.facts.TensorFact
+import org.styleexport.contract.facts.blendingNote
 import org.styleexport.contract.facts.takes
 import org.styleexport.contract.facts.thumbnails
 import org.styleexport.contract.json.ContractError
@@ -48,6 +53,7 @@ class ContractTest {
             assertEquals(case["styles"].list().map { it.text() }, styles, name)
             val thumbnails = case["thumbnails"].asJsonObject.entrySet()
             assertEquals(thumbnails.associate { it.key to it.value.text() }, manifest.thumbnails)
+            assertEquals(layout(case["code_layout"]), manifest.network.codeLayout, name)
             for ((path, value) in case["expect"].asJsonObject.entrySet()) {
                 assertEquals(plain(value), ManifestPaths.deep(manifest, path), "$name $path")
             }
@@ -63,6 +69,28 @@ class ContractTest {
         assertEquals(setOf("sea"), withoutDusk.thumbnails.keys)
         val withBoth = manifest.copy(styles = listOf(last, pack))
         assertEquals(setOf("dusk", "sea"), withBoth.thumbnails.keys)
+    }
+
+    private fun layout(value: JsonElement): CodeLayoutFact? {
+        if (value is JsonNull) return null
+        val parts = value["parts"].list()
+            .map { CodePartFact(it["name"].text(), it["shape"].ints()) }
+        val blending = Blending.entries.single { it.serialName == value["blending"].text() }
+        return CodeLayoutFact(parts, blending, value["reason"].text())
+    }
+
+    @Test
+    fun whatDoesNotBlendIsSaidWithItsReason() {
+        fun note(name: String) =
+            Manifest.read(Fixtures.bytes("manifests/$name.json")).network.codeLayout!!.blendingNote
+        assertEquals(null, note("code_parts"))
+        assertEquals(
+            "Codes blend approximately: nobody declared it", note("code_approximate"),
+        )
+        assertEquals(
+            "Codes cannot be blended: each patch takes the nearest patch of one style",
+            note("code_unblendable"),
+        )
     }
 
     private fun plain(value: JsonElement): Any =

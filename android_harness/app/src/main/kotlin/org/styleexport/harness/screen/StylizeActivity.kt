@@ -14,6 +14,9 @@ import android.widget.ImageView
 import android.widget.SeekBar
 import android.widget.Spinner
 import android.widget.TextView
+import org.styleexport.contract.facts.Blending
+import org.styleexport.contract.facts.CodeLayoutFact
+import org.styleexport.contract.facts.blendingNote
 import org.styleexport.harness.HarnessApp
 import org.styleexport.harness.R
 import org.styleexport.harness.camera.CameraFeed
@@ -101,6 +104,7 @@ class StylizeActivity : Activity() {
         }
         findViewById<View>(R.id.packed).visibility =
             if (state.styles.isEmpty()) View.GONE else View.VISIBLE
+        showBlending(state.artifact?.manifest?.network?.codeLayout)
         showValue(R.id.blend, choices.blend)
         showValue(R.id.strength, choices.strength)
         findViewById<CheckBox>(R.id.tiles).isChecked = choices.isTiled
@@ -112,6 +116,16 @@ class StylizeActivity : Activity() {
         }
         findViewById<TextView>(R.id.note).text = state.note.orEmpty()
         showCamera()
+    }
+
+    /** Say why codes blend approximately or not at all; where not at all, disable the blend. */
+    private fun showBlending(layout: CodeLayoutFact?) {
+        for (id in listOf(R.id.second, R.id.blend)) {
+            findViewById<View>(id).isEnabled = layout?.blending != Blending.NONE
+        }
+        val note = findViewById<TextView>(R.id.blending)
+        note.text = layout?.blendingNote.orEmpty()
+        note.visibility = if (note.text.isEmpty()) View.GONE else View.VISIBLE
     }
 
     private fun showValue(id: Int, value: Float) {

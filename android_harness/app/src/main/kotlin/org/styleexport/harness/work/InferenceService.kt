@@ -133,7 +133,8 @@ class InferenceService(private val artifact: Artifact) : Closeable {
             ?: throw BadArtifact("the artifact has no packed styles: choose a style image")
         val second = codes[request.second] ?: first
         val weights = listOf(1.0 - request.blend, request.blend.toDouble())
-        return Tensor(first.shape, StyleBlend.of(listOf(first.data, second.data), weights))
+        val network = artifact.manifest.network
+        return Tensor(first.shape, StyleBlend.of(listOf(first.data, second.data), weights, network))
     }
 
     /** Return the code of a style image, from the encoder most similar to the stylizing file. */

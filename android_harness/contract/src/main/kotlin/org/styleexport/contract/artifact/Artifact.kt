@@ -10,6 +10,7 @@ import org.styleexport.contract.arithmetic.Tensor
 import org.styleexport.contract.facts.FileFact
 import org.styleexport.contract.facts.MANIFEST_NAME
 import org.styleexport.contract.facts.Manifest
+import org.styleexport.contract.facts.codeLength
 import org.styleexport.contract.facts.knownPaths
 import org.styleexport.contract.facts.suffix
 import org.styleexport.contract.json.ContractError
@@ -46,10 +47,22 @@ public class Artifact private constructor(
     /**
      * Return the style codes, [1, K], of all packs by name.
      *
-     * @throws BadArtifact a pack is missing or damaged.
+     * @throws BadArtifact a pack is missing, damaged, or of another network.
      */
     public fun styleCodes(): Map<String, Tensor> =
-        manifest.styles.fold(emptyMap()) { codes, pack -> codes + tensors(pack.path) }
+        manifest.styles.fold(emptyMap()) { codes, pack -> codes + packedCodes(pack.path) }
+
+    private fun packedCodes(path: String): Map<String, Tensor> {
+        val expected = listOf(1, manifest.files.firstNotNullOfOrNull { it.codeLength })
+        return tensors(path).onEach { (name, code) ->
+            if (code.shape != expected) {
+                throw BadArtifact(
+                    "$path holds $name of shape ${code.shape}, a code of another network: " +
+                        "${manifest.network.name} takes $expected",
+                )
+            }
+        }
+    }
 
     /**
      * Compare the sha256 of files with the manifest.

@@ -21,6 +21,7 @@ public data class PixelRange(public val low: Float, public val high: Float) {
 internal object ContractRules {
     private const val MAX_SIDE = 16_384
     private const val MAX_CELLS = 10_000
+    private const val MAX_VALUES = 3 * MAX_SIDE * MAX_SIDE
 
     fun check(tensor: TensorFact, where: String) {
         val range = tensor.pixelRange
@@ -30,6 +31,31 @@ internal object ContractRules {
         tensor.shape.forEachIndexed { axis, length ->
             if (length != null && length < 0) {
                 throw ContractError("$where.shape[$axis]", "$length is less than 0")
+            }
+        }
+    }
+
+    fun check(layout: CodeLayoutFact, where: String) {
+        val names = layout.parts.map(CodePartFact::name)
+        val reason = when {
+            names.toSet().size < names.size -> "parts of a style code have different names"
+            // Compared as a Double: a product of lengths may exceed a Long.
+            layout.length > MAX_VALUES -> "a style code has 1 to $MAX_VALUES values"
+            layout.blending != Blending.EXACT && layout.reason.isEmpty() ->
+                "blending ${layout.blending.serialName} needs a reason"
+            else -> return
+        }
+        throw ContractError(where, reason)
+    }
+
+    fun check(manifest: Manifest, where: String) {
+        val layout = manifest.network.codeLayout ?: return
+        for (file in manifest.files) {
+            val length = file.codeLength ?: continue
+            if (length.toDouble() != layout.length) {
+                throw ContractError(
+                    where, "parts of ${layout.length} values, and codes of $length in ${file.path}",
+                )
             }
         }
     }

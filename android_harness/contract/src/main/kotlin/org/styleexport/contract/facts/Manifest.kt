@@ -47,7 +47,7 @@ public data class Manifest(
         /** Schema version that is read and written. */
         public const val SCHEMA_VERSION: Int = 4
 
-        internal val reader: Read<Manifest> = Fields.closed {
+        internal val reader: Read<Manifest> = Fields.closed(ContractRules::check) {
             required("schema_version", constant(SCHEMA_VERSION))
             Manifest(
                 network = required("network", NetworkFact.reader),
@@ -205,6 +205,8 @@ public data class FileFact(
  * @property minSide smallest side of a picture in pixels.
  * @property roles roles of the network, exported or not.
  * @property pixels how it is applied to pictures; null in artifacts of older versions.
+ * @property codeLayout layout of its style codes; null where no file takes or gives one, and in
+ *   artifacts of older versions.
  */
 public data class NetworkFact(
     public val name: String,
@@ -216,6 +218,7 @@ public data class NetworkFact(
     public val minSide: Int,
     public val roles: List<Role>,
     public val pixels: PixelsFact? = null,
+    public val codeLayout: CodeLayoutFact? = null,
 ) {
     internal companion object {
         val reader: Read<NetworkFact> = Fields.closed {
@@ -229,6 +232,7 @@ public data class NetworkFact(
                 minSide = required("min_side", int()),
                 roles = required("roles", list(Role.reader)),
                 pixels = optional("pixels", PixelsFact.reader),
+                codeLayout = optional("code_layout", CodeLayoutFact.reader),
             )
         }
     }
@@ -606,6 +610,30 @@ public data class SizeFact(
 }
 
 /**
+ * Layout of a network's style codes [N, K], and whether they can be blended.
+ *
+ * @property parts parts of a code, in order; their lengths sum to K.
+ * @property blending whether the weighted mean of codes is an interpolation of the styles.
+ * @property reason why they blend approximately or not at all, as part of a sentence; "" where
+ *   exact.
+ */
+public data class CodeLayoutFact(
+    public val parts: List<CodePartFact>,
+    public val blending: Blending,
+    public val reason: String = "",
+) {
+    internal companion object {
+        val reader: Read<CodeLayoutFact> = Fields.closed(ContractRules::check) {
+            CodeLayoutFact(
+                parts = required("parts", list(CodePartFact.reader, min = 1)),
+                blending = required("blending", Blending.reader),
+                reason = optional("reason", "", text()),
+            )
+        }
+    }
+}
+
+/**
  * How a network is applied to pictures: the use that probes, parity and quality refer to.
  *
  * @property input format of the pictures that it takes.
@@ -719,6 +747,26 @@ public data class FloatIslandFact(
             FloatIslandFact(
                 ops = required("ops", list(text())),
                 reason = required("reason", text()),
+            )
+        }
+    }
+}
+
+/**
+ * Part of a style code.
+ *
+ * @property name name of the part, such as `mean` or `relu1.deviation`.
+ * @property shape axis lengths; the code holds the part flattened, the last axis fastest.
+ */
+public data class CodePartFact(
+    public val name: String,
+    public val shape: List<Int>,
+) {
+    internal companion object {
+        val reader: Read<CodePartFact> = Fields.closed {
+            CodePartFact(
+                name = required("name", text(Patterns.NAME)),
+                shape = required("shape", list(int(min = 1, max = 805_306_368), min = 1)),
             )
         }
     }
@@ -930,6 +978,22 @@ public enum class FactBasis(public val serialName: String) {
     }
 }
 
+/**
+ * What the weighted mean of style codes is.
+ *
+ * `exact`: the network's interpolation of the styles, because whatever reads the code is linear in
+ * it. `approximate`: near an interpolation, or not known to be one. `none`: meaningless.
+ */
+public enum class Blending(public val serialName: String) {
+    APPROXIMATE("approximate"),
+    EXACT("exact"),
+    NONE("none");
+
+    internal companion object {
+        val reader: Read<Blending> = oneOf(entries, Blending::serialName)
+    }
+}
+
 /** Channel order: order of the colour channels. */
 public enum class ChannelOrder(public val serialName: String) {
     BGR("BGR"),
@@ -967,6 +1031,9 @@ internal object Patterns {
         "[A-Za-z0-9_.][A-Za-z0-9_.\\-]*(/[A-Za-z0-9_.][A-Za-z0-9_.\\-]*)*",
     )
     val SHA256 = TextPattern("sha256 in hexadecimal", "[0-9a-f]{64}")
+    val NAME = TextPattern(
+        "a text that matches [A-Za-z0-9_][A-Za-z0-9_.\\-]*", "[A-Za-z0-9_][A-Za-z0-9_.\\-]*",
+    )
     val CREATED = TextPattern(
         "a text that matches \\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?(Z|\\+00:00)",
         "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?(Z|\\+00:00)",

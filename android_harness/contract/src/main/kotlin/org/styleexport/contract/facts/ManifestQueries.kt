@@ -19,6 +19,22 @@ public val Manifest.thumbnails: Map<String, String>
         paths - pack.names.toSet() + own.associate { it.style to it.path }
     }
 
+/** Number of values of a style code. */
+public val CodeLayoutFact.length: Double
+    get() = parts.sumOf { it.shape.fold(1.0) { product, side -> product * side } }
+
+/** Whether codes blend, and the reason, in words; null where they blend exactly. */
+public val CodeLayoutFact.blendingNote: String?
+    get() = when (blending) {
+        Blending.EXACT -> null
+        Blending.APPROXIMATE -> "Codes blend approximately: $reason"
+        Blending.NONE -> "Codes cannot be blended: $reason"
+    }
+
+/** Number of values of a style code of a file; null where it takes and gives none. */
+public val FileFact.codeLength: Int?
+    get() = (inputs + outputs).firstOrNull { it.kind == TensorKind.STYLE_CODE }?.shape?.lastOrNull()
+
 /** Return the probes of a file: those of its role, at sizes that it accepts. */
 public fun Manifest.probesOf(file: FileFact): List<ProbeFact> =
     probes.filter { it.role == file.role && file.takes(it.size) }

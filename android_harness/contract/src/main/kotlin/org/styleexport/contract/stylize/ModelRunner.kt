@@ -2,7 +2,9 @@ package org.styleexport.contract.stylize
 
 import org.styleexport.contract.arithmetic.Mirror
 import org.styleexport.contract.arithmetic.Tensor
+import org.styleexport.contract.facts.Blending
 import org.styleexport.contract.facts.FileFact
+import org.styleexport.contract.facts.NetworkFact
 import org.styleexport.contract.facts.SizeFact
 import org.styleexport.contract.facts.TensorKind
 
@@ -94,21 +96,28 @@ public sealed interface Style {
     public class Image(public val at: (SizeFact) -> Tensor) : Style
 }
 
-/** Interpolation of styles. AdaIN is linear in the style code, so blending codes is exact. */
+/** Blends of style codes, where the network's codes can be blended. */
 public object StyleBlend {
     /**
      * Return the weighted mean of style codes.
      *
      * @param codes style codes, all of one length.
      * @param weights weight of each code; they need not sum to 1.
+     * @param network network of the codes; that of an older artifact refuses no blend.
      * @throws IllegalArgumentException the numbers of codes and weights differ, a weight is
-     *   negative, or none is above zero.
+     *   negative, none is above zero, or codes of the network cannot be blended.
      */
-    public fun of(codes: List<FloatArray>, weights: List<Double>): FloatArray {
+    public fun of(
+        codes: List<FloatArray>, weights: List<Double>, network: NetworkFact,
+    ): FloatArray {
         require(codes.size == weights.size) { "${codes.size} styles but ${weights.size} weights" }
         val total = weights.sum()
         require(weights.all { it >= 0 } && total > 0 && total < Double.POSITIVE_INFINITY) {
             "style weights $weights must not be negative, and one must be above 0"
+        }
+        val layout = network.codeLayout
+        require(weights.count { it > 0 } < 2 || layout?.blending != Blending.NONE) {
+            "style codes of ${network.name} cannot be blended: ${layout?.reason}; use one style"
         }
         val mean = FloatArray(codes.first().size)
         codes.zip(weights) { code, weight ->
