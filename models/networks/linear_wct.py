@@ -17,11 +17,10 @@ from styleexport.core.errors import BadCheckpoint, UsageError
 from styleexport.core.input_files import check_input
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.decoders.mirror import MirrorDecoder
-from styleexport.models.encoders import cd16x
 from styleexport.models.encoders._encoder import Encoder, find_encoder
 from styleexport.models.encoders._vgg import VggEncoder
 from styleexport.models.network import StyleNetwork
-from styleexport.models.networks._published import conv_renames
+from styleexport.models.networks._published import conv_renames, load_cd16x_decoder
 from styleexport.models.transforms.linear import SIDE, LinearTransform
 
 DEFAULT = "vgg19"
@@ -141,23 +140,20 @@ def _load_pair(network: LinearWctNetwork, encoder: Path, decoder: Path) -> None:
     Raises:
         BadCheckpoint: a file is of another network or layer.
     """
-    count = len(network.encoder.conv_indices())
     tap = network.encoder.tap_names[0]
-    advice = f"linear-wct at {tap} takes {' and '.join(PAIRS[network.encoder_name][tap])}"
     if network.encoder_name == "cd16x":
         read = find_encoder("cd16x").read(encoder, (tap,))
         network.encoder.load_state_dict(read.state_dict())
-        layers = cd16x.layer_names(network.encoder)[::-1]
-    else:
-        names = [f"conv{place}" for place in range(2, count + 2)]
-        renames = conv_renames(names, network.encoder.conv_indices(), "features")
-        renames |= {f"conv1.{kind}": f"normalise.{kind}" for kind in ("weight", "bias")}
-        tensors = read_tensors(encoder)
-        load_into(network.encoder, tensors, encoder, renamed=renames, advice=advice)
-        layers = [f"conv{place}" for place in range(count + 2, 2 * count + 2)]
-    renames = conv_renames(layers, network.decoder.conv_indices(), "layers")
-    tensors = read_tensors(decoder)
-    load_into(network.decoder, tensors, decoder, renamed=renames, advice=advice)
+        load_cd16x_decoder(network.decoder, network.encoder, decoder)
+        return
+    count = len(network.encoder.conv_indices())
+    advice = f"linear-wct at {tap} takes {' and '.join(PAIRS[network.encoder_name][tap])}"
+    names = [f"conv{place}" for place in range(2, 2 * count + 2)]
+    renames = conv_renames(names[:count], network.encoder.conv_indices(), "features")
+    renames |= {f"conv1.{kind}": f"normalise.{kind}" for kind in ("weight", "bias")}
+    load_into(network.encoder, read_tensors(encoder), encoder, renamed=renames, advice=advice)
+    renames = conv_renames(names[count:], network.decoder.conv_indices(), "layers")
+    load_into(network.decoder, read_tensors(decoder), decoder, renamed=renames, advice=advice)
 
 
 def _of_channels(channels: int, path: Path) -> LinearWctNetwork:
