@@ -161,6 +161,22 @@ def load_into(
     tensors = _behind_prefix(
         tensors, names, {key: state[n].shape for key, n in names.items()}, path
     )
+    if faults := _faults(state, tensors, names, ignore):
+        raise BadCheckpoint(
+            f"checkpoint {path} is of another network: {'; '.join(faults)}; {advice}"
+        )
+    with torch.no_grad():
+        for key, name in names.items():
+            state[name].copy_(tensors[key])
+
+
+def _faults(
+    state: Mapping[str, Tensor],
+    tensors: Mapping[str, Tensor],
+    names: Mapping[str, str],
+    ignore: Sequence[str],
+) -> list[str]:
+    """Return what keeps tensors from being a module's: first key and number of each kind."""
     missing = [key for key in names if key not in tensors]
     missing += [k for k in state if k not in names.values() and not k.endswith(COUNTER)]
     unexpected = [k for k in tensors if k not in names and not k.startswith(tuple(ignore) or "\0")]
@@ -169,7 +185,7 @@ def load_into(
         for key, name in names.items()
         if key in tensors and tensors[key].shape != state[name].shape
     ]
-    faults = [
+    return [
         f"{title} {keys[0]}" + (f" and {len(keys) - 1} more" if len(keys) > 1 else "")
         for title, keys in (
             ("missing", missing),
@@ -178,13 +194,6 @@ def load_into(
         )
         if keys
     ]
-    if faults:
-        raise BadCheckpoint(
-            f"checkpoint {path} is of another network: {'; '.join(faults)}; {advice}"
-        )
-    with torch.no_grad():
-        for key, name in names.items():
-            state[name].copy_(tensors[key])
 
 
 def _behind_prefix(

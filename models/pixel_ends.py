@@ -175,15 +175,8 @@ def _bound(operation: Operation, noted: list[End], depth: int) -> Bound | None:
         noted.append(End(BOUNDED[name], NAMES.get(name, name.capitalize())))
         return BOUNDED[name]
     if name in ("clamp", "hardtanh", "clip", "clamp_min", "clamp_max"):
-        low, high = _clip_limits(name, arguments)
         inner = _bound(first, [], depth + 1) if first is not None else None
-        low = max(low, inner[0]) if inner else low
-        high = min(high, inner[1]) if inner else high
-        if low == -math.inf:
-            return None
-        limits = f"to {low:g}..{high:g}" if high < math.inf else f"at {low:g}"
-        noted.append(End((low, high), f"a Clip {limits}"))
-        return low, high
+        return _clipped(_clip_limits(name, arguments), inner, noted)
     if name in ("floor", "round", "trunc", *MOVES) and first is not None:
         return _bound(first, noted, depth + 1)
     if name == "cat":
@@ -197,9 +190,23 @@ def _bound(operation: Operation, noted: list[End], depth: int) -> Bound | None:
     if affine is None or source is None:
         return None
     inner = _bound(source, noted, depth + 1)
-    if inner is None:
+    return None if inner is None else _mapped(inner, *affine)
+
+
+def _clipped(limits: Bound, inner: Bound | None, noted: list[End]) -> Bound | None:
+    """Return the bound of clipped values, and note it; None where they have no lower limit."""
+    low, high = limits
+    low = max(low, inner[0]) if inner else low
+    high = min(high, inner[1]) if inner else high
+    if low == -math.inf:
         return None
-    gain, offset = affine
+    where = f"to {low:g}..{high:g}" if high < math.inf else f"at {low:g}"
+    noted.append(End((low, high), f"a Clip {where}"))
+    return low, high
+
+
+def _mapped(inner: Bound, gain: Sequence[float], offset: Sequence[float]) -> Bound | None:
+    """Return the bound of gain·x + offset over all channels, for x inside a bound."""
     corners = [
         g * limit + o if math.isfinite(limit) else math.copysign(math.inf, g * limit)
         for g, o in zip(gain, offset, strict=True)

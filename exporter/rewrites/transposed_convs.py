@@ -11,6 +11,8 @@ is neither.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.fx import GraphModule, Node
@@ -59,7 +61,7 @@ def rewrite(module: GraphModule) -> Outcome:
 
 def _plain(module: GraphModule, node: Node, weight: Tensor) -> Node | None:
     """Return a transposed convolution in TFLite's terms, None where it is so already."""
-    call, bias = module.graph.call_function, argument(node, 2, "bias")
+    bias = argument(node, 2, "bias")
     stride, pad, extra, spread = (
         _pair(argument(node, position, name), default)
         for position, name, default in (
@@ -87,24 +89,28 @@ def _plain(module: GraphModule, node: Node, weight: Tensor) -> Node | None:
     if groups == 1 and known:
         return None
     dense = node.args[1] if groups == 1 else add_weight(module, node, _dense(weight, groups))
-    if known:
-        rest = [list(values) for values in (stride, pad, extra)]
-        return call(node.target, (node.args[0], dense, bias, *rest, 1, list(spread)))  # pyright: ignore
-    behind = [max(0, cut.first + cut.length - cut.full) for cut in cuts]
-    late = any(behind) and isinstance(bias, Node)
-    rest = [list(values) for values in (stride, (0, 0), (0, 0))]
+    # Rows that are added behind are the bias alone: it is added to them too, after the cut.
+    late = not known and isinstance(bias, Node) and any(cut.behind for cut in cuts)
+    sides = (stride, pad, extra) if known else (stride, (0, 0), (0, 0))
+    rest = [list(values) for values in sides]
     arguments = (node.args[0], dense, None if late else bias, *rest, 1, list(spread))
-    new = call(node.target, arguments)  # pyright: ignore
+    new = module.graph.call_function(node.target, arguments)  # pyright: ignore
+    return new if known else _cut(module, new, cuts, tensor_of(module, bias) if late else None)
+
+
+def _cut(module: GraphModule, new: Node, cuts: Sequence[_Cut], bias: Tensor | None) -> Node:
+    """Return the lines that are kept of all that a kernel reaches, with a bias that is left."""
+    call, convolution = module.graph.call_function, new
     for axis, cut in enumerate(cuts):
         if cut.first or cut.first + cut.length < cut.full:
             end = min(cut.first + cut.length, cut.full)
             new = call(aten.slice.Tensor, (new, 2 + axis, cut.first, end))
-    if any(behind):
-        new = call(aten.constant_pad_nd.default, (new, [0, behind[1], 0, behind[0]], 0.0))
-    if late:
-        value = tensor_of(module, bias)
-        assert value is not None
-        new = call(aten.add.Tensor, (new, add_weight(module, node, value.reshape(1, -1, 1, 1))))
+    if any(cut.behind for cut in cuts):
+        rows, columns = (cut.behind for cut in cuts)
+        new = call(aten.constant_pad_nd.default, (new, [0, columns, 0, rows], 0.0))
+    if bias is not None:
+        weight = add_weight(module, convolution, bias.reshape(1, -1, 1, 1))
+        new = call(aten.add.Tensor, (new, weight))
     return new
 
 
@@ -116,6 +122,7 @@ class _Cut:
         first: first of them that is kept.
         length: lines of the output.
         valid: whether all are kept.
+        behind: lines that are added behind those that the kernel reaches.
         same: whether the lines kept are those of TFLite's SAME.
     """
 
@@ -125,6 +132,7 @@ class _Cut:
         self.full = (lines - 1) * stride + spread * (kernel - 1) + 1
         self.first = pad
         self.length = self.full - 2 * pad + extra
+        self.behind = max(0, self.first + self.length - self.full)
         self.valid = pad == 0 and extra == 0
         rest = self.full - lines * stride
         self.same = rest >= 0 and self.length == lines * stride and pad == rest // 2

@@ -144,20 +144,22 @@ def evaluate(
             output = stylize(content, styles[column : column + 1]).clamp(0, 1)
             outputs[row, column] = output[0]
             rows.append(judge(photograph, targets[column], output))
-    size, count = int(contents.shape[-1]), len(rows)
-    perceptual = [row.lpips for row in rows if row.lpips is not None]
     scales = next(iter(targets.values())).scales
-    return (
-        Evaluation(
-            pairs=count,
-            style_distance=sum(row.distance for row in rows) / count,
-            unstyled_distance=sum(row.unstyled for row in rows) / count,
-            lpips=sum(perceptual) / count if perceptual else None,
-            size=size,
-            gain_beyond_colour=gains_of([row.gains for row in rows], scales, size),
-            positive_at_all=sum(min(row.gains) > 0 for row in rows) / count,
-        ),
-        outputs,
+    return _means(rows, scales, int(contents.shape[-1])), outputs
+
+
+def _means(rows: Sequence[_Pair], scales: Sequence[int], size: int) -> Evaluation:
+    """Return the means over pairs of pictures of a size, gains at each of the scales."""
+    count = len(rows)
+    perceptual = [row.lpips for row in rows if row.lpips is not None]
+    return Evaluation(
+        pairs=count,
+        style_distance=sum(row.distance for row in rows) / count,
+        unstyled_distance=sum(row.unstyled for row in rows) / count,
+        lpips=sum(perceptual) / count if perceptual else None,
+        size=size,
+        gain_beyond_colour=gains_of([row.gains for row in rows], scales, size),
+        positive_at_all=sum(min(row.gains) > 0 for row in rows) / count,
     )
 
 

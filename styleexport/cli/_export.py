@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from styleexport.core.manifest import FileFact
     from styleexport.exporter.pipeline import Exported
     from styleexport.exporter.targets._target import Target
+    from styleexport.models.network import LoadedNetwork
     from styleexport.models.network_spec import NetworkSpec
     from styleexport.runtime_bench.quality.budget import Budget
 
@@ -176,15 +177,9 @@ def run_export(
 
     from styleexport.exporter.pipeline import ExportRequest, export
     from styleexport.exporter.processes import default_jobs
-    from styleexport.models.networks._open import open_network
 
     opened = tuple(item if isinstance(item, str) else item() for item in targets)
-    spec = common["network"]
-    if common["dequantize"]:
-        spec = _dequantized(spec)
-    loaded = open_network(spec, common["checkpoints"], trusted=common["trust"])
-    for remark in loaded.remarks:
-        talk(remark)
+    loaded = _opened(common)
     sizes = common["sizes"] or loaded.default_sizes
     folder = common["out"] or _folder(loaded.network.name, opened, precisions)
     exported = export(
@@ -211,6 +206,17 @@ def run_export(
         return
     print_export(exported)
     say(f"artifact: {folder}")
+
+
+def _opened(common: Common) -> LoadedNetwork:
+    """Return the network that the options name, and print what opening it found."""
+    from styleexport.models.networks._open import open_network
+
+    spec = _dequantized(common["network"]) if common["dequantize"] else common["network"]
+    loaded = open_network(spec, common["checkpoints"], trusted=common["trust"])
+    for remark in loaded.remarks:
+        talk(remark)
+    return loaded
 
 
 def _dequantized(spec: NetworkSpec) -> NetworkSpec:
@@ -255,10 +261,25 @@ def _memory(fact: FileFact) -> tuple[str, str]:
 
 
 def print_export(exported: Exported) -> None:
+    """Print a line per file, and what is known of all of them."""
+    _print_files(exported)
+    manifest = exported.manifest
+    if manifest.network.pixels is not None:
+        say(f"parity is against the network with {manifest.network.pixels.summary}")
+    for pair in manifest.agreements:
+        talk(f"{pair.a} and {pair.b} agree by {pair.measured_db:.1f} dB")
+    known: dict[str, int] = {}
+    for fact in manifest.files:
+        for remark in {f"{risk.reason}; {risk.remedy}" for risk in fact.risks}:
+            known[remark] = known.get(remark, 0) + 1
+    for remark, count in known.items():
+        talk(f"risk in {count} of {len(manifest.files)} files: {remark}")
+
+
+def _print_files(exported: Exported) -> None:
     """Print a line per file: precision, size, memory, parity, quality and seconds."""
     from styleexport.runtime_bench.machine.phone_memory import DEVICE_CLASSES
 
-    manifest = exported.manifest
     phones = f"phone of {'/'.join(phone.name.split()[0] for phone in DEVICE_CLASSES)} GB"
     print_table(
         (
@@ -285,16 +306,6 @@ def print_export(exported: Exported) -> None:
                 _quality(fact),
                 f"{exported.seconds[fact.path]:.1f}",
             )
-            for fact in manifest.files
+            for fact in exported.manifest.files
         ],
     )
-    if manifest.network.pixels is not None:
-        say(f"parity is against the network with {manifest.network.pixels.summary}")
-    for pair in manifest.agreements:
-        talk(f"{pair.a} and {pair.b} agree by {pair.measured_db:.1f} dB")
-    known: dict[str, int] = {}
-    for fact in manifest.files:
-        for remark in {f"{risk.reason}; {risk.remedy}" for risk in fact.risks}:
-            known[remark] = known.get(remark, 0) + 1
-    for remark, count in known.items():
-        talk(f"risk in {count} of {len(manifest.files)} files: {remark}")

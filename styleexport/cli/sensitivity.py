@@ -22,6 +22,7 @@ from styleexport.core.assets import DEFAULT_NETWORK
 from styleexport.core.types import Role, Size
 
 if TYPE_CHECKING:
+    from styleexport.exporter.search.sensitivity import Sensitivity
     from styleexport.models.network_spec import NetworkSpec
 
 
@@ -75,9 +76,10 @@ def sensitivity(
 
         plot(result, f"{loaded.network.name} {role} {size}", out)
         talk(f"plot: {out}")
-    if as_json:
-        print_json(result)
-        return
+    print_json(result) if as_json else _print(result)
+
+
+def _print(result: Sensitivity) -> None:
     say(f"all in int8: {result.all_db:.1f} dB, {result.time_share:.0%} of float32's time")
     print_table(
         ("layer", "MMAC", "alone", "without it", "time saved"),
