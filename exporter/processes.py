@@ -26,6 +26,7 @@ from typing import NoReturn
 import torch
 
 from styleexport.core.errors import DeviceError, StyleExportError
+from styleexport.core.garbage import rare_collections
 from styleexport.core.types import Progress, Role, Size
 from styleexport.exporter.export_graph import ExportedGraph, export_graph
 from styleexport.exporter.graph_job import ExportRun
@@ -35,6 +36,7 @@ LARGEST_SIDE = 1024  # above it, memory is the limit rather than time
 # A user's files do not replace libraries there either.
 START = (
     "from styleexport.core.shadowing import protect_libraries; protect_libraries(); "
+    "from styleexport.core.garbage import collect_rarely; collect_rarely(); "
     f"from {__name__} import serve; serve()"
 )
 GraphKey = tuple[Role, Size]
@@ -75,7 +77,7 @@ def export_graphs(run: ExportRun, keys: Sequence[GraphKey]) -> list[ExportedGrap
     try:
         for worker in workers:
             worker.start()
-        with torch_threads(threads):
+        with torch_threads(threads), rare_collections():
             for place, key in _taken(waiting.pop):
                 finished[place] = export_graph(run, *key)
         for worker in workers:
@@ -203,14 +205,15 @@ def serve() -> NoReturn:
     answer("ready")
     keys: SimpleQueue[GraphKey] = SimpleQueue()
     threading.Thread(target=_read_keys, args=(keys,), daemon=True).start()
-    while True:
-        role, size = keys.get()
-        try:
-            answer(export_graph(run, role, size))
-        except StyleExportError as error:
-            answer(error)
-        except Exception:  # noqa: BLE001 - raised again by the calling process
-            answer(RuntimeError(f"in a worker process:\n{traceback.format_exc()}"))
+    with rare_collections():
+        while True:
+            role, size = keys.get()
+            try:
+                answer(export_graph(run, role, size))
+            except StyleExportError as error:
+                answer(error)
+            except Exception:  # noqa: BLE001 - raised again by the calling process
+                answer(RuntimeError(f"in a worker process:\n{traceback.format_exc()}"))
 
 
 def _read_keys(keys: SimpleQueue[GraphKey]) -> NoReturn:
