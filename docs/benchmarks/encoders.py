@@ -4,12 +4,13 @@ Run: python docs/benchmarks/encoders.py RUNS IMAGES VGG16 LPIPS_HEADS [--pairs N
     [--sheets FOLDER]
 
 RUNS holds a folder for each network, named as it is: ``weights.safetensors`` and ``log.jsonl`` of
-`styleexport train`, and in ``artifact`` the role transform at 256, 512 and 1024, as fp32 and, where
-it holds, int8 of onnx and tflite. IMAGES holds ``eval/content`` and ``eval/style``. Pictures are
-painted and judged by the float network and by the int8 file of ONNX Runtime, which takes the style
-codes of the float network. All times are taken in one process, in turns. Writes encoders.json,
-encoders.svg and the tables of encoders.md beside this file; what encoders.json holds already of the
-same weights and files is not measured again, unless --rounds is given for times.
+`styleexport train`, and in artifacts named ``artifact…`` the role transform at 256, 512 and 1024,
+as fp32 and, where it holds, int8 of onnx and tflite. IMAGES holds ``eval/content`` and
+``eval/style``. Pictures are painted and judged by the float network and by the int8 file of ONNX
+Runtime, which takes the style codes of the float network. All times are taken in one process, in
+turns. Writes encoders.json, encoders.svg and the tables of encoders.md beside this file; what
+encoders.json holds already of the same weights and files is not measured again, unless --rounds is
+given for times.
 """
 
 from __future__ import annotations
@@ -89,12 +90,11 @@ class Variant:
     @cached_property
     def files(self) -> dict[tuple[Precision, str, int], Path]:
         """Files that paint, by precision, suffix and side."""
-        artifact = self.folder / "artifact"
-        facts = [f for f in read_manifest(artifact).files if f.role is Role.TRANSFORM]
         return {
             (fact.precision, Path(fact.path).suffix, fact.size.size().height): artifact / fact.path
-            for fact in facts
-            if fact.size is not None
+            for artifact in sorted(self.folder.glob("artifact*"))
+            for fact in read_manifest(artifact).files
+            if fact.role is Role.TRANSFORM and fact.size is not None
         }
 
     def role(self, role: Role) -> Callable[..., Tensor]:
