@@ -115,6 +115,11 @@ def is_depthwise(layer: Layer) -> bool:
     return isinstance(layer, Convolution) and layer.groups == layer.in_channels > 1
 
 
+def in_groups(layer: Layer) -> bool:
+    """Whether a layer convolves groups of several channels; such a layer keeps all channels."""
+    return isinstance(layer, Convolution) and layer.groups > 1 and not is_depthwise(layer)
+
+
 def keep_channels(layer: Layer, kept: KeptChannels) -> None:
     """Cut a layer to some of its channels, in place."""
     inputs, outputs = list(kept.inputs), list(kept.outputs)
@@ -287,5 +292,13 @@ def _resize(module: nn.Module, widths: Mapping[str, LayerWidths], path: Path) ->
             raise BadCheckpoint(
                 f"checkpoint {path}: layer {name} has {width.inputs} inputs and {width.outputs} "
                 f"outputs, expected 1 to {most.inputs} and 1 to {most.outputs}"
+            )
+        if width == most:
+            continue
+        if in_groups(layer):
+            raise BadCheckpoint(
+                f"checkpoint {path}: layer {name} has {width.inputs} inputs and {width.outputs} "
+                f"outputs, expected {most.inputs} and {most.outputs}: convolutions in groups are "
+                "not cut"
             )
         keep_channels(layer, KeptChannels(tuple(range(width.inputs)), tuple(range(width.outputs))))

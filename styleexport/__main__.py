@@ -21,6 +21,7 @@ import click  # noqa: E402
 from styleexport.cli import cli  # noqa: E402
 from styleexport.cli._common import document, talk  # noqa: E402
 from styleexport.core.errors import StyleExportError  # noqa: E402
+from styleexport.core.garbage import collect_rarely  # noqa: E402
 
 INTERRUPTED = 130
 # Errors of a disk, not of what was typed.
@@ -57,6 +58,7 @@ def _system_error(error: OSError) -> int:
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that `core/errors.py` gives the outcome."""
+    collect_rarely()
     for number in _signals():
         signal.signal(number, _interrupt)
     # A locale that lacks a character shows its escape.

@@ -13,13 +13,30 @@ from styleexport.models.transforms.modulation import modulated
 
 
 class ModulatedResidual(Residual):
-    """A residual block whose filters a style scales and shifts."""
+    """A residual block whose filters a style scales and shifts: y = w·conv(x) + b·x, twice.
+
+    What AdaIN gives has channel means many times as large as the deviations around them, so 8 bits
+    for the whole would leave few for what varies. A constant passes a reflected convolution as a
+    constant, so the mean m goes around it, exactly:
+
+        w·conv(x + m) + b·(x + m) = w·conv(x) + b·x + (w·(ΣW)·m + b·m)
+    """
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, x: Tensor, weight: Tensor, bias: Tensor
+        self, x: Tensor, mean: Tensor, weight: Tensor, bias: Tensor
     ) -> Tensor:
-        """Return features [N, 64, H, W] for features, and a weight and a bias [N, 64, 1, 1]."""
-        y = F.relu(modulated(self.conv1(x), x, weight, bias))
+        """Return the block's output for x + m, less m, [N, 64, H, W].
+
+        Args:
+            x: features less their mean, [N, 64, H, W].
+            mean: m, [N, 64, 1, 1].
+            weight: w, [N, 64, 1, 1].
+            bias: b, [N, 64, 1, 1].
+        """
+        sums = self.conv1.conv_layer.weight.sum((2, 3))
+        filtered_mean = F.linear(mean.flatten(1), sums)[:, :, None, None]
+        constant = modulated(filtered_mean, mean, weight, bias)
+        y = F.relu(modulated(self.conv1(x), x, weight, bias) + constant)
         return x + modulated(self.conv2(y), y, weight, bias)
 
 
@@ -54,7 +71,15 @@ class MicroDecoder(nn.Module):
             levels: statistics code [N, 128], weight and bias [N, 64, 1, 1] of each level of the
                 style, the first level first. The deeper level acts first.
         """
-        x = deepest
-        for block, (code, weight, bias) in zip((self.dec1, self.dec2), levels[::-1], strict=True):
-            x = block(adain.normalise_to(x, code, unbiased=True), weight, bias)
-        return self.dec3(x)
+        first, second = levels
+        x = self.dec1(*_restyled(deepest, second[0]), *second[1:])
+        # The mean that the block's output lacks plays no part in AdaIN.
+        x, mean = _restyled(x, first[0])
+        return self.dec3(self.dec2(x, mean, *first[1:]) + mean)
+
+
+def _restyled(x: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
+    """Return AdaIN of features less the style's mean, and that mean [N, 64, 1, 1]."""
+    mean, deviation = code[:, :WIDTH, None, None], code[:, WIDTH:, None, None]
+    _, own, centred = adain.statistics(x, unbiased=True)
+    return centred * (deviation / own), mean

@@ -68,12 +68,12 @@ def apply(features: Tensor, code: Tensor, strength: Tensor, *, unbiased: bool) -
     return centred * (mixed_deviation / deviation) + mixed_mean
 
 
-def normalise_to(features: Tensor, code: Tensor, *, unbiased: bool = False) -> Tensor:
+def normalise_to(features: Tensor, code: Tensor) -> Tensor:
     """Return features [N, C, H, W] with the mean and deviation of a code [N, 2C] (equation 8).
 
-    AdaIN at full strength.
+    AdaIN at full strength with biased variances.
     """
-    _, deviation, centred = statistics(features, unbiased=unbiased)
+    _, deviation, centred = statistics(features, unbiased=False)
     style_mean, style_deviation = _per_channel(code, features)
     return centred * (style_deviation / deviation) + style_mean
 

@@ -237,3 +237,13 @@ def test_a_record_is_plain_data():
     assert (
         msgspec.json.schema(Architecture)["$defs"]["Architecture"]["additionalProperties"] is False
     )
+
+
+def test_convolutions_in_groups_keep_their_channels(tmp_path):
+    network, path = find("microast"), tmp_path / "w.safetensors"
+    module = network.build()
+    write_weights(path, module.state_dict(), architecture_of(network, module, ()))
+    open_network("microast", [path])
+    lie(path, lambda r: r["widths"]["decoder.dec3.1.conv_layer"].update(outputs=16))
+    with pytest.raises(BadCheckpoint, match=r"64 inputs and 16 .*convolutions in groups are not c"):
+        open_network("microast", [path])

@@ -338,9 +338,23 @@ def test_what_operations_make_of_numbers_is_stored():
             return x * steps + torch.zeros(1, 3, 200, 200)[:, :, :9, :11]
 
     graph, applied, refused = run(Placed(), "store-constants")
-    assert (applied, refused) == (2, ())
+    assert (applied, refused) == (5, ())
     assert count(graph, "linspace") == count(graph, "eye") == 0
     assert count(graph, "zeros") == 1
+
+
+def test_what_operations_make_of_weights_is_stored():
+    class Shifted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+        def forward(self, x):
+            return self.conv(x) + (x.mean((2, 3)) @ self.conv.weight.sum((2, 3)))[..., None, None]
+
+    graph, applied, refused = run(Shifted(), "store-constants")
+    assert (applied, refused) == (1, ())
+    assert count(graph, "sum") == 0
 
 
 class ResidualNorm(nn.Module):
