@@ -119,10 +119,11 @@ class Graph:
         """
         module = copied(self.program.module(check_guards=False))
         assert isinstance(module, torch.fx.GraphModule)
-        for name, value in list(vars(module).items()):
-            if isinstance(value, Tensor):
-                delattr(module, name)
-                module.register_buffer(name, value)
+        for part in module.modules():
+            for name, value in list(vars(part).items()):
+                if isinstance(value, Tensor):
+                    delattr(part, name)
+                    part.register_buffer(name, value)
         return module.requires_grad_(False)
 
     def with_module(self, module: nn.Module) -> Graph:

@@ -21,7 +21,7 @@ from styleexport.models.encoders import cd16x
 from styleexport.models.encoders._encoder import Encoder, find_encoder
 from styleexport.models.encoders._vgg import VggEncoder
 from styleexport.models.network import StyleNetwork
-from styleexport.models.networks._published import conv_renames
+from styleexport.models.networks._published import conv_renames, load_linear_pair
 from styleexport.models.transforms.linear import SIDE, LinearTransform
 
 DEFAULT = "vgg19"
@@ -141,23 +141,17 @@ def _load_pair(network: LinearWctNetwork, encoder: Path, decoder: Path) -> None:
     Raises:
         BadCheckpoint: a file is of another network or layer.
     """
-    count = len(network.encoder.conv_indices())
     tap = network.encoder.tap_names[0]
-    advice = f"linear-wct at {tap} takes {' and '.join(PAIRS[network.encoder_name][tap])}"
-    if network.encoder_name == "cd16x":
-        read = find_encoder("cd16x").read(encoder, (tap,))
-        network.encoder.load_state_dict(read.state_dict())
-        layers = cd16x.layer_names(network.encoder)[::-1]
-    else:
-        names = [f"conv{place}" for place in range(2, count + 2)]
-        renames = conv_renames(names, network.encoder.conv_indices(), "features")
-        renames |= {f"conv1.{kind}": f"normalise.{kind}" for kind in ("weight", "bias")}
-        tensors = read_tensors(encoder)
-        load_into(network.encoder, tensors, encoder, renamed=renames, advice=advice)
-        layers = [f"conv{place}" for place in range(count + 2, 2 * count + 2)]
+    files = " and ".join(PAIRS[network.encoder_name][tap])
+    if network.encoder_name != "cd16x":
+        load_linear_pair(network.encoder, network.decoder, (encoder, decoder), files)
+        return
+    read = find_encoder("cd16x").read(encoder, (tap,))
+    network.encoder.load_state_dict(read.state_dict())
+    layers = cd16x.layer_names(network.encoder)[::-1]
     renames = conv_renames(layers, network.decoder.conv_indices(), "layers")
-    tensors = read_tensors(decoder)
-    load_into(network.decoder, tensors, decoder, renamed=renames, advice=advice)
+    advice = f"linear-wct at {tap} takes {files}"
+    load_into(network.decoder, read_tensors(decoder), decoder, renamed=renames, advice=advice)
 
 
 def _of_channels(channels: int, path: Path) -> LinearWctNetwork:
