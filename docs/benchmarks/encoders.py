@@ -1,7 +1,7 @@
 """AdaIN on other encoders: what each network costs, how it paints, and how long it takes.
 
 Run: python docs/benchmarks/encoders.py RUNS IMAGES VGG16 LPIPS_HEADS [--pairs N] [--rounds N]
-    [--sheets FOLDER]
+    [--sheets FOLDER] [--only-timed NAME ...]
 
 RUNS holds a folder for each network, named as it is: ``weights.safetensors`` and ``log.jsonl`` of
 `styleexport train`, and in artifacts named ``artifact…`` the role transform at 256, 512 and 1024,
@@ -103,7 +103,8 @@ class Variant:
 
     def row(self) -> Row:
         """Return what is known before anything is measured."""
-        logged = (self.folder / "log.jsonl").read_text().splitlines()
+        log = self.folder / "log.jsonl"
+        logged = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
         size = Size(JUDGED, JUDGED)
         return Row(
             sha256=sha256_of([self.weights, *self.files.values()]),
@@ -258,7 +259,7 @@ def paint_all(
         row = variant.row()
         if variant.name in rows and rows[variant.name].sha256 == row.sha256:
             continue
-        for precision in PRECISIONS:
+        for precision in () if variant.name in given.only_timed else PRECISIONS:
             if precision is Precision.FP32 or (precision, ".onnx", JUDGED) in variant.files:
                 painted = judged(variant, precision, given)
                 sys.stderr.write(f"{variant.name} {precision} {painted}\n")
@@ -277,6 +278,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--pairs", type=int, help="pairs to judge at 512; all without it")
     parser.add_argument("--rounds", type=int, default=0, help="rounds of times; 0 for none")
     parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
+    parser.add_argument("--only-timed", nargs="*", default=[], metavar="NAME")
     given = parser.parse_args(arguments)
     torch.set_num_threads(OPTIONS.threads or 0)
     variants = [Variant(path.parent) for path in sorted(given.runs.glob("*/weights.safetensors"))]
