@@ -12,6 +12,7 @@ from pathlib import Path
 import coremltools as ct
 import msgspec
 import numpy as np
+from coremltools.converters.mil.mil import Operation
 from torch import Tensor, nn
 
 from styleexport.core.errors import UnsupportedOp, UsageError, first_line
@@ -51,6 +52,28 @@ FLOAT32_OPS = (
     "l2_norm",
     "local_response_norm",
 )
+ELEMENTWISE = ("add", "sub", "mul", "real_div")
+
+
+def is_matrix(operation: Operation) -> bool:
+    """Whether an operation sums a map to a square matrix, or computes one of such matrices.
+
+    Roots of covariances lose in float16 what separates small eigenvalues. Attention is told apart
+    by its shape: its sums are shorter than its sides.
+    """
+    outputs = operation.outputs or ()
+    shape = (outputs[0].shape or ()) if outputs else ()
+    if len(shape) != 3 or shape[1] != shape[2]:
+        return False
+    if operation.op_type not in (*ELEMENTWISE, "matmul"):
+        return False
+    inputs = operation.inputs
+    if operation.op_type == "matmul":
+        turned = inputs.get("transpose_x")
+        axis = -2 if turned is not None and bool(turned.val) else -1
+        return (inputs["x"].shape or (0, 0))[axis] >= shape[1]
+    made_by = [inputs[name].op for name in ("x", "y") if inputs[name].op is not None]
+    return any(op.op_type in FLOAT32_OPS or is_matrix(op) for op in made_by)
 
 
 class _Pixels(nn.Module):
@@ -194,7 +217,9 @@ class CoremlTarget(Target):
             | (REFLECTION_PASS if graph.sizes else set[str]())
             | (SCALE_PASS if how.whole_scales else set[str]())
         )
-        keep = ct.transform.FP16ComputePrecision(lambda op: op.op_type not in FLOAT32_OPS)
+        keep = ct.transform.FP16ComputePrecision(
+            lambda op: op.op_type not in FLOAT32_OPS and not is_matrix(op)
+        )
         try:
             with quiet():
                 model = ct.convert(
