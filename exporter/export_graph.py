@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from styleexport.core.file_names import FileName
@@ -24,13 +24,16 @@ from styleexport.exporter.graph_job import ExportRun, GraphJob
 from styleexport.exporter.int8_export import choose_plans
 from styleexport.exporter.probes import write_probe
 from styleexport.exporter.request import QUANTIZED
-from styleexport.exporter.write_files import WrittenFile, write_files
+from styleexport.exporter.write_files import Plans, WrittenFile, write_files
 from styleexport.runtime_bench.parity import agreements
 
 # A file that takes several sizes is traced at sides that no stride divides, so that no cut looks
 # idle. One that takes any is run at its own size and at these before it is called dynamic.
 TRACE_SIZE = Size(61, 67)
 DYNAMIC_SIZES = (Size(200, 264), Size(264, 136), Size(201, 263))
+
+
+Writer = Callable[[GraphJob, Plans], tuple[WrittenFile, ...]]
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,17 @@ class ExportedGraph:
     agreements: tuple[AgreementFact, ...]
 
 
-def export_graph(run: ExportRun, role: Role, size: Size) -> ExportedGraph:
-    """Export one role at one size, to every target from one capture, and check each file."""
+def export_graph(
+    run: ExportRun, role: Role, size: Size, write: Writer = write_files
+) -> ExportedGraph:
+    """Export one role at one size, to every target from one capture, and check each file.
+
+    Args:
+        run: export that the graph is part of.
+        role: its role.
+        size: its size.
+        write: writes the files, in this process alone unless told otherwise.
+    """
     request, network = run.request, run.request.network
     fixed = request.sizing is Sizing.FIXED
     name = FileName(network.network.name, role, size if fixed else request.sizing)
@@ -68,7 +80,7 @@ def export_graph(run: ExportRun, role: Role, size: Size) -> ExportedGraph:
     probes = tuple(write_probe(network, role, each, run.folder) for each in sizes)
     job = GraphJob(run, name, graph, passes, probes)
     plans = choose_plans(job)
-    files = tuple(write_files(job, plans))
+    files = write(job, plans)
     return ExportedGraph(
         files=files,
         program=program,

@@ -2,9 +2,9 @@
 
 Most of an export is Python code of the converters, which threads of one process cannot run side by
 side. The calling process exports graphs from the end of the list; workers, each with a copy of the
-network, take them from the start. The cores are shared out: threads of several processes that wait
-for one another on the same cores take several times as long. What is written does not depend on the
-number of processes.
+network, take them from the start, and then write files of the calling process's graphs. The cores
+are shared out: threads of several processes that wait for one another on the same cores take
+several times as long. What is written does not depend on the number of processes.
 """
 
 from __future__ import annotations
@@ -26,20 +26,25 @@ from typing import NoReturn
 import torch
 
 from styleexport.core.errors import DeviceError, StyleExportError
+from styleexport.core.garbage import rare_collections
 from styleexport.core.types import Progress, Role, Size
 from styleexport.exporter.export_graph import ExportedGraph, export_graph
 from styleexport.exporter.graph_job import ExportRun
+from styleexport.exporter.shared_groups import ReceivedJobs, SentGroup, SharedGroups, Stopped
+from styleexport.exporter.write_files import WrittenFile, write_files
 from styleexport.runtime_bench.runners._torch_threads import torch_threads
 
 LARGEST_SIDE = 1024  # above it, memory is the limit rather than time
 # A user's files do not replace libraries there either.
 START = (
     "from styleexport.core.shadowing import protect_libraries; protect_libraries(); "
+    "from styleexport.core.garbage import collect_rarely; collect_rarely(); "
     f"from {__name__} import serve; serve()"
 )
 GraphKey = tuple[Role, Size]
-# A line of progress, a finished graph, or why there is none.
-Answer = str | ExportedGraph | Exception
+Work = GraphKey | SentGroup
+# A line of progress, a finished graph or group of files, or why there is none.
+Answer = str | ExportedGraph | list[WrittenFile] | Exception
 
 
 def default_jobs(sizes: Sequence[Size]) -> int:
@@ -55,34 +60,39 @@ def default_jobs(sizes: Sequence[Size]) -> int:
 def export_graphs(run: ExportRun, keys: Sequence[GraphKey]) -> list[ExportedGraph]:
     """Export graphs in as many processes as the request says, and return them in order.
 
-    A network that cannot be sent to another process is exported in this one.
+    A network that cannot be sent to another process is exported in this one. There is work for
+    another one where there are several graphs, or several targets of one.
 
     Raises:
         StyleExportError: what exporting any of them raises.
         DeviceError: a worker process was killed.
     """
-    jobs = min(run.request.jobs, len(keys))
+    jobs = min(run.request.jobs, max(len(keys), len(run.targets)))
     message = _message(run) if jobs > 1 else None
     jobs = jobs if message else 1
     threads = max(1, torch.get_num_threads() // jobs)
     waiting = deque(enumerate(keys))
     finished: dict[int, ExportedGraph] = {}
+    shared = SharedGroups()
     workers = [
-        _Worker(message, threads, run.progress, waiting, finished)
+        _Worker(message, threads, run.progress, waiting, finished, shared)
         for _ in range(1, jobs)
         if message
     ]
     try:
         for worker in workers:
             worker.start()
-        with torch_threads(threads):
+        with torch_threads(threads), rare_collections(), contextlib.suppress(Stopped):
             for place, key in _taken(waiting.pop):
-                finished[place] = export_graph(run, *key)
+                write = shared.write if workers else write_files
+                finished[place] = export_graph(run, *key, write)
+        shared.close()
         for worker in workers:
             worker.join()
             if worker.error is not None:
                 raise worker.error
     finally:
+        shared.close()
         for worker in workers:
             worker.kill()
     return [finished[place] for place in range(len(keys))]
@@ -109,12 +119,14 @@ class _Worker(threading.Thread):
         progress: Progress,
         waiting: deque[tuple[int, GraphKey]],
         finished: dict[int, ExportedGraph],
+        shared: SharedGroups,
     ) -> None:
         super().__init__(daemon=True)
         self.message = message
         self.progress = progress
         self.waiting = waiting
         self.finished = finished
+        self.shared = shared
         self.error: Exception | None = None
         self.process = subprocess.Popen(
             [sys.executable, "-c", START],
@@ -135,26 +147,36 @@ class _Worker(threading.Thread):
             if self._answer() is None:
                 return  # the network cannot be read there: the calling process exports all
             for place, key in _taken(self.waiting.popleft):
-                self.finished[place] = self._export(key)
+                graph = self._asked(key)
+                assert isinstance(graph, ExportedGraph)
+                self.finished[place] = graph
+            for sent in self.shared.taken():
+                files = self._asked(sent)
+                assert isinstance(files, list)
+                self.shared.give_back(sent, files)
+                if not files:
+                    return  # the graph cannot be read there
         except Exception as error:  # noqa: BLE001 - raised again by the calling thread
             self.error = error
             self.waiting.clear()
+            self.shared.close()
 
     def kill(self) -> None:
         """End the process."""
         self.process.kill()
         self.process.wait()
 
-    def _export(self, key: GraphKey) -> ExportedGraph:
+    def _asked(self, work: Work) -> ExportedGraph | list[WrittenFile]:
+        """Return what the process makes of its work, and pass its progress on."""
         assert self.process.stdin is not None
-        pickle.dump(key, self.process.stdin)
+        pickle.dump(work, self.process.stdin)
         self.process.stdin.flush()
         while isinstance(answer := self._answer(), str):
             self.progress(answer)
         if answer is None:
-            role, size = key
+            what = "files" if isinstance(work, SentGroup) else " ".join(map(str, work))
             raise DeviceError(
-                f"the process that exported {role} {size} ended with {self.process.wait()}, often "
+                f"the process that exported {what} ended with {self.process.wait()}, often "
                 "for lack of memory; type --jobs 1"
             )
         if isinstance(answer, Exception):
@@ -201,22 +223,25 @@ def serve() -> NoReturn:
     except Exception:  # noqa: BLE001 - a user's module may raise anything
         sys.exit(1)
     answer("ready")
-    keys: SimpleQueue[GraphKey] = SimpleQueue()
-    threading.Thread(target=_read_keys, args=(keys,), daemon=True).start()
-    while True:
-        role, size = keys.get()
-        try:
-            answer(export_graph(run, role, size))
-        except StyleExportError as error:
-            answer(error)
-        except Exception:  # noqa: BLE001 - raised again by the calling process
-            answer(RuntimeError(f"in a worker process:\n{traceback.format_exc()}"))
+    received: SimpleQueue[Work] = SimpleQueue()
+    threading.Thread(target=_read_work, args=(received,), daemon=True).start()
+    jobs = ReceivedJobs(run)
+    with rare_collections():
+        while True:
+            work = received.get()
+            try:
+                shared = isinstance(work, SentGroup)
+                answer(jobs.write(work) if shared else export_graph(run, *work))
+            except StyleExportError as error:
+                answer(error)
+            except Exception:  # noqa: BLE001 - raised again by the calling process
+                answer(RuntimeError(f"in a worker process:\n{traceback.format_exc()}"))
 
 
-def _read_keys(keys: SimpleQueue[GraphKey]) -> NoReturn:
+def _read_work(received: SimpleQueue[Work]) -> NoReturn:
     """Read what is to be exported; end the process when the calling process has ended."""
     while True:
         try:
-            keys.put(pickle.load(sys.stdin.buffer))
+            received.put(pickle.load(sys.stdin.buffer))
         except (EOFError, OSError):
             os._exit(0)

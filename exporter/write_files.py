@@ -1,9 +1,9 @@
-"""Files of one graph: lowered once a target, stored in each precision, checked and judged."""
+"""Files of one graph: lowered once a group, stored in each precision, checked and judged."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -20,7 +20,7 @@ from styleexport.core.manifest import (
 from styleexport.core.types import Precision
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.layer_map import compose_layer_maps, paired_layers
-from styleexport.exporter.graph_job import GraphJob
+from styleexport.exporter.graph_job import ExportRun, GraphJob
 from styleexport.exporter.int8_export import ChosenPlan, budget_of, plan_for
 from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
 from styleexport.exporter.targets.onnx import TARGET as ONNX
@@ -28,6 +28,8 @@ from styleexport.runtime_bench.execution import describe_execution
 from styleexport.runtime_bench.formats._format import format_of
 from styleexport.runtime_bench.parity import check_file
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
+
+Plans = Mapping[Precision, ChosenPlan]
 
 
 @dataclass(frozen=True)
@@ -64,29 +66,61 @@ class Planned:
     model: Model | None = None
 
 
-def write_files(job: GraphJob, plans: Mapping[Precision, ChosenPlan]) -> Iterator[WrittenFile]:
-    """Write the files of one graph to every target, and yield each when it is checked.
+@dataclass(frozen=True)
+class FileGroup:
+    """Files of one graph and target that are stored from one lowered model.
+
+    Attributes:
+        target: their target.
+        precisions: one a file.
+    """
+
+    target: Target
+    precisions: tuple[Precision, ...]
+
+
+def file_groups(run: ExportRun, plans: Plans) -> tuple[FileGroup, ...]:
+    """Return the groups of a graph's files, in the order of targets and precisions."""
+    found: dict[tuple[Target, Hashable], list[Precision]] = {}
+    for target, precisions in run.targets:
+        for precision in precisions:
+            lowering = precision if precision in plans else target.lowering(Recipe(precision))
+            found.setdefault((target, lowering), []).append(precision)
+    return tuple(FileGroup(target, tuple(group)) for (target, _), group in found.items())
+
+
+def write_files(job: GraphJob, plans: Plans) -> tuple[WrittenFile, ...]:
+    """Write the files of one graph to every target, check them, and return them in order.
 
     Args:
         job: graph and what its files share.
         plans: plan of each precision that is computed in int8.
     """
-    for target, precisions in job.run.targets:
-        models: dict[Hashable, Model] = {}
-        for precision in precisions:
-            started = time.perf_counter()
-            name = replace(job.name, precision=precision, suffix=target.suffix)
-            job.run.progress(f"{name}: write")
-            planned = _planned(job, target, precision, plans.get(precision))
-            key = (planned.source.graph, target.lowering(planned.recipe))
-            if key not in models:
-                models[key] = planned.model or target.lower(planned.source, planned.recipe)
-            written = models[key].store(planned.recipe, job.run.folder / str(name))
-            written = _in_layers_of_the_network(job, planned, written)
-            fact = _checked(job, _fact(job, target, name, planned, written))
-            if planned.chosen is not None:
-                fact = _judged(job, fact, name, planned.chosen)
-            yield WrittenFile(fact, time.perf_counter() - started)
+    groups = file_groups(job.run, plans)
+    return in_order(job.run, (file for group in groups for file in write_group(job, plans, group)))
+
+
+def in_order(run: ExportRun, files: Iterable[WrittenFile]) -> tuple[WrittenFile, ...]:
+    """Return the files of a graph in the order of targets and precisions."""
+    known = {(file.fact.target, file.fact.precision): file for file in files}
+    return tuple(known[target.name, p] for target, precisions in run.targets for p in precisions)
+
+
+def write_group(job: GraphJob, plans: Plans, group: FileGroup) -> Iterator[WrittenFile]:
+    """Write the files of a group, and yield each when it is checked."""
+    target, model = group.target, None
+    for precision in group.precisions:
+        started = time.perf_counter()
+        name = replace(job.name, precision=precision, suffix=target.suffix)
+        job.run.progress(f"{name}: write")
+        planned = _planned(job, target, precision, plans.get(precision))
+        model = model or planned.model or target.lower(planned.source, planned.recipe)
+        written = model.store(planned.recipe, job.run.folder / str(name))
+        written = _in_layers_of_the_network(job, planned, written)
+        fact = _checked(job, _fact(job, target, name, planned, written))
+        if planned.chosen is not None:
+            fact = _judged(job, fact, name, planned.chosen)
+        yield WrittenFile(fact, time.perf_counter() - started)
 
 
 def _planned(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from PIL import Image
 from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 from styleexport.core import cache
+from styleexport.core.garbage import collect_rarely
 from styleexport.core.types import Precision, Size
 from styleexport.models.networks._open import open_network
 from tests import cpu_guard
@@ -31,6 +33,7 @@ torch.set_num_threads(2 if ALONE else 1)
 
 def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.register(cpu_guard, "cpu-guard")
+    collect_rarely()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,6 +44,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(TESTS))))
         weights[_group(item)] += 20 if item.get_closest_marker("slow") else 1
     items.sort(key=lambda item: (_is_last(item), -weights[_group(item)], _group(item)))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what has been imported out of garbage collections, as an export does."""
+    gc.freeze()
 
 
 def _group(item: pytest.Item) -> str:

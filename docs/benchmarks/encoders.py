@@ -1,15 +1,16 @@
 """AdaIN on other encoders: what each network costs, how it paints, and how long it takes.
 
 Run: python docs/benchmarks/encoders.py RUNS IMAGES VGG16 LPIPS_HEADS [--pairs N] [--rounds N]
-    [--sheets FOLDER]
+    [--sheets FOLDER] [--only-timed NAME ...]
 
 RUNS holds a folder for each network, named as it is: ``weights.safetensors`` and ``log.jsonl`` of
-`styleexport train`, and in ``artifact`` the role transform at 256, 512 and 1024, as fp32 and, where
-it holds, int8 of onnx and tflite. IMAGES holds ``eval/content`` and ``eval/style``. Pictures are
-painted and judged by the float network and by the int8 file of ONNX Runtime, which takes the style
-codes of the float network. All times are taken in one process, in turns. Writes encoders.json,
-encoders.svg and encoders_tables.md beside this file; what encoders.json holds already of the same
-weights and files is not measured again, unless --rounds is given for times.
+`styleexport train`, and in artifacts named ``artifact…`` the role transform at 256, 512 and 1024,
+as fp32 and, where it holds, int8 of onnx and tflite. IMAGES holds ``eval/content`` and
+``eval/style``. Pictures are painted and judged by the float network and by the int8 file of ONNX
+Runtime, which takes the style codes of the float network. All times are taken in one process, in
+turns. Writes encoders.json, encoders.svg and the tables of encoders.md beside this file; what
+encoders.json holds already of the same weights and files is not measured again, unless --rounds is
+given for times.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ RUNTIMES: tuple[tuple[Runtime, str], ...] = (
 )
 PRECISIONS = (Precision.FP32, Precision.INT8)
 SHEET = 5
+START, END = "<!-- tables -->", "<!-- end of tables -->"
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,11 @@ class Variant:
     @cached_property
     def files(self) -> dict[tuple[Precision, str, int], Path]:
         """Files that paint, by precision, suffix and side."""
-        artifact = self.folder / "artifact"
-        facts = [f for f in read_manifest(artifact).files if f.role is Role.TRANSFORM]
         return {
             (fact.precision, Path(fact.path).suffix, fact.size.size().height): artifact / fact.path
-            for fact in facts
-            if fact.size is not None
+            for artifact in sorted(self.folder.glob("artifact*"))
+            for fact in read_manifest(artifact).files
+            if fact.role is Role.TRANSFORM and fact.size is not None
         }
 
     def role(self, role: Role) -> Callable[..., Tensor]:
@@ -102,7 +103,8 @@ class Variant:
 
     def row(self) -> Row:
         """Return what is known before anything is measured."""
-        logged = (self.folder / "log.jsonl").read_text().splitlines()
+        log = self.folder / "log.jsonl"
+        logged = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
         size = Size(JUDGED, JUDGED)
         return Row(
             sha256=sha256_of([self.weights, *self.files.values()]),
@@ -240,7 +242,10 @@ def write(measured: Measured) -> None:
     """Write the figures, the tables and the chart."""
     encoded = msgspec.json.format(msgspec.json.encode(measured), indent=1)
     (HERE / "encoders.json").write_bytes(encoded + b"\n")
-    (HERE / "encoders_tables.md").write_text(tables(measured), encoding="utf-8")
+    page = HERE / "encoders.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition(f"{START}\n")
+    after = rest.partition(END)[2]
+    page.write_text(f"{before}{START}\n{tables(measured)}{END}{after}", encoding="utf-8")
     if measured.timings:
         (HERE / "encoders.svg").write_text(chart(measured), encoding="utf-8")
 
@@ -254,7 +259,7 @@ def paint_all(
         row = variant.row()
         if variant.name in rows and rows[variant.name].sha256 == row.sha256:
             continue
-        for precision in PRECISIONS:
+        for precision in () if variant.name in given.only_timed else PRECISIONS:
             if precision is Precision.FP32 or (precision, ".onnx", JUDGED) in variant.files:
                 painted = judged(variant, precision, given)
                 sys.stderr.write(f"{variant.name} {precision} {painted}\n")
@@ -273,6 +278,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--pairs", type=int, help="pairs to judge at 512; all without it")
     parser.add_argument("--rounds", type=int, default=0, help="rounds of times; 0 for none")
     parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
+    parser.add_argument("--only-timed", nargs="*", default=[], metavar="NAME")
     given = parser.parse_args(arguments)
     torch.set_num_threads(OPTIONS.threads or 0)
     variants = [Variant(path.parent) for path in sorted(given.runs.glob("*/weights.safetensors"))]

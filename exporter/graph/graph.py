@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from dataclasses import dataclass, replace
+import io
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -46,6 +47,19 @@ class Graph:
     inputs: tuple[TensorFact, ...]
     outputs: tuple[TensorFact, ...]
     sizes: tuple[Size, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the graph for another process: its fields alone, the program as torch saves it."""
+        buffer = io.BytesIO()
+        with quiet():
+            torch.export.save(self.program, buffer)
+        state = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {**state, "program": buffer.getvalue()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        with quiet():
+            program = torch.export.load(io.BytesIO(state["program"]))
+        self.__dict__.update(state, program=program)
 
     def layer_names(self) -> tuple[str, ...]:
         """Return the names of its operations that make a tensor of activations, in order."""
@@ -105,10 +119,11 @@ class Graph:
         """
         module = copied(self.program.module(check_guards=False))
         assert isinstance(module, torch.fx.GraphModule)
-        for name, value in list(vars(module).items()):
-            if isinstance(value, Tensor):
-                delattr(module, name)
-                module.register_buffer(name, value)
+        for part in module.modules():
+            for name, value in list(vars(part).items()):
+                if isinstance(value, Tensor):
+                    delattr(part, name)
+                    part.register_buffer(name, value)
         return module.requires_grad_(False)
 
     def with_module(self, module: nn.Module) -> Graph:

@@ -2,7 +2,7 @@
 
 torch unfolds the input of a float64 convolution into in·kh·kw values for each output pixel: a 9x9
 convolution of 32 channels at 1024x1024 would take 21 GB. Here such a convolution is computed in
-strips of output rows, which changes none of its sums.
+strips of output rows, which leaves out none of the terms of its sums.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from torch._ops import OpOverload
 from torch.fx import GraphModule, Interpreter, Node
 
 aten = torch.ops.aten
-UNFOLDED_BYTES = 256 * 2**20
+# What a core's cache holds: larger strips are slower, twice as slow where they leave all caches.
+UNFOLDED_BYTES = 4 * 2**20
 
 
 def in_float64(module: GraphModule) -> GraphModule:

@@ -22,7 +22,8 @@ from styleexport.exporter.graph.rewrite import argument
 
 CONV, TRANSPOSED = "conv2d", "conv_transpose2d"
 PASSED_ON = ("pad", "max_pool2d", "upsample_nearest2d")
-ACTIVATIONS = ("relu", "clamp", "hardtanh")
+LIMITING = ("clamp", "hardtanh", "relu6")
+ACTIVATIONS = ("relu", *LIMITING)
 NORMS = ("instance_norm", "batch_norm", "group_norm", "layer_norm")
 SQUASHING = ("tanh", "sigmoid")
 TO_THE_PICTURE = (*NORMS, *SQUASHING, "clamp", "slice", "mul", "add", "sub", "div")
@@ -66,6 +67,18 @@ def source_of(node: Node) -> Node:
     while moves(node) and isinstance(node.args[0], Node):
         node = node.args[0]
     return node
+
+
+def limits_of(node: Node) -> tuple[float, float] | None:
+    """Return the limits of a clamp that has two for all channels; None of any other operation."""
+    if operation_of(node) == "relu6":
+        return 0.0, 6.0
+    if operation_of(node) not in LIMITING:
+        return None
+    low, high = argument(node, 1, "min"), argument(node, 2, "max")
+    if not isinstance(low, int | float) or not isinstance(high, int | float):
+        return None
+    return float(low), float(high)
 
 
 def find_blocks(module: GraphModule) -> tuple[QuantizedBlock, ...]:

@@ -6,7 +6,8 @@ the weights and the bias. It is undone where the values are next used (Nagel et 
 quantization through weight equalization and bias correction", equations 4 to 6, for a convolution
 behind a ReLU; here behind instance statistics too):
 
-- ReLU, padding, pooling and upsampling pass a gain on: f(g·x) = g·f(x).
+- ReLU, padding, pooling and upsampling pass a gain on: f(g·x) = g·f(x). Behind a convolution, the
+  bound of a ReLU6 is multiplied by it too, a bound a channel.
 - The next convolution divides its weights by it.
 - Centring, squaring, means and roots turn it into g, g² and g again; the ε of a variance becomes
   g²·ε; the division of a centred map by its deviation cancels it. No operation is added.
@@ -18,7 +19,7 @@ The rewrite is proven in float64 like every pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -35,7 +36,7 @@ from styleexport.exporter.graph.rewrite import (
     argument,
     tensor_of,
 )
-from styleexport.exporter.quantize.blocks import CONV, TRANSPOSED, elements
+from styleexport.exporter.quantize.blocks import CONV, TRANSPOSED, elements, limits_of
 
 ATEN = torch.ops.aten
 PASSES = (
@@ -82,6 +83,27 @@ def equalized(graph: Graph, gains: Gains, *, expand_norms: bool = False) -> tupl
 
     rewritten, (fact,) = apply_passes(graph, (Pass("equalize", 0, rewrite),))
     return rewritten, fact
+
+
+def with_plain_bounds(module: GraphModule, rounded: Collection[str]) -> None:
+    """Write activations with a bound a channel, which `equalized` leaves, as targets know them.
+
+    One whose values are rounded to a range is a ReLU: a range ends at the largest value of its
+    activation or before, and no bound of a channel is lower than that (a gain is 1 or more).
+
+    Args:
+        module: equalized module, changed in place.
+        rounded: names of the activations whose values are rounded to a range.
+    """
+    for node in list(module.graph.nodes):
+        if node.target is not ATEN.clamp.Tensor or tensor_of(module, node.args[2]) is None:
+            continue
+        with module.graph.inserting_before(node):
+            result = module.graph.call_function(ATEN.relu.default, (node.args[0],))
+            if node.name not in rounded:
+                result = module.graph.call_function(ATEN.minimum.default, (result, node.args[2]))
+        node.replace_all_uses_with(result)
+        module.graph.erase_node(node)
 
 
 @dataclass
@@ -136,6 +158,19 @@ class _Equalizer:
             self.tags[node] = gain
 
     # Rules: each returns the factor of the node's channels, or None for 1.
+
+    def _rule_clamp(self, node: Node) -> Tensor | None:
+        """min(max(g·x, 0), g·b) = g·min(max(x, 0), b); see `with_plain_bounds`."""
+        source, limits = node.all_input_nodes[0], limits_of(node)
+        alone = source.name in self.gains and len(source.users) == 1
+        if limits is None or limits[0] != 0 or not alone:
+            return self._undo_inputs(node)
+        bounds = (limits[1] * self.tags[source]).reshape(1, -1, 1, 1)
+        least, most = (add_weight(self.module, node, x) for x in (torch.zeros_like(bounds), bounds))
+        node.target, node.args, node.kwargs = ATEN.clamp.Tensor, (source, least, most), {}
+        return self.tags[source]
+
+    _rule_hardtanh = _rule_relu6 = _rule_clamp
 
     def _rule_pad(self, node: Node) -> Tensor | None:
         if argument(node, 3, "value", None) not in (None, 0, 0.0):

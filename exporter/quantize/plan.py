@@ -27,15 +27,21 @@ from styleexport.core.recipe import FloatLayer, Int8Recipe, Range, Settings
 from styleexport.exporter.graph.graph import Graph, operation_of
 from styleexport.exporter.graph.rewrite import add_weight
 from styleexport.exporter.quantize.blocks import (
+    LIMITING,
     QuantizedBlock,
     default_float_layers,
     find_blocks,
+    limits_of,
     nodes_by_name,
     quantized_blocks,
     ranged_layers,
 )
 from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs
-from styleexport.exporter.quantize.equalize import equalization_scales, equalized
+from styleexport.exporter.quantize.equalize import (
+    equalization_scales,
+    equalized,
+    with_plain_bounds,
+)
 from styleexport.exporter.quantize.ranges import (
     LayerStatistics,
     equalized_statistics,
@@ -74,7 +80,11 @@ class Int8Plan:
         exact = self.equalized
         if self.scales and expand_norms:
             exact, _ = equalized(self.source, self.scales, expand_norms=True)
-        graph = with_weights(exact, self.weights)
+        rounded: set[str] = set()
+        if self.scales:
+            blocks = quantized_blocks(find_blocks(exact.reading), self.recipe.float_layers)
+            rounded = {block.output for block in blocks}
+        graph = with_weights(exact, self.weights, rounded)
         return AppliedPlan(graph, exact, self.recipe_for(graph))
 
     def with_float_layers(self, float_layers: Sequence[FloatLayer]) -> Int8Plan:
@@ -139,11 +149,20 @@ def _torn(blocks: Sequence[QuantizedBlock], rewritten: Sequence[QuantizedBlock])
     return {outputs.get(name, name) for name, names in after.items() if len(names) > 1}
 
 
-def with_weights(graph: Graph, weights: Mapping[str, RoundedWeights]) -> Graph:
-    """Return the graph with other weights and biases in some of its convolutions."""
-    if not weights:
+def with_weights(
+    graph: Graph, weights: Mapping[str, RoundedWeights], rounded: Collection[str] = ()
+) -> Graph:
+    """Return the graph with other weights and biases in some of its convolutions.
+
+    Args:
+        graph: equalized.
+        weights: convolution → its weight and bias.
+        rounded: activations whose values are rounded to a range; see `with_plain_bounds`.
+    """
+    if not weights and not rounded:
         return graph
     module = graph.module()
+    with_plain_bounds(module, rounded)
     by_name = nodes_by_name(module)
     with torch.no_grad():
         for layer, value in weights.items():
@@ -241,7 +260,7 @@ def _key(
     count, sha256 = len(calibration.inputs), calibration.fact.sha256
     parts = (graph.digest(), str(graph.size), str(count), sha256, choices)
     return hashlib.sha256(
-        " ".join(("4", *parts, *(x.layer for x in float_layers))).encode()
+        " ".join(("5", *parts, *(x.layer for x in float_layers))).encode()
     ).hexdigest()
 
 
@@ -288,10 +307,11 @@ def _scales(
     found: dict[str, Tensor] = {}
     for name, item in statistics.items():
         node = by_name[name]
-        if node.op != "call_function" or operation_of(node) in ("clamp", "hardtanh"):
-            continue
         ahead = [r for x in node.users for r in (x.users if operation_of(x) == "relu" else (x,))]
         inside = all(leads_to(reader, layers) for reader in ahead)
+        limited = operation_of(node) in LIMITING
+        if node.op != "call_function" or (limited and not (inside and limits_of(node))):
+            continue
         strength = settings.equalize if inside else 1.0
         key = outputs[name].layer if name in outputs else name
         found[key] = equalization_scales(item.low, item.high, strength)

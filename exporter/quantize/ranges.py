@@ -18,8 +18,7 @@ from torch.fx import GraphModule, Interpreter, Node
 from styleexport.core.arrays import Arrays
 from styleexport.core.quiet import quiet
 from styleexport.core.recipe import Range, RangeMethod
-from styleexport.exporter.graph.graph import operation_of
-from styleexport.exporter.quantize.blocks import nodes_by_name
+from styleexport.exporter.quantize.blocks import limits_of, nodes_by_name
 
 # Of each layer and input, so many values are kept for methods that look at their distribution.
 SAMPLES = 1 << 16
@@ -156,18 +155,12 @@ def ranges_of(
     for name, item in statistics.items():
         low, high = float(item.low.min()), float(item.high.max())
         node = by_name[name]
-        if operation_of(node) in ("clamp", "hardtanh"):
-            low, high = _clamped(node, low, high)
+        if limits := limits_of(node):
+            low, high = limits
         elif node.op != "placeholder" and high > low:
             low, high = METHODS[method](item, low, high)
         found[name] = Range(min(low, 0.0), max(high, 0.0))
     return found
-
-
-def _clamped(node: Node, low: float, high: float) -> tuple[float, float]:
-    limits = [x if isinstance(x, (int, float)) else None for x in (*node.args[1:3], None, None)]
-    least, most = limits[:2]
-    return (low if least is None else float(least), high if most is None else float(most))
 
 
 def _min_max(statistics: LayerStatistics, low: float, high: float) -> tuple[float, float]:

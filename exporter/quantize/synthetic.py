@@ -7,6 +7,8 @@ to 10 dB on text and colour charts, and cost photographs about 1 dB.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -17,6 +19,7 @@ SEED = 7
 GRAIN = 3.0
 
 
+@cache
 def drawn_pictures() -> tuple[Image.Image, ...]:
     """Return the pictures, RGB, always the same."""
     random = np.random.default_rng(SEED)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from styleexport.core.errors import BadCheckpoint, UsageError
+from styleexport.models import weights
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.decoders.mirror import MirrorDecoder
 from styleexport.models.encoders._encoder import Encoder, EncoderModule, Tap, find_encoder
@@ -124,6 +125,7 @@ def encoder_network(
     paper: str,
     choices: tuple[str, ...] = ("tap",),
     min_side: int = 32,
+    shipped: bool = False,
 ) -> StyleNetwork:
     """Return the description of AdaIN on one encoder.
 
@@ -135,6 +137,7 @@ def encoder_network(
         paper: publication.
         choices: what the user chooses: the tap, and the decoder where there are several kinds.
         min_side: smallest height and width of a picture in pixels.
+        shipped: whether weights of its default variant ship with the package.
     """
     described = find_encoder(encoder)
 
@@ -150,10 +153,12 @@ def encoder_network(
         name=name,
         summary=summary,
         paper=paper,
-        licence="that of your weights",
+        licence="Apache-2.0" if shipped else "that of your weights",
         build=build,
         read=lambda paths: read_network(name, described, build, paths),
-        checkpoints=f"one file from `styleexport train {name}`",
+        checkpoints=f"one file from `styleexport train {name}`"
+        + (" (the shipped weights without)" if shipped else ""),
+        weights=Path(weights.__file__).with_name(f"{name}.safetensors") if shipped else None,
         min_side=min_side,
         trains=TRAINED,
         start=start,

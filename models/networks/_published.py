@@ -77,3 +77,29 @@ def read_whole(network: AdainNetwork, paths: Sequence[Path]) -> AdainNetwork | N
         return None
     load_into(network, tensors, paths[0])
     return network
+
+
+def load_linear_pair(
+    encoder: VggEncoder, decoder: MirrorDecoder, paths: tuple[Path, Path], files: str
+) -> None:
+    """Load an encoder and a decoder of LinearWCT's release, in place.
+
+    Its convolutions are numbered through, the normalising one first.
+
+    Args:
+        encoder: VGG-19.
+        decoder: decoder that mirrors it.
+        paths: files of the two.
+        files: the two files, in words.
+
+    Raises:
+        BadCheckpoint: a file is of another network or layer.
+    """
+    count = len(encoder.conv_indices())
+    names = [f"conv{place}" for place in range(2, 2 * count + 2)]
+    renames = conv_renames(names[:count], encoder.conv_indices(), "features")
+    renames |= {f"conv1.{kind}": f"normalise.{kind}" for kind in ("weight", "bias")}
+    advice = f"{encoder.tap_names[0]} takes {files}"
+    load_into(encoder, read_tensors(paths[0]), paths[0], renamed=renames, advice=advice)
+    renames = conv_renames(names[count:], decoder.conv_indices(), "layers")
+    load_into(decoder, read_tensors(paths[1]), paths[1], renamed=renames, advice=advice)

@@ -13,4 +13,5 @@ NETWORK = encoder_network(
     mirror(((16,), (32,), (64,), (128,))),
     summary="AdaIN on ImageNet's EfficientNet-Lite0 to 1/8 (1/4, 1/16 with --tap), a small decoder",
     paper="Huang and Belongie, ICCV 2017, on EfficientNet-Lite, 2020",
+    shipped=True,
 )

@@ -14,4 +14,5 @@ NETWORK = encoder_network(
     mirror(((16,), (32,), (64,), (128,))),
     summary="AdaIN on ImageNet's MobileNetV2 to 1/8 (1/16 with --tap), a small decoder",
     paper="Huang and Belongie, ICCV 2017, on Sandler et al., CVPR 2018",
+    shipped=True,
 )

@@ -20,7 +20,7 @@ from styleexport.models.decoders.mirror import MirrorDecoder
 from styleexport.models.encoders._encoder import Encoder, find_encoder
 from styleexport.models.encoders._vgg import VggEncoder
 from styleexport.models.network import StyleNetwork
-from styleexport.models.networks._published import conv_renames, load_cd16x_decoder
+from styleexport.models.networks._published import load_cd16x_decoder, load_linear_pair
 from styleexport.models.transforms.linear import SIDE, LinearTransform
 
 DEFAULT = "vgg19"
@@ -141,19 +141,13 @@ def _load_pair(network: LinearWctNetwork, encoder: Path, decoder: Path) -> None:
         BadCheckpoint: a file is of another network or layer.
     """
     tap = network.encoder.tap_names[0]
-    if network.encoder_name == "cd16x":
-        read = find_encoder("cd16x").read(encoder, (tap,))
-        network.encoder.load_state_dict(read.state_dict())
-        load_cd16x_decoder(network.decoder, network.encoder, decoder)
+    files = " and ".join(PAIRS[network.encoder_name][tap])
+    if network.encoder_name != "cd16x":
+        load_linear_pair(network.encoder, network.decoder, (encoder, decoder), files)
         return
-    count = len(network.encoder.conv_indices())
-    advice = f"linear-wct at {tap} takes {' and '.join(PAIRS[network.encoder_name][tap])}"
-    names = [f"conv{place}" for place in range(2, 2 * count + 2)]
-    renames = conv_renames(names[:count], network.encoder.conv_indices(), "features")
-    renames |= {f"conv1.{kind}": f"normalise.{kind}" for kind in ("weight", "bias")}
-    load_into(network.encoder, read_tensors(encoder), encoder, renamed=renames, advice=advice)
-    renames = conv_renames(names[count:], network.decoder.conv_indices(), "layers")
-    load_into(network.decoder, read_tensors(decoder), decoder, renamed=renames, advice=advice)
+    read = find_encoder("cd16x").read(encoder, (tap,))
+    network.encoder.load_state_dict(read.state_dict())
+    load_cd16x_decoder(network.decoder, network.encoder, decoder)
 
 
 def _of_channels(channels: int, path: Path) -> LinearWctNetwork:

@@ -147,7 +147,10 @@ class CropPool:
             self._crops[slot] = self._reload_crop(window).to(self._device)
         self._absent.difference_update(stale, absent)
         if new := [*stale, *absent]:
-            rows = self._describe(self._crops[new].float() / 255)
+            # One by one: a description is then the same to the last bit, whatever other crops are
+            # described with it, and a resumed training is exactly the uninterrupted one.
+            crops = self._crops[new].float() / 255
+            rows = torch.cat([self._describe(crop[None]) for crop in crops])
             if self._rows is None:
                 self._rows = torch.zeros(
                     (len(self._uses), *rows.shape[1:]), dtype=rows.dtype, device=self._device

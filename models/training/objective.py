@@ -164,14 +164,25 @@ class AdainObjective(Objective):
         self.device = torch.device(plan.device)
         self.features = to_device(loss_network(plan.loss_weights, plan.scoring), self.device)
         self.pools: tuple[CropPool, CropPool] | None = None
+        self.pool_states: list[dict[str, Any]] = []
 
     def open(self, step: int) -> None:
-        """Create the pools of crops, with draws that depend on the step."""
+        """Create the pools of crops, with draws that depend on the step, or restore them."""
         plan = self.plan
         self.pools = (
             crop_pool(plan, plan.content, self.describe_content, plan.seed * 2 + step),
             crop_pool(plan, plan.style, self.describe_style, plan.seed * 2 + 1 + step),
         )
+        for pool, state in zip(self.pools, self.pool_states, strict=False):
+            pool.load(state)
+
+    def state(self) -> dict[str, Any]:
+        """Return the state of the pools of crops."""
+        return {"pools": [pool.state() for pool in self.pools or ()]}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Restore what `state` returned; `open` applies it."""
+        self.pool_states = list(state.get("pools", []))
 
     def draw(self) -> Batch:
         """Return a new batch."""

@@ -146,7 +146,7 @@ class Stylizer:
         if Role.ENCODE not in self.manifest.network.roles:
             shown = ", ".join(packed[:4]) + (" …" if len(packed) > 4 else "")
             return (
-                f"{self.folder} has {len(packed)} styles of its own, and no codes of pictures: "
+                f"{self.folder} has styles of its own, and no codes of pictures: "
                 f"paint with --style-code NAME ({shown}); repeat it to blend"
             )
         held = dict.fromkeys(

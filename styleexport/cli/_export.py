@@ -104,8 +104,8 @@ OPTIONS = (
         "--jobs",
         type=click.IntRange(1, 64),
         envvar="STYLEEXPORT_JOBS",
-        help="Processes that export roles and sizes at the same time.  [default: 2, or 1 on one "
-        "core or above 1024 pixels]",
+        help="Processes that export roles, sizes and targets at the same time.  [default: 2, or 1 "
+        "on one core or above 1024 pixels]",
     ),
     json_option,
 )

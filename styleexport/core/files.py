@@ -8,29 +8,36 @@ is at the place already is replaced only if it is recognised, by its contents, a
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
 import os
-import re
 import secrets
-import shutil
-import sys
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.input_files import is_folder, read_input
-from styleexport.core.locks import FOLDER_LOCK, change_lock, own
+from styleexport.core.leftovers import entries, is_scratch, recover, remove, remove_leftovers
+from styleexport.core.locks import change_lock, own
+from styleexport.core.renaming import exchange, rename_new
 from styleexport.core.types import Progress
 
-# `.part` is being written; `.old` was at the place, on systems that cannot exchange two folders.
-PART = re.compile(r"\.(?P<name>.+)\.styleexport-[0-9a-f]{8}\.(?P<kind>part|old)", re.DOTALL)
-# renameat2 of Linux and renamex_np of macOS.
-EXCHANGE, NO_REPLACE, CURRENT_FOLDER = 2, {"linux": 1, "darwin": 4}, -100
+__all__ = [
+    "NEW",
+    "Product",
+    "check_replaceable",
+    "entries",
+    "folder_product",
+    "is_scratch",
+    "json_product",
+    "marked_product",
+    "recover",
+    "remove",
+    "remove_leftovers",
+    "replace_file",
+    "replace_folder",
+]
 
 
 @dataclass(frozen=True)
@@ -109,16 +116,6 @@ def check_replaceable(path: Path, product: Product) -> None:
         f"{path} is there already and is not {product.name}, so it is kept: name another place for "
         "the output, or move it away"
     )
-
-
-def entries(folder: Path) -> list[Path]:
-    """Return what is in a folder, sorted, without a lock of ours and what killed processes left."""
-    return sorted(path for path in folder.iterdir() if not is_scratch(path))
-
-
-def is_scratch(path: Path) -> bool:
-    """Whether a name is that of a lock or an unfinished part, as a killed process leaves them."""
-    return path.name.endswith(FOLDER_LOCK) or PART.fullmatch(path.name) is not None
 
 
 def _write_error(path: Path, error: OSError) -> DeviceError:
@@ -202,64 +199,6 @@ def replace_folder(
         raise _write_error(path, error) from error
 
 
-def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes left in a folder, and put a folder back that was moved aside.
-
-    Processes that live keep a lock on what they write.
-    """
-    for path in _leftovers(folder):
-        match = PART.fullmatch(path.name)
-        assert match is not None
-        with contextlib.suppress(OSError):
-            part = path.with_suffix(".part")
-            with _owned(part if os.path.lexists(part) else path):
-                place = folder / match["name"]
-                if match["kind"] == "old" and not os.path.lexists(place):
-                    path.rename(place)
-                else:
-                    remove(path)
-
-
-def recover(path: Path) -> None:
-    """Put a folder back that a killed process had moved aside to replace it."""
-    if not os.path.lexists(path) and is_folder(path.parent):
-        with contextlib.suppress(OSError):
-            remove_leftovers(path.parent)
-
-
-def _leftovers(folder: Path) -> list[Path]:
-    """Return the parts in a folder, moved-aside folders first: theirs must be put back."""
-    try:
-        names = [name for name in os.listdir(folder) if PART.fullmatch(name)]  # noqa: PTH208
-    except OSError:
-        return []
-    return [folder / name for name in sorted(names, key=lambda name: not name.endswith(".old"))]
-
-
-@contextlib.contextmanager
-def _owned(path: Path) -> Generator[None]:
-    """Own a part inside the block.
-
-    Raises:
-        BlockingIOError: a process that lives owns it.
-    """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    try:
-        if not own(descriptor):
-            raise BlockingIOError(errno.EAGAIN, "is owned", str(path))
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _create_folder(path: Path) -> None:
     path.mkdir(mode=0o700)
 
@@ -317,7 +256,7 @@ def _put(part: Path, path: Path, product: Product | None) -> None:
             if product is None or not part.is_file():
                 part.rename(path)
                 return
-            if _rename_new(part, path):
+            if rename_new(part, path):
                 return
         elif part.is_file():
             part.replace(path)
@@ -328,7 +267,7 @@ def _put(part: Path, path: Path, product: Product | None) -> None:
 
 
 def _replace_by_folder(part: Path, path: Path) -> None:
-    if _rename(part, path, EXCHANGE):
+    if exchange(part, path):
         return
     old = part.with_suffix(".old")
     try:
@@ -340,43 +279,3 @@ def _replace_by_folder(part: Path, path: Path) -> None:
         raise
     with contextlib.suppress(OSError):
         remove(old)
-
-
-def _rename_new(part: Path, path: Path) -> bool:
-    """Move a file to a place where nothing is; return False if something appeared there."""
-    flag = NO_REPLACE.get(sys.platform, 0)
-    try:
-        if flag and _rename(part, path, flag):
-            return True
-        os.link(part, path)  # fails where something is, unlike a renaming
-        return True
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without links
-        part.rename(path)
-        return True
-
-
-def _rename(part: Path, path: Path, flag: int) -> bool:
-    """Rename with a flag of the system; return False where it has none.
-
-    Raises:
-        OSError: it has, and the renaming failed.
-    """
-    library: Any = ctypes.CDLL(None, use_errno=True) if sys.platform in NO_REPLACE else None
-    a, b = os.fsencode(part), os.fsencode(path)
-    try:
-        if sys.platform == "linux":
-            code = library.renameat2(CURRENT_FOLDER, a, CURRENT_FOLDER, b, flag)
-        elif sys.platform == "darwin":
-            code = library.renamex_np(a, b, flag)
-        else:
-            return False
-    except AttributeError:  # an old C library
-        return False
-    if code == 0:
-        return True
-    number = ctypes.get_errno()
-    if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):  # an old kernel, or a file system
-        return False
-    raise OSError(number, os.strerror(number), str(path))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 import pytest
+from safetensors.numpy import load_file
 
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision
@@ -122,7 +123,11 @@ def test_styles_of_a_file_are_packed_and_blended(cli, tmp_path):
     assert manifest.styles[0].names == tuple(f"style-{n}" for n in range(5))
     assert "style-3" in cli("styles", "list", "a").out
     codes = ("--style-code", "style-1", "--style-code", "style-4", "--style-weight", "0.3")
-    cli("stylize", "a", "p.png", *codes, "--style-weight", "0.7", "-o", "o.png").fine()
+    painted = cli("stylize", "a", "p.png", *codes, "--style-weight", "0.7", "-o", "o.png")
+    said = "the blend is approximate: between its own styles the network's parameters are"
+    assert (painted.code, painted.talk) == (0, [f"{said} interpolated"])
+    cli("styles", "blend", "a", "style-1", "style-4", "--name", "mix")
+    np.testing.assert_array_equal(load_file("a/styles/mix.safetensors")["mix"][0, [1, 4]], 0.5)
     for refused in (cli("styles", "pack", "a", "p.png"), cli("stylize", "a", "p.png", "p.png")):
-        refused.refused(2, "a has 5 styles of its own", "--style-code NAME (style-0, style-1,")
+        refused.refused(2, "a has styles of its own", "--style-code NAME (style-0, style-1,")
     assert cli("verify", "a").code == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from styleexport.core import files
+from styleexport.core import files, renaming
 from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.files import (
     NEW,
@@ -122,7 +122,7 @@ def test_the_old_folder_comes_back_when_the_last_step_fails(tmp_path, monkeypatc
             raise OSError(5, "Input/output error")
         return rename(self, target)
 
-    monkeypatch.setattr(files, "_rename", lambda *_: False)
+    monkeypatch.setattr(renaming, "_rename", lambda *_: False)
     monkeypatch.setattr(Path, "rename", fail_once)
     with (
         pytest.raises(DeviceError, match="Input/output error"),
@@ -151,7 +151,7 @@ NOTE = json_product("a note", "title", "text")
 def moved(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How folders are put in their place: as the system can, and as others do."""
     if request.param == "rename":
-        monkeypatch.setattr(files, "_rename", lambda *_: False)
+        monkeypatch.setattr(renaming, "_rename", lambda *_: False)
     return request.param
 
 
@@ -248,13 +248,13 @@ def test_what_appears_meanwhile_is_kept(tmp_path, replace):
 @pytest.mark.usefixtures("moved")
 def test_of_two_new_files_of_one_name_the_first_stays(tmp_path, monkeypatch):
     path = tmp_path / "out"
-    put = files._rename_new
+    put = renaming.rename_new
 
     def late(part: Path, place: Path) -> bool:
         path.write_text("first")
         return put(part, place)
 
-    monkeypatch.setattr(files, "_rename_new", late)
+    monkeypatch.setattr(files, "rename_new", late)
     with pytest.raises(UsageError, match="is there already"), replace_file(path, NEW) as part:
         part.write_text("second")
     assert path.read_text() == "first"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from styleexport.core.manifest import CalibrationFact
@@ -84,3 +84,26 @@ def lite():
 def lite_plan(lite) -> Int8Plan:
     """The fixed recipe of the shipped network."""
     return make_plan(*lite)
+
+
+class Bounded(nn.Module):
+    """ReLU6 between a convolution and a depthwise one that undoes its small channels.
+
+    Args:
+        gain: how much smaller each of the eight channels is made, and larger again.
+    """
+
+    def __init__(self, gain: Tensor) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.depthwise = nn.Conv2d(8, 8, 3, padding=1, groups=8)
+        self.last = nn.Conv2d(8, 3, 1)
+        with torch.no_grad():
+            self.first.weight *= (24 / gain).reshape(-1, 1, 1, 1)
+            self.depthwise.weight *= gain.reshape(-1, 1, 1, 1)
+
+    def forward(self, content: Tensor) -> Tensor:
+        """Return a picture, limited to 0..1."""
+        x = F.relu6(self.depthwise(F.relu6(self.first(content))))
+        return self.last(x).clamp(0, 1)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from styleexport.core.errors import DeviceError, UnsupportedOp
-from styleexport.core.types import Role, Size
+from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter import pipeline, processes
 from styleexport.exporter.graph_job import ExportRun
 from styleexport.exporter.pipeline import ExportRequest, export
+from styleexport.exporter.shared_groups import SharedGroups
 from styleexport.models.networks._open import open_network
 
 SIZES = (Size(32, 40), Size(40, 32))
@@ -30,6 +33,17 @@ class Tint(nn.Module):
         if os.getpid() != {caller}:
             {in_worker}
         return torch.sigmoid(self.convolution(content))
+
+class Deep(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        widths = (3, 8, 8, 3)
+        layers = [nn.Conv2d(*pair, 3, padding=1) for pair in zip(widths, widths[1:])]
+        self.layers = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
+
+    def forward(self, content):
+        return self.layers(content).clamp(0, 1)
 
 class Sealed(Tint):
     def __reduce__(self):
@@ -66,7 +80,9 @@ def export_in_worker(request: ExportRequest, folder: Path):
     assert message is not None
     keys = deque(enumerate((Role.STYLIZE, size) for size in SIZES))
     finished: dict[int, processes.ExportedGraph] = {}
-    worker = processes._Worker(message, 1, run.progress, keys, finished)  # pyright: ignore[reportPrivateUsage]
+    shared = SharedGroups()
+    shared.close()
+    worker = processes._Worker(message, 1, run.progress, keys, finished, shared)  # pyright: ignore[reportPrivateUsage]
     try:
         worker.run()
     finally:
@@ -81,6 +97,34 @@ def test_a_worker_writes_the_same_files(request_of, tmp_path: Path) -> None:
     assert error is None
     assert [finished[place].files[0].fact for place in range(2)] == list(here.files)
     assert any(line.endswith("parity") for line in lines)
+
+
+@pytest.mark.slow
+def test_a_worker_writes_files_of_the_calling_process(request_of, tmp_path, monkeypatch) -> None:
+    """All but the first here, and their bytes are those that one process writes."""
+    pytest.importorskip("coremltools")
+    request = replace(
+        request_of("deep", "Deep"),
+        targets=("onnx", "coreml"),
+        precisions=(Precision.INT8,),
+        sizes=SIZES[:1],
+        allow_degraded=True,
+    )
+    alone = export(replace(request, out=tmp_path / "alone", jobs=1)).manifest
+
+    def none(self: SharedGroups) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or not (self._waiting or self._away))
+
+    monkeypatch.setattr(SharedGroups, "_next", none)
+    assert export(request).manifest == alone
+
+
+def test_a_worker_that_fails_ends_the_wait_of_the_calling_process() -> None:
+    shared = SharedGroups()
+    shared._away = 1
+    threading.Timer(0.01, shared.close).start()
+    assert shared._next() is None
 
 
 @pytest.mark.parametrize("factory", ["Sealed", "Foreign"])

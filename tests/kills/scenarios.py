@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from styleexport.__main__ import main
 from styleexport.cli.bench import bench as _bench  # noqa: F401 - imported once, before the forks
-from styleexport.core import files
-from styleexport.core.files import check_replaceable, remove_leftovers
+from styleexport.core import renaming
+from styleexport.core.files import check_replaceable, remove_leftovers, replace_folder
 from styleexport.core.manifest import ARTIFACT, read_manifest
 from styleexport.core.types import Role, Size
 from styleexport.exporter.pipeline import ExportRequest, check_out, export
@@ -165,7 +165,7 @@ class Export(Scenario):
 
     def run(self, folder: Path) -> None:
         if not self.exchange:
-            files._rename = lambda *_: False
+            renaming._rename = lambda *_: False
         export_tiny(folder / "out", 6)
 
     def check(self, folder: Path) -> None:
@@ -386,7 +386,7 @@ class Distill(Scenario):
 
 def copy_artifact(source: Path, out: Path) -> None:
     """Write an artifact as an export does, without computing it."""
-    with files.replace_folder(out, ARTIFACT) as part:
+    with replace_folder(out, ARTIFACT) as part:
         shutil.copytree(source, part, dirs_exist_ok=True)
 
 

@@ -229,30 +229,23 @@ class DistillObjective(Objective):
             row[:, length:] if self.caches_code else None,
         )
 
-    # Crops are described one by one: each description is then the same to the last bit, whatever
-    # other crops are described with it, and a resumed training is exactly the uninterrupted one.
-
     @torch.no_grad()
     def _describe_content(self, crops: Tensor) -> Tensor:
         if self.adain is not None:
-            return torch.cat([self.adain.describe_content(crop[None]) for crop in crops])
+            return self.adain.describe_content(crops)
         if self.output_shape is None:
             return torch.zeros(len(crops), 1, device=crops.device)
         with self._autocast():
-            rows = [self.teacher.output(crop[None]).flatten(1) for crop in crops]
-        return torch.cat(rows).half()
+            return self.teacher.output(crops).flatten(1).half()
 
     @torch.no_grad()
     def _describe_style(self, crops: Tensor) -> Tensor:
-        return torch.cat([self._style_row(crop[None]) for crop in crops])
-
-    def _style_row(self, crop: Tensor) -> Tensor:
-        parts: list[Tensor] = [torch.zeros(1, 0, device=crop.device)]
+        parts: list[Tensor] = [torch.zeros(len(crops), 0, device=crops.device)]
         if self.adain is not None:
-            parts.append(self.adain.describe_style(crop))
+            parts.append(self.adain.describe_style(crops))
         if self.caches_code:
             with self._autocast():
-                parts.append(self.teacher.encode(crop).float())
+                parts.append(self.teacher.encode(crops).float())
         return torch.cat(parts, 1)
 
     @torch.no_grad()

@@ -119,6 +119,7 @@ class QuantizeAwareObjective(Objective):
         self.reference = RoleModule.of(network, self.teacher, Role.STYLIZE).to(self.device).eval()
         self.adain = AdainObjective(self.network, plan) if plan.loss_weights else None
         self.pools: list[CropPool] = []
+        self.pool_states: list[dict[str, Any]] = []
         self.warm = False
         self.first: float | None = None
 
@@ -132,6 +133,8 @@ class QuantizeAwareObjective(Objective):
                 crop_pool(self.plan, folder, _no_features, self.plan.seed * 2 + number + step)
                 for number, folder in enumerate(folders)
             ]
+            for pool, state in zip(self.pools, self.pool_states, strict=False):
+                pool.load(state)
         if not self.warm:
             self.warm_up()
 
@@ -172,8 +175,9 @@ class QuantizeAwareObjective(Objective):
         return self.network.eval()
 
     def state(self) -> dict[str, Any]:
-        """Return the rounding with its ranges, and the teacher's weights."""
-        return {
+        """Return the rounding with its ranges, the teacher's weights, and the pools of crops."""
+        pools = {"pools": [pool.state() for pool in self.pools]}
+        return (pools if self.adain is None else self.adain.state()) | {
             "units": self.network.units.state_dict(),
             "frozen": self.network.frozen,
             "warm": self.warm,
@@ -188,6 +192,9 @@ class QuantizeAwareObjective(Objective):
         self.warm = bool(state["warm"])
         self.first = state["first_db"]
         self.teacher.load_state_dict(state["teacher"])
+        self.pool_states = list(state.get("pools", []))
+        if self.adain is not None:
+            self.adain.load(state)
 
     def first_db(self, contents: Tensor, styles: Tensor | None) -> float:
         """Return `psnr_db` from before the first step, also in a resumed training."""

@@ -13,6 +13,7 @@ from torch import nn
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.recipe import FloatLayer, Settings
 from styleexport.core.types import Size
+from styleexport.exporter.graph.graph import operation_of
 from styleexport.exporter.quantize import plan as module
 from styleexport.exporter.quantize import ranges
 from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks
@@ -20,7 +21,7 @@ from styleexport.exporter.quantize.plan import make_plan, quantization_fact
 from styleexport.exporter.quantize.ranges import observe
 from styleexport.exporter.quantize.simulate import weight_scales
 from styleexport.exporter.recipes import FIRST as PRESET
-from tests.exporter.conftest import Painter, graph_of, shown
+from tests.exporter.conftest import Bounded, Painter, graph_of, shown
 
 LAST = FloatLayer(layer="conv2d_3", reason="mine")
 FIRST = FloatLayer(layer="conv2d", reason="mine")
@@ -219,3 +220,16 @@ def test_torn_layers_are_those_that_a_rewrite_gave_two_values():
     torn = [block("a", "in", "relu"), block("b", "mul", "b"), block("c", "add", "c")]
     assert module._torn(before, kept) == set()
     assert module._torn(before, torn) == {"a"}
+
+
+@pytest.mark.parametrize("layers", [(), ("conv2d",)])
+def test_a_bound_is_the_range_in_int8_and_a_minimum_in_float(layers):
+    graph = graph_of(Bounded(torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0, 1.5, 3.0, 1.0])))
+    plan = make_plan(graph, shown(graph), Settings(equalize=1.0))
+    assert set(plan.scales) == {"conv2d", "conv2d_1"}
+    stays = [FloatLayer(layer=name, reason="mine") for name in layers]
+    applied = plan.with_float_layers(stays).applied()
+    kinds = [operation_of(node) for node in applied.graph.reading.graph.nodes]
+    found = {kind: kinds.count(kind) for kind in ("relu", "minimum", "clamp", "relu6")}
+    assert found == {"relu": 2, "minimum": len(layers), "clamp": 2, "relu6": 0}
+    assert max(limits.high for limits in applied.recipe.ranges.values()) < 6.001

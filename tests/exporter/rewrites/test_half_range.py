@@ -90,10 +90,15 @@ class Own(nn.Module):
         return torch.sigmoid(self.norm(self.conv(x)))
 
 
-def graph_of(module: nn.Module, size: Size = SIZE):
+@cache
+def pictures():
+    return read_calibration(None)
+
+
+def graph_of(module: nn.Module):
     network = load_own(module)
-    graph, _ = apply_passes(capture(network, Role.STYLIZE, size))
-    return graph, calibration_inputs(network, read_calibration(None), graph).inputs
+    graph, _ = apply_passes(capture(network, Role.STYLIZE, SIZE))
+    return graph, calibration_inputs(network, pictures(), graph).inputs
 
 
 @cache
@@ -133,7 +138,7 @@ class Bounds(torch.fx.Interpreter):
 def bounds(graph, feeds):
     values, sums = {}, {}
     for feed in feeds:
-        run = Bounds(graph.module())
+        run = Bounds(graph.reading)
         with torch.inference_mode():
             run.run(*(torch.from_numpy(value) for value in feed.values()))
         values = {k: max(v, values.get(k, 0)) for k, v in run.values.items()}
@@ -191,7 +196,7 @@ def test_scales_are_proven_on_the_pictures_that_they_were_measured_on():
 def test_the_default_network_stays_inside_float16():
     network = open_network()
     graph, _ = apply_passes(capture(network, Role.TRANSFORM, Size(256, 256)))
-    feeds = calibration_inputs(network, read_calibration(None), graph).inputs[:2]
+    feeds = calibration_inputs(network, pictures(), graph).inputs[:2]
     safe, facts = within_half_range(graph, feeds)
     assert [fact.refused for fact in facts] == [(), ()]
     values, sums = bounds(safe, feeds)
@@ -213,11 +218,12 @@ def cases():
 def test_it_is_exact_on_every_network(name, role):
     network = load_thin(name) if "vgg" in name else load_random(name)
     graph, _ = apply_passes(capture(network, role, SIZE))
-    feeds = calibration_inputs(network, read_calibration(None), graph).inputs
+    feeds = calibration_inputs(network, pictures(), graph).inputs
     safe, facts = within_half_range(graph, feeds)
     assert [fact.refused for fact in facts] == [(), ()]
     assert facts[1].applied > 0
-    values, sums = bounds(safe, feeds)
+    # Eight at most; where there are more, none of those that the scales were taken from.
+    values, sums = bounds(safe, feeds[1 :: max(1, len(feeds) // 8)])
     assert max(values.values()) < LARGEST
     assert max(sums.values()) < LARGEST
 

@@ -82,6 +82,24 @@ def test_resume_goes_on_where_it_stopped(place, tmp_path):
     assert result.step == 6
 
 
+def test_a_stop_and_a_resume_change_nothing(place, tmp_path, monkeypatch):
+    """The crops too: the pools are restored with their draws and their uses."""
+    settings = {"steps": 4, "slots": 3, "reuse": 2, "checkpoint_every": 2}
+    whole = train_network("adain-lite", plan(place, tmp_path / "whole", **settings))
+    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+
+        def stop(trainer):
+            if trainer.step == 3:
+                raise InterruptedError
+
+        patch.setattr("styleexport.models.training.loop.Trainer._update_average", stop)
+        train_network("adain-lite", plan(place, tmp_path / "run", **settings))
+    resumed = train_network("adain-lite", plan(place, tmp_path / "run", **settings), resume=True)
+    a, b = (torch.load(r.weights.parent / "last.pt", weights_only=True) for r in (whole, resumed))
+    assert a["objective"] == b["objective"]
+    assert all(torch.equal(value, b["module"][key]) for key, value in a["module"].items())
+
+
 def test_an_earlier_training_is_not_overwritten(place, tmp_path):
     train_network("adain-lite", plan(place, tmp_path / "run", steps=1, checkpoint_every=1))
     with pytest.raises(UsageError, match="add --resume"):

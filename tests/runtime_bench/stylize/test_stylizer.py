@@ -131,6 +131,14 @@ def test_weights_that_do_not_fit_are_refused(weights, message):
         blend_codes([np.ones((1, 4), np.float32)] * 2, weights)
 
 
+def test_a_code_of_another_network_is_refused(stylizer):
+    code = np.ones((1, 4), np.float32)
+    with pytest.raises(UsageError, match=r"shape \[1, 4\] is of another network: adain-lite of"):
+        stylizer.stylize(picture(96, 64), code)
+    with pytest.raises(UsageError, match=r"\[1, 4\], \[1, 5\] are of different networks"):
+        stylizer.blend([code, np.ones((1, 5), np.float32)])
+
+
 def test_a_file_of_several_sizes_takes_thebest_size_of_them(artifact):
     fact = next(f for f in read_manifest(artifact).files if f.role is Role.TRANSFORM)
     sizes = tuple(SizeFact(height=h, width=w) for h, w in ((64, 64), (64, 96), (96, 64)))
