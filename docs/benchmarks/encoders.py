@@ -23,6 +23,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -59,6 +60,7 @@ RUNTIMES: tuple[tuple[Runtime, str], ...] = (
 )
 PRECISIONS = (Precision.FP32, Precision.INT8)
 SHEET = 5
+LIKENESS = 4
 START, END = "<!-- tables -->", "<!-- end of tables -->"
 
 
@@ -175,9 +177,10 @@ def judged(variant: Variant, precision: Precision, given: argparse.Namespace) ->
 
 
 def _likeness(paint: Stylize, contents: Tensor, styles: Tensor) -> tuple[float, float]:
-    """Return mean PSNR in dB and SSIM of paintings to their photographs, one style each."""
+    """Return mean PSNR in dB and SSIM of four paintings to their photographs, a style each."""
     figures: list[tuple[float, float]] = []
-    for content, style in zip(contents.split(1), styles.split(1), strict=False):
+    pairs = zip(contents.split(1), styles.split(1), strict=False)
+    for content, style in islice(pairs, LIKENESS):
         output, photograph = paint(content, style).clamp(0, 1).numpy(), content.numpy()
         figures.append((psnr_db(output, photograph), ssim(output, photograph)))
     psnr, structure = (sum(column) / len(column) for column in zip(*figures, strict=True))
@@ -256,16 +259,19 @@ def paint_all(
     """Yield the rows after each that was measured."""
     rows = dict(known)
     for variant in variants:
-        row = variant.row()
-        if variant.name in rows and rows[variant.name].sha256 == row.sha256:
-            continue
+        row, earlier = variant.row(), rows.get(variant.name)
+        if earlier is not None and earlier.sha256 == row.sha256:
+            row = earlier
+        rows[variant.name] = row
         for precision in () if variant.name in given.only_timed else PRECISIONS:
-            if precision is Precision.FP32 or (precision, ".onnx", JUDGED) in variant.files:
+            there = precision is Precision.FP32 or (precision, ".onnx", JUDGED) in variant.files
+            if there and str(precision) not in row.painted:
                 painted = judged(variant, precision, given)
                 sys.stderr.write(f"{variant.name} {precision} {painted}\n")
                 row = msgspec.structs.replace(row, painted=row.painted | {str(precision): painted})
-        rows[variant.name] = row
-        yield rows
+                rows[variant.name] = row
+                yield rows
+    yield rows
 
 
 def main(arguments: Sequence[str]) -> None:

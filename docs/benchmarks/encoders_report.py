@@ -49,7 +49,7 @@ class Painted(Struct, frozen=True):
         style_distance: to the style at 512; see `styleexport.core.perceptual`.
         lpips: to the photograph at 512.
         gains: gain beyond colour at 512, 256 and 128.
-        likeness: PSNR in dB and SSIM to the photograph by side, a style for each photograph.
+        likeness: PSNR in dB and SSIM to the photograph by side, of four pictures.
     """
 
     pairs: int
