@@ -75,7 +75,9 @@ class ChosenPlan:
 
 def budget_of(job: GraphJob, precision: Precision) -> Budget:
     """Return what files of a precision may lose."""
-    return Budget.parse(job.run.request.budget or DEFAULTS.budgets[precision])
+    defaults = DEFAULTS.choices if job.graph.chooses else DEFAULTS.budgets
+    asked = job.run.request.budget if precision in QUANTIZED else None
+    return Budget.parse(asked or defaults[precision])
 
 
 def choose_plans(job: GraphJob) -> dict[Precision, ChosenPlan]:

@@ -17,6 +17,7 @@ from styleexport.core.manifest import (
     sha256_of_file,
     size_of_file,
 )
+from styleexport.core.thresholds import chooses
 from styleexport.core.types import Precision
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.layer_map import compose_layer_maps, paired_layers
@@ -118,7 +119,7 @@ def write_group(job: GraphJob, plans: Plans, group: FileGroup) -> Iterator[Writt
         written = model.store(planned.recipe, job.run.folder / str(name))
         written = _in_layers_of_the_network(job, planned, written)
         fact = _checked(job, _fact(job, target, name, planned, written))
-        if planned.chosen is not None:
+        if planned.chosen is not None or chooses(fact):
             fact = _judged(job, fact, name, planned.chosen)
         yield WrittenFile(fact, time.perf_counter() - started)
 
@@ -203,8 +204,8 @@ def _checked(job: GraphJob, fact: FileFact) -> FileFact:
     return msgspec.structs.replace(fact, parity=parity)
 
 
-def _judged(job: GraphJob, fact: FileFact, name: FileName, chosen: ChosenPlan) -> FileFact:
-    """Return the facts of an int8 file with its quality; a degraded one says so in its name."""
+def _judged(job: GraphJob, fact: FileFact, name: FileName, chosen: ChosenPlan | None) -> FileFact:
+    """Return the facts of a file with its quality; a degraded one says so in its name."""
     job.run.progress(f"{fact.path}: quality")
     quality = _quality(job, fact, chosen)
     if quality.failures:
@@ -213,10 +214,10 @@ def _judged(job: GraphJob, fact: FileFact, name: FileName, chosen: ChosenPlan) -
     return msgspec.structs.replace(fact, quality=quality, path=str(name))
 
 
-def _quality(job: GraphJob, fact: FileFact, chosen: ChosenPlan) -> QualityFact:
+def _quality(job: GraphJob, fact: FileFact, chosen: ChosenPlan | None) -> QualityFact:
     """Return what a file loses, measured with the first runner of its format here."""
     file, budget = job.run.folder / fact.path, budget_of(job, fact.precision)
-    runner, measured = runner_for(file), chosen.measured
+    runner, measured = runner_for(file), chosen.measured if chosen else None
     if measured is not None and measured.sha256 == fact.sha256:
         report = measured.report
     else:

@@ -21,7 +21,7 @@ from styleexport.core.errors import (
 )
 from styleexport.core.manifest import AgreementFact, FileFact, Manifest, ParityFact, ProbeFact
 from styleexport.core.psnr import EQUAL_DB, psnr_db
-from styleexport.core.thresholds import ALLOWED_DB, allowed_on_device
+from styleexport.core.thresholds import allowed_db, allowed_on_device
 from styleexport.runtime_bench.runners._runner import (
     Runner,
     RunOptions,
@@ -237,7 +237,7 @@ def _run_probes(
             probes,
             label=str(path),
             runner=runner.name,
-            allowed_db=allowed_on_device(fact) if rounded else ALLOWED_DB[fact.precision],
+            allowed_db=allowed_on_device(fact) if rounded else allowed_db(fact),
         )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from dataclasses import replace
 
+import torch
+from torch import Tensor, nn
+
+from styleexport.core.code_layout import Blending
 from styleexport.core.errors import UnsupportedOp, UsageError, first_line
 from styleexport.core.manifest import TensorFact
 from styleexport.core.types import Role, Size
 from styleexport.exporter.graph.graph import Graph, example_inputs, trace
-from styleexport.models.code_layouts import code_layout
+from styleexport.models.code_layouts import code_layout, declared_layout
 from styleexport.models.network import LoadedNetwork, RoleModule
 
 
@@ -35,7 +38,8 @@ def capture(network: LoadedNetwork, role: Role, size: Size, *, dynamic: bool = F
     examples = example_inputs(inputs, size)
     _check_output(network, module, examples, outputs, size)
     program = trace(module, examples, inputs, dynamic, network.network.min_side)
-    return Graph(program, role, size, dynamic, network.network.min_side, inputs, outputs)
+    graph = Graph(program, role, size, dynamic, network.network.min_side, inputs, outputs)
+    return replace(graph, exact_code=role is Role.ENCODE and _is_matched(network.module))
 
 
 def check_size(network: LoadedNetwork, role: Role, size: Size) -> None:
@@ -56,6 +60,12 @@ def check_size(network: LoadedNetwork, role: Role, size: Size) -> None:
             f"program {network.source[0]} was captured at {fixed[0]}x{fixed[1]}, not {size}: "
             f"type --size {fixed[0]}x{fixed[1]}"
         )
+
+
+def _is_matched(module: nn.Module) -> bool:
+    """Whether the codes of a network are compared, and their last digits decide."""
+    layout = declared_layout(module)
+    return layout is not None and layout.blending is Blending.NONE
 
 
 def _code_length(module: RoleModule, side: int, size: Size) -> int:

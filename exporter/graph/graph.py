@@ -21,6 +21,10 @@ from styleexport.core.types import MAX_SIDE, Role, Size
 from styleexport.exporter.graph.proof import in_float64, run_exactly
 from styleexport.exporter.graph.sample import Sample, samples_of
 
+# Operations that turn the last digit of a value into another index.
+CHOICES = ("argmax", "argmin")
+# Why what they depend on is computed in float32, and kept out of int8.
+CHOSEN_BY = "its last digits decide which of nearly equal patches is taken"
 CHECKS = ("_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range")
 
 
@@ -37,6 +41,8 @@ class Graph:
         inputs: facts of the inputs, in order.
         outputs: facts of the outputs, in order.
         sizes: sizes it is to take, when they are several but not any.
+        exact_code: whether the style code that it makes is compared with others' values, so that
+            its last digits decide.
     """
 
     program: ExportedProgram
@@ -47,6 +53,7 @@ class Graph:
     inputs: tuple[TensorFact, ...]
     outputs: tuple[TensorFact, ...]
     sizes: tuple[Size, ...] = ()
+    exact_code: bool = False
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the graph for another process: its fields alone, the program as torch saves it."""
@@ -94,6 +101,12 @@ class Graph:
     def with_sizes(self, sizes: tuple[Size, ...]) -> Graph:
         """Return the graph, captured with open sizes, as one that takes these."""
         return replace(self, sizes=sizes)
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it paints by choosing: an arg max turns last digits into another index."""
+        operations = {operation_of(node) for node in self.reading.graph.nodes}
+        return self.outputs[0].kind == "image" and not operations.isdisjoint(CHOICES)
 
     @cached_property
     def reading(self) -> torch.fx.GraphModule:

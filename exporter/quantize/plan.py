@@ -24,7 +24,7 @@ from styleexport.core.manifest import (
     SizeFact,
 )
 from styleexport.core.recipe import FloatLayer, Int8Recipe, Range, Settings
-from styleexport.exporter.graph.graph import Graph, operation_of
+from styleexport.exporter.graph.graph import CHOICES, CHOSEN_BY, Graph, operation_of
 from styleexport.exporter.graph.rewrite import add_weight
 from styleexport.exporter.quantize.blocks import (
     LIMITING,
@@ -336,6 +336,8 @@ def quantization_fact(
         float_layers.append(
             FloatIslandFact(ops=ops, reason="instance statistics lose 5 to 13 dB in int8")
         )
+    if ops := tuple(op for op in ("matmul", *CHOICES) if op in present and present & set(CHOICES)):
+        float_layers.append(FloatIslandFact(ops=ops, reason=CHOSEN_BY))
     return QuantizationFact(
         scheme=scheme,
         weight_dtype="int8",

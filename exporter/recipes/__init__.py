@@ -25,6 +25,7 @@ class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         searched: presets that a search tries if the first is over budget.
         faster: preset that a search tries if the first is inside its budget.
         budgets: precision → quality that its files may lose.
+        choices: the same for files with an arg max, which float files are held to as well.
     """
 
     first: str
@@ -32,6 +33,7 @@ class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     searched: tuple[str, ...]
     faster: str
     budgets: dict[Precision, str]
+    choices: dict[Precision, str]
 
 
 def read_preset(name: str) -> Settings:

@@ -13,11 +13,19 @@ from styleexport.core.arrays import Arrays
 from styleexport.core.manifest import NetworkFact, PassFact, QuantizationFact, TensorFact
 from styleexport.core.recipe import Int8Recipe
 from styleexport.core.types import Precision, Sizing
-from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.graph import CHOSEN_BY, Graph
 from styleexport.exporter.rewrites.half_range import within_half_range
 from styleexport.exporter.rewrites.reflection import without_reflection_pads
 
 PACKAGE = "styleexport.exporter.targets"
+
+
+def kept_in_float32(names: Sequence[str]) -> tuple[PassFact, ...]:
+    """Return the fact of what a float16 file computes in float32, as an index depends on it."""
+    if not names:
+        return ()
+    reason = f"{names[0]} and {len(names) - 1} more stay float32: {CHOSEN_BY}"
+    return (PassFact(name="float16", applied=0, refused=(reason,)),)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from styleexport.core.arrays import Array, Arrays
 from styleexport.core.images import image_from_array
 from styleexport.core.psnr import EQUAL_DB
 from styleexport.core.thresholds import ALLOWED_DB, ROUNDED_DB
+from styleexport.core.thresholds import allowed_db as allowed_by_file
 from styleexport.core.types import Precision
 from styleexport.runtime_bench.contract.cell import Cell
 
@@ -47,7 +48,7 @@ def allowed_db(cell: Cell, effective: Mapping[str, str], *, rounds_pictures: boo
     rounding = REDUCED_DB.get(effective.get("dtype") or effective.get("precision", ""), EQUAL_DB)
     is_rounded = rounds_pictures and cell.file.outputs[0].dtype == "uint8"
     eight_bits = ROUNDED_DB if is_rounded else EQUAL_DB
-    return min(ALLOWED_DB[cell.subject.precision], rounding, eight_bits)
+    return min(allowed_by_file(cell.file), rounding, eight_bits)
 
 
 def encoded_picture(output: Array) -> str:

@@ -21,7 +21,15 @@ from styleexport.core.quiet import quiet
 from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph.graph import Graph, without_checks
 from styleexport.exporter.graph.layer_map import paired_layers
-from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
+from styleexport.exporter.targets._target import (
+    Model,
+    Recipe,
+    Source,
+    Target,
+    Written,
+    kept_in_float32,
+)
+from styleexport.exporter.targets.coreml.decisive import decides
 from styleexport.exporter.targets.coreml.int8 import quantize_body
 from styleexport.exporter.targets.coreml.package import copied, describe_model, save
 from styleexport.exporter.targets.coreml.palettes import compress
@@ -183,9 +191,9 @@ class CoremlTarget(Target):
             graph, more = rewritten.half_range
             passes = (*passes, *more)
         graph = self._core_operations(graph)
-        program = self._convert(graph, how)
+        program, kept = self._convert(graph, how)
         layers, scaled = _layers(program, source.graph, graph)
-        return CoremlModel(source, program, how.half, layers, scaled, passes)
+        return CoremlModel(source, program, how.half, layers, scaled, (*passes, *kept))
 
     def _system(self, precision: Precision) -> int:
         """Return the oldest system that is to load a file.
@@ -210,16 +218,24 @@ class CoremlTarget(Target):
             graph = graph.with_module(_Pixels(graph.module()))
         return replace(graph, program=without_checks(graph.program.run_decompositions({})))
 
-    def _convert(self, graph: Graph, how: Conversion) -> ct.models.MLModel:
+    def _convert(
+        self, graph: Graph, how: Conversion
+    ) -> tuple[ct.models.MLModel, tuple[PassFact, ...]]:
+        """Return a program, and the fact of what a float16 one computes in float32."""
         pipeline = ct.PassPipeline()
         pipeline.remove_passes(
             BROKEN_PASSES
             | (REFLECTION_PASS if graph.sizes else set[str]())
             | (SCALE_PASS if how.whole_scales else set[str]())
         )
-        keep = ct.transform.FP16ComputePrecision(
-            lambda op: op.op_type not in FLOAT32_OPS and not is_matrix(op)
-        )
+        decisive: list[str] = []
+
+        def halved(operation: Operation) -> bool:
+            if operation.op_type != "const" and decides(operation, exact_code=graph.exact_code):
+                decisive.append(str(operation.name))
+                return False
+            return operation.op_type not in FLOAT32_OPS and not is_matrix(operation)
+
         try:
             with quiet():
                 model = ct.convert(
@@ -227,7 +243,9 @@ class CoremlTarget(Target):
                     convert_to="mlprogram",
                     inputs=[self._type(fact, graph) for fact in graph.inputs],
                     outputs=[self._output(fact) for fact in graph.outputs],
-                    compute_precision=keep if how.half else ct.precision.FLOAT32,
+                    compute_precision=ct.transform.FP16ComputePrecision(halved)
+                    if how.half
+                    else ct.precision.FLOAT32,
                     minimum_deployment_target=SYSTEMS[how.system],
                     pass_pipeline=pipeline,
                     skip_model_load=True,
@@ -239,7 +257,7 @@ class CoremlTarget(Target):
                 f"Core ML cannot express the network{several}: {first_line(error)}; {remedy}"
             ) from error
         assert isinstance(model, ct.models.MLModel)
-        return model
+        return model, kept_in_float32(decisive)
 
     def _type(self, fact: TensorFact, graph: Graph) -> ct.TensorType | ct.ImageType:
         shape = fact.shape

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from styleexport.core.manifest import FloatIslandFact
 from styleexport.core.recipe import Int8Recipe
-from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.graph import CHOSEN_BY, Graph
 from styleexport.exporter.graph.rewrite import tensor_of
 from styleexport.exporter.quantize.blocks import QuantizedBlock, find_blocks, nodes_by_name
+from styleexport.exporter.targets.coreml.decisive import CHOICES
 from styleexport.runtime_bench.coreml_program.program import Operation
 from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph
 
@@ -156,6 +157,7 @@ class Body:
             (transposed, TRANSPOSED),
             (computed, "its weight is computed from the inputs"),
             (tuple(op for op in ("linear", "matmul") if op in found), "not a convolution"),
+            (tuple(op for op in CHOICES if op in found), CHOSEN_BY),
             (
                 tuple(op for op in STATISTICS if op in found),
                 "instance statistics lose 5 to 13 dB in int8",

@@ -14,7 +14,14 @@ from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks
 from styleexport.exporter.quantize.plan import quantization_fact
-from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
+from styleexport.exporter.targets._target import (
+    Model,
+    Recipe,
+    Source,
+    Target,
+    Written,
+    kept_in_float32,
+)
 from styleexport.exporter.targets.onnx.fp16 import half_precision
 from styleexport.exporter.targets.onnx.int8 import quantize_blocks
 from styleexport.exporter.targets.onnx.int8_weights import quantize_weights
@@ -129,8 +136,8 @@ class OnnxModel(Model):
         elif recipe.precision is Precision.INT8_WEIGHTS:
             written = Written(quantization=quantize_weights(model))
         elif recipe.precision is Precision.FP16:
-            half_precision(model)
-            written = Written(float_dtype="float16")
+            kept = half_precision(model, exact_code=graph.exact_code)
+            written = Written(float_dtype="float16", passes=kept_in_float32(kept))
         onnx.checker.check_model(model, full_check=True)
         path.write_bytes(model.SerializeToString(deterministic=True))
         return replace(written, layers=layers_of(model, graph))

@@ -9,6 +9,8 @@ keeps a tensor's casts in a table.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
@@ -18,13 +20,17 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference
 FLOAT32_OPS = ("ReduceMean", "ReduceSum", "Sqrt", "InstanceNormalization", "Cast", "Round")
 ELEMENTWISE = ("Add", "Sub", "Mul", "Div")
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
+# Arg max turns the last digit of what it reads into another index.
+CHOICES = ("ArgMax", "ArgMin")
+# Where fp16 values come from: what reads them starts from their rounding, whatever its own type.
+BODY = ("Conv", "ConvTranspose", "Relu", "LeakyRelu", "PRelu", "MaxPool")
 SUFFIX: dict[int, str] = {TensorProto.FLOAT: "fp32", TensorProto.FLOAT16: "fp16"}
 
 
 class _Converter:
     """Walks a model once; knows each float tensor's type and the casts made of it."""
 
-    def __init__(self, model: onnx.ModelProto) -> None:
+    def __init__(self, model: onnx.ModelProto, *, exact_code: bool) -> None:
         inferred = shape_inference.infer_shapes(model).graph
         self.graph = model.graph
         self.weights = {item.name: item for item in self.graph.initializer}
@@ -41,12 +47,29 @@ class _Converter:
         self.nodes: list[onnx.NodeProto] = []
         self.outputs = {value.name for value in self.graph.output}
         self.means = {n.output[0] for n in self.graph.node if n.op_type == "ReduceMean"}
+        self.decisive = self._decisive(self.outputs if exact_code else ())
+
+    def _decisive(self, outputs: Iterable[str]) -> set[str]:
+        """Return the tensors that an index, or one of these outputs, depends on.
+
+        They are followed back to the convolutions.
+        """
+        makers = {name: node for node in self.graph.node for name in node.output}
+        choices = (node for node in self.graph.node if node.op_type in CHOICES)
+        pending, found = [*outputs, *(name for node in choices for name in node.output)], set[str]()
+        while pending:
+            node = makers.get(name := pending.pop())
+            if node is not None and name not in found and node.op_type not in BODY:
+                found.update(node.output)
+                pending += node.input
+        return found
 
     def element_type(self, node: onnx.NodeProto) -> int:
         """Return the float type that a node computes in."""
         squares = node.op_type == "Mul" and node.input[0] == node.input[1]
         centres = node.op_type == "Sub" and any(name in self.means for name in node.input)
         exact = node.op_type in FLOAT32_OPS or squares or centres or self._is_matrix(node)
+        exact = exact or node.output[0] in self.decisive
         if node.op_type == "Clip":  # An activation has the type of what it limits.
             taken = self.types.get(node.input[0])
             exact = node.output[0] in self.outputs or taken == TensorProto.FLOAT
@@ -114,6 +137,16 @@ class _Converter:
         del self.graph.value_info[:]
 
 
-def half_precision(model: onnx.ModelProto) -> None:
-    """Convert a float32 model to fp16 in place; inputs, outputs and statistics stay float32."""
-    _Converter(model).convert()
+def half_precision(model: onnx.ModelProto, *, exact_code: bool = False) -> tuple[str, ...]:
+    """Convert a float32 model to fp16 in place; inputs, outputs and statistics stay float32.
+
+    Args:
+        model: float32.
+        exact_code: whether its style code is compared, and is computed in float32.
+
+    Returns:
+        The tensors that stay float32 because an index depends on them.
+    """
+    converter = _Converter(model, exact_code=exact_code)
+    converter.convert()
+    return tuple(sorted(converter.decisive))

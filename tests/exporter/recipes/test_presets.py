@@ -46,7 +46,8 @@ def test_every_preset_is_used():
     ]
 
 
-def test_each_int8_precision_has_a_budget():
+def test_each_int8_precision_has_a_budget_and_choices_have_one_in_every_precision():
     assert set(DEFAULTS.budgets) == {Precision.INT8, Precision.AUTO}
-    for text in DEFAULTS.budgets.values():
+    assert set(DEFAULTS.choices) == set(Precision)
+    for text in (*DEFAULTS.budgets.values(), *DEFAULTS.choices.values()):
         assert str(Budget.parse(text)) == text
