@@ -79,13 +79,15 @@ class SharedGroups:
         Raises:
             Stopped: a worker has failed.
         """
-        message = _message(job, plans)
+        group, *others = file_groups(job.run, plans)
+        message = _message(job, plans) if others else None
         with self._changed:
             self._job, self._written = message, []
-            self._waiting.extend(file_groups(job.run, plans))
+            self._waiting.extend(others)
             self._changed.notify_all()
-        while group := self._next():
+        while group is not None:
             self._written += write_group(job, plans, group)
+            group = self._next()
         if self._closed:
             raise Stopped
         return in_order(job.run, self._written)
@@ -125,6 +127,8 @@ class SharedGroups:
 
 def _message(job: GraphJob, plans: Plans) -> bytes | None:
     """Return a graph as a worker reads it, or None where it cannot be sent."""
+    if job.graph.dynamic:  # its sizes would be symbols of other names there
+        return None
     # What was measured holds models that only the calling process can store again.
     sent = {precision: replace(chosen, measured=None) for precision, chosen in plans.items()}
     try:

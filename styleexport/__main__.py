@@ -7,7 +7,9 @@ import errno
 import io
 import signal
 import sys
+import time
 import traceback
+from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
@@ -24,6 +26,8 @@ from styleexport.core.errors import StyleExportError  # noqa: E402
 from styleexport.core.garbage import collect_rarely  # noqa: E402
 
 INTERRUPTED = 130
+# Time in seconds in which a second signal does not interrupt the cleaning up.
+CLEANING_UP = 10.0
 # Errors of a disk, not of what was typed.
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
@@ -38,11 +42,22 @@ def _signals() -> list[signal.Signals]:
     return ending
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    # A second signal must not end the cleaning up that the first one started.
-    for number in _signals():
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+def interruption() -> Callable[[int, FrameType | None], None]:
+    """Return a signal handler that interrupts the command.
+
+    A second signal soon after the first must not end the cleaning up that the first one started. A
+    later one interrupts again, as a library may have caught the first.
+    """
+    latest = -CLEANING_UP
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal latest
+        now = time.monotonic()
+        if now - latest >= CLEANING_UP:
+            latest = now
+            raise KeyboardInterrupt
+
+    return interrupt
 
 
 def _system_error(error: OSError) -> int:
@@ -59,8 +74,9 @@ def _system_error(error: OSError) -> int:
 def main() -> NoReturn:
     """Run the command line and exit with the code that `core/errors.py` gives the outcome."""
     collect_rarely()
+    interrupt = interruption()
     for number in _signals():
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     # A locale that lacks a character shows its escape.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

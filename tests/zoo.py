@@ -42,7 +42,11 @@ CHECKPOINTS = {
     "scream": ("fast_style/ml5_fast_scream.npz",),
 }
 # Smaller variants of the same operations, of networks whose default one is large.
-VARIANTS = {"linear-wct": {"encoder": "cd16x"}, "style-swap": {"encoder": "cd16x", "bank": 8}}
+VARIANTS = {
+    "linear-wct": {"encoder": "cd16x"},
+    "style-swap": {"encoder": "cd16x", "bank": 8},
+    "wct": {"levels": "3"},
+}
 # Networks of the operations of another, tested in their place: adain-vgg19, adain-mobilenetv2 and
 # adain-efficientnet-b5.
 ALIKE = ("adain", "adain-vgg16", "adain-efficientnet-lite0", "adain-efficientnetv2-s")

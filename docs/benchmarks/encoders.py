@@ -1,7 +1,7 @@
 """AdaIN on other encoders: what each network costs, how it paints, and how long it takes.
 
 Run: python docs/benchmarks/encoders.py RUNS IMAGES VGG16 LPIPS_HEADS [--pairs N] [--rounds N]
-    [--sheets FOLDER]
+    [--sheets FOLDER] [--only-timed NAME ...]
 
 RUNS holds a folder for each network, named as it is: ``weights.safetensors`` and ``log.jsonl`` of
 `styleexport train`, and in artifacts named ``artifact…`` the role transform at 256, 512 and 1024,
@@ -23,6 +23,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -59,6 +60,7 @@ RUNTIMES: tuple[tuple[Runtime, str], ...] = (
 )
 PRECISIONS = (Precision.FP32, Precision.INT8)
 SHEET = 5
+LIKENESS = 4
 START, END = "<!-- tables -->", "<!-- end of tables -->"
 
 
@@ -103,7 +105,8 @@ class Variant:
 
     def row(self) -> Row:
         """Return what is known before anything is measured."""
-        logged = (self.folder / "log.jsonl").read_text().splitlines()
+        log = self.folder / "log.jsonl"
+        logged = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
         size = Size(JUDGED, JUDGED)
         return Row(
             sha256=sha256_of([self.weights, *self.files.values()]),
@@ -174,9 +177,10 @@ def judged(variant: Variant, precision: Precision, given: argparse.Namespace) ->
 
 
 def _likeness(paint: Stylize, contents: Tensor, styles: Tensor) -> tuple[float, float]:
-    """Return mean PSNR in dB and SSIM of paintings to their photographs, one style each."""
+    """Return mean PSNR in dB and SSIM of four paintings to their photographs, a style each."""
     figures: list[tuple[float, float]] = []
-    for content, style in zip(contents.split(1), styles.split(1), strict=False):
+    pairs = zip(contents.split(1), styles.split(1), strict=False)
+    for content, style in islice(pairs, LIKENESS):
         output, photograph = paint(content, style).clamp(0, 1).numpy(), content.numpy()
         figures.append((psnr_db(output, photograph), ssim(output, photograph)))
     psnr, structure = (sum(column) / len(column) for column in zip(*figures, strict=True))
@@ -255,16 +259,19 @@ def paint_all(
     """Yield the rows after each that was measured."""
     rows = dict(known)
     for variant in variants:
-        row = variant.row()
-        if variant.name in rows and rows[variant.name].sha256 == row.sha256:
-            continue
-        for precision in PRECISIONS:
-            if precision is Precision.FP32 or (precision, ".onnx", JUDGED) in variant.files:
+        row, earlier = variant.row(), rows.get(variant.name)
+        if earlier is not None and earlier.sha256 == row.sha256:
+            row = earlier
+        rows[variant.name] = row
+        for precision in () if variant.name in given.only_timed else PRECISIONS:
+            there = precision is Precision.FP32 or (precision, ".onnx", JUDGED) in variant.files
+            if there and str(precision) not in row.painted:
                 painted = judged(variant, precision, given)
                 sys.stderr.write(f"{variant.name} {precision} {painted}\n")
                 row = msgspec.structs.replace(row, painted=row.painted | {str(precision): painted})
-        rows[variant.name] = row
-        yield rows
+                rows[variant.name] = row
+                yield rows
+    yield rows
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -277,6 +284,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--pairs", type=int, help="pairs to judge at 512; all without it")
     parser.add_argument("--rounds", type=int, default=0, help="rounds of times; 0 for none")
     parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
+    parser.add_argument("--only-timed", nargs="*", default=[], metavar="NAME")
     given = parser.parse_args(arguments)
     torch.set_num_threads(OPTIONS.threads or 0)
     variants = [Variant(path.parent) for path in sorted(given.runs.glob("*/weights.safetensors"))]

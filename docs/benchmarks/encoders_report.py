@@ -49,7 +49,7 @@ class Painted(Struct, frozen=True):
         style_distance: to the style at 512; see `styleexport.core.perceptual`.
         lpips: to the photograph at 512.
         gains: gain beyond colour at 512, 256 and 128.
-        likeness: PSNR in dB and SSIM to the photograph by side, a style for each photograph.
+        likeness: PSNR in dB and SSIM to the photograph by side, of four pictures.
     """
 
     pairs: int
@@ -132,7 +132,7 @@ def _costs(measured: Measured) -> str:
         rows.append(
             [
                 name,
-                f"{row.steps:,}" if row.steps else "shipped",
+                f"{row.steps:,}" if row.steps else "",
                 f"{row.cost.parameters:,}",
                 f"{row.cost.encode_macs / 1e9:.2f} G",
                 f"{row.cost.transform_macs / 1e9:.2f} G",
@@ -167,8 +167,10 @@ def _published(measured: Measured) -> str:
     for name, row in measured.rows.items():
         eager = [measured.timing(name, EAGER, side=side) for side in SIDES]
         seconds = ["" if each is None else f"{each.ms / 1000:.3f}" for each in eager]
-        pairs = [row.painted["fp32"].likeness[str(side)] for side in SIDES]
-        rows.append([name, *seconds, *(f"{psnr:.2f}/{ssim:.2f}" for psnr, ssim in pairs)])
+        painted = row.painted.get("fp32")
+        pairs = [painted.likeness[str(side)] for side in SIDES] if painted else []
+        cells = [f"{psnr:.2f}/{ssim:.2f}" for psnr, ssim in pairs] or [""] * len(SIDES)
+        rows.append([name, *seconds, *cells])
     header = [f"seconds, {side}" for side in SIDES] + [f"PSNR/SSIM, {side}" for side in SIDES]
     return _table(("network", *header), rows)
 

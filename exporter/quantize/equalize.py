@@ -369,6 +369,8 @@ class _Equalizer:
                 return None
             return [lambda i=i: self._scale_constant(node, i, gain, 0) for i in (1, 2)]
         operands = [x for x in node.args[:2] if isinstance(x, Node)]
+        if name == "sub" and len(operands) == 2 and _centres(node):
+            return self._pushed(operands[0], gain)
         if name in ("add", "sub") and len(operands) == 2:
             parts = [self._above(x, node, gain) for x in operands]
             return None if None in parts else [edit for part in parts for edit in part or ()]
@@ -384,3 +386,16 @@ class _Equalizer:
                 lambda: reader.replace_input_with(source, self._multiplied(source, gain, reader))
             ]
         return self._pushed(source, gain) if len(source.users) == 1 else None
+
+
+def _centres(node: Node) -> bool:
+    """Whether a subtraction takes the mean off a map that nothing else reads: any gain passes."""
+    source, mean = node.args[:2]
+    return (
+        isinstance(mean, Node)
+        and isinstance(source, Node)
+        and operation_of(mean) == "mean"
+        and mean.args[:2] == (source, [2, 3])
+        and set(source.users) == {node, mean}
+        and set(mean.users) == {node}
+    )

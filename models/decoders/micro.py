@@ -20,12 +20,22 @@ class ModulatedResidual(Residual):
     constant, so the mean m goes around it, exactly:
 
         w·conv(x + m) + b·(x + m) = w·conv(x) + b·x + (w·(ΣW)·m + b·m)
+
+    Args:
+        centres: whether what the second convolution reads is centred, for a block before AdaIN: its
+            output then has another mean, which AdaIN removes, and none far above its deviation.
     """
+
+    def __init__(self, *, centres: bool = False) -> None:
+        super().__init__()
+        self.centres = centres
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, x: Tensor, mean: Tensor, weight: Tensor, bias: Tensor
     ) -> Tensor:
-        """Return the block's output for x + m, less m, [N, 64, H, W].
+        """Return the block's output for x + m, less a constant, [N, 64, H, W].
+
+        The constant is m, or what centring leaves of the output's mean.
 
         Args:
             x: features less their mean, [N, 64, H, W].
@@ -37,6 +47,7 @@ class ModulatedResidual(Residual):
         filtered_mean = F.linear(mean.flatten(1), sums)[:, :, None, None]
         constant = modulated(filtered_mean, mean, weight, bias)
         y = F.relu(modulated(self.conv1(x), x, weight, bias) + constant)
+        y = y - y.mean((2, 3), keepdim=True) if self.centres else y
         return x + modulated(self.conv2(y), y, weight, bias)
 
 
@@ -48,7 +59,7 @@ class MicroDecoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.dec1, self.dec2 = ModulatedResidual(), ModulatedResidual()
+        self.dec1, self.dec2 = ModulatedResidual(centres=True), ModulatedResidual()
         self.dec3 = nn.Sequential(
             nn.Upsample(scale_factor=2, mode="bilinear"),
             ReflectedConv(WIDTH, 32, groups=32),
@@ -73,7 +84,6 @@ class MicroDecoder(nn.Module):
         """
         first, second = levels
         x = self.dec1(*_restyled(deepest, second[0]), *second[1:])
-        # The mean that the block's output lacks plays no part in AdaIN.
         x, mean = _restyled(x, first[0])
         return self.dec3(self.dec2(x, mean, *first[1:]) + mean)
 

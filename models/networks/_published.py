@@ -8,6 +8,7 @@ from pathlib import Path
 from styleexport.core.errors import BadCheckpoint
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.decoders.mirror import MirrorDecoder
+from styleexport.models.encoders import cd16x
 from styleexport.models.encoders._vgg import VggEncoder
 from styleexport.models.networks._adain import AdainNetwork
 
@@ -25,6 +26,23 @@ def conv_renames(names: Iterable[str], indices: Iterable[int], container: str) -
         for name, index in zip(names, indices, strict=True)
         for kind in ("weight", "bias")
     }
+
+
+def load_cd16x_decoder(decoder: MirrorDecoder, encoder: VggEncoder, path: Path) -> None:
+    """Load a decoder of Collaborative Distillation, in place.
+
+    Args:
+        decoder: decoder that mirrors the encoder.
+        encoder: encoder of the same level.
+        path: dN.pth.
+
+    Raises:
+        BadCheckpoint: the file is of another network or level.
+    """
+    names = reversed(cd16x.layer_names(encoder))
+    renames = conv_renames(names, decoder.conv_indices(), "layers")
+    advice = f"the decoder of level {len(encoder.blocks)} is d{len(encoder.blocks)}.pth"
+    load_into(decoder, read_tensors(path), path, renamed=renames, advice=advice)
 
 
 def two_files(network: str, paths: Sequence[Path], expected: str) -> tuple[Path, Path]:

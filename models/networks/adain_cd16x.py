@@ -10,12 +10,11 @@ from pathlib import Path
 
 from torch import nn
 
-from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.decoders.mirror import MirrorDecoder
 from styleexport.models.encoders import cd16x
 from styleexport.models.network import StyleNetwork
 from styleexport.models.networks._adain import AdainNetwork
-from styleexport.models.networks._published import conv_renames, read_whole, two_files
+from styleexport.models.networks._published import load_cd16x_decoder, read_whole, two_files
 
 DEFAULT_LEVEL = 4
 
@@ -54,9 +53,7 @@ def read(paths: Sequence[Path]) -> AdainNetwork:
         return whole
     encoder, decoder = two_files("adain-cd16x", paths, "e4.pth and d4.pth")
     network = start(encoder)
-    layers = cd16x.layer_names(network.encoder)
-    renames = conv_renames(reversed(layers), network.decoder.conv_indices(), "layers")
-    load_into(network.decoder, read_tensors(decoder), decoder, renamed=renames)
+    load_cd16x_decoder(network.decoder, network.encoder, decoder)
     return network
 
 

@@ -17,11 +17,10 @@ from styleexport.core.errors import BadCheckpoint, UsageError
 from styleexport.core.input_files import check_input
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.decoders.mirror import MirrorDecoder
-from styleexport.models.encoders import cd16x
 from styleexport.models.encoders._encoder import Encoder, find_encoder
 from styleexport.models.encoders._vgg import VggEncoder
 from styleexport.models.network import StyleNetwork
-from styleexport.models.networks._published import conv_renames, load_linear_pair
+from styleexport.models.networks._published import load_cd16x_decoder, load_linear_pair
 from styleexport.models.transforms.linear import SIDE, LinearTransform
 
 DEFAULT = "vgg19"
@@ -148,10 +147,7 @@ def _load_pair(network: LinearWctNetwork, encoder: Path, decoder: Path) -> None:
         return
     read = find_encoder("cd16x").read(encoder, (tap,))
     network.encoder.load_state_dict(read.state_dict())
-    layers = cd16x.layer_names(network.encoder)[::-1]
-    renames = conv_renames(layers, network.decoder.conv_indices(), "layers")
-    advice = f"linear-wct at {tap} takes {files}"
-    load_into(network.decoder, read_tensors(decoder), decoder, renamed=renames, advice=advice)
+    load_cd16x_decoder(network.decoder, network.encoder, decoder)
 
 
 def _of_channels(channels: int, path: Path) -> LinearWctNetwork:

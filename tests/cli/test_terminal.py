@@ -133,3 +133,19 @@ def test_a_locale_without_the_characters_of_a_result(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith(b"error: ")
     assert b"Traceback" not in done.stderr
+
+
+def test_a_second_signal_ends_no_cleaning_up_and_a_later_one_interrupts_again(monkeypatch):
+    """A library may catch the first interruption, and the command would go on for minutes."""
+    from styleexport import __main__ as program
+
+    now = [100.0]
+    monkeypatch.setattr(program.time, "monotonic", lambda: now[0])
+    interrupt = program.interruption()
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(2, None)
+    now[0] += program.CLEANING_UP - 1
+    interrupt(2, None)
+    now[0] += 2
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(2, None)

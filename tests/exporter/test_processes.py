@@ -99,8 +99,9 @@ def test_a_worker_writes_the_same_files(request_of, tmp_path: Path) -> None:
     assert any(line.endswith("parity") for line in lines)
 
 
+@pytest.mark.slow
 def test_a_worker_writes_files_of_the_calling_process(request_of, tmp_path, monkeypatch) -> None:
-    """All of them here, whose bytes are those that one process writes."""
+    """All but the first here, and their bytes are those that one process writes."""
     pytest.importorskip("coremltools")
     request = replace(
         request_of("deep", "Deep"),

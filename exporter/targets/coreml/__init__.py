@@ -29,7 +29,7 @@ from styleexport.exporter.targets._target import (
     Written,
     kept_in_float32,
 )
-from styleexport.exporter.targets.coreml.decisive import decides
+from styleexport.exporter.targets.coreml.float32 import FLOAT32_OPS, decides, is_matrix
 from styleexport.exporter.targets.coreml.int8 import quantize_body
 from styleexport.exporter.targets.coreml.package import copied, describe_model, save
 from styleexport.exporter.targets.coreml.palettes import compress
@@ -48,18 +48,6 @@ BROKEN_PASSES = {"common::fuse_reduce_mean"}
 REFLECTION_PASS = {"common::use_reflection_padding"}
 # Multiplies the scales of channels into weights, which one scale a convolution would not hold.
 SCALE_PASS = {"common::fuse_conv_scale"}
-# Reductions that are not made safe by their rewrite stay in float32, whatever the precision.
-FLOAT32_OPS = (
-    "reduce_sum",
-    "reduce_sum_square",
-    "reduce_l1_norm",
-    "reduce_l2_norm",
-    "reduce_log_sum_exp",
-    "instance_norm",
-    "layer_norm",
-    "l2_norm",
-    "local_response_norm",
-)
 
 
 class _Pixels(nn.Module):
@@ -212,7 +200,7 @@ class CoremlTarget(Target):
             if operation.op_type != "const" and decides(operation, exact_code=graph.exact_code):
                 decisive.append(str(operation.name))
                 return False
-            return operation.op_type not in FLOAT32_OPS
+            return operation.op_type not in FLOAT32_OPS and not is_matrix(operation)
 
         try:
             with quiet():

@@ -1,5 +1,7 @@
 """fp16 ONNX files: weights and convolutions in fp16, interfaces and statistics in float32.
 
+Covariances and what is computed of them as matrices, such as their roots, are statistics too.
+
 ONNX Runtime's own converter names its casts by tensor and writes the same one twice when two
 float32 operations read it, as means and centred maps do here; the file then does not load. This one
 keeps a tensor's casts in a table.
@@ -15,7 +17,8 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 # Means and variances of large maps: a sum of squares passes 65504, the largest fp16 value.
 # Roundings and casts, from and to integers, compute in the float type that the graph gives them.
-FLOAT32_OPS = ("ReduceMean", "Sqrt", "InstanceNormalization", "Cast", "Round")
+FLOAT32_OPS = ("ReduceMean", "ReduceSum", "Sqrt", "InstanceNormalization", "Cast", "Round")
+ELEMENTWISE = ("Add", "Sub", "Mul", "Div")
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 # Arg max turns the last digit of what it reads into another index.
 CHOICES = ("ArgMax", "ArgMin")
@@ -33,6 +36,10 @@ class _Converter:
         self.weights = {item.name: item for item in self.graph.initializer}
         self.types = {
             value.name: value.type.tensor_type.elem_type
+            for value in (*inferred.value_info, *inferred.input, *inferred.output)
+        }
+        self.shapes = {
+            value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
             for value in (*inferred.value_info, *inferred.input, *inferred.output)
         }
         self.types |= {name: item.data_type for name, item in self.weights.items()}
@@ -61,12 +68,27 @@ class _Converter:
         """Return the float type that a node computes in."""
         squares = node.op_type == "Mul" and node.input[0] == node.input[1]
         centres = node.op_type == "Sub" and any(name in self.means for name in node.input)
-        exact = node.op_type in FLOAT32_OPS or squares or centres
+        exact = node.op_type in FLOAT32_OPS or squares or centres or self._is_matrix(node)
         exact = exact or node.output[0] in self.decisive
         if node.op_type == "Clip":  # An activation has the type of what it limits.
             taken = self.types.get(node.input[0])
             exact = node.output[0] in self.outputs or taken == TensorProto.FLOAT
         return TensorProto.FLOAT if exact else TensorProto.FLOAT16
+
+    def _is_matrix(self, node: onnx.NodeProto) -> bool:
+        """Whether a node sums a map to a square matrix, or computes one of such matrices.
+
+        Attention is told apart by its shape: its sums are shorter than its sides.
+        """
+        shape = self.shapes.get(node.output[0], [])
+        if len(shape) != 3 or shape[1] != shape[2]:
+            return False
+        if node.op_type == "MatMul":
+            return self.shapes.get(node.input[0], [0])[-1] >= shape[1]
+        computed = [name for name in node.input if name not in self.weights]
+        return node.op_type in ELEMENTWISE and any(
+            self.types.get(name) == TensorProto.FLOAT for name in computed
+        )
 
     def as_type(self, name: str, element_type: int) -> str:
         """Return the tensor's name in a float type, casting or converting it the first time."""

@@ -204,6 +204,10 @@ def test_the_default_network_stays_inside_float16():
     assert max(sums.values()) < LARGEST
 
 
+# Networks that normalise nothing: half precision needs no scales.
+WITHOUT_STATISTICS = ("style-swap",)
+
+
 def cases():
     for name in plugins.names(PACKAGE):
         if name in ALIKE:
@@ -221,7 +225,7 @@ def test_it_is_exact_on_every_network(name, role):
     feeds = calibration_inputs(network, pictures(), graph).inputs
     safe, facts = within_half_range(graph, feeds)
     assert [fact.refused for fact in facts] == [(), ()]
-    assert facts[1].applied > 0
+    assert (facts[1].applied > 0) != (name in WITHOUT_STATISTICS)
     # Eight at most; where there are more, none of those that the scales were taken from.
     values, sums = bounds(safe, feeds[1 :: max(1, len(feeds) // 8)])
     assert max(values.values()) < LARGEST

@@ -1,0 +1,62 @@
+"""Square root and inverse root of a covariance by matrix products alone.
+
+Coupled Newton-Schulz iteration (Higham, Functions of Matrices, 2008, equation 6.35) on S + εI, with
+ε a share of the mean eigenvalue:
+
+    t = ‖S + εI‖_F    Y = (S + εI)/t    Z = I
+    repeat: T = (3I - Z·Y)/2, Y = Y·T, Z = T·Z
+    S^(1/2) = √t·Y    S^(-1/2) = Z/√t
+
+An eigenvalue λ of Z·Y goes to λ·((3 - λ)/2)², and so to 1: a small one grows by 2.25 a step, then
+the convergence is quadratic. So the steps needed are log_2.25(t/λ_min) and about five. The ridge
+bounds t/λ_min, and takes the place of the cutoff of small eigenvalues beside an SVD.
+
+Every shape is fixed and nothing is decomposed, so the graph runs wherever matrices are multiplied.
+It is computed in float32: the products in float16 lose what separates small eigenvalues.
+[Algebra and figures](../../docs/reference/newton-schulz.md).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+ITERATIONS = 16
+RIDGE = 1e-6
+# Added to the ridge, so that the covariance of one flat colour has roots.
+FLOOR = 1e-8
+
+
+def covariance(centred: Tensor) -> Tensor:
+    """Return the covariance [N, C, C] of centred features [N, C, HW], over HW - 1.
+
+    Features are divided by √(HW - 1) before their product, whose sums could leave float16.
+    """
+    rows = centred * (centred.shape[2] - 1) ** -0.5
+    return torch.matmul(rows, rows.transpose(1, 2))
+
+
+def roots(
+    matrix: Tensor, *, ridge: float = RIDGE, iterations: int = ITERATIONS
+) -> tuple[Tensor, Tensor]:
+    """Return the square root and the inverse square root of covariances, [N, C, C] each.
+
+    Args:
+        matrix: symmetric and positive semidefinite, [N, C, C].
+        ridge: ε as a share of the mean eigenvalue.
+        iterations: number of steps.
+    """
+    size = matrix.shape[1]
+    eye = torch.eye(size, dtype=matrix.dtype, device=matrix.device)
+    mean = (matrix * eye).sum((1, 2), keepdim=True) / size
+    ridged = matrix + eye * (ridge * mean + FLOOR)
+    norm = torch.sqrt((ridged * ridged).sum((1, 2), keepdim=True))
+    y = ridged / norm
+    # The first step from Z = I needs one product: T = (3I - Y)/2 is the new Z.
+    z = 1.5 * eye - 0.5 * y
+    y = torch.matmul(y, z)
+    for _ in range(iterations - 1):
+        step = 1.5 * eye - 0.5 * torch.matmul(z, y)
+        y, z = torch.matmul(y, step), torch.matmul(step, z)
+    root = torch.sqrt(norm)
+    return y * root, z / root
