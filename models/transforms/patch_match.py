@@ -27,7 +27,7 @@ from torch.nn import functional
 PATCH = 3
 BORDER = PATCH - 1
 # Largest map of products F(p)·B(q) that is held at once: content rows are matched in chunks.
-PRODUCT_BYTES = 2**25
+PRODUCT_BYTES = 2**24
 # Added to a norm before it is inverted, as published.
 EPS = 1e-8
 

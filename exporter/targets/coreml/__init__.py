@@ -29,7 +29,7 @@ from styleexport.exporter.targets._target import (
     Written,
     kept_in_float32,
 )
-from styleexport.exporter.targets.coreml.decisive import decides
+from styleexport.exporter.targets.coreml.float32 import FLOAT32_OPS, decides, is_matrix
 from styleexport.exporter.targets.coreml.int8 import quantize_body
 from styleexport.exporter.targets.coreml.package import copied, describe_model, save
 from styleexport.exporter.targets.coreml.palettes import compress
@@ -48,40 +48,6 @@ BROKEN_PASSES = {"common::fuse_reduce_mean"}
 REFLECTION_PASS = {"common::use_reflection_padding"}
 # Multiplies the scales of channels into weights, which one scale a convolution would not hold.
 SCALE_PASS = {"common::fuse_conv_scale"}
-# Reductions that are not made safe by their rewrite stay in float32, whatever the precision.
-FLOAT32_OPS = (
-    "reduce_sum",
-    "reduce_sum_square",
-    "reduce_l1_norm",
-    "reduce_l2_norm",
-    "reduce_log_sum_exp",
-    "instance_norm",
-    "layer_norm",
-    "l2_norm",
-    "local_response_norm",
-)
-ELEMENTWISE = ("add", "sub", "mul", "real_div")
-
-
-def is_matrix(operation: Operation) -> bool:
-    """Whether an operation sums a map to a square matrix, or computes one of such matrices.
-
-    Roots of covariances lose in float16 what separates small eigenvalues. Attention is told apart
-    by its shape: its sums are shorter than its sides.
-    """
-    outputs = operation.outputs or ()
-    shape = (outputs[0].shape or ()) if outputs else ()
-    if len(shape) != 3 or shape[1] != shape[2]:
-        return False
-    if operation.op_type not in (*ELEMENTWISE, "matmul"):
-        return False
-    inputs = operation.inputs
-    if operation.op_type == "matmul":
-        turned = inputs.get("transpose_x")
-        axis = -2 if turned is not None and bool(turned.val) else -1
-        return (inputs["x"].shape or (0, 0))[axis] >= shape[1]
-    made_by = [inputs[name].op for name in ("x", "y") if inputs[name].op is not None]
-    return any(op.op_type in FLOAT32_OPS or is_matrix(op) for op in made_by)
 
 
 class _Pixels(nn.Module):

@@ -1,0 +1,66 @@
+"""Operations of an ML program that stay float32, whatever the file's precision."""
+
+from __future__ import annotations
+
+from coremltools.converters.mil.mil import Operation
+
+# An index is turned into another by the last digit of what it depends on.
+CHOICES = ("reduce_argmax", "reduce_argmin")
+# Where float16 values come from: what reads them starts from their rounding.
+BODY = ("conv", "conv_transpose", "relu", "leaky_relu", "prelu", "max_pool")
+# Reductions that are not made safe by their rewrite stay in float32, whatever the precision.
+FLOAT32_OPS = (
+    "reduce_sum",
+    "reduce_sum_square",
+    "reduce_l1_norm",
+    "reduce_l2_norm",
+    "reduce_log_sum_exp",
+    "instance_norm",
+    "layer_norm",
+    "l2_norm",
+    "local_response_norm",
+)
+ELEMENTWISE = ("add", "sub", "mul", "real_div")
+
+
+def is_matrix(operation: Operation) -> bool:
+    """Whether an operation sums a map to a square matrix, or computes one of such matrices.
+
+    Roots of covariances lose in float16 what separates small eigenvalues. Attention is told apart
+    by its shape: its sums are shorter than its sides.
+    """
+    outputs = operation.outputs or ()
+    shape = (outputs[0].shape or ()) if outputs else ()
+    if len(shape) != 3 or shape[1] != shape[2]:
+        return False
+    if operation.op_type not in (*ELEMENTWISE, "matmul"):
+        return False
+    inputs = operation.inputs
+    if operation.op_type == "matmul":
+        turned = inputs.get("transpose_x")
+        axis = -2 if turned is not None and bool(turned.val) else -1
+        return (inputs["x"].shape or (0, 0))[axis] >= shape[1]
+    made_by = [inputs[name].op for name in ("x", "y") if inputs[name].op is not None]
+    return any(op.op_type in FLOAT32_OPS or is_matrix(op) for op in made_by)
+
+
+def decides(operation: Operation, *, exact_code: bool) -> bool:
+    """Whether an index depends on an operation, with no convolution on the way to it.
+
+    Args:
+        operation: operation of a program that is being converted.
+        exact_code: whether the output of the program is a style code that is compared.
+    """
+    pending, seen = [operation], set[int]()
+    while pending:
+        current = pending.pop()
+        if id(current) in seen or current.op_type in BODY:
+            continue
+        seen.add(id(current))
+        if current.op_type in CHOICES:
+            return True
+        results = current.enclosing_block.outputs
+        if exact_code and any(output in results for output in current.outputs or ()):
+            return True
+        pending += [reader for output in current.outputs or () for reader in output.child_ops]
+    return False
