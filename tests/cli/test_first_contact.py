@@ -74,7 +74,10 @@ def test_the_help_costs_little():
         (["onx"], ["unknown command 'onx': expected one of bench, compare", "did you mean onnx?"]),
         (["verfy", "x"], ["did you mean verify?"]),
         (["harness", "synch"], ["unknown command 'synch'", "expected one of sync", "mean sync?"]),
-        (["styles", "packs", "x"], ["expected one of add, blend, list, pack", "did you mean pack?"]),
+        (
+            ["styles", "packs", "x"],
+            ["expected one of add, blend, list, pack", "did you mean pack?"],
+        ),
         (
             ["bench", "cmpare", "a.json", "b.json"],
             ["unknown command 'cmpare': expected compare or the folder", "did you mean compare?"],
