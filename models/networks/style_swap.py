@@ -18,14 +18,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from styleexport.core.code_layout import Blending, CodeLayoutFact
-from styleexport.core.errors import UsageError
+from styleexport.core.errors import BadCheckpoint, UsageError
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.decoders.mirror import MirrorDecoder
 from styleexport.models.encoders import cd16x
 from styleexport.models.encoders._encoder import find_encoder
 from styleexport.models.encoders._vgg import VggEncoder
 from styleexport.models.network import StyleNetwork
-from styleexport.models.networks._published import conv_renames, load_linear_pair, two_files
+from styleexport.models.networks._published import (
+    load_cd16x_decoder,
+    load_linear_pair,
+    two_files,
+)
 from styleexport.models.transforms import patch_match
 
 TAP = "relu3_1"
@@ -137,7 +141,15 @@ def start(backbone: Path, encoder: str = DEFAULT) -> StyleSwapNetwork:
         UsageError: there is no such encoder, or no decoder mirrors it.
         BadCheckpoint: the file is of another encoder or level.
     """
-    read_encoder = find_encoder(encoder).read(backbone, (TAP,))
+    if encoder == "cd16x":
+        read_encoder = cd16x.read_level(backbone)
+        if read_encoder.tap_names != (TAP,):
+            raise BadCheckpoint(
+                f"checkpoint {backbone} is the encoder to {read_encoder.tap_names[0]}, expected "
+                f"e3.pth, the one to {TAP}"
+            )
+    else:
+        read_encoder = find_encoder(encoder).read(backbone, (TAP,))
     network = build(encoder, **find_encoder(encoder).settings(read_encoder))  # pyright: ignore
     network.encoder.load_state_dict(read_encoder.state_dict())
     return network
@@ -159,10 +171,7 @@ def read(paths: Sequence[Path]) -> StyleSwapNetwork:
         load_linear_pair(network.encoder, network.decoder, (encoder, decoder), FILES)
         return network
     network = start(encoder, "cd16x")
-    layers = reversed(cd16x.layer_names(network.encoder))
-    renames = conv_renames(layers, network.decoder.conv_indices(), "layers")
-    advice = f"style-swap takes {FILES}"
-    load_into(network.decoder, read_tensors(decoder), decoder, renamed=renames, advice=advice)
+    load_cd16x_decoder(network.decoder, network.encoder, decoder)
     return network
 
 

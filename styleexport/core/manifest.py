@@ -284,7 +284,7 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int8_mac_share: share of the MACs that the runtime computes in integers, 0..1.
         quantization: quantization of the file; None for float files.
         recipe: path of its int8 recipe, one of ``recipes``; None for float files.
-        quality: quality of a file computed in int8; None for others.
+        quality: quality of a file computed in int8 or with an arg max; None for others.
         execution: operations that the runtime executes for a file computed in int8, where the
             runtime reports them; None for others.
         passes: rewrites of the graph, in order.

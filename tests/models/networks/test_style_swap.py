@@ -85,9 +85,9 @@ def test_files_that_do_not_fit_say_which(names, message, release):
 
 def test_files_of_another_level_say_which(data):
     folder = data / "weights" / "cd16x"
-    with pytest.raises(BadCheckpoint, match=r"e4\.pth is the encoder to relu4_1, expected .*relu3"):
+    with pytest.raises(BadCheckpoint, match=r"e4\.pth is the encoder to relu4_1, expected e3\.pth"):
         find("style-swap").read([folder / "e4.pth", folder / "d3.pth"])
-    with pytest.raises(BadCheckpoint, match=r"d4\.pth is of another network.*takes e3\.pth"):
+    with pytest.raises(BadCheckpoint, match=r"d4\.pth is of another network.*level 3 is d3\.pth"):
         find("style-swap").read([folder / "e3.pth", folder / "d4.pth"])
 
 

@@ -185,7 +185,7 @@ public struct FileFact: Codable, Hashable, Sendable {
     public var quantization: QuantizationFact?
     /// Path of its int8 recipe, one of `recipes`; nil for float files.
     public var recipe: String?
-    /// Quality of a file computed in int8; nil for others.
+    /// Quality of a file computed in int8 or with an arg max; nil for others.
     public var quality: QualityFact?
     /// Operations that the runtime executes for a file computed in int8, where the runtime reports
     /// them; nil for others.

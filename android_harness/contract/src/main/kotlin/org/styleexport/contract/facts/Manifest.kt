@@ -115,7 +115,7 @@ public data class AgreementFact(
  * @property int8MacShare share of the MACs that the runtime computes in integers, 0..1.
  * @property quantization quantization of the file; null for float files.
  * @property recipe path of its int8 recipe, one of `recipes`; null for float files.
- * @property quality quality of a file computed in int8; null for others.
+ * @property quality quality of a file computed in int8 or with an arg max; null for others.
  * @property execution operations that the runtime executes for a file computed in int8, where the
  *   runtime reports them; null for others.
  * @property passes rewrites of the graph, in order.
