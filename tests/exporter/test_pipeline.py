@@ -169,6 +169,7 @@ def test_a_target_that_is_not_installed(random_network, tmp_path, monkeypatch):
     assert "coremltools" not in manifest.tools
 
 
+@pytest.mark.slow
 def test_one_package_takes_several_sizes(random_network, tmp_path):
     from styleexport.runtime_bench.coreml_program.package import read_package
     from styleexport.runtime_bench.runners._runner import RunOptions

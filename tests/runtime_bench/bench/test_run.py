@@ -55,6 +55,7 @@ def test_the_subject_is_the_manifests(bench):
     assert cell.size.size() == Size(64, 96)
 
 
+@pytest.mark.slow
 def test_cells_take_turns_in_an_order_that_changes(bench, clock):
     bench.runners |= {name: Fake(clock, name) for name in ("second", "third", "fourth")}
     bench("fake", "second", "third", "fourth", rounds=6)
@@ -65,6 +66,7 @@ def test_cells_take_turns_in_an_order_that_changes(bench, clock):
     assert len({tuple(names) for names in rounds}) > 1
 
 
+@pytest.mark.slow
 def test_same_seed_same_order(bench, clock):
     bench.runners["second"] = Fake(clock, "second")
     orders = []
