@@ -34,8 +34,9 @@ from styleexport.models.losses.adain import CONTENT_LEVELS, LossWeights, content
 from styleexport.models.networks import adain_lite, adain_residual
 from styleexport.models.networks._adain import MultiLevelAdainNetwork
 from styleexport.models.training import loop
+from styleexport.models.training.adain_objective import AdainObjective
 from styleexport.models.training.loop import Trainer, TrainingProgress
-from styleexport.models.training.objective import AdainObjective, Batch
+from styleexport.models.training.objective import Batch
 from styleexport.models.training.plan import TrainingPlan
 from styleexport.models.transforms import adain
 

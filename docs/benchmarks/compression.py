@@ -18,7 +18,6 @@ import os
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -26,7 +25,7 @@ import numpy as np
 import torch
 from compression_quality import Painter, Scales, judged, painted, read_scales
 from compression_report import Cost, Measured, Quality, Timing, shown
-from int8 import processor, timed, versions
+from int8 import conditions, timed
 from int8_report import Entry, Runtime
 from int8_sessions import OPTIONS, opened
 from PIL import Image
@@ -279,11 +278,7 @@ def main(chosen: argparse.Namespace) -> None:
         result = msgspec.structs.replace(
             result,
             timings=tuple(samples),
-            date=f"{datetime.now(UTC):%Y-%m-%d}",
-            processor=processor(),
-            threads=OPTIONS.threads or 0,
-            load=(before, os.getloadavg()[0]),
-            versions=versions(),
+            **conditions(before),
         )
         keep(result.quality)
     print(shown(result))

@@ -15,13 +15,13 @@ PUBLISHED = {"original": (26.8, 7.3), "pruned": (10.7, 3.9), "pruned, int8": (2.
 
 
 class Cost(Struct, frozen=True):
-    """What a network costs.
+    """Cost of a network at one size.
 
     Attributes:
-        parameters: in all.
+        parameters: number of parameters.
         encode_macs: multiply-accumulates of encoding a style.
-        transform_macs: of painting with a style code.
-        bytes: of the files that paint, by precision and suffix, as ``int8.onnx``.
+        transform_macs: multiply-accumulates of painting with a style code.
+        bytes: bytes of the files that paint, by precision and suffix, as ``int8.onnx``.
     """
 
     parameters: int
@@ -68,7 +68,33 @@ class Timing(Struct, frozen=True):
     samples_ns: tuple[int, ...] = ()
 
 
-class Measured(Struct, frozen=True, kw_only=True):
+class Conditions(Struct, frozen=True, kw_only=True):
+    """When and on what times were taken.
+
+    Attributes:
+        date: day, in UTC.
+        processor: name of the processor.
+        threads: number of threads of every runtime.
+        load: load average before and after.
+        versions: version of each library.
+    """
+
+    date: str = ""
+    processor: str = ""
+    threads: int = 0
+    load: tuple[float, float] = (0.0, 0.0)
+    versions: dict[str, str] = {}
+
+    def line(self, rounds: int) -> str:
+        """Return the conditions as a sentence, for times of a number of rounds."""
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        return (
+            f"{self.date}, {self.processor}, {self.threads} threads, load average "
+            f"{self.load[0]:.1f} before and {self.load[1]:.1f} after; {versions}; {rounds} rounds."
+        )
+
+
+class Measured(Conditions, frozen=True, kw_only=True):
     """All that the script measured, and on what."""
 
     network: str
@@ -77,11 +103,6 @@ class Measured(Struct, frozen=True, kw_only=True):
     cost: dict[str, Cost]
     quality: dict[str, Quality] = {}
     timings: tuple[Timing, ...] = ()
-    date: str = ""
-    processor: str = ""
-    threads: int = 0
-    load: tuple[float, float] = (0.0, 0.0)
-    versions: dict[str, str] = {}
 
     def timing(
         self, variant: str, runtime: str, precision: Precision, role: Role = Role.TRANSFORM
@@ -104,11 +125,12 @@ def shown(measured: Measured) -> str:
     """Return all tables as Markdown."""
     parts = [_sizes(measured), _quality(measured)]
     if measured.timings:
-        parts += [_times(measured), _steps(measured), _machine(measured)]
+        parts += [_times(measured), _steps(measured)]
+        parts.append(measured.line(len(measured.timings[0].samples_ns)))
     return "\n\n".join(parts)
 
 
-def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     head = list(header)
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *map(list, rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -147,7 +169,7 @@ def _sizes(measured: Measured) -> str:
     ]
     is_published = measured.network in ("adain-vgg16", "adain-vgg19")
     count = len(header) if is_published else len(header) - 1
-    return _table(header[:count], [row[:count] for row in rows])
+    return table(header[:count], [row[:count] for row in rows])
 
 
 def _quality(measured: Measured) -> str:
@@ -171,7 +193,7 @@ def _quality(measured: Measured) -> str:
         "SSIM of edges",
         "PSNR to the original",
     )
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _times(measured: Measured) -> str:
@@ -189,7 +211,7 @@ def _times(measured: Measured) -> str:
                 f"{middle:.2f}x ({low:.2f}–{high:.2f})",
             ]
         )
-    return _table(("network", "runtime", "precision", "style code", "time", "faster"), rows)
+    return table(("network", "runtime", "precision", "style code", "time", "faster"), rows)
 
 
 def _steps(measured: Measured) -> str:
@@ -206,13 +228,4 @@ def _steps(measured: Measured) -> str:
         rows.append(
             [runtime, *(f"{s:.2f}x" for s in steps), f"{ratio(chain[0], chain[-1])[1]:.1f}x"]
         )
-    return _table(("", "cached code", "pruning", "runtime", "int8", "all"), rows)
-
-
-def _machine(measured: Measured) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in measured.versions.items())
-    return (
-        f"{measured.date}, {measured.processor}, {measured.threads} threads, load average "
-        f"{measured.load[0]:.1f} before and {measured.load[1]:.1f} after; {versions}; "
-        f"{len(measured.timings[0].samples_ns)} rounds."
-    )
+    return table(("", "cached code", "pruning", "runtime", "int8", "all"), rows)

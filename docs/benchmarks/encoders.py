@@ -21,7 +21,6 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -29,8 +28,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import torch
-from encoders_report import Cost, Measured, Painted, Row, Timing, chart, tables
-from int8 import processor, timed, versions
+from compression_report import Cost
+from encoders_report import Measured, Painted, Row, Timing, chart, tables
+from int8 import conditions, timed
 from int8_report import Entry, Runtime
 from int8_sessions import OPTIONS, opened
 from torch import Tensor
@@ -298,11 +298,7 @@ def main(arguments: Sequence[str]) -> None:
         result = msgspec.structs.replace(
             result,
             timings=tuple(timings),
-            date=f"{datetime.now(UTC):%Y-%m-%d}",
-            processor=processor(),
-            threads=OPTIONS.threads or 0,
-            load=(before, os.getloadavg()[0]),
-            versions=versions(),
+            **conditions(before),
         )
     write(result)
 

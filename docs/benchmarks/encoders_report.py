@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
 
-from msgspec import Struct
+from compression_report import Conditions, Cost, table
+from msgspec import Struct, field
 
 from styleexport.core import svg
 from styleexport.core.svg import Axis, Linear, Style
@@ -23,22 +23,6 @@ EAGER = "PyTorch eager"
 RUNTIMES = ("ONNX Runtime", "LiteRT", "OpenVINO")
 BASELINE = "adain-vgg16"
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 900, 460, 70, 50, 640, 400
-
-
-class Cost(Struct, frozen=True):
-    """What a network costs.
-
-    Attributes:
-        parameters: number of parameters.
-        encode_macs: multiply-accumulates of encoding a style of 512x512.
-        transform_macs: of painting 512x512 with a style code.
-        bytes: of the files that paint 512x512, by precision and suffix, as ``int8.onnx``.
-    """
-
-    parameters: int
-    encode_macs: int
-    transform_macs: int
-    bytes: dict[str, int]
 
 
 class Painted(Struct, frozen=True):
@@ -65,8 +49,8 @@ class Row(Struct, frozen=True):
     Attributes:
         sha256: of its weights and files.
         steps: training steps.
-        cost: what it costs.
-        painted: how it paints, by precision.
+        cost: cost at 512x512.
+        painted: figures of its paintings, by precision.
     """
 
     sha256: str
@@ -90,24 +74,24 @@ class Timing(Struct, frozen=True):
         return statistics.median(self.samples_ns) / 1e6
 
 
-class Measured(Struct, frozen=True):
-    """All that the script measured, and on what."""
+class Measured(Conditions, frozen=True, kw_only=True):
+    """All that the script measured, and on what.
 
-    rows: dict[str, Row] = {}
+    Attributes:
+        rows: network → what is known of it.
+        timings: samples of every way to paint.
+    """
+
+    rows: dict[str, Row] = field(default_factory=dict[str, Row])
     timings: tuple[Timing, ...] = ()
-    date: str = ""
-    processor: str = ""
-    threads: int = 0
-    load: tuple[float, float] = (0.0, 0.0)
-    versions: dict[str, str] = {}
 
     def timing(
         self, network: str, runtime: str, precision: Precision = Precision.FP32, side: int = 512
     ) -> Timing | None:
         """Return the samples of one way to paint; None where it was not measured."""
-        wanted = (network, runtime, precision, side)
+        way = (network, runtime, precision, side)
         return next(
-            (t for t in self.timings if (t.network, t.runtime, t.precision, t.side) == wanted), None
+            (t for t in self.timings if (t.network, t.runtime, t.precision, t.side) == way), None
         )
 
 
@@ -115,14 +99,9 @@ def tables(measured: Measured) -> str:
     """Return all tables as Markdown."""
     parts = [_costs(measured), _quality(measured), _published(measured)]
     if measured.timings:
-        parts += [_times(measured), _machine(measured)]
+        rounds = len(measured.timings[0].samples_ns)
+        parts += [_times(measured), measured.line(rounds)]
     return "\n\n".join(parts) + "\n"
-
-
-def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = list(header)
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *map(list, rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _costs(measured: Measured) -> str:
@@ -140,7 +119,7 @@ def _costs(measured: Measured) -> str:
             ]
         )
     header = ("network", "steps", "parameters", "MACs, encode 512", "transform 512")
-    return _table((*header, "ONNX fp32", "int8"), rows)
+    return table((*header, "ONNX fp32", "int8"), rows)
 
 
 def _quality(measured: Measured) -> str:
@@ -156,7 +135,7 @@ def _quality(measured: Measured) -> str:
         for precision, painted in row.painted.items()
     ]
     header = ("network", "precision", "style distance", "gain beyond colour, 512 / 256 / 128")
-    return _table((*header, "LPIPS to the photograph"), rows)
+    return table((*header, "LPIPS to the photograph"), rows)
 
 
 def _published(measured: Measured) -> str:
@@ -172,7 +151,7 @@ def _published(measured: Measured) -> str:
         cells = [f"{psnr:.2f}/{ssim:.2f}" for psnr, ssim in pairs] or [""] * len(SIDES)
         rows.append([name, *seconds, *cells])
     header = [f"seconds, {side}" for side in SIDES] + [f"PSNR/SSIM, {side}" for side in SIDES]
-    return _table(("network", *header), rows)
+    return table(("network", *header), rows)
 
 
 def _times(measured: Measured) -> str:
@@ -190,16 +169,7 @@ def _times(measured: Measured) -> str:
             cells = ["" if each is None else f"{each.ms:.1f} ms" for each in timings]
             rows.append([name, runtime, str(precision), *cells, faster])
     header = ("network", "runtime", "precision", *map(str, SIDES))
-    return _table((*header, f"{BASELINE} in eager PyTorch at 512, over this"), rows)
-
-
-def _machine(measured: Measured) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in measured.versions.items())
-    return (
-        f"{measured.date}, {measured.processor}, {measured.threads} threads, load average "
-        f"{measured.load[0]:.1f} before and {measured.load[1]:.1f} after; {versions}; "
-        f"{len(measured.timings[0].samples_ns)} rounds."
-    )
+    return table((*header, f"{BASELINE} in eager PyTorch at 512, over this"), rows)
 
 
 def chart(measured: Measured) -> str:

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 import numpy as np
@@ -261,6 +261,21 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found
+
+
+def conditions(load_before: float) -> dict[str, Any]:
+    """Return when and on what times were taken, as `compression_report.Conditions` takes it.
+
+    Args:
+        load_before: load average before the first sample.
+    """
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "processor": processor(),
+        "threads": OPTIONS.threads or 0,
+        "load": (load_before, os.getloadavg()[0]),
+        "versions": versions(),
+    }
 
 
 def processor() -> str:

@@ -17,13 +17,12 @@ from styleexport.core.errors import UnsupportedOp, first_line
 from styleexport.core.macs import operation_macs
 from styleexport.core.manifest import TensorFact
 from styleexport.core.quiet import quiet
+from styleexport.core.thresholds import CHOICES
 from styleexport.core.types import MAX_SIDE, Role, Size
 from styleexport.exporter.graph.proof import in_float64, run_exactly
 from styleexport.exporter.graph.sample import Sample, samples_of
 
-# Operations that turn the last digit of a value into another index.
-CHOICES = ("argmax", "argmin")
-# Why what they depend on is computed in float32, and kept out of int8.
+# Why what an arg max depends on is computed in float32, and kept out of int8.
 CHOSEN_BY = "its last digits decide which of nearly equal patches is taken"
 CHECKS = ("_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range")
 

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import msgspec
 import torch
@@ -18,30 +17,22 @@ from styleexport.core.arrays import Arrays
 from styleexport.core.cache import remembered
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import (
-    FloatIslandFact,
     PassFact,
-    QuantizationFact,
     SizeFact,
 )
 from styleexport.core.recipe import FloatLayer, Int8Recipe, Range, Settings
-from styleexport.exporter.graph.graph import CHOICES, CHOSEN_BY, Graph, operation_of
-from styleexport.exporter.graph.rewrite import add_weight
+from styleexport.exporter.graph.graph import Graph, operation_of
 from styleexport.exporter.quantize.blocks import (
     LIMITING,
     QuantizedBlock,
     default_float_layers,
     find_blocks,
-    limits_of,
     nodes_by_name,
     quantized_blocks,
     ranged_layers,
 )
 from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs
-from styleexport.exporter.quantize.equalize import (
-    equalization_scales,
-    equalized,
-    with_plain_bounds,
-)
+from styleexport.exporter.quantize.equalize import equalization_scales, equalized
 from styleexport.exporter.quantize.ranges import (
     LayerStatistics,
     equalized_statistics,
@@ -49,10 +40,12 @@ from styleexport.exporter.quantize.ranges import (
     ranges_of,
 )
 from styleexport.exporter.quantize.simulate import leads_to, simulate
-from styleexport.exporter.quantize.weight_rounding import RoundedWeights, round_weights
+from styleexport.exporter.quantize.weight_rounding import (
+    RoundedWeights,
+    round_weights,
+    with_weights,
+)
 from styleexport.exporter.recipes import FIRST
-
-STATISTICS = ("mean", "sub", "mul", "div", "add", "sqrt", "rsqrt", "instance_norm")
 
 
 @dataclass(frozen=True)
@@ -80,11 +73,7 @@ class Int8Plan:
         exact = self.equalized
         if self.scales and expand_norms:
             exact, _ = equalized(self.source, self.scales, expand_norms=True)
-        rounded: set[str] = set()
-        if self.scales:
-            blocks = quantized_blocks(find_blocks(exact.reading), self.recipe.float_layers)
-            rounded = {block.output for block in blocks}
-        graph = with_weights(exact, self.weights, rounded)
+        graph = with_weights(exact, self.weights)
         return AppliedPlan(graph, exact, self.recipe_for(graph))
 
     def with_float_layers(self, float_layers: Sequence[FloatLayer]) -> Int8Plan:
@@ -147,32 +136,6 @@ def _torn(blocks: Sequence[QuantizedBlock], rewritten: Sequence[QuantizedBlock])
         after.setdefault(block.output, set()).add(named[block.layer].output)
     outputs = {block.output: block.layer for block in blocks}
     return {outputs.get(name, name) for name, names in after.items() if len(names) > 1}
-
-
-def with_weights(
-    graph: Graph, weights: Mapping[str, RoundedWeights], rounded: Collection[str] = ()
-) -> Graph:
-    """Return the graph with other weights and biases in some of its convolutions.
-
-    Args:
-        graph: equalized.
-        weights: convolution → its weight and bias.
-        rounded: activations whose values are rounded to a range; see `with_plain_bounds`.
-    """
-    if not weights and not rounded:
-        return graph
-    module = graph.module()
-    with_plain_bounds(module, rounded)
-    by_name = nodes_by_name(module)
-    with torch.no_grad():
-        for layer, value in weights.items():
-            node = by_name[layer]
-            for position, new in ((1, value.weight), (2, value.bias)):
-                if new is not None:
-                    node.update_arg(position, add_weight(module, node, new))
-    module.graph.eliminate_dead_code()
-    module.recompile()
-    return graph.with_module(module)
 
 
 class _Calibrated(Struct, frozen=True):
@@ -260,7 +223,7 @@ def _key(
     count, sha256 = len(calibration.inputs), calibration.fact.sha256
     parts = (graph.digest(), str(graph.size), str(count), sha256, choices)
     return hashlib.sha256(
-        " ".join(("5", *parts, *(x.layer for x in float_layers))).encode()
+        " ".join(("6", *parts, *(x.layer for x in float_layers))).encode()
     ).hexdigest()
 
 
@@ -307,42 +270,11 @@ def _scales(
     found: dict[str, Tensor] = {}
     for name, item in statistics.items():
         node = by_name[name]
+        if node.op != "call_function" or operation_of(node) in LIMITING:
+            continue
         ahead = [r for x in node.users for r in (x.users if operation_of(x) == "relu" else (x,))]
         inside = all(leads_to(reader, layers) for reader in ahead)
-        limited = operation_of(node) in LIMITING
-        if node.op != "call_function" or (limited and not (inside and limits_of(node))):
-            continue
         strength = settings.equalize if inside else 1.0
         key = outputs[name].layer if name in outputs else name
         found[key] = equalization_scales(item.low, item.high, strength)
     return found
-
-
-def quantization_fact(
-    module: GraphModule,
-    recipe: Int8Recipe,
-    scheme: Literal["qdq-static", "static"],
-    activations: Literal["uint8", "int8"],
-) -> QuantizationFact:
-    """Return the record of a file that follows a recipe."""
-    reasons: dict[str, list[str]] = {}
-    for float_layer in recipe.float_layers:
-        reasons.setdefault(float_layer.reason, []).append(float_layer.layer)
-    float_layers = [
-        FloatIslandFact(ops=tuple(ops), reason=reason) for reason, ops in reasons.items()
-    ]
-    present = {operation_of(node) for node in module.graph.nodes}
-    if ops := tuple(op for op in STATISTICS if op in present):
-        float_layers.append(
-            FloatIslandFact(ops=ops, reason="instance statistics lose 5 to 13 dB in int8")
-        )
-    if ops := tuple(op for op in ("matmul", *CHOICES) if op in present and present & set(CHOICES)):
-        float_layers.append(FloatIslandFact(ops=ops, reason=CHOSEN_BY))
-    return QuantizationFact(
-        scheme=scheme,
-        weight_dtype="int8",
-        activation_dtype=activations,
-        per_channel=recipe.settings.weights == "per-channel",
-        calibration=recipe.calibration,
-        float_islands=tuple(float_layers),
-    )

@@ -16,7 +16,7 @@ convolution's weights are rounded for the inputs that it will meet.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -26,7 +26,8 @@ from torch.nn import functional
 
 from styleexport.core.arrays import Arrays
 from styleexport.core.recipe import Settings
-from styleexport.exporter.graph.rewrite import argument, tensor_of
+from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.rewrite import add_weight, argument, tensor_of
 from styleexport.exporter.quantize.blocks import QuantizedBlock, nodes_by_name
 from styleexport.exporter.quantize.simulate import (
     WEIGHT_LEVELS,
@@ -226,3 +227,20 @@ def reconstructed(weight: Tensor, scales: Tensor, products: Tensor) -> Tensor:
             errors[:, column - start] = error
         rest[:, stop:] -= errors @ inverse[start:stop, stop:]
     return result
+
+
+def with_weights(graph: Graph, weights: Mapping[str, RoundedWeights]) -> Graph:
+    """Return the graph with other weights and biases in some of its convolutions."""
+    if not weights:
+        return graph
+    module = graph.module()
+    by_name = nodes_by_name(module)
+    with torch.no_grad():
+        for layer, value in weights.items():
+            node = by_name[layer]
+            for position, new in ((1, value.weight), (2, value.bias)):
+                if new is not None:
+                    node.update_arg(position, add_weight(module, node, new))
+    module.graph.eliminate_dead_code()
+    module.recompile()
+    return graph.with_module(module)

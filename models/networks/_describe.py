@@ -1,4 +1,4 @@
-"""What there is to say of a network: sizes, publication, checkpoints, encoders and taps."""
+"""Description of a network for a reader: sizes, publication, checkpoints, encoders, taps."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ class TrainingPlan:
         crop: side of the crops in pixels.
         style_scales: factors by which paintings and styles are reduced before the style distance
             is taken, 1 first; the loss is the mean over them.
-        full_size_every: steps between two style losses at full size, the dearest; above 1, content
-            is compared at the second scale.
+        full_size_every: steps between two style losses at full size, which cost most; above 1,
+            content is compared at the second scale.
         learning_rate: peak learning rate; linear warm-up over 500 steps, then cosine to 1 %.
         weights: weights of the loss terms.
         trains: name prefixes of the trained parameters.

@@ -22,11 +22,11 @@ from styleexport.models.architecture import (
 )
 from styleexport.models.network import StyleNetwork, TwoImageModule
 from styleexport.models.networks._open import describe
+from styleexport.models.training.adain_objective import AdainObjective
 from styleexport.models.training.contact_sheet import paint_all, sheet_of, squares
 from styleexport.models.training.data import image_files
 from styleexport.models.training.evaluation import GainBeyondColour
 from styleexport.models.training.loop import Trainer, TrainingProgress
-from styleexport.models.training.objective import AdainObjective
 from styleexport.models.training.plan import TrainingPlan
 from styleexport.models.training.run_folder import LAST, LOG, WEIGHTS, run_folder
 from styleexport.models.training.start import StartingPoint

@@ -135,19 +135,23 @@ def blend_styles(
     with Stylizer(artifact) as stylizer:
         manifest = stylizer.manifest
         code = stylizer.blend([stylizer.packed(style) for style in styles], weights)
-    taken = [
-        pack
-        for pack in manifest.styles
-        if pack.names != (name,) and (name in pack.names or Path(pack.path).stem == name)
-    ]
-    if taken:
-        raise UsageError(
-            f"{name!r} is taken by {taken[0].path} ({', '.join(taken[0].names)}): type another "
-            "--name"
-        )
+    _check_free(manifest, name)
     if line := approximation(manifest.network):
         progress(line)
     return _write_codes(artifact, manifest, name, {name: code}, progress)
+
+
+def _check_free(manifest: Manifest, name: str) -> None:
+    """Check that no pack but an earlier blend has a name.
+
+    Raises:
+        UsageError: one has; it is named.
+    """
+    for pack in manifest.styles:
+        if pack.names != (name,) and (name in pack.names or Path(pack.path).stem == name):
+            raise UsageError(
+                f"{name!r} is taken by {pack.path} ({', '.join(pack.names)}): type another --name"
+            )
 
 
 def _check_name(name: str) -> None:

@@ -21,7 +21,7 @@ MAX_VALUES = 3 * MAX_SIDE**2
 
 
 class Blending(enum.StrEnum):
-    """What the weighted mean of style codes is.
+    """Meaning of the weighted mean of style codes.
 
     ``exact``: the network's interpolation of the styles, because whatever reads the code is linear
     in it.

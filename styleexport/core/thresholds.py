@@ -19,15 +19,18 @@ ALLOWED_DB = {
 }
 # Rounding a picture to 8 bits leaves 58.9 dB; a runner that rounds is held to no more than this.
 ROUNDED_DB = 48.0
-# Operations of all formats that turn the last digit of a value into another index.
-CHOICES = frozenset(("ArgMax", "ArgMin", "ARG_MAX", "ARG_MIN", "reduce_argmax", "reduce_argmin"))
+# Operations, captured and of all formats, that turn the last digit of a value into another index.
+CHOICES = (
+    *("argmax", "argmin"),
+    *("ArgMax", "ArgMin", "ARG_MAX", "ARG_MIN", "reduce_argmax", "reduce_argmin"),
+)
 # A patch that fits as well changes pixels: such pictures are judged by style and SSIM.
 CHOICE_DB = 25.0
 
 
 def chooses(fact: FileFact) -> bool:
     """Whether a file paints by choosing: its picture is judged by style and SSIM, not by PSNR."""
-    return fact.outputs[0].kind == "image" and not CHOICES.isdisjoint(fact.ops)
+    return fact.outputs[0].kind == "image" and not set(CHOICES).isdisjoint(fact.ops)
 
 
 def allowed_db(fact: FileFact) -> float:

@@ -71,13 +71,18 @@ def painter() -> Graph:
     return graph_of(Painter())
 
 
-@pytest.fixture(scope="session")
-def lite():
-    """The shipped network's transform at 64x96, with six calibration inputs; never changed."""
-    network = open_network("adain-lite")
-    graph = apply_passes(capture(network, Role.TRANSFORM, Size(64, 96)))[0]
+def shipped_transform(name: str, size: Size) -> tuple[Graph, CalibrationInputs]:
+    """A shipped network's transform, with six or seven of its calibration inputs."""
+    network = open_network(name)
+    graph = apply_passes(capture(network, Role.TRANSFORM, size))[0]
     whole = calibration_inputs(network, read_calibration(None), graph)
     return graph, CalibrationInputs(whole.inputs[::5], whole.fact)
+
+
+@pytest.fixture(scope="session")
+def lite():
+    """The smallest shipped network at 64x96; never changed."""
+    return shipped_transform("adain-lite", Size(64, 96))
 
 
 @pytest.fixture(scope="session")

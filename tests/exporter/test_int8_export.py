@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -21,6 +22,7 @@ from styleexport.exporter.graph.layer_map import compose_layer_maps
 from styleexport.exporter.graph_job import ExportRun, GraphJob
 from styleexport.exporter.int8_export import budget_of
 from styleexport.exporter.pipeline import ExportRequest, export
+from styleexport.exporter.recipes import DEFAULTS
 from styleexport.exporter.search import candidates
 from styleexport.exporter.targets._target import Recipe
 from styleexport.exporter.targets.onnx import OnnxTarget
@@ -183,14 +185,16 @@ def test_a_search_that_nothing_satisfies_ends_with_code_3(tmp_path):
 
 
 def test_each_precision_has_a_budget_and_a_request_its_own(shipped, tmp_path):
-    def budget(precision, **options):
+    def budget(precision, *, chooses=False, **options):
         request = ExportRequest(shipped, tmp_path / "a", **options)
         run = ExportRun(request, None, (), tmp_path, print)
-        return str(budget_of(GraphJob(run, None, None, (), ()), precision))
+        graph = SimpleNamespace(chooses=chooses)
+        return str(budget_of(GraphJob(run, None, graph, (), ()), precision))
 
     assert budget(Precision.INT8) == "psnr>=35, style<=+5%"
     assert budget(Precision.AUTO) == "psnr>=38, style<=+5%"
     assert budget(Precision.AUTO, budget="ssim>=0.9") == "ssim>=0.9"
+    assert budget(Precision.INT8, chooses=True) == str(Budget.parse(DEFAULTS.choices["int8"]))
 
 
 def test_layers_are_followed_through_a_rewritten_graph():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from coremltools.converters.mil.mil import Operation
 
-# An index is turned into another by the last digit of what it depends on.
-CHOICES = ("reduce_argmax", "reduce_argmin")
+from styleexport.core.thresholds import CHOICES
+
 # Where float16 values come from: what reads them starts from their rounding.
 BODY = ("conv", "conv_transpose", "relu", "leaky_relu", "prelu", "max_pool")
 # Reductions that are not made safe by their rewrite stay in float32, whatever the precision.

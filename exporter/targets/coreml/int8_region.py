@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from styleexport.core.manifest import FloatIslandFact
 from styleexport.core.recipe import Int8Recipe
+from styleexport.core.thresholds import CHOICES
 from styleexport.exporter.graph.graph import CHOSEN_BY, Graph
 from styleexport.exporter.graph.rewrite import tensor_of
 from styleexport.exporter.quantize.blocks import QuantizedBlock, find_blocks, nodes_by_name
-from styleexport.exporter.targets.coreml.float32 import CHOICES
 from styleexport.runtime_bench.coreml_program.program import Operation
 from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph
 

@@ -13,7 +13,7 @@ from styleexport.core.quiet import quiet
 from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks
-from styleexport.exporter.quantize.plan import quantization_fact
+from styleexport.exporter.quantize.quantization_fact import quantization_fact
 from styleexport.exporter.targets._target import (
     Model,
     Recipe,

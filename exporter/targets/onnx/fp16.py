@@ -15,13 +15,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
+from styleexport.core.thresholds import CHOICES
+
 # Means and variances of large maps: a sum of squares passes 65504, the largest fp16 value.
 # Roundings and casts, from and to integers, compute in the float type that the graph gives them.
 FLOAT32_OPS = ("ReduceMean", "ReduceSum", "Sqrt", "InstanceNormalization", "Cast", "Round")
 ELEMENTWISE = ("Add", "Sub", "Mul", "Div")
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
-# Arg max turns the last digit of what it reads into another index.
-CHOICES = ("ArgMax", "ArgMin")
 # Where fp16 values come from: what reads them starts from their rounding, whatever its own type.
 BODY = ("Conv", "ConvTranspose", "Relu", "LeakyRelu", "PRelu", "MaxPool")
 SUFFIX: dict[int, str] = {TensorProto.FLOAT: "fp32", TensorProto.FLOAT16: "fp16"}
@@ -69,10 +69,10 @@ class _Converter:
         squares = node.op_type == "Mul" and node.input[0] == node.input[1]
         centres = node.op_type == "Sub" and any(name in self.means for name in node.input)
         exact = node.op_type in FLOAT32_OPS or squares or centres or self._is_matrix(node)
-        exact = exact or node.output[0] in self.decisive
         if node.op_type == "Clip":  # An activation has the type of what it limits.
             taken = self.types.get(node.input[0])
             exact = node.output[0] in self.outputs or taken == TensorProto.FLOAT
+        exact = exact or node.output[0] in self.decisive
         return TensorProto.FLOAT if exact else TensorProto.FLOAT16
 
     def _is_matrix(self, node: onnx.NodeProto) -> bool:

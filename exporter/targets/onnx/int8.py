@@ -27,6 +27,7 @@ from styleexport.exporter.quantize.simulate import scale_and_zero_point, weight_
 from styleexport.exporter.targets.onnx.int8_layout import faster_layout
 
 MOVES = ("Pad", "MaxPool", "Resize")
+PRODUCTS = ("Conv", "ConvTranspose", "Gemm")
 BIAS_LIMIT = 2**31 - 1
 
 
@@ -142,8 +143,20 @@ class _Writer:
             del node.input[:]
             node.input.extend(inputs)
             self.nodes.append(node)
+            if node.op_type in PRODUCTS and data in self.stored and self._is_quantized(node):
+                self._keep_float(node)
             if name in self.ranges and name not in self.blocks.values():
                 self.quantize(name, name)
+
+    def _keep_float(self, node: onnx.NodeProto) -> None:
+        """Put an identity behind a product in float, between what is dequantized and quantized.
+
+        Without it ONNX Runtime rounds the product's weights to int8, with one scale for all
+        channels. A leaky ReLU of slope 1 is one that it fuses with a convolution and leaves alone.
+        """
+        name = node.output[0]
+        node.output[0] = f"{name}_product"
+        self._add("LeakyRelu", [node.output[0]], name, alpha=1.0)
 
     def quantize(self, tensor: str, source: str) -> None:
         """Quantize a tensor's values, found in another one."""
@@ -285,7 +298,7 @@ class _Writer:
                 self.graph.initializer.append(self.weights[name])
         return names
 
-    def _add(self, operation: str, inputs: Sequence[str], output: str, **attributes: int) -> None:
+    def _add(self, operation: str, inputs: Sequence[str], output: str, **attributes: float) -> None:
         node = helper.make_node(operation, list(inputs), [output], name=output)
         node.attribute.extend(helper.make_attribute(k, v) for k, v in attributes.items())
         self.nodes.append(node)

@@ -28,7 +28,7 @@ from styleexport.exporter.quantize.blocks import (
     find_blocks,
     nodes_by_name,
 )
-from styleexport.exporter.quantize.plan import quantization_fact
+from styleexport.exporter.quantize.quantization_fact import quantization_fact
 from styleexport.exporter.rewrites.transposed_convs import with_plain_transposed_convs
 from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
 from styleexport.exporter.targets.tflite.converters._converter import find_converter

@@ -26,14 +26,9 @@ from styleexport.models.encoders._lite import LiteEncoder
 from styleexport.models.encoders._vgg import VggEncoder
 from styleexport.models.losses.adain import CONTENT_LEVELS, loss_network
 from styleexport.models.losses.loss_network import EncoderFeatures, shipped_loss_network
+from styleexport.models.training.adain_objective import AdainObjective
 from styleexport.models.training.data import CropPool
-from styleexport.models.training.objective import (
-    AdainObjective,
-    Batch,
-    Objective,
-    crop_pool,
-    to_device,
-)
+from styleexport.models.training.objective import Batch, Objective, crop_pool, to_device
 from styleexport.models.training.plan import TrainingPlan
 
 OUTSIDE = 10.0

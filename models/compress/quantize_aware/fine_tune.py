@@ -26,15 +26,10 @@ from styleexport.models.architecture import QUANTIZE_AWARE
 from styleexport.models.compress.quantize_aware.fake_int8 import SAMPLE_SIDE, FakeInt8, fake_int8
 from styleexport.models.network import RoleModule, StyleNetwork, TwoImageModule
 from styleexport.models.networks._open import describe
+from styleexport.models.training.adain_objective import AdainObjective
 from styleexport.models.training.data import CropPool
 from styleexport.models.training.loop import Trainer
-from styleexport.models.training.objective import (
-    AdainObjective,
-    Batch,
-    Objective,
-    crop_pool,
-    to_device,
-)
+from styleexport.models.training.objective import Batch, Objective, crop_pool, to_device
 from styleexport.models.training.plan import TrainingPlan
 from styleexport.models.training.run import TrainingResult, run_training
 from styleexport.models.training.start import StartingPoint

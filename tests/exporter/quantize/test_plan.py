@@ -13,11 +13,11 @@ from torch import nn
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.recipe import FloatLayer, Settings
 from styleexport.core.types import Size
-from styleexport.exporter.graph.graph import operation_of
 from styleexport.exporter.quantize import plan as module
 from styleexport.exporter.quantize import ranges
 from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks
-from styleexport.exporter.quantize.plan import make_plan, quantization_fact
+from styleexport.exporter.quantize.plan import make_plan
+from styleexport.exporter.quantize.quantization_fact import quantization_fact
 from styleexport.exporter.quantize.ranges import observe
 from styleexport.exporter.quantize.simulate import weight_scales
 from styleexport.exporter.recipes import FIRST as PRESET
@@ -222,14 +222,9 @@ def test_torn_layers_are_those_that_a_rewrite_gave_two_values():
     assert module._torn(before, torn) == {"a"}
 
 
-@pytest.mark.parametrize("layers", [(), ("conv2d",)])
-def test_a_bound_is_the_range_in_int8_and_a_minimum_in_float(layers):
-    graph = graph_of(Bounded(torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0, 1.5, 3.0, 1.0])))
-    plan = make_plan(graph, shown(graph), Settings(equalize=1.0))
-    assert set(plan.scales) == {"conv2d", "conv2d_1"}
-    stays = [FloatLayer(layer=name, reason="mine") for name in layers]
-    applied = plan.with_float_layers(stays).applied()
-    kinds = [operation_of(node) for node in applied.graph.reading.graph.nodes]
-    found = {kind: kinds.count(kind) for kind in ("relu", "minimum", "clamp", "relu6")}
-    assert found == {"relu": 2, "minimum": len(layers), "clamp": 2, "relu6": 0}
-    assert max(limits.high for limits in applied.recipe.ranges.values()) < 6.001
+def test_a_relu6_is_part_of_its_block_and_its_limits_are_the_range():
+    graph = graph_of(Bounded(torch.ones(8)))
+    blocks = find_blocks(graph.reading)
+    assert [block.output for block in blocks] == ["relu6", "relu6_1", "clamp"]
+    limits = make_plan(graph, shown(graph), Settings()).recipe.ranges["relu6"]
+    assert (limits.low, limits.high) == (0, 6)

@@ -134,7 +134,7 @@ def test_the_bias_takes_back_the_mean_error_of_each_channel(prepared):
 
 
 def test_a_repaired_network_is_closer_to_the_float_one(prepared):
-    from styleexport.exporter.quantize.plan import with_weights
+    from styleexport.exporter.quantize.weight_rounding import with_weights
 
     graph, blocks, ranges, feeds = prepared
     _, _, found = repair(prepared, BOTH)

@@ -35,7 +35,7 @@ def release(tmp_path_factory):
 
 
 def painted(folder, shape=(1, 3, 48, 40)):
-    """What the network and the independent one paint of one picture, and their codes."""
+    """Codes and paintings of the network and of the independent one, of one picture each."""
     network, other = open_network("microast", [folder]).module, Independent().eval()
     for part in microast.PARTS:
         state = torch.load(folder / f"{part}_iter_160000.pth.tar", weights_only=True)
@@ -61,8 +61,8 @@ def test_files_of_the_published_keys_and_sizes_are_read(release):
     counts = {p: sum(x.numel() for x in module.get_submodule(p).parameters()) for p in PUBLISHED}
     assert counts == PUBLISHED
     pairs = painted(release)
-    for found, expected in pairs:
-        assert torch.allclose(found, expected, rtol=1e-5, atol=1e-5)
+    for computed, expected in pairs:
+        assert torch.allclose(computed, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_files_are_told_apart_by_their_published_names_or_by_their_order(release, tmp_path):

@@ -63,10 +63,10 @@ def test_a_training_starts_from_any_vgg19(release):
 @pytest.mark.parametrize("side", [8, 12, 30])
 def test_pictures_are_averaged_over_areas(side):
     picture = torch.rand(1, 3, 24, 36).double()
-    found = style_swap.averaged(picture, side)
+    reduced = style_swap.averaged(picture, side)
     finer = functional.interpolate(picture, scale_factor=side, mode="nearest")
     expected = functional.avg_pool2d(finer, (24, 36))
-    assert torch.allclose(found, expected, atol=1e-12)
+    assert torch.allclose(reduced, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -89,9 +89,9 @@ def test_the_published_chain_is_that_of_eigendecompositions(data, monkeypatch):
     )
     strength = torch.tensor([0.6])
     with torch.no_grad():
-        found = network.transfer(content, network.encode(style), strength)
+        painting = network.transfer(content, network.encode(style), strength)
         monkeypatch.setattr(transform, "roots", lambda s, iterations=0: by_eigenvalues(s, 1e-6))
         network.double()
         code = network.encode(style.double())
         expected = network.transfer(content.double(), code, strength.double())
-    assert psnr_db(found.clamp(0, 1).numpy(), expected.clamp(0, 1).numpy(), 1.0) > 60
+    assert psnr_db(painting.clamp(0, 1).numpy(), expected.clamp(0, 1).numpy(), 1.0) > 60

@@ -13,7 +13,7 @@ from styleexport.models.encoders import mobilenetv2, vgg16, vgg19
 from styleexport.models.encoders._staged import FixedBatchNorm2d, StagedEncoder
 from styleexport.models.network import TwoImageModule
 from styleexport.models.networks._open import open_network
-from styleexport.models.training.objective import AdainObjective
+from styleexport.models.training.adain_objective import AdainObjective
 from styleexport.models.training.plan import TrainingPlan
 from styleexport.models.training.run import train_network
 from styleexport.models.training.statistics import measure_norms

@@ -19,9 +19,9 @@ from styleexport.core.perceptual import (
 from styleexport.models.encoders import vgg16
 from styleexport.models.losses.adain import LossWeights
 from styleexport.models.networks._open import open_network
+from styleexport.models.training.adain_objective import AdainObjective
 from styleexport.models.training.evaluation import chosen_pairs, evaluate
 from styleexport.models.training.loop import TrainingProgress
-from styleexport.models.training.objective import AdainObjective
 from styleexport.models.training.plan import TrainingPlan, learning_rate, slots_for
 from styleexport.models.training.run import train_network
 from tests.models.pictures import write_pictures

@@ -48,7 +48,7 @@ def test_it_computes_what_the_paper_computes(transform):
     state = {key: value.numpy() for key, value in transform.state_dict().items()}
     content, style = features(7, 9), features(6, 5)
     code = transform.style_code(style)
-    found = transform(content, code, torch.ones(1).double())[0].numpy()
+    transformed = transform(content, code, torch.ones(1).double())[0].numpy()
     x, y = content[0].numpy(), style[0].numpy()
     mean = y.mean((1, 2), keepdims=True)
     centred = x - x.mean((1, 2), keepdims=True)
@@ -56,7 +56,7 @@ def test_it_computes_what_the_paper_computes(transform):
     small = convolved(centred, state["compress.weight"], state["compress.bias"])
     moved = (matrix @ small.reshape(32, -1)).reshape(small.shape)
     expected = convolved(moved, state["unzip.weight"], state["unzip.bias"]) + mean
-    assert np.abs(found - expected).max() < 1e-12 * np.abs(expected).max()
+    assert np.abs(transformed - expected).max() < 1e-12 * np.abs(expected).max()
     assert code.shape == (1, 1024 + CHANNELS)
 
 

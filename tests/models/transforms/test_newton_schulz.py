@@ -23,8 +23,8 @@ def by_eigenvalues(matrix: torch.Tensor, ridge: float) -> tuple[torch.Tensor, to
     return tuple((vectors * values[:, None, :] ** power) @ vectors.mT for power in (0.5, -0.5))  # pyright: ignore
 
 
-def error(found: torch.Tensor, expected: torch.Tensor) -> float:
-    return float((found - expected).norm() / expected.norm())
+def error(computed: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((computed - expected).norm() / expected.norm())
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def error(found: torch.Tensor, expected: torch.Tensor) -> float:
 )
 def test_the_roots_of_a_covariance(condition, iterations, most):
     matrix = positive(32, condition)
-    found = roots(matrix, ridge=0.0, iterations=iterations)
-    errors = [error(*pair) for pair in zip(found, by_eigenvalues(matrix, 0.0), strict=True)]
+    computed = roots(matrix, ridge=0.0, iterations=iterations)
+    errors = [error(*pair) for pair in zip(computed, by_eigenvalues(matrix, 0.0), strict=True)]
     if most is None:
         assert errors[1] > 0.1  # too few steps for this condition
     else:

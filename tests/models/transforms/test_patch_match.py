@@ -51,8 +51,8 @@ def test_it_computes_what_the_paper_computes(size, side):
     content, style = features(*size), features(side, side, seed=1)
     expected, best = published(content, style)
     assert torch.equal(indices(content, style), best)
-    found = patch_match.apply(content, patch_match.style_code(style), ONE, side)
-    assert float((found - expected).abs().max()) < 1e-13 * float(expected.abs().max())
+    swapped = patch_match.apply(content, patch_match.style_code(style), ONE, side)
+    assert float((swapped - expected).abs().max()) < 1e-13 * float(expected.abs().max())
 
 
 def test_float32_finds_the_same_patches():
@@ -60,8 +60,8 @@ def test_float32_finds_the_same_patches():
     expected, best = published(content, style)
     content, style = content.float(), style.float()
     assert torch.equal(indices(content, style), best)
-    found = patch_match.apply(content, patch_match.style_code(style), ONE.float(), 32)
-    assert float((found - expected).abs().max()) < 1e-6 * float(expected.abs().max())
+    swapped = patch_match.apply(content, patch_match.style_code(style), ONE.float(), 32)
+    assert float((swapped - expected).abs().max()) < 1e-6 * float(expected.abs().max())
 
 
 def test_chunks_of_rows_change_nothing(monkeypatch):
@@ -95,8 +95,8 @@ def test_a_style_in_its_own_style_stays_and_strength_blends_features():
 
 def test_flat_pictures_stay_finite():
     flat = torch.zeros(1, 4, 6, 6)
-    found = patch_match.apply(flat, patch_match.style_code(flat), ONE, 6)
-    assert torch.equal(found, flat)
+    swapped = patch_match.apply(flat, patch_match.style_code(flat), ONE, 6)
+    assert torch.equal(swapped, flat)
 
 
 def test_a_code_has_the_declared_parts():

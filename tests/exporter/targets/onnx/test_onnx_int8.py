@@ -18,7 +18,7 @@ from styleexport.exporter.quantize.simulate import scale_and_zero_point, simulat
 from styleexport.exporter.targets.onnx import model_from_graph, tensor_names
 from styleexport.exporter.targets.onnx.int8 import quantize_blocks
 from styleexport.runtime_bench.execution.onnx_profile import integer_mac_share
-from tests.exporter.conftest import feeds_of, graph_of, shown
+from tests.exporter.conftest import Bounded, feeds_of, graph_of, shown
 from tests.networks_in_the_wild._weights import pictures, weighted
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
@@ -148,6 +148,21 @@ def test_the_file_computes_what_the_recipe_says(painter, plan, float_layers, set
     simulate(module, blocks, plan.recipe.ranges, per_channel=not settings)
     session = ort.InferenceSession(model.SerializeToString())
     for inputs in feeds_of(painter, 2):
+        (file,) = session.run(None, inputs)
+        with torch.inference_mode():
+            here = module(torch.from_numpy(inputs["content"]))[0].numpy()
+        assert psnr_db(file[0], here.reshape(file[0].shape), 1.0) > 55
+
+
+def test_a_float_layer_between_integers_stays_float_in_onnx_runtime():
+    """It would round the weights to one scale for all channels, which here differ 16 times."""
+    graph = graph_of(Bounded(torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0, 1.5, 3.0, 1.0])))
+    bounded_plan = make_plan(graph, shown(graph), Settings())
+    session = ort.InferenceSession(written(bounded_plan, "conv2d_1").SerializeToString())
+    module = graph.module()
+    blocks = [block for block in find_blocks(module) if block.layer != "conv2d_1"]
+    simulate(module, blocks, bounded_plan.recipe.ranges)
+    for inputs in feeds_of(graph, 2):
         (file,) = session.run(None, inputs)
         with torch.inference_mode():
             here = module(torch.from_numpy(inputs["content"]))[0].numpy()
