@@ -20,7 +20,7 @@ from styleexport.models.transforms.newton_schulz import covariance, roots
 STYLE_ITERATIONS = 20
 
 
-def _centred(features: Tensor) -> tuple[Tensor, Tensor]:
+def centred_features(features: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean [N, C, 1] of features [N, C, H, W], and them less it, [N, C, HW]."""
     mean = features.mean((2, 3), keepdim=True)
     return mean.flatten(2), (features - mean).flatten(2)
@@ -28,7 +28,7 @@ def _centred(features: Tensor) -> tuple[Tensor, Tensor]:
 
 def style_code(features: Tensor) -> Tensor:
     """Return the style code [N, C + C²] of features [N, C, h, w]."""
-    mean, centred = _centred(features)
+    mean, centred = centred_features(features)
     root, _ = roots(covariance(centred), iterations=STYLE_ITERATIONS)
     return torch.cat([mean.flatten(1), root.flatten(1)], 1)
 
@@ -42,10 +42,26 @@ def apply(features: Tensor, code: Tensor, strength: Tensor) -> Tensor:
         strength: α in 0..1, [1]; 0 returns the features unchanged.
     """
     channels = features.shape[1]
-    mean, centred = _centred(features)
+    mean, centred = centred_features(features)
     _, whitening = roots(covariance(centred))
     colouring = code[:, channels:].reshape(-1, channels, channels)
-    eye = torch.eye(channels, dtype=features.dtype, device=features.device)
-    matrix = eye + strength * (torch.matmul(colouring, whitening) - eye)
-    mixed = mean + strength * (code[:, :channels, None] - mean)
-    return (torch.matmul(matrix, centred) + mixed).reshape(features.shape)
+    matrix = torch.matmul(colouring, whitening)
+    mixed = mixed_features((mean, centred), matrix, code[:, :channels, None], strength)
+    return mixed.reshape(features.shape)
+
+
+def mixed_features(
+    parts: tuple[Tensor, Tensor], matrix: Tensor, style_mean: Tensor, strength: Tensor
+) -> Tensor:
+    """Return α·f + (1 - α)·x, [N, C, HW], where f = matrix·(x - μ(x)) + μ(style).
+
+    Args:
+        parts: mean [N, C, 1] and centred features [N, C, HW] of the content.
+        matrix: [N, C, C].
+        style_mean: [N, C, 1].
+        strength: α, [1].
+    """
+    mean, centred = parts
+    eye = torch.eye(matrix.shape[1], dtype=matrix.dtype, device=matrix.device)
+    moved = eye + strength * (matrix - eye)
+    return torch.matmul(moved, centred) + (mean + strength * (style_mean - mean))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from styleexport.models.transforms import wct
-from styleexport.models.transforms.newton_schulz import FLOOR, covariance, roots
+from styleexport.models.transforms.newton_schulz import FLOOR, covariance, orthogonal_factor, roots
 
 
 def positive(size: int, condition: float, seed: int = 0) -> torch.Tensor:
@@ -21,6 +21,11 @@ def by_eigenvalues(matrix: torch.Tensor, ridge: float) -> tuple[torch.Tensor, to
     values, vectors = torch.linalg.eigh(matrix.double())
     values = values + ridge * values.mean(1, keepdim=True) + FLOOR
     return tuple((vectors * values[:, None, :] ** power) @ vectors.mT for power in (0.5, -0.5))  # pyright: ignore
+
+
+def by_singular_values(matrix: torch.Tensor) -> torch.Tensor:
+    left, _, right = torch.linalg.svd(matrix.double())
+    return left @ right
 
 
 def error(computed: torch.Tensor, expected: torch.Tensor) -> float:
@@ -83,3 +88,13 @@ def test_it_is_linear_in_the_code_and_in_the_strength():
     half = wct.apply(content, codes[0], one / 2)
     assert torch.allclose(half, (content + apart[0]) / 2, atol=1e-9)
     assert torch.allclose(wct.apply(content, codes[0], 0 * one), content, atol=1e-12)
+
+
+@pytest.mark.parametrize(("condition", "most"), [(10, 1e-11), (1e4, 1e-11), (1e6, 0.2)])
+def test_the_orthogonal_factor_of_a_product_of_roots(condition, most):
+    matrix = positive(32, condition) @ positive(32, 1, seed=1)
+    assert error(orthogonal_factor(matrix), by_singular_values(matrix)) < most
+
+
+def test_an_orthogonal_factor_of_nothing_is_finite():
+    assert bool(torch.isfinite(orthogonal_factor(torch.zeros(1, 8, 8))).all())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from styleexport.core.errors import UnsupportedOp, first_line
 from styleexport.core.quiet import quiet
@@ -32,13 +33,25 @@ class LitertTorch(Converter):
         )
         try:
             with native_quiet(), quiet(), torch.no_grad():
-                model = litert_torch.convert(ChannelsLast(graph.module(), images), examples)
+                module = ChannelsLast(graph.module(), images)
+                _make_contiguous(module)
+                model = litert_torch.convert(module, examples)
                 path.write_bytes(model.model_content())
         except Exception as error:
             raise UnsupportedOp(
                 f"TFLite cannot express the network: {first_line(error)}; replace that operation, "
                 "or try --converter onnx2tf"
             ) from error
+
+
+def _make_contiguous(module: nn.Module) -> None:
+    """Store weights in the order of their axes, in place.
+
+    litert-torch tells constants apart by their address. It copies others to memory that it frees,
+    and a second one of the same shape that is copied there takes the values of the first.
+    """
+    for tensor in (*module.parameters(), *module.buffers()):
+        tensor.data = tensor.data.contiguous()
 
 
 CONVERTER = LitertTorch()

@@ -34,6 +34,7 @@ from styleexport.models.network import LoadedNetwork
 from styleexport.models.networks._open import find, open_network
 from styleexport.models.networks.fast_style import SameNet
 from styleexport.runtime_bench.runners._runner import RunOptions, find_runner
+from tests.exporter.conftest import feeds_of, graph_of
 from tests.zoo import case
 
 pytest.importorskip("litert_torch")
@@ -268,6 +269,20 @@ def test_weights_alone_where_a_dynamic_range_is_too_coarse(lite, files, tmp_path
     assert (fact.scheme, fact.activation_dtype) == ("weights-only", None)
     assert worst_db(lite, Role.ENCODE, SIZE, path) >= 40
     assert "DEQUANTIZE" in {item.name for item in read_graph(path).operations}
+
+
+def test_weights_in_another_memory_order_keep_their_values(tmp_path):
+    """litert-torch copies such weights one after the other to the same address, and mixes them."""
+    torch.manual_seed(0)
+    convolutions = [torch.nn.Conv2d(3, 3, 3, padding=1) for _ in range(8)]
+    module = torch.nn.Sequential(*convolutions).to(memory_format=torch.channels_last)  # pyright: ignore
+    graph = graph_of(module)
+    TARGET.write(graph, Recipe(Precision.FP32), tmp_path / "a.tflite", list)
+    (feeds,) = feeds_of(graph, 1)
+    with find_runner("litert").open(tmp_path / "a.tflite", RunOptions(threads=1)) as session:
+        (output,) = session(feeds).values()
+    expected = graph.module()(*map(torch.from_numpy, feeds.values()))[0]
+    assert psnr_db(output, expected.detach().numpy().reshape(output.shape), None) > 90
 
 
 def test_images_are_channels_last_and_codes_as_they_are(lite):

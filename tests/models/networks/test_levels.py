@@ -1,4 +1,4 @@
-"""wct: pairs of any levels, files that do not fit, the whole chain against eigendecompositions."""
+"""wct and optimal-wct: pairs of any levels, files that do not fit, chains against eigenvalues."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from styleexport.core.code_layout import Blending
 from styleexport.core.errors import BadCheckpoint, UsageError
 from styleexport.core.psnr import psnr_db
 from styleexport.models.encoders import cd16x
-from styleexport.models.networks import wct
+from styleexport.models.networks import optimal_wct, wct
+from styleexport.models.networks._levels import settings
 from styleexport.models.networks._open import open_network
+from styleexport.models.transforms import optimal
 from styleexport.models.transforms import wct as transform
-from tests.models.transforms.test_newton_schulz import by_eigenvalues
+from tests.models.transforms.test_newton_schulz import by_eigenvalues, by_singular_values
+
+BUILD = wct.NETWORK.build
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +25,7 @@ def release(tmp_path_factory):
     """Folder of the five pairs under the release's names, random weights."""
     folder = tmp_path_factory.mktemp("cd16x")
     torch.manual_seed(0)
-    network = wct.build()
+    network = BUILD()
     for level, encoder, decoder in zip(
         network.levels, network.encoders, network.decoders, strict=True
     ):
@@ -37,7 +42,7 @@ def release(tmp_path_factory):
 
 def test_a_code_of_all_levels_has_the_published_length():
     with torch.device("meta"):
-        network = wct.build()
+        network = BUILD()
         code = network.encode(torch.empty(1, 3, 32, 32))
     assert code.shape == (1, 38_840)
     assert network.code_layout.length == 38_840
@@ -46,11 +51,11 @@ def test_a_code_of_all_levels_has_the_published_length():
 def test_pairs_in_any_order_say_which_levels(release, tmp_path):
     names = ("d2.pth", "e4.pth", "e2.pth", "d4.pth")
     module = open_network("wct", [release / name for name in names]).module
-    assert wct.settings(module) == {"levels": "42"}
+    assert settings(module) == {"levels": "42"}
     save_file(module.state_dict(), tmp_path / "w.safetensors")
     again = open_network("wct", [tmp_path / "w.safetensors"]).module
-    assert wct.settings(again) == {"levels": "42"}
-    assert wct.settings(open_network("wct", [release]).module) == {"levels": "54321"}
+    assert settings(again) == {"levels": "42"}
+    assert settings(open_network("wct", [release]).module) == {"levels": "54321"}
 
 
 @pytest.mark.parametrize(
@@ -75,12 +80,13 @@ def test_a_folder_that_lacks_a_file_names_it(release, tmp_path):
 @pytest.mark.parametrize("levels", ["", "45", "6", "4,3"])
 def test_levels_that_there_are_not(levels):
     with pytest.raises(UsageError, match="expected some of 54321, the deepest first"):
-        wct.build(levels)
+        BUILD(levels)
 
 
-def test_the_published_chain_is_that_of_eigendecompositions(data, monkeypatch):
+@pytest.mark.parametrize("name", ["wct", "optimal-wct"])
+def test_the_published_chain_is_that_of_eigendecompositions(name, data, monkeypatch):
     """All five levels at the paper's strength, in float32 against float64 with eigenvalues."""
-    network = open_network("wct", [data / "weights" / "cd16x"]).module
+    network = open_network(name, [data / "weights" / "cd16x"]).module
     torch.manual_seed(0)
     content, style = (
         torch.nn.functional.interpolate(torch.rand(1, 3, 12, 12), size=96, mode="bilinear")
@@ -90,8 +96,16 @@ def test_the_published_chain_is_that_of_eigendecompositions(data, monkeypatch):
     strength = torch.tensor([0.6])
     with torch.no_grad():
         painting = network.transfer(content, network.encode(style), strength)
-        monkeypatch.setattr(transform, "roots", lambda s, iterations=0: by_eigenvalues(s, 1e-6))
+        for module in (transform, optimal):
+            monkeypatch.setattr(module, "roots", lambda s, iterations=0: by_eigenvalues(s, 1e-6))
+        monkeypatch.setattr(optimal, "orthogonal_factor", by_singular_values)
         network.double()
         code = network.encode(style.double())
         expected = network.transfer(content.double(), code, strength.double())
     assert psnr_db(painting.clamp(0, 1).numpy(), expected.clamp(0, 1).numpy(), 1.0) > 60
+
+
+def test_codes_say_whether_they_blend():
+    assert BUILD("1").code_layout.blending is Blending.EXACT
+    layout = optimal_wct.NETWORK.build("1").code_layout
+    assert layout.blending is Blending.APPROXIMATE and "mean of the transports" in layout.reason

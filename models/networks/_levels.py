@@ -1,0 +1,205 @@
+"""Networks that move the covariance of features at several levels, one level after the other.
+
+On the encoders and decoders of Collaborative Distillation, whose levels 5 to 1 are a whole network;
+any of them, as pairs of files, make a shorter one. Each level encodes what the level before
+painted. Strength acts at every level; at 0 the picture is what the decoders make of it. Roots come
+from matrix products (models/transforms/newton_schulz.py) in place of an SVD.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from styleexport.core.code_layout import Blending, CodeLayoutFact
+from styleexport.core.errors import BadCheckpoint, UsageError
+from styleexport.models.checkpoint import load_into, read_tensors
+from styleexport.models.decoders.mirror import MirrorDecoder
+from styleexport.models.encoders import cd16x
+from styleexport.models.encoders._vgg import VggEncoder
+from styleexport.models.network import StyleNetwork
+from styleexport.models.networks._published import load_cd16x_decoder
+from styleexport.models.transforms.wct import style_code
+
+ALL = "54321"
+# Number of convolutions of an encoder → its level.
+COUNTS = {13: "5", 9: "4", 5: "3", 3: "2", 1: "1"}
+FILES = "pairs eN.pth and dN.pth, or the folder that holds all of N = 5 to 1"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Transform of a network of levels.
+
+    Attributes:
+        network: name of the network.
+        apply: maps features [N, C, H, W], a code [N, C + C²] and a strength [1] to features.
+        blending: meaning of the weighted mean of its codes.
+        reason: why it has none or is approximate; "" where it is exact.
+    """
+
+    network: str
+    apply: Callable[[Tensor, Tensor, Tensor], Tensor]
+    blending: Blending
+    reason: str = ""
+
+
+class LevelsNetwork(nn.Module):
+    """Encoder, transform, decoder: of each level, the deepest first.
+
+    Args:
+        levels: levels of the pairs, deepest first.
+        kind: transform.
+    """
+
+    def __init__(self, levels: Sequence[int], kind: Kind) -> None:
+        super().__init__()
+        self.levels = tuple(levels)
+        self.kind = kind
+        encoders = [cd16x.build(level) for level in levels]
+        self.encoders = nn.ModuleList(encoders)
+        self.decoders = nn.ModuleList(MirrorDecoder(x.blocks, last_relu=True) for x in encoders)
+        for layer in self.modules():  # features that vanish from layer to layer have no roots
+            if isinstance(layer, nn.Conv2d) and layer.kernel_size[0] > 1:
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Number of channels of each level."""
+        return tuple(encoder.widths[0] for encoder in self.encoders)  # pyright: ignore
+
+    @property
+    def code_layout(self) -> CodeLayoutFact:
+        """Layout of its style codes: of each level, the style's mean and covariance root."""
+        parts: dict[str, tuple[int, ...]] = {}
+        for level, width in zip(self.levels, self.widths, strict=True):
+            parts[f"relu{level}_1.mean"] = (width,)
+            parts[f"relu{level}_1.root"] = (width, width)
+        return CodeLayoutFact.of(parts, self.kind.blending, self.kind.reason)
+
+    def encode(self, style: Tensor) -> Tensor:
+        """Return the style code [N, Σ(C + C²)] of images [N, 3, H, W] in 0..1."""
+        return torch.cat([style_code(encoder(style)[0]) for encoder in self.encoders], 1)
+
+    def transfer(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
+        """Return the painting, [N, 3, H, W].
+
+        Args:
+            content: [N, 3, H, W] in 0..1.
+            code: style code, [N, Σ(C + C²)].
+            strength: [1], 0 (what the decoders make of the content) to 1 (the style).
+        """
+        image, start = content, 0
+        for encoder, decoder, width in zip(self.encoders, self.decoders, self.widths, strict=True):
+            part = code[:, start : start + width + width**2]
+            start += part.shape[1]
+            painted = decoder(self.kind.apply(encoder(image)[0], part, strength))
+            image = painted[:, :, : content.shape[2], : content.shape[3]]
+        return image
+
+
+def settings(module: nn.Module) -> dict[str, str | int]:
+    """Return the levels of a module, as `build` takes them."""
+    assert isinstance(module, LevelsNetwork)
+    return {"levels": "".join(map(str, module.levels))}
+
+
+def build(levels: str = ALL, *, kind: Kind) -> LevelsNetwork:
+    """Return the network of some levels, ``54321`` for all, with random weights.
+
+    Raises:
+        UsageError: not falling levels of 5 to 1.
+    """
+    if not re.fullmatch("(?!$)5?4?3?2?1?", levels):
+        raise UsageError(f"levels {levels!r}: expected some of {ALL}, the deepest first: type 431")
+    return LevelsNetwork([int(level) for level in levels], kind)
+
+
+def read(paths: Sequence[Path], *, kind: Kind) -> LevelsNetwork:
+    """Return the network of pairs of files, of their folder, or of one file of `train`.
+
+    Raises:
+        BadCheckpoint: a file has no partner, or is of another network.
+    """
+    if len(paths) == 1 and paths[0].is_dir():
+        paths = [paths[0] / f"{part}{level}.pth" for level in ALL for part in "ed"]
+    if len(paths) == 1:
+        return _whole(paths[0], kind)
+    pairs = _pairs(paths, kind.network)
+    network = build("".join(map(str, sorted(pairs, reverse=True))), kind=kind)
+    for level, encoder, decoder in zip(
+        network.levels, network.encoders, network.decoders, strict=True
+    ):
+        assert isinstance(encoder, VggEncoder) and isinstance(decoder, MirrorDecoder)
+        encoder.load_state_dict(cd16x.read_level(pairs[level][0]).state_dict())
+        load_cd16x_decoder(decoder, encoder, pairs[level][1])
+    return network
+
+
+def _pairs(paths: Sequence[Path], network: str) -> dict[int, tuple[Path, Path]]:
+    """Return level → encoder and decoder.
+
+    Raises:
+        BadCheckpoint: a file is of another network, of a level that is there, or has no partner.
+    """
+    found: dict[str, dict[int, Path]] = {"encoder": {}, "decoder": {}}
+    for path in paths:
+        tensors = read_tensors(path)
+        blocks = [int(match[1]) for key in tensors if (match := re.match(r"conv([1-5])\d\.", key))]
+        if not blocks:
+            raise BadCheckpoint(
+                f"checkpoint {path} is of another network: missing conv11.weight, found "
+                f"{next(iter(tensors))}; {network} takes {FILES}"
+            )
+        part = found["encoder" if "conv0.weight" in tensors else "decoder"]
+        if (other := part.get(max(blocks))) is not None:
+            raise BadCheckpoint(f"checkpoints {other} and {path} are of one level: leave one out")
+        part[max(blocks)] = path
+    for part, partner in (("encoder", "decoder"), ("decoder", "encoder")):
+        for level in sorted(found[part].keys() - found[partner].keys()):
+            raise BadCheckpoint(
+                f"checkpoint {found[part][level]} has no {partner} of level {level}: "
+                f"{network} takes {FILES}"
+            )
+    return {level: (path, found["decoder"][level]) for level, path in found["encoder"].items()}
+
+
+def _whole(path: Path, kind: Kind) -> LevelsNetwork:
+    """Return the network from one file of a training, with the levels that its widths tell."""
+    tensors = read_tensors(path)
+    network = build(_levels_in(tensors) or ALL, kind=kind)
+    load_into(network, tensors, path)
+    return network
+
+
+def _levels_in(tensors: Mapping[str, Tensor]) -> str:
+    """Return the levels of a state dict: those that its encoders have the layers of."""
+    levels = ""
+    for index in range(len(ALL)):
+        count = len(
+            [key for key in tensors if re.match(rf"encoders\.{index}\.features.*weight", key)]
+        )
+        levels += COUNTS.get(count, "")
+    return levels
+
+
+def description(kind: Kind, *, summary: str, paper: str) -> StyleNetwork:
+    """Return the description of a network of levels."""
+    return StyleNetwork(
+        name=kind.network,
+        summary=summary,
+        paper=paper,
+        licence="MIT (published weights)",
+        build=functools.partial(build, kind=kind),
+        read=functools.partial(read, kind=kind),
+        checkpoints=f"{FILES}; or one from `train`",
+        trains=("decoders.",),
+        settings=settings,
+        family="Covariances",
+    )
