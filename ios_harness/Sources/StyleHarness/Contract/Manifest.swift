@@ -1474,7 +1474,7 @@ public enum FactBasis: String, Codable, CaseIterable, Hashable, Sendable {
     case found
 }
 
-/// What the weighted mean of style codes is.
+/// Meaning of the weighted mean of style codes.
 ///
 /// `exact`: the network's interpolation of the styles, because whatever reads the code is linear in
 /// it. `approximate`: near an interpolation, or not known to be one. `none`: meaningless.

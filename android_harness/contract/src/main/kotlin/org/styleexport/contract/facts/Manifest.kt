@@ -979,7 +979,7 @@ public enum class FactBasis(public val serialName: String) {
 }
 
 /**
- * What the weighted mean of style codes is.
+ * Meaning of the weighted mean of style codes.
  *
  * `exact`: the network's interpolation of the styles, because whatever reads the code is linear in
  * it. `approximate`: near an interpolation, or not known to be one. `none`: meaningless.
