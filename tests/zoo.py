@@ -43,6 +43,9 @@ CHECKPOINTS = {
 }
 # Smaller variants of the same operations, of networks whose default one is large.
 VARIANTS = {
+    "adain-convnext-base": {"tap": "features.1"},
+    "adain-densenet121": {"tap": "transition1"},
+    "adain-efficientnet-b5": {"tap": "features.2"},
     "linear-wct": {"encoder": "cd16x"},
     "style-swap": {"encoder": "cd16x", "bank": 8},
     "wct": {"levels": "3"},
