@@ -66,6 +66,10 @@ class GraphJob:
     passes: tuple[PassFact, ...]
     probes: tuple[ProbeFact, ...]
 
+    def progress(self, line: str) -> None:
+        """Report a line of progress, after the graph's name."""
+        self.run.progress(f"{self.name}: {line}")
+
     @cached_property
     def calibration(self) -> CalibrationInputs:
         """Calibration inputs of the graph."""
@@ -79,14 +83,14 @@ class GraphJob:
     @cached_property
     def judge(self) -> Judge:
         """Judge of what the graph's files lose."""
-        return judge_of(self.run.request.network, self.graph)
+        return judge_of(self.run.request.network, self.graph, self.progress)
 
     def source_of(self, graph: Graph) -> Source:
         """Return a rewritten form of the graph as targets take it."""
         return Source(graph, lambda: self.calibration.inputs)
 
 
-def judge_of(network: LoadedNetwork, graph: Graph) -> Judge:
+def judge_of(network: LoadedNetwork, graph: Graph, progress: Progress = lambda _: None) -> Judge:
     """Return a judge that holds what the float graph makes of the quality probes."""
 
     def encode(style: Array) -> Array:
@@ -102,6 +106,6 @@ def judge_of(network: LoadedNetwork, graph: Graph) -> Judge:
             output = module(*(torch.from_numpy(np.asarray(inputs[name])) for name in names))
         return {result: (output[0] if isinstance(output, (tuple, list)) else output).numpy()}
 
-    judge = Judge(shipped_loss_network(), quality_probes(size, names, encode))
+    judge = Judge(shipped_loss_network(), quality_probes(size, names, encode), progress=progress)
     judge.reference(reference)
     return judge

@@ -99,8 +99,8 @@ def _chosen(job: GraphJob, precision: Precision) -> ChosenPlan:
         plan = _searched_plan(job)
     else:
         count = len(job.calibration.inputs)
-        job.run.progress(f"{job.name}: ranges of {count} calibration inputs")
-        plan = make_plan(job.graph, job.calibration)
+        job.progress(f"ranges of {count} calibration inputs")
+        plan = make_plan(job.graph, job.calibration, progress=job.progress)
         # A graph of several sizes has no ONNX file in int8 to compare recipes by.
         if given is None and not job.graph.sizes:
             measured = with_more_float_layers(job, with_best_ranges(job, plan))
@@ -110,7 +110,7 @@ def _chosen(job: GraphJob, precision: Precision) -> ChosenPlan:
 
 def _given_plan(job: GraphJob, recipe: Int8Recipe) -> Int8Plan:
     """Return the plan of the recipe that was asked for."""
-    job.run.progress(f"{job.name}: recipe {recipe.settings.name}")
+    job.progress(f"recipe {recipe.settings.name}")
     _check_float_layers(recipe, job.graph)
     return make_plan(
         job.graph,
@@ -118,6 +118,7 @@ def _given_plan(job: GraphJob, recipe: Int8Recipe) -> Int8Plan:
         recipe.settings,
         recipe.float_layers,
         forced_int8=_forced_int8(job.graph, recipe),
+        progress=job.progress,
     )
 
 
@@ -147,8 +148,9 @@ def with_best_ranges(job: GraphJob, first: Int8Plan) -> MeasuredPlan:
     measured = measure_plan(job, first)
     if not budget_of(job, Precision.INT8).failures(measured.report):
         return measured
-    job.run.progress(f"{job.name}: ranges of the least squared error, as the first are over budget")
-    other = measure_plan(job, make_plan(job.graph, job.calibration, OVER_BUDGET))
+    job.progress("ranges of the least squared error, as the first are over budget")
+    plan = make_plan(job.graph, job.calibration, OVER_BUDGET, progress=job.progress)
+    other = measure_plan(job, plan)
     return other if other.report.psnr_db > measured.report.psnr_db else measured
 
 
@@ -158,13 +160,13 @@ def with_more_float_layers(job: GraphJob, measured: MeasuredPlan) -> MeasuredPla
     missing = (budget.limit("psnr") or 0.0) - (measured.report.measured("psnr") or 0.0)
     if missing > MOST_WON_DB or not budget.failures(measured.report):
         return measured
-    job.run.progress(f"{job.name}: layers in float, as the file is over budget")
+    job.progress("layers in float, as the file is over budget")
     plan = with_more_float(
         measured.plan,
         job.calibration.inputs[0],
         job.judge,
         budget.stricter(_margin(job)),
-        lambda line: job.run.progress(f"{job.name}: {line}"),
+        job.progress,
     )
     return measured if plan is None else measure_plan(job, plan)
 
@@ -202,6 +204,7 @@ def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:
         msgspec.structs.replace(recipe.settings, equalize=0.0),
         recipe.float_layers,
         forced_int8=_forced_int8(job.graph, recipe),
+        progress=job.progress,
     )
     reason = f"equalize {recipe.settings.equalize:g}: results are not rounded here, 0 is taken"
     fact = PassFact(name="equalize", applied=0, refused=(reason,))
@@ -257,5 +260,5 @@ def sensitivity_of(
     graph, _ = apply_passes(capture(network, role, size))
     inputs = calibration_inputs(network, read_calibration(calibration), graph)
     progress(f"ranges of {len(inputs.inputs)} calibration inputs")
-    plan = make_plan(graph, inputs)
-    return measure(plan, inputs.inputs[0], judge_of(network, graph), progress)
+    plan = make_plan(graph, inputs, progress=progress)
+    return measure(plan, inputs.inputs[0], judge_of(network, graph, progress), progress)

@@ -48,6 +48,7 @@ VARIANTS = {
     "adain-efficientnet-b5": {"tap": "features.2"},
     "linear-wct": {"encoder": "cd16x"},
     "style-swap": {"encoder": "cd16x", "bank": 8},
+    "optimal-wct": {"levels": "3"},
     "wct": {"levels": "3"},
 }
 # Networks of the operations of another, tested in their place: adain-vgg19, adain-mobilenetv2 and

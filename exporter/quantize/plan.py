@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -15,12 +15,14 @@ from torch.fx import GraphModule
 
 from styleexport.core.arrays import Arrays
 from styleexport.core.cache import remembered
+from styleexport.core.counted import counted
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import (
     PassFact,
     SizeFact,
 )
 from styleexport.core.recipe import FloatLayer, Int8Recipe, Range, Settings
+from styleexport.core.types import Progress
 from styleexport.exporter.graph.graph import Graph, operation_of
 from styleexport.exporter.quantize.blocks import (
     LIMITING,
@@ -152,6 +154,7 @@ def make_plan(
     float_layers: Sequence[FloatLayer] = (),
     *,
     forced_int8: Collection[str] = (),
+    progress: Progress = lambda _: None,
 ) -> Int8Plan:
     """Return how a graph is to be computed in int8.
 
@@ -163,6 +166,7 @@ def make_plan(
         settings: how ranges, scales and weights are chosen.
         float_layers: blocks that stay in float, beside those that always do.
         forced_int8: blocks that are computed in int8 although they stay in float by default.
+        progress: takes a line every few seconds.
 
     Raises:
         UnsupportedOp: every convolution would stay in float.
@@ -180,7 +184,7 @@ def make_plan(
     inputs = calibration.inputs
     key = _key(graph, calibration, settings, every)
     calibrated = remembered(
-        "calibration", key, _Calibrated, lambda: _calibrate(graph, inputs, kept, settings)
+        "calibration", key, _Calibrated, lambda: _calibrate(graph, inputs, kept, settings, progress)
     )
     recipe = Int8Recipe(
         role=graph.role,
@@ -190,7 +194,7 @@ def make_plan(
         ranges=calibrated.ranges,
         calibration=msgspec.structs.replace(calibration.fact, method=settings.ranges),
     )
-    return _rounded_plan(graph, recipe, calibrated, kept, inputs)
+    return _rounded_plan(graph, recipe, calibrated, kept, inputs, progress)
 
 
 def _rounded_plan(
@@ -199,6 +203,7 @@ def _rounded_plan(
     calibrated: _Calibrated,
     kept: Sequence[QuantizedBlock],
     inputs: Sequence[Arrays],
+    progress: Progress,
 ) -> Int8Plan:
     """Return the plan of a recipe: equalized, its weights rounded for the inputs they will meet."""
     scales = {name: torch.tensor(values) for name, values in calibrated.scales.items()}
@@ -208,7 +213,7 @@ def _rounded_plan(
     names, per_channel = _names(kept, inside), recipe.settings.weights == "per-channel"
     ranges = {names[name]: limits for name, limits in calibrated.ranges.items()}
     simulate(simulated, inside, ranges, per_channel=per_channel)
-    weights = round_weights(module, simulated, inside, inputs, recipe.settings)
+    weights = round_weights(module, simulated, inside, inputs, recipe.settings, progress)
     return Int8Plan(recipe, graph, equal, scales, weights, (fact,) if fact else ())
 
 
@@ -228,16 +233,24 @@ def _key(
 
 
 def _calibrate(
-    graph: Graph, inputs: Sequence[Arrays], blocks: Sequence[QuantizedBlock], settings: Settings
+    graph: Graph,
+    inputs: Sequence[Arrays],
+    blocks: Sequence[QuantizedBlock],
+    settings: Settings,
+    progress: Progress,
 ) -> _Calibrated:
+
+    def shown() -> Iterator[Arrays]:
+        return counted(inputs, "calibration inputs", progress)
+
     module, samples = graph.reading, settings.ranges != "min-max"
     names = {name: name for name in ranged_layers(blocks)}
     if not settings.equalize:
         ranges = ranges_of(
-            module, observe(module, inputs, tuple(names), samples=samples), settings.ranges
+            module, observe(module, shown(), tuple(names), samples=samples), settings.ranges
         )
         return _Calibrated({}, ranges)
-    statistics = observe(module, inputs, tuple(names))
+    statistics = observe(module, shown(), tuple(names))
     scales = _scales(module, blocks, statistics, settings)
     equal = equalized(graph, scales)[0].reading
     while torn := _torn(blocks, find_blocks(equal)) & scales.keys():
@@ -245,7 +258,7 @@ def _calibrate(
         equal = equalized(graph, scales)[0].reading
     names = _names(blocks, find_blocks(equal))
     if samples:
-        statistics = observe(equal, inputs, tuple(names.values()), samples=True)
+        statistics = observe(equal, shown(), tuple(names.values()), samples=True)
     else:
         statistics = equalized_statistics(statistics, module, equal, names, inputs)
     ranges = ranges_of(equal, statistics, settings.ranges)

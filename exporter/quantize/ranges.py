@@ -6,7 +6,7 @@ layers is kept, so that memory does not grow with their number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +63,7 @@ class _Watch(Interpreter):
 
 def watch(
     module: GraphModule,
-    inputs: Sequence[Arrays],
+    inputs: Iterable[Arrays],
     names: Sequence[str],
     show: Callable[[str, Tensor], None],
 ) -> None:
@@ -75,7 +75,7 @@ def watch(
 
 
 def observe(
-    module: GraphModule, inputs: Sequence[Arrays], layers: Sequence[str], *, samples: bool = False
+    module: GraphModule, inputs: Iterable[Arrays], layers: Sequence[str], *, samples: bool = False
 ) -> dict[str, LayerStatistics]:
     """Return layer → its statistics over all inputs.
 

@@ -25,7 +25,9 @@ from torch.fx import GraphModule, Interpreter, Node
 from torch.nn import functional
 
 from styleexport.core.arrays import Arrays
+from styleexport.core.counted import counted
 from styleexport.core.recipe import Settings
+from styleexport.core.types import Progress
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.rewrite import add_weight, argument, tensor_of
 from styleexport.exporter.quantize.blocks import QuantizedBlock, nodes_by_name
@@ -142,6 +144,7 @@ def round_weights(
     blocks: Sequence[QuantizedBlock],
     inputs: Sequence[Arrays],
     settings: Settings,
+    progress: Progress = lambda _: None,
 ) -> dict[str, RoundedWeights]:
     """Return convolution → rounded weight and bias, for all that the settings ask for.
 
@@ -153,6 +156,7 @@ def round_weights(
         blocks: blocks computed in int8.
         inputs: calibration inputs, of which eight are used.
         settings: which of rounding and bias are corrected.
+        progress: takes a line every few seconds.
     """
     reconstruct = settings.rounding == "reconstructed"
     if not (reconstruct or settings.bias_correction):
@@ -166,11 +170,11 @@ def round_weights(
     collector = _Collector(simulated, plain)
     chosen = inputs[:: max(1, len(inputs) // PICTURES)][:PICTURES]
     with torch.inference_mode():
-        for values in chosen:
+        for values in counted(chosen, "inputs of the convolutions", progress):
             collector.run(*(torch.from_numpy(x) for x in values.values()))
         return {
             layer: _round_block(module, by_name[layer], block, collector.found[layer], settings)
-            for layer, block in plain.items()
+            for layer, block in counted(list(plain.items()), "rounding of weights", progress)
         }
 
 

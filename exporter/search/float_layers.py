@@ -9,6 +9,7 @@ most for their multiplications go to float one after the other, until the file i
 from __future__ import annotations
 
 from styleexport.core.arrays import Arrays
+from styleexport.core.counted import counted
 from styleexport.core.types import Progress
 from styleexport.exporter.quantize.blocks import QuantizedBlock, float_layer
 from styleexport.exporter.quantize.plan import Int8Plan
@@ -44,7 +45,8 @@ def with_more_float(
     with candidates.session(blocks) as session:
         error = _squared_error(judge, session)
     won: dict[QuantizedBlock, float] = {}
-    for block in blocks if len(blocks) > 1 else ():
+    several = blocks if len(blocks) > 1 else ()
+    for block in counted(several, "layers in float, each alone", progress):
         with candidates.session([other for other in blocks if other is not block]) as session:
             won[block] = 1 - _squared_error(judge, session) / error
     order = sorted(blocks, key=lambda block: won.get(block, 0) / max(block.macs, 1), reverse=True)

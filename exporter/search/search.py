@@ -218,7 +218,13 @@ class _Search:
         key = (settings.name, forced_int8)
         if key not in self.plans:
             request = self.request
-            plan = make_plan(request.graph, request.calibration, settings, forced_int8=forced_int8)
+            plan = make_plan(
+                request.graph,
+                request.calibration,
+                settings,
+                forced_int8=forced_int8,
+                progress=self.progress,
+            )
             self.plans[key] = Candidates(plan, request.calibration.inputs[0])
         return self.plans[key]
 

@@ -103,7 +103,13 @@ def compare(
     for (reference, size), group in groupby(pairs, lambda pair: (pair.reference, pair.size)):
         same = list(group)
         probes = quality_probes(size, _inputs(same))
-        judge = Judge(settings.loss_network, probes, settings.lpips, measures_gain=True)
+        judge = Judge(
+            settings.loss_network,
+            probes,
+            settings.lpips,
+            measures_gain=True,
+            progress=lambda line, path=reference.path: progress(f"{path}: {line}"),
+        )
         progress(f"{reference.path}: reference")
         with open_picture_session(reference, size, encoders) as session:
             expected = judge.reference(session)

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from styleexport.core.arrays import Array, Run
+from styleexport.core.counted import counted
 from styleexport.core.errors import UsageError
 from styleexport.core.manifest import SizeFact
 from styleexport.core.perceptual import LossNetwork, Lpips
 from styleexport.core.psnr import pooled_psnr, psnr_from_squared_error
-from styleexport.core.types import Size
+from styleexport.core.types import Progress, Size
 from styleexport.runtime_bench.quality.fidelity import relative_squared_error, ssim
 from styleexport.runtime_bench.quality.flicker import flicker, flicker_change
 from styleexport.runtime_bench.quality.probes import PAN_STEP, QualityProbe
@@ -57,6 +58,7 @@ class Judge:
         probes: probes to run; those of kind ``pan`` measure flicker alone.
         lpips: LPIPS metric; None omits it.
         measures_gain: whether reports hold the gain beyond colour, which costs as much as all else.
+        progress: takes a line every few seconds.
     """
 
     def __init__(
@@ -66,10 +68,12 @@ class Judge:
         lpips: Lpips | None = None,
         *,
         measures_gain: bool = False,
+        progress: Progress = lambda _: None,
     ) -> None:
         self.loss_network = loss_network
         self.lpips = lpips
         self.measures_gain = measures_gain
+        self.progress = progress
         self.stills = tuple(probe for probe in probes if probe.kind != "pan")
         self.pan = tuple(probe for probe in probes if probe.kind == "pan")
         self._references: tuple[_Reference, ...] = ()
@@ -82,7 +86,9 @@ class Judge:
         targets = {key: self._style(picture) for key, picture in styles.items()}
         self._references = tuple(
             self._features(session, probe, output, targets.get(id(probe.style)))
-            for probe, output in zip(self.stills, outputs, strict=False)
+            for probe, output in counted(
+                list(zip(self.stills, outputs, strict=False)), "features of pictures", self.progress
+            )
         )
         self._flicker = self._flicker_of(outputs) if len(self.pan) > 1 else None
         return outputs
@@ -94,7 +100,8 @@ class Judge:
 
     def outputs(self, session: Run) -> Outputs:
         """Return the outputs of all probes, stills first; pictures are clipped to 0..1."""
-        return tuple(_run(session, probe) for probe in (*self.stills, *self.pan))
+        probes = (*self.stills, *self.pan)
+        return tuple(_run(session, p) for p in counted(probes, "pictures painted", self.progress))
 
     def psnr(self, session: Run, every: int = 1) -> float:
         """Return the pooled PSNR of a candidate in dB alone, for inner loops.
@@ -125,7 +132,10 @@ class Judge:
             ValueError: there is no reference yet.
         """
         errors = self._errors(outputs[: len(self.stills)])
-        rows = [self._row(index, outputs[index], error) for index, error in enumerate(errors)]
+        rows = [
+            self._row(index, outputs[index], error)
+            for index, error in counted(list(enumerate(errors)), "pictures judged", self.progress)
+        ]
         stable = [error for error, row in zip(errors, rows, strict=True) if row.is_stable]
         worst = min(rows, key=lambda row: row.psnr_db)
         similarities = [row.ssim for row in rows if row.ssim is not None]

@@ -57,7 +57,9 @@ class World:
     judged: list[tuple[str, frozenset[str]]] = field(default_factory=list)
     glanced: list[tuple[str, frozenset[str]]] = field(default_factory=list)
 
-    def make_plan(self, graph, calibration, settings, float_layers=(), *, forced_int8=()):
+    def make_plan(
+        self, graph, calibration, settings, float_layers=(), *, forced_int8=(), progress=None
+    ):
         every = (OUTER,) if self.outer and OUTER.layer not in forced_int8 else ()
         recipe = Int8Recipe(
             role=Role.STYLIZE,
