@@ -26,6 +26,8 @@ LIMITING = ("clamp", "hardtanh", "relu6")
 ACTIVATIONS = ("relu", *LIMITING)
 NORMS = ("instance_norm", "batch_norm", "group_norm", "layer_norm")
 SQUASHING = ("tanh", "sigmoid")
+# Linear layers compute in float. The weights of those with so many are stored as int8.
+LEAST_LINEAR = 2048
 TO_THE_PICTURE = (*NORMS, *SQUASHING, "clamp", "slice", "mul", "add", "sub", "div")
 
 AMPLIFIED = "what follows multiplies its rounding error on the way to the picture"

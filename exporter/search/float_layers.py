@@ -28,7 +28,13 @@ FOR_BUDGET = "the quality budget asks for it: {won:.0%} of the error, {share:.1%
 
 
 def with_more_float(
-    plan: Int8Plan, inputs: Arrays, judge: Judge, budget: Budget, progress: Progress
+    plan: Int8Plan,
+    inputs: Arrays,
+    judge: Judge,
+    budget: Budget,
+    progress: Progress,
+    *,
+    margin_db: float = 0.0,
 ) -> Int8Plan | None:
     """Return a plan that a few more layers in float bring inside a budget; None where none does.
 
@@ -38,7 +44,9 @@ def with_more_float(
         judge: judge of the graph's files.
         budget: budget to stay inside of.
         progress: progress, a line a trial.
+        margin_db: decibels by which it had better stay inside; less is taken where that fails.
     """
+    stricter, inside = budget.stricter(margin_db), None
     candidates = Candidates(plan, inputs)
     blocks = candidates.blocks
     macs = sum(block.macs for block in blocks)
@@ -59,13 +67,18 @@ def with_more_float(
         with candidates.session([other for other in blocks if other not in kept]) as session:
             report = judge(session)
         progress(f"{block.layer} in float too: {report.measured('psnr'):.2f} dB")
-        if not budget.failures(report):
-            return plan.with_float_layers(
-                [
-                    float_layer(x, FOR_BUDGET.format(won=won[x], share=x.macs / max(macs, 1)))
-                    for x in kept
-                ]
-            )
+        if budget.failures(report):
+            continue
+        inside = plan.with_float_layers(
+            [
+                float_layer(x, FOR_BUDGET.format(won=won[x], share=x.macs / max(macs, 1)))
+                for x in kept
+            ]
+        )
+        if not stricter.failures(report):
+            return inside
+    if inside is not None:
+        return inside
     worst = sorted(won, key=lambda block: won[block], reverse=True)[:NAMED]
     shares = ", ".join(f"{block.layer} {won[block]:.0%}" for block in worst) or "all one layer"
     progress(f"leaving a few layers in float is not enough; shares of the error: {shares}")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from styleexport.core.recipe import Int8Recipe, Range
-from styleexport.exporter.quantize.blocks import QuantizedBlock
+from styleexport.exporter.quantize.blocks import LEAST_LINEAR, QuantizedBlock
 from styleexport.exporter.quantize.simulate import scale_and_zero_point, weight_scales
 from styleexport.exporter.targets.onnx.int8_layout import faster_layout
 
@@ -142,6 +142,8 @@ class _Writer:
             inputs = [self.as_float(x) for x in node.input]
             del node.input[:]
             node.input.extend(inputs)
+            if node.op_type == "Gemm":
+                self._round_linear(node)
             self.nodes.append(node)
             if node.op_type in PRODUCTS and data in self.stored and self._is_quantized(node):
                 self._keep_float(node)
@@ -157,6 +159,17 @@ class _Writer:
         name = node.output[0]
         node.output[0] = f"{name}_product"
         self._add("LeakyRelu", [node.output[0]], name, alpha=1.0)
+
+    def _round_linear(self, node: onnx.NodeProto) -> None:
+        """Store the weight of a linear layer, computed in float, as int8 with a scale an output."""
+        stored = self.weights.get(node.input[1])
+        transposed = any(a.name == "transB" and a.i == 1 for a in node.attribute)
+        if stored is None or not transposed or np.prod(stored.dims) < LEAST_LINEAR:
+            return
+        value = numpy_helper.to_array(stored)
+        scales = np.maximum(np.abs(value).max(1), 1e-30) / 127
+        rounded = np.round(value / scales[:, None]).astype(np.int8)
+        node.input[1] = self._constant(f"{stored.name}_int8", rounded, scales.astype(np.float32))
 
     def quantize(self, tensor: str, source: str) -> None:
         """Quantize a tensor's values, found in another one."""

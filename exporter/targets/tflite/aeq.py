@@ -85,6 +85,8 @@ def quantize(
     operations: Sequence[TfliteOperation],
     scheme: Scheme,
     ranges: Mapping[str, Range] | None = None,
+    *,
+    stored: Sequence[TfliteOperation] = (),
 ) -> None:
     """Write a file with some of its operations quantized.
 
@@ -95,12 +97,16 @@ def quantize(
         operations: operations of the graph to quantize.
         scheme: how.
         ranges: tensor name → range of each activation of the operations; for static schemes.
+        stored: other operations, whose weights alone are stored as int8.
     """
     if not operations:
         target.write_bytes(source.read_bytes())
         return
     with native_quiet(), quiet():
-        result = _tool(source, graph, operations, scheme).quantize(
+        tool = quantizer.Quantizer(str(source))
+        _treat(tool, graph, operations, scheme)
+        _treat(tool, graph, stored, STORED_INT8)
+        result = tool.quantize(
             _limits(graph, ranges) if ranges else None,  # pyright: ignore[reportArgumentType]
             enable_progress_bar=False,
             enable_progress_report=False,
@@ -113,16 +119,18 @@ def quantize(
     target.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def _tool(
-    source: Path, graph: TfliteGraph, operations: Sequence[TfliteOperation], scheme: Scheme
-) -> quantizer.Quantizer:
-    """Return the quantizer, told to treat some operations by a scheme."""
+def _treat(
+    tool: quantizer.Quantizer,
+    graph: TfliteGraph,
+    operations: Sequence[TfliteOperation],
+    scheme: Scheme,
+) -> None:
+    """Tell the quantizer to treat some operations by a scheme."""
     half = scheme.weight_bits == 16
     algorithm = AlgorithmName.FLOAT_CASTING if half else AlgorithmName.MIN_MAX_UNIFORM_QUANT
     named: dict[str, list[str]] = {}
     for item in operations:
         named.setdefault(item.name, []).append(graph.tensors[item.outputs[0]].name)
-    tool = quantizer.Quantizer(str(source))
     for name, outputs in named.items():
         tool.update_quantization_recipe(
             regex=f"^({'|'.join(map(re.escape, outputs))});?$",
@@ -130,7 +138,6 @@ def _tool(
             op_config=scheme.config(),
             algorithm_key=algorithm,
         )
-    return tool
 
 
 def requantize_instead_of_relu(model: Any) -> None:  # noqa: ANN401 - the flatbuffer's own classes

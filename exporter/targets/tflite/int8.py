@@ -17,6 +17,7 @@ from styleexport.core.arrays import Arrays
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import PassFact
 from styleexport.core.recipe import Int8Recipe, Range
+from styleexport.exporter.quantize.blocks import LEAST_LINEAR
 from styleexport.exporter.targets.tflite.aeq import STATIC, STATIC_PER_TENSOR, quantize
 from styleexport.runtime_bench.formats._tflite import read_graph
 from styleexport.runtime_bench.formats._tflite_graph import TfliteGraph, TfliteOperation
@@ -24,6 +25,7 @@ from styleexport.runtime_bench.runners._litert import feed, invoke, load
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 TRANSPOSED = "TRANSPOSE_CONV"
+LINEAR = "FULLY_CONNECTED"
 # Operations whose result holds values of what they read: they keep its scale.
 MOVED = (
     "MIRROR_PAD",
@@ -72,10 +74,22 @@ def quantize_body(
     missing = [name for name in _ranged(graph, inside) if name not in ranges]
     if missing:
         ranges = _spread(graph, inside, {**activation_ranges(source, inputs), **named})
-    per_channel = recipe.settings.weights == "per-channel"
-    quantize(source, target, graph, inside, STATIC if per_channel else STATIC_PER_TENSOR, ranges)
+    scheme = STATIC if recipe.settings.weights == "per-channel" else STATIC_PER_TENSOR
+    quantize(source, target, graph, inside, scheme, ranges, stored=_large_linear(graph))
     refused = _refused(graph, recipe, float_layers, missing if recipe.ranges else ())
     return PassFact(name="int8_recipe", applied=len(inside), refused=tuple(refused))
+
+
+def _large_linear(graph: TfliteGraph) -> list[TfliteOperation]:
+    """Return linear layers, computed in float, whose weights make a file large."""
+    linear = [x for x in graph.operations if x.name == LINEAR and _is_constant(graph, x)]
+    return [
+        item for item in linear if math.prod(graph.tensors[item.inputs[1]].shape) >= LEAST_LINEAR
+    ]
+
+
+def _is_constant(graph: TfliteGraph, item: TfliteOperation) -> bool:
+    return graph.tensors[item.inputs[1]].stored is not None
 
 
 def body(graph: TfliteGraph, float_layers: Collection[str] = ()) -> list[TfliteOperation]:

@@ -70,10 +70,13 @@ def files(monkeypatch):
 
 
 def in_float(
-    errors: dict[str, float], budget: str, progress: Progress = lambda _: None
+    errors: dict[str, float],
+    budget: str,
+    progress: Progress = lambda _: None,
+    margin_db: float = 0.0,
 ) -> tuple[Judge, Int8Plan | None]:
-    judge = Judge(errors)
-    return judge, with_more_float(plan(), {}, judge, Budget.parse(budget), progress)
+    judge, limits = Judge(errors), Budget.parse(budget)
+    return judge, with_more_float(plan(), {}, judge, limits, progress, margin_db=margin_db)
 
 
 @pytest.mark.usefixtures("files")
@@ -94,6 +97,14 @@ def test_a_quarter_of_the_multiplications_goes_to_float_at_most():
     assert found is None
     assert judge.judged == ["acd", "ad"]
     assert lines[-1].endswith("shares of the error: d 79%, b 13%, c 5%, a 3%")
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(("margin", "kept"), [(0.0, "b"), (1.0, "bc"), (20.0, "bc")])
+def test_more_layers_go_to_float_for_a_margin_where_that_can_be_had(margin, kept):
+    errors = {"a": 1e-5, "b": 5e-4, "c": 1e-4, "d": 1e-6}
+    _, found = in_float(errors, "psnr>=39", margin_db=margin)
+    assert sorted(item.layer for item in found.recipe.float_layers) == sorted(kept)
 
 
 @pytest.mark.usefixtures("files")
