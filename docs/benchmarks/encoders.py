@@ -103,13 +103,18 @@ class Variant:
         """Return the float network in one role."""
         return self.network.role_module(role)
 
+    def sha256(self, precision: Precision) -> str:
+        """Return the digest of what paints in a precision."""
+        judged = (precision, ".onnx", JUDGED)
+        files = [self.files[judged]] if precision is Precision.INT8 else []
+        return sha256_of([self.weights, *files])
+
     def row(self) -> Row:
         """Return what is known before anything is measured."""
         log = self.folder / "log.jsonl"
         logged = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
         size = Size(JUDGED, JUDGED)
         return Row(
-            sha256=sha256_of([self.weights, *self.files.values()]),
             steps=msgspec.json.decode(logged[-1])["step"] if logged else 0,
             cost=Cost(
                 parameters=parameters_of(self.network),
@@ -168,6 +173,7 @@ def judged(variant: Variant, precision: Precision, given: argparse.Namespace) ->
                 kept[str(side)] = _likeness(paint, *(squares(each, side) for each in paths))
     assert figures.lpips is not None
     return Painted(
+        sha256=variant.sha256(precision),
         pairs=figures.pairs,
         style_distance=figures.style_distance,
         lpips=figures.lpips,
@@ -259,15 +265,15 @@ def paint_all(
     """Yield the rows after each that was measured."""
     rows = dict(known)
     for variant in variants:
-        row, earlier = variant.row(), rows.get(variant.name)
-        if earlier is not None and earlier.sha256 == row.sha256:
-            row = earlier
-        rows[variant.name] = row
+        earlier = rows[variant.name].painted if variant.name in rows else {}
+        row = rows[variant.name] = variant.row()
         for precision in () if variant.name in given.only_timed else PRECISIONS:
             there = precision is Precision.FP32 or (precision, ".onnx", JUDGED) in variant.files
-            if there and str(precision) not in row.painted:
-                painted = judged(variant, precision, given)
-                sys.stderr.write(f"{variant.name} {precision} {painted}\n")
+            if there:
+                painted = earlier.get(str(precision))
+                if painted is None or painted.sha256 != variant.sha256(precision):
+                    painted = judged(variant, precision, given)
+                    sys.stderr.write(f"{variant.name} {precision} {painted}\n")
                 row = msgspec.structs.replace(row, painted=row.painted | {str(precision): painted})
                 rows[variant.name] = row
                 yield rows

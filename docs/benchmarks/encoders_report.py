@@ -29,6 +29,7 @@ class Painted(Struct, frozen=True):
     """Means over pairs of evaluation pictures.
 
     Attributes:
+        sha256: of the weights, and of the int8 file where that one painted.
         pairs: number of pairs at 512.
         style_distance: to the style at 512; see `styleexport.core.perceptual`.
         lpips: to the photograph at 512.
@@ -36,6 +37,7 @@ class Painted(Struct, frozen=True):
         likeness: PSNR in dB and SSIM to the photograph by side, of four pictures.
     """
 
+    sha256: str
     pairs: int
     style_distance: float
     lpips: float
@@ -47,13 +49,11 @@ class Row(Struct, frozen=True):
     """A network.
 
     Attributes:
-        sha256: of its weights and files.
         steps: training steps.
         cost: cost at 512x512.
         painted: figures of its paintings, by precision.
     """
 
-    sha256: str
     steps: int
     cost: Cost
     painted: dict[str, Painted] = {}
