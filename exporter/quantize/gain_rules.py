@@ -267,8 +267,11 @@ class GainRules:
 
     def _multiplied(self, source: Node, gain: Tensor, before: Node) -> Node:
         """Return source·gain, computed just before a node."""
-        rank = source.meta["val"].dim()
-        constant = add_weight(self.module, before, gain.reshape([1, -1] + [1] * (rank - 2)))
+        value = source.meta["val"]
+        # One value a channel may come as [C, 1, 1] too.
+        alone = value.numel() == len(gain)
+        shape = value.shape if alone else [1, -1] + [1] * (value.dim() - 2)
+        constant = add_weight(self.module, before, gain.reshape(shape))
         with self.module.graph.inserting_before(before):
             result = self.module.graph.call_function(ATEN.mul.Tensor, (source, constant))
         result.meta = dict(source.meta)

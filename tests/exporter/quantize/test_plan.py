@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.recipe import FloatLayer, Settings
@@ -21,7 +22,7 @@ from styleexport.exporter.quantize.quantization_fact import quantization_fact
 from styleexport.exporter.quantize.ranges import observe
 from styleexport.exporter.quantize.simulate import weight_scales
 from styleexport.exporter.recipes import FIRST as PRESET
-from tests.exporter.conftest import Bounded, Painter, graph_of, shown
+from tests.exporter.conftest import Bounded, Painter, feeds_of, graph_of, shown
 
 LAST = FloatLayer(layer="conv2d_3", reason="mine")
 FIRST = FloatLayer(layer="conv2d", reason="mine")
@@ -228,3 +229,32 @@ def test_a_relu6_is_part_of_its_block_and_its_limits_are_the_range():
     assert [block.output for block in blocks] == ["relu6", "relu6_1", "clamp"]
     limits = make_plan(graph, shown(graph), Settings()).recipe.ranges["relu6"]
     assert (limits.low, limits.high) == (0, 6)
+
+
+class ChannelNorm(torch.nn.Module):
+    """A norm over channels, as ConvNeXt's, between two convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = torch.nn.Conv2d(3, 8, 3, padding=1)
+        self.gains = torch.nn.Parameter(torch.rand(8, 1, 1) + 0.5)
+        self.offsets = torch.nn.Parameter(torch.rand(8, 1, 1))
+        self.second = torch.nn.Conv2d(8, 8, 3, padding=1)
+        self.last = torch.nn.Conv2d(8, 3, 3, padding=1)
+
+    def forward(self, content: torch.Tensor) -> torch.Tensor:
+        x = self.first(content)
+        x = x - x.mean(1, keepdim=True)
+        x = x / torch.sqrt((x * x).mean(1, keepdim=True) + 1e-6)
+        return torch.sigmoid(self.last(F.relu(self.second(x * self.gains + self.offsets))))
+
+
+def test_gains_pass_a_norm_over_channels():
+    graph = graph_of(ChannelNorm())
+    plan = make_plan(graph, shown(graph))
+    (feeds,) = feeds_of(graph, 1)
+    inputs = [torch.from_numpy(x) for x in feeds.values()]
+    with torch.inference_mode():
+        expected, equal = graph.module()(*inputs)[0], plan.equalized.module()(*inputs)[0]
+    torch.testing.assert_close(equal, expected, rtol=1e-4, atol=1e-5)
