@@ -1,4 +1,4 @@
-"""How gains on channels go through the operations of a module; see `equalize`."""
+"""Rules by which a gain on the channels of a tensor passes each operation; see `equalize`."""
 
 from __future__ import annotations
 

@@ -32,6 +32,9 @@ def quantization_fact(
         float_layers.append(
             FloatIslandFact(ops=ops, reason="instance statistics lose 5 to 13 dB in int8")
         )
+    if "linear" in present:
+        reason = "linear layers compute in float; the weights of large ones are int8"
+        float_layers.append(FloatIslandFact(ops=("linear",), reason=reason))
     if present.intersection(CHOICES):
         ops = tuple(op for op in ("matmul", *CHOICES) if op in present)
         float_layers.append(FloatIslandFact(ops=ops, reason=CHOSEN_BY))

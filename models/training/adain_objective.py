@@ -195,13 +195,7 @@ class AdainObjective(Objective):
     def gains(
         self, contents: Tensor, styles: Tensor, paintings: Tensor
     ) -> tuple[GainBeyondColour, ...]:
-        """Return the gain beyond colour of the diagonal of a table of paintings.
-
-        Args:
-            contents: [A, 3, H, W] in 0..1.
-            styles: [B, 3, H, W] in 0..1.
-            paintings: every content in every style, [A, B, 3, H, W] in 0..1.
-        """
+        """Return the gain beyond colour of the table's diagonal; see `Objective.gains`."""
         judge = EncoderFeatures(self.plan.scoring, self.features)
         rows: list[tuple[float, ...]] = []
         scales: tuple[int, ...] = ()

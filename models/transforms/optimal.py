@@ -19,23 +19,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from styleexport.models.transforms.newton_schulz import covariance, orthogonal_factor, roots
-from styleexport.models.transforms.wct import centred_features, mixed_features
+from styleexport.models.transforms.newton_schulz import orthogonal_factor, roots
+from styleexport.models.transforms.wct import with_matrix
 
 
 def apply(features: Tensor, code: Tensor, strength: Tensor) -> Tensor:
-    """Return the features in a style, [N, C, H, W].
+    """Return the features in a style, [N, C, H, W]; see `with_matrix`."""
+    return with_matrix(features, code, strength, _transport)
 
-    Args:
-        features: content features, [N, C, H, W].
-        code: style code, [N, C + C²].
-        strength: α in 0..1, [1]; 0 returns the features unchanged.
-    """
-    channels = features.shape[1]
-    mean, centred = centred_features(features)
-    root, whitening = roots(covariance(centred))
-    colouring = code[:, channels:].reshape(-1, channels, channels)
-    turned = orthogonal_factor(torch.matmul(colouring, root))
-    transport = torch.matmul(colouring, torch.matmul(turned, whitening))
-    mixed = mixed_features((mean, centred), transport, code[:, :channels, None], strength)
-    return mixed.reshape(features.shape)
+
+def _transport(style_root: Tensor, covariance: Tensor) -> Tensor:
+    """Return T of Ss^(1/2) and Sc, [N, C, C] each."""
+    root, inverse_root = roots(covariance)
+    factor = orthogonal_factor(torch.matmul(style_root, root))
+    return torch.matmul(style_root, torch.matmul(factor, inverse_root))

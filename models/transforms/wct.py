@@ -11,6 +11,8 @@ paper's interpolation of styles. Strength goes into the matrix: no second pass o
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -20,7 +22,7 @@ from styleexport.models.transforms.newton_schulz import covariance, roots
 STYLE_ITERATIONS = 20
 
 
-def centred_features(features: Tensor) -> tuple[Tensor, Tensor]:
+def _centred(features: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean [N, C, 1] of features [N, C, H, W], and them less it, [N, C, HW]."""
     mean = features.mean((2, 3), keepdim=True)
     return mean.flatten(2), (features - mean).flatten(2)
@@ -28,40 +30,35 @@ def centred_features(features: Tensor) -> tuple[Tensor, Tensor]:
 
 def style_code(features: Tensor) -> Tensor:
     """Return the style code [N, C + C²] of features [N, C, h, w]."""
-    mean, centred = centred_features(features)
+    mean, centred = _centred(features)
     root, _ = roots(covariance(centred), iterations=STYLE_ITERATIONS)
     return torch.cat([mean.flatten(1), root.flatten(1)], 1)
 
 
 def apply(features: Tensor, code: Tensor, strength: Tensor) -> Tensor:
-    """Return the features in a style, [N, C, H, W].
+    """Return the features in a style, [N, C, H, W]; see `with_matrix`."""
+    return with_matrix(features, code, strength, lambda b, s: torch.matmul(b, roots(s)[1]))
+
+
+def with_matrix(
+    features: Tensor,
+    code: Tensor,
+    strength: Tensor,
+    matrix_of: Callable[[Tensor, Tensor], Tensor],
+) -> Tensor:
+    """Return α·(M·(x - μ(x)) + μ(style)) + (1 - α)·x, [N, C, H, W].
 
     Args:
-        features: content features, [N, C, H, W].
+        features: content features x, [N, C, H, W].
         code: style code, [N, C + C²].
         strength: α in 0..1, [1]; 0 returns the features unchanged.
+        matrix_of: maps Ss^(1/2) and Sc, [N, C, C] each, to M, [N, C, C].
     """
     channels = features.shape[1]
-    mean, centred = centred_features(features)
-    _, whitening = roots(covariance(centred))
-    colouring = code[:, channels:].reshape(-1, channels, channels)
-    matrix = torch.matmul(colouring, whitening)
-    mixed = mixed_features((mean, centred), matrix, code[:, :channels, None], strength)
-    return mixed.reshape(features.shape)
-
-
-def mixed_features(
-    parts: tuple[Tensor, Tensor], matrix: Tensor, style_mean: Tensor, strength: Tensor
-) -> Tensor:
-    """Return α·f + (1 - α)·x, [N, C, HW], where f = matrix·(x - μ(x)) + μ(style).
-
-    Args:
-        parts: mean [N, C, 1] and centred features [N, C, HW] of the content.
-        matrix: [N, C, C].
-        style_mean: [N, C, 1].
-        strength: α, [1].
-    """
-    mean, centred = parts
-    eye = torch.eye(matrix.shape[1], dtype=matrix.dtype, device=matrix.device)
-    moved = eye + strength * (matrix - eye)
-    return torch.matmul(moved, centred) + (mean + strength * (style_mean - mean))
+    mean, centred = _centred(features)
+    style_mean = code[:, :channels, None]
+    style_root = code[:, channels:].reshape(-1, channels, channels)
+    eye = torch.eye(channels, dtype=features.dtype, device=features.device)
+    matrix = eye + strength * (matrix_of(style_root, covariance(centred)) - eye)
+    mixed = mean + strength * (style_mean - mean)
+    return (torch.matmul(matrix, centred) + mixed).reshape(features.shape)

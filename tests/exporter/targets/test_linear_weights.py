@@ -38,14 +38,14 @@ def test_their_weights_take_a_byte_each(target, tmp_path):
     module = Scaled()
     graph = graph_of(module)
     plan = make_plan(graph, shown(graph), Settings()).applied()
-    found = find_target(target)
+    writer = find_target(target)
     sizes: dict[str, int] = {}
     for name, taken, recipe in (
         ("float", graph, Recipe(Precision.FP32)),
         ("int8", plan.graph, Recipe(Precision.INT8, int8=plan.recipe)),
     ):
-        path = tmp_path / f"{name}{found.suffix}"
-        found.write(taken, recipe, path, lambda: feeds_of(graph))
+        path = tmp_path / f"{name}{writer.suffix}"
+        written = writer.write(taken, recipe, path, lambda: feeds_of(graph))
         sizes[name] = path.stat().st_size
     (feeds,) = feeds_of(graph, 1)
     with torch.inference_mode():
@@ -55,3 +55,5 @@ def test_their_weights_take_a_byte_each(target, tmp_path):
     assert psnr_db(output, expected.reshape(output.shape), 1.0) > 35
     weights = sum(x.numel() for x in module.parameters() if x.dim() > 1)
     assert sizes["float"] - sizes["int8"] > 2.5 * weights
+    islands = {op: x.reason for x in written.quantization.float_islands for op in x.ops}
+    assert "the weights of large ones are int8" in islands["linear"]

@@ -19,6 +19,11 @@ def features(seed: int, spread: float) -> torch.Tensor:
     return maps + torch.rand(1, 24, 1, 1, generator=generator)
 
 
+def covariance_of(maps: torch.Tensor) -> torch.Tensor:
+    flat = maps.flatten(2)
+    return covariance(flat - flat.mean(2, keepdim=True))
+
+
 def published(content: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
     """Equation 10 with eigenvalues, and its cutoff in place of the ridge."""
 
@@ -44,12 +49,9 @@ def test_it_gives_the_covariance_and_moves_features_less_than_whitening():
     content, style = features(0, 30), features(1, 30)
     code, one = wct.style_code(style), torch.ones(1)
     moved, whitened = optimal.apply(content, code, one), wct.apply(content, code, one)
+    expected = covariance_of(style)
     for result in (moved, whitened):
-        flat = result.flatten(2)
-        wanted = style.flatten(2)
-        got = covariance(flat - flat.mean(2, keepdim=True))
-        expected = covariance(wanted - wanted.mean(2, keepdim=True))
-        assert float((got - expected).norm() / expected.norm()) < 1e-3
+        assert float((covariance_of(result) - expected).norm() / expected.norm()) < 1e-3
     assert float((moved - content).norm()) < float((whitened - content).norm())
 
 
