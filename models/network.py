@@ -73,6 +73,8 @@ class StyleNetwork:
             ``encoder``, ``tap``, ``decoder``.
         encoder: name of its encoder in ``models/encoders``; "" where the encoder is its own.
         family: how a style acts on the content's features, by which networks are listed.
+        objective: what ``styleexport train`` minimises: AdaIN's losses, the error of reconstructed
+            pictures, or the error of features that the decoder's picture is encoded to again.
     """
 
     name: str
@@ -94,6 +96,7 @@ class StyleNetwork:
     choices: tuple[str, ...] = ()
     encoder: str = ""
     family: str = "AdaIN"
+    objective: Literal["adain", "reconstruction", "inverse"] = "adain"
 
     @property
     def shipped(self) -> list[Path]:

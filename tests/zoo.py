@@ -43,6 +43,8 @@ CHECKPOINTS = {
 }
 # Smaller variants of the same operations, of networks whose default one is large.
 VARIANTS = {
+    "artnet": {"encoder": "mobilenetv2", "bank": 4},
+    "avatar-net": {"bank": 16},
     "adain-convnext-base": {"tap": "features.1"},
     "adain-densenet121": {"tap": "transition1"},
     "adain-efficientnet-b5": {"tap": "features.2"},

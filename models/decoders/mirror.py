@@ -13,9 +13,12 @@ class MirrorDecoder(nn.Module):
     Args:
         blocks: the encoder's output channels, block by block, up to its last convolution.
         last_relu: whether a ReLU follows the last convolution too (Collaborative Distillation).
+        last_kernel: height and width of the last convolution's window, odd.
     """
 
-    def __init__(self, blocks: Sequence[Sequence[int]], last_relu: bool = False) -> None:
+    def __init__(
+        self, blocks: Sequence[Sequence[int]], last_relu: bool = False, last_kernel: int = 3
+    ) -> None:
         super().__init__()
         flat = [width for block in blocks for width in block]
         inputs = [3, *flat[:-1]]
@@ -26,8 +29,11 @@ class MirrorDecoder(nn.Module):
             starts.add(total)
         self.layers = nn.Sequential()
         for index in reversed(range(len(flat))):
+            kernel = 3 if index else last_kernel
             self.layers.append(
-                nn.Conv2d(flat[index], inputs[index], 3, padding=1, padding_mode="reflect")
+                nn.Conv2d(
+                    flat[index], inputs[index], kernel, padding=kernel // 2, padding_mode="reflect"
+                )
             )
             if index > 0 or last_relu:
                 self.layers.append(nn.ReLU())
@@ -37,6 +43,16 @@ class MirrorDecoder(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return the image [N, 3, h·s, w·s] of features [N, C, h, w]."""
         return self.layers(features)
+
+    def initialise(self) -> None:
+        """Draw weights for a training: features keep their size, and the picture is grey."""
+        *inner, last = (layer for layer in self.layers if isinstance(layer, nn.Conv2d))
+        for layer in inner:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        # Features may be large, and colours outside 0..1 teach little.
+        nn.init.normal_(last.weight, std=0.01)
+        assert last.bias is not None
+        nn.init.constant_(last.bias, 0.5)
 
     def conv_indices(self) -> tuple[int, ...]:
         """Return the positions of the convolutions in ``layers``."""

@@ -58,7 +58,7 @@ class StagedEncoder(EncoderModule):
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the features at each tap, in the order of ``tap_names``."""
         if self.multiple > 1:
-            image = _continued(image, self.multiple)
+            image = continued(image, self.multiple)
         features: dict[str, Tensor] = {}
         x = self.normalise(image)
         for name, stage in self.features.named_children():
@@ -68,7 +68,7 @@ class StagedEncoder(EncoderModule):
         return tuple(features[place] for place in self._places)
 
 
-def _continued(image: Tensor, multiple: int) -> Tensor:
+def continued(image: Tensor, multiple: int) -> Tensor:
     """Return pictures continued by reflection below and to the right to a multiple of a length."""
     down, right = -image.shape[2] % multiple, -image.shape[3] % multiple
     return F.pad(image, (0, right, 0, down), mode="reflect") if down or right else image

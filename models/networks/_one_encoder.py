@@ -42,13 +42,7 @@ def mirror(blocks: Sequence[Sequence[int]]) -> BuildDecoder:
                 "--tap with a shallower one"
             )
         decoder = MirrorDecoder((*blocks[:count], (tap.channels,)))
-        *inner, last = (layer for layer in decoder.layers if isinstance(layer, nn.Conv2d))
-        for layer in inner:
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-        # Grey at first: features may be large, and colours outside 0..1 teach little.
-        nn.init.normal_(last.weight, std=0.01)
-        assert last.bias is not None
-        nn.init.constant_(last.bias, 0.5)
+        decoder.initialise()
         return decoder
 
     return build

@@ -3,13 +3,14 @@
 At relu3_1 of a frozen encoder, with a decoder that mirrors it. Reads the pair of LinearWCT's
 release or of Collaborative Distillation, and starts a training from any VGG-19. The bank of patches
 has one size: a style is averaged down to a square picture first, of which the encoder makes a map
-of that size. The published network keeps the style's own size, has no strength and divides by a
-decoder of batch norms that is not to be had; here strength blends features after the swap.
+of that size. The published network keeps the style's own size and has no strength; here strength
+blends features after the swap. Its decoder, an inverse of the encoder with batch norms, is not to
+be had; a training makes one without them, by the published loss.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -67,10 +68,13 @@ class StyleSwapNetwork(nn.Module):
         parts = patch_match.code_parts(self.encoder.widths[0], self.bank)
         return CodeLayoutFact.of(parts, Blending.NONE, UNBLENDABLE)
 
+    def features(self, image: Tensor) -> Tensor:
+        """Return the features [N, C, H/4, W/4] of images [N, 3, H, W] in 0..1."""
+        return self.encoder(image)[0]
+
     def encode(self, style: Tensor) -> Tensor:
         """Return the style code [N, C·S² + (S - 2)²] of images [N, 3, H, W] in 0..1."""
-        (features,) = self.encoder(averaged(style, self.bank * self.stride))
-        return patch_match.style_code(features)
+        return patch_match.style_code(self.features(averaged(style, self.bank * self.stride)))
 
     def transfer(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
         """Return the painting, [N, 3, H', W'], H and W rounded up to multiples of the stride.
@@ -80,8 +84,11 @@ class StyleSwapNetwork(nn.Module):
             code: style code, [N, C·S² + (S - 2)²].
             strength: [1], 0 (what the decoder makes of the content's features) to 1 (the style).
         """
-        (features,) = self.encoder(content)
-        return self.decoder(patch_match.apply(features, code, strength, self.bank))
+        return self.decoder(self.restyled(content, code, strength))
+
+    def restyled(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
+        """Return the features that `transfer` decodes, [N, C, H/4, W/4]."""
+        return patch_match.apply(self.features(content), code, strength, self.bank)
 
 
 def averaged(picture: Tensor, side: int) -> Tensor:
@@ -124,14 +131,23 @@ def build(encoder: str = DEFAULT, bank: int = BANK, **variant: str) -> StyleSwap
             f"style-swap has no decoder for encoder {encoder}: expected one of "
             f"{', '.join(PAIRS)}; type --encoder {DEFAULT}"
         )
-    if not patch_match.PATCH <= bank <= LARGEST_BANK:
-        raise UsageError(
-            f"a bank of {bank}x{bank} features does not fit: its sides are {patch_match.PATCH} "
-            f"(one patch) to {LARGEST_BANK}; take {BANK}"
-        )
+    check_bank(bank, patch_match.PATCH)
     module = described.build((TAP,), **variant)
     assert isinstance(module, VggEncoder)
     return StyleSwapNetwork(module, encoder, bank)
+
+
+def check_bank(bank: int, patch: int) -> None:
+    """Check the side of a bank of patches.
+
+    Raises:
+        UsageError: it holds no patch, or its scores take too much memory.
+    """
+    if not patch <= bank <= LARGEST_BANK:
+        raise UsageError(
+            f"a bank of {bank}x{bank} features does not fit: its sides are {patch} (one patch) to "
+            f"{LARGEST_BANK}; take {BANK}"
+        )
 
 
 def start(backbone: Path, encoder: str = DEFAULT) -> StyleSwapNetwork:
@@ -178,11 +194,16 @@ def read(paths: Sequence[Path]) -> StyleSwapNetwork:
 def _whole(path: Path) -> StyleSwapNetwork:
     """Return the network from one file of `styleexport train`, whose widths tell the encoder."""
     tensors = read_tensors(path)
-    first = tensors.get("encoder.features.0.weight")
-    narrow = first is not None and first.shape[0] == cd16x.BLOCKS[0][0]
-    network = build("cd16x" if narrow else DEFAULT)
+    network = build(encoder_of(tensors))
     load_into(network, tensors, path, advice=f"style-swap takes {FILES}, or one file of `train`")
     return network
+
+
+def encoder_of(tensors: Mapping[str, Tensor]) -> str:
+    """Return the name of the VGG whose first layer a state dict of `train` has."""
+    first = tensors.get("encoder.features.0.weight")
+    narrow = first is not None and first.shape[0] == cd16x.BLOCKS[0][0]
+    return "cd16x" if narrow else "vgg19"
 
 
 NETWORK = StyleNetwork(
@@ -200,4 +221,5 @@ NETWORK = StyleNetwork(
     choices=("encoder",),
     encoder=DEFAULT,
     family="Patches",
+    objective="inverse",
 )

@@ -28,6 +28,7 @@ from styleexport.models.training.data import image_files
 from styleexport.models.training.evaluation import GainBeyondColour
 from styleexport.models.training.loop import Trainer, TrainingProgress
 from styleexport.models.training.plan import TrainingPlan
+from styleexport.models.training.reconstruction import InverseObjective, ReconstructionObjective
 from styleexport.models.training.run_folder import LAST, LOG, WEIGHTS, run_folder
 from styleexport.models.training.start import StartingPoint
 from styleexport.models.training.statistics import measure_norms
@@ -35,6 +36,11 @@ from styleexport.models.training.statistics import measure_norms
 SHEET_SIDE = 256
 SHEET_EACH = 5
 NORM_PICTURES = 16
+OBJECTIVES = {
+    "adain": AdainObjective,
+    "reconstruction": ReconstructionObjective,
+    "inverse": InverseObjective,
+}
 ENCODER, DECODER = ("encoder.features.",), ("decoder.",)
 
 
@@ -145,7 +151,7 @@ def train_network(
             "--train-encoder and --freeze-encoder"
         )
     plan = replace(plan, trains=trains)
-    trainer = Trainer(module, plan, AdainObjective(module, plan))
+    trainer = Trainer(module, plan, OBJECTIVES[network.objective](module, plan))
     if start.is_random and not resume:
         folders, device = [*plan.content, *plan.style], trainer.device
         measure_norms(module, lambda: _squares(folders, device, plan.crop, NORM_PICTURES))

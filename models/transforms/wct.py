@@ -22,7 +22,7 @@ from styleexport.models.transforms.newton_schulz import covariance, roots
 STYLE_ITERATIONS = 20
 
 
-def _centred(features: Tensor) -> tuple[Tensor, Tensor]:
+def centred_features(features: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean [N, C, 1] of features [N, C, H, W], and them less it, [N, C, HW]."""
     mean = features.mean((2, 3), keepdim=True)
     return mean.flatten(2), (features - mean).flatten(2)
@@ -30,7 +30,7 @@ def _centred(features: Tensor) -> tuple[Tensor, Tensor]:
 
 def style_code(features: Tensor) -> Tensor:
     """Return the style code [N, C + C²] of features [N, C, h, w]."""
-    mean, centred = _centred(features)
+    mean, centred = centred_features(features)
     root, _ = roots(covariance(centred), iterations=STYLE_ITERATIONS)
     return torch.cat([mean.flatten(1), root.flatten(1)], 1)
 
@@ -55,7 +55,7 @@ def with_matrix(
         matrix_of: maps Ss^(1/2) and Sc, [N, C, C] each, to M, [N, C, C].
     """
     channels = features.shape[1]
-    mean, centred = _centred(features)
+    mean, centred = centred_features(features)
     style_mean = code[:, :channels, None]
     style_root = code[:, channels:].reshape(-1, channels, channels)
     eye = torch.eye(channels, dtype=features.dtype, device=features.device)

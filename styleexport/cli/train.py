@@ -175,6 +175,9 @@ class Options(TrainingOptions):
 def train(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> None:
     """Train NETWORK with the AdaIN objective under a VGG loss network.
 
+    avatar-net learns to reconstruct pictures instead, and style-swap to invert its encoder, as they
+    were published: --content-weight weights features, --identity-weight pixels.
+
     Writes OUT/weights.safetensors (for --checkpoint), OUT/last.pt (for --resume), OUT/log.jsonl and
     contact sheets.
 

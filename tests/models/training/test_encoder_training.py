@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from styleexport.core.errors import BadCheckpoint, UsageError
-from styleexport.models.encoders import mobilenetv2, vgg16, vgg19
+from styleexport.models.encoders import mobilenetv2
 from styleexport.models.encoders._staged import FixedBatchNorm2d, StagedEncoder
 from styleexport.models.network import TwoImageModule
 from styleexport.models.networks._open import open_network
@@ -17,20 +17,6 @@ from styleexport.models.training.adain_objective import AdainObjective
 from styleexport.models.training.plan import TrainingPlan
 from styleexport.models.training.run import train_network
 from styleexport.models.training.statistics import measure_norms
-from tests.models.pictures import write_pictures
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("training")
-    write_pictures(folder, 2)
-    torch.manual_seed(0)
-    for name, module in (("vgg16", vgg16), ("vgg19", vgg19)):
-        state = module.build(("relu4_1",)).features.state_dict()
-        torch.save({f"features.{k}": v for k, v in state.items()}, folder / f"{name}.pth")
-    state = mobilenetv2.build(("features.6",)).features.state_dict()
-    torch.save({f"features.{k}": v for k, v in state.items()}, folder / "mobilenet.pth")
-    return folder
 
 
 def plan(place: Path, out: Path, scoring: str = "vgg16", **changes) -> TrainingPlan:
@@ -43,11 +29,6 @@ def plan(place: Path, out: Path, scoring: str = "vgg16", **changes) -> TrainingP
         scoring=scoring,
         **(settings | changes),
     )
-
-
-@pytest.fixture(autouse=True)
-def small_sheets(monkeypatch):
-    monkeypatch.setattr("styleexport.models.training.run.SHEET_SIDE", 48)
 
 
 def encoder_state(path: Path, network: str) -> dict[str, torch.Tensor]:

@@ -56,11 +56,6 @@ def plan(place: Path, out: Path, **changes) -> TrainingPlan:
     )
 
 
-@pytest.fixture(autouse=True)
-def small_sheets(monkeypatch):
-    monkeypatch.setattr("styleexport.models.training.run.SHEET_SIDE", 48)
-
-
 def test_training_leaves_weights_that_open_a_log_and_a_sheet(place, tmp_path):
     lines: list[str] = []
     result = train_network("adain-lite", plan(place, tmp_path / "run"), progress=lines.append)
