@@ -12,6 +12,9 @@ from styleexport.core.code_layout import Blending
 from styleexport.core.errors import UsageError
 from styleexport.core.manifest import NetworkFact
 
+# Prefix of the parts of a code that make textures; the other ones make colours.
+TEXTURE = "texture."
+
 
 def blend_codes(
     codes: Sequence[Array], weights: Sequence[float] = (), network: NetworkFact | None = None
@@ -64,6 +67,28 @@ def check_blending(network: NetworkFact) -> None:
         raise UsageError(
             f"style codes of {network.name} cannot be blended: {layout.reason}; use one style"
         )
+
+
+def textured(texture: Array, colour: Array, network: NetworkFact) -> Array:
+    """Return the code of one style's texture and another's colours, [1, K].
+
+    Args:
+        texture: style code whose parts ``texture.…`` are taken, [1, K].
+        colour: style code whose other parts are taken, [1, K].
+        network: network of both codes.
+
+    Raises:
+        UsageError: its codes have no such parts.
+    """
+    layout = network.code_layout
+    taken = [part.name.startswith(TEXTURE) for part in layout.parts] if layout is not None else []
+    if layout is None or not any(taken):
+        raise UsageError(
+            f"style codes of {network.name} have no parts for texture and colour: leave out "
+            "--texture and --color, and name one STYLE"
+        )
+    mask = np.repeat(taken, [part.length for part in layout.parts])
+    return np.where(mask, texture, colour)
 
 
 def approximation(network: NetworkFact) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from styleexport.cli._types import NUMBER, precision_type
 from styleexport.core.errors import BadImage, UsageError
 
 if TYPE_CHECKING:
+    from styleexport.core.arrays import Array
     from styleexport.core.types import Precision
     from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
 
@@ -48,6 +50,17 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Style code from `styles pack`, or one that ships: `styles list` names them; repeatable.",
 )
+@click.option(
+    "--texture",
+    metavar="STYLE",
+    help="With --color: picture or code whose texture is painted, of networks such as artnet.",
+)
+@click.option(
+    "--color",
+    "colour",
+    metavar="STYLE",
+    help="With --texture: picture or code whose colours are taken.",
+)
 @click.option("--keep-colour", is_flag=True, help="Keep the photograph's colours.")
 @click.option(
     "--max-side",
@@ -74,6 +87,8 @@ def stylize(
     alpha: float,
     weights: tuple[float, ...],
     codes: tuple[str, ...],
+    texture: str | None,
+    colour: str | None,
     keep_colour: bool,
     max_side: int,
     threads: int | None,
@@ -90,9 +105,10 @@ def stylize(
     from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
 
     options = StylizeOptions(alpha, keep_colour, max_side)
+    pair = _texture_and_colour(texture, colour, (styles, codes, weights))
     with Stylizer(artifact, RunOptions(threads), target, precision) as stylizer:
-        jobs = _jobs(content, out, styles)
-        style = _style(stylizer, styles, codes, weights)
+        jobs = _jobs(content, out, (*styles, *map(Path, pair)))
+        style = _textured(stylizer, pair) if pair else _style(stylizer, styles, codes, weights)
         written, failed = _paint(stylizer, jobs, style, options)
     if as_json:
         print_json({"written": [str(p) for p in written], "failed": failed})
@@ -165,6 +181,39 @@ def _style(
     if len(styles) + len(codes) > 1 and (line := approximation(stylizer.manifest.network)):
         talk(line)
     return code
+
+
+def _texture_and_colour(
+    texture: str | None, colour: str | None, others: tuple[tuple[object, ...], ...]
+) -> tuple[str, ...]:
+    """Return the two styles of --texture and --color; () without them.
+
+    Raises:
+        UsageError: one of them alone, or another style beside them.
+    """
+    if texture is None and colour is None:
+        return ()
+    if texture is None or colour is None or any(others):
+        raise UsageError(
+            "--texture and --color are the style of the call: type both, and leave out STYLE, "
+            "--style-code and --style-weight"
+        )
+    return texture, colour
+
+
+def _textured(stylizer: Stylizer, pair: Sequence[str]) -> object:
+    """Return the code of one style's texture in another's colours."""
+    from styleexport.core.images import read_image
+    from styleexport.runtime_bench.stylize.blending import textured
+
+    def code(name: str) -> Array:
+        is_picture = Path(name).suffix != "" or Path(name).exists()
+        return stylizer.encode(read_image(Path(name))) if is_picture else stylizer.packed(name)
+
+    if stylizer.is_fixed_style or stylizer.takes_picture_only:
+        raise UsageError(f"{stylizer.folder} takes no style codes: leave out --texture and --color")
+    texture, colour = map(code, pair)
+    return textured(texture, colour, stylizer.manifest.network)
 
 
 def _paint(

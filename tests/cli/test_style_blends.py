@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file
 
+from styleexport.core.images import read_image, write_image
 from styleexport.core.manifest import read_manifest, sha256_of_file
 from tests.cli.conftest import edit_manifest, module_file, nothing_at, picture
 
@@ -158,3 +160,45 @@ def test_a_manifest_whose_parts_do_not_fit_its_files_is_refused(cli, artifact):
     cli("inspect", artifact).refused(
         2, "a style code of colour-transfer has 5 values (mean [5]; codes blend exactly), and one"
     )
+
+
+# A code is the mean colour twice; a painting is the mean of its texture's and its colour's.
+HALVES = """
+    class Halves(nn.Module):
+        pixels = "0..1"
+        code_layout = {"parts": [PARTS], "blending": "exact"}
+
+        def encode(self, style):
+            return style.mean((2, 3)).repeat(1, 2)
+
+        def transfer(self, content, code, strength):
+            mean = (code[:, :3] + code[:, 3:]) / 2
+            return content + strength * (mean[:, :, None, None] - content)
+
+    def build():
+        return Halves()
+"""
+PARTS = ", ".join(f'{{"name": "{name}.mean", "shape": [3]}}' for name in ("colour", "texture"))
+
+
+def test_texture_of_one_style_and_colour_of_another(cli):
+    spec = module_file("halves", HALVES.replace("PARTS", PARTS))
+    cli("onnx", spec, "--size", "40", "-o", "halves").fine()
+    picture(Path("photo.png"))
+    for name, value in (("a", 40), ("b", 200)):
+        write_image(Image.new("RGB", (48, 48), (value,) * 3), Path(f"{name}.png"))
+    cli("styles", "pack", "halves", "b.png").fine()
+    for colour, expected in (("b.png", 120.0), ("b", 120.0), ("a.png", 40.0)):
+        pair = ("--texture", "a.png", "--color", colour)
+        cli("stylize", "halves", "photo.png", *pair, "-o", "out.png").fine()
+        assert np.abs(np.asarray(read_image(Path("out.png"))) - expected).max() <= 1
+
+
+def test_texture_and_colour_that_do_not_fit_say_why(cli, nearest):
+    paint = ("stylize", nearest, "a.png", "-o", "out.png", "--texture", "a")
+    cli(*paint).refused(2, "--texture and --color are the style of the call: type both")
+    pair = (*paint, "--color", "b")
+    cli(*pair, "--style-code", "a").refused(2, "leave out STYLE, --style-code and --style-weight")
+    cli(*pair).refused(2, "style codes of build have no parts for texture and colour: leave out")
+    cli(*paint, "--color", "c.png").refused(2, "c.png does not exist")
+    nothing_at(Path("out.png"))
