@@ -3,8 +3,8 @@
 The features of four levels are averaged down to the deepest one's size and concatenated. On
 GoogLeNet with a decoder of inverted Inception modules, or on MobileNetV2 with a plain one. The
 publication names no code and no widths of its decoder, which are ours here. Channels that are zero
-for every picture leave with `styleexport prune --method zero-channel`. Texture may come of one style
-and colour of another: `styleexport stylize ARTIFACT photo.jpg --texture a.jpg --color b.jpg`.
+for every picture leave with `styleexport prune --method zero-channel`. Texture may come of one
+style and colour of another: `styleexport stylize ARTIFACT photo.jpg --texture a.jpg --color b.jpg`.
 """
 
 from __future__ import annotations

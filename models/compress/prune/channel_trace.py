@@ -4,9 +4,11 @@ Every output and input channel of every layer gets an id. The network is run on 
 tensor is accompanied by a tensor of ids of the same shape (0 for no channel). Operations that move
 values move the ids; where values of two channels meet element by element, their ids are merged; a
 convolution or matrix product merges the ids that it reads with its own input channels, and its
-output carries its output channels. Channels that reach an unknown operation are pinned, that is,
-kept. So concatenations, splits, residual sums, inverted residual blocks, squeeze and excitation,
-flattening and style codes need no rule of their own, and a network needs no symbolic tracing.
+output carries its output channels. A product of two maps that sums over their channels merges
+theirs, and what it returns carries none; nor does a sum over channels. Channels that reach an
+unknown operation are pinned, that is, kept. So concatenations, splits, residual sums, inverted
+residual blocks, squeeze and excitation, flattening and style codes need no rule of their own, and a
+network needs no symbolic tracing.
 """
 
 from __future__ import annotations
@@ -132,6 +134,10 @@ class ChannelTrace(TorchDispatchMode):
             self._convolution(args, result)
         elif name in ("addmm", "mm") and id(tensors[-1]) in self._weights:
             self._product(name, tensors, result)
+        elif name in ("mm", "bmm") and not any(id(x) in self._weights for x in tensors):
+            self._contraction(tensors)
+        elif name == "embedding":
+            self._embedding(first, result)
         elif name == "t" and id(first) in self._weights:
             self._weights[id(result)] = (self._weights[id(first)][0], True)
         elif any(id(tensor) in self._weights for tensor in tensors):
@@ -143,9 +149,11 @@ class ChannelTrace(TorchDispatchMode):
         elif name in SPATIAL and first.dim() == 4:
             self.ids.set_channels(_first(result), self.ids.of_channels(first))
         elif name in REDUCTIONS:
-            self._reduction(args, tensors, result)
+            self._reduction(name, args, tensors, result)
         elif torch.Tag.pointwise in func.tags or name in POINTWISE:
             self._pointwise(tensors, result)
+        elif name == "constant_pad_nd" and not any(args[2:]):
+            self._zero_pad(first, args[1], result)
         elif name in MOVES and not func._schema.is_mutable:
             self._move(func, name, args, named, result)
         else:
@@ -187,14 +195,54 @@ class ChannelTrace(TorchDispatchMode):
             self.ids.join_vector(tensors[0], self.outputs[name])
         self.ids.set_channels(result, self.outputs[name])
 
+    def _zero_pad(self, x: Tensor, pads: Sequence[int], result: Tensor) -> None:
+        """Carry the ids of a map into its border: a zero of a channel is of that channel.
+
+        Along an axis of several channels, zeros are new channels, with no id.
+        """
+        ids = self.ids.get_or_zeros(x)
+        for number in range(len(pads) // 2):
+            axis = -1 - number
+            length, start = ids.shape[axis], pads[2 * number]
+            places = torch.arange(result.shape[axis]) - start
+            inside = places.clamp(0, length - 1)
+            of_one = length > 1 and torch.equal(ids.amin(axis), ids.amax(axis))
+            mask = (inside == places) | of_one
+            ids = ids.index_select(axis, inside) * mask.reshape(-1, *[1] * number)
+        self.ids.set(result, ids)
+
+    def _contraction(self, tensors: list[Tensor]) -> None:
+        """Merge the channels over which a product of two maps, [.., M, K] and [.., K, N], sums."""
+        rows, columns = (self.ids.get_or_zeros(tensor) for tensor in tensors)
+        summed = rows.movedim(-1, 0).flatten(1), columns.movedim(-2, 0).flatten(1)
+        highest = [ids.amax(1) for ids in summed]
+        if all(torch.equal(ids.amin(1), high) for ids, high in zip(summed, highest, strict=True)):
+            self.ids.groups.join(*highest)
+        else:
+            self._pin(tensors)
+
+    def _embedding(self, rows: Tensor, result: Tensor) -> None:
+        """Carry the ids of the columns of a table [P, C], of which rows are taken."""
+        ids = self.ids.get_or_zeros(rows)
+        if torch.equal(ids.amin(0), ids.amax(0)):
+            self.ids.set(result, ids.amax(0).expand(result.shape))
+        else:
+            self._pin([rows])
+
     def _batch_norm(self, args: Sequence[Any], result: Any) -> None:  # noqa: ANN401
         ids = self.ids.of_channels(args[0])
         for vector in args[1:5]:
             self.ids.join_vector(vector, ids)
         self.ids.set_channels(_first(result), ids)
 
-    def _reduction(self, args: Sequence[Any], tensors: list[Tensor], result: Any) -> None:  # noqa: ANN401
-        """Reduce the ids too, where the reduced axes hold one channel."""
+    def _reduction(
+        self,
+        name: str,
+        args: Sequence[Any],
+        tensors: list[Tensor],
+        result: Any,  # noqa: ANN401
+    ) -> None:
+        """Reduce the ids too, where the reduced axes hold one channel, or channels are summed."""
         ids = self.ids.get(tensors[0])
         dims = args[1] if len(args) > 1 else None
         outputs = [x for x in pytree.tree_leaves(result) if isinstance(x, Tensor)]
@@ -204,7 +252,8 @@ class ChannelTrace(TorchDispatchMode):
         keep = outputs[0].dim() == ids.dim()
         low, high = ids.amin(dims, keepdim=keep), ids.amax(dims, keepdim=keep)
         if not torch.equal(low, high):
-            self._pin(tensors)
+            if name != "sum":
+                self._pin(tensors)
             return
         for output in outputs:
             self.ids.set(output, high)
@@ -229,7 +278,8 @@ class ChannelTrace(TorchDispatchMode):
 
         def ids_of(x: object) -> object:
             if isinstance(x, Tensor) and x.is_floating_point():
-                return self.ids.get_or_zeros(x)
+                ids = self.ids.get_or_zeros(x)
+                return ids.contiguous() if "view" in name else ids
             return x
 
         arguments = args[:2] if name == "constant_pad_nd" else args

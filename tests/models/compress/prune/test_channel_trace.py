@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from styleexport.models.architecture import keep_channels, layers
 from styleexport.models.compress.prune.channel_trace import trace_dependencies
 from styleexport.models.compress.prune.channels import paint_in_own_style
+from styleexport.models.transforms import sandwich
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, **options) -> nn.Conv2d:
@@ -140,6 +141,32 @@ class Upwards(nn.Module):
         return self.out(F.interpolate(x, scale_factor=0.5, mode="nearest"))
 
 
+class Swapped(nn.Module):
+    """Patches of features matched with those of a bank: products over channels, gathers, pads."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.out = conv(3, 6), conv(6, 3)
+        deaden(self.a, [1, 4])
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = F.relu(self.a(x))
+        code = sandwich.style_code(features[:1, :, :8, :8]).expand(len(x), -1)
+        return self.out(sandwich.apply(features, code, torch.ones(1), 8))
+
+
+class Widened(nn.Module):
+    """Channels of zeros behind a layer's own, as ENet has them: none of them is the layer's."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.out = conv(3, 4), conv(6, 3)
+        deaden(self.a, [3])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(F.pad(F.relu(self.a(x)), (1, 1, 0, 0, 0, 2)))[:, :, :, 1:-1]
+
+
 def empty_sets(net: nn.Module, pictures: Tensor):
     """The sets that are empty on pictures, by hooks rather than by the code that is tested."""
     dependencies = trace_dependencies(net, pictures[:1], paint_in_own_style)
@@ -164,6 +191,8 @@ EXPECTED = {
     Inverted: {"expand": (4, 6), "n1": (6, 6), "depth": (6, 6), "n2": (6, 6), "project": (6, 4)},
     Squeeze: {"stem": (3, 4), "down": (4, 4), "up": (4, 4), "out": (2, 3)},
     Upwards: {"a": (3, 3), "up": (3, 4), "norm": (4, 4), "out": (4, 3)},
+    Swapped: {"a": (3, 4), "out": (4, 3)},
+    Widened: {"a": (3, 3), "out": (5, 3)},
 }
 
 
