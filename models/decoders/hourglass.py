@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from styleexport.models.decoders.mirror import MirrorDecoder
 from styleexport.models.transforms import adain
+
+# Deviation below which a channel is empty; ε alone gives 0.003.
+EMPTY = 0.01
 
 
 class HourglassDecoder(MirrorDecoder):
@@ -50,3 +54,31 @@ class HourglassDecoder(MirrorDecoder):
                 features = adain.normalise_to(features, level[place])
             features = layer(features)
         return features
+
+    def adapt(self, features: Tensor, levels: Sequence[Tensor]) -> None:
+        """Let layers that were trained without AdaIN expect it, in place.
+
+        The convolution behind an AdaIN reads σ'·(x - μ)/σ + μ' where it read x, with (μ', σ') of
+        the encoder's level. It takes weights and bias that undo this for the means over pictures. A
+        channel that the encoder leaves empty is taken at its mean.
+
+        Args:
+            features: [N, C, h, w] of some pictures.
+            levels: features of the same pictures at each level, [N, C', h', w'], the deepest first.
+        """
+        level = dict(zip(self.starts, levels, strict=True))
+        for place, layer in enumerate(self.layers):
+            x, features = features, layer(features)
+            if place not in level:
+                continue
+            assert isinstance(layer, nn.Conv2d) and layer.bias is not None
+            (mean, deviation), (new_mean, new_deviation) = map(_of_batch, (x, level[place]))
+            scale = torch.where(new_deviation > EMPTY, deviation / new_deviation, 0)
+            layer.bias += torch.einsum("oihw,i->o", layer.weight, mean - scale * new_mean)
+            layer.weight *= scale[:, None, None]
+
+
+def _of_batch(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the means over pictures of channel means and deviations, [C] each."""
+    mean, deviation, _ = adain.statistics(features, unbiased=False)
+    return mean.mean((0, 2, 3)), deviation.mean((0, 2, 3))

@@ -12,15 +12,18 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from styleexport.core.code_layout import Blending, CodeLayoutFact
 from styleexport.core.errors import BadCheckpoint, UsageError
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.decoders.hourglass import HourglassDecoder
+from styleexport.models.decoders.mirror import MirrorDecoder
 from styleexport.models.encoders import cd16x
 from styleexport.models.encoders._encoder import find_encoder
 from styleexport.models.encoders._vgg import VggEncoder
 from styleexport.models.network import StyleNetwork
+from styleexport.models.networks._published import load_cd16x_decoder
 from styleexport.models.networks.style_swap import UNBLENDABLE, averaged, check_bank, encoder_of
 from styleexport.models.transforms import adain, decorator
 
@@ -29,6 +32,7 @@ STRIDE = 8
 DEFAULT = "cd16x"
 ENCODERS = ("cd16x", "vgg19")
 BANK = 32
+PAIR = ("e4.pth", "d4.pth")
 
 
 class AvatarNetwork(nn.Module):
@@ -86,6 +90,16 @@ class AvatarNetwork(nn.Module):
         *levels, deepest = self.encoder(image)
         return self._decoded(deepest, _statistics(levels))
 
+    @torch.no_grad()
+    def adapt(self, images: Tensor) -> None:
+        """Prepare a decoder that was trained without AdaIN for it, in place, in the mean.
+
+        Args:
+            images: pictures to take statistics of, [N, 3, H, W] in 0..1.
+        """
+        *levels, deepest = self.encoder(images)
+        self.decoder.adapt(deepest, levels[::-1])
+
     def _decoded(self, features: Tensor, statistics: Tensor) -> Tensor:
         widths = [2 * width for width in self.decoder.level_widths]
         return self.decoder(features, statistics.split(widths, 1))
@@ -123,17 +137,38 @@ def build(encoder: str = DEFAULT, bank: int = BANK, **variant: str) -> AvatarNet
 
 
 def start(backbone: Path, encoder: str = DEFAULT) -> AvatarNetwork:
-    """Return the network with the encoder of a file, and a random decoder.
+    """Return the network with the encoder of a file; see `NETWORK.backbone`.
+
+    With the folder of cd16x, the decoder starts as the release's, which has the same layers without
+    AdaIN; `AvatarNetwork.adapt` makes it expect AdaIN. Else it is random.
 
     Raises:
         BadCheckpoint: the file is of another encoder or level.
         UsageError: no decoder mirrors the encoder.
     """
     described = find_encoder(encoder)
-    module = described.read(backbone, LEVELS[-1:] if encoder == "cd16x" else LEVELS)
+    pair = [backbone / name for name in PAIR] if backbone.is_dir() else [backbone]
+    module = described.read(pair[0], LEVELS[-1:] if encoder == "cd16x" else LEVELS)
     network = build(encoder, **described.settings(module))  # pyright: ignore[reportArgumentType]
     network.encoder.load_state_dict(module.state_dict())
+    if len(pair) > 1:
+        decoder = MirrorDecoder(network.encoder.blocks)
+        load_cd16x_decoder(decoder, network.encoder, pair[1])
+        _widen_last(decoder, network.decoder)
+        network.decoder.load_state_dict(decoder.state_dict())
     return network
+
+
+def _widen_last(decoder: MirrorDecoder, like: MirrorDecoder) -> None:
+    """Surround the window of a decoder's last convolution with zeros, in place.
+
+    The picture stays the same: a reflection by 3 pixels begins as one by 1 does.
+    """
+    place = decoder.conv_indices()[-1]
+    layer, wide = decoder.layers[place], like.layers[place]
+    assert isinstance(layer, nn.Conv2d) and isinstance(wide, nn.Conv2d)
+    border = (wide.kernel_size[0] - layer.kernel_size[0]) // 2
+    layer.weight = nn.Parameter(functional.pad(layer.weight.detach(), (border,) * 4))
 
 
 def read(paths: Sequence[Path]) -> AvatarNetwork:
@@ -161,8 +196,8 @@ NETWORK = StyleNetwork(
     checkpoints="one file from `styleexport train avatar-net`",
     trains=("decoder.",),
     start=start,
-    backbone="e4.pth of Collaborative Distillation; or, with --encoder vgg19, VGG-19 of "
-    "torchvision or of the AdaIN release",
+    backbone="the folder of e4.pth and d4.pth, or e4.pth alone; or, with --encoder vgg19, VGG-19 "
+    "of torchvision or of the AdaIN release",
     settings=settings,
     choices=("encoder",),
     encoder=DEFAULT,

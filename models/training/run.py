@@ -31,7 +31,7 @@ from styleexport.models.training.plan import TrainingPlan
 from styleexport.models.training.reconstruction import InverseObjective, ReconstructionObjective
 from styleexport.models.training.run_folder import LAST, LOG, WEIGHTS, run_folder
 from styleexport.models.training.start import StartingPoint
-from styleexport.models.training.statistics import measure_norms
+from styleexport.models.training.statistics import adapt, measure_norms
 
 SHEET_SIDE = 256
 SHEET_EACH = 5
@@ -152,9 +152,10 @@ def train_network(
         )
     plan = replace(plan, trains=trains)
     trainer = Trainer(module, plan, OBJECTIVES[network.objective](module, plan))
-    if start.is_random and not resume:
+    if not checkpoints and not resume:
         folders, device = [*plan.content, *plan.style], trainer.device
-        measure_norms(module, lambda: _squares(folders, device, plan.crop, NORM_PICTURES))
+        measure = measure_norms if start.is_random else adapt
+        measure(module, lambda: _squares(folders, device, plan.crop, NORM_PICTURES))
     return run_training(network, trainer, start.files, TRAIN, resume=resume, progress=progress)
 
 

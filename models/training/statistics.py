@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -29,3 +30,23 @@ def measure_norms(module: nn.Module, images: Callable[[], Tensor]) -> None:
     module.encode(images())
     for norm in norms:
         norm.training = False
+
+
+@runtime_checkable
+class Adapting(Protocol):
+    """A network whose parts come of different trainings and are adapted to each other."""
+
+    def adapt(self, images: Tensor) -> None:
+        """Adapt the parts, in place, with statistics of pictures [N, 3, H, W] in 0..1."""
+        ...
+
+
+def adapt(module: nn.Module, images: Callable[[], Tensor]) -> None:
+    """Adapt the parts of a network to each other, in place, where it has a way to.
+
+    Args:
+        module: network with weights of its encoder.
+        images: returns pictures, [N, 3, H, W] in 0..1; called where it is `Adapting`.
+    """
+    if isinstance(module, Adapting):
+        module.adapt(images())

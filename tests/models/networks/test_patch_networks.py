@@ -93,13 +93,32 @@ def test_trainings_start_from_files_of_their_encoders(tmp_path):
     assert avatar_net.settings(network)["padding"] == "zeros"
 
 
-def test_cd16x_starts_avatar_net(data):
-    file = data / "weights" / "cd16x" / "e4.pth"
-    network = avatar_net.start(file)
-    read = torch.load(file, map_location="cpu", weights_only=True)["model"]
+def test_cd16x_starts_avatar_net_with_its_decoder(data):
+    folder = data / "weights" / "cd16x"
+    network = avatar_net.start(folder)
+    read = torch.load(folder / "e4.pth", map_location="cpu", weights_only=True)["model"]
     assert network.encoder.features[0].weight.equal(read["conv11.weight"])
+    pair = find("adain-cd16x").read([folder / "e4.pth", folder / "d4.pth"])
+    features = torch.rand(1, 128, 6, 5)
+    with torch.no_grad():
+        expected = pair.decoder(features)
+        # The window of 7x7 paints what that of 3x3 did, but for the ReLU behind it.
+        painted = network.decoder.layers(features).relu()
+    assert torch.allclose(painted, expected, atol=1e-5)
     with pytest.raises(BadCheckpoint, match="is the encoder to relu3_1, expected one to relu4_1"):
-        avatar_net.start(file.with_name("e3.pth"))
+        avatar_net.start(folder / "e3.pth")
+
+
+@torch.no_grad()
+def test_a_decoder_without_adain_is_adapted_to_it():
+    network = avatar_net.build().eval()
+    image = torch.rand(1, 3, 48, 64)
+    expected = network.decoder.layers(network.encoder(image)[-1])
+    before = float((network.reconstruct(image) - expected).std() / expected.std())
+    network.adapt(image)
+    # Channels that are empty in the encoder are taken at their mean.
+    after = float((network.reconstruct(image) - expected).std() / expected.std())
+    assert after < 0.1 < before
 
 
 @pytest.mark.parametrize("name", ["avatar-net", "artnet"])
