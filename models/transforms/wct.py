@@ -28,11 +28,20 @@ def centred_features(features: Tensor) -> tuple[Tensor, Tensor]:
     return mean.flatten(2), (features - mean).flatten(2)
 
 
-def style_code(features: Tensor) -> Tensor:
-    """Return the style code [N, C + C²] of features [N, C, h, w]."""
+def style_root(matrix: Tensor) -> Tensor:
+    """Return the root of a style's covariance, [N, C, C]."""
+    return roots(matrix, iterations=STYLE_ITERATIONS)[0]
+
+
+def style_code(features: Tensor, root_of: Callable[[Tensor], Tensor] = style_root) -> Tensor:
+    """Return the style code [N, C + C²] of features [N, C, h, w].
+
+    Args:
+        features: style features.
+        root_of: maps their covariance Ss, [N, C, C], to the matrix of the code.
+    """
     mean, centred = centred_features(features)
-    root, _ = roots(covariance(centred), iterations=STYLE_ITERATIONS)
-    return torch.cat([mean.flatten(1), root.flatten(1)], 1)
+    return torch.cat([mean.flatten(1), root_of(covariance(centred)).flatten(1)], 1)
 
 
 def apply(features: Tensor, code: Tensor, strength: Tensor) -> Tensor:
