@@ -18,12 +18,12 @@ VGG_WIDTHS = (10, 20, 58, 64)
 VGG_COUNTS = (1, 1, 3)
 
 
-def reflected(inputs: int, outputs: int, kernel: int = 3, groups: int = 1) -> nn.Conv2d:
+def reflected(
+    inputs: int, outputs: int, kernel: int = 3, groups: int = 1, *, bias: bool = True
+) -> nn.Conv2d:
     """Return a convolution that keeps the size, reflecting at the borders."""
-    padding = kernel // 2
-    return nn.Conv2d(
-        inputs, outputs, kernel, padding=padding, padding_mode="reflect", groups=groups
-    )
+    shape = (inputs, outputs, kernel, 1, kernel // 2, 1, groups, bias)
+    return nn.Conv2d(*shape, padding_mode="reflect")
 
 
 class HalvingConv(nn.Conv2d):

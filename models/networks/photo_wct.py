@@ -30,6 +30,9 @@ UNUSED = (
     "sencoder/save_counter",
     "sdecoder/save_counter",
 )
+# The kernel of features and detail, which here are two convolutions; a name for that of the detail.
+PICTURE = "sdecoder/btnecks/0/layer_with_weights-0/kernel"
+SHARP = f"{PICTURE}/detail"
 # The VGG's convolution of colours: the MobileNet has no weights before its first layer.
 VGG_ONLY = "encoder.blocks.0.0.weight"
 PARTS = {
@@ -125,14 +128,12 @@ def read(paths: Sequence[Path]) -> PhotoWctNetwork:
         load_into(network, tensors, paths[0], advice=advice)
         return network
     network = build("vgg" if any(x.startswith("sencoder/btnecks/") for x in names) else DEFAULT)
-    load_into(
-        network,
-        {name: _oihw(name, value) for name, value in tensors.items()},
-        paths[0],
-        renamed=_renames(network),
-        ignore=UNUSED,
-        advice=advice,
-    )
+    ours = {name: _oihw(name, value) for name, value in tensors.items()}
+    if PICTURE in ours and ours[PICTURE].dim() == 4:
+        features = ours[PICTURE].shape[1] - 3
+        ours[SHARP] = ours[PICTURE][:, features:]
+        ours[PICTURE] = ours[PICTURE][:, :features]
+    load_into(network, ours, paths[0], renamed=_renames(network), ignore=UNUSED, advice=advice)
     return network
 
 
@@ -155,6 +156,9 @@ def _renames(network: PhotoWctNetwork) -> dict[str, str]:
         counts: dict[str, int] = {}
         for name, layer in network.get_submodule(part).named_modules(prefix=part):
             if not isinstance(layer, nn.Conv2d):
+                continue
+            if name.endswith("sharp"):
+                renames[SHARP] = f"{name}.weight"
                 continue
             block = name.split(".")[2]
             group = "se_model" if part == "encoder" and through else f"btnecks/{block}"
