@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from styleexport.models.transforms import wct
-from styleexport.models.transforms.newton_schulz import roots
+from styleexport.models.transforms.newton_schulz import covariance, roots
 
 
 def style_code(features: Tensor) -> Tensor:
     """Return the style code [N, C + C²] of features [N, C, h, w]: mean, then (Ss + I)^(1/2)."""
-    return wct.style_code(features, lambda matrix: _ridged_roots(matrix, features)[0])
+    return wct.style_code(features, lambda x: _ridged_roots(covariance(x), features)[0])
 
 
 def apply(features: Tensor, code: Tensor, strength: Tensor) -> Tensor:
