@@ -36,7 +36,7 @@ def centred_features(features: Tensor) -> tuple[Tensor, Tensor]:
     return mean.flatten(2), (features - mean).flatten(2)
 
 
-def _whitened(rows: Tensor, iterations: int = ITERATIONS) -> Tensor:
+def _pixel_whitened(rows: Tensor, iterations: int = ITERATIONS) -> Tensor:
     """Return (X·Xᵀ)^(-1/2)·X of X [N, C, n] of rows that sum to 0, n up to C."""
     pixels = rows.shape[2]
     total = (rows * rows).sum((1, 2), keepdim=True)
@@ -44,13 +44,21 @@ def _whitened(rows: Tensor, iterations: int = ITERATIONS) -> Tensor:
     return torch.matmul(rows, roots(matrix, iterations=iterations)[1])
 
 
-def style_root(centred: Tensor) -> Tensor:
-    """Return the root [N, C, C] of the covariance of a style's centred features [N, C, hw]."""
+def root_and_whitened(centred: Tensor, iterations: int = ITERATIONS) -> tuple[Tensor, Tensor]:
+    """Return S^(1/2) [N, C, C] and S^(-1/2)·x of centred features x, [N, C, n]."""
     channels, pixels = centred.shape[1:]
     if pixels > channels:
-        return roots(covariance(centred), iterations=STYLE_ITERATIONS)[0]
-    rows = centred * max(pixels - 1, 1) ** -0.5
-    return torch.matmul(_whitened(rows, STYLE_ITERATIONS), rows.transpose(1, 2))
+        root, inverse_root = roots(covariance(centred), iterations=iterations)
+        return root, torch.matmul(inverse_root, centred)
+    scale = max(pixels - 1, 1) ** 0.5
+    rows = centred / scale
+    white = _pixel_whitened(rows, iterations)
+    return torch.matmul(white, rows.transpose(1, 2)), white * scale
+
+
+def style_root(centred: Tensor) -> Tensor:
+    """Return the root [N, C, C] of the covariance of a style's centred features [N, C, hw]."""
+    return root_and_whitened(centred, STYLE_ITERATIONS)[0]
 
 
 def style_code(features: Tensor, root_of: Callable[[Tensor], Tensor] = style_root) -> Tensor:
@@ -71,7 +79,7 @@ def apply(features: Tensor, code: Tensor, strength: Tensor) -> Tensor:
         code,
         strength,
         lambda root, matrix: torch.matmul(root, roots(matrix)[1]),
-        lambda root, rows: torch.matmul(root, _whitened(rows)),
+        lambda root, rows: torch.matmul(root, _pixel_whitened(rows)),
     )
 
 

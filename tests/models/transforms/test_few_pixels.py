@@ -60,6 +60,14 @@ def test_a_style_of_fewer_pixels_than_channels(kind, transform):
     assert decibels(made, expected_of(content, style, kind)) > 60
 
 
+@pytest.mark.parametrize("size", [(2, 2), (3, 5), (20, 20)])
+def test_root_and_whitened_make_the_features_again(size):
+    x = features(64, *size).flatten(2)
+    centred = x - x.mean(2, keepdim=True)
+    root, white = wct.root_and_whitened(centred, wct.STYLE_ITERATIONS)
+    assert decibels(root @ white, centred) > 60
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 5), (20, 20)])
 @pytest.mark.parametrize("module", [wct, optimal, ridged_wct])
 def test_one_colour_becomes_the_mean_of_the_style(module, size):
