@@ -11,8 +11,8 @@ up and cropped. The release's demonstration smooths the result by a guided filte
 that is no part of the network. At strength 0 photographs come back at 28 to 35 dB (ten of them at
 512 pixels, both networks).
 
-At 256 pixels, in dB from the network (ONNX, Core ML, TFLite): the MobileNet 125, 127 and 116 in
-fp32, 66, 59 and 67 in fp16; the VGG 118, 120 and 113, 61, 55 and 65. int8 and int8-weights are refused
+At 256 pixels, in dB from the network (ONNX, Core ML, TFLite): the MobileNet 125, 127, 116 in fp32
+and 66, 59, 67 in fp16; the VGG 118, 120, 113 and 61, 55, 65. int8 and int8-weights are refused
 under the default budget of 35 dB (ONNX): the MobileNet 31.7 and 32.7, the VGG 29.9 and 31.9. Every
 level divides by the deviations of what the layers before it give, their rounding with it, and no
 few layers in float make up for that: take fp16.
