@@ -21,8 +21,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from styleexport.models.transforms import patch_match
-from styleexport.models.transforms.newton_schulz import covariance, roots
-from styleexport.models.transforms.wct import STYLE_ITERATIONS, centred_features
+from styleexport.models.transforms.wct import (
+    STYLE_ITERATIONS,
+    centred_features,
+    root_and_whitened,
+)
 
 # Height and width of a patch, as published.
 PATCH = 5
@@ -46,8 +49,8 @@ def code_parts(channels: int, side: int) -> dict[str, tuple[int, ...]]:
 def style_code(features: Tensor) -> Tensor:
     """Return the style code [N, C + C² + C·S² + S²] of features [N, C, S, S]."""
     mean, centred = centred_features(features)
-    root, inverse_root = roots(covariance(centred), iterations=STYLE_ITERATIONS)
-    bank = torch.matmul(inverse_root, centred).reshape(features.shape)
+    root, white = root_and_whitened(centred, STYLE_ITERATIONS)
+    bank = white.reshape(features.shape)
     norms = patch_match.inverse_norms(_continued(bank), PATCH)
     return torch.cat([part.flatten(1) for part in (mean, root, bank, norms)], 1)
 
@@ -74,8 +77,7 @@ def apply(features: Tensor, code: Tensor, strength: Tensor, side: int) -> Tensor
     lengths = [channels, channels**2, channels * side**2, side**2]
     mean, root, bank, norms = code.split(lengths, 1)
     _, centred = centred_features(features)
-    _, inverse_root = roots(covariance(centred))
-    white = torch.matmul(inverse_root, centred).reshape(features.shape)
+    white = root_and_whitened(centred)[1].reshape(features.shape)
     swapped = patch_match.swap(
         functional.pad(white, (border,) * 4, mode="reflect"),
         _continued(bank.reshape(-1, channels, side, side)),

@@ -33,11 +33,11 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 def covariance(centred: Tensor) -> Tensor:
-    """Return the covariance [N, C, C] of centred features [N, C, HW], over HW - 1.
+    """Return the covariance [N, C, C] of centred features [N, C, HW], over HW - 1; 0 of one pixel.
 
     Features are divided by √(HW - 1) before their product, whose sums could leave float16.
     """
-    rows = centred * (centred.shape[2] - 1) ** -0.5
+    rows = centred * max(centred.shape[2] - 1, 1) ** -0.5
     return torch.matmul(rows, rows.transpose(1, 2))
 
 

@@ -12,6 +12,11 @@ B = Ss^(1/2) and U the orthogonal factor of B·Sc^(1/2), the same map is
     T = B · U · Sc^(-1/2),
 
 of which no matrix is squared. A style enters through (B, μ(style)): the code of `wct`.
+
+Where there are no more pixels n than channels, Sc has no inverse. With X the centred features over
+√(n - 1) and U the orthogonal factor of B·X, of n columns, T·X = B·U: the limit for a vanishing
+ridge. It reaches as much of the style's covariance as n pixels can have; with eigenvalues cut off,
+as published, features would stay within the directions of the content.
 """
 
 from __future__ import annotations
@@ -19,13 +24,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from styleexport.models.transforms.newton_schulz import orthogonal_factor, roots
+from styleexport.models.transforms.newton_schulz import FLOOR, orthogonal_factor, roots
 from styleexport.models.transforms.wct import with_matrix
 
 
 def apply(features: Tensor, code: Tensor, strength: Tensor) -> Tensor:
     """Return the features in a style, [N, C, H, W]; see `with_matrix`."""
-    return with_matrix(features, code, strength, _transport)
+    return with_matrix(features, code, strength, _transport, _transported)
 
 
 def _transport(style_root: Tensor, covariance: Tensor) -> Tensor:
@@ -33,3 +38,16 @@ def _transport(style_root: Tensor, covariance: Tensor) -> Tensor:
     root, inverse_root = roots(covariance)
     factor = orthogonal_factor(torch.matmul(style_root, root))
     return torch.matmul(style_root, torch.matmul(factor, inverse_root))
+
+
+def _transported(style_root: Tensor, rows: Tensor) -> Tensor:
+    """Return T·X of Ss^(1/2) [N, C, C] and X, [N, C, n].
+
+    The orthogonal factor would make a style of rounding. The sum over pixels, 0 in X, is taken
+    from it, and it vanishes with X, where the content is of one colour.
+    """
+    factor = orthogonal_factor(torch.matmul(style_root, rows).transpose(1, 2))
+    factor = factor - factor.mean(1, keepdim=True)
+    total = (rows * rows).sum((1, 2), keepdim=True)
+    present = total / (total + FLOOR * rows.shape[1])
+    return torch.matmul(style_root, factor.transpose(1, 2) * present)

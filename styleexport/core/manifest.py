@@ -519,7 +519,8 @@ class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     @property
     def owner(self) -> PackOwner:
         """Owner of style codes that belong to the network."""
-        return PackOwner(network=self.name, weights_sha256=self.source_sha256)
+        parts = ", ".join(map(str, self.code_layout.parts)) if self.code_layout else ""
+        return PackOwner(network=self.name, weights_sha256=self.source_sha256, parts=parts)
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -20,17 +20,26 @@ class PackOwner(Struct, frozen=True, kw_only=True):
     Attributes:
         network: name of the network.
         weights_sha256: sha256 of its weights: a code of other weights is numbers without meaning.
+        parts: parts of its codes, in words: levels of one file of weights may have codes of one
+            length; "" in packs and artifacts of older versions.
     """
 
     network: str
     weights_sha256: str
+    parts: str = ""
 
     def metadata(self) -> dict[str, str]:
         """Return the owner as safetensors stores it."""
         return msgspec.structs.asdict(self)
 
+    def fits(self, other: PackOwner) -> bool:
+        """Whether codes of one are codes of the other, as far as both say."""
+        same = (self.network, self.weights_sha256) == (other.network, other.weights_sha256)
+        return same and (not self.parts or not other.parts or self.parts == other.parts)
+
     def __str__(self) -> str:
-        return f"{self.network} (weights {self.weights_sha256[:12]})"
+        parts = f" with {self.parts}" if self.parts else ""
+        return f"{self.network} (weights {self.weights_sha256[:12]}){parts}"
 
 
 class _CodeEntry(Struct):
@@ -58,7 +67,7 @@ def check_owner(path: Path, owner: PackOwner) -> None:
         stated = _header(path)[0]
     except (BadArtifact, OSError, msgspec.DecodeError, UnicodeDecodeError):
         return  # what is no pack is refused by its sha256, or by its reader
-    if stated not in (None, owner):
+    if stated is not None and not stated.fits(owner):
         raise BadArtifact(
             f"style pack {path} holds codes of {stated}, and the artifact is of {owner}: codes of "
             "one network mean nothing to another; put the artifact's own pack back, or export the "
@@ -79,5 +88,5 @@ def _header(path: Path) -> tuple[PackOwner | None, list[tuple[str, msgspec.Raw]]
             raise BadArtifact(f"{path} has no header of a safetensors file")
         header = msgspec.json.decode(file.read(length), type=dict[str, msgspec.Raw])
     stated = msgspec.json.decode(header.pop("__metadata__", b"{}"), type=dict[str, str])
-    states_owner = set(PackOwner.__struct_fields__) <= set(stated)
+    states_owner = {"network", "weights_sha256"} <= set(stated)
     return msgspec.convert(stated, PackOwner) if states_owner else None, list(header.items())

@@ -155,6 +155,23 @@ def test_a_pack_of_another_network_is_refused_with_both_names(cli, artifact, lis
     )
 
 
+def test_a_pack_of_other_levels_of_the_same_weights_is_refused(cli, artifact):
+    """Codes of relu5_1 and of relu4_1 of one folder of files have one length."""
+    both = ("dusk", "sea", "--name", "mix")
+    other = Path(shutil.copytree(artifact, "other"))
+    for folder, level in ((artifact, "relu4_1"), (other, "relu5_1")):
+        parts = [{"name": f"{level}.{part['name']}", "shape": [3]} for part in MEANS["parts"]]
+        declare(folder, {**MEANS, "parts": parts})
+        cli("styles", "blend", folder, *both).fine()
+    pack = artifact / "styles/mix.safetensors"
+    shutil.copy(other / "styles/mix.safetensors", pack)
+    digest = sha256_of_file(pack)
+    edit_manifest(artifact, lambda m: m["styles"][-1].update(sha256=digest))
+    picture(Path("a.png"))
+    refused = cli("stylize", artifact, "a.png", "--style-code", "mix")
+    refused.refused(2, ") with relu5_1.mean [3], relu5_1.deviation [3], and the artifact is of ")
+
+
 def test_a_manifest_whose_parts_do_not_fit_its_files_is_refused(cli, artifact):
     declare(artifact, {"parts": [{"name": "mean", "shape": [5]}], "blending": "exact"})
     cli("inspect", artifact).refused(

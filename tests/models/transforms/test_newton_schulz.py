@@ -24,8 +24,9 @@ def by_eigenvalues(matrix: torch.Tensor, ridge: float) -> tuple[torch.Tensor, to
 
 
 def by_singular_values(matrix: torch.Tensor) -> torch.Tensor:
-    left, _, right = torch.linalg.svd(matrix.double())
-    return left @ right
+    left, values, right = torch.linalg.svd(matrix.double(), full_matrices=False)
+    kept = values > 1e-12 * values[:, :1]  # a direction that is not there has no counterpart
+    return left * kept[:, None, :] @ right
 
 
 def error(computed: torch.Tensor, expected: torch.Tensor) -> float:
