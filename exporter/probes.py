@@ -57,6 +57,13 @@ def probe_inputs(network: LoadedNetwork, role: Role, size: Size) -> dict[str, ND
             inputs[name] = probe_image(DEMO_STYLE, size)
         elif name == "strength":
             inputs[name] = np.array([STRENGTH], np.float32)
+        elif name == "image":  # no copy of the content, so that every term has a gradient
+            pictures = probe_image(DEMO_CONTENT, size), probe_image(DEMO_STYLE, size)
+            inputs[name] = (0.5 * pictures[0] + 0.5 * pictures[1]).astype(np.float32)
+        elif name == "content_target":
+            content = torch.from_numpy(probe_image(DEMO_CONTENT, size))
+            with torch.inference_mode():
+                inputs[name] = module.for_role(Role.CONTENT)(content).numpy()
         else:
             encode = network.encoder()
             style = torch.from_numpy(probe_image(DEMO_STYLE, size))
@@ -70,10 +77,14 @@ def write_probe(network: LoadedNetwork, role: Role, size: Size, artifact: Path) 
     module = network.role_module(role)
     inputs = probe_inputs(network, role, size)
     with torch.inference_mode():
-        output = module(*(torch.from_numpy(value) for value in inputs.values()))
+        outputs = module.outputs(*(torch.from_numpy(value) for value in inputs.values()))
     path = f"probes/{FileName(network.network.name, role, size, suffix='.safetensors')}"
     (artifact / path).parent.mkdir(exist_ok=True)
-    (artifact / path).write_bytes(save({**inputs, module.output_name: output.numpy()}))
+    made = {
+        name: value.contiguous().numpy()
+        for name, value in zip(module.output_names, outputs, strict=True)
+    }
+    (artifact / path).write_bytes(save({**inputs, **made}))
     return ProbeFact(
         path=path, role=role, size=SizeFact.of(size), sha256=sha256_of_file(artifact / path)
     )

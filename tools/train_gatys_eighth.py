@@ -37,7 +37,7 @@ from styleexport.models.training.data import image_files
 
 TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1", "relu5_3")
 BLOCKS = tuple(tuple(width // 8 for width in block) for block in vgg16.BLOCKS)
-BATCH, SIDE = 8, 128
+BATCH, SIDE = 4, 128
 RATE, WARM_UP = 2e-3, 100
 GRAM, SOFT, TEMPERATURE = 0.5, 1.0, 2.0
 AVERAGE = 0.998

@@ -147,6 +147,7 @@ class EnetEncoder(nn.Module):
 
     def __init__(self, widths: tuple[int, int, int] = WIDTHS) -> None:
         super().__init__()
+        self.widths = widths
         self.normalise = nn.Conv2d(3, 3, 1)
         with torch.no_grad():
             self.normalise.weight.copy_(255 * torch.eye(3).reshape(3, 3, 1, 1))

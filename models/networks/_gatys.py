@@ -3,12 +3,15 @@
 With features F_l, [C, M] of a picture x at M positions, and Gram matrices G_l = F_l·F_lᵀ / M:
 
     loss(x) = α/2 · Σ (F_c - P)² / M  +  strength · Σ_l w_l / (4 C²) · Σ (G_l - A_l)²
+              + τ/2 · Σ (x_p - x_q)² / M  over neighbouring pixels p and q
 
 P are the features of the photograph at one layer, its content target; A_l, the style code, are the
 Gram matrices of the painting (equations 1, 4 and 5 of the paper, whose Gram matrices are sums over
 positions). The content term is divided by M too, so that the balance holds at every size. Features
-are divided by √M before their products, which keeps those in range. The gradient is written out:
-models/transforms/backward.py carries each layer's part to the picture.
+are divided by √M before their products, which keeps those in range. A network may multiply the
+channels of a layer by constants first, as the paper's normalized VGG does. τ is 0 in the paper;
+networks that skip pixels need it. The gradient is written out: models/transforms/backward.py
+carries each layer's part to the picture.
 """
 
 from __future__ import annotations
@@ -19,9 +22,21 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from styleexport.core.assets import folder
 from styleexport.core.code_layout import Blending, CodeLayoutFact
+from styleexport.core.images import array_from_image, read_image
+from styleexport.core.pictures import centre_crop
+from styleexport.core.types import Size
+from styleexport.models.encoders._vgg import VggEncoder
 from styleexport.models.transforms.backward import Gradient, with_gradient
+
+
+CONTENT_LAYER = "relu4_2"
+VGG_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", CONTENT_LAYER, "relu5_1")
+# Side of the shipped pictures by which channels are normalized.
+NORMALIZING_SIDE = 128
 
 
 @dataclass(frozen=True)
@@ -31,10 +46,12 @@ class Weights:
     Attributes:
         content: α.
         style: w of each style layer, in order.
+        smoothness: τ.
     """
 
     content: float
     style: tuple[float, ...]
+    smoothness: float = 0.0
 
 
 class GatysNetwork(nn.Module):
@@ -46,6 +63,7 @@ class GatysNetwork(nn.Module):
         channels: number of channels of each layer of ``stages``.
         content: layer of the content target.
         weights: weights of the loss; all layers but one that is the content's alone are styles.
+        normalized: whether channels are multiplied by constants, ones before `normalize`.
     """
 
     def __init__(
@@ -54,14 +72,19 @@ class GatysNetwork(nn.Module):
         channels: Sequence[int],
         content: str,
         weights: Weights,
+        *,
+        normalized: bool = False,
     ) -> None:
         super().__init__()
         self.stages = nn.ModuleDict(stages)
         self.content = content
         self.weights = weights
         widths = dict(zip(stages, channels, strict=True))
+        self.normalized = normalized
+        for name, width in widths.items() if normalized else ():
+            self.register_buffer(f"{name}_scale", torch.ones(1, width, 1, 1))
         extra = len(widths) - len(weights.style)
-        self.styles = {
+        self.style_layers = {
             name: (widths[name], weight)
             for name, weight in zip(
                 [name for name in widths if not (extra and name == content)],
@@ -73,7 +96,7 @@ class GatysNetwork(nn.Module):
     @property
     def code_layout(self) -> CodeLayoutFact:
         """Layout of its style codes: the Gram matrix of each style layer."""
-        parts = {f"{name}.gram": (width, width) for name, (width, _) in self.styles.items()}
+        parts = {f"{name}.gram": (width, width) for name, (width, _) in self.style_layers.items()}
         return CodeLayoutFact.of(parts, Blending.EXACT)
 
     def encode(self, style: Tensor) -> Tensor:
@@ -81,10 +104,10 @@ class GatysNetwork(nn.Module):
         grams, x = list[Tensor](), style
         for name, stage in self.stages.items():
             x = stage(x)
-            if name in self.styles:
-                rows = _rows(x)
+            if name in self.style_layers:
+                rows = _rows(self._scaled(name, x))
                 grams.append((rows @ rows.transpose(1, 2)).flatten(1))
-            if len(grams) == len(self.styles):
+            if len(grams) == len(self.style_layers):
                 break
         return torch.cat(grams, 1)
 
@@ -95,7 +118,7 @@ class GatysNetwork(nn.Module):
             x = stage(x)
             if name == self.content:
                 break
-        return x.flatten(1)
+        return self._scaled(self.content, x).flatten(1)
 
     def step(
         self, image: Tensor, target: Tensor, code: Tensor, strength: Tensor
@@ -112,20 +135,61 @@ class GatysNetwork(nn.Module):
         pulls: list[tuple[Gradient, list[Tensor]]] = []
         for name, stage in self.stages.items():
             x, gradient = with_gradient(stage, x)
-            own: list[Tensor] = []
+            features, own = self._scaled(name, x), list[Tensor]()
             if name == self.content:
-                term, g = _content(x, target, self.weights.content)
+                term, g = _content(features, target, self.weights.content)
                 loss = loss + term
-                own.append(g)
-            if name in self.styles:
-                width, weight = self.styles[name]
+                own.append(self._scaled(name, g))
+            if name in self.style_layers:
+                width, weight = self.style_layers[name]
                 gram = code[:, start : start + width**2].reshape(1, width, width)
                 start += width**2
-                term, g = _style(x, gram, weight)
+                term, g = _style(features, gram, weight)
                 loss = loss + strength * term
-                own.append(strength.reshape(1, 1, 1, 1) * g)
+                own.append(strength.reshape(1, 1, 1, 1) * self._scaled(name, g))
             pulls.append((gradient, own))
-        return loss, _pulled(pulls)
+        total = _pulled(pulls)
+        if self.weights.smoothness:
+            term, g = _roughness(image, self.weights.smoothness)
+            loss, total = loss + term, total + g
+        return loss, total
+
+    def _scaled(self, name: str, x: Tensor) -> Tensor:
+        """Return features, or a gradient by scaled ones, times the constants of their channels."""
+        return x * getattr(self, f"{name}_scale") if self.normalized else x
+
+    def normalize(self) -> GatysNetwork:
+        """Set the constants of channels so that the mean square of each is 1, and return itself.
+
+        The means are over the pictures that ship. Channels that are nearly always zero are not
+        raised: a hundredth of the layer's mean square is added to each.
+        """
+        squares: dict[str, list[Tensor]] = {name: [] for name in self.stages}
+        size = Size(NORMALIZING_SIDE, NORMALIZING_SIDE)
+        with torch.no_grad():
+            for path in sorted(folder().glob("*.jpg")):
+                x = torch.from_numpy(array_from_image(centre_crop(read_image(path), size)))
+                for name, stage in self.stages.items():
+                    x = stage(x)
+                    squares[name].append(x.square().mean((0, 2, 3)))
+        for name, each in squares.items():
+            square = torch.stack(each).mean(0)
+            scale = torch.rsqrt(square + 0.01 * square.mean())
+            self.get_buffer(f"{name}_scale").copy_(scale.reshape(1, -1, 1, 1))
+        return self
+
+
+def vgg_network(
+    encoder: VggEncoder, weights: Weights, *, normalized: bool = False
+) -> GatysNetwork:
+    """Return the loss network of a VGG that is tapped at `VGG_LAYERS`."""
+    stages: dict[str, nn.Module] = {}
+    start = 0
+    for name, tap in zip(encoder.tap_names, encoder.taps, strict=True):
+        first = () if stages else (encoder.normalise,)
+        stages[name] = nn.Sequential(*first, *encoder.features[start : tap + 1])
+        start = tap + 1
+    return GatysNetwork(stages, encoder.widths, CONTENT_LAYER, weights, normalized=normalized)
 
 
 def _pulled(pulls: Sequence[tuple[Gradient, Sequence[Tensor]]]) -> Tensor:
@@ -163,3 +227,12 @@ def _style(x: Tensor, gram: Tensor, weight: float) -> tuple[Tensor, Tensor]:
     both = difference + difference.transpose(1, 2)
     g = both @ rows * (2 * scale / math.sqrt(x.shape[2] * x.shape[3]))
     return scale * difference.square().sum().reshape(1), g.reshape(x.shape)
+
+
+def _roughness(image: Tensor, weight: float) -> tuple[Tensor, Tensor]:
+    """Return the term of neighbouring pixels [1], and its gradient by the image."""
+    scale = weight / (image.shape[2] * image.shape[3])
+    across, down = image[..., 1:] - image[..., :-1], image[:, :, 1:] - image[:, :, :-1]
+    g = F.pad(across, (1, 0)) - F.pad(across, (0, 1))
+    g = g + F.pad(down, (0, 0, 1, 0)) - F.pad(down, (0, 0, 0, 1))
+    return 0.5 * scale * (across.square().sum() + down.square().sum()).reshape(1), scale * g
