@@ -19,11 +19,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from styleexport.core.errors import UsageError
+from styleexport.core.manifest import OptimizationFact
 from styleexport.core.types import Role, Size
 from styleexport.models.pixel_modules import FromNetwork, ToNetwork
 from styleexport.models.pixels import STANDARD, PixelFormat
 
 DEFAULT_SIZE = Size(512, 512)
+# A step that is too long may raise the loss a hundredfold, and the next ones bring it down again.
+OPTIMIZATION = OptimizationFact(
+    algorithm="lbfgs",
+    history=10,
+    learning_rate=1.0,
+    first_change=1 / 255,
+    iterations=100,
+    divergence=1000.0,
+)
 
 
 @runtime_checkable
@@ -187,6 +197,11 @@ class LoadedNetwork:
         if isinstance(self.module, OptimizedModule):
             return (Role.ENCODE, Role.CONTENT, Role.STEP)
         return (Role.STYLIZE,)
+
+    @property
+    def optimization(self) -> OptimizationFact | None:
+        """How its ``step`` is iterated; None for a network that paints at once."""
+        return OPTIMIZATION if isinstance(self.module, OptimizedModule) else None
 
     @property
     def default_roles(self) -> tuple[Role, ...]:

@@ -127,6 +127,9 @@ class _Flow(Interpreter):
             return _Image(to_channels_last(result)) if image else result
         if operation is aten.pad:
             return _pad(*args, **kwargs)
+        if operation is aten.prelu:  # its slopes are those of axis 1
+            x, slope = args[0].value, args[1]
+            return _Image(F.relu(x) - slope * F.relu(-x))
         if operation is aten.instance_norm and args[5]:
             return _instance_norm(args[0].value, args[1], args[2], args[7])
         if operation in POINTWISE:

@@ -117,10 +117,14 @@ def _between(g: Tensor, axis: int, start: int, length: int) -> Tensor:
     return F.pad(g, (0, 0, start, after) if axis == 2 else (start, after))
 
 
+def _zero(like: Tensor) -> Tensor:
+    return torch.zeros((), dtype=like.dtype, device=like.device)
+
+
 @with_gradient.register
 def _relu(layer: nn.ReLU, x: Tensor) -> tuple[Tensor, Gradient]:
     y = layer(x)
-    return y, lambda g: torch.where(y > 0, g, 0.0)
+    return y, lambda g: torch.where(y > 0, g, _zero(g))
 
 
 @with_gradient.register
@@ -151,7 +155,7 @@ def _pairs(x: Tensor, axis: int, *, ceil: bool) -> tuple[Tensor, Gradient]:
     )
 
     def backward(g: Tensor) -> Tensor:
-        to_first = torch.where(first >= second, g, 0.0)
+        to_first = torch.where(first >= second, g, _zero(g))
         both = _interleaved(to_first, g - to_first, axis)
         if even > length:
             return both.narrow(axis, 0, length)

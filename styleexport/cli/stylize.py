@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,16 +14,24 @@ from styleexport.cli._types import NUMBER, precision_type
 from styleexport.core.errors import BadImage, UsageError
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from styleexport.core.arrays import Array
     from styleexport.core.types import Precision
+    from styleexport.runtime_bench.stylize.lbfgs import Iteration
+    from styleexport.runtime_bench.stylize.optimization import OptimizeOptions
     from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
+
+# Seconds between two lines of an optimization's progress.
+LINE_EVERY_S = 2.0
 
 
 @click.command(
     short_help="Paint a photograph, or a folder of them.",
     epilog="Examples: styleexport stylize adain-residual-onnx-int8 photo.jpg painting.jpg "
     "-o out.png  |  styleexport stylize adain-residual-onnx-int8 photos/ a.jpg b.jpg "
-    "--style-weight 0.7 --style-weight 0.3 -o painted/",
+    "--style-weight 0.7 --style-weight 0.3 -o painted/  |  styleexport stylize gatys-artifact "
+    "photo.jpg painting.jpg --iterations 100 --preview preview.png",
 )
 @click.argument("artifact", type=PATH)
 @click.argument("content", type=PATH)
@@ -78,6 +87,18 @@ if TYPE_CHECKING:
     type=precision_type("--precision fp32"),
     help="Run the files of this precision, where there are several.",
 )
+@click.option(
+    "--iterations",
+    type=click.IntRange(1, 100_000),
+    help="Iterations of a network that optimizes the picture; Ctrl-C keeps the best so far.  "
+    "[default: the network's own]",
+)
+@click.option(
+    "--preview",
+    type=PATH,
+    help="File that gets the best picture so far, every --preview-every iterations.",
+)
+@click.option("--preview-every", type=click.IntRange(1), default=10, show_default=True, metavar="N")
 @json_option
 def stylize(
     artifact: Path,
@@ -94,6 +115,9 @@ def stylize(
     threads: int | None,
     target: str | None,
     precision: Precision | None,
+    iterations: int | None,
+    preview: Path | None,
+    preview_every: int,
     as_json: bool,
 ) -> None:
     """Paint CONTENT (a picture or a folder) with ARTIFACT in the style of STYLE.
@@ -106,12 +130,16 @@ def stylize(
 
     options = StylizeOptions(alpha, keep_colour, max_side)
     pair = _texture_and_colour(texture, colour, (styles, codes, weights))
+    runs: list[dict[str, object]] = []
     with Stylizer(artifact, RunOptions(threads), target, precision) as stylizer:
+        how = _iterations(stylizer, iterations, preview, preview_every)
         jobs = _jobs(content, out, (*styles, *map(Path, pair)))
         style = _textured(stylizer, pair) if pair else _style(stylizer, styles, codes, weights)
-        written, failed = _paint(stylizer, jobs, style, options)
+        painter = _painter(stylizer, style, options, how, preview, runs)
+        written, failed = _paint(painter, jobs)
     if as_json:
-        print_json({"written": [str(p) for p in written], "failed": failed})
+        optimized = {"optimized": runs} if runs else {}
+        print_json({"written": [str(p) for p in written], "failed": failed, **optimized})
     else:
         for path in written:
             say(str(path))
@@ -216,8 +244,80 @@ def _textured(stylizer: Stylizer, pair: Sequence[str]) -> object:
     return textured(texture, colour, stylizer.manifest.network)
 
 
+def _iterations(
+    stylizer: Stylizer, iterations: int | None, preview: Path | None, every: int
+) -> OptimizeOptions | None:
+    """Return how a network that optimizes is iterated; None for one that paints at once."""
+    from styleexport.core.images import check_picture_out
+    from styleexport.runtime_bench.stylize.optimization import OptimizeOptions, check_optimizes
+
+    if iterations is not None or preview is not None:
+        check_optimizes(stylizer)
+    if preview is not None:
+        check_picture_out(preview)
+    if not stylizer.is_optimized:
+        return None
+    return OptimizeOptions(iterations, every if preview is not None else 0)
+
+
+def _painter(
+    stylizer: Stylizer,
+    style: object,
+    options: StylizeOptions,
+    how: OptimizeOptions | None,
+    preview: Path | None,
+    runs: list[dict[str, object]],
+) -> Callable[[Image.Image], Image.Image]:
+    """Return what paints a photograph; of an optimization, it adds the outcome to ``runs``."""
+    from styleexport.core.images import write_image
+    from styleexport.runtime_bench.stylize.optimization import paint
+
+    if how is None:
+        return lambda image: stylizer.stylize(image, style, options)  # pyright: ignore[reportArgumentType]
+
+    def optimized(image: Image.Image) -> Image.Image:
+        result = paint(
+            stylizer,
+            image,
+            style,  # pyright: ignore[reportArgumentType]
+            options,
+            how,
+            _IterationLines(),
+            lambda picture: write_image(picture, preview) if preview is not None else None,
+        )
+        talk(
+            f"{result.ended} after {result.iterations} iterations: loss {result.loss:.5g}, the "
+            f"photograph's is {result.first_loss:.5g}"
+        )
+        if result.ended == "diverged":
+            talk("the loss rose far above the best, or was not finite: the best picture is kept")
+        facts = {"iterations": result.iterations, "loss": result.loss, "ended": result.ended}
+        runs.append(facts)
+        return result.picture
+
+    return optimized
+
+
+class _IterationLines:
+    """Lines of progress: after the first iteration, every few seconds, and after the last."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __call__(self, state: Iteration) -> None:
+        """Say how far an optimization is."""
+        now = time.monotonic()
+        if state.number not in (1, state.total) and now - self._last < LINE_EVERY_S:
+            return
+        self._last = now
+        talk(
+            f"iteration {state.number} of {state.total}: loss {state.loss:.5g}, best "
+            f"{state.best_loss:.5g}, {state.seconds_left:.0f} s left"
+        )
+
+
 def _paint(
-    stylizer: Stylizer, jobs: list[tuple[Path, Path]], style: object, options: StylizeOptions
+    painter: Callable[[Image.Image], Image.Image], jobs: list[tuple[Path, Path]]
 ) -> tuple[list[Path], list[str]]:
     """Return the files written, and an error for each picture that was left out."""
     from styleexport.core.images import read_image, write_image
@@ -232,7 +332,7 @@ def _paint(
                 raise
             failed.append(str(error))
             continue
-        write_image(stylizer.stylize(image, style, options), target)  # pyright: ignore[reportArgumentType]
+        write_image(painter(image), target)
         written.append(target)
         if len(jobs) > 1:
             talk(f"{number}/{len(jobs)} {target}")

@@ -492,13 +492,16 @@ class PixelsFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class OptimizationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How pictures are painted with a network whose files give a loss and its gradient.
 
-    Painting starts from the content. Its pixels are not clamped before the last iteration.
+    Painting starts from the content. Its pixels are not clamped before the last iteration. The
+    variable of the optimization is the picture divided by s, and its gradient is multiplied by s:
+    s is ``first_change`` times the number of values of the picture.
 
     Attributes:
         algorithm: limited-memory BFGS with a fixed step, without a line search.
         history: number of differences of iterates and gradients that it keeps.
         learning_rate: length of a step along the direction; the first step is shorter, this over
             the sum of the absolute gradient where that is above 1.
+        first_change: mean absolute change of a value of the picture by the first step.
         iterations: number of iterations where none is named.
         divergence: a loss of more than this many times the best one, or that is not finite, ends
             the iterations with the best picture.
@@ -507,6 +510,7 @@ class OptimizationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     algorithm: Literal["lbfgs"]
     history: Annotated[int, Meta(ge=1, le=100)]
     learning_rate: Annotated[float, Meta(ge=0.001, le=10)]
+    first_change: Annotated[float, Meta(ge=1e-6, le=1)]
     iterations: Annotated[int, Meta(ge=1)]
     divergence: Annotated[float, Meta(ge=1)]
 

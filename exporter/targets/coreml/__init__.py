@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from styleexport.core.errors import UnsupportedOp, UsageError, first_line
 from styleexport.core.manifest import PassFact, TensorFact
 from styleexport.core.quiet import quiet
-from styleexport.core.types import Precision, Sizing
+from styleexport.core.types import Precision, Role, Sizing
 from styleexport.exporter.graph.graph import Graph, without_checks
 from styleexport.exporter.graph.layer_map import paired_layers
 from styleexport.exporter.targets._target import (

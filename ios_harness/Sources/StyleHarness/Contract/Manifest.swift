@@ -1089,12 +1089,15 @@ public struct CodeLayoutFact: Codable, Hashable, Sendable {
 
 /// How pictures are painted with a network whose files give a loss and its gradient.
 ///
-/// Painting starts from the content. Its pixels are not clamped before the last iteration.
+/// Painting starts from the content. Its pixels are not clamped before the last iteration. The
+/// variable of the optimization is the picture divided by s, and its gradient is multiplied by s: s
+/// is `first_change` times the number of values of the picture.
 public struct OptimizationFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case algorithm
         case history
         case learningRate = "learning_rate"
+        case firstChange = "first_change"
         case iterations
         case divergence
     }
@@ -1106,6 +1109,8 @@ public struct OptimizationFact: Codable, Hashable, Sendable {
     /// Length of a step along the direction; the first step is shorter, this over the sum of the
     /// absolute gradient where that is above 1.
     public var learningRate: Double
+    /// Mean absolute change of a value of the picture by the first step.
+    public var firstChange: Double
     /// Number of iterations where none is named.
     public var iterations: Int
     /// A loss of more than this many times the best one, or that is not finite, ends the iterations
@@ -1116,12 +1121,14 @@ public struct OptimizationFact: Codable, Hashable, Sendable {
         algorithm: OptimizationAlgorithm,
         history: Int,
         learningRate: Double,
+        firstChange: Double,
         iterations: Int,
         divergence: Double
     ) {
         self.algorithm = algorithm
         self.history = history
         self.learningRate = learningRate
+        self.firstChange = firstChange
         self.iterations = iterations
         self.divergence = divergence
     }
@@ -1131,6 +1138,7 @@ public struct OptimizationFact: Codable, Hashable, Sendable {
         self.algorithm = try fields.required(.algorithm)
         self.history = try fields.required(.history, .integer(atLeast: 1, atMost: 100))
         self.learningRate = try fields.required(.learningRate, .number(atLeast: 0.001, atMost: 10))
+        self.firstChange = try fields.required(.firstChange, .number(atLeast: 1e-06, atMost: 1))
         self.iterations = try fields.required(.iterations, .integer(atLeast: 1))
         self.divergence = try fields.required(.divergence, .number(atLeast: 1))
     }

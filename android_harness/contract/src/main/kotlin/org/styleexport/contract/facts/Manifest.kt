@@ -639,12 +639,15 @@ public data class CodeLayoutFact(
 /**
  * How pictures are painted with a network whose files give a loss and its gradient.
  *
- * Painting starts from the content. Its pixels are not clamped before the last iteration.
+ * Painting starts from the content. Its pixels are not clamped before the last iteration. The
+ * variable of the optimization is the picture divided by s, and its gradient is multiplied by s: s
+ * is `first_change` times the number of values of the picture.
  *
  * @property algorithm limited-memory BFGS with a fixed step, without a line search.
  * @property history number of differences of iterates and gradients that it keeps.
  * @property learningRate length of a step along the direction; the first step is shorter, this
  *   over the sum of the absolute gradient where that is above 1.
+ * @property firstChange mean absolute change of a value of the picture by the first step.
  * @property iterations number of iterations where none is named.
  * @property divergence a loss of more than this many times the best one, or that is not finite,
  *   ends the iterations with the best picture.
@@ -653,6 +656,7 @@ public data class OptimizationFact(
     public val algorithm: OptimizationAlgorithm = OptimizationAlgorithm.LBFGS,
     public val history: Int,
     public val learningRate: Double,
+    public val firstChange: Double,
     public val iterations: Int,
     public val divergence: Double,
 ) {
@@ -662,6 +666,7 @@ public data class OptimizationFact(
                 algorithm = required("algorithm", OptimizationAlgorithm.reader),
                 history = required("history", int(min = 1, max = 100)),
                 learningRate = required("learning_rate", number(min = 0.001, max = 10.0)),
+                firstChange = required("first_change", number(min = 1e-06, max = 1.0)),
                 iterations = required("iterations", int(min = 1)),
                 divergence = required("divergence", number(min = 1.0)),
             )
