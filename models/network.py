@@ -25,7 +25,7 @@ from styleexport.models.pixel_modules import FromNetwork, ToNetwork
 from styleexport.models.pixels import STANDARD, PixelFormat
 
 DEFAULT_SIZE = Size(512, 512)
-# A step that is too long may raise the loss a hundredfold, and the next ones bring it down again.
+# A step that is too long may raise the loss a millionfold, and the next one undoes it.
 OPTIMIZATION = OptimizationFact(
     algorithm="lbfgs",
     history=10,
@@ -33,6 +33,7 @@ OPTIMIZATION = OptimizationFact(
     first_change=1 / 255,
     iterations=100,
     divergence=1000.0,
+    patience=5,
 )
 
 

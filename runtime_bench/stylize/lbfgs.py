@@ -84,9 +84,11 @@ class _Evaluations:
             self.best, self.best_loss = picture.copy(), loss
         return loss, gradient
 
-    def diverged(self, factor: float) -> bool:
-        """Whether the last loss is not finite, or more than some times the best."""
-        return not self.losses[-1] <= factor * self.best_loss
+    def diverged(self, how: OptimizationFact) -> bool:
+        """Whether the last loss is not finite, or the last ones are far above the best."""
+        last = self.losses[-how.patience :]
+        far = all(loss > how.divergence * self.best_loss for loss in last)
+        return not math.isfinite(last[-1]) or (far and len(last) == how.patience)
 
 
 def optimize(
@@ -99,15 +101,15 @@ def optimize(
     """Return the picture of the lowest loss of some iterations of L-BFGS.
 
     An iteration is one of `torch.optim.LBFGS` without a line search: one evaluation, and a step
-    along its direction. The first is a fixed total of the variable's values, which is spread over
+    along its direction. The first step is a fixed total of the variable's values, which is spread over
     all pixels: the variable is the picture divided by a number of the size of that total, or its
     curvature would be lost in rounding. The last picture is evaluated too. Ctrl-C ends it with the best so far, as
-    do a loss that is not finite and one far above the best.
+    do a loss that is not finite and several far above the best.
 
     Args:
         step: loss and gradient of a picture.
         start: first picture, [1, 3, H, W].
-        how: history, length of a step, and what counts as far above.
+        how: history, length of a step, and what counts as divergence.
         iterations: number of iterations, 1 or more.
         progress: takes the state after each iteration.
     """
@@ -133,7 +135,7 @@ def optimize(
         for done in range(1, iterations + 1):
             before = variable.detach().clone()
             optimizer.step(closure)
-            if evaluate.diverged(how.divergence):
+            if evaluate.diverged(how):
                 ended = Ended.DIVERGED
                 break
             left = (time.monotonic() - began) / done * (iterations - done)
@@ -144,7 +146,7 @@ def optimize(
                 break
         if ended is Ended.DONE:
             evaluate(picture())
-            if evaluate.diverged(how.divergence):
+            if evaluate.diverged(how):
                 ended = Ended.DIVERGED
     except KeyboardInterrupt:
         ended = Ended.STOPPED

@@ -503,8 +503,9 @@ class OptimizationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             the sum of the absolute gradient where that is above 1.
         first_change: mean absolute change of a value of the picture by the first step.
         iterations: number of iterations where none is named.
-        divergence: a loss of more than this many times the best one, or that is not finite, ends
-            the iterations with the best picture.
+        divergence: a loss of more than this many times the best one is far above it.
+        patience: number of losses one after the other, far above the best, that end the iterations
+            with the best picture, as does one that is not finite; fewer may come down again.
     """
 
     algorithm: Literal["lbfgs"]
@@ -513,6 +514,7 @@ class OptimizationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     first_change: Annotated[float, Meta(ge=1e-6, le=1)]
     iterations: Annotated[int, Meta(ge=1)]
     divergence: Annotated[float, Meta(ge=1)]
+    patience: Annotated[int, Meta(ge=1)]
 
 
 class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

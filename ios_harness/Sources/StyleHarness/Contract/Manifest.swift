@@ -1100,6 +1100,7 @@ public struct OptimizationFact: Codable, Hashable, Sendable {
         case firstChange = "first_change"
         case iterations
         case divergence
+        case patience
     }
 
     /// Limited-memory BFGS with a fixed step, without a line search.
@@ -1113,9 +1114,11 @@ public struct OptimizationFact: Codable, Hashable, Sendable {
     public var firstChange: Double
     /// Number of iterations where none is named.
     public var iterations: Int
-    /// A loss of more than this many times the best one, or that is not finite, ends the iterations
-    /// with the best picture.
+    /// A loss of more than this many times the best one is far above it.
     public var divergence: Double
+    /// Number of losses one after the other, far above the best, that end the iterations with the
+    /// best picture, as does one that is not finite; fewer may come down again.
+    public var patience: Int
 
     public init(
         algorithm: OptimizationAlgorithm,
@@ -1123,7 +1126,8 @@ public struct OptimizationFact: Codable, Hashable, Sendable {
         learningRate: Double,
         firstChange: Double,
         iterations: Int,
-        divergence: Double
+        divergence: Double,
+        patience: Int
     ) {
         self.algorithm = algorithm
         self.history = history
@@ -1131,6 +1135,7 @@ public struct OptimizationFact: Codable, Hashable, Sendable {
         self.firstChange = firstChange
         self.iterations = iterations
         self.divergence = divergence
+        self.patience = patience
     }
 
     public init(from decoder: any Decoder) throws {
@@ -1141,6 +1146,7 @@ public struct OptimizationFact: Codable, Hashable, Sendable {
         self.firstChange = try fields.required(.firstChange, .number(atLeast: 1e-06, atMost: 1))
         self.iterations = try fields.required(.iterations, .integer(atLeast: 1))
         self.divergence = try fields.required(.divergence, .number(atLeast: 1))
+        self.patience = try fields.required(.patience, .integer(atLeast: 1))
     }
 }
 

@@ -649,8 +649,9 @@ public data class CodeLayoutFact(
  *   over the sum of the absolute gradient where that is above 1.
  * @property firstChange mean absolute change of a value of the picture by the first step.
  * @property iterations number of iterations where none is named.
- * @property divergence a loss of more than this many times the best one, or that is not finite,
- *   ends the iterations with the best picture.
+ * @property divergence a loss of more than this many times the best one is far above it.
+ * @property patience number of losses one after the other, far above the best, that end the
+ *   iterations with the best picture, as does one that is not finite; fewer may come down again.
  */
 public data class OptimizationFact(
     public val algorithm: OptimizationAlgorithm = OptimizationAlgorithm.LBFGS,
@@ -659,6 +660,7 @@ public data class OptimizationFact(
     public val firstChange: Double,
     public val iterations: Int,
     public val divergence: Double,
+    public val patience: Int,
 ) {
     internal companion object {
         val reader: Read<OptimizationFact> = Fields.closed {
@@ -669,6 +671,7 @@ public data class OptimizationFact(
                 firstChange = required("first_change", number(min = 1e-06, max = 1.0)),
                 iterations = required("iterations", int(min = 1)),
                 divergence = required("divergence", number(min = 1.0)),
+                patience = required("patience", int(min = 1)),
             )
         }
     }
