@@ -1,8 +1,7 @@
 """ENet's encoder (Paszke et al., 2016): the initial block and its first two stages.
 
 Bottlenecks of four kinds: plain 3x3, strided, dilated, and 5x5 as 1x5 after 5x1. Batch norms are
-folded into the convolutions before them. A PReLU with one slope follows each convolution of a
-bottleneck, the same one as behind its sum. Pictures are RGB in 0..255 to the network.
+folded into the convolutions before them. PReLUs have one slope each but the first. Pictures are RGB in 0..255 to the network.
 """
 
 from __future__ import annotations
@@ -85,7 +84,6 @@ class Bottleneck(nn.Module):
         super().__init__()
         inner = (inputs if kind.strided else outputs) // 4
         self.kind, self.missing = kind, outputs - inputs
-        activation = nn.PReLU()
         middle: list[nn.Module] = [
             nn.Conv2d(
                 inner, inner, 3, 2 if kind.strided else 1, kind.dilation, dilation=kind.dilation
@@ -97,11 +95,11 @@ class Bottleneck(nn.Module):
                 nn.Conv2d(inner, inner, (5, 1), padding=(2, 0)),
             ]
         self.branch = nn.Sequential(
-            *(nn.Conv2d(inputs, inner, 1), activation, *middle, activation),
+            *(nn.Conv2d(inputs, inner, 1), nn.PReLU(), *middle, nn.PReLU()),
             nn.Conv2d(inner, outputs, 1),
         )
         self.pool = nn.MaxPool2d(2) if kind.strided else nn.Identity()
-        self.activation = activation
+        self.activation = nn.PReLU()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return [N, outputs, H, W], of half the size where it is strided."""
@@ -208,8 +206,9 @@ def _weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         weight, bias = _folded(tensors, conv, norm)
         found |= {f"branch.{index}.weight": weight, f"branch.{index}.bias": bias}
     after = layers[1][0] + 1
-    names = ("activation", "branch.1", f"branch.{after}")
-    return found | {f"{name}.weight": tensors["activation.weight"] for name in names}
+    slopes = {"activation": "activation", "branch.1": "activation1"}
+    slopes[f"branch.{after}"] = "activation2"
+    return found | {f"{own}.weight": tensors[f"{theirs}.weight"] for own, theirs in slopes.items()}
 
 
 def _folded(tensors: Mapping[str, Tensor], conv: str, norm: str) -> tuple[Tensor, Tensor]:

@@ -17,8 +17,9 @@ carries each layer's part to the picture.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,8 @@ from styleexport.core.code_layout import Blending, CodeLayoutFact
 from styleexport.core.images import array_from_image, read_image
 from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Size
+from styleexport.models.checkpoint import load_into
+from styleexport.models.encoders import vgg16
 from styleexport.models.encoders._vgg import VggEncoder
 from styleexport.models.transforms.backward import Gradient, with_gradient
 
@@ -179,6 +182,12 @@ class GatysNetwork(nn.Module):
         return self
 
 
+def vgg_encoder(divisor: int) -> VggEncoder:
+    """Return VGG-16 with its numbers of channels divided by a number, random weights."""
+    blocks = [[width // divisor for width in block] for block in vgg16.BLOCKS]
+    return VggEncoder(blocks, VGG_LAYERS, "zeros")
+
+
 def vgg_network(
     encoder: VggEncoder, weights: Weights, *, normalized: bool = False
 ) -> GatysNetwork:
@@ -190,6 +199,21 @@ def vgg_network(
         stages[name] = nn.Sequential(*first, *encoder.features[start : tap + 1])
         start = tap + 1
     return GatysNetwork(stages, encoder.widths, CONTENT_LAYER, weights, normalized=normalized)
+
+
+def whole(
+    build: Callable[[], GatysNetwork], tensors: dict[str, Tensor], path: Path
+) -> GatysNetwork | None:
+    """Return the network of a file of its own state dict; None where it is of another kind.
+
+    Raises:
+        BadCheckpoint: its layers are those of another network.
+    """
+    if not any(key.startswith("stages.") for key in tensors):
+        return None
+    network = build()
+    load_into(network, tensors, path)
+    return network
 
 
 def _pulled(pulls: Sequence[tuple[Gradient, Sequence[Tensor]]]) -> Tensor:

@@ -12,9 +12,10 @@ from pathlib import Path
 from torch import nn
 
 from styleexport.core.errors import BadCheckpoint
+from styleexport.models.checkpoint import read_tensors
 from styleexport.models.encoders import _enet
 from styleexport.models.network import StyleNetwork
-from styleexport.models.networks._gatys import GatysNetwork, Weights
+from styleexport.models.networks._gatys import GatysNetwork, Weights, whole
 
 # Layer of the loss → blocks that lead to it.
 LAYERS = {
@@ -40,9 +41,10 @@ def network(encoder: _enet.EnetEncoder) -> GatysNetwork:
     return GatysNetwork(stages, widths, CONTENT, WEIGHTS, normalized=True)
 
 
-def build() -> GatysNetwork:
-    """Return the network with random weights."""
-    return network(_enet.EnetEncoder())
+def build(divisor: int = 1) -> GatysNetwork:
+    """Return the network with random weights, and with a fraction of the channels."""
+    first, second, third = (width // divisor for width in _enet.WIDTHS)
+    return network(_enet.EnetEncoder((first, second, third)))
 
 
 def read(paths: Sequence[Path]) -> GatysNetwork:
@@ -53,7 +55,17 @@ def read(paths: Sequence[Path]) -> GatysNetwork:
     """
     if len(paths) != 1:
         raise BadCheckpoint(f"gatys-enet takes one file of ENet, got {len(paths)}")
+    tensors = read_tensors(paths[0])
+    first = tensors.get("initial_scale")
+    divisor = _enet.WIDTHS[0] // first.shape[1] if first is not None else 1
+    if (own := whole(lambda: build(divisor), tensors, paths[0])) is not None:
+        return own
     return network(_enet.read(paths[0])).normalize()
+
+
+def settings(module: nn.Module) -> dict[str, str | int]:
+    """Return the divisor of a module, as `build` takes it."""
+    return {"divisor": _enet.WIDTHS[0] // module.get_buffer("initial_scale").shape[1]}
 
 
 NETWORK = StyleNetwork(
@@ -64,5 +76,6 @@ NETWORK = StyleNetwork(
     build=build,
     read=read,
     checkpoints="one file of ENet with layers initial, b10 to b28 (best_model.pth of CamVid)",
+    settings=settings,
     family="Optimization",
 )

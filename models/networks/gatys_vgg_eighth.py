@@ -12,12 +12,10 @@ from pathlib import Path
 from styleexport.core.errors import BadCheckpoint
 from styleexport.models import weights
 from styleexport.models.checkpoint import load_into, read_tensors
-from styleexport.models.encoders import vgg16
-from styleexport.models.encoders._vgg import VggEncoder
 from styleexport.models.network import StyleNetwork
-from styleexport.models.networks._gatys import VGG_LAYERS, GatysNetwork, Weights, vgg_network
+from styleexport.models.networks._gatys import GatysNetwork, Weights, vgg_encoder, vgg_network, whole
 
-BLOCKS = tuple(tuple(width // 8 for width in block) for block in vgg16.BLOCKS)
+DIVISOR = 8
 # Layers of the file that the loss does not need.
 BEHIND = ("features.26.", "features.28.")
 WEIGHTS = Weights(content=1.0, style=(4000.0,) * 5)
@@ -25,7 +23,7 @@ WEIGHTS = Weights(content=1.0, style=(4000.0,) * 5)
 
 def build() -> GatysNetwork:
     """Return the network with random weights."""
-    return vgg_network(VggEncoder(BLOCKS, VGG_LAYERS, "zeros"), WEIGHTS, normalized=True)
+    return vgg_network(vgg_encoder(DIVISOR), WEIGHTS, normalized=True)
 
 
 def read(paths: Sequence[Path]) -> GatysNetwork:
@@ -36,9 +34,11 @@ def read(paths: Sequence[Path]) -> GatysNetwork:
     """
     if len(paths) != 1:
         raise BadCheckpoint(f"gatys-vgg-eighth takes one file, got {len(paths)}")
-    encoder = VggEncoder(BLOCKS, VGG_LAYERS, "zeros")
+    tensors = read_tensors(paths[0])
+    if (own := whole(build, tensors, paths[0])) is not None:
+        return own
+    encoder = vgg_encoder(DIVISOR)
     renamed = {f"features.{key}": key for key in encoder.features.state_dict()}
-    tensors = {k: v for k, v in read_tensors(paths[0]).items() if k.startswith("features.")}
     load_into(encoder.features, tensors, paths[0], renamed=renamed, ignore=BEHIND)
     return vgg_network(encoder, WEIGHTS, normalized=True).normalize()
 
