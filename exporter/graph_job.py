@@ -23,7 +23,6 @@ from styleexport.models.network import LoadedNetwork
 from styleexport.runtime_bench.quality.judge import Judge
 from styleexport.runtime_bench.quality.probes import quality_probes
 
-
 STEP_IN_FLOAT32 = PassFact(
     name="float32",
     applied=0,

@@ -19,7 +19,14 @@ from styleexport.core.errors import (
     UnsupportedOp,
     first_line,
 )
-from styleexport.core.manifest import AgreementFact, FileFact, Manifest, ParityFact, ProbeFact, TensorFact
+from styleexport.core.manifest import (
+    AgreementFact,
+    FileFact,
+    Manifest,
+    ParityFact,
+    ProbeFact,
+    TensorFact,
+)
 from styleexport.core.psnr import EQUAL_DB, psnr_db
 from styleexport.core.thresholds import allowed_db, allowed_on_device
 from styleexport.runtime_bench.runners._runner import (

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,7 +96,7 @@ class Distillation(nn.Module):
             targets: the teacher's features at `TAPS`.
         """
         own = self.student(pictures)
-        feature, gram = torch.zeros(()), torch.zeros(())
+        feature, gram, mapped = torch.zeros(()), torch.zeros(()), own[-1]
         for layer, features, target in zip(self.maps, own, targets, strict=True):
             each = max(1, target.shape[-1] // LARGEST)
             mapped = layer(features[:, :, ::each, ::each])
@@ -170,10 +169,8 @@ def train(images: Path, backbone: Path, out: Path, steps: int) -> None:
             average[key].lerp_(value, 1 - min(AVERAGE, step / (step + 10)))
         if step % 20 == 0:
             pace = (time.monotonic() - began) / (step - start)
-            print(
-                f"{step} features {feature:.4f} gram {gram:.4f} soft {soft:.4f} {pace:.2f} s/step",
-                flush=True,
-            )
+            terms = f"features {feature:.4f} gram {gram:.4f} soft {soft:.4f}"
+            print(f"{step} {terms} {pace:.2f} s/step", flush=True)  # noqa: T201
         if step % SAVE_EACH == 0 or step == steps:
             state = {
                 "model": model.state_dict(),
@@ -182,7 +179,7 @@ def train(images: Path, backbone: Path, out: Path, steps: int) -> None:
                 "step": step,
             }
             torch.save(state, out / "last.part")
-            os.replace(out / "last.part", last)
+            (out / "last.part").replace(last)
             features = {k: v.half().contiguous() for k, v in average.items() if "features" in k}
             save_file(features, out / "weights.safetensors")
 

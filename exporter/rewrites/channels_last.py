@@ -43,7 +43,8 @@ POINTWISE = frozenset({
     aten.hardswish, aten.hardtanh, aten.tanh, aten.sigmoid, aten.clamp, aten.clamp_min, aten.add,
     aten.add_, aten.sub, aten.rsub, aten.mul, aten.mul_, aten.div, aten.div_, aten.neg, aten.abs,
     aten.square, aten.sqrt, aten.rsqrt, aten.reciprocal, aten.exp, aten.log, aten.pow,
-    aten.maximum, aten.minimum, aten.gt, aten.ge, aten.where, aten.clone, aten.contiguous, aten.to, aten.dropout,
+    aten.maximum, aten.minimum, aten.gt, aten.ge, aten.where, aten.clone,
+    aten.contiguous, aten.to, aten.dropout,
 })  # fmt: skip
 ALONG_AXES = frozenset(
     {

@@ -1,7 +1,8 @@
 """ENet's encoder (Paszke et al., 2016): the initial block and its first two stages.
 
 Bottlenecks of four kinds: plain 3x3, strided, dilated, and 5x5 as 1x5 after 5x1. Batch norms are
-folded into the convolutions before them. PReLUs have one slope each but the first. Pictures are RGB in 0..255 to the network.
+folded into the convolutions before them. PReLUs have one slope each but the first.
+Pictures are RGB in 0..255 to the network.
 """
 
 from __future__ import annotations

@@ -35,7 +35,6 @@ from styleexport.models.encoders import vgg16
 from styleexport.models.encoders._vgg import VggEncoder
 from styleexport.models.transforms.backward import Gradient, with_gradient
 
-
 CONTENT_LAYER = "relu4_2"
 VGG_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", CONTENT_LAYER, "relu5_1")
 # Side of the shipped pictures by which channels are normalized.
@@ -188,15 +187,13 @@ def vgg_encoder(divisor: int) -> VggEncoder:
     return VggEncoder(blocks, VGG_LAYERS, "zeros")
 
 
-def vgg_network(
-    encoder: VggEncoder, weights: Weights, *, normalized: bool = False
-) -> GatysNetwork:
+def vgg_network(encoder: VggEncoder, weights: Weights, *, normalized: bool = False) -> GatysNetwork:
     """Return the loss network of a VGG that is tapped at `VGG_LAYERS`."""
     stages: dict[str, nn.Module] = {}
     start = 0
     for name, tap in zip(encoder.tap_names, encoder.taps, strict=True):
         first = () if stages else (encoder.normalise,)
-        stages[name] = nn.Sequential(*first, *encoder.features[start : tap + 1])
+        stages[name] = nn.Sequential(*first, *list(encoder.features)[start : tap + 1])
         start = tap + 1
     return GatysNetwork(stages, encoder.widths, CONTENT_LAYER, weights, normalized=normalized)
 
@@ -237,7 +234,7 @@ def _content(x: Tensor, target: Tensor, weight: float) -> tuple[Tensor, Tensor]:
     """Return the content's term [1], and its gradient by the features."""
     scale = weight / (x.shape[2] * x.shape[3])
     difference = x - target.reshape(x.shape)
-    return 0.5 * scale * difference.square().sum().reshape(1), scale * difference
+    return 0.5 * scale * _sum_of_squares(difference), scale * difference
 
 
 def _style(x: Tensor, gram: Tensor, weight: float) -> tuple[Tensor, Tensor]:
@@ -250,7 +247,15 @@ def _style(x: Tensor, gram: Tensor, weight: float) -> tuple[Tensor, Tensor]:
     scale = weight / (4 * x.shape[1] ** 2)
     both = difference + difference.transpose(1, 2)
     g = both @ rows * (2 * scale / math.sqrt(x.shape[2] * x.shape[3]))
-    return scale * difference.square().sum().reshape(1), g.reshape(x.shape)
+    return scale * _sum_of_squares(difference), g.reshape(x.shape)
+
+
+def _sum_of_squares(x: Tensor) -> Tensor:
+    """Return ‖x‖² as [1], axis by axis: kernels add up in one float32, whatever the number."""
+    total = x.square()
+    for axis in range(x.dim() - 1, 0, -1):
+        total = total.sum(axis, keepdim=True)
+    return total.reshape(1)
 
 
 def _roughness(image: Tensor, weight: float) -> tuple[Tensor, Tensor]:
@@ -259,4 +264,4 @@ def _roughness(image: Tensor, weight: float) -> tuple[Tensor, Tensor]:
     across, down = image[..., 1:] - image[..., :-1], image[:, :, 1:] - image[:, :, :-1]
     g = F.pad(across, (1, 0)) - F.pad(across, (0, 1))
     g = g + F.pad(down, (0, 0, 1, 0)) - F.pad(down, (0, 0, 0, 1))
-    return 0.5 * scale * (across.square().sum() + down.square().sum()).reshape(1), scale * g
+    return 0.5 * scale * (_sum_of_squares(across) + _sum_of_squares(down)), scale * g

@@ -13,7 +13,13 @@ from styleexport.core.errors import BadCheckpoint
 from styleexport.models import weights
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.network import StyleNetwork
-from styleexport.models.networks._gatys import GatysNetwork, Weights, vgg_encoder, vgg_network, whole
+from styleexport.models.networks._gatys import (
+    GatysNetwork,
+    Weights,
+    vgg_encoder,
+    vgg_network,
+    whole,
+)
 
 DIVISOR = 8
 # Layers of the file that the loss does not need.

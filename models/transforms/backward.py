@@ -108,7 +108,9 @@ def _folded(g: Tensor, axis: int, pad: int) -> Tensor:
     inner = g.narrow(axis, pad, length)
     front = g.narrow(axis, 0, pad).flip(axis)
     behind = g.narrow(axis, pad + length, pad).flip(axis)
-    return inner + _between(front, axis, 1, length) + _between(behind, axis, length - 1 - pad, length)
+    return (
+        inner + _between(front, axis, 1, length) + _between(behind, axis, length - 1 - pad, length)
+    )
 
 
 def _between(g: Tensor, axis: int, start: int, length: int) -> Tensor:

@@ -101,10 +101,10 @@ def optimize(
     """Return the picture of the lowest loss of some iterations of L-BFGS.
 
     An iteration is one of `torch.optim.LBFGS` without a line search: one evaluation, and a step
-    along its direction. The first step is a fixed total of the variable's values, which is spread over
-    all pixels: the variable is the picture divided by a number of the size of that total, or its
-    curvature would be lost in rounding. The last picture is evaluated too. Ctrl-C ends it with the best so far, as
-    do a loss that is not finite and several far above the best.
+    along its direction. The first step is a fixed total of the variable's values, spread over all
+    pixels: the variable is the picture divided by a number of the size of that total, or its
+    curvature would be lost in rounding. The last picture is evaluated too. Ctrl-C ends it with the
+    best so far, as do a loss that is not finite and several far above the best.
 
     Args:
         step: loss and gradient of a picture.

@@ -14,7 +14,7 @@ from styleexport.core.manifest import FileFact
 from styleexport.core.types import Role
 from styleexport.runtime_bench.stylize.framing import Frame, best_size
 from styleexport.runtime_bench.stylize.lbfgs import Ended, Iteration, optimize
-from styleexport.runtime_bench.stylize.stylizer import Stylizer, StylizeOptions
+from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
 
 Preview = Callable[[Image.Image], None]
 

@@ -319,9 +319,7 @@ def _chosen(
     """
     of_target = [f for f in files if f.target == (target or files[0].target)]
     precision_or_first = precision or (of_target[0].precision if of_target else None)
-    chosen = tuple(
-        f for f in of_target if f.precision is precision_or_first or f.role is Role.STEP
-    )
+    chosen = tuple(f for f in of_target if f.precision is precision_or_first or f.role is Role.STEP)
     if not chosen:
         held = ", ".join(dict.fromkeys(f"{f.target} {f.precision}" for f in files))
         requested = " ".join(filter(None, (target, precision)))

@@ -292,7 +292,7 @@ def _painter(
         if result.ended == "diverged":
             talk("the loss rose far above the best, or was not finite: the best picture is kept")
         facts = {"iterations": result.iterations, "loss": result.loss, "ended": result.ended}
-        runs.append(facts)
+        runs.append({**facts})
         return result.picture
 
     return optimized

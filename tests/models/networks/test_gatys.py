@@ -112,7 +112,7 @@ def test_a_copy_of_the_photograph_has_no_loss_without_a_style():
 
 @pytest.mark.parametrize("role", [Role.CONTENT, Role.STEP])
 def test_content_and_step_are_of_one_size(role, random_network):
-    with pytest.raises(UsageError, match="made for one size.*leave out --dynamic"):
+    with pytest.raises(UsageError, match=r"made for one size.*leave out --dynamic"):
         capture(random_network("gatys-vgg-eighth"), role, Size(40, 56), dynamic=True)
 
 

@@ -15,7 +15,7 @@ from styleexport.core.types import Precision, Role, Size
 from styleexport.models.network import OPTIMIZATION
 from styleexport.runtime_bench.stylize.lbfgs import Ended, optimize
 from styleexport.runtime_bench.stylize.optimization import OptimizeOptions, paint
-from styleexport.runtime_bench.stylize.stylizer import Stylizer, StylizeOptions
+from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
 
 START = np.full((1, 3, 8, 8), 0.5, np.float32)
 GOAL = np.linspace(0, 1, START.size, dtype=np.float32).reshape(START.shape)
