@@ -12,7 +12,7 @@ import torch
 from styleexport.core.arrays import Array, Arrays
 from styleexport.core.file_names import FileName
 from styleexport.core.manifest import NetworkFact, PassFact, ProbeFact
-from styleexport.core.types import Precision, Progress
+from styleexport.core.types import Precision, Progress, Role
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.quantize.calibration import CalibrationSet, read_calibration
 from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs, calibration_inputs
@@ -22,6 +22,15 @@ from styleexport.models.losses.loss_network import shipped_loss_network
 from styleexport.models.network import LoadedNetwork
 from styleexport.runtime_bench.quality.judge import Judge
 from styleexport.runtime_bench.quality.probes import quality_probes
+
+STEP_IN_FLOAT32 = PassFact(
+    name="float32",
+    applied=0,
+    refused=(
+        "step is float32 in every precision: gradients by a pixel lie below the smallest float16 "
+        "values, and the optimization adds up their differences",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,15 @@ class ExportRun:
     targets: tuple[tuple[Target, tuple[Precision, ...]], ...]
     folder: Path
     progress: Progress
+
+    def targets_of(self, role: Role) -> tuple[tuple[Target, tuple[Precision, ...]], ...]:
+        """Return each target with the precisions that it is to write of a role.
+
+        A step stays float32: see `STEP_IN_FLOAT32`.
+        """
+        if role is not Role.STEP:
+            return self.targets
+        return tuple((target, (Precision.FP32,)) for target, _ in self.targets)
 
     @cached_property
     def images(self) -> CalibrationSet:
@@ -65,6 +83,11 @@ class GraphJob:
     graph: Graph
     passes: tuple[PassFact, ...]
     probes: tuple[ProbeFact, ...]
+
+    @property
+    def targets(self) -> tuple[tuple[Target, tuple[Precision, ...]], ...]:
+        """Each target with the precisions that it is to write of the graph."""
+        return self.run.targets_of(self.graph.role)
 
     def progress(self, line: str) -> None:
         """Report a line of progress, after the graph's name."""
@@ -97,7 +120,7 @@ def judge_of(network: LoadedNetwork, graph: Graph, progress: Progress = lambda _
         with torch.inference_mode():
             return network.encoder()(torch.from_numpy(style)).numpy()
 
-    module, result = graph.reading, graph.outputs[0].name
+    module, result = graph.reading, graph.outputs[0].name  # a step is never judged
     names = [fact.name for fact in graph.inputs]
     size = graph.sizes[0] if graph.sizes else graph.size
 

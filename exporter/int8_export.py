@@ -89,7 +89,7 @@ def choose_plans(job: GraphJob) -> dict[Precision, ChosenPlan]:
         QualityBudgetExceeded: no searched recipe stays inside the budget.
         UsageError: the recipe that was asked for is another network's.
     """
-    asked = dict.fromkeys(p for _, precisions in job.run.targets for p in precisions)
+    asked = dict.fromkeys(p for _, precisions in job.targets for p in precisions)
     return {precision: _chosen(job, precision) for precision in asked if precision in QUANTIZED}
 
 

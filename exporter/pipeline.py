@@ -156,6 +156,7 @@ def _network_fact(loaded: LoadedNetwork) -> NetworkFact:
         min_side=network.min_side,
         roles=loaded.roles,
         pixels=pixels_fact(loaded),
+        optimization=loaded.optimization,
     )
 
 

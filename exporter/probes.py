@@ -30,6 +30,8 @@ BAR = (
     (0.0, 0.0, 0.0),
 )
 STRENGTH = 0.75
+# Amplitude of the noise in the picture of a step.
+NOISE = 4 / 255
 
 
 def probe_image(name: str, size: Size) -> NDArray[np.float32]:
@@ -46,6 +48,17 @@ def probe_image(name: str, size: Size) -> NDArray[np.float32]:
     return image
 
 
+def _mixed_image(size: Size) -> NDArray[np.float32]:
+    """Return the picture of a step, [1, 3, H, W] in 0..1: half photograph, half painting, and noise.
+
+    It is no copy of the content, so that every term of the loss has a gradient. Without noise,
+    areas of one colour give features that are equal but for rounding, and pooling takes any.
+    """
+    mixed = 0.5 * probe_image(DEMO_CONTENT, size) + 0.5 * probe_image(DEMO_STYLE, size)
+    noise = np.random.default_rng(0).uniform(-NOISE, NOISE, mixed.shape)
+    return np.clip(mixed + noise, 0.0, 1.0).astype(np.float32)
+
+
 def probe_inputs(network: LoadedNetwork, role: Role, size: Size) -> dict[str, NDArray[np.float32]]:
     """Return the inputs of one role's probe, by name, in order."""
     module = network.role_module(role)
@@ -57,6 +70,12 @@ def probe_inputs(network: LoadedNetwork, role: Role, size: Size) -> dict[str, ND
             inputs[name] = probe_image(DEMO_STYLE, size)
         elif name == "strength":
             inputs[name] = np.array([STRENGTH], np.float32)
+        elif name == "image":
+            inputs[name] = _mixed_image(size)
+        elif name == "content_target":
+            content = torch.from_numpy(probe_image(DEMO_CONTENT, size))
+            with torch.inference_mode():
+                inputs[name] = module.for_role(Role.CONTENT)(content).numpy()
         else:
             encode = network.encoder()
             style = torch.from_numpy(probe_image(DEMO_STYLE, size))
@@ -70,10 +89,14 @@ def write_probe(network: LoadedNetwork, role: Role, size: Size, artifact: Path) 
     module = network.role_module(role)
     inputs = probe_inputs(network, role, size)
     with torch.inference_mode():
-        output = module(*(torch.from_numpy(value) for value in inputs.values()))
+        outputs = module.outputs(*(torch.from_numpy(value) for value in inputs.values()))
     path = f"probes/{FileName(network.network.name, role, size, suffix='.safetensors')}"
     (artifact / path).parent.mkdir(exist_ok=True)
-    (artifact / path).write_bytes(save({**inputs, module.output_name: output.numpy()}))
+    made = {
+        name: value.contiguous().numpy()
+        for name, value in zip(module.output_names, outputs, strict=True)
+    }
+    (artifact / path).write_bytes(save({**inputs, **made}))
     return ProbeFact(
         path=path, role=role, size=SizeFact.of(size), sha256=sha256_of_file(artifact / path)
     )

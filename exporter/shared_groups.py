@@ -79,7 +79,7 @@ class SharedGroups:
         Raises:
             Stopped: a worker has failed.
         """
-        group, *others = file_groups(job.run, plans)
+        group, *others = file_groups(job, plans)
         message = _message(job, plans) if others else None
         with self._changed:
             self._job, self._written = message, []
@@ -90,7 +90,7 @@ class SharedGroups:
             group = self._next()
         if self._closed:
             raise Stopped
-        return in_order(job.run, self._written)
+        return in_order(job, self._written)
 
     def _next(self) -> FileGroup | None:
         """Return the next group of the calling process; None when all are written."""

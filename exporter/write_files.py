@@ -18,10 +18,10 @@ from styleexport.core.manifest import (
     size_of_file,
 )
 from styleexport.core.thresholds import chooses
-from styleexport.core.types import Precision
+from styleexport.core.types import Precision, Role
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.layer_map import compose_layer_maps, paired_layers
-from styleexport.exporter.graph_job import ExportRun, GraphJob
+from styleexport.exporter.graph_job import STEP_IN_FLOAT32, GraphJob
 from styleexport.exporter.int8_export import ChosenPlan, budget_of, plan_for
 from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
 from styleexport.exporter.targets.onnx import TARGET as ONNX
@@ -80,10 +80,10 @@ class FileGroup:
     precisions: tuple[Precision, ...]
 
 
-def file_groups(run: ExportRun, plans: Plans) -> tuple[FileGroup, ...]:
+def file_groups(job: GraphJob, plans: Plans) -> tuple[FileGroup, ...]:
     """Return the groups of a graph's files, in the order of targets and precisions."""
     found: dict[tuple[Target, Hashable], list[Precision]] = {}
-    for target, precisions in run.targets:
+    for target, precisions in job.targets:
         for precision in precisions:
             lowering = precision if precision in plans else target.lowering(Recipe(precision))
             found.setdefault((target, lowering), []).append(precision)
@@ -97,14 +97,14 @@ def write_files(job: GraphJob, plans: Plans) -> tuple[WrittenFile, ...]:
         job: graph and what its files share.
         plans: plan of each precision that is computed in int8.
     """
-    groups = file_groups(job.run, plans)
-    return in_order(job.run, (file for group in groups for file in write_group(job, plans, group)))
+    groups = file_groups(job, plans)
+    return in_order(job, (file for group in groups for file in write_group(job, plans, group)))
 
 
-def in_order(run: ExportRun, files: Iterable[WrittenFile]) -> tuple[WrittenFile, ...]:
+def in_order(job: GraphJob, files: Iterable[WrittenFile]) -> tuple[WrittenFile, ...]:
     """Return the files of a graph in the order of targets and precisions."""
     known = {(file.fact.target, file.fact.precision): file for file in files}
-    return tuple(known[target.name, p] for target, precisions in run.targets for p in precisions)
+    return tuple(known[target.name, p] for target, precisions in job.targets for p in precisions)
 
 
 def write_group(job: GraphJob, plans: Plans, group: FileGroup) -> Iterator[WrittenFile]:
@@ -166,6 +166,7 @@ def _fact(
     """Return the facts of a file, before it is checked."""
     graph, file = job.graph, job.run.folder / str(name)
     inputs, outputs = target.tensors(graph)
+    in_float32 = (STEP_IN_FLOAT32,) if graph.role is Role.STEP else ()
     description = format_of(file).describe(file)
     assert name.precision is not None
     return FileFact(
@@ -185,7 +186,7 @@ def _fact(
         quantization=written.quantization,
         recipe=planned.chosen.recipe.path if planned.chosen else None,
         execution=describe_execution(file) if planned.chosen else None,
-        passes=(*job.passes, *written.passes),
+        passes=(*job.passes, *written.passes, *in_float32),
         ops=description.ops,
         layers=written.layers,
         scaled_layers=written.scaled_layers,

@@ -1,9 +1,10 @@
 """Style networks: description, loaded weights, roles, and the module that each role runs.
 
-A module has one of two interfaces. A two-image network has ``encode(style) -> code`` and
-``transfer(content, code, strength) -> image``; a fixed-style network is called with the content.
-Both work in their own pixel formats; `RoleModule` converts to the convention of artifacts: RGB in
-0..1, the output as large as the content, or a whole multiple, and clamped to 0..1.
+A module has one of three interfaces. A two-image network has ``encode(style) -> code`` and
+``transfer(content, code, strength) -> image``; a fixed-style network is called with the content; an
+optimized one has ``step``, the loss of a picture and its gradient. They work in their own pixel
+formats; `RoleModule` converts to the convention of artifacts: RGB in 0..1, the output as large as
+the content, or a whole multiple, and clamped to 0..1.
 """
 
 from __future__ import annotations
@@ -18,11 +19,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from styleexport.core.errors import UsageError
+from styleexport.core.manifest import OptimizationFact
 from styleexport.core.types import Role, Size
 from styleexport.models.pixel_modules import FromNetwork, ToNetwork
 from styleexport.models.pixels import STANDARD, PixelFormat
 
 DEFAULT_SIZE = Size(512, 512)
+# A step that is too long may raise the loss a millionfold, and the next one undoes it.
+OPTIMIZATION = OptimizationFact(
+    algorithm="lbfgs",
+    history=10,
+    learning_rate=1.0,
+    first_change=1 / 255,
+    iterations=100,
+    divergence=1000.0,
+    patience=5,
+)
 
 
 @runtime_checkable
@@ -40,6 +52,29 @@ class TwoImageModule(Protocol):
 
     def transfer(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
         """Return the painting, [N, 3, H', W'] with H' ≥ H and W' ≥ W."""
+        ...
+
+
+@runtime_checkable
+class OptimizedModule(Protocol):
+    """A network that gives a loss, by which the picture itself is optimized.
+
+    Pictures are RGB in 0..1; those of ``step`` may leave that range. A code's layout is declared as
+    that of a `TwoImageModule`.
+    """
+
+    def encode(self, style: Tensor) -> Tensor:
+        """Return the style code [N, K] of pictures [N, 3, H, W]."""
+        ...
+
+    def content_target(self, content: Tensor) -> Tensor:
+        """Return what is to be kept of pictures [N, 3, H, W], as [N, T]."""
+        ...
+
+    def step(
+        self, image: Tensor, target: Tensor, code: Tensor, strength: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the loss [1] of a picture [1, 3, H, W], and its gradient by the picture."""
         ...
 
 
@@ -160,12 +195,19 @@ class LoadedNetwork:
             return (Role.TRANSFORM,)
         if isinstance(self.module, TwoImageModule):
             return (Role.ENCODE, Role.TRANSFORM, Role.STYLIZE)
+        if isinstance(self.module, OptimizedModule):
+            return (Role.ENCODE, Role.CONTENT, Role.STEP)
         return (Role.STYLIZE,)
+
+    @property
+    def optimization(self) -> OptimizationFact | None:
+        """How its ``step`` is iterated; None for a network that paints at once."""
+        return OPTIMIZATION if isinstance(self.module, OptimizedModule) else None
 
     @property
     def default_roles(self) -> tuple[Role, ...]:
         """Encode and transform for two-image networks, so that a style is encoded once."""
-        if self.own_styles:
+        if self.own_styles or isinstance(self.module, OptimizedModule):
             return self.roles
         if isinstance(self.module, TwoImageModule):
             return (Role.ENCODE, Role.TRANSFORM)
@@ -262,18 +304,21 @@ class RoleModule(nn.Module):
             picture = content + (picture - content) * strength.reshape(1, 1, 1, 1)
         return torch.clamp(picture, 0.0, 1.0)
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """Return the style code [N, K], or the image [N, 3, scale·H, scale·W] in 0..1.
+    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Return what `output_names` names: two tensors for ``step``, one otherwise.
 
         Args:
             inputs: tensors named by `input_names`, in order: content and style [N, 3, H, W] in
-                0..1, style_code [N, K], strength [1] in 0..1.
+                0..1, style_code [N, K], strength [1] in 0..1, content_target [N, T].
         """
         images = self.to_network
         net = self.network
         if self.role is Role.ENCODE:
-            assert isinstance(net, TwoImageModule)
+            assert isinstance(net, TwoImageModule | OptimizedModule)
             return net.encode(images(inputs[0]))
+        if isinstance(net, OptimizedModule):  # its pictures are RGB in 0..1
+            step = self.role is Role.STEP
+            return net.step(*inputs) if step else net.content_target(inputs[0])
         content = inputs[0]
         if self.role is Role.TRANSFORM:
             assert isinstance(net, TwoImageModule)
@@ -288,6 +333,10 @@ class RoleModule(nn.Module):
         """Return the names of the inputs, in order."""
         if self.role is Role.ENCODE:
             return ("style",)
+        if self.role is Role.CONTENT:
+            return ("content",)
+        if self.role is Role.STEP:
+            return ("image", "content_target", "style_code", "strength")
         if self.role is Role.TRANSFORM:
             return ("content", "style_code", "strength")
         if isinstance(self.network, TwoImageModule):
@@ -295,6 +344,20 @@ class RoleModule(nn.Module):
         return ("content",)
 
     @property
-    def output_name(self) -> str:
-        """``style_code`` for encode, ``image`` otherwise."""
-        return "style_code" if self.role is Role.ENCODE else "image"
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs, in order.
+
+        ``style_code`` [N, K], ``content_target`` [N, T], ``loss`` [1] and ``gradient``
+        [1, 3, H, W], or ``image`` [N, 3, scale·H, scale·W] in 0..1.
+        """
+        of_role = {
+            Role.ENCODE: ("style_code",),
+            Role.CONTENT: ("content_target",),
+            Role.STEP: ("loss", "gradient"),
+        }
+        return of_role.get(self.role, ("image",))
+
+    def outputs(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs as a tuple, in the order of `output_names`."""
+        made = self(*inputs)
+        return made if isinstance(made, tuple) else (made,)

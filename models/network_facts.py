@@ -8,7 +8,7 @@ import torch
 
 from styleexport.core.code_layout import CodeLayoutFact
 from styleexport.models.code_layouts import code_layout
-from styleexport.models.network import StyleNetwork, TwoImageModule
+from styleexport.models.network import OptimizedModule, StyleNetwork, TwoImageModule
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,6 @@ def facts_of(network: StyleNetwork) -> NetworkFacts:
     with torch.device("meta"), torch.no_grad():
         module = network.build()
         layout = None
-        if isinstance(module, TwoImageModule):
+        if isinstance(module, TwoImageModule | OptimizedModule):
             layout = code_layout(module, module.encode(torch.empty(1, 3, side, side)).shape[1])
     return NetworkFacts(sum(p.numel() for p in module.parameters()), layout)

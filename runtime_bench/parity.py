@@ -19,7 +19,14 @@ from styleexport.core.errors import (
     UnsupportedOp,
     first_line,
 )
-from styleexport.core.manifest import AgreementFact, FileFact, Manifest, ParityFact, ProbeFact
+from styleexport.core.manifest import (
+    AgreementFact,
+    FileFact,
+    Manifest,
+    ParityFact,
+    ProbeFact,
+    TensorFact,
+)
 from styleexport.core.psnr import EQUAL_DB, psnr_db
 from styleexport.core.thresholds import allowed_db, allowed_on_device
 from styleexport.runtime_bench.runners._runner import (
@@ -83,7 +90,7 @@ def _tensor(tensors: Arrays, name: str, path: Path | str) -> Array:
 
 
 def measure_parity(
-    run: Callable[[ProbeTensors], Array],
+    run: Callable[[ProbeTensors], Arrays],
     fact: FileFact,
     probes: Sequence[Arrays],
     *,
@@ -91,10 +98,10 @@ def measure_parity(
     runner: str,
     allowed_db: float,
 ) -> ParityFact:
-    """Return the parity of a file: the worst PSNR and the largest error over some probes.
+    """Return the parity of a file: the worst PSNR and the largest error of its outputs on probes.
 
     Args:
-        run: returns the first output of the file for inputs by name.
+        run: returns the outputs of the file by name, for inputs by name.
         fact: entry of the file.
         probes: tensors of each probe, from `read_probe`; images [N, 3, H, W] in 0..1.
         label: name of the file, for messages.
@@ -106,16 +113,16 @@ def measure_parity(
     """
     worst, largest = EQUAL_DB, 0.0
     for tensors in probes:
-        inputs = probe_inputs(tensors, fact, label)
-        expected = _tensor(tensors, fact.outputs[0].name, label)
-        output = run(inputs)
-        if output.shape != expected.shape:
-            raise BadArtifact(
-                f"{label} returned {list(output.shape)}, expected {list(expected.shape)}: "
-                "height and width are swapped or the size is wrong"
-            )
-        worst = min(worst, psnr_db(output, expected, _peak(fact)))
-        largest = max(largest, float(np.abs(np.nan_to_num(output) - expected).max()))
+        outputs = run(probe_inputs(tensors, fact, label))
+        for item in fact.outputs:
+            output, expected = outputs[item.name], _tensor(tensors, item.name, label)
+            if output.shape != expected.shape:
+                raise BadArtifact(
+                    f"{label} returned {list(output.shape)}, expected {list(expected.shape)}: "
+                    "height and width are swapped or the size is wrong"
+                )
+            worst = min(worst, psnr_db(output, expected, peak_of(item)))
+            largest = max(largest, float(np.abs(np.nan_to_num(output) - expected).max()))
     return ParityFact(
         runner=runner,
         metric="psnr",
@@ -192,7 +199,7 @@ def agreements(
         DeviceError: no runner for it can run here.
     """
     outputs = {fact.path: _outputs(folder, fact, probes) for fact in facts}
-    peak = _peak(facts[0]) if facts else None
+    peak = peak_of(facts[0].outputs[0]) if facts else None
     return tuple(
         AgreementFact(
             a=a,
@@ -220,9 +227,9 @@ def _fitting(fact: FileFact, probes: Sequence[ProbeFact]) -> list[ProbeFact]:
     return [probe for probe in probes if probe.role is fact.role and fact.takes(probe.size)]
 
 
-def _peak(fact: FileFact) -> float | None:
-    """Return the peak of a file's output; None takes the expected output's largest value."""
-    return 1.0 if fact.outputs[0].kind == "image" else None
+def peak_of(output: TensorFact) -> float | None:
+    """Return the peak of an output; None takes the expected output's largest value."""
+    return 1.0 if output.kind == "image" else None
 
 
 def _run_probes(
@@ -241,17 +248,20 @@ def _run_probes(
         )
 
 
-def _run(session: Session, fact: FileFact, inputs: ProbeTensors, path: Path) -> Array:
-    """Return the first output of a file for the inputs of its probe."""
+def _run(session: Session, fact: FileFact, inputs: ProbeTensors, path: Path) -> ProbeTensors:
+    """Return the outputs of a file, by name, for the inputs of its probe."""
     with runtime_errors_of(path):
-        return session(inputs)[fact.outputs[0].name]
+        made = session(inputs)
+        return {item.name: made[item.name] for item in fact.outputs}
 
 
 def _outputs(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> list[Array]:
-    """Return a file's outputs on the probes that fit it, with its first available runner."""
+    """Return a file's first output on the probes that fit it, with its first available runner."""
     path = folder / fact.path
     with runner_for(path).open(path, RunOptions()) as session:
         return [
-            _run(session, fact, probe_inputs(read_probe(folder, probe), fact, path), path)
+            _run(session, fact, probe_inputs(read_probe(folder, probe), fact, path), path)[
+                fact.outputs[0].name
+            ]
             for probe in _fitting(fact, probes)
         ]

@@ -48,14 +48,19 @@ VARIANTS = {
     "adain-convnext-base": {"tap": "features.1"},
     "adain-densenet121": {"tap": "transition1"},
     "adain-efficientnet-b5": {"tap": "features.2"},
+    "gatys-enet": {"divisor": 2},
+    "gatys-vgg16": {"divisor": 8},
     "linear-wct": {"encoder": "cd16x"},
     "style-swap": {"encoder": "cd16x", "bank": 8},
     "optimal-wct": {"levels": "3"},
     "wct": {"levels": "3"},
 }
 # Networks of the operations of another, tested in their place: adain-vgg19, adain-mobilenetv2 and
-# adain-efficientnet-b5.
-ALIKE = ("adain", "adain-vgg16", "adain-efficientnet-lite0", "adain-efficientnetv2-s")
+# adain-efficientnet-b5; gatys-vgg-eighth.
+ALIKE = (
+    *("adain", "adain-vgg16", "adain-efficientnet-lite0", "adain-efficientnetv2-s"),
+    "gatys-vgg16",
+)
 # Of a network that is another's graph with other weights: what those may change.
 INT8_ALONE = ("udnie", "scream")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -33,8 +34,14 @@ def capture(network: LoadedNetwork, role: Role, size: Size, *, dynamic: bool = F
     check_size(network, role, size)
     if network.objection:
         raise UsageError(network.objection)
+    if dynamic and role in (Role.CONTENT, Role.STEP):
+        raise UsageError(
+            f"{network.network.name} ({role}) is made for one size, as its content target is: "
+            "leave out --dynamic and --enumerated, and name the sizes with --size"
+        )
     code_length = _code_length(module, network.network.min_side, size)
-    inputs, outputs = _facts(module, size, dynamic, code_length)
+    lengths = {"style_code": code_length, "content_target": _target_length(module, size)}
+    inputs, outputs = _facts(module, size, dynamic, lengths)
     examples = example_inputs(inputs, size)
     _check_output(network, module, examples, outputs, size)
     program = trace(module, examples, inputs, dynamic, network.network.min_side)
@@ -90,6 +97,15 @@ def _code_length(module: RoleModule, side: int, size: Size) -> int:
     return lengths[size]
 
 
+def _target_length(module: RoleModule, size: Size) -> int:
+    """Return the length of a content target at a size, 0 for roles without one."""
+    if "content_target" not in (*module.input_names(), *module.output_names):
+        return 0
+    with torch.no_grad():
+        target = module.for_role(Role.CONTENT)(torch.full((1, 3, size.height, size.width), 0.5))
+    return int(target.shape[1])
+
+
 def _encoded(encode: RoleModule, size: Size) -> int:
     """Return the length of the code of a style of one size."""
     try:
@@ -107,17 +123,19 @@ def _encoded(encode: RoleModule, size: Size) -> int:
 
 
 def _facts(
-    module: RoleModule, size: Size, dynamic: bool, code_length: int
+    module: RoleModule, size: Size, dynamic: bool, lengths: Mapping[str, int]
 ) -> tuple[tuple[TensorFact, ...], tuple[TensorFact, ...]]:
-    """Return the facts of inputs and outputs."""
+    """Return the facts of inputs and outputs; ``lengths`` are those of flat tensors."""
 
     def fact(name: str) -> TensorFact:
-        if name == "style_code":
-            return TensorFact(
-                name=name, kind="style_code", shape=(1, code_length), dtype="float32", layout="NK"
-            )
-        if name == "strength":
-            return TensorFact(name=name, kind="strength", shape=(1,), dtype="float32", layout="N")
+        if name == "style_code" or name == "content_target":
+            shape = (1, lengths[name])
+            return TensorFact(name=name, kind=name, shape=shape, dtype="float32", layout="NK")
+        if name == "strength" or name == "loss":
+            return TensorFact(name=name, kind=name, shape=(1,), dtype="float32", layout="N")
+        if name == "gradient":
+            shape = (1, 3, size.height, size.width)
+            return TensorFact(name=name, kind=name, shape=shape, dtype="float32", layout="NCHW")
         prefix = "style_" if name == "style" and module.role is Role.STYLIZE else ""
         scale = module.scale if name == "image" else 1
         prefix = f"{scale}*" if scale != 1 else prefix
@@ -136,7 +154,7 @@ def _facts(
             colour_order="RGB",
         )
 
-    return tuple(map(fact, module.input_names())), (fact(module.output_name),)
+    return tuple(map(fact, module.input_names())), tuple(map(fact, module.output_names))
 
 
 def _check_output(
@@ -149,24 +167,26 @@ def _check_output(
     """Run the network once, before anything is built on it."""
     try:
         with torch.no_grad():
-            output = module(*examples)
+            made = module.outputs(*examples)
     except Exception as error:
         raise UnsupportedOp(
             f"{network.network.name} ({module.role}) does not run on images of {size}: "
             f"{first_line(error)}; expected a tensor [1, 3, H, W] in and out"
         ) from error
-    expected = (
-        (1, 3, module.scale * size.height, module.scale * size.width)
-        if outputs[0].kind == "image"
-        else outputs[0].shape
-    )
-    if tuple(output.shape) != expected:
-        raise UnsupportedOp(
-            f"{network.network.name} ({module.role}) returned {list(output.shape)} at size {size}, "
-            f"expected {list(expected)}: its output must be RGB and no smaller than its input"
+    for fact, output in zip(outputs, made, strict=True):
+        expected = (
+            (1, 3, module.scale * size.height, module.scale * size.width)
+            if fact.kind == "image"
+            else fact.shape
         )
-    if not bool(torch.isfinite(output).all()):
-        raise UnsupportedOp(
-            f"{network.network.name} ({module.role}) returned NaN or infinite values: the weights "
-            "are damaged or an operation divides by zero"
-        )
+        if tuple(output.shape) != expected:
+            raise UnsupportedOp(
+                f"{network.network.name} ({module.role}) returned {list(output.shape)} at size "
+                f"{size}, expected {list(expected)}: its output must be RGB and no smaller than "
+                "its input"
+            )
+        if not bool(torch.isfinite(output).all()):
+            raise UnsupportedOp(
+                f"{network.network.name} ({module.role}) returned NaN or infinite values: the "
+                "weights are damaged or an operation divides by zero"
+            )

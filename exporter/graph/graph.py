@@ -119,8 +119,8 @@ class Graph:
         return samples_of(self.reading, set(self.layer_names()), inputs)
 
     @cached_property
-    def exact_output(self) -> Tensor:
-        """The output in float64 on seeded random inputs, by which rewrites are proven."""
+    def exact_outputs(self) -> tuple[Tensor, ...]:
+        """The outputs in float64 on seeded random inputs, by which rewrites are proven."""
         inputs = tuple(x.double() for x in example_inputs(self.inputs, self.size))
         return run_exactly(in_float64(self.module()), inputs)
 
@@ -252,5 +252,5 @@ class _Positional(nn.Module):
         self.network = network
         self.count = count
 
-    def forward(self, *inputs: Tensor) -> Tensor:
+    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         return self.network(*inputs)

@@ -57,10 +57,11 @@ def _makes_constant(node: Node, dtype: torch.dtype) -> bool:
     return made and not any(read) and "dtype" in names and node.meta["val"].dtype is dtype
 
 
-def run_exactly(module: GraphModule, inputs: tuple[Tensor, ...]) -> Tensor:
-    """Return a module's output; each value is freed after its last reader."""
+def run_exactly(module: GraphModule, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return a module's outputs; each value is freed after its last reader."""
     with torch.no_grad():
-        return _InStrips(module).run(*inputs)
+        made = _InStrips(module).run(*inputs)
+    return tuple(made) if isinstance(made, tuple | list) else (made,)
 
 
 class _InStrips(Interpreter):

@@ -43,7 +43,8 @@ POINTWISE = frozenset({
     aten.hardswish, aten.hardtanh, aten.tanh, aten.sigmoid, aten.clamp, aten.clamp_min, aten.add,
     aten.add_, aten.sub, aten.rsub, aten.mul, aten.mul_, aten.div, aten.div_, aten.neg, aten.abs,
     aten.square, aten.sqrt, aten.rsqrt, aten.reciprocal, aten.exp, aten.log, aten.pow,
-    aten.maximum, aten.minimum, aten.clone, aten.contiguous, aten.to, aten.dropout,
+    aten.maximum, aten.minimum, aten.gt, aten.ge, aten.where, aten.clone,
+    aten.contiguous, aten.to, aten.dropout,
 })  # fmt: skip
 ALONG_AXES = frozenset(
     {
@@ -100,14 +101,18 @@ class ChannelsLast(nn.Module):
         self.images = tuple(images)
         self.training = False
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """Return the module's output; an image as [N, H, W, C]."""
+    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Return the module's outputs; images as [N, H, W, C]."""
         marked = (_Image(x) if image else x for x, image in zip(inputs, self.images, strict=True))
         output = _Flow(self.module).run(*marked)
-        if isinstance(output, _Image):
-            return output.value
-        # An image that no operation on images gave, such as one put together from tokens.
-        return to_channels_last(output) if output.dim() == 4 else output
+        return tuple(map(_made, output)) if isinstance(output, tuple | list) else _made(output)
+
+
+def _made(output: Tensor | _Image) -> Tensor:
+    """Return an output; one that no operation on images gave is put together from tokens."""
+    if isinstance(output, _Image):
+        return output.value
+    return to_channels_last(output) if output.dim() == 4 else output
 
 
 class _Flow(Interpreter):
@@ -123,6 +128,9 @@ class _Flow(Interpreter):
             return _Image(to_channels_last(result)) if image else result
         if operation is aten.pad:
             return _pad(*args, **kwargs)
+        if operation is aten.prelu:  # its slopes are those of axis 1
+            x, slope = args[0].value, args[1]
+            return _Image(F.relu(x) - slope * F.relu(-x))
         if operation is aten.instance_norm and args[5]:
             return _instance_norm(args[0].value, args[1], args[2], args[7])
         if operation in POINTWISE:

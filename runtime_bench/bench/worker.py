@@ -131,14 +131,14 @@ class WorkerState:
 
     def _check_probes(self, loaded: _LoadedCell) -> messages.Answer:
         cell, session, output = loaded.cell, loaded.session, loaded.cell.file.outputs[0]
-        inferences, outputs = list[int](), list[Array]()
+        inferences, outputs = list[int](), list[Arrays]()
 
-        def run(inputs: Mapping[str, Array]) -> Array:
+        def run(inputs: Mapping[str, Array]) -> Arrays:
             session.feed(inputs)
             start = self._clock()
             session.invoke()
             inferences.append(self._clock() - start)
-            outputs.append(session.fetch()[output.name])
+            outputs.append(session.fetch())
             return outputs[-1]
 
         rounds = loaded.runner.rounds_pictures
@@ -158,7 +158,7 @@ class WorkerState:
                 f"{cell.path.name} does not run on {cell.batch} pictures at once: "
                 f"{first_line(error)}"
             ) from error
-        picture = encoded_picture(outputs[0]) if output.kind == "image" else None
+        picture = encoded_picture(outputs[0][output.name]) if output.kind == "image" else None
         return messages.Checked(first_ns=inferences[0], parity=parity, picture=picture)
 
     def _run(self) -> Sample:

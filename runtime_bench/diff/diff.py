@@ -15,6 +15,7 @@ from styleexport.core.psnr import psnr_db
 from styleexport.core.types import Size
 from styleexport.runtime_bench.diff.probed_file import ProbedFile, find_pair
 from styleexport.runtime_bench.diff.report import DiffReport, TensorDiff
+from styleexport.runtime_bench.parity import peak_of
 
 DEFAULT_THRESHOLD_DB = 40.0
 
@@ -25,7 +26,8 @@ class Diff:
 
     Attributes:
         report: figures of the comparison.
-        output_a: picture [1, 3, H, W] in 0..1, or style code [1, K].
+        output_a: of the outputs, the one that differs most: picture [1, 3, H, W] in 0..1, style
+            code [1, K], content target [1, T], loss [1] or gradient [1, 3, H, W].
         output_b: output of B, of the same shape.
         is_picture: whether the outputs are pictures.
     """
@@ -59,14 +61,20 @@ def diff_files(
         DeviceError: no runner of a file can run here.
     """
     probe, file_a, file_b = find_pair(a, b, size)
-    (runner_a, output_a), (runner_b, output_b) = file_a.output(), file_b.output()
-    output_fact = file_a.fact.outputs[0]
-    is_picture = output_fact.kind == "image"
-    if output_a.shape != output_b.shape:
-        raise BadArtifact(
-            f"{a} returned {list(output_a.shape)} and {b} {list(output_b.shape)} of one probe: "
-            "export the network again"
-        )
+    (runner_a, outputs_a), (runner_b, outputs_b) = file_a.outputs(), file_b.outputs()
+    for name, output in outputs_a.items():
+        if output.shape != outputs_b[name].shape:
+            raise BadArtifact(
+                f"{a} returned {list(output.shape)} and {b} {list(outputs_b[name].shape)} of one "
+                "probe: export the network again"
+            )
+    output = min(
+        (
+            diff_tensors(item.name, outputs_a[item.name], outputs_b[item.name], peak_of(item))
+            for item in file_a.fact.outputs
+        ),
+        key=lambda diff: diff.psnr_db,
+    )
     compared, runners, left_out = _diff_layers(file_a, file_b) if layers else ((), (), 0)
     index = next((i for i, x in enumerate(compared) if x.psnr_db < threshold_db), None)
     report = DiffReport(
@@ -76,14 +84,15 @@ def diff_files(
         size=probe.size,
         runners=(runner_a, runner_b),
         layer_runners=runners,
-        output=diff_tensors(output_fact.name, output_a, output_b, 1.0 if is_picture else None),
+        output=output,
         threshold_db=threshold_db,
         first=None if index is None else compared[index],
         before=compared[index - 1] if index else None,
         layers=compared,
         left_out=left_out,
     )
-    return Diff(report, output_a, output_b, is_picture)
+    is_picture = file_a.fact.outputs[0].kind == "image"
+    return Diff(report, outputs_a[output.name], outputs_b[output.name], is_picture)
 
 
 def diff_tensors(name: str, a: Array, b: Array, peak: float | None) -> TensorDiff:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from styleexport.core.arrays import Array
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import BadArtifact, UsageError
 from styleexport.core.manifest import FILE_NAME, FileFact, Manifest, ProbeFact, read_manifest
 from styleexport.core.types import Size
@@ -32,8 +32,8 @@ class ProbedFile:
     fact: FileFact
     probe: ProbeTensors
 
-    def output(self) -> tuple[str, Array]:
-        """Return the name of the runner, and the file's output on the probe.
+    def outputs(self) -> tuple[str, Arrays]:
+        """Return the name of the runner, and the file's outputs on the probe by name.
 
         Raises:
             BadArtifact: the file does not run.
@@ -41,7 +41,8 @@ class ProbedFile:
         """
         inputs, runner = probe_inputs(self.probe, self.fact, self.path), runner_for(self.path)
         with runtime_errors_of(self.path), runner.open(self.path, RunOptions()) as session:
-            return runner.name, session(inputs)[self.fact.outputs[0].name]
+            made = session(inputs)
+            return runner.name, {item.name: made[item.name] for item in self.fact.outputs}
 
     def layers(self, names: list[str]) -> tuple[str, ProbeTensors]:
         """Return the name of the first runner that exposes layers, and the named layers.

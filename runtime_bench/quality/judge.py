@@ -90,7 +90,8 @@ class Judge:
                 list(zip(self.stills, outputs, strict=False)), "features of pictures", self.progress
             )
         )
-        self._flicker = self._flicker_of(outputs) if len(self.pan) > 1 else None
+        frames = len(self.pan) if outputs[0].ndim == 4 else 0
+        self._flicker = self._flicker_of(outputs) if frames > 1 else None
         return outputs
 
     def _flicker_of(self, outputs: Outputs) -> float:

@@ -15,12 +15,19 @@ from numpy.typing import NDArray
 
 from styleexport.core.arrays import Arrays
 from styleexport.core.errors import DeviceError, first_line
+from styleexport.core.file_names import FileName
 from styleexport.core.program import load_program
+from styleexport.core.types import Role
 from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 from styleexport.runtime_bench.runners._torch_threads import torch_threads
 
 # Types in which autocast computes convolutions.
 AUTOCAST = {"fp16": torch.float16, "bf16": torch.bfloat16}
+OUTPUTS = {
+    Role.ENCODE: ("style_code",),
+    Role.CONTENT: ("content_target",),
+    Role.STEP: ("loss", "gradient"),
+}
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
 COMPILERS = ("c++", "g++", "clang++", "cl")
 
@@ -72,6 +79,7 @@ class TorchRunner(Runner):
 
         fed: list[torch.Tensor] = []
         results: list[torch.Tensor] = []
+        names = _output_names(path)
 
         def feed(inputs: Arrays) -> None:
             fed[:] = [_on(device, layout, value) for value in inputs.values()]
@@ -79,12 +87,13 @@ class TorchRunner(Runner):
 
         def invoke() -> None:
             with torch.inference_mode(), _autocast(device, dtype):
-                results[:] = [module(*fed)]
+                made = module(*fed)
+                results[:] = made if isinstance(made, tuple | list) else [made]
             _finish(device)
 
         def fetch() -> dict[str, NDArray[np.float32]]:
-            output = results[0].float().cpu().contiguous()
-            return {"style_code" if output.dim() == 2 else "image": output.numpy()}
+            outputs = [value.float().cpu().contiguous().numpy() for value in results]
+            return dict(zip(names, outputs, strict=True))
 
         with torch_threads(options.threads), _tf32(dtype):
             yield Session(feed, invoke, fetch, lambda: _effective(options, device, dtype))
@@ -122,6 +131,15 @@ def _module(path: Path, device: str, layout: torch.memory_format) -> torch.nn.Mo
         raise DeviceError(
             f"torch cannot use {device}: {first_line(error)}; type torch:device=cpu"
         ) from error
+
+
+def _output_names(path: Path) -> tuple[str, ...]:
+    """Return the names of a program's outputs, as files of its role have them."""
+    try:
+        role = FileName.parse(path.name).role
+    except ValueError:
+        role = Role.STYLIZE
+    return OUTPUTS.get(role, ("image",))
 
 
 def _on(device: str, layout: torch.memory_format, value: NDArray[np.float32]) -> torch.Tensor:

@@ -11,7 +11,7 @@ from types import TracebackType
 import numpy as np
 from PIL import Image
 
-from styleexport.core.arrays import Array
+from styleexport.core.arrays import Array, Arrays
 from styleexport.core.errors import ParityFailure, UsageError
 from styleexport.core.images import array_from_image
 from styleexport.core.manifest import FileFact, Manifest, code_length, read_manifest
@@ -44,6 +44,10 @@ class StylizeOptions:
     def __post_init__(self) -> None:
         if not 0.0 <= self.alpha <= 1.0:
             raise UsageError(f"alpha {self.alpha:g} is out of range: type --alpha 0 to --alpha 1")
+
+    def recoloured(self, content: Image.Image, painted: Image.Image) -> Image.Image:
+        """Return a painting, with the photograph's colours where they are to be kept."""
+        return _with_colours_of(content, painted) if self.keep_colour else painted
 
 
 class Stylizer:
@@ -92,12 +96,20 @@ class Stylizer:
             self._sessions[fact.path] = self._stack.enter_context(opened)
         return self._sessions[fact.path]
 
-    def _run(self, fact: FileFact, inputs: dict[str, Array]) -> Array:
-        """Return a file's output, checked to be finite."""
+    def outputs(self, fact: FileFact, inputs: dict[str, Array]) -> Arrays:
+        """Return a file's outputs by name."""
         session = self._session(fact)
+        with runtime_errors_of(self.folder / fact.path, probe=""):
+            return session(inputs)
+
+    def run(self, fact: FileFact, inputs: dict[str, Array]) -> Array:
+        """Return a file's first output.
+
+        Raises:
+            ParityFailure: it is not finite.
+        """
         path = self.folder / fact.path
-        with runtime_errors_of(path, probe=""):
-            output = session(inputs)[fact.outputs[0].name]
+        output = self.outputs(fact, inputs)[fact.outputs[0].name]
         if not np.isfinite(output).all():
             raise ParityFailure(
                 f"{path} computes NaN or infinite values of this picture: type `styleexport "
@@ -105,7 +117,8 @@ class Stylizer:
             )
         return output
 
-    def _files(self, role: Role) -> list[FileFact]:
+    def files_of(self, role: Role) -> list[FileFact]:
+        """Return the chosen files of a role."""
         return [fact for fact in self.files if fact.role is role]
 
     @property
@@ -114,9 +127,15 @@ class Stylizer:
         return any(fact.role is Role.STYLIZE and len(fact.inputs) == 1 for fact in self.files)
 
     @property
+    def is_optimized(self) -> bool:
+        """Whether pictures are painted by iterations of a ``step`` file."""
+        return self.manifest.network.optimization is not None and bool(self.files_of(Role.STEP))
+
+    @property
     def takes_picture_only(self) -> bool:
         """Whether the style is always passed as a picture, never as a code."""
-        return not self.is_fixed_style and not self._files(Role.TRANSFORM)
+        takes_code = self.is_optimized or bool(self.files_of(Role.TRANSFORM))
+        return not self.is_fixed_style and not takes_code
 
     def encode(self, style: Image.Image) -> Array:
         """Return the style code of a picture, [1, K].
@@ -127,13 +146,13 @@ class Stylizer:
         Raises:
             UsageError: the artifact has no encoder.
         """
-        files = self._files(Role.ENCODE)
+        files = self.files_of(Role.ENCODE)
         if not files:
             raise UsageError(self._without_encoder())
         fact, size = best_size(files, style)
         size = size or open_size(style, DEFAULT_MAX_SIDE, self.manifest.network.min_side)
         frame = centre_crop(style, size)
-        return self._run(fact, {"style": array_from_image(frame)})
+        return self.run(fact, {"style": array_from_image(frame)})
 
     def _without_encoder(self) -> str:
         """Return why no style can be encoded, and what to do, as a message."""
@@ -234,20 +253,23 @@ class Stylizer:
                 another network.
         """
         options = options or StylizeOptions()
-        files = self._files(Role.TRANSFORM) or self._files(Role.STYLIZE)
+        files = self.files_of(Role.TRANSFORM) or self.files_of(Role.STYLIZE)
         if not files:
+            network = self.manifest.network
+            role = Role.STEP if Role.STEP in network.roles else Role.TRANSFORM
             raise UsageError(
-                f"{self.folder} has no file that paints: export again with --role transform"
+                f"{self.folder} has no file of {network.name} that paints: export again with "
+                f"--role encode {'--role content ' if role is Role.STEP else ''}--role {role}"
             )
         fact, size = best_size(files, content)
         frame = Frame.of(content, size, options.max_side, self.manifest.network.min_side)
         inputs = {"content": frame.pixels} | self._style_inputs(fact, size, style, options)
-        painted = frame.restore(self._run(fact, inputs))
+        painted = frame.restore(self.run(fact, inputs))
         if content.size != painted.size:
             content = content.resize(painted.size, Image.Resampling.LANCZOS)
         if self.is_fixed_style and options.alpha < 1.0:
             painted = Image.blend(content, painted, options.alpha)
-        return _with_colours_of(content, painted) if options.keep_colour else painted
+        return options.recoloured(content, painted)
 
     def _style_inputs(
         self,
@@ -263,7 +285,7 @@ class Stylizer:
         strength = {"strength": np.array([options.alpha], np.float32)}
         if fact.role is Role.TRANSFORM:
             code = self.encode(style) if isinstance(style, Image.Image) else style
-            self._check_code(code)
+            self.check_code(code)
             return {"style_code": code, **strength}
         if not isinstance(style, Image.Image):
             raise UsageError(
@@ -274,7 +296,7 @@ class Stylizer:
         picture = centre_crop(style, size)
         return {"style": array_from_image(picture), **strength}
 
-    def _check_code(self, code: Array) -> None:
+    def check_code(self, code: Array) -> None:
         """Check that a style code has the shape that the files take.
 
         Raises:
@@ -291,10 +313,13 @@ class Stylizer:
 def _chosen(
     artifact: Path, files: Sequence[FileFact], target: str | None, precision: Precision | None
 ) -> tuple[FileFact, ...]:
-    """Return the files of a target and precision; by default those of the first file."""
+    """Return the files of a target and precision; by default those of the first file.
+
+    Step files, which are float32 always, go with any.
+    """
     of_target = [f for f in files if f.target == (target or files[0].target)]
     precision_or_first = precision or (of_target[0].precision if of_target else None)
-    chosen = tuple(f for f in of_target if f.precision is precision_or_first)
+    chosen = tuple(f for f in of_target if f.precision is precision_or_first or f.role is Role.STEP)
     if not chosen:
         held = ", ".join(dict.fromkeys(f"{f.target} {f.precision}" for f in files))
         requested = " ".join(filter(None, (target, precision)))

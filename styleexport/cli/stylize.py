@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, say, talk
+from styleexport.cli._optimization import iterations_of, painter_of
 from styleexport.cli._types import NUMBER, precision_type
 from styleexport.core.errors import BadImage, UsageError
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from styleexport.core.arrays import Array
     from styleexport.core.types import Precision
-    from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
+    from styleexport.runtime_bench.stylize.stylizer import Stylizer
 
 
 @click.command(
     short_help="Paint a photograph, or a folder of them.",
     epilog="Examples: styleexport stylize adain-residual-onnx-int8 photo.jpg painting.jpg "
     "-o out.png  |  styleexport stylize adain-residual-onnx-int8 photos/ a.jpg b.jpg "
-    "--style-weight 0.7 --style-weight 0.3 -o painted/",
+    "--style-weight 0.7 --style-weight 0.3 -o painted/  |  styleexport stylize gatys-artifact "
+    "photo.jpg painting.jpg --iterations 100 --preview preview.png",
 )
 @click.argument("artifact", type=PATH)
 @click.argument("content", type=PATH)
@@ -78,6 +82,18 @@ if TYPE_CHECKING:
     type=precision_type("--precision fp32"),
     help="Run the files of this precision, where there are several.",
 )
+@click.option(
+    "--iterations",
+    type=click.IntRange(1, 100_000),
+    help="Iterations of a network that optimizes the picture; Ctrl-C keeps the best so far.  "
+    "[default: the network's own]",
+)
+@click.option(
+    "--preview",
+    type=PATH,
+    help="File that gets the best picture so far, every --preview-every iterations.",
+)
+@click.option("--preview-every", type=click.IntRange(1), default=10, show_default=True, metavar="N")
 @json_option
 def stylize(
     artifact: Path,
@@ -94,6 +110,9 @@ def stylize(
     threads: int | None,
     target: str | None,
     precision: Precision | None,
+    iterations: int | None,
+    preview: Path | None,
+    preview_every: int,
     as_json: bool,
 ) -> None:
     """Paint CONTENT (a picture or a folder) with ARTIFACT in the style of STYLE.
@@ -106,12 +125,16 @@ def stylize(
 
     options = StylizeOptions(alpha, keep_colour, max_side)
     pair = _texture_and_colour(texture, colour, (styles, codes, weights))
+    runs: list[dict[str, object]] = []
     with Stylizer(artifact, RunOptions(threads), target, precision) as stylizer:
+        how = iterations_of(stylizer, iterations, preview, preview_every)
         jobs = _jobs(content, out, (*styles, *map(Path, pair)))
         style = _textured(stylizer, pair) if pair else _style(stylizer, styles, codes, weights)
-        written, failed = _paint(stylizer, jobs, style, options)
+        painter = painter_of(stylizer, style, options, how, preview, runs)
+        written, failed = _paint(painter, jobs)
     if as_json:
-        print_json({"written": [str(p) for p in written], "failed": failed})
+        optimized = {"optimized": runs} if runs else {}
+        print_json({"written": [str(p) for p in written], "failed": failed, **optimized})
     else:
         for path in written:
             say(str(path))
@@ -217,7 +240,7 @@ def _textured(stylizer: Stylizer, pair: Sequence[str]) -> object:
 
 
 def _paint(
-    stylizer: Stylizer, jobs: list[tuple[Path, Path]], style: object, options: StylizeOptions
+    painter: Callable[[Image.Image], Image.Image], jobs: list[tuple[Path, Path]]
 ) -> tuple[list[Path], list[str]]:
     """Return the files written, and an error for each picture that was left out."""
     from styleexport.core.images import read_image, write_image
@@ -232,7 +255,7 @@ def _paint(
                 raise
             failed.append(str(error))
             continue
-        write_image(stylizer.stylize(image, style, options), target)  # pyright: ignore[reportArgumentType]
+        write_image(painter(image), target)
         written.append(target)
         if len(jobs) > 1:
             talk(f"{number}/{len(jobs)} {target}")

@@ -72,7 +72,8 @@ class TensorFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         name: name in the file.
-        kind: an image, a style code, or the strength (0 keeps the content, 1 is the full style).
+        kind: an image, a style code, the strength (0 keeps the content, 1 is the full style), or
+            of optimization the target of the content, the loss, and its gradient by the image.
         shape: axis lengths; a string names an axis of any length.
         dtype: element type; ``uint8`` images are pixel buffers of the platform.
         layout: order of the axes; ``pixels`` is the order of a pixel buffer of the platform.
@@ -81,7 +82,7 @@ class TensorFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     name: str
-    kind: Literal["image", "style_code", "strength"]
+    kind: Literal["image", "style_code", "strength", "content_target", "loss", "gradient"]
     shape: tuple[Axis, ...]
     dtype: Literal["float32", "float16", "uint8"]
     layout: Literal["NCHW", "NHWC", "pixels", "NK", "N"]
@@ -208,10 +209,10 @@ class ParityFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         runner: runner that computed the file's outputs.
         metric: peak signal-to-noise ratio; the peak is 1 for images and the largest absolute value
-            of the reference for style codes.
-        measured_db: PSNR on the worst probe.
+            of the reference for all else.
+        measured_db: PSNR of the worst output on the worst probe.
         allowed_db: lowest PSNR that passes.
-        max_abs_error: largest absolute difference of an element.
+        max_abs_error: largest absolute difference of an element of any output.
         probes: number of probes.
         float32_db: PSNR with every tensor kept in float32, for files that declare float16 and a
             runner that can ignore it: the error apart from rounding.
@@ -488,6 +489,34 @@ class PixelsFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     summary: str
 
 
+class OptimizationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How pictures are painted with a network whose files give a loss and its gradient.
+
+    Painting starts from the content. Its pixels are not clamped before the last iteration. The
+    variable of the optimization is the picture divided by s, and its gradient is multiplied by s:
+    s is ``first_change`` times the number of values of the picture.
+
+    Attributes:
+        algorithm: limited-memory BFGS with a fixed step, without a line search.
+        history: number of differences of iterates and gradients that it keeps.
+        learning_rate: length of a step along the direction; the first step is shorter, this over
+            the sum of the absolute gradient where that is above 1.
+        first_change: mean absolute change of a value of the picture by the first step.
+        iterations: number of iterations where none is named.
+        divergence: a loss of more than this many times the best one is far above it.
+        patience: number of losses one after the other, far above the best, that end the iterations
+            with the best picture, as does one that is not finite; fewer may come down again.
+    """
+
+    algorithm: Literal["lbfgs"]
+    history: Annotated[int, Meta(ge=1, le=100)]
+    learning_rate: Annotated[float, Meta(ge=0.001, le=10)]
+    first_change: Annotated[float, Meta(ge=1e-6, le=1)]
+    iterations: Annotated[int, Meta(ge=1)]
+    divergence: Annotated[float, Meta(ge=1)]
+    patience: Annotated[int, Meta(ge=1)]
+
+
 class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Network that the files were exported from.
 
@@ -503,6 +532,7 @@ class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         pixels: how it is applied to pictures; None in artifacts of older versions.
         code_layout: layout of its style codes; None where no file takes or gives one, and in
             artifacts of older versions.
+        optimization: how its ``step`` files are iterated; None for networks that paint at once.
     """
 
     name: str
@@ -515,6 +545,7 @@ class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     roles: tuple[Role, ...]
     pixels: PixelsFact | None = None
     code_layout: CodeLayoutFact | None = None
+    optimization: OptimizationFact | None = None
 
     @property
     def owner(self) -> PackOwner:

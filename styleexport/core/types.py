@@ -21,11 +21,15 @@ class Role(enum.StrEnum):
     ``stylize``: (content, style) → image, or content → image for a fixed-style network.
     ``encode``: style → style code.
     ``transform``: (content, style code, strength) → image.
+    ``content``: content → content target, of a network that paints by optimization.
+    ``step``: (image, content target, style code, strength) → loss and its gradient by the image.
     """
 
     STYLIZE = "stylize"
     ENCODE = "encode"
     TRANSFORM = "transform"
+    CONTENT = "content"
+    STEP = "step"
 
 
 class Precision(enum.StrEnum):

@@ -65,7 +65,9 @@ def test_every_network_exports_to_every_target_and_precision(network, target, zo
     out = zoo.exported(network, target)
     manifest, precisions = read_manifest(out), zoo.precisions(network, target)
     assert [(f.role, f.precision) for f in manifest.files] == [
-        (role, precision) for role in zoo.roles(network, target) for precision in precisions
+        (role, precision)
+        for role in zoo.roles(network, target)
+        for precision in ((Precision.FP32,) if role is Role.STEP else precisions)
     ]
     for fact in manifest.files:
         check_facts(fact)

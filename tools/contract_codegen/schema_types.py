@@ -37,6 +37,7 @@ ENUM_NAMES = {
     ("PixelFormatFact", "dtype"): "PixelType",
     ("PixelFormatFact", "basis"): "FactBasis",
     ("PixelsFact", "scale_basis"): "FactBasis",
+    ("OptimizationFact", "algorithm"): "OptimizationAlgorithm",
     ("HarnessFact", "name"): "HarnessName",
     ("ThermalFact", "scale"): "ThermalScale",
     ("CellFact", "status"): "CellStatus",

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from styleexport.core.errors import UnsupportedOp, UsageError, first_line
 from styleexport.core.manifest import PassFact, TensorFact
 from styleexport.core.quiet import quiet
-from styleexport.core.types import Precision, Sizing
+from styleexport.core.types import Precision, Role, Sizing
 from styleexport.exporter.graph.graph import Graph, without_checks
 from styleexport.exporter.graph.layer_map import paired_layers
 from styleexport.exporter.targets._target import (
@@ -121,11 +121,15 @@ class CoremlTarget(Target):
         """Refuse int8 for systems that cannot load it; see `Target.check_precision`."""
         self._system(Precision.INT8 if precision is Precision.AUTO else precision)
 
+    def _takes_buffer(self, of: TensorFact, graph: Graph) -> bool:
+        """Whether an input or output is a pixel buffer; an optimization moves pixels by less."""
+        return of.kind == "image" and self.images and graph.role is not Role.STEP
+
     def tensors(self, graph: Graph) -> tuple[tuple[TensorFact, ...], tuple[TensorFact, ...]]:
         """Return the facts of inputs and outputs: pixel buffers unless told otherwise."""
 
         def fact(of: TensorFact) -> TensorFact:
-            if of.kind != "image" or not self.images:
+            if not self._takes_buffer(of, graph):
                 return of
             return msgspec.structs.replace(
                 of, dtype="uint8", layout="pixels", pixel_range=(0.0, 255.0)
@@ -180,7 +184,7 @@ class CoremlTarget(Target):
 
         Both trace it again, which names its nodes anew.
         """
-        if self.images and graph.outputs[0].kind == "image":
+        if self._takes_buffer(graph.outputs[0], graph):
             graph = graph.with_module(_Pixels(graph.module()))
         return replace(graph, program=without_checks(graph.program.run_decompositions({})))
 
@@ -208,7 +212,7 @@ class CoremlTarget(Target):
                     graph.program,
                     convert_to="mlprogram",
                     inputs=[self._type(fact, graph) for fact in graph.inputs],
-                    outputs=[self._output(fact) for fact in graph.outputs],
+                    outputs=[self._output(fact, graph) for fact in graph.outputs],
                     compute_precision=ct.transform.FP16ComputePrecision(halved)
                     if how.half
                     else ct.precision.FLOAT32,
@@ -229,14 +233,14 @@ class CoremlTarget(Target):
         shape = fact.shape
         if graph.sizes and fact.kind == "image":
             shape = ct.EnumeratedShapes([(1, 3, s.height, s.width) for s in graph.sizes])
-        if fact.kind == "image" and self.images:
+        if self._takes_buffer(fact, graph):
             return ct.ImageType(
                 name=fact.name, shape=shape, scale=1 / 255, color_layout=ct.colorlayout.RGB
             )
         return ct.TensorType(name=fact.name, shape=shape, dtype=np.float32)
 
-    def _output(self, fact: TensorFact) -> ct.TensorType | ct.ImageType:
-        if fact.kind == "image" and self.images:
+    def _output(self, fact: TensorFact, graph: Graph) -> ct.TensorType | ct.ImageType:
+        if self._takes_buffer(fact, graph):
             return ct.ImageType(name=fact.name, color_layout=ct.colorlayout.RGB)
         return ct.TensorType(name=fact.name, dtype=np.float32)
 

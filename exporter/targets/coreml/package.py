@@ -18,10 +18,15 @@ ROLES = {
     "stylize": "paints a photograph",
     "encode": "turns a painting into a style code",
     "transform": "paints a photograph in the style of a code",
+    "content": "turns a photograph into the content target of an optimization",
+    "step": "gives the loss of a picture and its gradient, for an optimization of the picture",
 }
 KINDS = {
     "image": "RGB picture",
     "style_code": "style code: what the network keeps of a painting",
+    "content_target": "content target: what is to be kept of the photograph",
+    "loss": "loss: distance from the content target and the style",
+    "gradient": "gradient of the loss by the picture",
     "strength": "strength of the style, 0 (the photograph) to 1 (full)",
 }
 

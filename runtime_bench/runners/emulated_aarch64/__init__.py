@@ -108,9 +108,9 @@ def _check(cell: Cell) -> tuple[ParityFact, dict[str, str]]:
     """
     file, runs = cell.file, list[machine.GuestRun]()
 
-    def run(inputs: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    def run(inputs: dict[str, NDArray[np.float32]]) -> Mapping[str, NDArray[np.float32]]:
         runs.append(machine.run(cell.artifact / cell.subject.path, inputs))
-        return runs[-1].outputs[file.outputs[0].name]
+        return runs[-1].outputs
 
     parity = measure_parity(
         run,

@@ -24,7 +24,10 @@ def test_description_is_complete(name):
     assert network.checkpoints
 
 
-@pytest.mark.parametrize("name", NAMES)
+PAINTERS = [name for name in NAMES if not name.startswith("gatys")]
+
+
+@pytest.mark.parametrize("name", PAINTERS)
 @pytest.mark.parametrize("size", [(48, 64), (45, 51)])
 def test_output_has_the_size_and_range_of_the_content(name, size, random_network):
     loaded = random_network(name)

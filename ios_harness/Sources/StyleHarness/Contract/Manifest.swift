@@ -354,6 +354,7 @@ public struct NetworkFact: Codable, Hashable, Sendable {
         case roles
         case pixels
         case codeLayout = "code_layout"
+        case optimization
     }
 
     /// Name on the command line.
@@ -377,6 +378,8 @@ public struct NetworkFact: Codable, Hashable, Sendable {
     /// Layout of its style codes; nil where no file takes or gives one, and in artifacts of older
     /// versions.
     public var codeLayout: CodeLayoutFact?
+    /// How its `step` files are iterated; nil for networks that paint at once.
+    public var optimization: OptimizationFact?
 
     public init(
         name: String,
@@ -388,7 +391,8 @@ public struct NetworkFact: Codable, Hashable, Sendable {
         minSide: Int,
         roles: [Role],
         pixels: PixelsFact? = nil,
-        codeLayout: CodeLayoutFact? = nil
+        codeLayout: CodeLayoutFact? = nil,
+        optimization: OptimizationFact? = nil
     ) {
         self.name = name
         self.summary = summary
@@ -400,6 +404,7 @@ public struct NetworkFact: Codable, Hashable, Sendable {
         self.roles = roles
         self.pixels = pixels
         self.codeLayout = codeLayout
+        self.optimization = optimization
     }
 
     public init(from decoder: any Decoder) throws {
@@ -414,6 +419,7 @@ public struct NetworkFact: Codable, Hashable, Sendable {
         self.roles = try fields.required(.roles)
         self.pixels = try fields.nullableOrMissing(.pixels)
         self.codeLayout = try fields.nullableOrMissing(.codeLayout)
+        self.optimization = try fields.nullableOrMissing(.optimization)
     }
 }
 
@@ -688,7 +694,8 @@ public struct TensorFact: Codable, Hashable, Sendable {
 
     /// Name in the file.
     public var name: String
-    /// An image, a style code, or the strength (0 keeps the content, 1 is the full style).
+    /// An image, a style code, the strength (0 keeps the content, 1 is the full style), or of
+    /// optimization the target of the content, the loss, and its gradient by the image.
     public var kind: TensorKind
     /// Axis lengths; a string names an axis of any length.
     public var shape: [Axis]
@@ -747,13 +754,13 @@ public struct ParityFact: Codable, Hashable, Sendable {
     /// Runner that computed the file's outputs.
     public var runner: String
     /// Peak signal-to-noise ratio; the peak is 1 for images and the largest absolute value of the
-    /// reference for style codes.
+    /// reference for all else.
     public var metric: ParityMetric
-    /// PSNR on the worst probe.
+    /// PSNR of the worst output on the worst probe.
     public var measuredDb: Double
     /// Lowest PSNR that passes.
     public var allowedDb: Double
-    /// Largest absolute difference of an element.
+    /// Largest absolute difference of an element of any output.
     public var maxAbsError: Double
     /// Number of probes.
     public var probes: Int
@@ -1080,6 +1087,69 @@ public struct CodeLayoutFact: Codable, Hashable, Sendable {
     }
 }
 
+/// How pictures are painted with a network whose files give a loss and its gradient.
+///
+/// Painting starts from the content. Its pixels are not clamped before the last iteration. The
+/// variable of the optimization is the picture divided by s, and its gradient is multiplied by s: s
+/// is `first_change` times the number of values of the picture.
+public struct OptimizationFact: Codable, Hashable, Sendable {
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case algorithm
+        case history
+        case learningRate = "learning_rate"
+        case firstChange = "first_change"
+        case iterations
+        case divergence
+        case patience
+    }
+
+    /// Limited-memory BFGS with a fixed step, without a line search.
+    public var algorithm: OptimizationAlgorithm
+    /// Number of differences of iterates and gradients that it keeps.
+    public var history: Int
+    /// Length of a step along the direction; the first step is shorter, this over the sum of the
+    /// absolute gradient where that is above 1.
+    public var learningRate: Double
+    /// Mean absolute change of a value of the picture by the first step.
+    public var firstChange: Double
+    /// Number of iterations where none is named.
+    public var iterations: Int
+    /// A loss of more than this many times the best one is far above it.
+    public var divergence: Double
+    /// Number of losses one after the other, far above the best, that end the iterations with the
+    /// best picture, as does one that is not finite; fewer may come down again.
+    public var patience: Int
+
+    public init(
+        algorithm: OptimizationAlgorithm,
+        history: Int,
+        learningRate: Double,
+        firstChange: Double,
+        iterations: Int,
+        divergence: Double,
+        patience: Int
+    ) {
+        self.algorithm = algorithm
+        self.history = history
+        self.learningRate = learningRate
+        self.firstChange = firstChange
+        self.iterations = iterations
+        self.divergence = divergence
+        self.patience = patience
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try ContractFields<CodingKeys>(decoder)
+        self.algorithm = try fields.required(.algorithm)
+        self.history = try fields.required(.history, .integer(atLeast: 1, atMost: 100))
+        self.learningRate = try fields.required(.learningRate, .number(atLeast: 0.001, atMost: 10))
+        self.firstChange = try fields.required(.firstChange, .number(atLeast: 1e-06, atMost: 1))
+        self.iterations = try fields.required(.iterations, .integer(atLeast: 1))
+        self.divergence = try fields.required(.divergence, .number(atLeast: 1))
+        self.patience = try fields.required(.patience, .integer(atLeast: 1))
+    }
+}
+
 /// How a network is applied to pictures: the use that probes, parity and quality refer to.
 public struct PixelsFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
@@ -1381,9 +1451,13 @@ public enum FloatType: String, Codable, CaseIterable, Hashable, Sendable {
     case float32
 }
 
-/// An image, a style code, or the strength (0 keeps the content, 1 is the full style).
+/// An image, a style code, the strength (0 keeps the content, 1 is the full style), or of
+/// optimization the target of the content, the loss, and its gradient by the image.
 public enum TensorKind: String, Codable, CaseIterable, Hashable, Sendable {
+    case contentTarget = "content_target"
+    case gradient
     case image
+    case loss
     case strength
     case styleCode = "style_code"
 }
@@ -1410,7 +1484,7 @@ public enum ColourOrder: String, Codable, CaseIterable, Hashable, Sendable {
 }
 
 /// Peak signal-to-noise ratio; the peak is 1 for images and the largest absolute value of the
-/// reference for style codes.
+/// reference for all else.
 public enum ParityMetric: String, Codable, CaseIterable, Hashable, Sendable {
     case psnr
 }
@@ -1459,11 +1533,20 @@ public enum ActivationType: String, Codable, CaseIterable, Hashable, Sendable {
 /// Function of an exported graph.
 ///
 /// `stylize`: (content, style) → image, or content → image for a fixed-style network. `encode`:
-/// style → style code. `transform`: (content, style code, strength) → image.
+/// style → style code. `transform`: (content, style code, strength) → image. `content`: content →
+/// content target, of a network that paints by optimization. `step`: (image, content target, style
+/// code, strength) → loss and its gradient by the image.
 public enum Role: String, Codable, CaseIterable, Hashable, Sendable {
+    case content
     case encode
+    case step
     case stylize
     case transform
+}
+
+/// Limited-memory BFGS with a fixed step, without a line search.
+public enum OptimizationAlgorithm: String, Codable, CaseIterable, Hashable, Sendable {
+    case lbfgs
 }
 
 /// Whether it is declared, found by looking at the network, or assumed because nothing speaks

@@ -116,6 +116,8 @@ public final class Painter {
             case .image where input.name == "style":
                 inputs[input.name] = try stylePicture(style, at: frame, options: options)
             case .image: break
+            case .contentTarget, .loss, .gradient:
+                throw EngineError.failed("\(file.path) is a step of an optimization, no painter")
             }
         }
         return inputs

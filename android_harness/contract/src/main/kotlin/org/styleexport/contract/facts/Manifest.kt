@@ -207,6 +207,7 @@ public data class FileFact(
  * @property pixels how it is applied to pictures; null in artifacts of older versions.
  * @property codeLayout layout of its style codes; null where no file takes or gives one, and in
  *   artifacts of older versions.
+ * @property optimization how its `step` files are iterated; null for networks that paint at once.
  */
 public data class NetworkFact(
     public val name: String,
@@ -219,6 +220,7 @@ public data class NetworkFact(
     public val roles: List<Role>,
     public val pixels: PixelsFact? = null,
     public val codeLayout: CodeLayoutFact? = null,
+    public val optimization: OptimizationFact? = null,
 ) {
     internal companion object {
         val reader: Read<NetworkFact> = Fields.closed {
@@ -233,6 +235,7 @@ public data class NetworkFact(
                 roles = required("roles", list(Role.reader)),
                 pixels = optional("pixels", PixelsFact.reader),
                 codeLayout = optional("code_layout", CodeLayoutFact.reader),
+                optimization = optional("optimization", OptimizationFact.reader),
             )
         }
     }
@@ -377,8 +380,8 @@ public data class ExecutionFact(
  * Input or output of a file.
  *
  * @property name name in the file.
- * @property kind an image, a style code, or the strength (0 keeps the content, 1 is the full
- *   style).
+ * @property kind an image, a style code, the strength (0 keeps the content, 1 is the full style),
+ *   or of optimization the target of the content, the loss, and its gradient by the image.
  * @property shape axis lengths; a string names an axis of any length. It is null here.
  * @property dtype element type; `uint8` images are pixel buffers of the platform.
  * @property layout order of the axes; `pixels` is the order of a pixel buffer of the platform.
@@ -414,10 +417,10 @@ public data class TensorFact(
  *
  * @property runner runner that computed the file's outputs.
  * @property metric peak signal-to-noise ratio; the peak is 1 for images and the largest absolute
- *   value of the reference for style codes.
- * @property measuredDb PSNR on the worst probe.
+ *   value of the reference for all else.
+ * @property measuredDb PSNR of the worst output on the worst probe.
  * @property allowedDb lowest PSNR that passes.
- * @property maxAbsError largest absolute difference of an element.
+ * @property maxAbsError largest absolute difference of an element of any output.
  * @property probes number of probes.
  * @property float32Db PSNR with every tensor kept in float32, for files that declare float16 and a
  *   runner that can ignore it: the error apart from rounding.
@@ -634,6 +637,47 @@ public data class CodeLayoutFact(
 }
 
 /**
+ * How pictures are painted with a network whose files give a loss and its gradient.
+ *
+ * Painting starts from the content. Its pixels are not clamped before the last iteration. The
+ * variable of the optimization is the picture divided by s, and its gradient is multiplied by s: s
+ * is `first_change` times the number of values of the picture.
+ *
+ * @property algorithm limited-memory BFGS with a fixed step, without a line search.
+ * @property history number of differences of iterates and gradients that it keeps.
+ * @property learningRate length of a step along the direction; the first step is shorter, this
+ *   over the sum of the absolute gradient where that is above 1.
+ * @property firstChange mean absolute change of a value of the picture by the first step.
+ * @property iterations number of iterations where none is named.
+ * @property divergence a loss of more than this many times the best one is far above it.
+ * @property patience number of losses one after the other, far above the best, that end the
+ *   iterations with the best picture, as does one that is not finite; fewer may come down again.
+ */
+public data class OptimizationFact(
+    public val algorithm: OptimizationAlgorithm = OptimizationAlgorithm.LBFGS,
+    public val history: Int,
+    public val learningRate: Double,
+    public val firstChange: Double,
+    public val iterations: Int,
+    public val divergence: Double,
+    public val patience: Int,
+) {
+    internal companion object {
+        val reader: Read<OptimizationFact> = Fields.closed {
+            OptimizationFact(
+                algorithm = required("algorithm", OptimizationAlgorithm.reader),
+                history = required("history", int(min = 1, max = 100)),
+                learningRate = required("learning_rate", number(min = 0.001, max = 10.0)),
+                firstChange = required("first_change", number(min = 1e-06, max = 1.0)),
+                iterations = required("iterations", int(min = 1)),
+                divergence = required("divergence", number(min = 1.0)),
+                patience = required("patience", int(min = 1)),
+            )
+        }
+    }
+}
+
+/**
  * How a network is applied to pictures: the use that probes, parity and quality refer to.
  *
  * @property input format of the pictures that it takes.
@@ -830,10 +874,14 @@ public enum class FloatType(public val serialName: String) {
 }
 
 /**
- * Tensor kind: an image, a style code, or the strength (0 keeps the content, 1 is the full style).
+ * Tensor kind: an image, a style code, the strength (0 keeps the content, 1 is the full style), or
+ * of optimization the target of the content, the loss, and its gradient by the image.
  */
 public enum class TensorKind(public val serialName: String) {
+    CONTENT_TARGET("content_target"),
+    GRADIENT("gradient"),
     IMAGE("image"),
+    LOSS("loss"),
     STRENGTH("strength"),
     STYLE_CODE("style_code");
 
@@ -877,7 +925,7 @@ public enum class ColourOrder(public val serialName: String) {
 
 /**
  * Parity metric: peak signal-to-noise ratio; the peak is 1 for images and the largest absolute
- * value of the reference for style codes.
+ * value of the reference for all else.
  */
 public enum class ParityMetric(public val serialName: String) {
     PSNR("psnr");
@@ -952,15 +1000,28 @@ public enum class ActivationType(public val serialName: String) {
  * Function of an exported graph.
  *
  * `stylize`: (content, style) → image, or content → image for a fixed-style network. `encode`:
- * style → style code. `transform`: (content, style code, strength) → image.
+ * style → style code. `transform`: (content, style code, strength) → image. `content`: content →
+ * content target, of a network that paints by optimization. `step`: (image, content target, style
+ * code, strength) → loss and its gradient by the image.
  */
 public enum class Role(public val serialName: String) {
+    CONTENT("content"),
     ENCODE("encode"),
+    STEP("step"),
     STYLIZE("stylize"),
     TRANSFORM("transform");
 
     internal companion object {
         val reader: Read<Role> = oneOf(entries, Role::serialName)
+    }
+}
+
+/** Optimization algorithm: limited-memory BFGS with a fixed step, without a line search. */
+public enum class OptimizationAlgorithm(public val serialName: String) {
+    LBFGS("lbfgs");
+
+    internal companion object {
+        val reader: Read<OptimizationAlgorithm> = oneOf(entries, OptimizationAlgorithm::serialName)
     }
 }
 

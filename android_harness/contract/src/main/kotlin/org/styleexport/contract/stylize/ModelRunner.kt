@@ -35,6 +35,8 @@ public class ModelRunner(
                 TensorKind.IMAGE -> if (fact.name == STYLE) image(style) else content
                 TensorKind.STYLE_CODE -> code(style)
                 TensorKind.STRENGTH -> Tensor(listOf(1), floatArrayOf(strength))
+                TensorKind.CONTENT_TARGET, TensorKind.LOSS, TensorKind.GRADIENT ->
+                    throw IllegalArgumentException("${file.path} is a step of an optimization")
             }
         }
         val output = output(inputs)
