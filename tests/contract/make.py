@@ -26,7 +26,7 @@ from styleexport.runtime_bench.contract.job import PlanFact, job_cells, job_from
 from styleexport.runtime_bench.contract.latency import report_from_json
 from styleexport.runtime_bench.parity import read_probe
 from tests.contract.arithmetic import ARTIFACT, arithmetic
-from tests.contract.optimization import optimization
+from tests.contract.optimization import DIVERGENCE, HISTORY, LEARNING_RATE, optimization
 
 HERE = Path(__file__).parent
 SOURCES = ("adain-lite.json", "one-filter.json")
@@ -116,6 +116,12 @@ def _layout(blending: str, reason: str = "", **shapes: list[int]) -> Change:
     )
 
 
+def _optimization(**changed: object) -> Change:
+    """Add how step files are iterated, with fields changed."""
+    good = {"algorithm": "lbfgs", "history": 10, "learning_rate": 1.0, "iterations": 100}
+    return _set("network", "optimization", value={**good, "divergence": 100.0, **changed})
+
+
 SWAPPED = "each patch takes the nearest patch of one style"
 # The contract's artifact, as versions write its manifest that know layouts of style codes.
 LAYOUTS: dict[str, Change] = {
@@ -123,6 +129,55 @@ LAYOUTS: dict[str, Change] = {
     "code_approximate": _layout("approximate", "nobody declared it", code=[6]),
     "code_unblendable": _layout("none", SWAPPED, bank=[2, 1, 2], inverse_norms=[2]),
 }
+
+
+def _optimized(whole: Any) -> object:
+    """Turn `encode` and `transform` files into those of a network that paints by optimization."""
+    content = _role_changed(_with_role(whole, "encode"), "content")
+    step = _role_changed(_with_role(whole, "transform"), "step")
+    for file in content["files"]:
+        file["inputs"][0]["name"] = "content"
+        file["outputs"][0] |= {"name": "content_target", "kind": "content_target"}
+    for file in step["files"]:
+        image, code, strength = file["inputs"]
+        if image["layout"] == "pixels":
+            image |= {"layout": "NCHW", "dtype": "float32", "pixel_range": [0.0, 1.0]}
+        image["name"] = "image"
+        target = {**code, "name": "content_target", "kind": "content_target"}
+        file["inputs"] = [image, target, code, strength]
+        none = {"pixel_range": None, "colour_order": None}
+        loss = {**strength, "name": "loss", "kind": "loss"}
+        file["outputs"] = [loss, {**image, **none, "name": "gradient", "kind": "gradient"}]
+    encode = _with_role(whole, "encode")
+    for part in ("files", "probes"):
+        whole[part] = [*encode[part], *content[part], *step[part]]
+    whole["network"]["roles"] = ["encode", "content", "step"]
+    whole["network"]["optimization"] = {
+        "algorithm": "lbfgs",
+        "history": HISTORY,
+        "learning_rate": LEARNING_RATE,
+        "iterations": 100,
+        "divergence": DIVERGENCE,
+    }
+    whole["programs"] = []
+    return whole
+
+
+def _with_role(whole: Any, role: str) -> Any:
+    """Return a copy of the files and probes of a role."""
+    return {
+        part: [copy.deepcopy(fact) for fact in whole[part] if fact["role"] == role]
+        for part in ("files", "probes")
+    }
+
+
+def _role_changed(part: Any, role: str) -> Any:
+    for fact in (*part["files"], *part["probes"]):
+        fact["path"] = fact["path"].replace(f"_{fact['role']}_", f"_{role}_")
+        fact["role"] = role
+    return part
+
+
 BAD_LAYOUTS: dict[str, Change] = {
     "code_other_length": _layout("exact", mean=[3], deviation=[2]),
     "code_without_reason": _layout("none", bank=[6]),
@@ -158,6 +213,8 @@ BAD_MANIFESTS: dict[str, Change] = {
     "null_for_text": _set("network", "name", value=None),
     "no_parity": _set("files", 0, "parity", value=[]),
     "no_inputs": _set("files", 0, "inputs", value=[]),
+    "unknown_algorithm": _optimization(algorithm="adam"),
+    "no_history": _optimization(history=0),
     "thumbnail_absolute": _thumbnail("/a.jpg"),
     "thumbnail_outside": _thumbnail("../thumbnails/a.jpg"),
 }
@@ -189,6 +246,7 @@ def _write_manifests() -> None:
     (folder / "colour-transfer.json").write_bytes(raw)
     # As versions wrote it that knew no thumbnails.
     _write_json(folder / "no_thumbnails.json", _drop("styles", 0, "thumbnails")(json.loads(raw)))
+    _write_json(folder / "optimization.json", _optimized(json.loads(raw)))
     for name, change in (LAYOUTS | BAD_LAYOUTS).items():
         _write_json(folder / f"{name}.json", change(json.loads(raw)))
     whole = msgspec.json.decode((folder / "one-filter.json").read_bytes(), type=Manifest)

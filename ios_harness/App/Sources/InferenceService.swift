@@ -24,11 +24,18 @@ actor InferenceService {
     }
 
     /// Return a photo stylized by an artifact.
+    ///
+    /// - Parameter report: receives the state of an optimization after each iteration, and returns
+    ///   whether to go on.
     func paint(
-        _ photo: ImagePhoto, with artifact: Artifact, style: StyleChoice, options: PaintOptions
+        _ photo: ImagePhoto, with artifact: Artifact, style: StyleChoice, options: PaintOptions,
+        report: @Sendable (PaintUpdate) -> Bool
     ) async throws -> PaintedImage {
         let painter = try await painter(of: artifact)
-        let painting = try painter.paint(photo, style: style, options: options)
+        let painting = try painter.paint(photo, style: style, options: options) { progress in
+            let preview = (try? progress.preview()).flatMap(PictureCoder.image)
+            return report(PaintUpdate(progress: progress, preview: preview))
+        }
         guard let image = PictureCoder.image(of: painting.picture) else {
             throw EngineError.outOfMemory("the painting does not fit into memory")
         }
@@ -40,6 +47,7 @@ actor InferenceService {
         let painter = try await painter(of: artifact)
         return StyleInputs(
             isFixedStyle: painter.isFixedStyle, acceptsPictures: painter.acceptsStylePictures,
+            defaultIterations: painter.isOptimization ? painter.defaultIterations : nil,
             codes: try artifact.styleCodes().mapValues(\.values),
             thumbnails: artifact.manifest.thumbnails.compactMapValues { path in
                 try? ImagePhoto(data: Data(contentsOf: artifact.url(of: path)))
@@ -81,6 +89,12 @@ actor InferenceService {
     }
 }
 
+/// State of a painting by optimization, and an image of it for the screen.
+struct PaintUpdate: Sendable {
+    let progress: PaintProgress
+    let preview: CGImage?
+}
+
 /// A painting, and its image for the screen.
 struct PaintedImage: Sendable {
     let image: CGImage
@@ -91,6 +105,8 @@ struct PaintedImage: Sendable {
 struct StyleInputs: Sendable {
     let isFixedStyle: Bool
     let acceptsPictures: Bool
+    /// Number of iterations where none is named; nil for networks that paint at once.
+    let defaultIterations: Int?
     /// Packed style codes by name.
     let codes: [String: [Float]]
     /// Thumbnails of the styles that have one, by name.

@@ -13,6 +13,8 @@ final class PaintModel {
     private(set) var painted: PaintedImage?
     private(set) var errorMessage: String?
     private(set) var isBusy = false
+    /// State of a painting by optimization that is in progress.
+    private(set) var update: PaintUpdate?
 
     var photo: ImagePhoto?
     var stylePicture: ImagePhoto?
@@ -22,9 +24,12 @@ final class PaintModel {
     var blend = 0.0
     var strength = 1.0
     var isTiled = false
+    /// Number of iterations of networks that paint by optimization.
+    var iterations = 100
     var units = ComputeUnits.all
 
     private let service: InferenceService
+    private let cancellation = CancellationFlag()
     private var isStale = false
 
     init(artifact: Artifact, service: InferenceService) {
@@ -41,6 +46,9 @@ final class PaintModel {
     /// Whether codes of the network can be blended.
     var canBlend: Bool { codeLayout.map { $0.blending != Blending.none } ?? true }
 
+    /// Whether pictures are painted by many iterations.
+    var isOptimization: Bool { styleInputs?.defaultIterations != nil }
+
     /// Return the thumbnail of a style; nil where there is none.
     func thumbnail(of name: String) -> CGImage? { styleInputs?.thumbnails[name]?.image }
 
@@ -49,6 +57,7 @@ final class PaintModel {
         do {
             let styleInputs = try await service.styleInputs(of: artifact)
             self.styleInputs = styleInputs
+            iterations = styleInputs.defaultIterations ?? iterations
             firstStyle = firstStyle ?? names.first
         } catch {
             errorMessage = error.localizedDescription
@@ -72,34 +81,52 @@ final class PaintModel {
         }
     }
 
-    /// Paint with the current settings; calls during a painting are merged into one repetition.
+    /// Paint with the current settings; calls during a painting are merged into one repetition,
+    /// for which an optimization is cut short.
     func paint() async {
         guard !isBusy else {
             isStale = true
+            cancellation.isCancelled = true
             return
         }
         isBusy = true
-        defer { isBusy = false }
+        defer { (isBusy, update) = (false, nil) }
         repeat {
             isStale = false
             await paintOnce()
         } while isStale
     }
 
+    /// Stop an optimization after the iteration in progress; its best picture is shown.
+    func stop() {
+        cancellation.isCancelled = true
+    }
+
     private func paintOnce() async {
         guard let photo else { return }
         var options = PaintOptions()
         options.strength = Float(strength)
-        options.isTiled = isTiled
+        options.isTiled = isTiled && !isOptimization
+        options.iterations = iterations
         options.settings = [ComputeUnits.setting: units.rawValue]
+        cancellation.isCancelled = false
+        let cancellation = self.cancellation
         do {
             painted = try await service.paint(
                 photo, with: artifact, style: try style(), options: options
-            )
+            ) { update in
+                Task { @MainActor [weak self] in self?.show(update) }
+                return !cancellation.isCancelled
+            }
             errorMessage = nil
         } catch {
             errorMessage = error.localizedDescription
         }
+    }
+
+    private func show(_ update: PaintUpdate) {
+        // The last updates may arrive after the painting.
+        if isBusy { self.update = update }
     }
 
     private func style() throws -> StyleChoice {

@@ -31,11 +31,20 @@ struct PaintView: View {
             load(item, asStyle: false)
         }
         .onChange(of: styleItem) { _, item in load(item, asStyle: true) }
-        .onDisappear { camera.stop() }
+        .onDisappear {
+            camera.stop()
+            model.stop()
+            UIApplication.shared.isIdleTimerDisabled = false
+        }
+        .onChange(of: model.update != nil) { _, isIterating in
+            UIApplication.shared.isIdleTimerDisabled = isIterating
+        }
     }
 
     @ViewBuilder private var picture: some View {
-        if let painted = model.painted {
+        if let update = model.update {
+            iterating(update)
+        } else if let painted = model.painted {
             Image(decorative: painted.image, scale: 1)
                 .resizable()
                 .scaledToFit()
@@ -46,6 +55,21 @@ struct PaintView: View {
         } else {
             Text("Choose a photo or use the camera.").foregroundStyle(.secondary)
         }
+    }
+
+    @ViewBuilder private func iterating(_ update: PaintUpdate) -> some View {
+        if let preview = update.preview {
+            Image(decorative: preview, scale: 1)
+                .resizable()
+                .scaledToFit()
+                .accessibilityLabel("Preview of the painting")
+        }
+        let progress = update.progress
+        ProgressView(
+            "Iteration \(progress.iteration) of \(progress.iterations)",
+            value: Double(progress.iteration), total: Double(progress.iterations)
+        )
+        Button("Stop", role: .cancel) { model.stop() }
     }
 
     @ViewBuilder private func share(_ painted: PaintedImage) -> some View {
@@ -62,19 +86,22 @@ struct PaintView: View {
             Text(
                 "\(size.width)×\(size.height), \(painting.path), units \(units)"
                     + (painting.parity.map { ", \($0.measuredDb) dB on the probe" } ?? "")
+                    + (painting.optimization.map { ", \($0.note)" } ?? "")
             )
         }
     }
 
     @ViewBuilder private var sources: some View {
         PhotosPicker("Choose Photo…", selection: $photoItem, matching: .images)
-        Button(camera.isRunning ? "Stop Camera" : "Use Camera") {
-            if camera.isRunning {
-                camera.stop()
-            } else {
-                camera.start { frame in
-                    model.photo = frame
-                    await model.paint()
+        if !model.isOptimization {
+            Button(camera.isRunning ? "Stop Camera" : "Use Camera") {
+                if camera.isRunning {
+                    camera.stop()
+                } else {
+                    camera.start { frame in
+                        model.photo = frame
+                        await model.paint()
+                    }
                 }
             }
         }
@@ -91,8 +118,15 @@ struct PaintView: View {
             ForEach(ComputeUnits.allCases) { Text($0.rawValue).tag($0) }
         }
         .onChange(of: model.units) { repaint() }
-        Toggle("Full size, in tiles (seams may show)", isOn: $model.isTiled)
-            .onChange(of: model.isTiled) { repaint() }
+        if model.isOptimization {
+            Stepper(
+                "\(model.iterations) iterations", value: $model.iterations, in: 10...1000, step: 10
+            )
+            .onChange(of: model.iterations) { repaint() }
+        } else {
+            Toggle("Full size, in tiles (seams may show)", isOn: $model.isTiled)
+                .onChange(of: model.isTiled) { repaint() }
+        }
     }
 
     private func repaint() {

@@ -76,7 +76,7 @@ final class PainterTests: XCTestCase {
 }
 
 /// A photo of one colour.
-private struct FakePhoto: Photo {
+struct FakePhoto: Photo {
     let size: PictureSize
     let colour: UInt8
 

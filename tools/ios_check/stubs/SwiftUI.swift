@@ -147,7 +147,9 @@ public struct Toggle: Primitive {
 }
 public struct Stepper: Primitive {
     public init<V: Strideable>(
-        _ key: LocalizedStringKey, value: Binding<V>, in bounds: ClosedRange<V>
+        _ key: LocalizedStringKey, value: Binding<V>, in bounds: ClosedRange<V>,
+        step: V.Stride = 1,
+        onEditingChanged: @escaping @MainActor (Bool) -> Void = { _ in }
     ) {}
 }
 public struct Picker<Selection: Hashable, Content: View>: Primitive {
@@ -172,6 +174,9 @@ public struct ProgressView: Primitive {
     public init() {}
     public init(_ key: LocalizedStringKey) {}
     @_disfavoredOverload public init<S: StringProtocol>(_ title: S) {}
+    public init<V: BinaryFloatingPoint>(_ key: LocalizedStringKey, value: V?, total: V = 1) {}
+    @_disfavoredOverload
+    public init<S: StringProtocol, V: BinaryFloatingPoint>(_ title: S, value: V?, total: V = 1) {}
 }
 public struct NavigationStack<Content: View>: Primitive {
     public init(@ViewBuilder root: () -> Content) {}

@@ -186,12 +186,3 @@ private struct RunTimes {
     let runNs: Int
     let postNs: Int
 }
-
-/// Call a function in an autorelease pool, where there is one: frameworks leave buffers in it.
-private func withAutoreleasePool<Value>(_ body: () throws -> Value) rethrows -> Value {
-    #if canImport(ObjectiveC)
-    try autoreleasepool(invoking: body)
-    #else
-    try body()
-    #endif
-}

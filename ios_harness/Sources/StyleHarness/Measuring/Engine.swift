@@ -30,6 +30,15 @@ public protocol Session: AnyObject {
     func close()
 }
 
+/// Call a function in an autorelease pool, where there is one: frameworks leave buffers in it.
+func withAutoreleasePool<Value>(_ body: () throws -> Value) rethrows -> Value {
+    #if canImport(ObjectiveC)
+    try autoreleasepool(invoking: body)
+    #else
+    try body()
+    #endif
+}
+
 /// Why a file was not run.
 public enum EngineError: LocalizedError, Hashable, Sendable, CustomStringConvertible {
     /// Not supported on this device or with these settings; the file is not at fault.

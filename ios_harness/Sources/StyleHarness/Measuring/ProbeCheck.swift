@@ -1,30 +1,39 @@
 import Foundation
 
-/// Parity check: compares the output of a file on this device with the golden output of its probe.
+/// Parity check: compares the outputs of a file on this device with the golden ones of its probe.
 enum ProbeCheck {
-    /// Return the parity of a cell.
+    /// Return the parity of a cell: the PSNR of its worst output, and the largest error of any.
     static func parity(of cell: JobCell, outputs: Tensors, probe: Tensors) throws -> ParityFact {
-        guard let output = cell.outputs.first, let expected = probe[output.name] else {
-            throw EngineError.failed("the probe has no tensor \(cell.outputs.first?.name ?? "")")
+        let all = try cell.outputs.map { try psnr(of: $0, outputs: outputs, probe: probe) }
+        guard let worst = all.map(\.db).min(), let error = all.map(\.maxAbsError).max() else {
+            throw EngineError.failed("the file has no outputs")
+        }
+        return ParityFact(
+            runner: cell.reportedRunner,
+            metric: .psnr,
+            measuredDb: (worst * 100).rounded() / 100,
+            allowedDb: cell.allowedDb,
+            maxAbsError: threeDigits(error),
+            probes: 1
+        )
+    }
+
+    private static func psnr(
+        of output: TensorFact, outputs: Tensors, probe: Tensors
+    ) throws -> PeakSignalToNoise {
+        guard let expected = probe[output.name] else {
+            throw EngineError.failed("the probe has no tensor \(output.name)")
         }
         guard let actual = outputs[output.name] else {
             throw EngineError.failed("the file returned no tensor \(output.name)")
         }
         guard actual.shape == expected.shape else {
             throw EngineError.failed(
-                "the file returned \(actual.shape), expected \(expected.shape)"
+                "the file returned \(actual.shape) for \(output.name), expected \(expected.shape)"
             )
         }
-        let psnr = PeakSignalToNoise(
+        return PeakSignalToNoise(
             output: actual.values, reference: expected.values, peak: output.kind == .image ? 1 : nil
-        )
-        return ParityFact(
-            runner: cell.reportedRunner,
-            metric: .psnr,
-            measuredDb: (psnr.db * 100).rounded() / 100,
-            allowedDb: cell.allowedDb,
-            maxAbsError: threeDigits(psnr.maxAbsError),
-            probes: 1
         )
     }
 

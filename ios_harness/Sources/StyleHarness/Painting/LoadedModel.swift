@@ -48,6 +48,31 @@ final class LoadedModel {
         return output
     }
 
+    /// Return the loss of an image and its gradient, of a `step` file; neither need be finite.
+    ///
+    /// - Parameter inputs: all inputs but the image.
+    func step(_ image: Tensor, inputs: Tensors) throws -> (loss: Double, gradient: Tensor) {
+        let name = file.inputs.first { $0.kind == .image }?.name
+        let outputs = try withAutoreleasePool {
+            try session.feed(inputs.merging([name ?? "": image]) { _, image in image })
+            try session.invoke()
+            return try session.fetch()
+        }
+        func output(_ kind: TensorKind) throws -> Tensor {
+            guard let name = file.outputs.first(where: { $0.kind == kind })?.name,
+                let tensor = outputs[name]
+            else { throw EngineError.failed("\(file.path) returned no \(kind.rawValue)") }
+            return tensor
+        }
+        let (loss, gradient) = (try output(.loss), try output(.gradient))
+        guard let value = loss.values.first, gradient.shape == image.shape else {
+            throw EngineError.failed(
+                "\(file.path) returned a gradient \(gradient.shape) of an image \(image.shape)"
+            )
+        }
+        return (Double(value), gradient)
+    }
+
     /// Return a picture stylized, at its size, or a multiple where the file enlarges.
     func paint(_ picture: RGBPicture, inputs: Tensors) throws -> RGBPicture {
         let content = file.inputs.first { $0.kind == .image && $0.name != "style" }

@@ -4,9 +4,9 @@ import Foundation
 ///
 /// It is used by one task at a time: an actor owns it.
 public final class Painter {
-    private let artifact: Artifact
+    let artifact: Artifact
+    let files: [FileFact]
     private let engine: any Engine
-    private let files: [FileFact]
     private var models: [String: LoadedModel] = [:]
 
     /// - Parameter suffix: file name extension of the engine.
@@ -31,10 +31,16 @@ public final class Painter {
 
     /// Return a photo stylized.
     ///
+    /// - Parameter report: receives the progress of networks that paint by optimization after each
+    ///   iteration, and returns whether to go on; it is not called for others.
     /// - Throws: `EngineError` if no file can do it on this device.
     public func paint(
-        _ photo: some Photo, style: StyleChoice, options: PaintOptions
+        _ photo: some Photo, style: StyleChoice, options: PaintOptions,
+        report: (PaintProgress) -> Bool = { _ in true }
     ) throws -> Painting {
+        if isOptimization {
+            return try optimize(photo, style: style, options: options, report: report)
+        }
         let role = files.contains { $0.role == .transform } ? Role.transform : .stylize
         let (file, frame) = try best(role, for: photo.size)
         let model = try model(of: file, at: frame, settings: options.settings)
@@ -52,7 +58,7 @@ public final class Painter {
         }
         return Painting(
             picture: picture, path: file.path, effective: model.session.effective,
-            parity: model.parity
+            parity: model.parity, optimization: nil
         )
     }
 
@@ -65,7 +71,7 @@ public final class Painter {
         return try model.run([name: try picture.centreCrop(to: size).tensor]).values
     }
 
-    private var minSide: Int { artifact.manifest.network.minSide }
+    var minSide: Int { artifact.manifest.network.minSide }
 
     /// Return the size at which files that accept any size run a picture.
     private func openFrame(of picture: PictureSize, options: PaintOptions) -> PictureSize {
@@ -117,13 +123,13 @@ public final class Painter {
                 inputs[input.name] = try stylePicture(style, at: frame, options: options)
             case .image: break
             case .contentTarget, .loss, .gradient:
-                throw EngineError.failed("\(file.path) is a step of an optimization, no painter")
+                throw EngineError.failed("\(file.path) takes \(input.name), no picture")
             }
         }
         return inputs
     }
 
-    private func code(of style: StyleChoice, options: PaintOptions) throws -> [Float] {
+    func code(of style: StyleChoice, options: PaintOptions) throws -> [Float] {
         switch style {
         case .code(let code): return code
         case .picture(let picture): return try styleCode(of: picture, options: options)
@@ -142,7 +148,7 @@ public final class Painter {
     }
 
     /// Return the file of a role, and its input size, that keep the most of a picture's pixels.
-    private func best(_ role: Role, for picture: PictureSize) throws -> (FileFact, PictureSize?) {
+    func best(_ role: Role, for picture: PictureSize) throws -> (FileFact, PictureSize?) {
         let choices = files.filter { $0.role == role }.flatMap { file in
             file.sizeChoices.map { (file, $0.map(PictureSize.init)) }
         }
@@ -153,7 +159,7 @@ public final class Painter {
     }
 
     /// Return a loaded file; one per role stays loaded.
-    private func model(
+    func model(
         of file: FileFact, at frame: PictureSize?, settings: [String: String]
     ) throws -> LoadedModel {
         let key = "\(file.path) \(settings.sorted { $0.key < $1.key })"

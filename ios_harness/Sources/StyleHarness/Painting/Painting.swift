@@ -29,6 +29,8 @@ public struct PaintOptions: Hashable, Sendable {
     public var isTiled = false
     /// Number of rows and columns that adjacent tiles share.
     public var overlap = 32
+    /// Number of iterations of networks that paint by optimization; nil is the manifest's.
+    public var iterations: Int?
     /// Engine settings, such as `units`.
     public var settings: [String: String] = [:]
 
@@ -44,4 +46,6 @@ public struct Painting: Sendable {
     public let effective: [String: String]
     /// Parity of the file on its probe, on this device; nil if there is no probe.
     public let parity: ParityFact?
+    /// How the iterations ended; nil for networks that paint at once.
+    public let optimization: OptimizationResult?
 }

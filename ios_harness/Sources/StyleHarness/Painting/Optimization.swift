@@ -1,0 +1,91 @@
+/// Minimization of a loss from an image, by L-BFGS; the image with the lowest loss is kept.
+struct Optimization {
+    let rules: OptimizationFact
+    /// Largest number of iterations, each of one evaluation.
+    let iterations: Int
+
+    /// Minimize, until all iterations are done or something ends them.
+    ///
+    /// - Parameters:
+    ///   - start: image [1, 3, H, W], about 0..1.
+    ///   - evaluate: returns the loss of an image, and its gradient of the image's shape.
+    ///   - report: receives the progress after each iteration, and returns whether to go on.
+    /// - Returns: the best image, not clamped, and how the iterations ended.
+    /// - Throws: `EngineError` if not even the first loss is finite, and what `evaluate` throws.
+    func run(
+        from start: Tensor, evaluate: (Tensor) throws -> (loss: Double, gradient: Tensor),
+        report: (OptimizationProgress) -> Bool
+    ) throws -> (image: Tensor, result: OptimizationResult) {
+        var lbfgs = LBFGS(start: start.values, rules: rules)
+        var (done, ending) = (0, OptimizationResult.Ending.finished)
+        while done < iterations && ending == .finished {
+            let (loss, gradient) = try evaluate(Tensor(shape: start.shape, values: lbfgs.iterate))
+            let outcome = lbfgs.advance(loss: loss, gradient: gradient.values)
+            guard lbfgs.bestLoss.isFinite else {
+                throw EngineError.failed("the loss of the photo, or its gradient, is not finite")
+            }
+            done += 1
+            let best = Tensor(shape: start.shape, values: lbfgs.best)
+            let goesOn = report(
+                OptimizationProgress(
+                    iteration: done, iterations: iterations, loss: loss, bestLoss: lbfgs.bestLoss,
+                    best: best
+                )
+            )
+            switch outcome {
+            case .moved: if !goesOn { ending = .stopped }
+            case .converged: ending = .converged
+            case .diverged: ending = .diverged(loss: loss)
+            }
+        }
+        return (
+            Tensor(shape: start.shape, values: lbfgs.best),
+            OptimizationResult(iterations: done, bestLoss: lbfgs.bestLoss, ending: ending)
+        )
+    }
+}
+
+/// State of an optimization after an iteration.
+public struct OptimizationProgress: Sendable {
+    /// Number of the iteration, from 1.
+    public let iteration: Int
+    public let iterations: Int
+    public let loss: Double
+    /// Lowest loss so far.
+    public let bestLoss: Double
+    /// Image with the lowest loss, [1, 3, H, W], not clamped; with the frame around the photo.
+    let best: Tensor
+}
+
+/// How an optimization ended; its picture is the one with the lowest loss, whatever the ending.
+public struct OptimizationResult: Hashable, Sendable {
+    public enum Ending: Hashable, Sendable {
+        /// All iterations were done.
+        case finished
+        /// The gradient became too small to go on.
+        case converged
+        /// The loss or its gradient was not finite, or the loss was far above the lowest.
+        case diverged(loss: Double)
+        /// It was stopped from outside.
+        case stopped
+    }
+
+    /// Number of iterations that were done.
+    public let iterations: Int
+    /// Lowest loss of all iterations.
+    public let bestLoss: Double
+    public let ending: Ending
+
+    /// The result in words.
+    public var note: String {
+        let best = "best loss \(bestLoss.shortText)"
+        return switch ending {
+        case .finished: "\(iterations) iterations, \(best)"
+        case .converged: "converged at iteration \(iterations), \(best)"
+        case .stopped: "stopped after iteration \(iterations), \(best)"
+        case .diverged(let loss):
+            "diverged at iteration \(iterations) with a loss of \(loss.shortText); "
+                + "the best picture was kept, \(best)"
+        }
+    }
+}
