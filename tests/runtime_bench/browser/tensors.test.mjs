@@ -112,3 +112,19 @@ test("the parity of a cell is what the report asks for", () => {
   assert.equal(largest, 0.001);
   assert.throws(() => parityOf(cell, {}, expected), /no tensor image in the file's outputs/);
 });
+
+test("of several outputs the worst counts", () => {
+  const cell = {
+    outputs: [{ name: "loss", kind: "loss" }, { name: "gradient", kind: "gradient" }], allowed_db: 60,
+  };
+  const expected = new Map([
+    ["loss", { data: new Float32Array([100]) }],
+    ["gradient", { data: new Float32Array([1, -2, 0]) }],
+  ]);
+  const outputs = { loss: expected.get("loss"), gradient: { data: new Float32Array([1, -2, 0.02]) } };
+  const { measured_db: decibels, max_abs_error: largest } = parityOf(cell, outputs, expected);
+  // 10·log10(2² · 3 / 0.02²)
+  assert.equal(decibels, 44.77);
+  assert.equal(largest, 0.02);
+  assert.throws(() => parityOf(cell, { loss: outputs.loss }, expected), /no tensor gradient/);
+});

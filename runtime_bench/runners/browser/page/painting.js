@@ -1,14 +1,18 @@
 /** Painting section: a photo or the camera, in a packed style or that of a picture. */
 
-import { bytesOf, find, showTrouble, tensorsOf } from "./host.js";
+import { find, showTrouble, tensorsOf } from "./host.js";
+import { OpenFiles, isOfSize } from "./files.js";
+import { onPicture, pictureAt, pixels, show, sizeOf } from "./pictures.js";
 import { labelOf } from "./chart.js";
 import { blendedCodes, blendingNote, canBlend, checkCodes } from "./codes.js";
+import { minimized, noteOf } from "./optimizing.js";
 import { chosenStyle, offerStyle, thumbnailsOf } from "./styles.js";
 import {
-  blended, enlarged, middleOf, mirroredInto, pixelsFromTensor, placeIn, tensorFromPixels,
+  blended, enlarged, middleOf, mirroredInto, placeIn, tensorFromPixels,
 } from "./tensors.js";
 
 const OWN = "own";
+const PAINTERS = new Set(["stylize", "transform", "step"]);
 
 // Of several sizes the nearest to this one is preselected: fast, and large enough to look at.
 const HANDY_PIXELS = 256 * 256;
@@ -17,7 +21,7 @@ const HANDY_PIXELS = 256 * 256;
 export async function startPainting(job, runtimes) {
   const distance = ({ size }) => Math.abs(Math.log((size.height * size.width) / HANDY_PIXELS));
   const painters = job.cells
-    .filter(({ subject }) => subject.role !== "encode")
+    .filter(({ subject }) => PAINTERS.has(subject.role))
     .sort((a, b) => distance(a) - distance(b));
   if (!painters.length) {
     return async () => undefined;
@@ -27,6 +31,7 @@ export async function startPainting(job, runtimes) {
   await easel.begin();
   return () => {
     easel.stop();
+    easel.cutShort();
     return easel.busy;
   };
 }
@@ -34,9 +39,13 @@ export async function startPainting(job, runtimes) {
 /** State of the section: its pictures, and the files and codes behind them. */
 class Easel {
   constructor(job, runtimes, painters) {
-    Object.assign(this, { job, runtimes, painters, sessions: new Map(), styles: new Map() });
+    Object.assign(this, { job, painters, styles: new Map() });
+    this.files = new OpenFiles(job.cells, runtimes);
     this.busy = Promise.resolve();
     this.stream = null;
+    // Number of the last request to paint or to stop: an optimization of an earlier one ends.
+    this.request = 0;
+    find("iterations").value = job.network.optimization?.iterations ?? "";
     painters.forEach((cell, index) => find("painter").append(new Option(labelOf(cell), index)));
   }
 
@@ -89,6 +98,8 @@ class Easel {
   listen() {
     const repaint = () => this.repaint();
     find("painter").addEventListener("change", repaint);
+    find("iterations").addEventListener("change", repaint);
+    find("stop").addEventListener("click", () => this.cutShort());
     for (const id of ["strength", "blend"]) {
       find(id).addEventListener("input", () => {
         find(`${id}-value`).textContent = Number(find(id).value).toFixed(2);
@@ -115,35 +126,47 @@ class Easel {
       this.styles.set(OWN, { picture });
       return this.repaint();
     });
-    find("camera").disabled = !navigator.mediaDevices?.getUserMedia;
     find("camera").addEventListener("click", () => {
       (this.stream ? Promise.resolve(this.stop()) : this.film()).catch(showTrouble);
     });
   }
 
-  /** Paint the current choice after the painting in progress. */
+  /** Paint the current choice after the painting in progress, which is cut short if it iterates. */
   repaint() {
-    this.busy = this.busy.then(() => this.paint()).then(() => showTrouble(null), showTrouble);
+    const request = this.cutShort();
+    this.busy = this.busy.then(() => this.paint(request)).then(() => showTrouble(null), showTrouble);
     return this.busy;
   }
 
-  async paint() {
+  /** End an optimization after the iteration in progress; return the number of this request. */
+  cutShort() {
+    this.request += 1;
+    return this.request;
+  }
+
+  async paint(request) {
     if (!this.source) {
       return;
     }
     const begin = performance.now();
     const cell = this.cell;
+    const iterates = cell.subject.role === "step";
+    this.showControls(iterates);
     const frame = cell.size;
     const place = placeIn(sizeOf(this.source), frame);
     const photo = tensorFromPixels(pixels(this.source, null, place), place.height, place.width);
     const strength = Number(find("strength").value);
     const content = mirroredInto(photo, place, frame);
-    let image = await this.run(cell, await this.inputsOf(cell, content, strength));
+    show("content", photo, { top: 0, left: 0, height: place.height, width: place.width });
+    if (iterates) {
+      await this.optimize(cell, content, { strength, place, request });
+      return;
+    }
+    let image = await this.files.run(cell, await this.inputsOf(cell, content, strength));
     const scale = image.shape[2] / frame.height;
     if (cell.inputs.length === 1) {
       image = blended(enlarged(content, scale), image, strength);
     }
-    show("content", photo, { top: 0, left: 0, height: place.height, width: place.width });
     const { top, left, height, width } = place;
     const painted = {
       top: scale * top, left: scale * left, height: scale * height, width: scale * width,
@@ -155,6 +178,54 @@ class Easel {
       : `the painting, ${painted.height}×${painted.width}`;
   }
 
+  /** Offer iterations where the file is iterated, and else the camera. */
+  showControls(iterates) {
+    if (iterates && this.stream) {
+      this.stop();
+    }
+    find("optimizing").hidden = !iterates;
+    find("camera").disabled = iterates || !navigator.mediaDevices?.getUserMedia;
+  }
+
+  /** Paint by iterations of a `step` file, and show each one that is better than those before. */
+  async optimize(cell, content, { strength, place, request }) {
+    const rules = this.job.network.optimization;
+    if (!rules) {
+      throw new Error("the manifest does not say how step files are iterated: export it again");
+    }
+    if (request !== this.request) {
+      return;
+    }
+    const fixed = await this.inputsOf(cell, content, strength);
+    const nameOf = (kind) => cell.outputs.find((fact) => fact.kind === kind).name;
+    const [loss, gradient] = [nameOf("loss"), nameOf("gradient")];
+    const evaluate = async (image) => {
+      const outputs = await this.files.outputsOf(cell, { ...fixed, image });
+      return { loss: outputs[loss].data[0], gradient: outputs[gradient].data };
+    };
+    let shown = Infinity;
+    const report = async ({ iteration, iterations, bestLoss, best }) => {
+      Object.assign(find("iteration"), { max: iterations, value: iteration });
+      find("painted-caption").textContent = `the painting, iteration ${iteration} of ${iterations}`;
+      if (bestLoss < shown) {
+        shown = bestLoss;
+        show("painted", best, place);
+      }
+      // The page draws, and takes clicks.
+      await new Promise((resolve) => setTimeout(resolve));
+      return request === this.request;
+    };
+    const iterations = Math.max(1, Number(find("iterations").value) || rules.iterations);
+    find("stop").disabled = false;
+    try {
+      const result = await minimized(content, evaluate, { rules, iterations, report });
+      find("painted-caption").textContent =
+        `the painting, ${place.height}×${place.width}, ${noteOf(result)}`;
+    } finally {
+      find("stop").disabled = true;
+    }
+  }
+
   async inputsOf(cell, content, strength) {
     const inputs = {};
     for (const { name, kind, shape } of cell.inputs) {
@@ -162,11 +233,22 @@ class Easel {
         inputs[name] = { shape, data: new Float32Array([strength]) };
       } else if (kind === "style_code") {
         inputs[name] = await this.code(cell);
+      } else if (kind === "content_target") {
+        inputs[name] = await this.contentTarget(cell, content);
       } else {
         inputs[name] = name === "style" ? this.stylePicture(cell) : content;
       }
     }
     return inputs;
+  }
+
+  /** Return the target of a content for a `step` file. */
+  async contentTarget(cell, content) {
+    const file = this.files.nearest("content", cell, (other) => isOfSize(other, cell.size));
+    if (!file) {
+      throw new Error(`the artifact has no content file of ${cell.size.height}×${cell.size.width}`);
+    }
+    return this.files.run(file, { [file.inputs[0].name]: content });
   }
 
   stylePicture({ size }) {
@@ -201,35 +283,15 @@ class Easel {
     const encoder = this.encoder(cell);
     style.codes ??= new Map();
     if (!style.codes.has(encoder.subject.path)) {
-      const code = await this.run(encoder, { style: this.stylePicture(encoder) });
+      const code = await this.files.run(encoder, { style: this.stylePicture(encoder) });
       style.codes.set(encoder.subject.path, code);
     }
     return style.codes.get(encoder.subject.path);
   }
 
-  /** Return the encode file nearest to a painting file in format, precision and size. */
-  encoder({ subject, size }) {
-    const likeness = (other) =>
-      4 * (other.subject.target === subject.target) +
-      2 * (other.subject.precision === subject.precision) +
-      (other.size.height === size.height && other.size.width === size.width);
-    const encoders = this.job.cells.filter((other) => other.subject.role === "encode");
-    return encoders.sort((a, b) => likeness(b) - likeness(a))[0];
-  }
-
-  /** Run a file, which stays open until another one of its role is run. */
-  async run(cell, inputs) {
-    const { role, path } = cell.subject;
-    if (this.sessions.get(role)?.path !== path) {
-      this.sessions.get(role)?.session.close();
-      this.sessions.delete(role);
-      const session = await this.runtimes.open(cell, await bytesOf(`artifact/${path}`));
-      this.sessions.set(role, { path, session });
-    }
-    const { session } = this.sessions.get(role);
-    session.feed(inputs);
-    await session.invoke();
-    return session.fetch()[cell.outputs[0].name];
+  /** Return the encode file nearest to a painting file. */
+  encoder(cell) {
+    return this.files.nearest("encode", cell);
   }
 
   async film() {
@@ -253,41 +315,4 @@ class Easel {
     this.stream = null;
     find("camera").textContent = "Use the camera";
   }
-}
-
-function onPicture(id, take) {
-  find(id).addEventListener("change", async () => {
-    const [file] = find(id).files;
-    if (file) {
-      await createImageBitmap(file)
-        .then(take)
-        .catch(() => showTrouble(`${file.name} is not a picture that this browser can read`));
-    }
-  });
-}
-
-async function pictureAt(path) {
-  return createImageBitmap(new Blob([await bytesOf(path)]));
-}
-
-function sizeOf(source) {
-  return { height: source.videoHeight ?? source.height, width: source.videoWidth ?? source.width };
-}
-
-/** Return the RGBA bytes of a part of a picture (null: all of it), scaled to a size. */
-function pixels(source, part, { height, width }) {
-  const from = part ?? { top: 0, left: 0, ...sizeOf(source) };
-  const context = new OffscreenCanvas(width, height).getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.drawImage(source, from.left, from.top, from.width, from.height, 0, 0, width, height);
-  return context.getImageData(0, 0, width, height).data;
-}
-
-/** Draw a part of a tensor on a canvas of the page. */
-function show(id, image, place) {
-  const canvas = find(id);
-  Object.assign(canvas, { width: place.width, height: place.height });
-  const [, , height, width] = image.shape;
-  const whole = new ImageData(pixelsFromTensor(image), width, height);
-  canvas.getContext("2d").putImageData(whole, -place.left, -place.top);
 }

@@ -11,6 +11,7 @@ import android.view.View
 import android.widget.Button
 import android.widget.CheckBox
 import android.widget.ImageView
+import android.widget.ProgressBar
 import android.widget.SeekBar
 import android.widget.Spinner
 import android.widget.TextView
@@ -60,6 +61,7 @@ class StylizeActivity : Activity() {
         onClick(R.id.photo) { pick(PICK_PHOTO) }
         onClick(R.id.style_image) { pick(PICK_STYLE) }
         onClick(R.id.camera) { switchCamera() }
+        onClick(R.id.stop) { model.stop() }
         onClick(R.id.share) {
             model.share { file ->
                 startActivity(SharedFiles.chooser(this, file, SharedFiles.PNG))
@@ -79,6 +81,12 @@ class StylizeActivity : Activity() {
         onChoice(R.id.second) { model.choose { choices -> choices.copy(second = style(it)) } }
         onSlide(R.id.blend) { model.choose { choices -> choices.copy(blend = it) } }
         onSlide(R.id.strength) { model.choose { choices -> choices.copy(strength = it) } }
+        onChoice(R.id.iterations) {
+            val iterations = iterationChoices(model.state.value)[it]
+            if (iterations != model.state.value.iterations) {
+                model.choose { choices -> choices.copy(iterations = iterations) }
+            }
+        }
         findViewById<CheckBox>(R.id.tiles).setOnCheckedChangeListener { _, isChecked ->
             model.choose { it.copy(isTiled = isChecked) }
         }
@@ -92,6 +100,10 @@ class StylizeActivity : Activity() {
 
     private fun onSlide(id: Int, action: (Float) -> Unit) =
         Widgets.onSlide(findViewById(id), action)
+
+    /** Return numbers of iterations to choose from, with the chosen one. */
+    private fun iterationChoices(state: StylizeModel.State): List<Int> =
+        (ITERATIONS + state.iterations).filter { it > 0 }.distinct().sorted()
 
     private fun style(index: Int) = model.state.value.styles.getOrNull(index)
 
@@ -114,8 +126,36 @@ class StylizeActivity : Activity() {
             findViewById<TextView>(R.id.description).text =
                 getString(R.string.result_line, it.milliseconds, it.description)
         }
+        showOptimization(state)
         findViewById<TextView>(R.id.note).text = state.note.orEmpty()
         showCamera()
+    }
+
+    /** Show what an optimization needs in place of camera and tiles, and its progress. */
+    private fun showOptimization(state: StylizeModel.State) {
+        if (state.isOptimization && camera.isRunning) camera.stop()
+        for (id in listOf(R.id.camera, R.id.tiles)) setVisible(id, !state.isOptimization)
+        for (id in listOf(R.id.iterations, R.id.iterations_label)) {
+            setVisible(id, state.isOptimization)
+        }
+        val choices = iterationChoices(state)
+        setItems(R.id.iterations, choices.map(Int::toString), choices.indexOf(state.iterations))
+        for (id in listOf(R.id.progress, R.id.stop)) setVisible(id, state.progress != null)
+        val result = findViewById<ImageView>(R.id.result)
+        // An optimization takes minutes, without a touch.
+        result.keepScreenOn = state.progress != null
+        state.progress?.let {
+            val bar = findViewById<ProgressBar>(R.id.progress)
+            bar.max = it.iterations
+            bar.progress = it.iteration
+            result.setImageBitmap(it.preview)
+            findViewById<TextView>(R.id.description).text =
+                getString(R.string.iteration_line, it.iteration, it.iterations)
+        }
+    }
+
+    private fun setVisible(id: Int, isVisible: Boolean) {
+        findViewById<View>(id).visibility = if (isVisible) View.VISIBLE else View.GONE
     }
 
     /** Say why codes blend approximately or not at all; where not at all, disable the blend. */
@@ -188,5 +228,8 @@ class StylizeActivity : Activity() {
         const val PICK_PHOTO = 1
         const val PICK_STYLE = 2
         const val ASK_CAMERA = 3
+
+        /** Numbers of iterations to choose from, beside the artifact's own. */
+        val ITERATIONS = listOf(10, 25, 50, 100, 250, 500)
     }
 }

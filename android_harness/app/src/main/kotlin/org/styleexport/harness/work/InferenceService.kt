@@ -18,6 +18,7 @@ import org.styleexport.contract.facts.suffix
 import org.styleexport.contract.facts.takes
 import org.styleexport.contract.facts.thumbnails
 import org.styleexport.contract.stylize.ModelRunner
+import org.styleexport.contract.stylize.StepRunner
 import org.styleexport.contract.stylize.Style
 import org.styleexport.contract.stylize.StyleBlend
 import org.styleexport.harness.engine.DelegateKind
@@ -37,6 +38,7 @@ import org.styleexport.harness.picture.PictureSource
  * @property blend weight of the second style, 0..1.
  * @property strength 0 keeps the photo, 1 is the full style.
  * @property isTiled whether a photo larger than the file's input size is stylized in tiles.
+ * @property iterations number of iterations of a `step` file; null is the manifest's.
  */
 data class StylizeRequest(
     val file: FileFact,
@@ -48,6 +50,7 @@ data class StylizeRequest(
     val blend: Float,
     val strength: Float,
     val isTiled: Boolean,
+    val iterations: Int? = null,
 )
 
 /**
@@ -55,9 +58,17 @@ data class StylizeRequest(
  *
  * @property bitmap stylized image.
  * @property description engine, delegate and PSNR on the probe, in one line.
- * @property milliseconds inference time of all tiles.
+ * @property milliseconds inference time of all tiles, or of all iterations.
  */
 class StylizedPicture(val bitmap: Bitmap, val description: String, val milliseconds: Double)
+
+/**
+ * State of a painting by optimization.
+ *
+ * @property iteration number of the iteration, from 1.
+ * @property preview picture with the lowest loss so far.
+ */
+class StylizeProgress(val iteration: Int, val iterations: Int, val preview: Bitmap)
 
 /** Stylizes with the files of one artifact. Use and close it on one thread. */
 class InferenceService(private val artifact: Artifact) : Closeable {
@@ -79,13 +90,16 @@ class InferenceService(private val artifact: Artifact) : Closeable {
     /**
      * Return a stylized picture.
      *
+     * @param report receives the progress of an optimization after each iteration, and returns
+     *   whether to go on.
      * @throws BadArtifact the file fails its probe here, or needs a style that is missing.
      */
-    fun stylize(request: StylizeRequest): StylizedPicture {
+    fun stylize(request: StylizeRequest, report: (StylizeProgress) -> Boolean): StylizedPicture {
         val size = request.source.size
         val frame = frameOf(request.file, size)
         val style = style(request, frame.outer)
         nanoseconds = 0
+        if (request.file.role == Role.STEP) return optimize(request, frame, style, report)
         val runner = ModelRunner(request.file, frame.outer) { run(request, frame.outer, it) }
         val isTiled = request.isTiled &&
             (size.height > frame.outer.height || size.width > frame.outer.width)
@@ -100,6 +114,35 @@ class InferenceService(private val artifact: Artifact) : Closeable {
         }
         val description = models.getValue(request.file.role).description
         return StylizedPicture(Bitmaps.bitmap(image), description, nanoseconds / NS_PER_MS)
+    }
+
+    private fun optimize(
+        request: StylizeRequest, frame: Frame, style: Style, report: (StylizeProgress) -> Boolean,
+    ): StylizedPicture {
+        val file = request.file
+        val rules = artifact.manifest.network.optimization
+            ?: throw BadArtifact("the manifest does not say how ${file.path} is iterated")
+        require(style is Style.Code) { "${file.path} takes the style as a code" }
+        val content = frame.fill(request.source.at(frame.inner))
+        val target = contentTarget(request, frame.outer, content)
+        val targets = StepRunner.Targets(target, style.code, request.strength)
+        val runner = StepRunner(file, rules) { run(request, frame.outer, it) }
+        val iterations = request.iterations ?: rules.iterations
+        val painted = runner.paint(content, targets, iterations) { progress ->
+            val preview = Bitmaps.bitmap(frame.crop(progress.best))
+            report(StylizeProgress(progress.iteration, progress.iterations, preview))
+        }
+        val description = models.getValue(Role.STEP).description + " · " + painted.result.note
+        val bitmap = Bitmaps.bitmap(frame.crop(painted.image))
+        return StylizedPicture(bitmap, description, nanoseconds / NS_PER_MS)
+    }
+
+    private fun contentTarget(request: StylizeRequest, size: SizeFact, content: Tensor): Tensor {
+        val files = artifact.files(listOf(request.file.suffix))
+        val file = files.firstOrNull { it.role == Role.CONTENT && it.takes(size) }
+            ?: throw BadArtifact("the artifact has no content file of ${size.width}x${size.height}")
+        return ModelRunner(file, size) { loaded(file, size, request.delegate).run(it) }
+            .contentTarget(content)
     }
 
     override fun close() {

@@ -29,6 +29,7 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
      * @property choices choices of the user.
      * @property result last stylized picture.
      * @property note error message.
+     * @property progress state of an optimization; null while none is in progress.
      */
     data class State(
         val artifact: Artifact? = null,
@@ -38,7 +39,16 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
         val choices: Choices = Choices(),
         val result: StylizedPicture? = null,
         val note: String? = null,
-    )
+        val progress: StylizeProgress? = null,
+    ) {
+        /** Whether the chosen file is iterated. */
+        val isOptimization: Boolean get() = files.getOrNull(choices.file)?.role == Role.STEP
+
+        /** Number of iterations of a painting by optimization. */
+        val iterations: Int
+            get() = choices.iterations
+                ?: artifact?.manifest?.network?.optimization?.iterations ?: 0
+    }
 
     /** Choices of the user; see [StylizeRequest]. */
     data class Choices(
@@ -49,6 +59,7 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
         val blend: Float = 0f,
         val strength: Float = 1f,
         val isTiled: Boolean = false,
+        val iterations: Int? = null,
     )
 
     val state: Observable<State> = Observable(State())
@@ -59,10 +70,13 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
     private var isRunning = false
     private var isOutdated = false
 
+    @Volatile
+    private var isStopped = false
+
     /** Open an artifact and close the previous one. */
     fun open(artifact: Artifact) {
         if (state.value.artifact?.folder == artifact.folder) return
-        val files = artifact.files(Engines.SUFFIXES).filter { it.role != Role.ENCODE }
+        val files = artifact.files(Engines.SUFFIXES).filter { it.role in PAINTERS }
         styleImage = null
         state.value = State(artifact, files)
         worker.run({
@@ -110,7 +124,10 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
         }
     }
 
-    /** Stylize the photo with the current choices; requests during a run are merged into one. */
+    /**
+     * Stylize the photo with the current choices; requests during a run are merged into one, for
+     * which an optimization is cut short.
+     */
     private fun restylize() {
         val bitmap = photo ?: return
         val source = PictureSource(SizeFact(bitmap.height, bitmap.width)) {
@@ -118,14 +135,21 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
         }
         if (isRunning) {
             isOutdated = true
+            stop()
         } else {
             stylize(source) { if (isOutdated) restylize() }
         }
     }
 
+    /** Stop an optimization after the iteration in progress; its best picture is shown. */
+    fun stop() {
+        isStopped = true
+    }
+
     /** Stylize a camera frame unless a run is in progress; call `done` afterwards. */
     fun stylizeFrame(source: PictureSource, done: () -> Unit) {
-        if (isRunning || chosenFile() == null) done() else stylize(source, done)
+        val isReady = !isRunning && chosenFile() != null && !state.value.isOptimization
+        if (isReady) stylize(source, done) else done()
     }
 
     /** Return the file that stylizes; null if the artifact has none. */
@@ -136,17 +160,27 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
         val choices = state.value.choices
         val request = StylizeRequest(
             file, choices.delegate, source, styleImage, choices.first, choices.second,
-            choices.blend, choices.strength, choices.isTiled,
+            choices.blend, choices.strength, choices.isTiled, choices.iterations,
         )
         isRunning = true
         isOutdated = false
-        worker.run({ service?.stylize(request) }) { result ->
+        isStopped = false
+        worker.run({ service?.stylize(request, ::showProgress) }) { result ->
             isRunning = false
+            state.value = state.value.copy(progress = null)
             result.onSuccess { picture ->
                 if (picture != null) state.value = state.value.copy(result = picture, note = null)
             }.onFailure(::showError)
             done()
         }
+    }
+
+    /** Show the progress of an optimization; return whether it goes on. Called on the worker. */
+    private fun showProgress(progress: StylizeProgress): Boolean {
+        worker.postToMain {
+            if (isRunning) state.value = state.value.copy(progress = progress)
+        }
+        return !isStopped
     }
 
     /** Write the last result, at the photo's size, to the shared folder. */
@@ -167,12 +201,16 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
         state.value = state.value.copy(note = ErrorText.reason(error))
     }
 
-    /** Unload all models; the next run loads them again. */
+    /** Unload all models, after an optimization was cut short; the next run loads them again. */
     fun unload() {
+        stop()
         worker.run({ service?.close() })
     }
 
     private companion object {
         const val MAX_SIDE = 2048
+
+        /** Roles of the files that the user chooses from. */
+        val PAINTERS = setOf(Role.STYLIZE, Role.TRANSFORM, Role.STEP)
     }
 }

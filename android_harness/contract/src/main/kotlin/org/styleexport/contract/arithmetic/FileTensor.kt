@@ -15,10 +15,13 @@ import org.styleexport.contract.facts.bytes
  * @property shape axis lengths in the file's layout.
  */
 public class FileTensor(private val fact: TensorFact, public val shape: List<Int>) {
-    private val plane = if (isImage) pixelsOf(fact.layout, shape) else 1
+    private val plane = if (isSpatial) pixelsOf(fact.layout, shape) else 1
     private val range = fact.pixelRange?.takeIf { isImage } ?: PixelRange.UNIT
     private val step = range.high - range.low
     private val isImage get() = fact.kind == TensorKind.IMAGE
+
+    /** Whether it has the axes of an image: a gradient has a derivative for each pixel value. */
+    private val isSpatial get() = isImage || fact.kind == TensorKind.GRADIENT
 
     /** Number of elements. */
     public val elements: Int get() = shape.fold(1, Int::times)
@@ -26,9 +29,9 @@ public class FileTensor(private val fact: TensorFact, public val shape: List<Int
     /** Size of the buffer in bytes. */
     public val bytes: Int get() = elements * fact.dtype.bytes
 
-    /** Shape of the [Tensor]: NCHW for images. */
+    /** Shape of the [Tensor]: NCHW for images and their gradients. */
     public val tensorShape: List<Int>
-        get() = if (isImage && fact.layout != TensorLayout.NCHW) {
+        get() = if (isSpatial && fact.layout != TensorLayout.NCHW) {
             listOf(shape[0], shape[3], shape[1], shape[2])
         } else {
             shape
@@ -78,7 +81,7 @@ public class FileTensor(private val fact: TensorFact, public val shape: List<Int
 
     /** Return the index in the [Tensor] of an element of the file. */
     private fun sourceOf(index: Int): Int {
-        if (!isImage || fact.layout == TensorLayout.NCHW) return index
+        if (!isSpatial || fact.layout == TensorLayout.NCHW) return index
         val channels = shape[3]
         val pixel = index / channels
         val batch = pixel / plane
@@ -96,7 +99,7 @@ public class FileTensor(private val fact: TensorFact, public val shape: List<Int
             val sides = if (fact.layout == TensorLayout.NHWC) listOf(1, 2) else listOf(2, 3)
             val shape = fact.shape.mapIndexed { axis, length ->
                 length ?: when {
-                    fact.kind != TensorKind.IMAGE -> 1
+                    fact.kind != TensorKind.IMAGE && fact.kind != TensorKind.GRADIENT -> 1
                     axis == sides[0] -> height
                     axis == sides[1] -> width
                     else -> 1

@@ -15,7 +15,7 @@ import org.styleexport.contract.facts.allowedDb
 import org.styleexport.contract.facts.probesOf
 import org.styleexport.contract.facts.subjectOf
 
-/** Comparison of a file's output with its probe, the golden output of its network. */
+/** Comparison of a file's outputs with its probe, the golden outputs of its network. */
 public object ProbeCheck {
     /**
      * Run a session on a probe and return its parity.
@@ -30,14 +30,19 @@ public object ProbeCheck {
         return parity(session.fetch(), cell, probe, runner)
     }
 
-    /** Return the parity of outputs. */
+    /** Return the parity of outputs: the PSNR of the worst, and the largest error of any. */
     internal fun parity(
         outputs: Map<String, Tensor>, cell: JobCell, probe: Map<String, Tensor>, runner: String,
     ): ParityFact {
-        val fact = cell.outputs.first()
-        val output = tensor(outputs, fact.name, "the file's outputs")
-        val reference = tensor(probe, fact.name, "the probe")
-        return Parity.of(fact, output, reference, runner, cell.allowedDb)
+        val all = cell.outputs.map { fact ->
+            val output = tensor(outputs, fact.name, "the file's outputs")
+            val reference = tensor(probe, fact.name, "the probe")
+            Parity.of(fact, output, reference, runner, cell.allowedDb)
+        }
+        return all.first().copy(
+            measuredDb = all.minOf(ParityFact::measuredDb),
+            maxAbsError = all.maxOf(ParityFact::maxAbsError),
+        )
     }
 
     /** Return the inputs that a probe holds for a file. */

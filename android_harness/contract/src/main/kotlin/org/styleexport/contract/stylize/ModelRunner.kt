@@ -11,7 +11,7 @@ import org.styleexport.contract.facts.TensorKind
 /**
  * Runs one exported file on images of its input size.
  *
- * @property file file that stylizes, or that encodes styles.
+ * @property file file that stylizes, that encodes styles, or that describes contents.
  * @property size input size of the images.
  * @property run runs the file: inputs by name → outputs by name.
  */
@@ -36,7 +36,7 @@ public class ModelRunner(
                 TensorKind.STYLE_CODE -> code(style)
                 TensorKind.STRENGTH -> Tensor(listOf(1), floatArrayOf(strength))
                 TensorKind.CONTENT_TARGET, TensorKind.LOSS, TensorKind.GRADIENT ->
-                    throw IllegalArgumentException("${file.path} is a step of an optimization")
+                    throw IllegalArgumentException("${file.path} is iterated: use StepRunner")
             }
         }
         val output = output(inputs)
@@ -48,6 +48,10 @@ public class ModelRunner(
     /** Return the style code of a style image, [1, K]. */
     public fun encode(style: Style.Image): Tensor =
         output(mapOf(file.inputs.single().name to style.at(size)))
+
+    /** Return the target of a content image, [1, T], of a file with the role `content`. */
+    public fun contentTarget(content: Tensor): Tensor =
+        output(mapOf(file.inputs.single().name to content))
 
     private fun output(inputs: Map<String, Tensor>): Tensor {
         val output = run(inputs).getValue(file.outputs.first().name)
