@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from safetensors.numpy import load_file
+import numpy as np
+from safetensors.numpy import load_file, save
 
 from styleexport.core.errors import BadArtifact
 from styleexport.core.manifest import Manifest, ProbeFact, SizeFact, read_manifest
@@ -131,6 +132,40 @@ LAYOUTS: dict[str, Change] = {
 }
 
 
+def _optimization_probes() -> dict[str, bytes]:
+    """Return probes of `content` and `step`: distances from the content and a style's colours.
+
+    The loss is the sum over pixel values x, number i, of (1 + i mod 7)·((x - target)² +
+    strength·(x - colour)²), in float32.
+    """
+    size = (1, 3, 8, 12)
+    index = np.arange(np.prod(size))
+    content = (index % 11 / 10).astype(np.float32).reshape(size)
+    image = (index % 5 / 4).astype(np.float32).reshape(size)
+    target = content.reshape(1, -1)
+    code = np.array([[0.25, 0.5, 0.75, 0, 0, 0]], np.float32)
+    weights = (1 + index % 7).astype(np.float32)
+    own, style = image.ravel() - target[0], image.ravel() - np.repeat(code[0, :3], index.size // 3)
+    strength = np.float32(0.5)
+    step = {
+        "image": image,
+        "content_target": target,
+        "style_code": code,
+        "strength": strength.reshape(1),
+        "loss": (weights * (own**2 + strength * style**2)).sum().reshape(1),
+        "gradient": (2 * weights * (own + strength * style)).reshape(size),
+    }
+    return {
+        "colour-transfer_content_8x12.safetensors": save(
+            {"content": content, "content_target": target}
+        ),
+        "colour-transfer_step_8x12.safetensors": save(step),
+    }
+
+
+OPTIMIZATION_PROBES = _optimization_probes()
+
+
 def _optimized(whole: Any) -> object:
     """Turn `encode` and `transform` files into those of a network that paints by optimization."""
     content = _role_changed(_with_role(whole, "encode"), "content")
@@ -160,6 +195,9 @@ def _optimized(whole: Any) -> object:
         "divergence": DIVERGENCE,
     }
     whole["programs"] = []
+    for probe in whole["probes"]:
+        if (raw := OPTIMIZATION_PROBES.get(Path(probe["path"]).name)) is not None:
+            probe["sha256"] = hashlib.sha256(raw).hexdigest()
     return whole
 
 
@@ -282,6 +320,7 @@ def _write_probes() -> None:
     folder = HERE / "probes"
     folder.mkdir(exist_ok=True)
     good = {path.name: path.read_bytes() for path in sorted((ARTIFACT / "probes").iterdir())}
+    good |= OPTIMIZATION_PROBES
     good["odd_offsets.safetensors"] = _tensors({"b": ("F32", [1], [0, 4])}, b"\0\0\x80?", pad=3)
     whole = good["colour-transfer_transform_8x12.safetensors"]
     eight = bytes(range(8))

@@ -1,7 +1,7 @@
 /// Minimization of a loss from an image, by L-BFGS; the image with the lowest loss is kept.
 struct Optimization {
     let rules: OptimizationFact
-    /// Largest number of iterations, each of one evaluation.
+    /// Largest number of iterations, each of one evaluation; the last image is evaluated too.
     let iterations: Int
 
     /// Minimize, until all iterations are done or something ends them.
@@ -37,6 +37,11 @@ struct Optimization {
             case .converged: ending = .converged
             case .diverged: ending = .diverged(loss: loss)
             }
+        }
+        if ending == .finished {
+            let (loss, gradient) = try evaluate(Tensor(shape: start.shape, values: lbfgs.iterate))
+            let outcome = lbfgs.advance(loss: loss, gradient: gradient.values)
+            if outcome == .diverged { ending = .diverged(loss: loss) }
         }
         return (
             Tensor(shape: start.shape, values: lbfgs.best),

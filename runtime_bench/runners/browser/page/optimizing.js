@@ -7,7 +7,8 @@ import { Lbfgs } from "./lbfgs.js";
  *
  * @param start Image to start from, {shape, data}.
  * @param {(image) => Promise<{loss: number, gradient: Float32Array}>} evaluate
- * @param plan `rules`: optimization of the manifest's network; `iterations`: the largest number;
+ * @param plan `rules`: optimization of the manifest's network; `iterations`: the largest number, each
+ *   of one evaluation, and the last image is evaluated too;
  *   `report({iteration, iterations, loss, bestLoss, best})` is awaited after each, and returns
  *   whether to go on; `best` is valid until it has.
  * @returns {Promise<{image, iterations, lastLoss, bestLoss, ending}>} `ending` is "finished",
@@ -34,6 +35,11 @@ export async function minimized(start, evaluate, { rules, iterations, report }) 
     } else if (!goesOn) {
       ending = "stopped";
     }
+  }
+  if (ending === "finished") {
+    const evaluated = await evaluate({ shape, data: lbfgs.iterate });
+    loss = evaluated.loss;
+    ending = lbfgs.advance(loss, evaluated.gradient) === "diverged" ? "diverged" : ending;
   }
   return { image: best, iterations: done, lastLoss: loss, bestLoss: lbfgs.bestLoss, ending };
 }

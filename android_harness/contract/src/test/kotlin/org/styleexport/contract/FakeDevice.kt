@@ -13,12 +13,14 @@ import org.styleexport.contract.measure.Session
  * Device whose clock advances only by its own work.
  *
  * @property loading duration of loading in nanoseconds.
+ * @property probes returns the tensors of a cell's probe.
  * @property make returns the session of a cell, or throws.
  */
 internal class FakeDevice(
-    private val artifact: Artifact,
+    artifact: Artifact,
     override val memory: ProcessMemory = ProcessMemory(File("/nowhere")),
     private val loading: Long = 1000,
+    private val probes: (JobCell) -> Map<String, Tensor> = { artifact.tensors(it.probe) },
     private val make: FakeDevice.(JobCell) -> Session,
 ) : BenchDevice {
     private var time = 0L
@@ -38,7 +40,7 @@ internal class FakeDevice(
         return make(cell).also { if (it is FakeSession) opened.add(it) }
     }
 
-    override fun probe(cell: JobCell): Map<String, Tensor> = artifact.tensors(cell.probe)
+    override fun probe(cell: JobCell): Map<String, Tensor> = probes(cell)
 
     override fun thumbnail(outputs: Map<String, Tensor>, cell: JobCell): String? = null
 

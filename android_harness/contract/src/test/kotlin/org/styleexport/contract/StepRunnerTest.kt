@@ -8,14 +8,20 @@ import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
 import org.styleexport.contract.arithmetic.FileTensor
+import org.styleexport.contract.arithmetic.SafeTensors
 import org.styleexport.contract.arithmetic.Tensor
+import org.styleexport.contract.artifact.Artifact
+import org.styleexport.contract.facts.CellStatus
 import org.styleexport.contract.facts.Manifest
+import org.styleexport.contract.facts.PlanFact
 import org.styleexport.contract.facts.Role
 import org.styleexport.contract.facts.SizeFact
 import org.styleexport.contract.facts.TensorKind
-import org.styleexport.contract.measure.ProbeCheck
 import org.styleexport.contract.facts.probesOf
 import org.styleexport.contract.measure.LocalJob
+import org.styleexport.contract.measure.ProbeCheck
+import org.styleexport.contract.measure.Protocol
+import org.styleexport.contract.measure.Session
 import org.styleexport.contract.stylize.ModelRunner
 import org.styleexport.contract.stylize.OptimizationResult.Ending
 import org.styleexport.contract.stylize.StepRunner
@@ -61,7 +67,7 @@ class StepRunnerTest {
             true
         }
         assertEquals(losses.sortedDescending(), losses)
-        assertEquals(losses.last(), painted.result.bestLoss)
+        assertTrue(painted.result.bestLoss <= losses.last())
         // The content weighs as much as the style: the colour lies halfway.
         val colour = listOf(0, 96, 192).map { painted.image.data[it] }
         for ((value, expected) in colour.zip(listOf(0.375f, 0.5f, 0.625f))) {
@@ -81,7 +87,7 @@ class StepRunnerTest {
 
     @Test
     fun itKeepsTheBestWhenItDiverges() {
-        val stopped = StepRunner(step, rules, ::distances).paint(content, targets, 3) { true }
+        val stopped = StepRunner(step, rules, ::distances).paint(content, targets, 2) { true }
         for (fault in listOf(Float.NaN, 1e9f)) {
             var runs = 0
             val runner = StepRunner(step, rules) { inputs ->
@@ -96,6 +102,15 @@ class StepRunnerTest {
         val note = "diverged at iteration 4 with a loss of 1000000000; the best picture was kept, "
         val result = stopped.result.copy(iterations = 4, lastLoss = 1e9, ending = Ending.DIVERGED)
         assertTrue(result.note.startsWith(note), result.note)
+    }
+
+    @Test
+    fun theLastImageIsEvaluatedToo() {
+        var runs = 0
+        val runner = StepRunner(step, rules) { inputs -> distances(inputs).also { runs += 1 } }
+        val result = runner.paint(content, targets, 3) { true }.result
+        assertEquals(4 to 3, runs to result.iterations)
+        assertEquals(result.bestLoss, result.lastLoss)
     }
 
     @Test
@@ -135,6 +150,42 @@ class StepRunnerTest {
         val decoded = tensor.decode(buffer)
         // The second pixel's green, which is the fifth element.
         assertEquals(4f - 100f, decoded.data[96 + 1])
+    }
+
+    @Test
+    fun filesAreMeasuredWithTheInputsOfTheirProbes() {
+        val cells = listOf(Role.CONTENT, Role.STEP).map { role ->
+            val file = manifest.files.first { it.role == role }
+            LocalJob.cell(manifest, file, manifest.probesOf(file).single(), emptyMap())
+        }
+        val device = FakeDevice(
+            Artifact.open(Fixtures.artifact),
+            probes = { SafeTensors.read(Fixtures.bytes(it.probe)) },
+        ) { cell ->
+            if (cell.subject.role == Role.STEP) StepSession(this) else right(cell)
+        }
+        val plan = PlanFact(rounds = 2, seconds = 0.0, minSamples = 2, warmUpSeconds = 1e-3)
+        for (cell in Protocol(plan, device, "android").measure(cells)) {
+            assertEquals(CellStatus.MEASURED to "", cell.status to cell.message)
+            assertEquals(2, cell.roundsNs.size)
+            assertTrue(cell.parity!!.measuredDb > 100)
+        }
+    }
+
+    /** Session that computes the loss of the inputs that it is fed. */
+    private inner class StepSession(private val device: FakeDevice) : Session {
+        private var fed = emptyMap<String, Tensor>()
+        override val effective = mapOf("engine" to "fake")
+
+        override fun feed(inputs: Map<String, Tensor>) {
+            fed = inputs
+        }
+
+        override fun invoke(): Unit = device.tick(100)
+
+        override fun fetch(): Map<String, Tensor> = distances(fed)
+
+        override fun close() = Unit
     }
 
     @Test

@@ -82,8 +82,9 @@ class StylizeActivity : Activity() {
         onSlide(R.id.blend) { model.choose { choices -> choices.copy(blend = it) } }
         onSlide(R.id.strength) { model.choose { choices -> choices.copy(strength = it) } }
         onChoice(R.id.iterations) {
-            val iterations = iterationChoices(model.state.value)[it]
-            if (iterations != model.state.value.iterations) {
+            val state = model.state.value
+            val iterations = iterationChoices(state)[it]
+            if (state.isOptimization && iterations != state.iterations) {
                 model.choose { choices -> choices.copy(iterations = iterations) }
             }
         }

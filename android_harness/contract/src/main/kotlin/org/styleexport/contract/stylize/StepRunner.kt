@@ -35,7 +35,8 @@ public class StepRunner(
      * Return the image with the lowest loss, not clamped, and how the iterations ended.
      *
      * @param content content image, [1, 3, H, W], of the file's size.
-     * @param iterations largest number of iterations.
+     * @param iterations largest number of iterations, each of one evaluation; the last image is
+     *   evaluated too.
      * @param report receives the progress after each iteration, and returns whether to go on.
      * @throws ArithmeticException not even the first loss is finite.
      */
@@ -49,9 +50,8 @@ public class StepRunner(
         var ending = OptimizationResult.Ending.FINISHED
         var (done, loss) = Pair(0, Double.NaN)
         while (done < iterations && ending == OptimizationResult.Ending.FINISHED) {
-            val outputs = run(inputs(image, targets))
-            loss = output(outputs, TensorKind.LOSS).data.first().toDouble()
-            val outcome = lbfgs.advance(loss, output(outputs, TensorKind.GRADIENT).data)
+            val (outcome, value) = advance(lbfgs, image, targets)
+            loss = value
             if (lbfgs.bestLoss == Double.POSITIVE_INFINITY) throw ArithmeticException(NOT_FINITE)
             done += 1
             val goesOn = report(OptimizationProgress(done, iterations, loss, lbfgs.bestLoss, best))
@@ -61,7 +61,21 @@ public class StepRunner(
                 Lbfgs.Outcome.MOVED -> if (goesOn) ending else OptimizationResult.Ending.STOPPED
             }
         }
+        if (ending == OptimizationResult.Ending.FINISHED) {
+            val (outcome, value) = advance(lbfgs, image, targets)
+            loss = value
+            if (outcome == Lbfgs.Outcome.DIVERGED) ending = OptimizationResult.Ending.DIVERGED
+        }
         return OptimizedImage(best, OptimizationResult(done, loss, lbfgs.bestLoss, ending))
+    }
+
+    /** Evaluate an image and move on; return the outcome and the loss. */
+    private fun advance(
+        lbfgs: Lbfgs, image: Tensor, targets: Targets,
+    ): Pair<Lbfgs.Outcome, Double> {
+        val outputs = run(inputs(image, targets))
+        val loss = output(outputs, TensorKind.LOSS).data.first().toDouble()
+        return Pair(lbfgs.advance(loss, output(outputs, TensorKind.GRADIENT).data), loss)
     }
 
     private fun inputs(image: Tensor, targets: Targets) = file.inputs.associate { fact ->
@@ -110,7 +124,7 @@ public class OptimizedImage(public val image: Tensor, public val result: Optimiz
  * How an optimization ended; its image is the one with the lowest loss, whatever the ending.
  *
  * @property iterations number of iterations that were done.
- * @property lastLoss loss of the last iteration.
+ * @property lastLoss loss of the last evaluation.
  * @property bestLoss lowest loss of all iterations.
  */
 public data class OptimizationResult(
