@@ -119,8 +119,9 @@ def _layout(blending: str, reason: str = "", **shapes: list[int]) -> Change:
 
 def _optimization(**changed: object) -> Change:
     """Add how step files are iterated, with fields changed."""
-    good = {"algorithm": "lbfgs", "history": 10, "learning_rate": 1.0, "iterations": 100}
-    return _set("network", "optimization", value={**good, "divergence": 100.0, **changed})
+    good = {"algorithm": "lbfgs", "history": 10, "learning_rate": 1.0, "first_change": 1 / 255}
+    good |= {"iterations": 100, "divergence": 100.0}
+    return _set("network", "optimization", value={**good, **changed})
 
 
 SWAPPED = "each patch takes the nearest patch of one style"
@@ -191,6 +192,7 @@ def _optimized(whole: Any) -> object:
         "algorithm": "lbfgs",
         "history": HISTORY,
         "learning_rate": LEARNING_RATE,
+        "first_change": 1 / 255,
         "iterations": 100,
         "divergence": DIVERGENCE,
     }

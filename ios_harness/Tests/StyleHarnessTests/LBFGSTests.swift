@@ -25,7 +25,7 @@ final class LBFGSTests: XCTestCase {
         var rules: OptimizationFact {
             OptimizationFact(
                 algorithm: .lbfgs, history: history, learningRate: learningRate,
-                iterations: losses.count, divergence: divergence
+                firstChange: 1, iterations: losses.count, divergence: divergence
             )
         }
 
@@ -52,7 +52,8 @@ final class LBFGSTests: XCTestCase {
     }
 
     private let rules = OptimizationFact(
-        algorithm: .lbfgs, history: 10, learningRate: 1, iterations: 20, divergence: 100
+        algorithm: .lbfgs, history: 10, learningRate: 1, firstChange: 1, iterations: 20,
+        divergence: 100
     )
 
     func testTheIteratesAreThoseOfTorch() throws {

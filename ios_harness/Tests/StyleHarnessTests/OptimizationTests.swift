@@ -75,7 +75,8 @@ final class OptimizationTests: XCTestCase {
     func testTheLastImageIsEvaluatedToo() throws {
         let start = Tensor(shape: [2], values: [3, 4])
         let rules = OptimizationFact(
-            algorithm: .lbfgs, history: 10, learningRate: 1, iterations: 9, divergence: 10
+            algorithm: .lbfgs, history: 10, learningRate: 1, firstChange: 1, iterations: 9,
+            divergence: 10
         )
         for (last, ending) in [(0.5, .finished), (99, .diverged(loss: 99))]
             as [(Double, OptimizationResult.Ending)]
@@ -90,6 +91,26 @@ final class OptimizationTests: XCTestCase {
                 iterations: 3, bestLoss: min(2, last), ending: ending
             )
             XCTAssertEqual(result, expected)
+        }
+    }
+
+    func testTheFirstStepChangesPixelsByWhatTheManifestSays() throws {
+        let rules = OptimizationFact(
+            algorithm: .lbfgs, history: 10, learningRate: 1, firstChange: 0.01, iterations: 9,
+            divergence: 10
+        )
+        var images: [[Float]] = []
+        let start = Tensor(shape: [4], values: [0.5, 0.5, 0.5, 0.5])
+        _ = try Optimization(rules: rules, iterations: 1).run(from: start) { image in
+            images.append(image.values)
+            return (4 - Double(images.count), Tensor(shape: [4], values: [300, -100, 0, 0]))
+        } report: { _ in
+            true
+        }
+        XCTAssertEqual(images.count, 2)
+        // A total of 4 · 0.01, in the proportions of the gradient.
+        for (value, expected) in zip(images[1], [0.47, 0.51, 0.5, 0.5]) {
+            XCTAssertEqual(Double(value), expected, accuracy: 1e-6)
         }
     }
 

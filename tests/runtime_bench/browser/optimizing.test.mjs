@@ -3,7 +3,10 @@ import { test } from "node:test";
 
 import { minimized, noteOf } from "../../../runtime_bench/runners/browser/page/optimizing.js";
 
-const RULES = { algorithm: "lbfgs", history: 10, learning_rate: 1, iterations: 100, divergence: 100 };
+const RULES = {
+  algorithm: "lbfgs", history: 10, learning_rate: 1, first_change: 1 / 255, iterations: 100,
+  divergence: 100,
+};
 const START = { shape: [1, 3, 2, 2], data: new Float32Array(12).fill(0.5) };
 const COLOUR = [0.25, 0.5, 0.75];
 
@@ -58,6 +61,19 @@ test("it keeps the best when it diverges, and says so", async () => {
     assert.deepEqual(result.image.data, whole.image.data);
     assert.match(noteOf(result), /^diverged at iteration 4 with a loss of (NaN|1000000000); the best/);
   }
+});
+
+test("the first step changes pixels by what the manifest says", async () => {
+  let image = START;
+  const seen = async (next) => {
+    image = next;
+    const { loss, gradient } = await evaluate(next);
+    return { loss, gradient: gradient.map((value) => 100 * value) };
+  };
+  await minimized(START, seen, plan(1));
+  const changes = image.data.map((value, index) => Math.abs(value - START.data[index]));
+  const mean = changes.reduce((sum, change) => sum + change, 0) / changes.length;
+  assert.ok(Math.abs(mean - 1 / 255) < 1e-5, mean);
 });
 
 test("the last image is evaluated too", async () => {

@@ -1,4 +1,7 @@
 /// Minimization of a loss from an image, by L-BFGS; the image with the lowest loss is kept.
+///
+/// The variable is the image divided by a number, and the gradient is multiplied by it, so that the
+/// first step of L-BFGS changes every pixel value by `firstChange` on average.
 struct Optimization {
     let rules: OptimizationFact
     /// Largest number of iterations, each of one evaluation; the last image is evaluated too.
@@ -16,20 +19,25 @@ struct Optimization {
         from start: Tensor, evaluate: (Tensor) throws -> (loss: Double, gradient: Tensor),
         report: (OptimizationProgress) -> Bool
     ) throws -> (image: Tensor, result: OptimizationResult) {
-        var lbfgs = LBFGS(start: start.values, rules: rules)
+        let scale = Float(rules.firstChange * Double(start.values.count))
+        var lbfgs = LBFGS(start: start.values.map { $0 / scale }, rules: rules)
+        func advance() throws -> (loss: Double, outcome: LBFGS.Outcome) {
+            let values = lbfgs.iterate.map { $0 * scale }
+            let (loss, gradient) = try evaluate(Tensor(shape: start.shape, values: values))
+            let scaled = gradient.values.map { $0 * scale }
+            return (loss, lbfgs.advance(loss: loss, gradient: scaled))
+        }
         var (done, ending) = (0, OptimizationResult.Ending.finished)
         while done < iterations && ending == .finished {
-            let (loss, gradient) = try evaluate(Tensor(shape: start.shape, values: lbfgs.iterate))
-            let outcome = lbfgs.advance(loss: loss, gradient: gradient.values)
+            let (loss, outcome) = try advance()
             guard lbfgs.bestLoss.isFinite else {
                 throw EngineError.failed("the loss of the photo, or its gradient, is not finite")
             }
             done += 1
-            let best = Tensor(shape: start.shape, values: lbfgs.best)
             let goesOn = report(
                 OptimizationProgress(
                     iteration: done, iterations: iterations, loss: loss, bestLoss: lbfgs.bestLoss,
-                    best: best
+                    best: ScaledImage(shape: start.shape, variable: lbfgs.best, scale: scale)
                 )
             )
             switch outcome {
@@ -39,15 +47,24 @@ struct Optimization {
             }
         }
         if ending == .finished {
-            let (loss, gradient) = try evaluate(Tensor(shape: start.shape, values: lbfgs.iterate))
-            let outcome = lbfgs.advance(loss: loss, gradient: gradient.values)
+            let (loss, outcome) = try advance()
             if outcome == .diverged { ending = .diverged(loss: loss) }
         }
         return (
-            Tensor(shape: start.shape, values: lbfgs.best),
+            ScaledImage(shape: start.shape, variable: lbfgs.best, scale: scale).tensor,
             OptimizationResult(iterations: done, bestLoss: lbfgs.bestLoss, ending: ending)
         )
     }
+}
+
+/// An image as the variable of an optimization.
+struct ScaledImage: Sendable {
+    let shape: [Int]
+    let variable: [Float]
+    let scale: Float
+
+    /// The image itself, not clamped.
+    var tensor: Tensor { Tensor(shape: shape, values: variable.map { $0 * scale }) }
 }
 
 /// State of an optimization after an iteration.
@@ -58,8 +75,8 @@ public struct OptimizationProgress: Sendable {
     public let loss: Double
     /// Lowest loss so far.
     public let bestLoss: Double
-    /// Image with the lowest loss, [1, 3, H, W], not clamped; with the frame around the photo.
-    let best: Tensor
+    /// Image with the lowest loss, [1, 3, H, W], with the frame around the photo.
+    let best: ScaledImage
 }
 
 /// How an optimization ended; its picture is the one with the lowest loss, whatever the ending.

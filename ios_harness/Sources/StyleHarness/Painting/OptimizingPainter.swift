@@ -97,6 +97,6 @@ public struct PaintProgress: Sendable {
 
     /// Return the picture with the lowest loss so far; it is converted when called.
     public func preview() throws -> RGBPicture {
-        try RGBPicture(tensor: progress.best).unframed(by: plan)
+        try RGBPicture(tensor: progress.best.tensor).unframed(by: plan)
     }
 }

@@ -5,25 +5,32 @@ import { Lbfgs } from "./lbfgs.js";
 /**
  * Return the image with the lowest loss, not clamped, and how the iterations ended.
  *
+ * The variable is the image divided by a number, and the gradient is multiplied by it, so that the
+ * first step of L-BFGS changes every pixel value by `first_change` on average.
+ *
  * @param start Image to start from, {shape, data}.
  * @param {(image) => Promise<{loss: number, gradient: Float32Array}>} evaluate
  * @param plan `rules`: optimization of the manifest's network; `iterations`: the largest number, each
  *   of one evaluation, and the last image is evaluated too;
  *   `report({iteration, iterations, loss, bestLoss, best})` is awaited after each, and returns
- *   whether to go on; `best` is valid until it has.
+ *   whether to go on; `best()` is the image with the lowest loss so far.
  * @returns {Promise<{image, iterations, lastLoss, bestLoss, ending}>} `ending` is "finished",
  *   "converged", "diverged" or "stopped".
  * @throws {Error} Not even the first loss is finite.
  */
 export async function minimized(start, evaluate, { rules, iterations, report }) {
   const { shape } = start;
-  const lbfgs = new Lbfgs(start.data, rules);
-  const best = { shape, data: lbfgs.best };
-  let [done, loss, ending] = [0, NaN, "finished"];
+  const scale = Math.fround(rules.first_change * start.data.length);
+  const lbfgs = new Lbfgs(start.data.map((value) => value / scale), rules);
+  const imageOf = (variable) => ({ shape, data: variable.map((value) => value * scale) });
+  const best = () => imageOf(lbfgs.best);
+  const advance = async () => {
+    const { loss, gradient } = await evaluate(imageOf(lbfgs.iterate));
+    return { loss, outcome: lbfgs.advance(loss, gradient.map((value) => value * scale)) };
+  };
+  let [done, loss, outcome, ending] = [0, NaN, "", "finished"];
   while (done < iterations && ending === "finished") {
-    const evaluated = await evaluate({ shape, data: lbfgs.iterate });
-    loss = evaluated.loss;
-    const outcome = lbfgs.advance(loss, evaluated.gradient);
+    ({ loss, outcome } = await advance());
     const { bestLoss } = lbfgs;
     if (bestLoss === Infinity) {
       throw new Error("the loss of the photo, or its gradient, is not finite");
@@ -37,11 +44,10 @@ export async function minimized(start, evaluate, { rules, iterations, report }) 
     }
   }
   if (ending === "finished") {
-    const evaluated = await evaluate({ shape, data: lbfgs.iterate });
-    loss = evaluated.loss;
-    ending = lbfgs.advance(loss, evaluated.gradient) === "diverged" ? "diverged" : ending;
+    ({ loss, outcome } = await advance());
+    ending = outcome === "diverged" ? outcome : ending;
   }
-  return { image: best, iterations: done, lastLoss: loss, bestLoss: lbfgs.bestLoss, ending };
+  return { image: best(), iterations: done, lastLoss: loss, bestLoss: lbfgs.bestLoss, ending };
 }
 
 const NOTES = {

@@ -209,7 +209,7 @@ class Easel {
       find("painted-caption").textContent = `the painting, iteration ${iteration} of ${iterations}`;
       if (bestLoss < shown) {
         shown = bestLoss;
-        show("painted", best, place);
+        show("painted", best(), place);
       }
       // The page draws, and takes clicks.
       await new Promise((resolve) => setTimeout(resolve));

@@ -14,7 +14,7 @@ import org.styleexport.contract.facts.OptimizationFact
 /** Iterates of `optimization.json`, which torch computed. */
 class LbfgsTest {
     private val rules = OptimizationFact(
-        history = 10, learningRate = 1.0, iterations = 20, divergence = 100.0,
+        history = 10, learningRate = 1.0, firstChange = 1.0, iterations = 20, divergence = 100.0,
     )
 
     private class Problem(json: JsonElement) {
@@ -28,6 +28,7 @@ class LbfgsTest {
         val rules = OptimizationFact(
             history = json["history"].int(),
             learningRate = json["learning_rate"].double(),
+            firstChange = 1.0,
             iterations = losses.size,
             divergence = json["divergence"].double(),
         )

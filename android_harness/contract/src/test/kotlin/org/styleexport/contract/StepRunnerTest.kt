@@ -114,6 +114,18 @@ class StepRunnerTest {
     }
 
     @Test
+    fun theFirstStepChangesPixelsByWhatTheManifestSays() {
+        var image = content.data
+        val runner = StepRunner(step, rules.copy(firstChange = 0.01)) { inputs ->
+            image = inputs.getValue("image").data
+            distances(inputs)
+        }
+        runner.paint(content, targets, 1) { true }
+        val changes = image.indices.map { Math.abs(image[it] - content.data[it]) }
+        assertEquals(0.01, changes.average(), 1e-5)
+    }
+
+    @Test
     fun withoutStrengthItIsThePhoto() {
         val plain = StepRunner.Targets(targets.target, targets.code, 0f)
         val painted = StepRunner(step, rules, ::distances).paint(content, plain, 20) { true }

@@ -129,7 +129,7 @@ class InferenceService(private val artifact: Artifact) : Closeable {
         val runner = StepRunner(file, rules) { run(request, frame.outer, it) }
         val iterations = request.iterations ?: rules.iterations
         val painted = runner.paint(content, targets, iterations) { progress ->
-            val preview = Bitmaps.bitmap(frame.crop(progress.best))
+            val preview = Bitmaps.bitmap(frame.crop(progress.best()))
             report(StylizeProgress(progress.iteration, progress.iterations, preview))
         }
         val description = models.getValue(Role.STEP).description + " · " + painted.result.note

@@ -11,6 +11,9 @@ import org.styleexport.contract.facts.TensorKind
  * Paints by minimizing the loss of a file with the role `step`, by L-BFGS from the content; the
  * image with the lowest loss is kept.
  *
+ * The variable is the image divided by a number, and the gradient is multiplied by it, so that the
+ * first step of L-BFGS changes every pixel value by `firstChange` on average.
+ *
  * @property file file with the role `step`.
  * @property rules how the network's step files are iterated.
  * @property run runs the file: inputs by name → outputs by name.
@@ -44,13 +47,14 @@ public class StepRunner(
         content: Tensor, targets: Targets, iterations: Int,
         report: (OptimizationProgress) -> Boolean,
     ): OptimizedImage {
-        val lbfgs = Lbfgs(content.data, rules)
-        val image = Tensor(content.shape, lbfgs.iterate)
-        val best = Tensor(content.shape, lbfgs.best)
+        val scale = (rules.firstChange * content.data.size).toFloat()
+        val lbfgs = Lbfgs(FloatArray(content.data.size) { content.data[it] / scale }, rules)
+        val advance = { advance(lbfgs, scaled(lbfgs.iterate, scale, content), scale, targets) }
+        val best = { scaled(lbfgs.best, scale, content) }
         var ending = OptimizationResult.Ending.FINISHED
         var (done, loss) = Pair(0, Double.NaN)
         while (done < iterations && ending == OptimizationResult.Ending.FINISHED) {
-            val (outcome, value) = advance(lbfgs, image, targets)
+            val (outcome, value) = advance()
             loss = value
             if (lbfgs.bestLoss == Double.POSITIVE_INFINITY) throw ArithmeticException(NOT_FINITE)
             done += 1
@@ -62,21 +66,25 @@ public class StepRunner(
             }
         }
         if (ending == OptimizationResult.Ending.FINISHED) {
-            val (outcome, value) = advance(lbfgs, image, targets)
+            val (outcome, value) = advance()
             loss = value
             if (outcome == Lbfgs.Outcome.DIVERGED) ending = OptimizationResult.Ending.DIVERGED
         }
-        return OptimizedImage(best, OptimizationResult(done, loss, lbfgs.bestLoss, ending))
+        return OptimizedImage(best(), OptimizationResult(done, loss, lbfgs.bestLoss, ending))
     }
 
     /** Evaluate an image and move on; return the outcome and the loss. */
     private fun advance(
-        lbfgs: Lbfgs, image: Tensor, targets: Targets,
+        lbfgs: Lbfgs, image: Tensor, scale: Float, targets: Targets,
     ): Pair<Lbfgs.Outcome, Double> {
         val outputs = run(inputs(image, targets))
         val loss = output(outputs, TensorKind.LOSS).data.first().toDouble()
-        return Pair(lbfgs.advance(loss, output(outputs, TensorKind.GRADIENT).data), loss)
+        val gradient = output(outputs, TensorKind.GRADIENT).data
+        return Pair(lbfgs.advance(loss, FloatArray(gradient.size) { gradient[it] * scale }), loss)
     }
+
+    private fun scaled(variable: FloatArray, scale: Float, content: Tensor) =
+        Tensor(content.shape, FloatArray(variable.size) { variable[it] * scale })
 
     private fun inputs(image: Tensor, targets: Targets) = file.inputs.associate { fact ->
         fact.name to when (fact.kind) {
@@ -107,14 +115,14 @@ public class StepRunner(
  * @property iteration number of the iteration, from 1.
  * @property loss loss of the iteration.
  * @property bestLoss lowest loss so far.
- * @property best image with the lowest loss, not clamped; valid until the report returns.
+ * @property best returns the image with the lowest loss, not clamped; until the report returns.
  */
 public class OptimizationProgress(
     public val iteration: Int,
     public val iterations: Int,
     public val loss: Double,
     public val bestLoss: Double,
-    public val best: Tensor,
+    public val best: () -> Tensor,
 )
 
 /** Image of the lowest loss, [1, 3, H, W], not clamped, and how the iterations ended. */
