@@ -42,20 +42,18 @@ def test_a_first_picture_is_painted(browser, artifact, tmp_path):
 
 @pytest.mark.parametrize("name", [case("gatys-vgg-eighth", slow=False)])
 def test_a_step_file_is_iterated_until_it_is_stopped(browser, zoo, name, tmp_path):
+    def iterate(number: int) -> None:
+        page.run(f'document.getElementById("iterations").value = {number}')
+        page.run('document.getElementById("iterations").dispatchEvent(new Event("change"))')
+
     with page_of(zoo.exported(name, "onnx"), tmp_path) as page:
-        page.wait("painted-caption", "iteration 3 of 100")
+        assert ", 100 iterations, best loss " in page.wait("painted-caption", "best loss")
         assert page.run('document.getElementById("camera").disabled') is True
+        iterate(1000)
+        page.wait("painted-caption", "of 1000")
         # A change of the settings starts again.
-        page.run(
-            'document.getElementById("iterations").value = 1000;'
-            'document.getElementById("iterations").dispatchEvent(new Event("change"))'
-        )
-        page.wait("painted-caption", "iteration 2 of 1000")
+        iterate(999)
+        page.wait("painted-caption", "of 999")
         page.run('document.getElementById("stop").click()')
         assert "stopped after iteration " in page.wait("painted-caption", "best loss")
-        page.run(
-            'document.getElementById("iterations").value = 5;'
-            'document.getElementById("iterations").dispatchEvent(new Event("change"))'
-        )
-        assert ", 5 iterations, best loss " in page.wait("painted-caption", ", 5 iterations")
         assert page.run('document.getElementById("stop").disabled') is True
