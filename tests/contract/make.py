@@ -27,7 +27,7 @@ from styleexport.runtime_bench.contract.job import PlanFact, job_cells, job_from
 from styleexport.runtime_bench.contract.latency import report_from_json
 from styleexport.runtime_bench.parity import read_probe
 from tests.contract.arithmetic import ARTIFACT, arithmetic
-from tests.contract.optimization import DIVERGENCE, HISTORY, LEARNING_RATE, optimization
+from tests.contract.optimization import DIVERGENCE, HISTORY, LEARNING_RATE, PATIENCE, optimization
 
 HERE = Path(__file__).parent
 SOURCES = ("adain-lite.json", "one-filter.json")
@@ -120,7 +120,7 @@ def _layout(blending: str, reason: str = "", **shapes: list[int]) -> Change:
 def _optimization(**changed: object) -> Change:
     """Add how step files are iterated, with fields changed."""
     good = {"algorithm": "lbfgs", "history": 10, "learning_rate": 1.0, "first_change": 1 / 255}
-    good |= {"iterations": 100, "divergence": 100.0}
+    good |= {"iterations": 100, "divergence": 100.0, "patience": 3}
     return _set("network", "optimization", value={**good, **changed})
 
 
@@ -195,6 +195,7 @@ def _optimized(whole: Any) -> object:
         "first_change": 1 / 255,
         "iterations": 100,
         "divergence": DIVERGENCE,
+        "patience": PATIENCE,
     }
     whole["programs"] = []
     for probe in whole["probes"]:

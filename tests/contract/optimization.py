@@ -21,7 +21,7 @@ VARIABLES = 12
 ITERATIONS = 20
 HISTORY = 10
 LEARNING_RATE = 1.0
-DIVERGENCE = 100.0
+DIVERGENCE, PATIENCE = 100.0, 3
 # Of a host's iterates, relative to the larger of 1 and the value.
 TOLERANCE, DIVERGING_TOLERANCE = 1e-4, 1e-3
 # Fewer than the tolerances need would be wrong; more would differ between builds of torch.
@@ -122,6 +122,7 @@ def case(problem: Case) -> Case:
         "history": HISTORY,
         "learning_rate": LEARNING_RATE,
         "divergence": DIVERGENCE,
+        "patience": PATIENCE,
         # A run that diverges magnifies what float32 rounds.
         "tolerance": DIVERGING_TOLERANCE if end < ITERATIONS else TOLERANCE,
         "losses": [_rounded(loss) for loss in seen],
@@ -132,9 +133,11 @@ def case(problem: Case) -> Case:
 
 
 def _end(losses: list[float]) -> int:
-    """Return the iteration whose loss ends the run: the diverging one, or the last."""
-    for number, loss in enumerate(losses):
-        if number and loss > DIVERGENCE * min(losses[:number]):
+    """Return the iteration whose loss ends the run: the last of those far above, or of all."""
+    far = 0
+    for number, loss in enumerate(losses[1:], 1):
+        far = far + 1 if loss > DIVERGENCE * min(losses[:number]) else 0
+        if far == PATIENCE:
             return number
     return len(losses) - 1
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 
+import msgspec
+import numpy as np
 import pytest
 import torch
 
+from styleexport.models.network import OPTIMIZATION
+from styleexport.runtime_bench.stylize.lbfgs import Ended, optimize
 from tests.contract import make, optimization
 
 CASES = json.loads((make.HERE / "optimization.json").read_text())
@@ -23,7 +27,7 @@ def test_losses_are_those_of_the_iterates(case):
     # Iterates are rounded to six digits.
     assert losses == pytest.approx(case["losses"], rel=1e-4)
     assert min(losses) == pytest.approx(case["losses"][case["best"]], rel=1e-4)
-    assert len(losses) == (7 if case["diverges"] else optimization.ITERATIONS + 1)
+    assert len(losses) == (9 if case["diverges"] else optimization.ITERATIONS + 1)
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=lambda n: CASES[n]["name"])
@@ -33,6 +37,31 @@ def test_float32_is_within_the_tolerance_that_hosts_have(number):
     actual = torch.stack(iterates[: len(expected)])
     error = (actual - expected).abs() / expected.abs().clamp(min=1)
     assert error.max() < CASES[number]["tolerance"]
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=lambda n: CASES[n]["name"])
+def test_the_python_host_computes_them(number):
+    case, problem = CASES[number], PROBLEMS[number]
+
+    def step(x):
+        variable = torch.from_numpy(x.copy()).requires_grad_()
+        loss = optimization.loss_of(problem, variable)
+        loss.backward()
+        return loss.item(), variable.grad.numpy()
+
+    how = msgspec.structs.replace(
+        # Its variable is then the vector itself.
+        OPTIMIZATION,
+        first_change=1 / optimization.VARIABLES,
+        divergence=case["divergence"],
+        patience=case["patience"],
+    )
+    start = np.array(case["start"], np.float32)
+    found = optimize(step, start, how, optimization.ITERATIONS)
+    losses = case["losses"][: len(found.losses)]
+    assert found.losses == pytest.approx(losses, rel=case["tolerance"])
+    assert found.loss == pytest.approx(case["losses"][case["best"]], rel=case["tolerance"])
+    assert (found.ended is Ended.DIVERGED) == case["diverges"]
 
 
 def curvatures(problem):

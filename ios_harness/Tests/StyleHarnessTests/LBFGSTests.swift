@@ -16,6 +16,7 @@ final class LBFGSTests: XCTestCase {
         let history: Int
         let learningRate: Double
         let divergence: Double
+        let patience: Int
         let tolerance: Double
         let losses: [Double]
         let iterates: [[Double]]
@@ -25,7 +26,8 @@ final class LBFGSTests: XCTestCase {
         var rules: OptimizationFact {
             OptimizationFact(
                 algorithm: .lbfgs, history: history, learningRate: learningRate,
-                firstChange: 1, iterations: losses.count, divergence: divergence
+                firstChange: 1, iterations: losses.count, divergence: divergence,
+                patience: patience
             )
         }
 
@@ -53,7 +55,7 @@ final class LBFGSTests: XCTestCase {
 
     private let rules = OptimizationFact(
         algorithm: .lbfgs, history: 10, learningRate: 1, firstChange: 1, iterations: 20,
-        divergence: 100
+        divergence: 100, patience: 2
     )
 
     func testTheIteratesAreThoseOfTorch() throws {
@@ -88,11 +90,13 @@ final class LBFGSTests: XCTestCase {
         }
     }
 
-    func testALossFarAboveTheBestEndsIt() {
+    func testLossesFarAboveTheBestEndIt() {
         var lbfgs = LBFGS(start: [3, 4], rules: rules)
-        XCTAssertEqual(lbfgs.advance(loss: 2, gradient: [1, 1]), .moved)
-        XCTAssertEqual(lbfgs.advance(loss: 200, gradient: [1, 2]), .moved)
-        XCTAssertEqual(lbfgs.advance(loss: 200.1, gradient: [1, 3]), .diverged)
+        for (loss, slope) in [(2, 1), (201, 2), (200, 3), (1e9, 4)] as [(Double, Float)] {
+            XCTAssertEqual(lbfgs.advance(loss: loss, gradient: [1, slope]), .moved)
+        }
+        XCTAssertEqual(lbfgs.advance(loss: 200.1, gradient: [1, 5]), .diverged)
+        XCTAssertEqual(lbfgs.bestLoss, 2)
     }
 
     func testAGradientOfZeroIsAnEnd() {

@@ -8,7 +8,7 @@ import { Lbfgs } from "../../../runtime_bench/runners/browser/page/lbfgs.js";
 
 const FIXTURE = new URL("../../contract/optimization.json", import.meta.url);
 const PROBLEMS = JSON.parse(readFileSync(FIXTURE, "utf8"));
-const RULES = { history: 10, learning_rate: 1, divergence: 100 };
+const RULES = { history: 10, learning_rate: 1, divergence: 100, patience: 2 };
 
 /** Return the loss of a problem and its gradient. */
 function evaluate({ curvature, centre, quartic, root, coupling, offset }, x) {
@@ -64,11 +64,13 @@ test("what is not finite ends it with the best kept", () => {
   }
 });
 
-test("a loss far above the best ends it", () => {
+test("losses far above the best end it", () => {
   const lbfgs = new Lbfgs(Float32Array.of(3, 4), RULES);
-  assert.equal(lbfgs.advance(2, Float32Array.of(1, 1)), "moved");
-  assert.equal(lbfgs.advance(200, Float32Array.of(1, 2)), "moved");
-  assert.equal(lbfgs.advance(200.1, Float32Array.of(1, 3)), "diverged");
+  [2, 201, 200, 1e9].forEach((loss, index) => {
+    assert.equal(lbfgs.advance(loss, Float32Array.of(1, 1 + index)), "moved");
+  });
+  assert.equal(lbfgs.advance(200.1, Float32Array.of(1, 5)), "diverged");
+  assert.equal(lbfgs.bestLoss, 2);
 });
 
 test("a gradient of zero is an end", () => {

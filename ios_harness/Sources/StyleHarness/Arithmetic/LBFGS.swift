@@ -10,7 +10,7 @@ public struct LBFGS: Sendable {
         case moved
         /// The gradient, or the slope along the direction, is too small to go on.
         case converged
-        /// The loss or the gradient is not finite, or the loss is far above the best.
+        /// The loss or the gradient is not finite, or losses are far above the best.
         case diverged
     }
 
@@ -39,10 +39,12 @@ public struct LBFGS: Sendable {
     private var gradient: [Float] = []
     private var stepLength = 0.0
     private var scale = 1.0
+    /// Number of losses, one after the other, that were far above the best.
+    private var farLosses = 0
 
     /// - Parameters:
     ///   - start: variables of the first evaluation.
-    ///   - rules: length of the history, of a step, and when a loss is far above the best.
+    ///   - rules: length of the history, of a step, and what counts as divergence.
     public init(start: [Float], rules: OptimizationFact) {
         iterate = start
         best = start
@@ -56,7 +58,8 @@ public struct LBFGS: Sendable {
         precondition(next.count == iterate.count, "\(next.count) derivatives for \(iterate.count)")
         let (sum, largest) = FloatVector.absolutes(next)
         let isFar = bestLoss > 0 && loss > rules.divergence * bestLoss
-        guard loss.isFinite, sum.isFinite, !isFar else { return .diverged }
+        farLosses = isFar ? farLosses + 1 : 0
+        guard loss.isFinite, sum.isFinite, farLosses < rules.patience else { return .diverged }
         if loss < bestLoss {
             bestLoss = loss
             best = iterate

@@ -17,10 +17,13 @@ export class Lbfgs {
   #gradient = null;
   #stepLength = 0;
   #scale = 1;
+  // Number of losses, one after the other, that were far above the best.
+  #farLosses = 0;
 
   /**
    * @param {Float32Array} start Variables of the first evaluation.
-   * @param rules `optimization` of a manifest's network: history, learning_rate, divergence.
+   * @param rules `optimization` of a manifest's network: history, learning_rate, divergence and
+   *   patience.
    */
   constructor(start, rules) {
     this.#rules = rules;
@@ -36,8 +39,8 @@ export class Lbfgs {
    * Take the loss and the gradient at `iterate`, and move on.
    *
    * @returns "moved"; "converged" where the gradient, or the slope along the direction, is too small
-   *   to go on; "diverged" where the loss or the gradient is not finite, or the loss far above the
-   *   best.
+   *   to go on; "diverged" where the loss or the gradient is not finite, or losses are far above
+   *   the best.
    */
   advance(loss, gradient) {
     if (gradient.length !== this.iterate.length) {
@@ -45,7 +48,9 @@ export class Lbfgs {
     }
     const { sum, largest } = absolutes(gradient);
     const isFar = this.bestLoss > 0 && loss > this.#rules.divergence * this.bestLoss;
-    if (!Number.isFinite(loss) || !Number.isFinite(sum) || isFar) {
+    this.#farLosses = isFar ? this.#farLosses + 1 : 0;
+    const isBeyond = this.#farLosses >= this.#rules.patience;
+    if (!Number.isFinite(loss) || !Number.isFinite(sum) || isBeyond) {
       return "diverged";
     }
     if (loss < this.bestLoss) {

@@ -15,6 +15,7 @@ import org.styleexport.contract.facts.OptimizationFact
 class LbfgsTest {
     private val rules = OptimizationFact(
         history = 10, learningRate = 1.0, firstChange = 1.0, iterations = 20, divergence = 100.0,
+        patience = 2,
     )
 
     private class Problem(json: JsonElement) {
@@ -31,6 +32,7 @@ class LbfgsTest {
             firstChange = 1.0,
             iterations = losses.size,
             divergence = json["divergence"].double(),
+            patience = json["patience"].int(),
         )
         private val curvature = doubles(json["curvature"])
         private val centre = doubles(json["centre"])
@@ -98,11 +100,13 @@ class LbfgsTest {
     }
 
     @Test
-    fun aLossFarAboveTheBestEndsIt() {
+    fun lossesFarAboveTheBestEndIt() {
         val lbfgs = Lbfgs(floatArrayOf(3f, 4f), rules)
-        assertEquals(Outcome.MOVED, lbfgs.advance(2.0, floatArrayOf(1f, 1f)))
-        assertEquals(Outcome.MOVED, lbfgs.advance(200.0, floatArrayOf(1f, 2f)))
-        assertEquals(Outcome.DIVERGED, lbfgs.advance(200.1, floatArrayOf(1f, 3f)))
+        for ((index, loss) in listOf(2.0, 201.0, 200.0, 1e9).withIndex()) {
+            assertEquals(Outcome.MOVED, lbfgs.advance(loss, floatArrayOf(1f, 1f + index)))
+        }
+        assertEquals(Outcome.DIVERGED, lbfgs.advance(200.1, floatArrayOf(1f, 5f)))
+        assertEquals(2.0, lbfgs.bestLoss)
     }
 
     @Test

@@ -10,7 +10,7 @@ import org.styleexport.contract.facts.OptimizationFact
  * float32; sums over their elements are float64.
  *
  * @param start variables of the first evaluation.
- * @param rules length of the history, of a step, and when a loss is far above the best.
+ * @param rules length of the history, of a step, and what counts as divergence.
  */
 public class Lbfgs(start: FloatArray, private val rules: OptimizationFact) {
     /** What an evaluation led to. */
@@ -21,7 +21,7 @@ public class Lbfgs(start: FloatArray, private val rules: OptimizationFact) {
         /** The gradient, or the slope along the direction, is too small to go on. */
         CONVERGED,
 
-        /** The loss or the gradient is not finite, or the loss is far above the best. */
+        /** The loss or the gradient is not finite, or losses are far above the best. */
         DIVERGED,
     }
 
@@ -44,12 +44,17 @@ public class Lbfgs(start: FloatArray, private val rules: OptimizationFact) {
     private var stepLength = 0.0
     private var scale = 1.0
 
+    /** Number of losses, one after the other, that were far above the best. */
+    private var farLosses = 0
+
     /** Take the loss and the gradient at [iterate], and move on. */
     public fun advance(loss: Double, next: FloatArray): Outcome {
         require(next.size == iterate.size) { "${next.size} derivatives for ${iterate.size}" }
         val sum = absoluteSum(next)
         val isFar = bestLoss > 0 && loss > rules.divergence * bestLoss
-        if (!isFinite(loss) || !isFinite(sum) || isFar) return Outcome.DIVERGED
+        farLosses = if (isFar) farLosses + 1 else 0
+        val isLost = !isFinite(loss) || !isFinite(sum) || farLosses >= rules.patience
+        if (isLost) return Outcome.DIVERGED
         if (loss < bestLoss) {
             bestLoss = loss
             iterate.copyInto(best)
