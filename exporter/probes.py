@@ -49,7 +49,7 @@ def probe_image(name: str, size: Size) -> NDArray[np.float32]:
 
 
 def _mixed_image(size: Size) -> NDArray[np.float32]:
-    """Return the picture of a step, [1, 3, H, W] in 0..1: half photograph, half painting, and noise.
+    """Return the picture of a step, [1, 3, H, W] in 0..1: photograph, painting, and noise.
 
     It is no copy of the content, so that every term of the loss has a gradient. Without noise,
     areas of one colour give features that are equal but for rounding, and pooling takes any.

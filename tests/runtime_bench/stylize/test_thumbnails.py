@@ -56,13 +56,13 @@ def test_a_thumbnail_is_the_shipped_photograph_in_the_style(artifact, tmp_path, 
 
 def test_a_style_takes_one_run_at_the_smallest_size(artifact, monkeypatch):
     sizes: list[tuple[int, int]] = []
-    stylize = Stylizer._run
+    stylize = Stylizer.run
 
     def count(self: Stylizer, fact, inputs):
         sizes.append(inputs["content"].shape[2:])
         return stylize(self, fact, inputs)
 
-    monkeypatch.setattr(Stylizer, "_run", count)
+    monkeypatch.setattr(Stylizer, "run", count)
     codes = {name: np.full((1, 480), value, np.float32) for name, value in (("a", 0.2), ("b", 1))}
     painted = paint_thumbnails(artifact, codes, pytest.fail)
     assert list(painted) == ["a", "b"]
