@@ -17,7 +17,6 @@ from styleexport.core.input_files import check_input
 from styleexport.models.training.objective import Objective, to_device
 from styleexport.models.training.plan import TrainingPlan, learning_rate
 from styleexport.models.training.run_folder import LAST
-from styleexport.models.training.sparsity import channel_groups, shrink
 
 AVERAGE_DECAY = 0.999
 
@@ -75,7 +74,6 @@ class Trainer:
         for name, parameter in module.named_parameters():
             parameter.requires_grad_(name in self.trained)
         self.average = {name: p.detach().clone() for name, p in self.trained.items()}
-        self.groups = channel_groups(module, self.trained) if plan.sparsity else []
         self.auxiliary = nn.Module() if auxiliary is None else to_device(auxiliary, self.device)
         parameters = [*self.trained.values(), *self.auxiliary.parameters()]
         self.optimiser = torch.optim.Adam(parameters, lr=plan.learning_rate)
@@ -115,7 +113,6 @@ class Trainer:
             loss.backward()
             nn.utils.clip_grad_norm_(self.trained.values(), 1.0)
             self.optimiser.step()
-            shrink(self.groups, plan.sparsity * learning_rate(plan, self.step))
             self.step += 1
             self._update_average()
             for name, term in terms.items():
@@ -133,9 +130,7 @@ class Trainer:
     def _update_average(self) -> None:
         decay = min(AVERAGE_DECAY, (1 + self.step) / (10 + self.step))
         for name, parameter in self.trained.items():
-            average = self.average[name].lerp_(parameter, 1 - decay)
-            if self.groups:  # what became zero is zero in the average
-                average *= parameter != 0
+            self.average[name].lerp_(parameter, 1 - decay)
 
     def averaged_state(self) -> dict[str, Tensor]:
         """Return the network's state dict with the running average of the trained weights."""

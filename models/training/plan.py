@@ -33,8 +33,6 @@ class TrainingPlan:
             content is compared at the second scale.
         learning_rate: peak learning rate; linear warm-up over 500 steps, then cosine to 1 %.
         weights: weights of the loss terms.
-        sparsity: share of the learning rate by which the norms of channels shrink a step; see
-            `sparsity`. 0 for none.
         trains: name prefixes of the trained parameters.
         seed: seed of random weights and crops.
         device: ``cpu`` or ``cuda``.
@@ -57,7 +55,6 @@ class TrainingPlan:
     full_size_every: int = 1
     learning_rate: float = 1e-3
     weights: LossWeights = field(default_factory=LossWeights)
-    sparsity: float = 0.0
     trains: tuple[str, ...] = ("",)
     seed: int = 0
     device: str = "cpu"

@@ -47,7 +47,6 @@ class Options(TrainingOptions):
     full_size_every: int
     identity_weight: float
     variation_weight: float
-    sparsity: float
 
 
 @click.command(
@@ -171,14 +170,6 @@ class Options(TrainingOptions):
     show_default=True,
     help="Weight of the total variation loss.",
 )
-@click.option(
-    "--sparsity",
-    type=NUMBER,
-    default=0.0,
-    show_default=True,
-    help="Group lasso on channels: those that the loss does not hold on to become zero, for `prune "
-    "--method zero-channel`; 0.5 is strong.",
-)
 @training_options
 @json_option
 def train(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> None:
@@ -285,7 +276,6 @@ def _plan(network: NetworkSpec, options: Options) -> TrainingPlan:
             options["identity_weight"],
             options["variation_weight"],
         ),
-        sparsity=options["sparsity"],
         seed=options["seed"],
         device=device,
         bfloat16=uses_bfloat16(options["arithmetic"], device, tuned=tuned),
