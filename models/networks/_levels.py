@@ -121,6 +121,27 @@ def build(levels: str = ALL, *, kind: Kind) -> LevelsNetwork:
     return LevelsNetwork([int(level) for level in levels], kind)
 
 
+def select(module: nn.Module, levels: str) -> LevelsNetwork:
+    """Return a network with some of its levels, ``543``.
+
+    Raises:
+        UsageError: not falling levels, or one that it has not.
+    """
+    assert isinstance(module, LevelsNetwork)
+    had = "".join(map(str, module.levels))
+    pattern = "(?!$)" + "".join(f"{level}?" for level in had)
+    if not re.fullmatch(pattern, levels):
+        raise UsageError(
+            f"levels {','.join(levels)}: expected some of {','.join(had)}, which the weights have, "
+            f"the deepest first; type for example --levels {','.join(had[:2])}"
+        )
+    places = [had.index(level) for level in levels]
+    module.levels = tuple(map(int, levels))
+    module.encoders = nn.ModuleList(module.encoders[place] for place in places)
+    module.decoders = nn.ModuleList(module.decoders[place] for place in places)
+    return module
+
+
 def read(paths: Sequence[Path], *, kind: Kind) -> LevelsNetwork:
     """Return the network of pairs of files, of their folder, or of one file of `train`.
 
@@ -201,5 +222,6 @@ def description(kind: Kind, *, summary: str, paper: str) -> StyleNetwork:
         checkpoints=f"{FILES}; or one from `train`",
         trains=("decoders.",),
         settings=settings,
+        select=select,
         family="Covariances",
     )
