@@ -116,8 +116,8 @@ class StyleNetwork:
         """
         if levels and self.select is None:
             raise UsageError(
-                f"{self.name} has no levels to choose: leave out --levels; `styleexport networks NAME` "
-                "lists it of those that have"
+                f"{self.name} has no levels to choose: leave out --levels, which wct and others "
+                "like it take"
             )
         return replace(self, levels=levels)
 

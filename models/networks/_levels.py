@@ -1,7 +1,7 @@
 """Networks that move the covariance of features at several levels, one level after the other.
 
-On the encoders and decoders of Collaborative Distillation, whose levels 5 to 1 are a whole network;
-any of them, as pairs of files, make a shorter one. Each level encodes what the level before
+On the encoders and decoders of Collaborative Distillation, whose levels 5 to 1 are a whole network,
+or on VGG-19; some of the levels make a shorter network. Each level encodes what the level before
 painted. Strength acts at every level; at 0 the picture is what the decoders make of it. Roots come
 from matrix products (models/transforms/newton_schulz.py) in place of an SVD.
 """
@@ -21,16 +21,20 @@ from styleexport.core.code_layout import Blending, CodeLayoutFact
 from styleexport.core.errors import BadCheckpoint, UsageError
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.decoders.mirror import MirrorDecoder
-from styleexport.models.encoders import cd16x
-from styleexport.models.encoders._vgg import VggEncoder
+from styleexport.models.encoders import cd16x, vgg19
+from styleexport.models.encoders._vgg import Padding, VggEncoder, vgg_settings
 from styleexport.models.network import StyleNetwork
 from styleexport.models.networks._published import load_cd16x_decoder
+from styleexport.models.networks._vgg19_files import Vgg19Files, is_vgg19
 from styleexport.models.transforms.wct import style_code
 
 ALL = "54321"
 # Number of convolutions of an encoder → its level.
 COUNTS = {13: "5", 9: "4", 5: "3", 3: "2", 1: "1"}
-FILES = "pairs eN.pth and dN.pth, or the folder that holds all of N = 5 to 1"
+FILES = (
+    "pairs eN.pth and dN.pth, or the folder that holds all of N = 5 to 1; or VGG-19's encoder and "
+    "decoders of the same levels, or the folder that holds them"
+)
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,28 @@ class LevelsNetwork(nn.Module):
     Args:
         levels: levels of the pairs, deepest first.
         kind: transform.
+        encoder: ``cd16x`` or ``vgg19``.
+        padding: how VGG-19's convolutions pad.
     """
 
-    def __init__(self, levels: Sequence[int], kind: Kind) -> None:
+    def __init__(
+        self,
+        levels: Sequence[int],
+        kind: Kind,
+        encoder: str = "cd16x",
+        padding: Padding = "reflect",
+    ) -> None:
         super().__init__()
         self.levels = tuple(levels)
         self.kind = kind
-        encoders = [cd16x.build(level) for level in levels]
+        self.encoder_name = encoder
+        small = encoder == "cd16x"
+        encoders = [
+            cd16x.build(level) if small else vgg19.build((f"relu{level}_1",), padding)
+            for level in levels
+        ]
         self.encoders = nn.ModuleList(encoders)
-        self.decoders = nn.ModuleList(MirrorDecoder(x.blocks, last_relu=True) for x in encoders)
+        self.decoders = nn.ModuleList(MirrorDecoder(x.blocks, last_relu=small) for x in encoders)
         for layer in self.modules():  # features that vanish from layer to layer have no roots
             if isinstance(layer, nn.Conv2d) and layer.kernel_size[0] > 1:
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -105,20 +122,27 @@ class LevelsNetwork(nn.Module):
 
 
 def settings(module: nn.Module) -> dict[str, str | int]:
-    """Return the levels of a module, as `build` takes them."""
+    """Return levels and encoder of a module, as `build` takes them."""
     assert isinstance(module, LevelsNetwork)
-    return {"levels": "".join(map(str, module.levels))}
+    levels = {"levels": "".join(map(str, module.levels))}
+    if module.encoder_name == "cd16x":
+        return {**levels}
+    return {**levels, "encoder": module.encoder_name, **vgg_settings(module.encoders[0])}
 
 
-def build(levels: str = ALL, *, kind: Kind) -> LevelsNetwork:
+def build(
+    levels: str = ALL, encoder: str = "cd16x", padding: Padding = "reflect", *, kind: Kind
+) -> LevelsNetwork:
     """Return the network of some levels, ``54321`` for all, with random weights.
 
     Raises:
-        UsageError: not falling levels of 5 to 1.
+        UsageError: not falling levels of 5 to 1, or another encoder.
     """
+    if encoder not in ("cd16x", "vgg19"):
+        raise UsageError(f"{kind.network} has no encoder {encoder!r}: expected cd16x or vgg19")
     if not re.fullmatch("(?!$)5?4?3?2?1?", levels):
         raise UsageError(f"levels {levels!r}: expected some of {ALL}, the deepest first: type 431")
-    return LevelsNetwork([int(level) for level in levels], kind)
+    return LevelsNetwork([int(level) for level in levels], kind, encoder, padding)
 
 
 def select(module: nn.Module, levels: str) -> LevelsNetwork:
@@ -149,9 +173,13 @@ def read(paths: Sequence[Path], *, kind: Kind) -> LevelsNetwork:
         BadCheckpoint: a file has no partner, or is of another network.
     """
     if len(paths) == 1 and paths[0].is_dir():
-        paths = [paths[0] / f"{part}{level}.pth" for level in ALL for part in "ed"]
+        pairs = [paths[0] / f"{part}{level}.pth" for level in ALL for part in "ed"]
+        others = [path for path in sorted(paths[0].iterdir()) if path.is_file()]
+        paths = pairs if any(path.exists() for path in pairs) or not others else others
     if len(paths) == 1:
         return _whole(paths[0], kind)
+    if any(map(is_vgg19, paths)):
+        return _read_vgg19(paths, kind)
     pairs = _pairs(paths, kind.network)
     network = build("".join(map(str, sorted(pairs, reverse=True))), kind=kind)
     for level, encoder, decoder in zip(
@@ -160,6 +188,26 @@ def read(paths: Sequence[Path], *, kind: Kind) -> LevelsNetwork:
         assert isinstance(encoder, VggEncoder) and isinstance(decoder, MirrorDecoder)
         encoder.load_state_dict(cd16x.read_level(pairs[level][0]).state_dict())
         load_cd16x_decoder(decoder, encoder, pairs[level][1])
+    return network
+
+
+def _read_vgg19(paths: Sequence[Path], kind: Kind) -> LevelsNetwork:
+    """Return the network of VGG-19's encoder and decoders.
+
+    Raises:
+        BadCheckpoint: not one encoder, two decoders of a level, or a file of another network.
+    """
+    files = Vgg19Files.of(paths, kind.network)
+    deepest = files.encoder()
+    padding = vgg_settings(deepest)["padding"]
+    network = build(files.levels, "vgg19", padding, kind=kind)  # pyright: ignore
+    weights = deepest.state_dict()
+    for level, encoder, decoder in zip(
+        network.levels, network.encoders, network.decoders, strict=True
+    ):
+        assert isinstance(encoder, VggEncoder) and isinstance(decoder, MirrorDecoder)
+        encoder.load_state_dict({key: weights[key] for key in encoder.state_dict()})
+        files.load_decoder(decoder, level)
     return network
 
 
@@ -194,7 +242,9 @@ def _pairs(paths: Sequence[Path], network: str) -> dict[int, tuple[Path, Path]]:
 def _whole(path: Path, kind: Kind) -> LevelsNetwork:
     """Return the network from one file of a training, with the levels that its widths tell."""
     tensors = read_tensors(path)
-    network = build(_levels_in(tensors) or ALL, kind=kind)
+    first = tensors.get("encoders.0.features.0.weight")
+    encoder = "vgg19" if first is not None and len(first) == vgg19.BLOCKS[0][0] else "cd16x"
+    network = build(_levels_in(tensors) or ALL, encoder, kind=kind)
     load_into(network, tensors, path)
     return network
 
