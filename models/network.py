@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from styleexport.core.errors import UsageError
+from styleexport.core.manifest import IterationFact
 from styleexport.core.types import Role, Size
 from styleexport.models.pixel_modules import FromNetwork, ToNetwork
 from styleexport.models.pixels import STANDARD, PixelFormat
@@ -40,6 +41,15 @@ class TwoImageModule(Protocol):
 
     def transfer(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
         """Return the painting, [N, 3, H', W'] with H' ≥ H and W' ≥ W."""
+        ...
+
+
+@runtime_checkable
+class IterativeModule(Protocol):
+    """A network with iterations whose number depends on the pictures that it will see."""
+
+    def settle(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[IterationFact, ...]:
+        """Choose the numbers by pairs of content and style, and return what was chosen."""
         ...
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from styleexport.core.code_layout import Blending, CodeLayoutFact
 from styleexport.core.errors import BadCheckpoint, UsageError
+from styleexport.core.manifest import IterationFact
 from styleexport.models.checkpoint import load_into, read_tensors
 from styleexport.models.decoders.mirror import MirrorDecoder
 from styleexport.models.encoders import cd16x, vgg19
@@ -26,7 +27,14 @@ from styleexport.models.encoders._vgg import Padding, VggEncoder, vgg_settings
 from styleexport.models.network import StyleNetwork
 from styleexport.models.networks._published import load_cd16x_decoder
 from styleexport.models.networks._vgg19_files import Vgg19Files, is_vgg19
-from styleexport.models.transforms.wct import style_code
+from styleexport.models.transforms.convergence import (
+    Covariances,
+    ExactMatrix,
+    Matrix,
+    settled,
+)
+from styleexport.models.transforms.newton_schulz import Steps
+from styleexport.models.transforms.wct import covariance_of, style_code
 
 ALL = "54321"
 # Number of convolutions of an encoder → its level.
@@ -43,15 +51,22 @@ class Kind:
 
     Attributes:
         network: name of the network.
-        apply: maps features [N, C, H, W], a code [N, C + C²] and a strength [1] to features.
+        apply: maps features [N, C, H, W], a code [N, C + C²], a strength [1] and numbers of steps
+            to features.
+        matrix: maps Ss^(1/2) and Sc, [N, C, C] each, and numbers of steps to what multiplies them.
+        exact_matrix: the same in float64, by eigenvalues.
+        has_factor: whether it has an orthogonal factor, with steps of its own.
         blending: meaning of the weighted mean of its codes.
         reason: why it has none or is approximate; "" where it is exact.
     """
 
     network: str
-    apply: Callable[[Tensor, Tensor, Tensor], Tensor]
+    apply: Callable[[Tensor, Tensor, Tensor, Steps], Tensor]
+    matrix: Matrix
+    exact_matrix: ExactMatrix
     blending: Blending
     reason: str = ""
+    has_factor: bool = False
 
 
 class LevelsNetwork(nn.Module):
@@ -75,6 +90,7 @@ class LevelsNetwork(nn.Module):
         self.levels = tuple(levels)
         self.kind = kind
         self.encoder_name = encoder
+        self.steps = (Steps(),) * len(self.levels)
         small = encoder == "cd16x"
         encoders = [
             cd16x.build(level) if small else vgg19.build((f"relu{level}_1",), padding)
@@ -102,7 +118,8 @@ class LevelsNetwork(nn.Module):
 
     def encode(self, style: Tensor) -> Tensor:
         """Return the style code [N, Σ(C + C²)] of images [N, 3, H, W] in 0..1."""
-        return torch.cat([style_code(encoder(style)[0]) for encoder in self.encoders], 1)
+        pairs = zip(self.encoders, self.steps, strict=True)
+        return torch.cat([style_code(x(style)[0], steps.style) for x, steps in pairs], 1)
 
     def transfer(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
         """Return the painting, [N, 3, H, W].
@@ -113,12 +130,53 @@ class LevelsNetwork(nn.Module):
             strength: [1], 0 (what the decoders make of the content) to 1 (the style).
         """
         image, start = content, 0
-        for encoder, decoder, width in zip(self.encoders, self.decoders, self.widths, strict=True):
+        for place, width in enumerate(self.widths):
             part = code[:, start : start + width + width**2]
             start += part.shape[1]
-            painted = decoder(self.kind.apply(encoder(image)[0], part, strength))
-            image = painted[:, :, : content.shape[2], : content.shape[3]]
+            image = self._painted(place, image, self.encoders[place](image)[0], part, strength)
         return image
+
+    def _painted(
+        self, place: int, image: Tensor, features: Tensor, part: Tensor, strength: Tensor
+    ) -> Tensor:
+        """Return what one level makes of an image and its features."""
+        moved = self.kind.apply(features, part, strength, self.steps[place])
+        return self.decoders[place](moved)[:, :, : image.shape[2], : image.shape[3]]
+
+    def settle(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[IterationFact, ...]:
+        """Choose the numbers of steps by pairs of content and style, and return them.
+
+        Args:
+            pairs: pictures [1, 3, H, W] in 0..1. Each level sees what the level before painted.
+        """
+        images, steps = [content for content, _ in pairs], list(self.steps)
+        facts: list[IterationFact] = []
+        one = torch.ones(1)
+        for place, (level, encoder) in enumerate(zip(self.levels, self.encoders, strict=True)):
+            features = [
+                (encoder(x)[0], encoder(s)[0]) for x, (_, s) in zip(images, pairs, strict=True)
+            ]
+            seen = [Covariances(covariance_of(x), covariance_of(s)) for x, s in features]
+            kind = self.kind
+            found = settled(seen, kind.matrix, kind.exact_matrix, has_factor=kind.has_factor)
+            steps[place] = found.steps
+            self.steps = tuple(steps)
+            images = [
+                self._painted(place, image, x, style_code(s, found.steps.style), one)
+                for image, (x, s) in zip(images, features, strict=True)
+            ]
+            facts.append(
+                IterationFact(
+                    layer=f"relu{level}_1",
+                    style=found.steps.style,
+                    content=found.steps.content,
+                    factor=found.steps.factor,
+                    style_db=round(found.style_db, 1),
+                    content_db=round(found.content_db, 1),
+                    pictures=len(pairs),
+                )
+            )
+        return tuple(facts)
 
 
 def settings(module: nn.Module) -> dict[str, str | int]:
@@ -161,6 +219,7 @@ def select(module: nn.Module, levels: str) -> LevelsNetwork:
         )
     places = [had.index(level) for level in levels]
     module.levels = tuple(map(int, levels))
+    module.steps = tuple(module.steps[place] for place in places)
     module.encoders = nn.ModuleList(module.encoders[place] for place in places)
     module.decoders = nn.ModuleList(module.decoders[place] for place in places)
     return module

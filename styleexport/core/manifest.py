@@ -289,6 +289,8 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             runtime reports them; None for others.
         passes: rewrites of the graph, in order.
         ops: operation → count.
+        whitens: whether it multiplies features by a root of their covariance, which multiplies
+            rounding errors along directions that they hardly have.
         layers: layer of the captured network → tensor of the file that holds its output, in the
             order of the network.
         scaled_layers: layers of ``layers`` whose channels are multiplied by gains in the file.
@@ -320,6 +322,7 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     execution: ExecutionFact | None = None
     passes: tuple[PassFact, ...]
     ops: dict[str, int]
+    whitens: bool = False
     layers: dict[str, str]
     scaled_layers: tuple[str, ...] = ()
     peak_activation_bytes: int | None
@@ -488,6 +491,29 @@ class PixelsFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     summary: str
 
 
+class IterationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Iterations of the roots of one level's covariances, chosen by pictures at export.
+
+    Attributes:
+        layer: layer of the features.
+        style: steps of the root of a style's covariance, when it is encoded.
+        content: steps of the roots of a content's covariance.
+        factor: steps of the quintic of an orthogonal factor; 0 where none is computed.
+        style_db: signal-to-noise ratio of the style's root on the worst picture, against
+            eigenvalues in float64.
+        content_db: the same of the features that the content's matrix gives.
+        pictures: number of pairs of calibration pictures that were measured.
+    """
+
+    layer: str
+    style: int
+    content: int
+    factor: int
+    style_db: float
+    content_db: float
+    pictures: int
+
+
 class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Network that the files were exported from.
 
@@ -503,6 +529,7 @@ class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         pixels: how it is applied to pictures; None in artifacts of older versions.
         code_layout: layout of its style codes; None where no file takes or gives one, and in
             artifacts of older versions.
+        iterations: iterations of its roots of covariances, by level; () where it has none.
     """
 
     name: str
@@ -515,6 +542,7 @@ class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     roles: tuple[Role, ...]
     pixels: PixelsFact | None = None
     code_layout: CodeLayoutFact | None = None
+    iterations: tuple[IterationFact, ...] = ()
 
     @property
     def owner(self) -> PackOwner:

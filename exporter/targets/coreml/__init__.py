@@ -30,7 +30,7 @@ from styleexport.exporter.targets._target import (
     Written,
     kept_in_float32,
 )
-from styleexport.exporter.targets.coreml.float32 import FLOAT32_OPS, decides, is_matrix
+from styleexport.exporter.targets.coreml.float32 import FLOAT32_OPS, decides, is_matrix, is_norm
 from styleexport.exporter.targets.coreml.int8 import quantize_body
 from styleexport.exporter.targets.coreml.package import copied, describe_model, save
 from styleexport.exporter.targets.coreml.palettes import compress
@@ -205,7 +205,8 @@ class CoremlTarget(Target):
             if operation.name in whitened:
                 kept[WHITENED].append(str(operation.name))
                 return False
-            return operation.op_type not in FLOAT32_OPS and not is_matrix(operation)
+            exact = is_matrix(operation) or is_norm(operation)
+            return operation.op_type not in FLOAT32_OPS and not exact
 
         try:
             with quiet():
