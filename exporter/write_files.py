@@ -21,7 +21,6 @@ from styleexport.core.thresholds import chooses
 from styleexport.core.types import Precision
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.layer_map import compose_layer_maps, paired_layers
-from styleexport.exporter.graph.whitening import before_first_whitening
 from styleexport.exporter.graph_job import ExportRun, GraphJob
 from styleexport.exporter.int8_export import ChosenPlan, budget_of, plan_for
 from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
@@ -188,7 +187,7 @@ def _fact(
         execution=describe_execution(file) if planned.chosen else None,
         passes=(*job.passes, *written.passes),
         ops=description.ops,
-        whitens=bool(before_first_whitening(graph.reading.graph)),
+        whitens=job.whitens,
         layers=written.layers,
         scaled_layers=written.scaled_layers,
         peak_activation_bytes=description.peak_activation_bytes,

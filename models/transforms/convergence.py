@@ -6,9 +6,11 @@ eigenvalues and singular values give in float64, on features x of the measured c
     style:    20·log10(‖B‖ / ‖B - B'‖)
     content:  20·log10(‖M·S^(1/2)‖ / ‖(M - M')·S^(1/2)‖),    (M - M')·S·(M - M')ᵀ = cov((M - M')·x)
 
-so that a direction counts as much as pictures have of it. The least number is taken that leaves the
-worst picture `ENOUGH` decibels. Where float32 does not come so far, as with fewer pixels than
-channels, it is the least within a decibel of the best: too many steps amplify rounding.
+so that a direction counts as much as pictures have of it. The least number is sought that leaves
+the worst picture `ENOUGH` decibels, and a few steps are added for other pictures: each step
+reaches eigenvalues 2.25 times smaller. Where float32 does not come so far, as with fewer pixels
+than channels, the number is that of `Steps`: more of them amplify rounding along directions that
+the features do not have.
 """
 
 from __future__ import annotations
@@ -27,7 +29,12 @@ ENOUGH = 90.0
 STYLE_STEPS = range(10, 23)
 CONTENT_STEPS = range(10, 25)
 FACTOR_STEPS = range(5, 12)
-AS_GOOD = 1.0
+# What is as good where steps were added.
+AS_GOOD_DB = 89.0
+# A style is encoded once, and one with fewer colours than those measured is common.
+STYLE_MARGIN, CONTENT_MARGIN, FACTOR_MARGIN = 4, 2, 1
+# What the ridge alone leaves of a style's root, whose small eigenvalues it raises.
+RIDGE_DB = 55.0
 
 Matrix = Callable[[Tensor, Tensor, Steps], Tensor]
 ExactMatrix = Callable[[Tensor, Tensor], Tensor]
@@ -65,6 +72,9 @@ def settled(
     style, style_db = _least(
         STYLE_STEPS,
         lambda n: min(_snr_db(roots(s, iterations=n)[0].double(), root) for s, root in styles),
+        STYLE_MARGIN,
+        RIDGE_DB,
+        Steps.style,
     )
     contents = [
         (
@@ -83,23 +93,47 @@ def settled(
         )
 
     steps = Steps(style=style, factor=max(FACTOR_STEPS))
-    content, db = _least(CONTENT_STEPS, lambda n: worst(replace(steps, content=n)))
+    content, db = _least(
+        CONTENT_STEPS,
+        lambda n: worst(replace(steps, content=n)),
+        CONTENT_MARGIN,
+        AS_GOOD_DB,
+        Steps.content,
+    )
     steps = replace(steps, content=content)
     if not has_factor:
         return Settled(replace(steps, factor=0), style_db, db)
-    factor, db = _least(FACTOR_STEPS, lambda n: worst(replace(steps, factor=n)))
+    factor, db = _least(
+        FACTOR_STEPS,
+        lambda n: worst(replace(steps, factor=n)),
+        FACTOR_MARGIN,
+        AS_GOOD_DB,
+        Steps.factor,
+    )
     return Settled(replace(steps, factor=factor), style_db, db)
 
 
-def _least(counts: Iterable[int], measure: Callable[[int], float]) -> tuple[int, float]:
-    """Return the least number that is enough, or as good as the best, and its decibels."""
-    found: list[tuple[int, float]] = []
+def _least(
+    counts: Iterable[int],
+    measure: Callable[[int], float],
+    margin: int,
+    least_db: float,
+    default: int,
+) -> tuple[int, float]:
+    """Return the number of steps, and its decibels.
+
+    Args:
+        counts: numbers to try, rising.
+        measure: returns the decibels of a number.
+        margin: steps to add to one that is enough, where they leave ``least_db``.
+        least_db: decibels.
+        default: number where none is enough.
+    """
     for count in counts:
-        found.append((count, measure(count)))
-        if found[-1][1] >= ENOUGH:
-            return found[-1]
-    best = max(db for _, db in found)
-    return next((count, db) for count, db in found if db >= best - AS_GOOD)
+        if (db := measure(count)) >= ENOUGH:
+            more = measure(count + margin)
+            return (count + margin, more) if more >= least_db else (count, db)
+    return default, measure(default)
 
 
 def _snr_db(computed: Tensor, expected: Tensor) -> float:
