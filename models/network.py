@@ -129,7 +129,7 @@ class StyleNetwork:
                 f"{self.name} has no levels to choose: leave out --levels, which wct and others "
                 "like it take"
             )
-        return replace(self, levels=levels)
+        return replace(self, levels=levels) if levels else self
 
     def selected(self, module: nn.Module) -> nn.Module:
         """Return a module with the levels that were chosen.

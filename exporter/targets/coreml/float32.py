@@ -28,7 +28,7 @@ def is_matrix(operation: Operation) -> bool:
     """Whether an operation sums a map to a square matrix, or computes one of such matrices.
 
     Roots of covariances lose in float16 what separates small eigenvalues. Attention is told apart
-    by its shape: its sums are shorter than its sides.
+    by its shape: its sums are shorter than its sides, and its factors two maps.
     """
     outputs = operation.outputs or ()
     shape = (outputs[0].shape or ()) if outputs else ()
@@ -40,8 +40,18 @@ def is_matrix(operation: Operation) -> bool:
     if operation.op_type == "matmul":
         turned = inputs.get("transpose_x")
         axis = -2 if turned is not None and bool(turned.val) else -1
-        return (inputs["x"].shape or (0, 0))[axis] >= shape[1]
+        return (inputs["x"].shape or (0, 0))[axis] >= shape[1] or _is_covariance(operation)
     return any(map(_is_statistic, _makers(operation)))
+
+
+def _is_covariance(operation: Operation) -> bool:
+    """Whether a product is of a map and its own transpose, which may have few columns."""
+    x, y = operation.inputs["x"], operation.inputs["y"]
+    flags = (operation.inputs.get(f"transpose_{name}") for name in ("x", "y"))
+    if x is y:
+        return len({flag is not None and bool(flag.val) for flag in flags}) == 2
+    turns = [item.op for item in (x, y) if item.op is not None and item.op.op_type == "transpose"]
+    return any(turn.inputs["x"] in (x, y) for turn in turns)
 
 
 def is_norm(operation: Operation) -> bool:

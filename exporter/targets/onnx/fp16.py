@@ -52,6 +52,12 @@ class _Converter:
         self.nodes: list[onnx.NodeProto] = []
         self.outputs = {value.name for value in self.graph.output}
         self.means = {n.output[0] for n in self.graph.node if n.op_type == "ReduceMean"}
+        turned = {n.output[0]: n.input[0] for n in self.graph.node if n.op_type == "Transpose"}
+        self.covariances = {
+            n.output[0]
+            for n in self.graph.node
+            if n.op_type == "MatMul" and turned.get(n.input[1]) == n.input[0]
+        }
         choices = (name for n in self.graph.node if n.op_type in CHOICES for name in n.output)
         self.decisive = self._above([*choices, *(self.outputs if exact_code else ())], until=BODY)
         self.whitened = self._above(whitened)
@@ -81,13 +87,16 @@ class _Converter:
     def _is_matrix(self, node: onnx.NodeProto) -> bool:
         """Whether a node sums a map to a square matrix, or computes one of such matrices.
 
-        Attention is told apart by its shape: its sums are shorter than its sides.
+        Attention is told apart by its shape: its sums are shorter than its sides, and its factors
+        two maps.
         """
         shape = self.shapes.get(node.output[0], [])
         if len(shape) != 3 or shape[1] != shape[2]:
             return False
         if node.op_type == "MatMul":
-            return self.shapes.get(node.input[0], [0])[-1] >= shape[1]
+            return self.shapes.get(node.input[0], [0])[-1] >= shape[1] or (
+                node.output[0] in self.covariances
+            )
         computed = [name for name in node.input if name not in self.weights]
         return node.op_type in ELEMENTWISE and any(
             self.types.get(name) == TensorProto.FLOAT for name in computed
