@@ -1,6 +1,7 @@
 """Whitening in a graph: a map multiplied by a root of its own covariance.
 
-With S = x·xᵀ, an iteration of matrix products from S to M, and M·x, the rounding errors of x along
+With S = x·xᵀ (or xᵀ·x, of few pixels), an iteration of matrix products from S to M, and M·x (x·M),
+the rounding errors of x along
 a direction that x hardly has are multiplied by the inverse of its deviation. Such directions are
 the more, the deeper the features: few pixels, many channels. The first whitening of a chain has the
 deepest; what follows starts from a picture.
@@ -60,12 +61,12 @@ def ancestors(node: Node) -> set[Node]:
 
 
 def _is_square(node: Node) -> bool:
-    """Whether a product is of a map and its own transpose."""
+    """Whether a product is of a map and its own transpose, on either side."""
     factors = [_unviewed(item) for item in node.all_input_nodes]
-    if len(factors) != 2:
-        return False
-    first, second = factors
-    return operation_of(second) in TURNS and _unviewed(second.all_input_nodes[0]) is first
+    return len(factors) == 2 and any(
+        operation_of(turned) in TURNS and _unviewed(turned.all_input_nodes[0]) is other
+        for turned, other in (factors, factors[::-1])
+    )
 
 
 def _unviewed(node: Node) -> Node:

@@ -27,14 +27,9 @@ from styleexport.models.encoders._vgg import Padding, VggEncoder, vgg_settings
 from styleexport.models.network import StyleNetwork
 from styleexport.models.networks._published import load_cd16x_decoder
 from styleexport.models.networks._vgg19_files import Vgg19Files, is_vgg19
-from styleexport.models.transforms.convergence import (
-    Covariances,
-    ExactMatrix,
-    Matrix,
-    settled,
-)
+from styleexport.models.transforms.convergence import Exact, SeenFeatures, settled
 from styleexport.models.transforms.newton_schulz import Steps
-from styleexport.models.transforms.wct import covariance_of, style_code
+from styleexport.models.transforms.wct import style_code, style_root
 
 ALL = "54321"
 # Number of convolutions of an encoder → its level.
@@ -53,8 +48,8 @@ class Kind:
         network: name of the network.
         apply: maps features [N, C, H, W], a code [N, C + C²], a strength [1] and numbers of steps
             to features.
-        matrix: maps Ss^(1/2) and Sc, [N, C, C] each, and numbers of steps to what multiplies them.
-        exact_matrix: the same in float64, by eigenvalues.
+        exact: maps Ss^(1/2) [N, C, C] and centred features [N, C, n] to styled ones less their
+            mean, by eigenvalues in float64.
         has_factor: whether it has an orthogonal factor, with steps of its own.
         blending: meaning of the weighted mean of its codes.
         reason: why it has none or is approximate; "" where it is exact.
@@ -62,8 +57,7 @@ class Kind:
 
     network: str
     apply: Callable[[Tensor, Tensor, Tensor, Steps], Tensor]
-    matrix: Matrix
-    exact_matrix: ExactMatrix
+    exact: Exact
     blending: Blending
     reason: str = ""
     has_factor: bool = False
@@ -118,8 +112,13 @@ class LevelsNetwork(nn.Module):
 
     def encode(self, style: Tensor) -> Tensor:
         """Return the style code [N, Σ(C + C²)] of images [N, 3, H, W] in 0..1."""
-        pairs = zip(self.encoders, self.steps, strict=True)
-        return torch.cat([style_code(x(style)[0], steps.style) for x, steps in pairs], 1)
+        codes = [self._code(place, x(style)[0]) for place, x in enumerate(self.encoders)]
+        return torch.cat(codes, 1)
+
+    def _code(self, place: int, features: Tensor) -> Tensor:
+        """Return one level's part of a style code, [N, C + C²]."""
+        iterations = self.steps[place].style
+        return style_code(features, lambda centred: style_root(centred, iterations))
 
     def transfer(self, content: Tensor, code: Tensor, strength: Tensor) -> Tensor:
         """Return the painting, [N, 3, H, W].
@@ -156,13 +155,13 @@ class LevelsNetwork(nn.Module):
             features = [
                 (encoder(x)[0], encoder(s)[0]) for x, (_, s) in zip(images, pairs, strict=True)
             ]
-            seen = [Covariances(covariance_of(x), covariance_of(s)) for x, s in features]
+            seen = [SeenFeatures(x, s) for x, s in features]
             kind = self.kind
-            found = settled(seen, kind.matrix, kind.exact_matrix, has_factor=kind.has_factor)
+            found = settled(seen, kind.apply, kind.exact, has_factor=kind.has_factor)
             steps[place] = found.steps
             self.steps = tuple(steps)
             images = [
-                self._painted(place, image, x, style_code(s, found.steps.style), one)
+                self._painted(place, image, x, self._code(place, s), one)
                 for image, (x, s) in zip(images, features, strict=True)
             ]
             facts.append(

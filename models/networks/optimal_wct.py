@@ -9,8 +9,7 @@ from styleexport.models.transforms import optimal
 KIND = Kind(
     "optimal-wct",
     optimal.apply,
-    optimal.matrix,
-    optimal.exact_matrix,
+    optimal.exact,
     Blending.APPROXIMATE,
     "the transport to a mean of covariance roots is not the mean of the transports",
     has_factor=True,

@@ -16,7 +16,7 @@ from styleexport.core.code_layout import Blending
 from styleexport.models.networks._levels import Kind, description
 from styleexport.models.transforms import wct
 
-KIND = Kind("wct", wct.apply, wct.matrix, wct.exact_matrix, Blending.EXACT)
+KIND = Kind("wct", wct.apply, wct.exact, Blending.EXACT)
 NETWORK = description(
     KIND,
     summary="Whitening and colouring at five levels of compressed VGG-19, or some; exact blends",

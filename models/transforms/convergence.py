@@ -1,16 +1,14 @@
-"""Numbers of iterations of a whitening, from covariances of real pictures.
+"""Numbers of iterations of a whitening, from features of real pictures.
 
-A style's root B is compared with that of eigenvalues, and a content's matrix M with the one that
-eigenvalues and singular values give in float64, on features x of the measured covariance S:
+A style's root B is compared with that of eigenvalues in float64, and the features f that a content
+x and the true root give with those of eigenvalues and singular values:
 
-    style:    20·log10(‖B‖ / ‖B - B'‖)
-    content:  20·log10(‖M·S^(1/2)‖ / ‖(M - M')·S^(1/2)‖),    (M - M')·S·(M - M')ᵀ = cov((M - M')·x)
+    style:    20·log10(‖B‖ / ‖B - B'‖)        content:  20·log10(‖f‖ / ‖f - f'‖)
 
-so that a direction counts as much as pictures have of it. The least number is sought that leaves
-the worst picture `ENOUGH` decibels, and a few steps are added for other pictures: each step
-reaches eigenvalues 2.25 times smaller. Where float32 does not come so far, as with fewer pixels
-than channels, the number is that of `Steps`: more of them amplify rounding along directions that
-the features do not have.
+The least number is sought that leaves the worst picture `ENOUGH` decibels, and a few steps are
+added for other pictures: each step reaches eigenvalues 2.25 times smaller. Where float32 does not
+come so far, the number is that of `Steps`: more of them amplify rounding along directions that the
+features do not have.
 """
 
 from __future__ import annotations
@@ -22,7 +20,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from styleexport.models.transforms.newton_schulz import Steps, exact_roots, roots
+from styleexport.models.transforms.newton_schulz import Steps, covariance, exact_roots
+from styleexport.models.transforms.wct import centred_features, style_root
 
 # Five levels after one another stay above 80 dB of the picture's range.
 ENOUGH = 90.0
@@ -36,13 +35,13 @@ STYLE_MARGIN, CONTENT_MARGIN, FACTOR_MARGIN = 4, 2, 1
 # What the ridge alone leaves of a style's root, whose small eigenvalues it raises.
 RIDGE_DB = 55.0
 
-Matrix = Callable[[Tensor, Tensor, Steps], Tensor]
-ExactMatrix = Callable[[Tensor, Tensor], Tensor]
+Styled = Callable[[Tensor, Tensor, Tensor, Steps], Tensor]
+Exact = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Covariances:
-    """Covariances of a content's and a style's features at one level, [1, C, C] each."""
+class SeenFeatures:
+    """Features of a content and of a style at one level, [1, C, H, W] each, float32."""
 
     content: Tensor
     style: Tensor
@@ -58,38 +57,39 @@ class Settled:
 
 
 def settled(
-    seen: Sequence[Covariances], matrix: Matrix, exact: ExactMatrix, *, has_factor: bool
+    seen: Sequence[SeenFeatures], styled: Styled, exact: Exact, *, has_factor: bool
 ) -> Settled:
     """Return the numbers of steps of one level.
 
     Args:
-        seen: covariances of pairs of pictures.
-        matrix: maps Ss^(1/2) and Sc to M, in float32.
-        exact: the same in float64, by eigenvalues.
+        seen: features of pairs of pictures.
+        styled: maps features, a code [1, C + C²], a strength [1] and numbers of steps to features.
+        exact: maps a style's root and centred features to styled ones less their mean, in float64.
         has_factor: whether an orthogonal factor is computed too.
     """
-    styles = [(pair.style, exact_roots(pair.style, ridge=0.0)[0]) for pair in seen]
+    styles = [centred_features(pair.style)[1] for pair in seen]
+    true = [exact_roots(covariance(style.double()), ridge=0.0)[0] for style in styles]
     style, style_db = _least(
         STYLE_STEPS,
-        lambda n: min(_snr_db(roots(s, iterations=n)[0].double(), root) for s, root in styles),
+        lambda n: min(
+            _snr_db(style_root(x, n).double(), root) for x, root in zip(styles, true, strict=True)
+        ),
         STYLE_MARGIN,
         RIDGE_DB,
         Steps.style,
     )
-    contents = [
-        (
-            root.to(pair.content.dtype),
-            pair.content,
-            exact(root, pair.content.double()),
-            exact_roots(pair.content, ridge=0.0)[0],
-        )
-        for pair, (_, root) in zip(seen, styles, strict=True)
-    ]
+    contents: list[tuple[Tensor, Tensor, Tensor]] = []
+    for pair, root in zip(seen, true, strict=True):
+        centred = centred_features(pair.content)[1]
+        code = torch.cat([torch.zeros(1, centred.shape[1]), root.float().flatten(1)], 1)
+        shaped = centred.reshape(pair.content.shape)
+        contents.append((shaped, code, exact(root, centred.double())))
 
     def worst(steps: Steps) -> float:
+        one = torch.ones(1)
         return min(
-            _snr_db(matrix(b, s, steps).double() @ weights, m @ weights)
-            for b, s, m, weights in contents
+            _snr_db(styled(x, code, one, steps).flatten(2).double(), expected)
+            for x, code, expected in contents
         )
 
     steps = Steps(style=style, factor=max(FACTOR_STEPS))

@@ -35,9 +35,7 @@ from styleexport.models.transforms.newton_schulz import (
 from styleexport.models.transforms.wct import DEFAULT_STEPS, exact_factor, with_matrix
 
 
-def apply(
-    features: Tensor, code: Tensor, strength: Tensor, steps: Steps = DEFAULT_STEPS
-) -> Tensor:
+def apply(features: Tensor, code: Tensor, strength: Tensor, steps: Steps = DEFAULT_STEPS) -> Tensor:
     """Return the features in a style, [N, C, H, W]; see `with_matrix`."""
     return with_matrix(
         features,

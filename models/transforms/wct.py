@@ -80,9 +80,7 @@ def style_code(features: Tensor, root_of: Callable[[Tensor], Tensor] = style_roo
     return torch.cat([mean.flatten(1), root_of(centred).flatten(1)], 1)
 
 
-def apply(
-    features: Tensor, code: Tensor, strength: Tensor, steps: Steps = DEFAULT_STEPS
-) -> Tensor:
+def apply(features: Tensor, code: Tensor, strength: Tensor, steps: Steps = DEFAULT_STEPS) -> Tensor:
     """Return the features in a style, [N, C, H, W]; see `with_matrix`."""
     count = steps.content
     return with_matrix(

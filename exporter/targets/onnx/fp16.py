@@ -56,7 +56,9 @@ class _Converter:
         self.covariances = {
             n.output[0]
             for n in self.graph.node
-            if n.op_type == "MatMul" and turned.get(n.input[1]) == n.input[0]
+            if n.op_type == "MatMul"
+            and n.input[0] != n.input[1]
+            and (turned.get(n.input[1]) == n.input[0] or turned.get(n.input[0]) == n.input[1])
         }
         choices = (name for n in self.graph.node if n.op_type in CHOICES for name in n.output)
         self.decisive = self._above([*choices, *(self.outputs if exact_code else ())], until=BODY)
