@@ -14,6 +14,7 @@ from styleexport.core.file_names import FileName
 from styleexport.core.manifest import NetworkFact, PassFact, ProbeFact
 from styleexport.core.types import Precision, Progress, Role
 from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.whitening import before_first_whitening
 from styleexport.exporter.quantize.calibration import CalibrationSet, read_calibration
 from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs, calibration_inputs
 from styleexport.exporter.request import ExportRequest
@@ -97,6 +98,11 @@ class GraphJob:
     def calibration(self) -> CalibrationInputs:
         """Calibration inputs of the graph."""
         return calibration_inputs(self.run.request.network, self.run.images, self.graph)
+
+    @cached_property
+    def whitens(self) -> bool:
+        """Whether the graph multiplies features by a root of their covariance."""
+        return bool(before_first_whitening(self.graph.reading.graph))
 
     @cached_property
     def source(self) -> Source:

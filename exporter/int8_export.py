@@ -77,9 +77,14 @@ class ChosenPlan:
 
 def budget_of(job: GraphJob, precision: Precision) -> Budget:
     """Return what files of a precision may lose."""
-    defaults = DEFAULTS.choices if job.graph.chooses else DEFAULTS.budgets
     asked = job.run.request.budget if precision in QUANTIZED else None
-    return Budget.parse(asked or defaults[precision])
+    if job.graph.chooses:
+        default = DEFAULTS.choices[precision]
+    elif job.whitens:
+        default = DEFAULTS.whitenings[precision]
+    else:
+        default = DEFAULTS.budgets[precision]
+    return Budget.parse(asked or default)
 
 
 def choose_plans(job: GraphJob) -> dict[Precision, ChosenPlan]:

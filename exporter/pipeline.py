@@ -27,6 +27,7 @@ from styleexport.core.manifest import (
 from styleexport.core.types import Precision, Progress, Sizing
 from styleexport.exporter.export_graph import ExportedGraph
 from styleexport.exporter.graph_job import ExportRun
+from styleexport.exporter.iterations import settled
 from styleexport.exporter.out_folder import check_out
 from styleexport.exporter.processes import export_graphs
 from styleexport.exporter.rejected import raise_over_budget, raise_parity_failure
@@ -78,8 +79,10 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> Expor
         progress(line)
     fixed = request.sizing is Sizing.FIXED
     sizes = tuple(dict.fromkeys(request.sizes)) if fixed else request.sizes[:1]
+    request, iterations = settled(request, progress)
     with replace_folder(request.out, ARTIFACT, progress) as folder:
-        run = ExportRun(request, _network_fact(request.network), run_targets, folder, progress)
+        network = msgspec.structs.replace(_network_fact(request.network), iterations=iterations)
+        run = ExportRun(request, network, run_targets, folder, progress)
         roles = request.roles or request.network.default_roles
         graphs = export_graphs(run, [(role, size) for role in roles for size in sizes])
         manifest = _manifest(run, graphs)

@@ -188,6 +188,7 @@ def _fact(
         execution=describe_execution(file) if planned.chosen else None,
         passes=(*job.passes, *written.passes, *in_float32),
         ops=description.ops,
+        whitens=job.whitens,
         layers=written.layers,
         scaled_layers=written.scaled_layers,
         peak_activation_bytes=description.peak_activation_bytes,

@@ -10,7 +10,7 @@ the content, or a whole multiple, and clamped to 0..1.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from styleexport.core.errors import UsageError
-from styleexport.core.manifest import OptimizationFact
+from styleexport.core.manifest import IterationFact, OptimizationFact
 from styleexport.core.types import Role, Size
 from styleexport.models.pixel_modules import FromNetwork, ToNetwork
 from styleexport.models.pixels import STANDARD, PixelFormat
@@ -78,6 +78,15 @@ class OptimizedModule(Protocol):
         ...
 
 
+@runtime_checkable
+class IterativeModule(Protocol):
+    """A network with iterations whose number depends on the pictures that it will see."""
+
+    def settle(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[IterationFact, ...]:
+        """Choose the numbers by pairs of content and style, and return what was chosen."""
+        ...
+
+
 def _no_settings(_: nn.Module) -> Mapping[str, str | int]:
     return {}
 
@@ -106,6 +115,9 @@ class StyleNetwork:
         settings: returns the keywords with which ``build`` makes the same variant as a module.
         choices: keywords of ``build`` and ``start`` that the user of a training chooses:
             ``encoder``, ``tap``, ``decoder``.
+        select: for networks of several levels: returns a module with some of its levels, which a
+            text such as ``543`` names; raises UsageError. None for other networks.
+        levels: levels that were chosen; "" for all that the weights have.
         encoder: name of its encoder in ``models/encoders``; "" where the encoder is its own.
         family: how a style acts on the content's features, by which networks are listed.
         objective: what ``styleexport train`` minimises: AdaIN's losses, the error of reconstructed
@@ -129,6 +141,8 @@ class StyleNetwork:
     backbone: str = ""
     settings: Callable[[nn.Module], Mapping[str, str | int]] = _no_settings
     choices: tuple[str, ...] = ()
+    select: Callable[[nn.Module, str], nn.Module] | None = None
+    levels: str = ""
     encoder: str = ""
     family: str = "AdaIN"
     objective: Literal["adain", "reconstruction", "inverse"] = "adain"
@@ -137,6 +151,29 @@ class StyleNetwork:
     def shipped(self) -> list[Path]:
         """Weights files that ship with the package."""
         return [] if self.weights is None else [self.weights]
+
+    def with_levels(self, levels: str) -> StyleNetwork:
+        """Return the description with some of its levels, all for "".
+
+        Raises:
+            UsageError: it has no levels.
+        """
+        if levels and self.select is None:
+            raise UsageError(
+                f"{self.name} has no levels to choose: leave out --levels, which wct and others "
+                "like it take"
+            )
+        return replace(self, levels=levels) if levels else self
+
+    def selected(self, module: nn.Module) -> nn.Module:
+        """Return a module with the levels that were chosen.
+
+        Raises:
+            UsageError: the module has other levels.
+        """
+        if not self.levels or self.select is None:
+            return module
+        return self.select(module, self.levels)
 
 
 @dataclass(frozen=True)

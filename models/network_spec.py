@@ -2,7 +2,8 @@
 
 A specification is one of four: a name of `styleexport networks`; ``package.module:factory``, a
 function of the user's that returns a module; the path of a ``.pt2`` program; or the path of an
-``.onnx`` file. The last three take settings: ``candy.onnx,pixels=0..255,content=input``.
+``.onnx`` file. The last three take settings: ``candy.onnx,pixels=0..255,content=input``; a name
+takes the levels of a network that has several: ``wct,levels=543``.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class NetworkSpec:
         style: name of an ONNX file's style input; None to infer it.
         styles: name of an ONNX file's input that weighs its own styles; None for none.
         dequantize: whether the float network is taken out of a quantized ONNX file.
+        levels: levels to keep of a network that has several, the deepest first; "" for all.
     """
 
     name: str
@@ -65,6 +67,7 @@ class NetworkSpec:
     style: str | None = None
     styles: str | None = None
     dequantize: bool = False
+    levels: str = ""
 
     @classmethod
     def parse(cls, text: str) -> NetworkSpec:
@@ -101,11 +104,14 @@ class NetworkSpec:
                 f"network {text!r} is not a factory: type package.module:factory; did you mean "
                 f"{module}:{function}?"
             )
-        return cls(text, NetworkSource.REGISTRY)
+        name, _, settings = text.partition(",")
+        return cls(name, NetworkSource.REGISTRY)._with_settings(settings)
 
     def _with_settings(self, text: str) -> NetworkSpec:
         """Return the specification with settings as they are typed: ``pixels=-1..1,scale=2``."""
         spec = self
+        if self.source is NetworkSource.REGISTRY:
+            return self._with_levels(text)
         inputs = ("content", "style", "styles") if self.source is NetworkSource.ONNX else ()
         for setting in filter(None, text.split(",")):
             key, _, value = setting.partition("=")
@@ -126,12 +132,28 @@ class NetworkSpec:
             spec = replace(spec, declared=declared)
         return spec
 
+    def _with_levels(self, text: str) -> NetworkSpec:
+        """Return a network of the registry with its one setting: ``levels=543``."""
+        key, _, value = text.partition("=")
+        if text and key != "levels":
+            raise UsageError(
+                f"unknown setting {text!r} of {self.name}: expected levels, of a network that has "
+                "several; type for example wct,levels=543"
+            )
+        return replace(self, levels=value)
+
     def check(self) -> None:
         """Check that there is such a network, without importing or reading it.
 
         Raises:
-            UsageError: there is no such name, module or file.
+            UsageError: there is no such name, module or file, or it is a network of the user's, of
+                which levels are chosen.
         """
+        if self.levels and self.source is not NetworkSource.REGISTRY:
+            raise UsageError(
+                f"{self.name} has no levels to choose: leave out --levels, which is for networks "
+                "of `styleexport networks`"
+            )
         if self.source is NetworkSource.REGISTRY:
             plugins.check_name(NETWORKS, self.name, "network")
         elif self.source is NetworkSource.FACTORY:
@@ -146,6 +168,7 @@ class NetworkSpec:
         said = {key: getattr(self.declared, field) for field, key in SETTING_NAMES.items()}
         shown = {key: _typed(value) for key, value in said.items() if value is not None}
         shown |= {key: v for key in ("content", "style", "styles") if (v := getattr(self, key))}
+        shown |= {"levels": self.levels} if self.levels else {}
         flags = ["dequantize"] if self.dequantize else []
         return ",".join([self.name, *(f"{key}={value}" for key, value in shown.items()), *flags])
 

@@ -19,6 +19,7 @@ from torch.fx import GraphModule, Node
 from styleexport.core.recipe import FloatLayer
 from styleexport.exporter.graph.graph import node_macs, operation_of
 from styleexport.exporter.graph.rewrite import argument
+from styleexport.exporter.graph.whitening import WHITENED, before_first_whitening
 
 CONV, TRANSPOSED = "conv2d", "conv_transpose2d"
 PASSED_ON = ("pad", "max_pool2d", "upsample_nearest2d")
@@ -117,9 +118,12 @@ def default_float_layers(
 ) -> tuple[FloatLayer, ...]:
     """Return the blocks that stay in float unless a recipe says otherwise, and why."""
     amplified, by_name = _amplified(module.graph), nodes_by_name(module)
+    whitened = before_first_whitening(module.graph)
     reasons = {
         block.layer: AMPLIFIED
         if block.layer in amplified
+        else WHITENED
+        if block.layer in whitened
         else NO_KERNEL
         if block.transposed
         else ONE_VALUE

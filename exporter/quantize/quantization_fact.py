@@ -10,6 +10,7 @@ from styleexport.core.manifest import FloatIslandFact, QuantizationFact
 from styleexport.core.recipe import Int8Recipe
 from styleexport.core.thresholds import CHOICES
 from styleexport.exporter.graph.graph import CHOSEN_BY, operation_of
+from styleexport.exporter.graph.whitening import WHITENED, before_first_whitening
 
 STATISTICS = ("mean", "sub", "mul", "div", "add", "sqrt", "rsqrt", "instance_norm")
 
@@ -35,6 +36,8 @@ def quantization_fact(
     if "linear" in present:
         reason = "linear layers compute in float; the weights of large ones are int8"
         float_layers.append(FloatIslandFact(ops=("linear",), reason=reason))
+    if before_first_whitening(module.graph):
+        float_layers.append(FloatIslandFact(ops=("matmul",), reason=WHITENED))
     if present.intersection(CHOICES):
         ops = tuple(op for op in ("matmul", *CHOICES) if op in present)
         float_layers.append(FloatIslandFact(ops=ops, reason=CHOSEN_BY))

@@ -25,6 +25,7 @@ class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         searched: presets that a search tries if the first is over budget.
         faster: preset that a search tries if the first is inside its budget.
         budgets: precision → quality that its files may lose.
+        whitenings: the same for files that whiten features, whose rounding errors become texture.
         choices: the same for files with an arg max, which float files are held to as well.
     """
 
@@ -33,6 +34,7 @@ class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     searched: tuple[str, ...]
     faster: str
     budgets: dict[Precision, str]
+    whitenings: dict[Precision, str]
     choices: dict[Precision, str]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,19 +13,25 @@ from styleexport.core.arrays import Arrays
 from styleexport.core.manifest import NetworkFact, PassFact, QuantizationFact, TensorFact
 from styleexport.core.recipe import Int8Recipe
 from styleexport.core.types import Precision, Sizing
-from styleexport.exporter.graph.graph import CHOSEN_BY, Graph
+from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.rewrites.half_range import within_half_range
 from styleexport.exporter.rewrites.reflection import without_reflection_pads
 
 PACKAGE = "styleexport.exporter.targets"
 
 
-def kept_in_float32(names: Sequence[str]) -> tuple[PassFact, ...]:
-    """Return the fact of what a float16 file computes in float32, as an index depends on it."""
-    if not names:
-        return ()
-    reason = f"{names[0]} and {len(names) - 1} more stay float32: {CHOSEN_BY}"
-    return (PassFact(name="float16", applied=0, refused=(reason,)),)
+def kept_in_float32(names: Mapping[str, Sequence[str]]) -> tuple[PassFact, ...]:
+    """Return the fact of what a float16 file computes in float32.
+
+    Args:
+        names: reason → operations, or their results.
+    """
+    reasons = tuple(
+        f"{kept[0]} and {len(kept) - 1} more stay float32: {reason}"
+        for reason, kept in names.items()
+        if kept
+    )
+    return (PassFact(name="float16", applied=0, refused=reasons),) if reasons else ()
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,9 @@ def description(network: StyleNetwork, facts: NetworkFacts) -> list[tuple[str, s
         taps = ", ".join(str(tap) for tap in encoder.taps if _builds(network, tap=tap.name))
         of = f" of {encoder.name}" if len(encoders) > 1 else ""
         lines.append(("--tap", f"{taps}{of}; default {encoder.default_tap}"))
+    if network.select is not None:
+        levels = "some of those that the checkpoint has, the deepest first: 5,4,3; default all"
+        lines.append(("--levels", levels))
     return lines
 
 

@@ -54,7 +54,9 @@ def describe(spec: str | NetworkSpec, purpose: str = "") -> StyleNetwork:
     """
     spec = NetworkSpec.parse(spec) if isinstance(spec, str) else spec
     spec.require_module("which has no weights file to write", purpose)
-    return _describe_factory(spec.name) if spec.source is NetworkSource.FACTORY else find(spec.name)
+    if spec.source is NetworkSource.FACTORY:
+        return _describe_factory(spec.name)
+    return find(spec.name).with_levels(spec.levels)
 
 
 def open_network(
@@ -97,7 +99,7 @@ def _open(spec: NetworkSpec, checkpoints: Sequence[Path], trusted: bool) -> Load
         loaded = _open_own(spec, checkpoints, trusted)
         said = PixelDeclaration.of_module(loaded.module, str(spec.name))
         return settle_pixels(loaded, spec.declared.over(said))
-    network = find(spec.name)
+    network = find(spec.name).with_levels(spec.levels)
     if not spec.declared.is_silent:
         raise UsageError(
             f"the pixels of {spec.name} are known ({network.input_pixels}): leave out --pixels and "
@@ -127,7 +129,8 @@ def _open_own(spec: NetworkSpec, checkpoints: Sequence[Path], trusted: bool) -> 
 def read_module(network: StyleNetwork, paths: Sequence[Path]) -> nn.Module:
     """Return a network's module with the weights of checkpoint files.
 
-    A file with an architecture record decides the widths of the layers.
+    A file with an architecture record decides the widths of the layers. Of a network of several
+    levels, those that its description chooses are kept.
 
     Raises:
         BadCheckpoint: a file is missing, damaged or of another network.
@@ -138,8 +141,8 @@ def read_module(network: StyleNetwork, paths: Sequence[Path]) -> nn.Module:
             check_input(path, "checkpoint", error=BadCheckpoint, remedy=remedy)
     with reading_files([*paths, *weight_files(paths)]):
         if len(paths) == 1 and (record := read_architecture(paths[0])) is not None:
-            return build_compressed(network, record, paths[0])
-        return network.read(paths)
+            return network.selected(build_compressed(network, record, paths[0]))
+        return network.selected(network.read(paths))
 
 
 def source_names(files: Sequence[Path]) -> tuple[str, ...]:

@@ -9,8 +9,10 @@ from styleexport.models.transforms import optimal
 KIND = Kind(
     "optimal-wct",
     optimal.apply,
+    optimal.exact,
     Blending.APPROXIMATE,
     "the transport to a mean of covariance roots is not the mean of the transports",
+    has_factor=True,
 )
 NETWORK = description(
     KIND,

@@ -1,4 +1,14 @@
-"""wct: whitening and colouring at several levels (Li et al., NeurIPS 2017)."""
+"""wct: whitening and colouring at several levels (Li et al., NeurIPS 2017).
+
+Numbers of iterations are chosen at export by the calibration pictures and stand in the manifest
+(docs/reference/newton-schulz.md). On VGG-19 a style code has 611,776 values, 2.4 MB.
+
+int8 of five levels of cd16x: the convolutions of the deepest encoder stay float, as whitening
+multiplies their rounding; 73 % of the multiplications are integer. At 256 that leaves 27.9 dB
+(21.8 with all in int8), SSIM 0.85 and a style distance 0.9 % smaller; the paintings look alike,
+with a little more grain. No few more layers in float bring 35 dB: with the ten that win most it is
+31.7. So files that whiten are held to SSIM 0.8 and style +5 %, and `--budget` asks for more.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +16,7 @@ from styleexport.core.code_layout import Blending
 from styleexport.models.networks._levels import Kind, description
 from styleexport.models.transforms import wct
 
-KIND = Kind("wct", wct.apply, Blending.EXACT)
+KIND = Kind("wct", wct.apply, wct.exact, Blending.EXACT)
 NETWORK = description(
     KIND,
     summary="Whitening and colouring at five levels of compressed VGG-19, or some; exact blends",

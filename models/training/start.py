@@ -86,7 +86,7 @@ class StartingPoint:
         if self.checkpoints:
             return read_module(network, self.checkpoints)
         if self.backbone is None:
-            return network.build(**self.variant)
+            return network.selected(network.build(**self.variant))
         if network.start is None:
             raise UsageError(
                 f"{who}{network.name} takes no backbone, it trains its own encoder: leave out "

@@ -18,10 +18,14 @@ It is computed in float32: the products in float16 lose what separates small eig
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 ITERATIONS = 16
+# Of a style's root, which is computed once.
+STYLE_ITERATIONS = 20
 RIDGE = 1e-6
 # Added to the ridge, so that the covariance of one flat colour has roots.
 FLOOR = 1e-8
@@ -30,6 +34,21 @@ FLOOR = 1e-8
 QUINTIC_STEPS = 9
 CUBIC_STEPS = 5
 QUINTIC = (3.4445, -4.7750, 2.0315)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Numbers of steps of a whitening; an export takes them from its calibration pictures.
+
+    Attributes:
+        style: of the root of the style's covariance.
+        content: of the roots of the content's.
+        factor: of the quintic of an orthogonal factor.
+    """
+
+    style: int = STYLE_ITERATIONS
+    content: int = ITERATIONS
+    factor: int = QUINTIC_STEPS
 
 
 def covariance(centred: Tensor) -> Tensor:
@@ -67,7 +86,24 @@ def roots(
     return y * root, z / root
 
 
-def orthogonal_factor(matrix: Tensor) -> Tensor:
+def exact_roots(matrix: Tensor, *, ridge: float = RIDGE) -> tuple[Tensor, Tensor]:
+    """Return what `roots` converges to, by eigenvalues in float64, [N, C, C] each.
+
+    Without a ridge, an inverse root has directions of no variance multiplied by 0.
+    """
+    values, vectors = torch.linalg.eigh(matrix.double())
+    values = values.clamp(min=0)
+    if ridge:
+        values = values + ridge * values.mean(1, keepdim=True) + FLOOR
+    inverse = torch.where(values > 0, values, torch.inf) ** -0.5
+    root, inverse_root = (
+        torch.matmul(vectors * each[:, None, :], vectors.transpose(1, 2))
+        for each in (values**0.5, inverse)
+    )
+    return root, inverse_root
+
+
+def orthogonal_factor(matrix: Tensor, quintic_steps: int = QUINTIC_STEPS) -> Tensor:
     """Return the orthogonal factor U of the polar decomposition A = (A·Aᵀ)^(1/2)·U, [N, C, C].
 
     A singular value s of A/‖A‖_F goes to s·(a + b·s² + c·s⁴), which takes any to 0.7 to 1.2, and
@@ -76,11 +112,12 @@ def orthogonal_factor(matrix: Tensor) -> Tensor:
 
     Args:
         matrix: A, [N, C, C].
+        quintic_steps: number of steps of the quintic.
     """
     norm = torch.sqrt((matrix * matrix).sum((1, 2), keepdim=True) + FLOOR**2)
     factor = matrix / norm
     a, b, c = QUINTIC
-    for _ in range(QUINTIC_STEPS):
+    for _ in range(quintic_steps):
         square = torch.matmul(factor, factor.transpose(1, 2))
         polynomial = b * square + c * torch.matmul(square, square)
         factor = a * factor + torch.matmul(polynomial, factor)

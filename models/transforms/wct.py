@@ -24,10 +24,18 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from styleexport.models.transforms.newton_schulz import ITERATIONS, covariance, roots
+from styleexport.models.transforms.newton_schulz import (
+    ITERATIONS,
+    STYLE_ITERATIONS,
+    Steps,
+    covariance,
+    exact_roots,
+    roots,
+)
 
-# Steps of a style's root, which is computed once.
-STYLE_ITERATIONS = 20
+DEFAULT_STEPS = Steps()
+# Of a rank in float64, as a share of the largest singular value.
+SMALLEST = 1e-7
 
 
 def centred_features(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,9 +64,9 @@ def root_and_whitened(centred: Tensor, iterations: int = ITERATIONS) -> tuple[Te
     return torch.matmul(white, rows.transpose(1, 2)), white * scale
 
 
-def style_root(centred: Tensor) -> Tensor:
+def style_root(centred: Tensor, iterations: int = STYLE_ITERATIONS) -> Tensor:
     """Return the root [N, C, C] of the covariance of a style's centred features [N, C, hw]."""
-    return root_and_whitened(centred, STYLE_ITERATIONS)[0]
+    return root_and_whitened(centred, iterations)[0]
 
 
 def style_code(features: Tensor, root_of: Callable[[Tensor], Tensor] = style_root) -> Tensor:
@@ -72,15 +80,37 @@ def style_code(features: Tensor, root_of: Callable[[Tensor], Tensor] = style_roo
     return torch.cat([mean.flatten(1), root_of(centred).flatten(1)], 1)
 
 
-def apply(features: Tensor, code: Tensor, strength: Tensor) -> Tensor:
+def apply(features: Tensor, code: Tensor, strength: Tensor, steps: Steps = DEFAULT_STEPS) -> Tensor:
     """Return the features in a style, [N, C, H, W]; see `with_matrix`."""
+    count = steps.content
     return with_matrix(
         features,
         code,
         strength,
-        lambda root, matrix: torch.matmul(root, roots(matrix)[1]),
-        lambda root, rows: torch.matmul(root, _pixel_whitened(rows)),
+        lambda root, matrix: torch.matmul(root, roots(matrix, iterations=count)[1]),
+        lambda root, rows: torch.matmul(root, _pixel_whitened(rows, count)),
     )
+
+
+def exact(root: Tensor, centred: Tensor) -> Tensor:
+    """Return what M·x converges to, by eigenvalues and singular values, all in float64.
+
+    Args:
+        root: Ss^(1/2), [N, C, C].
+        centred: x, [N, C, n].
+    """
+    channels, pixels = centred.shape[1:]
+    if pixels > channels:
+        inverse_root = exact_roots(covariance(centred))[1]
+        return torch.matmul(torch.matmul(root, inverse_root), centred)
+    return torch.matmul(root, exact_factor(centred)) * max(pixels - 1, 1) ** 0.5
+
+
+def exact_factor(matrix: Tensor) -> Tensor:
+    """Return the orthogonal factor of A [N, C, n] in float64, without directions that A lacks."""
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    kept = (values > SMALLEST * values.amax(1, keepdim=True)).to(values.dtype)
+    return torch.matmul(left * kept[:, None, :], right)
 
 
 def with_matrix(

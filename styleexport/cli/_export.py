@@ -19,6 +19,7 @@ from styleexport.cli._common import (
     talk,
     weights_key_option,
 )
+from styleexport.cli._levels import levels_option
 from styleexport.cli._pixels import pixel_options
 from styleexport.cli._types import (
     BUDGET,
@@ -132,7 +133,7 @@ class Common(TypedDict):
 
 def export_options(command: F) -> F:
     """Give a command the options that every export takes."""
-    command = pixel_options(command)
+    command = levels_option(pixel_options(command))
     for option in reversed(OPTIONS):
         command = option(command)
     return command

@@ -228,6 +228,16 @@ def _parse_scale(text: str) -> int:
     return parse_scale(text)
 
 
+def _parse_levels(text: str) -> str:
+    levels = text.replace(",", "")
+    if not re.fullmatch("5?4?3?2?1?", levels) or not levels:
+        raise UsageError(
+            f"--levels {text!r}: expected some of 5,4,3,2,1, each once, the deepest first; type "
+            "for example --levels 5,4,3"
+        )
+    return levels
+
+
 def _parse_level(text: str) -> tuple[Level, float]:
     from styleexport.models.compress.distill.levels import parse_level
 
@@ -244,6 +254,7 @@ PIXELS = Parsed("LOW..HIGH", _parse_pixels)
 NUMBERS = Parsed("NUMBERS", _parse_numbers)
 SCALE = Parsed("N", _parse_scale)
 NETWORK = Parsed("NETWORK", _parse_network)
+LEVELS = Parsed("LIST", _parse_levels)
 NUMBER = Number()
 POSITIVE = Number(0, min_open=True)
 TARGET = Parsed("TARGET", _parse_target)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, say, weights_key_option
+from styleexport.cli._levels import levels_option
 from styleexport.cli._types import FOLDER, NETWORK, WEIGHTS, Number
 from styleexport.core.assets import DEFAULT_NETWORK
 from styleexport.core.errors import UsageError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     "--checkpoint", "checkpoints", type=WEIGHTS, multiple=True, help="Weights; repeatable."
 )
 @weights_key_option
+@levels_option
 @click.option("--content", type=FOLDER, required=True, help="Folder of photographs.")
 @click.option("--style", type=FOLDER, required=True, help="Folder of paintings.")
 @click.option("--loss-weights", type=WEIGHTS, required=True, help="ImageNet VGG-16 weights.")

@@ -16,6 +16,7 @@ from styleexport.cli._common import (
     talk,
     weights_key_option,
 )
+from styleexport.cli._levels import levels_option
 from styleexport.cli._training import uses_bfloat16
 from styleexport.cli._types import (
     FOLDER,
@@ -79,6 +80,7 @@ class Options(TypedDict):
     "--checkpoint", "checkpoints", type=WEIGHTS, multiple=True, help="Weights; repeatable."
 )
 @weights_key_option
+@levels_option
 @click.option(
     "--method",
     type=click.Choice(["zero-channel", SYMMETRIC]),

@@ -16,6 +16,7 @@ from styleexport.cli._common import (
     talk,
     weights_key_option,
 )
+from styleexport.cli._levels import levels_option
 from styleexport.cli._pixels import pixel_options
 from styleexport.cli._types import FOLDER, NETWORK, ROLE, SIZE, WEIGHTS
 from styleexport.core.assets import DEFAULT_NETWORK
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     "--checkpoint", "checkpoints", type=WEIGHTS, multiple=True, help="Weights; repeatable."
 )
 @weights_key_option
+@levels_option
 @click.option(
     "--role", type=ROLE, help="encode, transform or stylize.  [default: the one that paints]"
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, say, talk, weights_key_option
+from styleexport.cli._levels import levels_option
 from styleexport.cli._training import TrainingOptions, training_options, uses_bfloat16
 from styleexport.cli._types import FOLDER, NETWORK, NUMBER, POSITIVE, RECIPE, WEIGHTS
 from styleexport.core.assets import DEFAULT_NETWORK
@@ -103,6 +104,7 @@ class Options(TrainingOptions):
     help="Start from these weights; repeatable.",
 )
 @weights_key_option
+@levels_option
 @click.option(
     "--quantize-aware",
     "recipes",

@@ -290,6 +290,8 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             runtime reports them; None for others.
         passes: rewrites of the graph, in order.
         ops: operation → count.
+        whitens: whether it multiplies features by a root of their covariance, which multiplies
+            rounding errors along directions that they hardly have.
         layers: layer of the captured network → tensor of the file that holds its output, in the
             order of the network.
         scaled_layers: layers of ``layers`` whose channels are multiplied by gains in the file.
@@ -321,6 +323,7 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     execution: ExecutionFact | None = None
     passes: tuple[PassFact, ...]
     ops: dict[str, int]
+    whitens: bool = False
     layers: dict[str, str]
     scaled_layers: tuple[str, ...] = ()
     peak_activation_bytes: int | None
@@ -517,6 +520,29 @@ class OptimizationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     patience: Annotated[int, Meta(ge=1)]
 
 
+class IterationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Iterations of the roots of one level's covariances, chosen by pictures at export.
+
+    Attributes:
+        layer: layer of the features.
+        style: steps of the root of a style's covariance, when it is encoded.
+        content: steps of the roots of a content's covariance.
+        factor: steps of the quintic of an orthogonal factor; 0 where none is computed.
+        style_db: signal-to-noise ratio of the style's root on the worst picture, against
+            eigenvalues in float64.
+        content_db: the same of the features that the content's matrix gives.
+        pictures: number of pairs of calibration pictures that were measured.
+    """
+
+    layer: str
+    style: int
+    content: int
+    factor: int
+    style_db: float
+    content_db: float
+    pictures: int
+
+
 class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Network that the files were exported from.
 
@@ -533,6 +559,7 @@ class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         code_layout: layout of its style codes; None where no file takes or gives one, and in
             artifacts of older versions.
         optimization: how its ``step`` files are iterated; None for networks that paint at once.
+        iterations: iterations of its roots of covariances, by level; () where it has none.
     """
 
     name: str
@@ -546,6 +573,7 @@ class NetworkFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     pixels: PixelsFact | None = None
     code_layout: CodeLayoutFact | None = None
     optimization: OptimizationFact | None = None
+    iterations: tuple[IterationFact, ...] = ()
 
     @property
     def owner(self) -> PackOwner:

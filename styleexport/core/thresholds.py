@@ -30,6 +30,8 @@ CHOICES = (
 )
 # A patch that fits as well changes pixels: such pictures are judged by style and SSIM.
 CHOICE_DB = 25.0
+# Float32 sums in another order differ by 1e-7; a whitening multiplies that by up to 1e3.
+WHITENED_DB = 80.0
 
 
 def chooses(fact: FileFact) -> bool:
@@ -42,6 +44,7 @@ def allowed_db(fact: FileFact) -> float:
     allowed = ALLOWED_DB[fact.precision]
     if any(item.kind == "gradient" for item in fact.outputs):
         return min(allowed, GRADIENT_DB)
+    allowed = min(allowed, WHITENED_DB) if fact.whitens else allowed
     return min(allowed, CHOICE_DB) if chooses(fact) else allowed
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from styleexport.core import plugins
 from styleexport.core.manifest import read_manifest
 from styleexport.models.network_spec import NETWORKS as PACKAGE
+from styleexport.models.networks import wct
 
 
 def test_onnx_prints_its_manifest_as_json(call, tmp_path):
@@ -85,6 +88,30 @@ def test_networks_describes_one_network(call):
     assert "--checkpoint" in text
     code, _, error = call("networks", "adain-mobile")
     assert (code, "did you mean adain-mobilenetv2" in error) == (2, True)
+
+
+def test_levels_are_typed_the_deepest_first(call, tmp_path):
+    options = ("--size", "32", "-o", tmp_path / "a", "--jobs", "1")
+    torch.manual_seed(0)
+    module = wct.NETWORK.build("321")
+    save_file(module.state_dict(), tmp_path / "w.safetensors")
+    command = ("onnx", "wct", "--checkpoint", tmp_path / "w.safetensors", *options)
+    code, out, _ = call(*command, "--levels", "2,1", "--json")
+    network = json.loads(out)["network"]
+    assert code == 0
+    names = [part["name"] for part in network["code_layout"]["parts"]]
+    assert names == ["relu2_1.mean", "relu2_1.root", "relu1_1.mean", "relu1_1.root"]
+    assert [fact["layer"] for fact in network["iterations"]] == ["relu2_1", "relu1_1"]
+    for levels, message in (
+        ("1,2", "--levels '1,2': expected some of 5,4,3,2,1"),
+        ("5,1", "levels 5,1: expected some of 3,2,1, which the weights have"),
+    ):
+        code, _, error = call(*command, "--levels", levels)
+        assert (code, message in error) == (2, True)
+    code, _, error = call("onnx", *options, "--levels", "2")
+    assert (code, "has no levels to choose: leave out --levels" in error) == (2, True)
+    code, _, error = call("onnx", "json:loads", *options, "--levels", "2")
+    assert (code, "json:loads has no levels to choose" in error) == (2, True)
 
 
 def test_doctor_compares_versions(call):

@@ -26,12 +26,14 @@ from styleexport.exporter.recipes import DEFAULTS
 from styleexport.exporter.search import candidates
 from styleexport.exporter.targets._target import Recipe
 from styleexport.exporter.targets.onnx import OnnxTarget
+from styleexport.models.networks import wct
 from styleexport.models.networks._open import open_network
 from styleexport.runtime_bench.diff.diff import diff_files
 from styleexport.runtime_bench.quality.budget import Budget
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 from tests.conftest import SMALL_BUDGET, load_own
 from tests.exporter.conftest import CALIBRATION, Painter
+from tests.exporter.graph.test_whitening import graph_of
 
 SIZE = Size(64, 96)
 OPTIONS = {"precisions": (Precision.INT8,), "roles": (Role.ENCODE,), "sizes": (SIZE,)}
@@ -188,13 +190,17 @@ def test_each_precision_has_a_budget_and_a_request_its_own(shipped, tmp_path):
     def budget(precision, *, chooses=False, **options):
         request = ExportRequest(shipped, tmp_path / "a", **options)
         run = ExportRun(request, None, (), tmp_path, print)
-        graph = SimpleNamespace(chooses=chooses)
+        graph = SimpleNamespace(chooses=chooses, reading=SimpleNamespace(graph=nodes))
         return str(budget_of(GraphJob(run, None, graph, (), ()), precision))
+
+    nodes = torch.fx.Graph()
 
     assert budget(Precision.INT8) == "psnr>=35, style<=+5%"
     assert budget(Precision.AUTO) == "psnr>=38, style<=+5%"
     assert budget(Precision.AUTO, budget="ssim>=0.9") == "ssim>=0.9"
     assert budget(Precision.INT8, chooses=True) == str(Budget.parse(DEFAULTS.choices["int8"]))
+    nodes = graph_of(wct.NETWORK, levels="1").reading.graph
+    assert budget(Precision.INT8) == "ssim>=0.8, style<=+5%"
 
 
 def test_layers_are_followed_through_a_rewritten_graph():

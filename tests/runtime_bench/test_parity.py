@@ -12,7 +12,7 @@ import pytest
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.psnr import EQUAL_DB, psnr_db
-from styleexport.core.thresholds import CHOICE_DB, ROUNDED_DB
+from styleexport.core.thresholds import CHOICE_DB, ROUNDED_DB, WHITENED_DB
 from styleexport.core.types import Role
 from styleexport.runtime_bench import parity
 from styleexport.runtime_bench.bench.probe_check import repeated
@@ -316,6 +316,8 @@ def test_a_file_that_chooses_is_held_to_less(artifact):
     fact = next(f for f in manifest.files if f.role is Role.TRANSFORM)
     choosing = msgspec.structs.replace(fact, ops={**fact.ops, "ArgMax": 1})
     assert check_file(artifact, choosing, manifest.probes)[0].allowed_db == CHOICE_DB
+    whitening = msgspec.structs.replace(fact, whitens=True)
+    assert check_file(artifact, whitening, manifest.probes)[0].allowed_db == WHITENED_DB
     code = next(f for f in manifest.files if f.role is Role.ENCODE)
     code = msgspec.structs.replace(code, ops={**code.ops, "ArgMax": 1})
     assert check_file(artifact, code, manifest.probes)[0].allowed_db == 90

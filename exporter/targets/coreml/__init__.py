@@ -19,8 +19,9 @@ from styleexport.core.errors import UnsupportedOp, UsageError, first_line
 from styleexport.core.manifest import PassFact, TensorFact
 from styleexport.core.quiet import quiet
 from styleexport.core.types import Precision, Role, Sizing
-from styleexport.exporter.graph.graph import Graph, without_checks
+from styleexport.exporter.graph.graph import CHOSEN_BY, Graph, without_checks
 from styleexport.exporter.graph.layer_map import paired_layers
+from styleexport.exporter.graph.whitening import WHITENED, before_first_whitening
 from styleexport.exporter.targets._target import (
     Model,
     Recipe,
@@ -29,7 +30,7 @@ from styleexport.exporter.targets._target import (
     Written,
     kept_in_float32,
 )
-from styleexport.exporter.targets.coreml.float32 import FLOAT32_OPS, decides, is_matrix
+from styleexport.exporter.targets.coreml.float32 import FLOAT32_OPS, decides, is_matrix, is_norm
 from styleexport.exporter.targets.coreml.int8 import quantize_body
 from styleexport.exporter.targets.coreml.package import copied, describe_model, save
 from styleexport.exporter.targets.coreml.palettes import compress
@@ -198,13 +199,18 @@ class CoremlTarget(Target):
             | (REFLECTION_PASS if graph.sizes else set[str]())
             | (SCALE_PASS if how.whole_scales else set[str]())
         )
-        decisive: list[str] = []
+        kept: dict[str, list[str]] = {CHOSEN_BY: [], WHITENED: []}
+        whitened = before_first_whitening(graph.program.graph)
 
         def halved(operation: Operation) -> bool:
             if operation.op_type != "const" and decides(operation, exact_code=graph.exact_code):
-                decisive.append(str(operation.name))
+                kept[CHOSEN_BY].append(str(operation.name))
                 return False
-            return operation.op_type not in FLOAT32_OPS and not is_matrix(operation)
+            if operation.name in whitened:
+                kept[WHITENED].append(str(operation.name))
+                return False
+            exact = is_matrix(operation) or is_norm(operation)
+            return operation.op_type not in FLOAT32_OPS and not exact
 
         try:
             with quiet():
@@ -227,7 +233,7 @@ class CoremlTarget(Target):
                 f"Core ML cannot express the network{several}: {first_line(error)}; {remedy}"
             ) from error
         assert isinstance(model, ct.models.MLModel)
-        return model, kept_in_float32(decisive)
+        return model, kept_in_float32(kept)
 
     def _type(self, fact: TensorFact, graph: Graph) -> ct.TensorType | ct.ImageType:
         shape = fact.shape

@@ -12,6 +12,7 @@ from styleexport.core.errors import UnsupportedOp, first_line
 from styleexport.core.quiet import quiet
 from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.whitening import before_first_whitening
 from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks
 from styleexport.exporter.quantize.quantization_fact import quantization_fact
 from styleexport.exporter.targets._target import (
@@ -136,7 +137,8 @@ class OnnxModel(Model):
         elif recipe.precision is Precision.INT8_WEIGHTS:
             written = Written(quantization=quantize_weights(model))
         elif recipe.precision is Precision.FP16:
-            kept = half_precision(model, exact_code=graph.exact_code)
+            whitened = before_first_whitening(graph.reading.graph)
+            kept = half_precision(model, whitened, exact_code=graph.exact_code)
             written = Written(float_dtype="float16", passes=kept_in_float32(kept))
         onnx.checker.check_model(model, full_check=True)
         path.write_bytes(model.SerializeToString(deterministic=True))

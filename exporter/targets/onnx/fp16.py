@@ -1,6 +1,7 @@
 """fp16 ONNX files: weights and convolutions in fp16, interfaces and statistics in float32.
 
-Covariances and what is computed of them as matrices, such as their roots, are statistics too.
+Covariances and what is computed of them as matrices, such as their roots, are statistics too. The
+first whitening stays float32 with the convolutions in front of it (exporter/graph/whitening.py).
 
 ONNX Runtime's own converter names its casts by tensor and writes the same one twice when two
 float32 operations read it, as means and centred maps do here; the file then does not load. This one
@@ -9,13 +10,15 @@ keeps a tensor's casts in a table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 from styleexport.core.thresholds import CHOICES
+from styleexport.exporter.graph.graph import CHOSEN_BY
+from styleexport.exporter.graph.whitening import WHITENED
 
 # Means and variances of large maps: a sum of squares passes 65504, the largest fp16 value.
 # Roundings and casts, from and to integers, compute in the float type that the graph gives them.
@@ -30,7 +33,9 @@ SUFFIX: dict[int, str] = {TensorProto.FLOAT: "fp32", TensorProto.FLOAT16: "fp16"
 class _Converter:
     """Walks a model once; knows each float tensor's type and the casts made of it."""
 
-    def __init__(self, model: onnx.ModelProto, *, exact_code: bool) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, whitened: Collection[str], *, exact_code: bool
+    ) -> None:
         inferred = shape_inference.infer_shapes(model).graph
         self.graph = model.graph
         self.weights = {item.name: item for item in self.graph.initializer}
@@ -47,19 +52,25 @@ class _Converter:
         self.nodes: list[onnx.NodeProto] = []
         self.outputs = {value.name for value in self.graph.output}
         self.means = {n.output[0] for n in self.graph.node if n.op_type == "ReduceMean"}
-        self.decisive = self._decisive(self.outputs if exact_code else ())
+        turned = {n.output[0]: n.input[0] for n in self.graph.node if n.op_type == "Transpose"}
+        self.covariances = {
+            n.output[0]
+            for n in self.graph.node
+            if n.op_type == "MatMul"
+            and n.input[0] != n.input[1]
+            and (turned.get(n.input[1]) == n.input[0] or turned.get(n.input[0]) == n.input[1])
+        }
+        choices = (name for n in self.graph.node if n.op_type in CHOICES for name in n.output)
+        self.decisive = self._above([*choices, *(self.outputs if exact_code else ())], until=BODY)
+        self.whitened = self._above(whitened)
 
-    def _decisive(self, outputs: Iterable[str]) -> set[str]:
-        """Return the tensors that an index, or one of these outputs, depends on.
-
-        They are followed back to the convolutions.
-        """
+    def _above(self, names: Iterable[str], until: Collection[str] = ()) -> set[str]:
+        """Return these tensors and those that they depend on, back to some operations."""
         makers = {name: node for node in self.graph.node for name in node.output}
-        choices = (node for node in self.graph.node if node.op_type in CHOICES)
-        pending, found = [*outputs, *(name for node in choices for name in node.output)], set[str]()
+        pending, found = list(names), set[str]()
         while pending:
             node = makers.get(name := pending.pop())
-            if node is not None and name not in found and node.op_type not in BODY:
+            if node is not None and name not in found and node.op_type not in until:
                 found.update(node.output)
                 pending += node.input
         return found
@@ -72,19 +83,22 @@ class _Converter:
         if node.op_type == "Clip":  # An activation has the type of what it limits.
             taken = self.types.get(node.input[0])
             exact = node.output[0] in self.outputs or taken == TensorProto.FLOAT
-        exact = exact or node.output[0] in self.decisive
+        exact = exact or node.output[0] in self.decisive | self.whitened
         return TensorProto.FLOAT if exact else TensorProto.FLOAT16
 
     def _is_matrix(self, node: onnx.NodeProto) -> bool:
         """Whether a node sums a map to a square matrix, or computes one of such matrices.
 
-        Attention is told apart by its shape: its sums are shorter than its sides.
+        Attention is told apart by its shape: its sums are shorter than its sides, and its factors
+        two maps.
         """
         shape = self.shapes.get(node.output[0], [])
         if len(shape) != 3 or shape[1] != shape[2]:
             return False
         if node.op_type == "MatMul":
-            return self.shapes.get(node.input[0], [0])[-1] >= shape[1]
+            return self.shapes.get(node.input[0], [0])[-1] >= shape[1] or (
+                node.output[0] in self.covariances
+            )
         computed = [name for name in node.input if name not in self.weights]
         return node.op_type in ELEMENTWISE and any(
             self.types.get(name) == TensorProto.FLOAT for name in computed
@@ -137,16 +151,22 @@ class _Converter:
         del self.graph.value_info[:]
 
 
-def half_precision(model: onnx.ModelProto, *, exact_code: bool = False) -> tuple[str, ...]:
+def half_precision(
+    model: onnx.ModelProto, whitened: Collection[str] = (), *, exact_code: bool = False
+) -> dict[str, tuple[str, ...]]:
     """Convert a float32 model to fp16 in place; inputs, outputs and statistics stay float32.
 
     Args:
         model: float32.
+        whitened: tensors of the first whitening, which stays float32.
         exact_code: whether its style code is compared, and is computed in float32.
 
     Returns:
-        The tensors that stay float32 because an index depends on them.
+        Reason → tensors that stay float32 for it.
     """
-    converter = _Converter(model, exact_code=exact_code)
+    converter = _Converter(model, whitened, exact_code=exact_code)
     converter.convert()
-    return tuple(sorted(converter.decisive))
+    return {
+        CHOSEN_BY: tuple(sorted(converter.decisive)),
+        WHITENED: tuple(sorted(converter.whitened)),
+    }

@@ -98,7 +98,7 @@ def test_the_published_chain_is_that_of_eigendecompositions(name, data, monkeypa
         painting = network.transfer(content, network.encode(style), strength)
         for module in (transform, optimal):
             monkeypatch.setattr(module, "roots", lambda s, iterations=0: by_eigenvalues(s, 1e-6))
-        monkeypatch.setattr(optimal, "orthogonal_factor", by_singular_values)
+        monkeypatch.setattr(optimal, "orthogonal_factor", lambda m, _: by_singular_values(m))
         network.double()
         code = network.encode(style.double())
         expected = network.transfer(content.double(), code, strength.double())
@@ -109,3 +109,29 @@ def test_codes_say_whether_they_blend():
     assert BUILD("1").code_layout.blending is Blending.EXACT
     layout = optimal_wct.NETWORK.build("1").code_layout
     assert layout.blending is Blending.APPROXIMATE and "mean of the transports" in layout.reason
+
+
+def test_levels_of_a_name_are_kept_of_the_files(release, tmp_path):
+    module = open_network("wct,levels=42", [release]).module
+    assert settings(module) == {"levels": "42"}
+    names = [part.name for part in module.code_layout.parts]
+    assert names == ["relu4_1.mean", "relu4_1.root", "relu2_1.mean", "relu2_1.root"]
+    whole = open_network("wct", [release]).module
+    for place, level in ((1, "4"), (3, "2")):
+        kept = module.encoders["42".index(level)].state_dict()
+        assert all(torch.equal(v, kept[k]) for k, v in whole.encoders[place].state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("wct,levels=53", r"levels 5,3: expected some of 4,2, which the weights have, the deepest"),
+        ("wct,levels=24", r"expected some of 4,2"),
+        ("wct,level=4", r"unknown setting 'level=4' of wct: expected levels"),
+        ("adain-vgg19,levels=4", r"adain-vgg19 has no levels to choose: leave out --levels"),
+    ],
+)
+def test_levels_that_the_files_have_not(spec, message, release):
+    names = ("d2.pth", "e4.pth", "e2.pth", "d4.pth")
+    with pytest.raises(UsageError, match=message):
+        open_network(spec, [release / name for name in names])

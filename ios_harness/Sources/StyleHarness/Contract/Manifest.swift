@@ -146,6 +146,7 @@ public struct FileFact: Codable, Hashable, Sendable {
         case execution
         case passes
         case ops
+        case whitens
         case layers
         case scaledLayers = "scaled_layers"
         case peakActivationBytes = "peak_activation_bytes"
@@ -194,6 +195,9 @@ public struct FileFact: Codable, Hashable, Sendable {
     public var passes: [PassFact]
     /// Operation → count.
     public var ops: [String: Int]
+    /// Whether it multiplies features by a root of their covariance, which multiplies rounding
+    /// errors along directions that they hardly have.
+    public var whitens: Bool
     /// Layer of the captured network → tensor of the file that holds its output, in the order of
     /// the network.
     public var layers: [String: String]
@@ -232,6 +236,7 @@ public struct FileFact: Codable, Hashable, Sendable {
         execution: ExecutionFact? = nil,
         passes: [PassFact],
         ops: [String: Int],
+        whitens: Bool = false,
         layers: [String: String],
         scaledLayers: [String] = [],
         peakActivationBytes: Int?,
@@ -259,6 +264,7 @@ public struct FileFact: Codable, Hashable, Sendable {
         self.execution = execution
         self.passes = passes
         self.ops = ops
+        self.whitens = whitens
         self.layers = layers
         self.scaledLayers = scaledLayers
         self.peakActivationBytes = peakActivationBytes
@@ -301,6 +307,7 @@ public struct FileFact: Codable, Hashable, Sendable {
         self.execution = try fields.nullableOrMissing(.execution)
         self.passes = try fields.required(.passes)
         self.ops = try fields.required(.ops, .entries(each: .integer()))
+        self.whitens = try fields.optional(.whitens, default: false)
         self.layers = try fields.required(.layers)
         self.scaledLayers = try fields.optional(.scaledLayers, default: [])
         self.peakActivationBytes = try fields.nullable(.peakActivationBytes, .integer())
@@ -331,6 +338,7 @@ public struct FileFact: Codable, Hashable, Sendable {
         try container.encodeIfPresent(execution, forKey: .execution)
         try container.encode(passes, forKey: .passes)
         try container.encode(ops, forKey: .ops)
+        try container.encode(whitens, forKey: .whitens)
         try container.encode(layers, forKey: .layers)
         try container.encode(scaledLayers, forKey: .scaledLayers)
         try container.encode(peakActivationBytes, forKey: .peakActivationBytes)
@@ -355,6 +363,7 @@ public struct NetworkFact: Codable, Hashable, Sendable {
         case pixels
         case codeLayout = "code_layout"
         case optimization
+        case iterations
     }
 
     /// Name on the command line.
@@ -380,6 +389,8 @@ public struct NetworkFact: Codable, Hashable, Sendable {
     public var codeLayout: CodeLayoutFact?
     /// How its `step` files are iterated; nil for networks that paint at once.
     public var optimization: OptimizationFact?
+    /// Iterations of its roots of covariances, by level; empty where it has none.
+    public var iterations: [IterationFact]
 
     public init(
         name: String,
@@ -392,7 +403,8 @@ public struct NetworkFact: Codable, Hashable, Sendable {
         roles: [Role],
         pixels: PixelsFact? = nil,
         codeLayout: CodeLayoutFact? = nil,
-        optimization: OptimizationFact? = nil
+        optimization: OptimizationFact? = nil,
+        iterations: [IterationFact] = []
     ) {
         self.name = name
         self.summary = summary
@@ -405,6 +417,7 @@ public struct NetworkFact: Codable, Hashable, Sendable {
         self.pixels = pixels
         self.codeLayout = codeLayout
         self.optimization = optimization
+        self.iterations = iterations
     }
 
     public init(from decoder: any Decoder) throws {
@@ -420,6 +433,7 @@ public struct NetworkFact: Codable, Hashable, Sendable {
         self.pixels = try fields.nullableOrMissing(.pixels)
         self.codeLayout = try fields.nullableOrMissing(.codeLayout)
         self.optimization = try fields.nullableOrMissing(.optimization)
+        self.iterations = try fields.optional(.iterations, default: [])
     }
 }
 
@@ -1084,6 +1098,64 @@ public struct CodeLayoutFact: Codable, Hashable, Sendable {
         self.blending = try fields.required(.blending)
         self.reason = try fields.optional(.reason, default: "")
         try check(at: fields.path)
+    }
+}
+
+/// Iterations of the roots of one level's covariances, chosen by pictures at export.
+public struct IterationFact: Codable, Hashable, Sendable {
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case layer
+        case style
+        case content
+        case factor
+        case styleDb = "style_db"
+        case contentDb = "content_db"
+        case pictures
+    }
+
+    /// Layer of the features.
+    public var layer: String
+    /// Steps of the root of a style's covariance, when it is encoded.
+    public var style: Int
+    /// Steps of the roots of a content's covariance.
+    public var content: Int
+    /// Steps of the quintic of an orthogonal factor; 0 where none is computed.
+    public var factor: Int
+    /// Signal-to-noise ratio of the style's root on the worst picture, against eigenvalues in
+    /// float64.
+    public var styleDb: Double
+    /// The same of the features that the content's matrix gives.
+    public var contentDb: Double
+    /// Number of pairs of calibration pictures that were measured.
+    public var pictures: Int
+
+    public init(
+        layer: String,
+        style: Int,
+        content: Int,
+        factor: Int,
+        styleDb: Double,
+        contentDb: Double,
+        pictures: Int
+    ) {
+        self.layer = layer
+        self.style = style
+        self.content = content
+        self.factor = factor
+        self.styleDb = styleDb
+        self.contentDb = contentDb
+        self.pictures = pictures
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try ContractFields<CodingKeys>(decoder)
+        self.layer = try fields.required(.layer)
+        self.style = try fields.required(.style, .integer())
+        self.content = try fields.required(.content, .integer())
+        self.factor = try fields.required(.factor, .integer())
+        self.styleDb = try fields.required(.styleDb)
+        self.contentDb = try fields.required(.contentDb)
+        self.pictures = try fields.required(.pictures, .integer())
     }
 }
 

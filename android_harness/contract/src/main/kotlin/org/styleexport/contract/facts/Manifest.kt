@@ -120,6 +120,8 @@ public data class AgreementFact(
  *   runtime reports them; null for others.
  * @property passes rewrites of the graph, in order.
  * @property ops operation → count.
+ * @property whitens whether it multiplies features by a root of their covariance, which multiplies
+ *   rounding errors along directions that they hardly have.
  * @property layers layer of the captured network → tensor of the file that holds its output, in
  *   the order of the network.
  * @property scaledLayers layers of `layers` whose channels are multiplied by gains in the file.
@@ -151,6 +153,7 @@ public data class FileFact(
     public val execution: ExecutionFact? = null,
     public val passes: List<PassFact>,
     public val ops: Map<String, Long>,
+    public val whitens: Boolean = false,
     public val layers: Map<String, String>,
     public val scaledLayers: List<String> = emptyList(),
     public val peakActivationBytes: Long?,
@@ -181,6 +184,7 @@ public data class FileFact(
                 execution = optional("execution", ExecutionFact.reader),
                 passes = required("passes", list(PassFact.reader)),
                 ops = required("ops", map(long())),
+                whitens = optional("whitens", false, boolean),
                 layers = required("layers", map(text())),
                 scaledLayers = optional("scaled_layers", emptyList(), list(text())),
                 peakActivationBytes = nullable("peak_activation_bytes", long()),
@@ -208,6 +212,7 @@ public data class FileFact(
  * @property codeLayout layout of its style codes; null where no file takes or gives one, and in
  *   artifacts of older versions.
  * @property optimization how its `step` files are iterated; null for networks that paint at once.
+ * @property iterations iterations of its roots of covariances, by level; () where it has none.
  */
 public data class NetworkFact(
     public val name: String,
@@ -221,6 +226,7 @@ public data class NetworkFact(
     public val pixels: PixelsFact? = null,
     public val codeLayout: CodeLayoutFact? = null,
     public val optimization: OptimizationFact? = null,
+    public val iterations: List<IterationFact> = emptyList(),
 ) {
     internal companion object {
         val reader: Read<NetworkFact> = Fields.closed {
@@ -236,6 +242,7 @@ public data class NetworkFact(
                 pixels = optional("pixels", PixelsFact.reader),
                 codeLayout = optional("code_layout", CodeLayoutFact.reader),
                 optimization = optional("optimization", OptimizationFact.reader),
+                iterations = optional("iterations", emptyList(), list(IterationFact.reader)),
             )
         }
     }
@@ -631,6 +638,42 @@ public data class CodeLayoutFact(
                 parts = required("parts", list(CodePartFact.reader, min = 1)),
                 blending = required("blending", Blending.reader),
                 reason = optional("reason", "", text()),
+            )
+        }
+    }
+}
+
+/**
+ * Iterations of the roots of one level's covariances, chosen by pictures at export.
+ *
+ * @property layer layer of the features.
+ * @property style steps of the root of a style's covariance, when it is encoded.
+ * @property content steps of the roots of a content's covariance.
+ * @property factor steps of the quintic of an orthogonal factor; 0 where none is computed.
+ * @property styleDb signal-to-noise ratio of the style's root on the worst picture, against
+ *   eigenvalues in float64.
+ * @property contentDb the same of the features that the content's matrix gives.
+ * @property pictures number of pairs of calibration pictures that were measured.
+ */
+public data class IterationFact(
+    public val layer: String,
+    public val style: Long,
+    public val content: Long,
+    public val factor: Long,
+    public val styleDb: Double,
+    public val contentDb: Double,
+    public val pictures: Long,
+) {
+    internal companion object {
+        val reader: Read<IterationFact> = Fields.closed {
+            IterationFact(
+                layer = required("layer", text()),
+                style = required("style", long()),
+                content = required("content", long()),
+                factor = required("factor", long()),
+                styleDb = required("style_db", number()),
+                contentDb = required("content_db", number()),
+                pictures = required("pictures", long()),
             )
         }
     }
