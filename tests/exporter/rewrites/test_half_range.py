@@ -205,7 +205,7 @@ def test_the_default_network_stays_inside_float16():
 
 
 # Networks that normalise nothing: half precision needs no scales.
-WITHOUT_STATISTICS = ("style-swap",)
+WITHOUT_STATISTICS = ("style-swap", "gatys-enet", "gatys-vgg-eighth")
 
 
 def cases():
@@ -213,6 +213,7 @@ def cases():
         if name in ALIKE:
             continue
         roles = (Role.STYLIZE,) if name == "fast-style" else (Role.ENCODE, Role.TRANSFORM)
+        roles = (Role.ENCODE, Role.CONTENT) if name.startswith("gatys") else roles
         slow = name != "adain-lite"
         for role in roles:
             yield pytest.param(name, role, marks=pytest.mark.slow if slow else ())
