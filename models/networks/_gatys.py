@@ -252,7 +252,7 @@ def _style(x: Tensor, gram: Tensor, weight: float) -> tuple[Tensor, Tensor]:
 
 def _sum_of_squares(x: Tensor) -> Tensor:
     """Return ‖x‖² as [1], axis by axis: kernels add up in one float32, whatever the number."""
-    total = x.square()
+    total = x * x
     for axis in range(x.dim() - 1, 0, -1):
         total = total.sum(axis, keepdim=True)
     return total.reshape(1)
