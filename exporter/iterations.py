@@ -32,9 +32,9 @@ def settled(
     Raises:
         UsageError: the calibration folder cannot be read.
     """
-    module = copy.deepcopy(request.network.module)
-    if not isinstance(module, IterativeModule):
+    if not isinstance(request.network.module, IterativeModule):
         return request, ()
+    module = copy.deepcopy(request.network.module)
     size = _measured_size(request.sizes[0], request.network.network.min_side)
     progress(f"iterations: {MOST_PAIRS} pairs of calibration pictures at {size}")
     to_network = ToNetwork(request.network.network.input_pixels)

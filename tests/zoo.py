@@ -69,7 +69,10 @@ def load_random(name: str, seed: int = 0) -> LoadedNetwork:
     """A network with seeded random weights: fast, and the same everywhere."""
     torch.manual_seed(seed)
     network = find(name)
-    return loaded(network, network.build(**VARIANTS.get(name, {})))
+    module = network.build(**VARIANTS.get(name, {}))
+    if getattr(module, "normalized", False):  # as reading its file does
+        module.normalize()
+    return loaded(network, module)
 
 
 def load_thin(name: str, divisor: int = 8) -> LoadedNetwork:

@@ -60,7 +60,8 @@ OPTIONS = (
         "roles",
         type=ROLE,
         multiple=True,
-        help="encode, transform or stylize; repeatable.  [default: all that are needed]",
+        help="encode, transform or stylize; encode, content or step of a network that optimizes "
+        "the picture; repeatable.  [default: all that are needed]",
     ),
     click.option(
         "--size",

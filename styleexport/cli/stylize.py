@@ -93,7 +93,14 @@ if TYPE_CHECKING:
     type=PATH,
     help="File that gets the best picture so far, every --preview-every iterations.",
 )
-@click.option("--preview-every", type=click.IntRange(1), default=10, show_default=True, metavar="N")
+@click.option(
+    "--preview-every",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="With --preview: iterations between two previews.",
+)
 @json_option
 def stylize(
     artifact: Path,
