@@ -265,7 +265,9 @@ def peak(variant: Variant, runtime: str, side: int, images: Path) -> int:
     file = variant.files[side]
     facts = {fact.path: fact for fact in read_manifest(file.parent).files}[file.name]
     random = np.random.default_rng(0)
-    inputs = {x.name: random.random(x.shape).astype(np.float32) for x in facts.inputs}
+    inputs = {
+        x.name: random.random([int(n) for n in x.shape]).astype(np.float32) for x in facts.inputs
+    }
     with runner_for(file).open(file, OPTIONS) as session:
         session(inputs)
     return peak_rss_bytes()
