@@ -92,11 +92,11 @@ def write_probe(network: LoadedNetwork, role: Role, size: Size, artifact: Path) 
         outputs = module.outputs(*(torch.from_numpy(value) for value in inputs.values()))
     path = f"probes/{FileName(network.network.name, role, size, suffix='.safetensors')}"
     (artifact / path).parent.mkdir(exist_ok=True)
-    made = {
+    arrays = {
         name: value.contiguous().numpy()
         for name, value in zip(module.output_names, outputs, strict=True)
     }
-    (artifact / path).write_bytes(save({**inputs, **made}))
+    (artifact / path).write_bytes(save({**inputs, **arrays}))
     return ProbeFact(
         path=path, role=role, size=SizeFact.of(size), sha256=sha256_of_file(artifact / path)
     )

@@ -27,7 +27,7 @@ from msgspec import Struct
 from torch import Tensor
 
 from styleexport.core import assets
-from styleexport.core.arrays import Array
+from styleexport.core.arrays import Array, Run
 from styleexport.core.contact_sheet import picture_grid
 from styleexport.core.images import array_from_image, read_image
 from styleexport.core.manifest import read_manifest
@@ -68,7 +68,7 @@ class Cell(Struct):
 
 
 class Report(Struct):
-    """What gatys.json holds: network → runtime → times, and the conditions."""
+    """Contents of gatys.json: times by network and runtime, and the conditions."""
 
     machine: MachineFact
     before: StateFact
@@ -78,7 +78,7 @@ class Report(Struct):
 
 
 class Measured(Struct):
-    """What is run in one cell."""
+    """Forward pass and step of one network in one runtime, and the picture they start from."""
 
     forward: Callable[[], object]
     step: Step
@@ -117,9 +117,9 @@ def by_autograd(network: GatysNetwork, fixed: tuple[Tensor, Tensor]) -> Step:
                 width, weight = network.style_layers[name]
                 rows = scaled.flatten(2)
                 gram = rows @ rows.transpose(1, 2) / rows.shape[2]
-                wanted = code[:, start : start + width**2].reshape(gram.shape)
+                expected = code[:, start : start + width**2].reshape(gram.shape)
                 start += width**2
-                loss = loss + weight / (4 * width**2) * (gram - wanted).square().sum()
+                loss = loss + weight / (4 * width**2) * (gram - expected).square().sum()
         squares = image.diff(dim=3).square().sum() + image.diff(dim=2).square().sum()
         return loss + network.weights.smoothness / 2 / image[0, 0].numel() * squares
 
@@ -157,7 +157,7 @@ def cells(
             loss, g = network.step(torch.from_numpy(picture), target, code, torch.ones(1))
         return float(loss), g.numpy()
 
-    found = {
+    by_runtime = {
         AUTOGRAD: Measured(forward, by_autograd(network, (target, code)), content),
         EAGER: Measured(forward, written, content),
     }
@@ -172,12 +172,14 @@ def cells(
                 for path in (files[Role.ENCODE, suffix], files[Role.STEP, suffix])
             )
 
-            def stepped(picture: Array, run=step) -> tuple[float, Array]:
-                made = run({"image": picture, **fixed})
-                return float(made["loss"][0]), made["gradient"]
+            def stepped(picture: Array, run: Run = step) -> tuple[float, Array]:
+                outputs = run({"image": picture, **fixed})
+                return float(outputs["loss"][0]), outputs["gradient"]
 
-            found[runtime] = Measured(lambda run=encode: run({"style": content}), stepped, content)
-        yield loaded, found
+            by_runtime[runtime] = Measured(
+                lambda run=encode: run({"style": content}), stepped, content
+            )
+        yield loaded, by_runtime
 
 
 def turn(measured: Measured, cell: Cell) -> None:
@@ -213,8 +215,8 @@ def sheet(work: Path) -> None:
     rows = []
     for content, style in PAIRS:
         given = [read_image(assets.folder() / name) for name in (content, style)]
-        made = [each for name in NETWORKS for each in painted(work / name, content, style)]
-        rows.append([*given, *made])
+        paintings = [each for name in NETWORKS for each in painted(work / name, content, style)]
+        rows.append([*given, *paintings])
     names = ("VGG-16", "ENet", "an eighth")
     captions = ["photograph", "painting", *(f"{n}, {i}" for n in names for i in (10, 100))]
     picture_grid(rows, 192, captions).save(HERE / "gatys.jpg", quality=88)

@@ -38,7 +38,8 @@ from torch import Tensor
 from universal_report import CUDA, EAGER, FILE, SIDES, Measured, Method, Pruned, tables, timing
 
 from styleexport.core.arrays import Arrays, Run
-from styleexport.core.images import write_image
+from styleexport.core.contact_sheet import picture_grid
+from styleexport.core.images import image_from_array
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.pipeline import ExportRequest, export
@@ -46,7 +47,7 @@ from styleexport.models.checkpoint import sha256_of
 from styleexport.models.compress.cost import parameters_of
 from styleexport.models.network import LoadedNetwork
 from styleexport.models.networks._open import open_network, weight_files
-from styleexport.models.training.contact_sheet import sheet_of, squares
+from styleexport.models.training.contact_sheet import squares
 from styleexport.models.training.data import image_files
 from styleexport.runtime_bench.machine.memory import peak_rss_bytes
 from styleexport.runtime_bench.runners._runner import runner_for
@@ -121,7 +122,7 @@ class Variant:
         return self.network.role_module(Role.STYLIZE)(content, style, torch.ones(1))
 
     def facts(self) -> Method:
-        """Return what is known before anything is measured."""
+        """Return the method with its cost, without what is measured."""
         published, network = METHODS[self.name]
         layout = self.network.module.code_layout
         return Method(
@@ -149,15 +150,12 @@ def pictures(images: Path, kind: str, side: int, most: int | None = None) -> Ten
 def judge(variant: Variant, given: argparse.Namespace) -> tuple[Method, Tensor]:
     """Return the method with its quality at 512x512, and a row of its paintings."""
     contents, styles = (pictures(given.images, kind, JUDGED) for kind in ("content", "style"))
-    outputs: list[Tensor] = []
-    qualities = read_scales(given.loss_weights, given.heads)
-    pairs = range(given.pairs)
-    for number in pairs:
-        content, style = contents[number : number + 1], styles[number : number + 1]
-        outputs.append(variant.stylize(content, style).clamp(0, 1))
+    scales = read_scales(given.loss_weights, given.heads)
+    pairs = list(zip(contents[: given.pairs].split(1), styles.split(1), strict=False))
+    outputs = [variant.stylize(*pair).clamp(0, 1) for pair in pairs]
     rows = [
-        judged([output], [output], contents[n : n + 1], styles[n : n + 1], qualities)
-        for n, output in enumerate(outputs)
+        judged([output], [output], *pair, scales)
+        for output, pair in zip(outputs, pairs, strict=True)
     ]
     quality = msgspec.structs.replace(
         rows[0],
@@ -314,8 +312,10 @@ def measure(variants: Sequence[Variant], given: argparse.Namespace) -> None:
         write(result)
         sys.stderr.write(f"{variant.name} {method}\n")
     if given.sheet is not None and rows:
-        shown = [pictures(given.images, kind, JUDGED, given.pairs) for kind in ("content", "style")]
-        write_image(sheet_of(shown[1], shown[0], torch.stack(rows, 1), CELL), given.sheet)
+        pair = [pictures(given.images, kind, JUDGED, given.pairs) for kind in ("content", "style")]
+        columns = [[image_from_array(each[None].numpy()) for each in x] for x in (*pair, *rows)]
+        captions = ("photograph", "painting", *(variant.name for variant in variants))
+        picture_grid(list(zip(*columns, strict=True)), CELL, captions).save(given.sheet)
     if given.rounds:
         before = os.getloadavg()[0]
         timings = times(variants, given.images, given.rounds)

@@ -57,7 +57,7 @@ class Pruned(Struct, frozen=True):
 
 
 class Method(Struct, frozen=True):
-    """What is known of a method.
+    """A method: its network, cost and figures.
 
     Attributes:
         published: its name in the publication's table; "" for a variant of ours.
@@ -86,7 +86,7 @@ class Measured(Conditions, frozen=True, kw_only=True):
     """All that the script measured, and on what.
 
     Attributes:
-        methods: name → what is known of it.
+        methods: name → its cost and figures.
         timings: samples of every way to paint.
     """
 

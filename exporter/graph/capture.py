@@ -167,13 +167,13 @@ def _check_output(
     """Run the network once, before anything is built on it."""
     try:
         with torch.no_grad():
-            made = module.outputs(*examples)
+            results = module.outputs(*examples)
     except Exception as error:
         raise UnsupportedOp(
             f"{network.network.name} ({module.role}) does not run on images of {size}: "
             f"{first_line(error)}; expected a tensor [1, 3, H, W] in and out"
         ) from error
-    for fact, output in zip(outputs, made, strict=True):
+    for fact, output in zip(outputs, results, strict=True):
         expected = (
             (1, 3, module.scale * size.height, module.scale * size.width)
             if fact.kind == "image"

@@ -60,8 +60,8 @@ def _makes_constant(node: Node, dtype: torch.dtype) -> bool:
 def run_exactly(module: GraphModule, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Return a module's outputs; each value is freed after its last reader."""
     with torch.no_grad():
-        made = _InStrips(module).run(*inputs)
-    return tuple(made) if isinstance(made, tuple | list) else (made,)
+        outputs = _InStrips(module).run(*inputs)
+    return tuple(outputs) if isinstance(outputs, tuple | list) else (outputs,)
 
 
 class _InStrips(Interpreter):
