@@ -16,6 +16,7 @@ from styleexport.core.manifest import (
     sha256_of_file,
 )
 from styleexport.core.program import save_program
+from styleexport.core.tiling_fact import TilingFact
 from styleexport.core.types import Role, Size, Sizing
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import Graph
@@ -23,7 +24,8 @@ from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.exporter.graph_job import ExportRun, GraphJob
 from styleexport.exporter.int8_export import choose_plans
 from styleexport.exporter.probes import write_probe
-from styleexport.exporter.request import QUANTIZED
+from styleexport.exporter.request import QUANTIZED, ExportRequest, painting_role
+from styleexport.exporter.tiling.write import write_tiles
 from styleexport.exporter.write_files import Plans, WrittenFile, write_files
 from styleexport.runtime_bench.parity import agreements
 
@@ -46,6 +48,7 @@ class ExportedGraph:
         probes: golden inputs and outputs.
         recipes: int8 recipes.
         agreements: how near int8 files of several targets come to each other.
+        tilings: how pictures of any size are painted tile by tile.
     """
 
     files: tuple[WrittenFile, ...]
@@ -53,6 +56,7 @@ class ExportedGraph:
     probes: tuple[ProbeFact, ...]
     recipes: tuple[RecipeFact, ...]
     agreements: tuple[AgreementFact, ...]
+    tilings: tuple[TilingFact, ...] = ()
 
 
 def export_graph(
@@ -81,13 +85,21 @@ def export_graph(
     job = GraphJob(run, name, graph, passes, probes)
     plans = choose_plans(job)
     files = write(job, plans)
+    tiled = write_tiles(job, plans) if _is_tiled(request, role, size) else None
     return ExportedGraph(
-        files=files,
+        files=(*files, *(tiled.files if tiled else ())),
         program=program,
-        probes=probes,
+        probes=(*probes, *(tiled.probes if tiled else ())),
+        tilings=tiled.tilings if tiled else (),
         recipes=tuple(chosen.recipe for chosen in plans.values()),
         agreements=_agreements(job, [file.fact for file in files]),
     )
+
+
+def _is_tiled(request: ExportRequest, role: Role, size: Size) -> bool:
+    """Whether a graph is written in tiles too: that of the largest windows."""
+    largest = max(request.sizes, key=lambda item: item.height * item.width)
+    return request.full and role is painting_role(request.network) and size == largest
 
 
 def _save_program(run: ExportRun, captured: Graph, name: FileName, size: Size) -> ProgramFact:

@@ -128,6 +128,7 @@ def _manifest(run: ExportRun, graphs: Sequence[ExportedGraph]) -> Manifest:
         probes=tuple(probe for graph in graphs for probe in graph.probes),
         recipes=tuple(recipe for graph in graphs for recipe in graph.recipes),
         agreements=tuple(item for graph in graphs for item in graph.agreements),
+        tilings=tuple(tiling for graph in graphs for tiling in graph.tilings),
         styles=_own_styles(run, files),
         tools={name: importlib.metadata.version(name) for name in sorted(tools)},
     )

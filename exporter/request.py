@@ -40,6 +40,7 @@ class ExportRequest:
             the fixed ones or search (auto).
         allow_degraded: whether files over budget are written all the same, and named so.
         skip_missing: whether to go on without targets whose library is not installed.
+        full: whether files that paint pictures of any size in tiles are written too.
         jobs: processes that export the graphs; what they write does not depend on it.
     """
 
@@ -56,6 +57,7 @@ class ExportRequest:
     recipe: Int8Recipe | None = None
     allow_degraded: bool = False
     skip_missing: bool = False
+    full: bool = False
     jobs: int = 1
 
 
@@ -137,6 +139,32 @@ def check_request(request: ExportRequest, targets: Sequence[Target]) -> None:
         raise UsageError("--dynamic writes one file for all sizes: name at most one --size with it")
     if request.sizing is Sizing.ENUMERATED:
         _check_enumerated(request)
+    if request.full:
+        _check_full(request)
+
+
+def _check_full(request: ExportRequest) -> None:
+    """Refuse --full where no file of one size paints by itself."""
+    if request.sizing is not Sizing.FIXED:
+        raise UsageError(
+            "--full paints in windows of one size: leave out --dynamic and --enumerated, and name "
+            "the window with --size"
+        )
+    painted = painting_role(request.network)
+    if painted is None:
+        raise UsageError(
+            f"{request.network.network.name} paints by optimization, which takes the whole picture "
+            "at once: leave out --full"
+        )
+    if painted not in (request.roles or request.network.default_roles):
+        raise UsageError(f"--full writes the role {painted} in tiles: type --role {painted} too")
+
+
+def painting_role(network: LoadedNetwork) -> Role | None:
+    """Return the role that is painted in tiles; None where there is none."""
+    if Role.STEP in network.roles:
+        return None
+    return Role.TRANSFORM if Role.TRANSFORM in network.roles else Role.STYLIZE
 
 
 def check_quantized(request: ExportRequest, progress: Progress) -> None:

@@ -118,7 +118,7 @@ def write_group(job: GraphJob, plans: Plans, group: FileGroup) -> Iterator[Writt
         model = model or planned.model or target.lower(planned.source, planned.recipe)
         written = model.store(planned.recipe, job.run.folder / str(name))
         written = _in_layers_of_the_network(job, planned, written)
-        fact = _checked(job, _fact(job, target, name, planned, written))
+        fact = _checked(job, fact_of(job, target, name, planned, written))
         if planned.chosen is not None or chooses(fact):
             fact = _judged(job, fact, name, planned.chosen)
         yield WrittenFile(fact, time.perf_counter() - started)
@@ -160,7 +160,7 @@ def _in_layers_of_the_network(job: GraphJob, planned: Planned, written: Written)
     )
 
 
-def _fact(
+def fact_of(
     job: GraphJob, target: Target, name: FileName, planned: Planned, written: Written
 ) -> FileFact:
     """Return the facts of a file, before it is checked."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import numpy as np
 from safetensors.numpy import load_file
 
-from styleexport.core.arrays import Array, Arrays
+from styleexport.core.arrays import Array, Arrays, Run
 from styleexport.core.errors import (
     BadArtifact,
     DeviceError,
@@ -29,6 +30,8 @@ from styleexport.core.manifest import (
 )
 from styleexport.core.psnr import EQUAL_DB, psnr_db
 from styleexport.core.thresholds import allowed_db, allowed_on_device
+from styleexport.core.tiling_fact import TilingFact
+from styleexport.core.types import PASSES, Role
 from styleexport.runtime_bench.runners._runner import (
     Runner,
     RunOptions,
@@ -37,6 +40,7 @@ from styleexport.runtime_bench.runners._runner import (
     runners_for,
 )
 from styleexport.runtime_bench.style_packs import check_packs
+from styleexport.runtime_bench.stylize.tiled import TiledFiles, TiledPainter
 
 ProbeTensors = dict[str, Array]
 
@@ -184,6 +188,55 @@ def check_file(folder: Path, fact: FileFact, probes: Sequence[ProbeFact]) -> tup
     return tuple(parities)
 
 
+def check_tiling(
+    folder: Path, tiling: TilingFact, files: Sequence[FileFact], probe: ProbeFact
+) -> tuple[ParityFact, ...]:
+    """Return the parity of a picture that files paint in tiles, one fact per available runner.
+
+    Args:
+        folder: artifact directory.
+        tiling: how the files are used.
+        files: files of its passes, in order.
+        probe: a picture larger than a window, and the painting of the float network.
+
+    Raises:
+        BadArtifact: a file cannot be loaded, or the probe does not fit.
+        DeviceError: no runner for them can run here.
+    """
+    tensors = read_probe(folder, probe)
+    expected = _tensor(tensors, "image", files[0].path)
+    parities, unavailable = list[ParityFact](), list[str]()
+    for runner in runners_for(folder / files[0].path):
+        opened = TiledFiles(tiling, tuple(files), partial(_pass, runner, folder))
+        try:
+            painted = TiledPainter(opened).painting(tensors)
+        except DeviceError as error:
+            unavailable.append(str(error))
+            continue
+        allowed = (allowed_on_device if runner.rounds_pictures else allowed_db)(files[-1])
+        parities.append(
+            ParityFact(
+                runner=runner.name,
+                metric="psnr",
+                measured_db=round(psnr_db(painted, expected, 1.0), 2),
+                allowed_db=allowed,
+                max_abs_error=float(f"{np.abs(painted - expected).max():.3g}"),
+                probes=1,
+            )
+        )
+    if not parities:
+        raise DeviceError("; ".join(unavailable))
+    return tuple(parities)
+
+
+@contextlib.contextmanager
+def _pass(runner: Runner, folder: Path, file: FileFact) -> Generator[Run]:
+    """Open the file of a pass."""
+    path = folder / file.path
+    with runtime_errors_of(path), runner.open(path, RunOptions()) as session:
+        yield session
+
+
 def agreements(
     folder: Path, facts: Sequence[FileFact], probes: Sequence[ProbeFact]
 ) -> tuple[AgreementFact, ...]:
@@ -220,7 +273,18 @@ def check_artifact(folder: Path, manifest: Manifest) -> dict[str, tuple[ParityFa
         DeviceError: no runner for a file can run here.
     """
     check_packs(folder, manifest)
-    return {fact.path: check_file(folder, fact, manifest.probes) for fact in manifest.files}
+    found = {
+        fact.path: check_file(folder, fact, manifest.probes)
+        for fact in manifest.files
+        if fact.role not in PASSES
+    }
+    by_path = {fact.path: fact for fact in manifest.files}
+    for tiling in manifest.tilings:
+        files = [by_path[item.path] for item in tiling.passes]
+        probe = next(probe for probe in manifest.probes if probe.role is Role.RENDER)
+        parity = check_tiling(folder, tiling, files, probe)
+        found |= {fact.path: parity for fact in files}
+    return found
 
 
 def _fitting(fact: FileFact, probes: Sequence[ProbeFact]) -> list[ProbeFact]:

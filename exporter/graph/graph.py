@@ -171,9 +171,12 @@ def copied(module: nn.Module) -> nn.Module:
 def example_inputs(facts: tuple[TensorFact, ...], size: Size) -> tuple[Tensor, ...]:
     """Return seeded random inputs in range, float32; axes of any length take those of ``size``."""
     generator = torch.Generator().manual_seed(0)
+    region = torch.tensor([0.0, 0.0, size.height, size.width])
     sides = {"height": size.height, "width": size.width}
     return tuple(
-        torch.rand(
+        region
+        if fact.kind == "region"
+        else torch.rand(
             [
                 axis if isinstance(axis, int) else sides.get(axis, size.height)
                 for axis in fact.shape

@@ -12,7 +12,7 @@ DEGRADED = "-degraded"
 # A shorter precision begins some longer ones: int8, int8-weights.
 PRECISIONS = "|".join(sorted(Precision, key=len, reverse=True))
 PATTERN = re.compile(
-    rf"(?P<network>.+)_(?P<role>{'|'.join(Role)})_(?P<size>\d+x\d+|{'|'.join(OPEN_SIZINGS)})"
+    rf"(?P<network>.+)_(?P<role>{'|'.join(Role)})(?:-(?P<stage>\d+))?_(?P<size>\d+x\d+|{'|'.join(OPEN_SIZINGS)})"
     rf"(?:_(?P<precision>{PRECISIONS})(?P<degraded>{DEGRADED})?)?(?P<suffix>\.\w+)?"
 )
 
@@ -28,6 +28,7 @@ class FileName:
         precision: how it stores and computes convolutions; None for programs and probes.
         suffix: the format's, with its dot; "" names the graph that all its files come from.
         degraded: whether it loses more than its quality budget allows.
+        stage: number of a pass over tiles; None for all other files.
     """
 
     network: str
@@ -36,11 +37,13 @@ class FileName:
     precision: Precision | None = None
     suffix: str = ""
     degraded: bool = False
+    stage: int | None = None
 
     def __str__(self) -> str:
         precision = f"_{self.precision}" if self.precision else ""
         degraded = DEGRADED if self.degraded else ""
-        return f"{self.network}_{self.role}_{self.size}{precision}{degraded}{self.suffix}"
+        stage = "" if self.stage is None else f"-{self.stage}"
+        return f"{self.network}_{self.role}{stage}_{self.size}{precision}{degraded}{self.suffix}"
 
     @classmethod
     def parse(cls, text: str) -> FileName:
@@ -63,6 +66,7 @@ class FileName:
             precision=Precision(precision) if precision else None,
             suffix=match["suffix"] or "",
             degraded=match["degraded"] is not None,
+            stage=int(match["stage"]) if match["stage"] else None,
         )
 
 

@@ -20,11 +20,13 @@ from msgspec import Meta, Struct
 from styleexport.core.code_layout import CodeLayoutFact
 from styleexport.core.documents import DocumentKind, read_document
 from styleexport.core.errors import BadArtifact
+from styleexport.core.fact_types import RelativePath, Sha256, SizeFact
 from styleexport.core.files import Product, is_scratch, json_product, recover, replace_file
 from styleexport.core.input_files import is_folder, open_input, read_input
 from styleexport.core.schema import schema_of
 from styleexport.core.style_packs import PackOwner, check_owner, is_style_pack
-from styleexport.core.types import MAX_SIDE, Precision, Role, Size
+from styleexport.core.tiling_fact import TilingFact
+from styleexport.core.types import MAX_SIDE, Precision, Role
 
 SCHEMA_VERSION = 4
 FILE_NAME = "manifest.json"
@@ -36,35 +38,7 @@ PACKAGE_ENTRIES = ("Manifest.json", "Data")
 THUMBNAILS = "styles/thumbnails"
 THUMBNAIL_DIGITS = 16
 
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="sha256 in hexadecimal")]
-RelativePath = Annotated[
-    str,
-    Meta(
-        pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_.\-]*(/[A-Za-z0-9_.][A-Za-z0-9_.\-]*)*$",
-        description="path below the artifact directory, with forward slashes",
-    ),
-]
 Axis = Annotated[int | str, Meta(description="a length, or the name of an axis of any length")]
-
-
-class SizeFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Height and width in pixels."""
-
-    height: Annotated[int, Meta(ge=1)]
-    width: Annotated[int, Meta(ge=1)]
-
-    def __post_init__(self) -> None:
-        if max(self.height, self.width) > MAX_SIDE:
-            raise ValueError(f"sides are at most {MAX_SIDE} pixels")
-
-    @classmethod
-    def of(cls, size: Size) -> SizeFact:
-        """Return a size as a struct of the manifest."""
-        return cls(height=size.height, width=size.width)
-
-    def size(self) -> Size:
-        """Return the size."""
-        return Size(self.height, self.width)
 
 
 class TensorFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,7 +47,9 @@ class TensorFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         name: name in the file.
         kind: an image, a style code, the strength (0 keeps the content, 1 is the full style), or
-            of optimization the target of the content, the loss, and its gradient by the image.
+            of optimization the target of the content, the loss, and its gradient by the image; of
+            passes over tiles a feature map, a statistic of one, and the tile's region in its window
+            (top, left, bottom, right, in pixels).
         shape: axis lengths; a string names an axis of any length.
         dtype: element type; ``uint8`` images are pixel buffers of the platform.
         layout: order of the axes; ``pixels`` is the order of a pixel buffer of the platform.
@@ -82,12 +58,27 @@ class TensorFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     name: str
-    kind: Literal["image", "style_code", "strength", "content_target", "loss", "gradient"]
+    kind: Literal[
+        "image",
+        "style_code",
+        "strength",
+        "content_target",
+        "loss",
+        "gradient",
+        "map",
+        "statistic",
+        "region",
+    ]
     shape: tuple[Axis, ...]
     dtype: Literal["float32", "float16", "uint8"]
     layout: Literal["NCHW", "NHWC", "pixels", "NK", "N"]
     pixel_range: tuple[float, float] | None = None
     colour_order: Literal["RGB"] | None = None
+
+    @property
+    def has_places(self) -> bool:
+        """Whether it has a height and a width."""
+        return self.kind in ("image", "gradient", "map")
 
     def __post_init__(self) -> None:
         lengths = [axis for axis in self.shape if isinstance(axis, int)]
@@ -334,6 +325,8 @@ class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         for item in self.inputs:
+            if item.kind == "map":
+                continue
             first = {"NCHW": 2, "NHWC": 1}.get(item.layout, len(item.shape))
             sides = item.shape[first : first + 2]
             if self.size is not None and sides not in ((), (self.size.height, self.size.width)):
@@ -373,7 +366,8 @@ class RecipeFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class ProbeFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Golden input and output of one role at one size, float32, in a safetensors file.
 
-    The tensors are named as the inputs and outputs of the role's files.
+    The tensors are named as the inputs and outputs of the role's files; those of ``render`` as the
+    inputs and the output of the role that is painted in tiles, for a picture larger than a window.
     """
 
     path: RelativePath
@@ -593,6 +587,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         probes: golden inputs and outputs.
         recipes: recipes of the int8 files.
         agreements: agreement between int8 files of several targets.
+        tilings: how pictures of any size are painted tile by tile; () where that was not exported.
         styles: packs of style codes.
         tools: name → version of the libraries that wrote the files.
     """
@@ -604,6 +599,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     probes: tuple[ProbeFact, ...]
     recipes: tuple[RecipeFact, ...] = ()
     agreements: tuple[AgreementFact, ...] = ()
+    tilings: tuple[TilingFact, ...] = ()
     styles: tuple[StylePackFact, ...]
     tools: dict[str, str]
 

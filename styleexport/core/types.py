@@ -23,6 +23,8 @@ class Role(enum.StrEnum):
     ``transform``: (content, style code, strength) → image.
     ``content``: content → content target, of a network that paints by optimization.
     ``step``: (image, content target, style code, strength) → loss and its gradient by the image.
+    ``features``: one pass over the tiles of a picture, whatever the style.
+    ``render``: one pass that depends on the style; the last one gives the image.
     """
 
     STYLIZE = "stylize"
@@ -30,6 +32,12 @@ class Role(enum.StrEnum):
     TRANSFORM = "transform"
     CONTENT = "content"
     STEP = "step"
+    FEATURES = "features"
+    RENDER = "render"
+
+
+# Roles of files that paint pictures of any size in passes over tiles.
+PASSES = (Role.FEATURES, Role.RENDER)
 
 
 class Precision(enum.StrEnum):

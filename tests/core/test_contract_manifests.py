@@ -40,6 +40,7 @@ def test_a_manifest_is_read_or_refused_with_its_reason(entry, tmp_path):
         layout.setdefault("reason", "")
     facts["network"] = {"optimization": None, "iterations": [], **facts["network"]}
     facts["files"] = [{"whitens": False, **file} for file in facts["files"]]
+    facts.setdefault("tilings", [])
     for pack in facts["styles"]:
         pack.setdefault("thumbnails", [])
     assert json.loads(manifest.encoded()) == facts

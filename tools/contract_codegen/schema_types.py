@@ -25,6 +25,7 @@ SCHEMAS = {
 ENUM_NAMES = {
     ("TensorFact", "kind"): "TensorKind",
     ("TensorFact", "dtype"): "ElementType",
+    ("StatisticFact", "kind"): "StatisticKind",
     ("TensorFact", "layout"): "TensorLayout",
     ("TensorFact", "colour_order"): "ColourOrder",
     ("FileFact", "float_dtype"): "FloatType",

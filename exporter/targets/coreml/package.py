@@ -19,6 +19,8 @@ ROLES = {
     "encode": "turns a painting into a style code",
     "transform": "paints a photograph in the style of a code",
     "content": "turns a photograph into the content target of an optimization",
+    "features": "is a pass over the tiles of a photograph that does not depend on the style",
+    "render": "is a pass over the tiles of a photograph that depends on the style",
     "step": "gives the loss of a picture and its gradient, for an optimization of the picture",
 }
 KINDS = {
@@ -27,6 +29,9 @@ KINDS = {
     "content_target": "content target: what is to be kept of the photograph",
     "loss": "loss: distance from the content target and the style",
     "gradient": "gradient of the loss by the picture",
+    "map": "window of a feature map",
+    "statistic": "statistic of a map: the tile's as an output, the photograph's as an input",
+    "region": "top, left, bottom and right of the tile in its window, in pixels",
     "strength": "strength of the style, 0 (the photograph) to 1 (full)",
 }
 

@@ -177,7 +177,7 @@ def _followers(node: Node) -> Iterator[str]:
 
 
 def _channels_last(fact: TensorFact) -> TensorFact:
-    if fact.kind not in ("image", "gradient"):
+    if not fact.has_places:
         return fact
     n, channels, height, width = fact.shape
     return msgspec.structs.replace(fact, shape=(n, height, width, channels), layout="NHWC")

@@ -26,7 +26,7 @@ class LitertTorch(Converter):
 
     def convert(self, graph: Graph, path: Path) -> None:
         """Write the file; see `Converter.convert`."""
-        images = [fact.kind == "image" for fact in graph.inputs]
+        images = [fact.has_places for fact in graph.inputs]
         examples = tuple(
             to_channels_last(value).contiguous() if image else value
             for value, image in zip(example_inputs(graph.inputs, graph.size), images, strict=True)

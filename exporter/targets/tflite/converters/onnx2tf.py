@@ -67,7 +67,7 @@ class Onnx2Tf(Converter):
 
 def _channels_last(graph: Graph) -> Graph:
     """Return a graph that computes the same on images [N, H, W, C]."""
-    images = [fact.kind == "image" for fact in graph.inputs]
+    images = [fact.has_places for fact in graph.inputs]
     turned = replace(
         graph,
         inputs=tuple(map(_turned, graph.inputs)),
@@ -77,7 +77,7 @@ def _channels_last(graph: Graph) -> Graph:
 
 
 def _turned(fact: TensorFact) -> TensorFact:
-    if fact.kind != "image":
+    if not fact.has_places:
         return fact
     batch, channels, height, width = fact.shape
     shape = (batch, height, width, channels)

@@ -16,6 +16,7 @@ public struct Manifest: Codable, Hashable, Sendable {
         case probes
         case recipes
         case agreements
+        case tilings
         case styles
         case tools
     }
@@ -34,6 +35,8 @@ public struct Manifest: Codable, Hashable, Sendable {
     public var recipes: [RecipeFact]
     /// Agreement between int8 files of several targets.
     public var agreements: [AgreementFact]
+    /// How pictures of any size are painted tile by tile; empty where that was not exported.
+    public var tilings: [TilingFact]
     /// Packs of style codes.
     public var styles: [StylePackFact]
     /// Name → version of the libraries that wrote the files.
@@ -47,6 +50,7 @@ public struct Manifest: Codable, Hashable, Sendable {
         probes: [ProbeFact],
         recipes: [RecipeFact] = [],
         agreements: [AgreementFact] = [],
+        tilings: [TilingFact] = [],
         styles: [StylePackFact],
         tools: [String: String]
     ) {
@@ -57,6 +61,7 @@ public struct Manifest: Codable, Hashable, Sendable {
         self.probes = probes
         self.recipes = recipes
         self.agreements = agreements
+        self.tilings = tilings
         self.styles = styles
         self.tools = tools
     }
@@ -70,6 +75,7 @@ public struct Manifest: Codable, Hashable, Sendable {
         self.probes = try fields.required(.probes)
         self.recipes = try fields.optional(.recipes, default: [])
         self.agreements = try fields.optional(.agreements, default: [])
+        self.tilings = try fields.optional(.tilings, default: [])
         self.styles = try fields.required(.styles)
         self.tools = try fields.required(.tools)
         try check(at: fields.path)
@@ -439,7 +445,8 @@ public struct NetworkFact: Codable, Hashable, Sendable {
 
 /// Golden input and output of one role at one size, float32, in a safetensors file.
 ///
-/// The tensors are named as the inputs and outputs of the role's files.
+/// The tensors are named as the inputs and outputs of the role's files; those of `render` as the
+/// inputs and the output of the role that is painted in tiles, for a picture larger than a window.
 public struct ProbeFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case path
@@ -625,6 +632,83 @@ public struct StylePackFact: Codable, Hashable, Sendable {
     }
 }
 
+/// How files of one target and precision paint pictures of any size, tile by tile.
+public struct TilingFact: Codable, Hashable, Sendable {
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case role
+        case target
+        case precision
+        case window
+        case grid
+        case passes
+        case maps
+        case statistics
+        case tiledDb = "tiled_db"
+        case largestDifference = "largest_difference"
+    }
+
+    /// Role that they compute: `transform` or `stylize`.
+    public var role: Role
+    /// File format.
+    public var target: String
+    /// Precision of the files.
+    public var precision: Precision
+    /// Size of a window of the picture, and smallest size of a picture.
+    public var window: SizeFact
+    /// Windows and tiles begin, and pictures end, at multiples of it, in pixels; the last rows and
+    /// columns of a picture are mirrored past its edge.
+    public var grid: Int
+    /// Passes, in order.
+    public var passes: [TilePassFact]
+    /// Maps that passes give to later ones.
+    public var maps: [MapFact]
+    /// Statistics that passes give to later ones.
+    public var statistics: [StatisticFact]
+    /// PSNR of a picture painted in tiles against the float network on the whole picture, both
+    /// computed in PyTorch in float32.
+    public var tiledDb: Double
+    /// Largest difference of a value in 0..1 of the same.
+    public var largestDifference: Double
+
+    public init(
+        role: Role,
+        target: String,
+        precision: Precision,
+        window: SizeFact,
+        grid: Int,
+        passes: [TilePassFact],
+        maps: [MapFact],
+        statistics: [StatisticFact],
+        tiledDb: Double,
+        largestDifference: Double
+    ) {
+        self.role = role
+        self.target = target
+        self.precision = precision
+        self.window = window
+        self.grid = grid
+        self.passes = passes
+        self.maps = maps
+        self.statistics = statistics
+        self.tiledDb = tiledDb
+        self.largestDifference = largestDifference
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try ContractFields<CodingKeys>(decoder)
+        self.role = try fields.required(.role)
+        self.target = try fields.required(.target)
+        self.precision = try fields.required(.precision)
+        self.window = try fields.required(.window)
+        self.grid = try fields.required(.grid, .integer(atLeast: 1))
+        self.passes = try fields.required(.passes, .items(atLeast: 1))
+        self.maps = try fields.required(.maps)
+        self.statistics = try fields.required(.statistics)
+        self.tiledDb = try fields.required(.tiledDb)
+        self.largestDifference = try fields.required(.largestDifference)
+    }
+}
+
 /// Operations that a runtime executes for a file, which may differ from those in the file.
 public struct ExecutionFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
@@ -709,7 +793,9 @@ public struct TensorFact: Codable, Hashable, Sendable {
     /// Name in the file.
     public var name: String
     /// An image, a style code, the strength (0 keeps the content, 1 is the full style), or of
-    /// optimization the target of the content, the loss, and its gradient by the image.
+    /// optimization the target of the content, the loss, and its gradient by the image; of passes
+    /// over tiles a feature map, a statistic of one, and the tile's region in its window (top,
+    /// left, bottom, right, in pixels).
     public var kind: TensorKind
     /// Axis lengths; a string names an axis of any length.
     public var shape: [Axis]
@@ -1312,6 +1398,185 @@ public struct ThumbnailFact: Codable, Hashable, Sendable {
     }
 }
 
+/// Feature map of a window of the picture.
+///
+/// Element i of a side lies at pixel i·`stride`/`scale`. A picture whose sides are `grid` multiples
+/// H x W has a map of `height` + (H - window height)·`scale`/`stride` rows, and columns likewise.
+public struct MapFact: Codable, Hashable, Sendable {
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case name
+        case channels
+        case height
+        case width
+        case stride
+        case scale
+    }
+
+    /// Name of the tensor in files.
+    public var name: String
+    /// Number of channels.
+    public var channels: Int
+    /// Rows of the map of a window.
+    public var height: Int
+    /// Columns of the map of a window.
+    public var width: Int
+    /// Pixels of the picture per element, where that is a whole number; 1 otherwise.
+    public var stride: Int
+    /// Elements per pixel of the picture, where that is a whole number; 1 otherwise.
+    public var scale: Int
+
+    public init(
+        name: String,
+        channels: Int,
+        height: Int,
+        width: Int,
+        stride: Int,
+        scale: Int = 1
+    ) {
+        self.name = name
+        self.channels = channels
+        self.height = height
+        self.width = width
+        self.stride = stride
+        self.scale = scale
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try ContractFields<CodingKeys>(decoder)
+        self.name = try fields.required(.name)
+        self.channels = try fields.required(.channels, .integer(atLeast: 1))
+        self.height = try fields.required(.height, .integer(atLeast: 1))
+        self.width = try fields.required(.width, .integer(atLeast: 1))
+        self.stride = try fields.required(.stride, .integer(atLeast: 1))
+        self.scale = try fields.optional(.scale, default: 1, .integer(atLeast: 1))
+    }
+}
+
+/// One pass over all tiles of a picture.
+///
+/// Its file takes a window of the picture (`content`), windows of maps, statistics, and the inputs
+/// of the painting, by name; and in `region` where the tile lies in the window. A tile is what a
+/// window has inside the margins below, which only lead to it; at the edge of the picture it
+/// reaches the edge.
+public struct TilePassFact: Codable, Hashable, Sendable {
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case path
+        case top
+        case bottom
+        case left
+        case right
+    }
+
+    /// Path of the file.
+    public var path: String
+    /// Pixels above the tile.
+    public var top: Int
+    /// Pixels below the tile.
+    public var bottom: Int
+    /// Pixels left of the tile.
+    public var left: Int
+    /// Pixels right of the tile.
+    public var right: Int
+
+    public init(
+        path: String,
+        top: Int,
+        bottom: Int,
+        left: Int,
+        right: Int
+    ) {
+        self.path = path
+        self.top = top
+        self.bottom = bottom
+        self.left = left
+        self.right = right
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try ContractFields<CodingKeys>(decoder)
+        self.path = try fields.required(
+            .path,
+            .text(
+                pattern: #"[A-Za-z0-9_.][A-Za-z0-9_.\-]*(/[A-Za-z0-9_.][A-Za-z0-9_.\-]*)*"#,
+                isPath: true
+            )
+        )
+        self.top = try fields.required(.top, .integer(atLeast: 0))
+        self.bottom = try fields.required(.bottom, .integer(atLeast: 0))
+        self.left = try fields.required(.left, .integer(atLeast: 0))
+        self.right = try fields.required(.right, .integer(atLeast: 0))
+    }
+}
+
+/// Statistic of a feature map over all its places.
+///
+/// A tile's values are those of its own places. `moments` are the mean of each channel, then the
+/// mean square of its differences from that mean; `mean` are means. Tiles merge by their numbers of
+/// places, moments by the pairwise formula of Chan, Golub and LeVeque (1979). What files take is a
+/// mean as it is, and a centred second moment, or any value of `mean`, times (1 - c/m)/(1 - c/n): c
+/// is `correction`, m the number of places of the map of a window and n that of the picture.
+public struct StatisticFact: Codable, Hashable, Sendable {
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case name
+        case kind
+        case length
+        case correction
+        case height
+        case width
+        case stride
+        case scale
+    }
+
+    /// Name of the tensor in files.
+    public var name: String
+    /// How tiles merge.
+    public var kind: StatisticKind
+    /// Number of values.
+    public var length: Int
+    /// 1 where the network divides by one place less than there are; 0 otherwise.
+    public var correction: Int
+    /// Rows of the map of a window.
+    public var height: Int
+    /// Columns of the map of a window.
+    public var width: Int
+    /// See `MapFact`.
+    public var stride: Int
+    /// See `MapFact`.
+    public var scale: Int
+
+    public init(
+        name: String,
+        kind: StatisticKind,
+        length: Int,
+        correction: Int,
+        height: Int,
+        width: Int,
+        stride: Int,
+        scale: Int = 1
+    ) {
+        self.name = name
+        self.kind = kind
+        self.length = length
+        self.correction = correction
+        self.height = height
+        self.width = width
+        self.stride = stride
+        self.scale = scale
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try ContractFields<CodingKeys>(decoder)
+        self.name = try fields.required(.name)
+        self.kind = try fields.required(.kind)
+        self.length = try fields.required(.length, .integer(atLeast: 1))
+        self.correction = try fields.required(.correction, .integer(atLeast: 0, atMost: 1))
+        self.height = try fields.required(.height, .integer(atLeast: 1))
+        self.width = try fields.required(.width, .integer(atLeast: 1))
+        self.stride = try fields.required(.stride, .integer(atLeast: 1))
+        self.scale = try fields.optional(.scale, default: 1, .integer(atLeast: 1))
+    }
+}
+
 /// Convolution or matrix product, as the runtime computes it.
 public struct ConvolutionFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
@@ -1524,12 +1789,17 @@ public enum FloatType: String, Codable, CaseIterable, Hashable, Sendable {
 }
 
 /// An image, a style code, the strength (0 keeps the content, 1 is the full style), or of
-/// optimization the target of the content, the loss, and its gradient by the image.
+/// optimization the target of the content, the loss, and its gradient by the image; of passes over
+/// tiles a feature map, a statistic of one, and the tile's region in its window (top, left, bottom,
+/// right, in pixels).
 public enum TensorKind: String, Codable, CaseIterable, Hashable, Sendable {
     case contentTarget = "content_target"
     case gradient
     case image
     case loss
+    case map
+    case region
+    case statistic
     case strength
     case styleCode = "style_code"
 }
@@ -1607,10 +1877,14 @@ public enum ActivationType: String, Codable, CaseIterable, Hashable, Sendable {
 /// `stylize`: (content, style) → image, or content → image for a fixed-style network. `encode`:
 /// style → style code. `transform`: (content, style code, strength) → image. `content`: content →
 /// content target, of a network that paints by optimization. `step`: (image, content target, style
-/// code, strength) → loss and its gradient by the image.
+/// code, strength) → loss and its gradient by the image. `features`: one pass over the tiles of a
+/// picture, whatever the style. `render`: one pass that depends on the style; the last one gives
+/// the image.
 public enum Role: String, Codable, CaseIterable, Hashable, Sendable {
     case content
     case encode
+    case features
+    case render
     case step
     case stylize
     case transform
@@ -1627,6 +1901,12 @@ public enum FactBasis: String, Codable, CaseIterable, Hashable, Sendable {
     case assumed
     case declared
     case found
+}
+
+/// How tiles merge.
+public enum StatisticKind: String, Codable, CaseIterable, Hashable, Sendable {
+    case mean
+    case moments
 }
 
 /// Meaning of the weighted mean of style codes.

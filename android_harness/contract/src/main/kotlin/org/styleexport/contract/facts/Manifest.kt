@@ -30,6 +30,8 @@ import org.styleexport.contract.json.Values.text
  * @property probes golden inputs and outputs.
  * @property recipes recipes of the int8 files.
  * @property agreements agreement between int8 files of several targets.
+ * @property tilings how pictures of any size are painted tile by tile; () where that was not
+ *   exported.
  * @property styles packs of style codes.
  * @property tools name → version of the libraries that wrote the files.
  */
@@ -40,6 +42,7 @@ public data class Manifest(
     public val probes: List<ProbeFact>,
     public val recipes: List<RecipeFact> = emptyList(),
     public val agreements: List<AgreementFact> = emptyList(),
+    public val tilings: List<TilingFact> = emptyList(),
     public val styles: List<StylePackFact>,
     public val tools: Map<String, String>,
 ) {
@@ -56,6 +59,7 @@ public data class Manifest(
                 probes = required("probes", list(ProbeFact.reader)),
                 recipes = optional("recipes", emptyList(), list(RecipeFact.reader)),
                 agreements = optional("agreements", emptyList(), list(AgreementFact.reader)),
+                tilings = optional("tilings", emptyList(), list(TilingFact.reader)),
                 styles = required("styles", list(StylePackFact.reader)),
                 tools = required("tools", map(text())),
             )
@@ -251,7 +255,8 @@ public data class NetworkFact(
 /**
  * Golden input and output of one role at one size, float32, in a safetensors file.
  *
- * The tensors are named as the inputs and outputs of the role's files.
+ * The tensors are named as the inputs and outputs of the role's files; those of `render` as the
+ * inputs and the output of the role that is painted in tiles, for a picture larger than a window.
  */
 public data class ProbeFact(
     public val path: String,
@@ -342,6 +347,52 @@ public data class StylePackFact(
 }
 
 /**
+ * How files of one target and precision paint pictures of any size, tile by tile.
+ *
+ * @property role role that they compute: `transform` or `stylize`.
+ * @property target file format.
+ * @property precision precision of the files.
+ * @property window size of a window of the picture, and smallest size of a picture.
+ * @property grid windows and tiles begin, and pictures end, at multiples of it, in pixels; the
+ *   last rows and columns of a picture are mirrored past its edge.
+ * @property passes passes, in order.
+ * @property maps maps that passes give to later ones.
+ * @property statistics statistics that passes give to later ones.
+ * @property tiledDb PSNR of a picture painted in tiles against the float network on the whole
+ *   picture, both computed in PyTorch in float32.
+ * @property largestDifference largest difference of a value in 0..1 of the same.
+ */
+public data class TilingFact(
+    public val role: Role,
+    public val target: String,
+    public val precision: Precision,
+    public val window: SizeFact,
+    public val grid: Int,
+    public val passes: List<TilePassFact>,
+    public val maps: List<MapFact>,
+    public val statistics: List<StatisticFact>,
+    public val tiledDb: Double,
+    public val largestDifference: Double,
+) {
+    internal companion object {
+        val reader: Read<TilingFact> = Fields.closed {
+            TilingFact(
+                role = required("role", Role.reader),
+                target = required("target", text()),
+                precision = required("precision", Precision.reader),
+                window = required("window", SizeFact.reader),
+                grid = required("grid", int(min = 1)),
+                passes = required("passes", list(TilePassFact.reader, min = 1)),
+                maps = required("maps", list(MapFact.reader)),
+                statistics = required("statistics", list(StatisticFact.reader)),
+                tiledDb = required("tiled_db", number()),
+                largestDifference = required("largest_difference", number()),
+            )
+        }
+    }
+}
+
+/**
  * Operations that a runtime executes for a file, which may differ from those in the file.
  *
  * @property runtime name and version of the runtime.
@@ -388,7 +439,9 @@ public data class ExecutionFact(
  *
  * @property name name in the file.
  * @property kind an image, a style code, the strength (0 keeps the content, 1 is the full style),
- *   or of optimization the target of the content, the loss, and its gradient by the image.
+ *   or of optimization the target of the content, the loss, and its gradient by the image; of
+ *   passes over tiles a feature map, a statistic of one, and the tile's region in its window (top,
+ *   left, bottom, right, in pixels).
  * @property shape axis lengths; a string names an axis of any length. It is null here.
  * @property dtype element type; `uint8` images are pixel buffers of the platform.
  * @property layout order of the axes; `pixels` is the order of a pixel buffer of the platform.
@@ -776,6 +829,119 @@ public data class ThumbnailFact(
 }
 
 /**
+ * Feature map of a window of the picture.
+ *
+ * Element i of a side lies at pixel i·`stride`/`scale`. A picture whose sides are `grid` multiples
+ * H x W has a map of `height` + (H - window height)·`scale`/`stride` rows, and columns likewise.
+ *
+ * @property name name of the tensor in files.
+ * @property channels number of channels.
+ * @property height rows of the map of a window.
+ * @property width columns of the map of a window.
+ * @property stride pixels of the picture per element, where that is a whole number; 1 otherwise.
+ * @property scale elements per pixel of the picture, where that is a whole number; 1 otherwise.
+ */
+public data class MapFact(
+    public val name: String,
+    public val channels: Int,
+    public val height: Int,
+    public val width: Int,
+    public val stride: Int,
+    public val scale: Int = 1,
+) {
+    internal companion object {
+        val reader: Read<MapFact> = Fields.closed {
+            MapFact(
+                name = required("name", text()),
+                channels = required("channels", int(min = 1)),
+                height = required("height", int(min = 1)),
+                width = required("width", int(min = 1)),
+                stride = required("stride", int(min = 1)),
+                scale = optional("scale", 1, int(min = 1)),
+            )
+        }
+    }
+}
+
+/**
+ * One pass over all tiles of a picture.
+ *
+ * Its file takes a window of the picture (`content`), windows of maps, statistics, and the inputs
+ * of the painting, by name; and in `region` where the tile lies in the window. A tile is what a
+ * window has inside the margins below, which only lead to it; at the edge of the picture it
+ * reaches the edge.
+ *
+ * @property path path of the file.
+ * @property top pixels above the tile.
+ * @property bottom pixels below the tile.
+ * @property left pixels left of the tile.
+ * @property right pixels right of the tile.
+ */
+public data class TilePassFact(
+    public val path: String,
+    public val top: Int,
+    public val bottom: Int,
+    public val left: Int,
+    public val right: Int,
+) {
+    internal companion object {
+        val reader: Read<TilePassFact> = Fields.closed {
+            TilePassFact(
+                path = required("path", path(Patterns.PATH)),
+                top = required("top", int(min = 0)),
+                bottom = required("bottom", int(min = 0)),
+                left = required("left", int(min = 0)),
+                right = required("right", int(min = 0)),
+            )
+        }
+    }
+}
+
+/**
+ * Statistic of a feature map over all its places.
+ *
+ * A tile's values are those of its own places. `moments` are the mean of each channel, then the
+ * mean square of its differences from that mean; `mean` are means. Tiles merge by their numbers of
+ * places, moments by the pairwise formula of Chan, Golub and LeVeque (1979). What files take is a
+ * mean as it is, and a centred second moment, or any value of `mean`, times (1 - c/m)/(1 - c/n): c
+ * is `correction`, m the number of places of the map of a window and n that of the picture.
+ *
+ * @property name name of the tensor in files.
+ * @property kind how tiles merge.
+ * @property length number of values.
+ * @property correction 1 where the network divides by one place less than there are; 0 otherwise.
+ * @property height rows of the map of a window.
+ * @property width columns of the map of a window.
+ * @property stride see `MapFact`.
+ * @property scale see `MapFact`.
+ */
+public data class StatisticFact(
+    public val name: String,
+    public val kind: StatisticKind,
+    public val length: Int,
+    public val correction: Int,
+    public val height: Int,
+    public val width: Int,
+    public val stride: Int,
+    public val scale: Int = 1,
+) {
+    internal companion object {
+        val reader: Read<StatisticFact> = Fields.closed {
+            StatisticFact(
+                name = required("name", text()),
+                kind = required("kind", StatisticKind.reader),
+                length = required("length", int(min = 1)),
+                correction = required("correction", int(min = 0, max = 1)),
+                height = required("height", int(min = 1)),
+                width = required("width", int(min = 1)),
+                stride = required("stride", int(min = 1)),
+                scale = optional("scale", 1, int(min = 1)),
+            )
+        }
+    }
+}
+
+/**
  * Convolution or matrix product, as the runtime computes it.
  *
  * @property layer name in the file.
@@ -918,13 +1084,18 @@ public enum class FloatType(public val serialName: String) {
 
 /**
  * Tensor kind: an image, a style code, the strength (0 keeps the content, 1 is the full style), or
- * of optimization the target of the content, the loss, and its gradient by the image.
+ * of optimization the target of the content, the loss, and its gradient by the image; of passes
+ * over tiles a feature map, a statistic of one, and the tile's region in its window (top, left,
+ * bottom, right, in pixels).
  */
 public enum class TensorKind(public val serialName: String) {
     CONTENT_TARGET("content_target"),
     GRADIENT("gradient"),
     IMAGE("image"),
     LOSS("loss"),
+    MAP("map"),
+    REGION("region"),
+    STATISTIC("statistic"),
     STRENGTH("strength"),
     STYLE_CODE("style_code");
 
@@ -1045,11 +1216,15 @@ public enum class ActivationType(public val serialName: String) {
  * `stylize`: (content, style) → image, or content → image for a fixed-style network. `encode`:
  * style → style code. `transform`: (content, style code, strength) → image. `content`: content →
  * content target, of a network that paints by optimization. `step`: (image, content target, style
- * code, strength) → loss and its gradient by the image.
+ * code, strength) → loss and its gradient by the image. `features`: one pass over the tiles of a
+ * picture, whatever the style. `render`: one pass that depends on the style; the last one gives
+ * the image.
  */
 public enum class Role(public val serialName: String) {
     CONTENT("content"),
     ENCODE("encode"),
+    FEATURES("features"),
+    RENDER("render"),
     STEP("step"),
     STYLIZE("stylize"),
     TRANSFORM("transform");
@@ -1079,6 +1254,16 @@ public enum class FactBasis(public val serialName: String) {
 
     internal companion object {
         val reader: Read<FactBasis> = oneOf(entries, FactBasis::serialName)
+    }
+}
+
+/** Statistic kind: how tiles merge. */
+public enum class StatisticKind(public val serialName: String) {
+    MEAN("mean"),
+    MOMENTS("moments");
+
+    internal companion object {
+        val reader: Read<StatisticKind> = oneOf(entries, StatisticKind::serialName)
     }
 }
 

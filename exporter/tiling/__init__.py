@@ -1,0 +1,1 @@
+"""Files that paint a picture in tiles: statistics over the whole picture are inputs and outputs."""

@@ -1,0 +1,187 @@
+"""Proof of a split: a picture painted in tiles, against the network on the whole picture."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from styleexport.core.arrays import Array, Arrays, Run
+from styleexport.core.errors import UnsupportedOp
+from styleexport.core.fact_types import SizeFact
+from styleexport.core.manifest import TensorFact
+from styleexport.core.psnr import psnr_db
+from styleexport.core.tiling_fact import MapFact, StatisticFact, TilePassFact, TilingFact
+from styleexport.core.types import Precision, Role, Size
+from styleexport.exporter.probes import probe_inputs
+from styleexport.exporter.tiling.geometry import shape_of
+from styleexport.exporter.tiling.split import Split, TilePass
+from styleexport.models.network import LoadedNetwork
+from styleexport.runtime_bench.stylize.tiled import ArrayPicture, TiledFiles, TiledPainter
+from styleexport.runtime_bench.stylize.tiles import mirrored, on_grid
+
+# Float32 sums in another order, through a network; an element at the wrong place costs far more.
+ALLOWED_DB = 90.0
+ALLOWED_DIFFERENCE = 1 / 255
+
+
+@dataclass(frozen=True)
+class PassFile:
+    """A pass in PyTorch, in the place of its file.
+
+    Attributes:
+        path: number of the pass.
+        role: whether it depends on the style.
+        inputs: facts of the inputs.
+        outputs: facts of the outputs.
+        one: the pass.
+    """
+
+    path: str
+    role: Role
+    inputs: tuple[TensorFact, ...]
+    outputs: tuple[TensorFact, ...]
+    one: TilePass
+
+
+def tiling_fact(
+    split: Split, target: str, precision: Precision, paths: tuple[str, ...], proof: Proof
+) -> TilingFact:
+    """Return a split as the manifest describes it."""
+    of_maps = [
+        MapFact(
+            name=item.name,
+            channels=shape_of(item.node)[1],
+            height=shape_of(item.node)[2],
+            width=shape_of(item.node)[3],
+            stride=item.stride.numerator,
+            scale=item.stride.denominator,
+        )
+        for item in split.maps
+    ]
+    of_statistics = [
+        StatisticFact(
+            name=item.name,
+            kind=item.kind,
+            length=item.length,
+            correction=item.correction,
+            height=item.sides[0],
+            width=item.sides[1],
+            stride=item.stride.numerator,
+            scale=item.stride.denominator,
+        )
+        for item in split.statistics
+    ]
+    return TilingFact(
+        role=split.whole.role,
+        target=target,
+        precision=precision,
+        window=SizeFact.of(split.whole.size),
+        grid=split.grid,
+        passes=tuple(
+            TilePassFact(
+                path=path,
+                top=one.rows[0],
+                bottom=one.rows[1],
+                left=one.columns[0],
+                right=one.columns[1],
+            )
+            for path, one in zip(paths, split.passes, strict=True)
+        ),
+        maps=tuple(of_maps),
+        statistics=tuple(of_statistics),
+        tiled_db=proof.tiled_db,
+        largest_difference=proof.largest_difference,
+    )
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How near a picture in tiles comes to the whole one.
+
+    Attributes:
+        tiled_db: PSNR in dB.
+        largest_difference: largest difference of a value in 0..1.
+    """
+
+    tiled_db: float
+    largest_difference: float
+
+
+def probe_size(network: LoadedNetwork, split: Split) -> Size:
+    """Return a size of two windows, off the grid; that of a window for networks of one size."""
+    window = split.whole.size
+    if getattr(network.module, "fixed_size", None) is not None:
+        return window
+    return Size(window.height + window.height // 4 + 5, window.width - 3)
+
+
+def painted_whole(
+    network: LoadedNetwork, split: Split, size: Size
+) -> tuple[dict[str, Array], Array]:
+    """Return the inputs of a probe, and the painting of the network that sees all of it.
+
+    Beyond its edges the picture is mirrored to the grid, as tiles see it.
+    """
+    tiling = tiling_fact(split, "torch", Precision.FP32, ("",) * len(split.passes), Proof(0, 0))
+    inputs = dict(probe_inputs(network, split.whole.role, size))
+    sides = zip((size.height, size.width), on_grid(size, tiling), strict=True)
+    rows, columns = (mirrored(length, 0, side) for length, side in sides)
+    whole = ArrayPicture(inputs["content"]).window(rows, columns)
+    given = (inputs | {"content": whole}).values()
+    with torch.inference_mode():
+        module = network.role_module(split.whole.role)
+        (image,) = module.outputs(*map(torch.from_numpy, given))
+    scale = image.shape[2] // whole.shape[2]
+    cropped = image.numpy()[:, :, : scale * size.height, : scale * size.width]
+    return inputs, np.ascontiguousarray(cropped)
+
+
+def prove(network: LoadedNetwork, split: Split) -> Proof:
+    """Return how near tiles come to the network on a picture of several windows, in float32.
+
+    A network that was captured at one size is proven on one window.
+
+    Raises:
+        UnsupportedOp: tiles paint another picture.
+    """
+    window = split.whole.size
+    size = Size(*(side + side // 2 + 5 for side in (window.height, window.width)))
+    if probe_size(network, split) == window:
+        size = window
+    files = tuple(
+        PassFile(str(n), one.graph.role, one.graph.inputs, one.graph.outputs, one)
+        for n, one in enumerate(split.passes)
+    )
+    paths = tuple(file.path for file in files)
+    tiling = tiling_fact(split, "torch", Precision.FP32, paths, Proof(0.0, 0.0))
+    inputs, expected = painted_whole(network, split, size)
+    painter = TiledPainter(TiledFiles(tiling, files, _opened))
+    painted = painter.painting(inputs)
+    difference = float(np.abs(painted - expected).max())
+    found = Proof(round(psnr_db(painted, expected, 1.0), 2), float(f"{difference:.3g}"))
+    if found.tiled_db < ALLOWED_DB or difference > ALLOWED_DIFFERENCE:
+        raise UnsupportedOp(
+            f"{network.network.name} paints another picture in tiles than at once: "
+            f"{found.tiled_db:.1f} dB, {ALLOWED_DB:.0f} asked, and {difference:.4f} in the worst "
+            f"pixel, {ALLOWED_DIFFERENCE:.4f} allowed; leave out --full"
+        )
+    return found
+
+
+@contextlib.contextmanager
+def _opened(file: PassFile) -> Iterator[Run]:
+    """Give a function that runs a pass."""
+    module = file.one.graph.reading
+    names, results = ([fact.name for fact in facts] for facts in (file.inputs, file.outputs))
+
+    def run(inputs: Arrays) -> dict[str, np.ndarray]:
+        with torch.inference_mode():
+            made = module(*(torch.from_numpy(np.asarray(inputs[name])) for name in names))
+        made = made if isinstance(made, tuple | list) else (made,)
+        return {name: value.numpy() for name, value in zip(results, made, strict=True)}
+
+    yield run
