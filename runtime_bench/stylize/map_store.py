@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import mmap
+import os
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -10,24 +12,48 @@ from types import TracebackType
 import numpy as np
 
 from styleexport.core.arrays import Array
+from styleexport.core.errors import DeviceError
 from styleexport.core.tiling_fact import MapFact
 from styleexport.core.types import Size
 from styleexport.runtime_bench.stylize.tiles import Span
+
+# Maps of up to so many bytes are not worth a file.
+IN_MEMORY_BYTES = 64 * 2**20
 
 
 class StoredMap:
     """A map, [channels, height, width], float32, in a file of rows: [height, channels, width].
 
+    A small one is kept in memory. Where the system allows it the file has no name, so that nothing
+    is left when the process ends; its room is taken at once, so that a full disk shows before.
+
     Args:
-        path: file to make.
+        folder: where the file is made; None for the system's folder of temporary files.
         channels: number of channels.
         size: height and width.
+
+    Raises:
+        DeviceError: the disk has no room.
     """
 
-    def __init__(self, path: Path, channels: int, size: Size) -> None:
-        self.path = path
+    def __init__(self, folder: Path | None, channels: int, size: Size) -> None:
         shape = (size.height, channels, size.width)
-        self._rows = np.memmap(path, np.float32, "w+", shape=shape)
+        count = 4 * math.prod(shape)
+        self._file = None
+        if count <= IN_MEMORY_BYTES:
+            self._rows = np.empty(shape, np.float32)
+            return
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with the map
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self._file.fileno(), 0, count)
+            self._rows = np.memmap(self._file, np.float32, "r+", shape=shape)
+        except OSError as error:
+            self._file.close()
+            raise DeviceError(
+                f"no room for a feature map of {count / 1e9:.1f} GB: {error.strerror}; set TMPDIR "
+                "to a folder on a larger disk"
+            ) from error
 
     def write(self, rows: Span, columns: Span, window: Array) -> None:
         """Write a tile's part of the map of its window, [1, channels, height, width]."""
@@ -46,15 +72,15 @@ class StoredMap:
 
     def release(self) -> None:
         """Give back the memory of what was read and written; the file keeps it."""
-        self._rows.flush()
-        mapped = self._rows._mmap  # pyright: ignore[reportAttributeAccessIssue]
-        if hasattr(mapped, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
+        mapped = getattr(self._rows, "_mmap", None)
+        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
             mapped.madvise(mmap.MADV_DONTNEED)
 
     def close(self) -> None:
         """Remove the file."""
         del self._rows
-        self.path.unlink(missing_ok=True)
+        if self._file is not None:
+            self._file.close()
 
 
 class MapStore:
@@ -65,7 +91,7 @@ class MapStore:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="styleexport-maps-", dir=folder)
+        self._folder = folder
         self._maps: dict[str, StoredMap] = {}
 
     def __enter__(self) -> MapStore:
@@ -83,12 +109,10 @@ class MapStore:
         """Remove all maps."""
         for name in list(self._maps):
             self.remove(name)
-        self._folder.cleanup()
 
     def add(self, fact: MapFact, size: Size) -> None:
         """Make room for a map."""
-        path = Path(self._folder.name) / fact.name
-        self._maps[fact.name] = StoredMap(path, fact.channels, size)
+        self._maps[fact.name] = StoredMap(self._folder, fact.channels, size)
 
     def remove(self, name: str) -> None:
         """Remove a map."""

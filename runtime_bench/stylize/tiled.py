@@ -7,14 +7,16 @@ they stored.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 
 from styleexport.core.arrays import Array, Arrays, Run
@@ -39,6 +41,8 @@ from styleexport.runtime_bench.stylize.tiles import (
 
 # Kinds of inputs that choose how a picture is painted.
 STYLES = ("style_code", "strength")
+# Windows that go through one file after the other.
+AT_ONCE = 8
 # Called with tiles done, and all tiles of the painting.
 Count = Callable[[int, int], None]
 # Given a statistic's name and its values, [1, length]; returns those to take.
@@ -251,8 +255,11 @@ class TiledPainter:
         count: Count = lambda *_: None,
         *,
         keep: bool = False,
-    ) -> None:
-        """Run the passes that depend on the style, on what `features` gave; see `paint`."""
+    ) -> dict[str, Merged]:
+        """Run the passes that depend on the style, on what `features` gave; see `paint`.
+
+        Returns the statistics of all passes.
+        """
         statistics = dict(features.statistics)
         total = self.total(features.picture.size)
         run = _PassRun(self, features.picture, features.store, statistics, inputs, write)
@@ -263,6 +270,62 @@ class TiledPainter:
                 done += 1
                 count(done, total)
             run.drop_unread(number, kept)
+        return statistics
+
+    def sweep(
+        self,
+        picture: Picture,
+        statistics: Mapping[str, Merged],
+        inputs: Arrays,
+        write: Write,
+        count: Count = lambda *_: None,
+    ) -> None:
+        """Paint a picture by statistics that are known, all passes at once, tile by tile.
+
+        Nothing is stored: each window goes through all passes, whose margins add up.
+
+        Args:
+            picture: the photograph.
+            statistics: name → values, of this picture or of a smaller copy.
+            inputs: see `paint`.
+            write: see `paint`.
+            count: see `paint`.
+
+        Raises:
+            UsageError: a window is all margin.
+            ParityFailure: a file computes values that are not finite.
+        """
+        passes = self.tiling.passes
+        margins = {
+            side: sum(getattr(one, side) for one in passes)
+            for side in ("top", "bottom", "left", "right")
+        }
+        whole = msgspec.structs.replace(passes[-1], **margins)
+        given = {fact.name: fact for fact in self.tiling.statistics}
+        values = {name: statistics[name].given(fact) for name, fact in given.items()}
+        sides = on_grid(picture.size, self.tiling)
+        run = _PassRun(self, picture, MapStore(self.folder), {}, inputs, write)
+        every = tiles(sides, self.tiling, whole)
+        style = {name: inputs[name] for name in STYLES if name in inputs}
+        with contextlib.ExitStack() as stack:
+            opened = [stack.enter_context(self.files.open(file)) for file in self.files.facts]
+            for start in range(0, len(every), AT_ONCE):
+                some = every[start : start + AT_ONCE]
+                known = [values | style | run.window_of(tile) for tile in some]
+                # Threads of a runtime wait for more work for a while, in the way of another's.
+                for file, one in zip(self.files.facts, opened, strict=True):
+                    names = [item.name for item in file.inputs]
+                    known = [x | one({name: x[name] for name in names}) | values for x in known]
+                for tile, outputs in zip(some, known, strict=True):
+                    run.give(tile, outputs["image"])
+                count(start + len(some), len(every))
+
+    def statistics(
+        self, picture: Picture, inputs: Arrays, count: Count = lambda *_: None
+    ) -> dict[str, Merged]:
+        """Return the statistics of a picture, of all passes, by name; see `paint`."""
+        with self.features(picture, count, keep=False) as features:
+            return self.render(features, inputs, lambda *_: None, count)
 
 
 class _Painting(AbstractContextManager[Features]):
@@ -352,7 +415,7 @@ class _PassRun:
                     elif item.kind == "map":
                         self._store(item.name, tile, value)
                     else:
-                        self._give(tile, value)
+                        self.give(tile, value)
                 yield tile
         self.statistics |= merged
 
@@ -371,22 +434,23 @@ class _PassRun:
 
     def _windows(self, file: TileFile, tile: Tile) -> dict[str, Array]:
         """Return the windows of picture and maps that a tile reads, and its region."""
-        found: dict[str, Array] = {}
-        window = self.tiling.window
-        for item in file.inputs:
-            if item.kind == "image":
-                size = self.picture.size
-                rows = mirrored(size.height, tile.rows.start, window.height)
-                columns = mirrored(size.width, tile.columns.start, window.width)
-                found[item.name] = self.picture.window(rows, columns)
-            elif item.kind == "map":
-                fact = self.maps[item.name]
-                top = tile.rows.start * fact.scale // fact.stride
-                left = tile.columns.start * fact.scale // fact.stride
-                stored = self.store[item.name]
-                found[item.name] = stored.window(top, left, fact.height, fact.width)
-            elif item.kind == "region":
-                found[item.name] = np.array(tile.region, np.float32)
+        names = {item.name for item in file.inputs}
+        found = self.window_of(tile, picture="content" in names)
+        for name in names & self.maps.keys():
+            fact = self.maps[name]
+            top = tile.rows.start * fact.scale // fact.stride
+            left = tile.columns.start * fact.scale // fact.stride
+            found[name] = self.store[name].window(top, left, fact.height, fact.width)
+        return {name: value for name, value in found.items() if name in names}
+
+    def window_of(self, tile: Tile, *, picture: bool = True) -> dict[str, Array]:
+        """Return ``region`` of a tile, and ``content``, the window of the picture."""
+        found = {"region": np.array(tile.region, np.float32)}
+        if picture:
+            size, window = self.picture.size, self.tiling.window
+            rows = mirrored(size.height, tile.rows.start, window.height)
+            columns = mirrored(size.width, tile.columns.start, window.width)
+            found["content"] = self.picture.window(rows, columns)
         return found
 
     def _store(self, name: str, tile: Tile, value: Array) -> None:
@@ -396,7 +460,7 @@ class _PassRun:
         columns = inner_span(tile.columns, self.sides[1], size.width, fact)
         self.store[name].write(rows, columns, value)
 
-    def _give(self, tile: Tile, value: Array) -> None:
+    def give(self, tile: Tile, value: Array) -> None:
         """Write a tile's part of the painting that lies in the picture."""
         scale = value.shape[2] // self.tiling.window.height
         size = self.picture.size

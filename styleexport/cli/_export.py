@@ -96,6 +96,12 @@ OPTIONS = (
         is_flag=True,
         help="Replace an artifact even if it holds style packs or altered files.",
     ),
+    click.option(
+        "--full",
+        is_flag=True,
+        help="Write files too that paint pictures of any size in tiles, seamless: --size is that "
+        "of a tile's window.",
+    ),
     click.option("--trust", is_flag=True, help="Load a .pt2 that could run code."),
     click.option(
         "--dequantize",
@@ -126,6 +132,7 @@ class Common(TypedDict):
     allow_degraded: bool
     out: Path | None
     overwrite: bool
+    full: bool
     trust: bool
     dequantize: bool
     jobs: int | None
@@ -199,6 +206,7 @@ def run_export(
             recipe=recipe,
             allow_degraded=common["allow_degraded"],
             skip_missing=skip_missing,
+            full=common["full"],
             jobs=common["jobs"] or default_jobs(sizes),
         ),
         talk,

@@ -27,7 +27,8 @@ def iterations_of(
     from styleexport.core.images import check_picture_out
     from styleexport.runtime_bench.stylize.optimization import OptimizeOptions, check_optimizes
 
-    if iterations is not None or preview is not None:
+    tiled = bool(stylizer.manifest.tilings)
+    if iterations is not None or (preview is not None and not tiled):
         check_optimizes(stylizer)
     if preview is not None:
         check_picture_out(preview)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, say, talk
+from styleexport.cli._full import with_tiles
 from styleexport.cli._optimization import iterations_of, painter_of
 from styleexport.cli._types import NUMBER, precision_type
 from styleexport.core.errors import BadImage, UsageError
@@ -73,6 +74,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Longer side at which a file of any size (--dynamic) runs.",
 )
+@click.option(
+    "--full/--no-full",
+    default=None,
+    help="Paint at the photograph's own size, in tiles without seams, with an artifact of `export "
+    "--full`.  [default: photographs that are larger than the files take]",
+)
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the runtime.")
 @click.option(
     "--target", metavar="TARGET", help="Run the files of this target, where there are several."
@@ -91,7 +98,8 @@ if TYPE_CHECKING:
 @click.option(
     "--preview",
     type=PATH,
-    help="File that gets the best picture so far, every --preview-every iterations.",
+    help="File that gets the best picture so far, every --preview-every iterations; or, of "
+    "tiles, a first painting in one pass.",
 )
 @click.option(
     "--preview-every",
@@ -114,6 +122,7 @@ def stylize(
     colour: str | None,
     keep_colour: bool,
     max_side: int,
+    full: bool | None,
     threads: int | None,
     target: str | None,
     precision: Precision | None,
@@ -124,8 +133,9 @@ def stylize(
 ) -> None:
     """Paint CONTENT (a picture or a folder) with ARTIFACT in the style of STYLE.
 
-    Pictures may have any size. Of the artifact's sizes, the one that keeps the most pixels is used:
-    the picture is scaled to fit, padded by mirroring, and the result scaled back.
+    Pictures may have any size. An artifact of `export --full` paints large ones at their own size,
+    in tiles. Otherwise, of the artifact's sizes the one that keeps the most pixels is used: the
+    picture is scaled to fit, padded by mirroring, and the result scaled back.
     """
     from styleexport.runtime_bench.runners._runner import RunOptions
     from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
@@ -138,6 +148,7 @@ def stylize(
         jobs = _jobs(content, out, (*styles, *map(Path, pair)))
         style = _textured(stylizer, pair) if pair else _style(stylizer, styles, codes, weights)
         painter = painter_of(stylizer, style, options, how, preview, runs)
+        painter = with_tiles(painter, stylizer, style, options, full, preview)
         written, failed = _paint(painter, jobs)
     if as_json:
         optimized = {"optimized": runs} if runs else {}

@@ -24,12 +24,30 @@ def counted(
         progress: takes the lines; there are none in a short loop.
         every: seconds between two lines.
     """
-    start = said = time.monotonic()
+    counter = Counter(what, progress, every=every)
     for done, item in enumerate(items):
-        now = time.monotonic()
-        if done and now - said >= every:
-            each = (now - start) / done
-            left = each * (len(items) - done)
-            progress(f"{what}: {done} of {len(items)}, {each:.1f} s each, {left:.0f} s left")
-            said = now
+        counter(done, len(items))
         yield item
+
+
+class Counter:
+    """Lines of progress of work whose parts are counted elsewhere; called with done and all.
+
+    Args:
+        what: what is done, the beginning of the line.
+        progress: takes the lines; there are none of short work.
+        every: seconds between two lines.
+    """
+
+    def __init__(self, what: str, progress: Progress, *, every: float = EVERY) -> None:
+        self._what, self._progress, self._every = what, progress, every
+        self._start = self._said = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Say how many are done and what time is left, if it is time for a line."""
+        now = time.monotonic()
+        if now - self._said >= self._every and 0 < done < total:
+            each = (now - self._start) / done
+            left = each * (total - done)
+            self._progress(f"{self._what}: {done} of {total}, {each:.1f} s each, {left:.0f} s left")
+            self._said = now
