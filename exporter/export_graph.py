@@ -24,7 +24,7 @@ from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.exporter.graph_job import ExportRun, GraphJob
 from styleexport.exporter.int8_export import choose_plans
 from styleexport.exporter.probes import write_probe
-from styleexport.exporter.request import QUANTIZED, ExportRequest, painting_role
+from styleexport.exporter.request import QUANTIZED, ExportRequest, largest_window, painting_role
 from styleexport.exporter.tiling.write import write_tiles
 from styleexport.exporter.write_files import Plans, WrittenFile, write_files
 from styleexport.runtime_bench.parity import agreements
@@ -98,8 +98,9 @@ def export_graph(
 
 def _is_tiled(request: ExportRequest, role: Role, size: Size) -> bool:
     """Whether a graph is written in tiles too: that of the largest windows."""
-    largest = max(request.sizes, key=lambda item: item.height * item.width)
-    return request.full and role is painting_role(request.network) and size == largest
+    if not request.full or role is not painting_role(request.network):
+        return False
+    return size == largest_window(request)
 
 
 def _save_program(run: ExportRun, captured: Graph, name: FileName, size: Size) -> ProgramFact:

@@ -40,6 +40,7 @@ from styleexport.exporter.request import (
     precisions_of,
 )
 from styleexport.exporter.targets._target import Target
+from styleexport.exporter.tiling.write import with_windows_on_grid
 from styleexport.models.code_layouts import code_layout
 from styleexport.models.network import Basis, LoadedNetwork
 from styleexport.models.pixels import PixelFormat
@@ -75,6 +76,8 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> Expor
         DeviceError: the folder is not writable or the disk is full.
     """
     run_targets = _targets_of(request, progress)
+    if request.full:
+        request = with_windows_on_grid(request, progress)
     for line in request.network.pixel_lines():
         progress(line)
     fixed = request.sizing is Sizing.FIXED

@@ -167,6 +167,11 @@ def painting_role(network: LoadedNetwork) -> Role | None:
     return Role.TRANSFORM if Role.TRANSFORM in network.roles else Role.STYLIZE
 
 
+def largest_window(request: ExportRequest) -> Size:
+    """Return the size of the windows of tiles: the largest."""
+    return max(request.sizes, key=lambda size: size.height * size.width)
+
+
 def check_quantized(request: ExportRequest, progress: Progress) -> None:
     """Refuse a budget that is none, and say what few calibration pictures risk.
 

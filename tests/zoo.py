@@ -30,6 +30,7 @@ from tests.cpu_guard import shared_work
 # Pictures of these sizes lose more than those that the default budget is made for.
 SMALL_BUDGET = "psnr>=30, style<=+10%"
 RANDOM_SIZE, REAL_SIZE = Size(40, 56), Size(128, 160)
+TILE_SIZE = Size(128, 128)
 FLOATS = (Precision.FP32, Precision.FP16)
 # 16 values for a whole weight are too few for a network that was compressed already: 17 dB.
 TOO_COARSE = {"adain-cd16x": (Precision.PALETTE4,)}
@@ -167,6 +168,19 @@ class Zoo:
             roles=self.roles(name, target),
             sizes=(self.size(name),),
             budget=SMALL_BUDGET,
+        )
+
+    def in_tiles(self, name: str, target: str, *precisions: Precision) -> Path:
+        """Return an artifact that paints in tiles, with windows of 128x128."""
+        key = "-".join((name, target, *precisions, "tiles"))
+        return self.artifact(
+            key,
+            self.network(name),
+            targets=(target,),
+            precisions=precisions,
+            sizes=(TILE_SIZE,),
+            budget=SMALL_BUDGET,
+            full=True,
         )
 
     def artifact(self, key: str, network: LoadedNetwork, **options: object) -> Path:

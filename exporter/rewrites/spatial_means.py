@@ -1,6 +1,7 @@
 """The statistics of a feature map, however a network writes them, as means over height and width.
 
     mean(x), of x or of x flattened        → μ, [N, C, 1, 1]
+    adaptive average pool to 1x1            → μ
     s·Σx                                    → s·H·W·μ
     var(x)                                  → mean((x - μ)²), times n/(n-1) when unbiased
     std(x)                                  → √var(x)
@@ -74,6 +75,8 @@ def _expanded(module: GraphModule, node: Node) -> Node | None:
     elif node.target is aten.mean.dim and not is_spatial_mean(node):
         x = _map_of(node)
         new = x and _shaped(module, _mean(module, x), node)
+    elif _is_pooled_to_one(node):
+        new = _mean(module, node.args[0])  # pyright: ignore[reportArgumentType]
     elif node.target in PRODUCTS:
         new = _scaled_sum(module, node)
     elif node.target is aten.square.default or (
@@ -83,6 +86,14 @@ def _expanded(module: GraphModule, node: Node) -> Node | None:
     if new is not None and "val" not in new.meta:
         new.meta["val"] = node.meta.get("val")
     return new
+
+
+def _is_pooled_to_one(node: Node) -> bool:
+    """Whether a node is the mean over height and width, written as a pooling to one element."""
+    if node.target is not aten.adaptive_avg_pool2d.default or len(_shape(node)) != 4:
+        return False
+    size = node.args[1]
+    return isinstance(size, list | tuple) and all(side == 1 for side in size)
 
 
 def _shape(node: object) -> tuple[int, ...]:

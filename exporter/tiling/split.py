@@ -159,6 +159,11 @@ def split(graph: Graph, suffix: str = "") -> Split:
     return _Splitter(graph, suffix).split()
 
 
+def grid_of(graph: Graph) -> int:
+    """Return the pixels of which windows must be multiples; see `split`."""
+    return _Splitter(graph, "").grid
+
+
 class _Splitter:
     """The steps of one `split`.
 
@@ -274,8 +279,8 @@ class _Splitter:
         if node is self.content or node in stored:
             return 0, frozenset((node,))
         own = math.prod(shape_of(node)), frozenset((node,))
-        flat = self.fields[node].flat
-        if operation_of(node) in COSTLY and not flat:
+        is_map = len(shape_of(node)) == 4 and not self.fields[node].flat
+        if operation_of(node) in COSTLY and is_map:
             return own
         cut: frozenset[Node] = frozenset()
         for item in node.all_input_nodes:
@@ -283,7 +288,7 @@ class _Splitter:
                 cut |= self._cheapest(item, stored)[1]
         kept = [n for n in cut if n is not self.content and n not in stored]
         cost = sum(math.prod(shape_of(n)) for n in kept)
-        return (cost, cut) if cost <= own[0] or flat else own
+        return own if is_map and cost > own[0] else (cost, cut)
 
 
 class _PassWriter:
@@ -422,6 +427,8 @@ class _PassWriter:
         grid = self.splitter.grid
         first = -(-ends[0] * stride // grid) * grid
         last = max(0, -(-(ends[1] - more) * stride // grid) * grid)
+        # Only the last tile ends with its window: it has the elements beyond (see `_mask`).
+        last = max(last, grid) if more > 0 else last
         return max(known[0], int(first)), max(known[1], int(last))
 
     def _contribution(self, item: Statistic) -> Node:

@@ -23,10 +23,17 @@ from styleexport.core.file_names import FileName
 from styleexport.core.manifest import FileFact, ParityFact, ProbeFact, SizeFact, sha256_of_file
 from styleexport.core.recipe import Int8Recipe
 from styleexport.core.tiling_fact import TilingFact
-from styleexport.core.types import Precision, Role
+from styleexport.core.types import Precision, Progress, Role, Size
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.exporter.graph_job import GraphJob
 from styleexport.exporter.int8_export import plan_for
-from styleexport.exporter.request import QUANTIZED
+from styleexport.exporter.request import (
+    QUANTIZED,
+    ExportRequest,
+    largest_window,
+    painting_role,
+)
 from styleexport.exporter.targets._target import Recipe, Source, Target
 from styleexport.exporter.tiling.proof import (
     Proof,
@@ -35,10 +42,12 @@ from styleexport.exporter.tiling.proof import (
     prove,
     tiling_fact,
 )
-from styleexport.exporter.tiling.split import Split, TilePass, split
+from styleexport.exporter.tiling.split import Split, TilePass, grid_of, split
 from styleexport.exporter.write_files import Planned, Plans, WrittenFile, fact_of
 from styleexport.runtime_bench.parity import check_tiling
 
+# A multiple of every grid of the networks here.
+USUAL_GRID = 64
 # What calibrates ranges of passes: their maps are large, and the plan has most ranges already.
 CALIBRATED = 8
 
@@ -104,6 +113,25 @@ class _PassJob(GraphJob):
     def whitens(self) -> bool:
         """See `GraphJob.whitens`."""
         return False
+
+
+def with_windows_on_grid(request: ExportRequest, progress: Progress) -> ExportRequest:
+    """Return a request of tiles whose largest size is a multiple of the network's grid.
+
+    Sides are rounded down, which is said.
+    """
+    size = largest_window(request)
+    if size.height % USUAL_GRID == 0 and size.width % USUAL_GRID == 0:
+        return request
+    role = painting_role(request.network)
+    assert role is not None
+    grid = grid_of(apply_passes(capture(request.network, role, size))[0])
+    rounded = Size(*(max(1, side // grid) * grid for side in (size.height, size.width)))
+    if rounded == size:
+        return request
+    progress(f"windows of {size} are off the network's grid of {grid} pixels: {rounded} is taken")
+    sizes = tuple(rounded if item == size else item for item in request.sizes)
+    return replace(request, sizes=tuple(dict.fromkeys(sizes)))
 
 
 def write_tiles(job: GraphJob, plans: Plans) -> WrittenTiles:

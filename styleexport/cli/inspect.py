@@ -131,6 +131,12 @@ def _print_manifest(manifest: Manifest) -> None:
                 say(f"  float: {', '.join(island.ops)} ({island.reason})")
         for risk in fact.risks:
             say(f"  risk: {risk.where}: {risk.reason}; {risk.remedy}")
+    for tiling in manifest.tilings:
+        say(
+            f"{tiling.target} {tiling.precision}: any size in tiles, {len(tiling.passes)} passes "
+            f"over windows of {tiling.window.size()} on a grid of {tiling.grid} pixels; "
+            f"{tiling.tiled_db:.1f} dB of the whole picture in PyTorch"
+        )
     for pack in manifest.styles:
         say(f"{pack.path}: {', '.join(pack.names)}")
     say("made with " + ", ".join(f"{k} {v}" for k, v in manifest.tools.items()))

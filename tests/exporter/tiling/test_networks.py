@@ -1,0 +1,39 @@
+"""Every network paints in tiles, or says which operation cannot be taken out of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from styleexport.core import plugins
+from styleexport.core.errors import UnsupportedOp
+from styleexport.core.types import Size
+from styleexport.exporter.graph.capture import capture
+from styleexport.exporter.graph.rewrite import apply_passes
+from styleexport.exporter.request import painting_role
+from styleexport.exporter.tiling.proof import prove
+from styleexport.exporter.tiling.split import split
+from styleexport.models.network_spec import NETWORKS
+from tests.zoo import ALIKE, load_random
+
+SIZE = Size(192, 224)
+# What matches patches walks over the map in pieces of a size of its own.
+MATCHING = ("artnet", "avatar-net", "style-swap")
+# Roots of covariances multiply differences of the last digit.
+WHITENING = ("optimal-wct", "photo-wct", "wct")
+NAMES = [name for name in plugins.names(NETWORKS) if name not in (*ALIKE, "adain")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_network_paints_in_tiles_as_at_once(name):
+    network = load_random(name)
+    role = painting_role(network)
+    if role is None:
+        assert name.startswith("gatys")
+        return
+    graph, _ = apply_passes(capture(network, role, SIZE))
+    if name in MATCHING:
+        with pytest.raises(UnsupportedOp, match=r"slice"):
+            split(graph)
+        return
+    proof = prove(network, split(graph))
+    assert proof.tiled_db > (90 if name in WHITENING else 110)
