@@ -21,7 +21,7 @@ the network only where a channel's σ is below 0.2 % of its usual largest value.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -50,7 +50,10 @@ def within_half_range(graph: Graph, inputs: Sequence[Arrays]) -> tuple[Graph, tu
         inputs: inputs by name that show how large its activations become.
     """
     expanded, facts = apply_passes(graph, (Pass("expand-norms", 0, expand_norms),))
-    largest = _largest_by_channel(expanded, inputs[:: max(1, len(inputs) // MOST_INPUTS)])
+    module = expanded.reading
+    means = {n.args[0].name for n in module.graph.nodes if is_spatial_mean(n)}  # pyright: ignore
+    shown = inputs[:: max(1, len(inputs) // MOST_INPUTS)]
+    largest = largest_by_channel(module, means, shown)
     width = max((size.width for size in expanded.sizes), default=expanded.size.width)
     top = math.sqrt(LARGEST_ROW / width) / 2
     scales = {name: _power_of_two(top, value) for name, value in largest.items()}
@@ -61,24 +64,41 @@ def within_half_range(graph: Graph, inputs: Sequence[Arrays]) -> tuple[Graph, tu
     return scaled, (*facts, *more)
 
 
+def scales_of(
+    graph: Graph, module: GraphModule, nodes: Collection[str], inputs: Sequence[Arrays]
+) -> dict[str, Tensor]:
+    """Return map → the power of two for each channel that keeps its squares inside float16.
+
+    Args:
+        graph: float32.
+        module: the graph with its statistics written out.
+        nodes: names of maps.
+        inputs: inputs by name that show how large they become.
+    """
+    shown = inputs[:: max(1, len(inputs) // MOST_INPUTS)]
+    top = math.sqrt(LARGEST_ROW / graph.size.width) / 2
+    largest = largest_by_channel(module, nodes, shown)
+    return {name: _power_of_two(top, value) for name, value in largest.items()}
+
+
 def _power_of_two(top: float, largest: Tensor) -> Tensor:
     """Return, for each channel, the power of two that brings its largest value below ``top``."""
     exponent = torch.floor(torch.log2(top / largest.double().clamp_min(1e-30)))
     return torch.exp2(exponent).clamp_max(LARGEST_SCALE)
 
 
-def _largest_by_channel(graph: Graph, inputs: Sequence[Arrays]) -> dict[str, Tensor]:
-    """Return, for the input of each spatial mean, the largest |x| of each channel, [1, C, 1, 1]."""
-    module = graph.reading
-    means = {n.args[0] for n in module.graph.nodes if is_spatial_mean(n)}
+def largest_by_channel(
+    module: GraphModule, names: Collection[str], inputs: Sequence[Arrays]
+) -> dict[str, Tensor]:
+    """Return map → the largest |x| of each channel, [1, C, 1, 1]."""
     found: dict[str, Tensor] = {}
 
     class Measure(torch.fx.Interpreter):
-        """Notes the range of what is averaged."""
+        """Notes the range of some maps."""
 
         def run_node(self, n: Node) -> object:
             value = super().run_node(n)
-            if n in means and isinstance(value, Tensor):
+            if n.name in names and isinstance(value, Tensor):
                 # Over one axis without a copy of |x|: seven times as fast as amax over three.
                 flat = value.transpose(0, 1).flatten(1)
                 largest = torch.maximum(flat.amax(1), -flat.amin(1)).reshape(1, -1, 1, 1)
@@ -89,6 +109,18 @@ def _largest_by_channel(graph: Graph, inputs: Sequence[Arrays]) -> dict[str, Ten
         for values in inputs:
             Measure(module).run(*(torch.from_numpy(value) for value in values.values()))
     return found
+
+
+def scale_variance(module: GraphModule, variance: Node, scaled: Node, scale: Tensor) -> None:
+    """Compute roots of a variance from that of the scaled map, in place.
+
+    Args:
+        module: graph of both nodes.
+        variance: v, the variance of a map x; other readers than roots keep it.
+        scaled: k²·v, the variance of k·x.
+        scale: k, a power of two for each channel, [1, C, 1, 1].
+    """
+    _Group(module, variance, scale).follow(variance, scaled)
 
 
 def scale_statistics(module: GraphModule, scales: dict[str, Tensor]) -> Outcome:
@@ -158,16 +190,16 @@ class _Group:
         variance = self._mean(square)
         for user in list(old.users):
             if is_spatial_mean(user):
-                self._deviation(user, variance)
+                self.follow(user, variance)
                 if user.users:
                     user.replace_all_uses_with(self._times(variance, self.scale**-2))
 
-    def _deviation(self, old: Node, variance: Node) -> None:
+    def follow(self, old: Node, variance: Node) -> None:
         """Follow variance → ·n/(n-1) → +ε → √ to the deviation, and divide that by k."""
         for user in list(old.users):
             factor = _scalar_operand(user, old)
             if user.target in (aten.mul.Tensor, aten.mul.Scalar) and factor is not None:
-                self._deviation(user, self._after(variance, aten.mul.Tensor, variance, factor))
+                self.follow(user, self._after(variance, aten.mul.Tensor, variance, factor))
                 if user.users:
                     last = self._after(variance, aten.mul.Tensor, variance, factor)
                     user.replace_all_uses_with(self._times(last, self.scale**-2))

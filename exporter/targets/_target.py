@@ -152,6 +152,10 @@ class Target(Protocol):
         """Return the facts of inputs and outputs as the file has them."""
         return graph.inputs, graph.outputs
 
+    def computes_half(self, recipe: Recipe) -> bool:
+        """Whether a file computes in float16 what is not in integers."""
+        return recipe.precision is Precision.FP16
+
     def lowering(self, recipe: Recipe) -> Hashable:
         """Return what `lower` depends on, beside the graph: recipes that agree share a model."""
         return None

@@ -26,10 +26,12 @@ from torch.fx import Graph as Nodes
 from torch.fx import GraphModule, Node
 from torch.fx.passes.fake_tensor_prop import FakeTensorProp
 
+from styleexport.core.arrays import Arrays
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import TensorFact
 from styleexport.core.types import Role
 from styleexport.exporter.graph.graph import Graph, copied, example_inputs, operation_of
+from styleexport.exporter.rewrites.half_range import scale_variance, scales_of
 from styleexport.exporter.rewrites.spatial_means import expand_norms
 from styleexport.exporter.tiling.geometry import Ends, Field, fields_of, shape_of
 from styleexport.exporter.tiling.statistics import Statistic, find_statistics
@@ -95,6 +97,7 @@ class Split:
         maps: what passes store, in order.
         statistics: statistics, in order.
         grid: windows and tiles begin at multiples of it, in pixels.
+        scales: source of a statistic → power of two by which its channels are multiplied.
     """
 
     whole: Graph
@@ -103,6 +106,7 @@ class Split:
     maps: tuple[StoredMap, ...]
     statistics: tuple[Statistic, ...]
     grid: int
+    scales: Mapping[str, Tensor]
 
     def tensors(self, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
         """Return what passes read of each other when one window is the whole picture, by name.
@@ -116,9 +120,13 @@ class Split:
         found = {item.name: known[item.node.name] for item in self.maps}
         for item in self.statistics:
             channels = item.length // 2 if item.kind == "moments" else item.length
+            scale = self.scales.get(item.source.name, torch.ones(1)).reshape(1, -1)
+            groups = {1: item.means, 2: item.variances} if item.variances else {1: item.means}
             parts = [
-                known[group[0].name].reshape(1, -1) if group else torch.zeros(1, channels)
-                for group in ((item.means, item.variances) if item.variances else (item.means,))
+                known[group[0].name].reshape(1, -1) * scale**power
+                if group
+                else torch.zeros(1, channels)
+                for power, group in groups.items()
             ]
             found[item.name] = torch.cat(parts, 1)
         return found
@@ -145,23 +153,25 @@ class _Keeping(torch.fx.Interpreter):
         return self.kept
 
 
-def split(graph: Graph, suffix: str = "") -> Split:
+def split(graph: Graph, shown: Sequence[Arrays] = ()) -> Split:
     """Return a graph in passes.
 
     Args:
         graph: a role that paints, at the size of a window.
-        suffix: end of the names of maps and statistics.
+        shown: inputs that show how large its maps become, for files that compute in float16: their
+            moments are those of maps scaled by powers of two, as in `exporter/rewrites/
+            half_range.py`. () for moments as they are.
 
     Raises:
         UnsupportedOp: an operation reads a whole map in a way that cannot be taken out, or the
             window is no multiple of the grid.
     """
-    return _Splitter(graph, suffix).split()
+    return _Splitter(graph, shown).split()
 
 
 def grid_of(graph: Graph) -> int:
     """Return the pixels of which windows must be multiples; see `split`."""
-    return _Splitter(graph, "").grid
+    return _Splitter(graph).grid
 
 
 class _Splitter:
@@ -169,13 +179,13 @@ class _Splitter:
 
     Attributes:
         graph: see `split`.
-        suffix: see `split`.
+        scales: source of a statistic → power of two for each channel, [1, C, 1, 1].
         module: the graph with its statistics written out.
         content: the picture's node.
     """
 
-    def __init__(self, graph: Graph, suffix: str) -> None:
-        self.graph, self.suffix = graph, suffix
+    def __init__(self, graph: Graph, shown: Sequence[Arrays] = ()) -> None:
+        self.graph = graph
         self.module = graph.module()
         expand_norms(self.module)
         self.module.recompile()
@@ -188,8 +198,11 @@ class _Splitter:
         self.content = next(n for n, fact in self.inputs.items() if fact.name == "content")
         whole = Field(Fraction(1))
         self.fields, reductions = fields_of(self.module.graph, {self.content.name: whole})
-        self.statistics = find_statistics(self.fields, reductions, graph.size, suffix)
+        self.statistics = find_statistics(self.fields, reductions, graph.size)
         self.of_statistic = {n: item for item in self.statistics for n in item.nodes}
+        sources = {item.source.name for item in self.statistics if item.kind == "moments"}
+        found = scales_of(graph, self.module, sources, shown) if shown else {}
+        self.scales = {name: scale.float() for name, scale in found.items()}
         (self.output,) = self.module.graph.output_node().all_input_nodes
 
     @cached_property
@@ -232,7 +245,7 @@ class _Splitter:
         nodes = [self._nodes_of(number, stored) for number in reversed(range(count))][::-1]
         stored.sort(key=list(self.module.graph.nodes).index)
         maps = tuple(
-            StoredMap(f"map_{number}{self.suffix}", node, self.fields[node].stride)
+            StoredMap(f"map_{number}", node, self.fields[node].stride)
             for number, node in enumerate(stored)
         )
         styled = self.styled
@@ -240,7 +253,7 @@ class _Splitter:
             _PassWriter(self, maps, number, inside, styled).written()
             for number, inside in enumerate(nodes)
         )
-        return Split(self.graph, self.module, passes, maps, self.statistics, self.grid)
+        return Split(self.graph, self.module, passes, maps, self.statistics, self.grid, self.scales)
 
     def contributed(self, number: int) -> tuple[Statistic, ...]:
         """Return the statistics that a pass contributes to."""
@@ -316,6 +329,7 @@ class _PassWriter:
         self.renders = self.last or any(node in styled for node in ends)
         self.nodes = Nodes()
         self.constants: dict[str, Tensor] = {}
+        self.variances: list[tuple[Statistic, Node]] = []
         self.copies: dict[Node, Node] = {}
 
     def written(self) -> TilePass:
@@ -341,6 +355,11 @@ class _PassWriter:
             root.register_buffer(name, value)
         module = GraphModule(root, nodes)
         role = Role.RENDER if self.renders else Role.FEATURES
+        for item, copy in self.variances:
+            (scaled,) = (n for n in copy.all_input_nodes if n.op == "call_function")
+            scale_variance(module, copy, scaled, split.scales[item.source.name])
+        module.graph.eliminate_dead_code()
+        module.recompile()
         graph = replace(split.graph, role=role, inputs=tuple(facts), outputs=tuple(outputs))
         graph = graph.with_module(module)
         return TilePass(
@@ -367,18 +386,23 @@ class _PassWriter:
             self.region = self._input(fact, None, facts)
         for item, values in zip(self.known, known, strict=True):
             half = item.length // 2 if item.kind == "moments" else item.length
-            self._unpack(item.means, values, (0, half), item.length)
-            self._unpack(item.variances, values, (half, item.length), item.length)
+            self._unpack(item, item.means, values, (0, half))
+            self._unpack(item, item.variances, values, (half, item.length))
         return facts
 
-    def _unpack(self, group: Sequence[Node], values: Node, part: Ends, length: int) -> None:
+    def _unpack(self, item: Statistic, group: Sequence[Node], values: Node, part: Ends) -> None:
         """Put a part of a statistic's values, [1, length], in the place of some nodes."""
-        call = self.nodes.call_function
-        if group and part != (0, length):
+        call, scale = self.nodes.call_function, self.splitter.scales.get(item.source.name)
+        if group and part != (0, item.length):
             values = call(aten.slice.Tensor, (values, 1, *part))
         for node in group:
             copy = call(aten.view.default, (values, list(shape_of(node))))
             copy.meta["val"] = node.meta["val"]
+            if scale is not None:
+                power = -1 if node in item.means else -2
+                copy = call(aten.mul.Tensor, (copy, self._constant(scale**power)))
+                copy.meta["val"] = node.meta["val"]
+                self.variances += [(item, copy)] if power == -2 else []
             self.copies[node] = copy
 
     def _input(self, fact: TensorFact, like: Node | None, facts: list[TensorFact]) -> Node:
@@ -435,13 +459,7 @@ class _PassWriter:
         """Add what the tile contributes to a statistic, [1, length]."""
         call = self.nodes.call_function
         if item.kind == "moments":
-            x = self.copies[item.source]
-            mask, share = self._mask(item)
-            means = self._mean(call(aten.mul.Tensor, (x, mask)), share)
-            centred = call(aten.mul.Tensor, (call(aten.sub.Tensor, (x, means)), mask))
-            moments = self._mean(call(aten.mul.Tensor, (centred, centred)), share)
-            flat = [call(aten.flatten.using_ints, (each, 1)) for each in (means, moments)]
-            return call(aten.cat.default, (flat, 1))
+            return self._moments(item)
         (node,) = item.means
         mask, share = self._mask(item)
         x = self.copies[item.source]
@@ -453,10 +471,23 @@ class _PassWriter:
         flat = call(aten.view.default, (value, [1, item.length]))
         return call(aten.mul.Tensor, (flat, call(aten.view.default, (share, [1, 1]))))
 
+    def _moments(self, item: Statistic) -> Node:
+        """Add means, then centred second moments, of a tile: [1, length]."""
+        call, x = self.nodes.call_function, self.copies[item.source]
+        mask, share = self._mask(item)
+        if (scale := self.splitter.scales.get(item.source.name)) is not None:
+            x = call(aten.mul.Tensor, (x, self._constant(scale)))
+        means = self._mean(call(aten.mul.Tensor, (x, mask)), share)
+        centred = call(aten.mul.Tensor, (call(aten.sub.Tensor, (x, means)), mask))
+        moments = self._mean(call(aten.mul.Tensor, (centred, centred)), share)
+        flat = [call(aten.flatten.using_ints, (each, 1)) for each in (means, moments)]
+        return call(aten.cat.default, (flat, 1))
+
     def _mean(self, x: Node, share: Node) -> Node:
+        """Add a mean over the places of a tile, row by row, so that sums are of one row."""
         call = self.nodes.call_function
-        mean = call(aten.mean.dim, (x, [2, 3], True))
-        return call(aten.mul.Tensor, (mean, share))
+        rows = call(aten.mean.dim, (x, [3], True))
+        return call(aten.mul.Tensor, (call(aten.mean.dim, (rows, [2], True)), share))
 
     def _mask(self, item: Statistic) -> tuple[Node, Node]:
         """Return 1 at the tile's places of a map, else 0, and places of a window over the tile's.
@@ -501,9 +532,11 @@ class _PassWriter:
         return self.nodes.call_function(aten.add.Tensor, (node, value))
 
     def _constant(self, value: Tensor) -> Node:
-        name = f"places_{len(self.constants)}"
+        name = f"constant_{len(self.constants)}"
         self.constants[name] = value
-        return self.nodes.get_attr(name)
+        node = self.nodes.get_attr(name)
+        node.meta["val"] = value
+        return node
 
     def _names(self, graph: Graph) -> dict[str, str]:
         """Return node of the whole graph → node of the pass as it was captured."""

@@ -71,7 +71,7 @@ class Statistic:
 
 
 def find_statistics(
-    fields: dict[Node, Field], reductions: Sequence[Node], window: Size, suffix: str
+    fields: dict[Node, Field], reductions: Sequence[Node], window: Size
 ) -> tuple[Statistic, ...]:
     """Return the statistics of a graph, in order.
 
@@ -79,7 +79,6 @@ def find_statistics(
         fields: maps of the graph.
         reductions: nodes that reduce a map.
         window: size of the graph's picture.
-        suffix: end of their names.
     """
     variance_of: dict[Node, Node] = {}
     for node in reductions:
@@ -105,7 +104,7 @@ def find_statistics(
             variances, means, kind, length = (), (node,), "mean", math.prod(shape_of(node))
         taken.update((*means, *variances))
         correction = _correction((*means, *variances), math.prod(sides))
-        name = f"statistic_{len(found)}{suffix}"
+        name = f"statistic_{len(found)}"
         found.append(
             Statistic(name, kind, x, means, variances, correction, sides, fields[x].stride, length)
         )

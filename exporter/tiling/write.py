@@ -174,13 +174,13 @@ def _write(
     probe: ProbeFact,
 ) -> tuple[list[WrittenFile], TilingFact]:
     """Write the passes of one target and precision."""
-    stored, recipe, float_split = exact, None, exact
+    part = Recipe(Precision.INT8 if precision in QUANTIZED else precision, job.run.network)
+    shown = job.calibration.inputs if target.computes_half(part) else ()
+    stored, exact, recipe = split(job.graph, shown) if shown else exact, exact, None
     if precision in QUANTIZED:
         plan = plan_for(target, job, plans[precision])
         applied = plan.applied(expand_norms=target.expands_norms)
-        suffix = f"_{precision}_{target.name}"
-        stored, float_split = split(applied.graph, suffix), split(applied.exact, suffix)
-        recipe = applied.recipe
+        stored, recipe = split(applied.graph, shown), applied.recipe
     started = time.perf_counter()
     facts: list[FileFact] = []
     for number, one in enumerate(stored.passes):
@@ -188,12 +188,8 @@ def _write(
             job.name, role=one.graph.role, stage=number, precision=precision, suffix=target.suffix
         )
         job.run.progress(f"{name}: write")
-        inputs = PassInputs(float_split, float_split.passes[number], job.calibration.inputs)
-        part = Recipe(
-            Precision.INT8 if recipe else precision,
-            job.run.network,
-            recipe and _recipe_of(recipe, one),
-        )
+        inputs = PassInputs(stored, one, job.calibration.inputs)
+        part = replace(part, int8=recipe and _recipe_of(recipe, one))
         source = Source(one.graph, lambda inputs=inputs: inputs[:CALIBRATED])
         planned = Planned(source, part, one.graph)
         written = target.lower(source, part).store(part, job.run.folder / str(name))

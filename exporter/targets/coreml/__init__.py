@@ -138,6 +138,10 @@ class CoremlTarget(Target):
 
         return tuple(map(fact, graph.inputs)), tuple(map(fact, graph.outputs))
 
+    def computes_half(self, recipe: Recipe) -> bool:
+        """Whether a file computes in float16; see `Target.computes_half`."""
+        return self.lowering(recipe).half
+
     def lowering(self, recipe: Recipe) -> Conversion:
         """Return how a file is converted; see `Target.lowering`.
 

@@ -116,7 +116,21 @@ def quantize(
     assert content is not None
     model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     requantize_instead_of_relu(model)
+    _keep_output_names(model, tuple(graph.outputs))
     target.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _keep_output_names(model: Any, names: Sequence[str]) -> None:  # noqa: ANN401 - generated
+    """Give outputs the names they had; behind an integer operation, the quantizer adds to them."""
+    (part,) = model.subgraphs
+    for index, name in zip(part.outputs, names, strict=True):
+        output = part.tensors[index]
+        if output.name == name.encode():
+            continue
+        for tensor in part.tensors:
+            if tensor.name == name.encode():
+                tensor.name = f"{name}_quantized".encode()
+        output.name = name.encode()
 
 
 def _treat(

@@ -36,4 +36,4 @@ def test_a_network_paints_in_tiles_as_at_once(name):
             split(graph)
         return
     proof = prove(network, split(graph))
-    assert proof.tiled_db > (90 if name in WHITENING else 110)
+    assert proof.tiled_db > (80 if name in WHITENING else 110)
