@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,16 +142,21 @@ def painted_whole(
     return inputs, np.ascontiguousarray(cropped)
 
 
-def prove(network: LoadedNetwork, split: Split) -> Proof:
+def prove(network: LoadedNetwork, split: Split, size: Size | None = None) -> Proof:
     """Return how near tiles come to the network on a picture of several windows, in float32.
 
     A network that was captured at one size is proven on one window.
+
+    Args:
+        network: what the split was made of.
+        split: passes.
+        size: size of the picture; None for one and a half windows, off the grid.
 
     Raises:
         UnsupportedOp: tiles paint another picture.
     """
     window = split.whole.size
-    size = Size(*(side + side // 2 + 5 for side in (window.height, window.width)))
+    size = size or Size(*(side + side // 2 + 5 for side in (window.height, window.width)))
     if probe_size(network, split) == window:
         size = window
     files = tuple(
@@ -177,7 +182,7 @@ def prove(network: LoadedNetwork, split: Split) -> Proof:
 
 
 @contextlib.contextmanager
-def _opened(file: PassFile) -> Iterator[Run]:
+def _opened(file: PassFile) -> Generator[Run]:
     """Give a function that runs a pass."""
     module = file.one.graph.reading
     names, results = ([fact.name for fact in facts] for facts in (file.inputs, file.outputs))
