@@ -25,7 +25,7 @@ from styleexport.exporter.graph_job import ExportRun, GraphJob
 from styleexport.exporter.int8_export import choose_plans
 from styleexport.exporter.probes import write_probe
 from styleexport.exporter.request import QUANTIZED, ExportRequest, largest_window, painting_role
-from styleexport.exporter.tiling.write import write_tiles
+from styleexport.exporter.tile_files import write_tiles
 from styleexport.exporter.write_files import Plans, WrittenFile, write_files
 from styleexport.runtime_bench.parity import agreements
 

@@ -40,7 +40,7 @@ from styleexport.exporter.request import (
     precisions_of,
 )
 from styleexport.exporter.targets._target import Target
-from styleexport.exporter.tiling.write import with_windows_on_grid
+from styleexport.exporter.tile_files import with_windows_on_grid
 from styleexport.models.code_layouts import code_layout
 from styleexport.models.network import Basis, LoadedNetwork
 from styleexport.models.pixels import PixelFormat

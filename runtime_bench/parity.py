@@ -40,7 +40,7 @@ from styleexport.runtime_bench.runners._runner import (
     runners_for,
 )
 from styleexport.runtime_bench.style_packs import check_packs
-from styleexport.runtime_bench.stylize.tiled import TiledFiles, TiledPainter
+from styleexport.runtime_bench.tiling.painter import TiledFiles, TiledPainter
 
 ProbeTensors = dict[str, Array]
 

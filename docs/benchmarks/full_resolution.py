@@ -3,13 +3,13 @@
 Run: python docs/benchmarks/full_resolution.py WORK [--exact] [--int8] [--times] [--rounds N]
     [--checkpoint NETWORK=FILE ...] [--only NETWORK ...]
 
-WORK keeps the artifacts, which are exported first: fp32 and int8 ONNX files with windows of 512x512
-that paint in tiles, and files of 1024x1024 that paint at once. --exact compares tiles with the
-network on the whole picture in PyTorch, at 1024 and 2048 pixels and several windows; --int8 compares
-tiles with the int8 file of 1024x1024; --times measures seconds and peak memory, each in a process of
-its own. Networks that need weights are measured where --checkpoint names them, once per file. Writes
-full_resolution.json and the tables of full_resolution.md beside this file; what is not asked for is
-kept as it was.
+WORK keeps the artifacts, which are exported first: fp32 and int8 ONNX files with windows of
+512x512 that paint in tiles, and files of 1024x1024 that paint at once. --exact compares tiles with
+the network on the whole picture in PyTorch, at 1024 and 2048 pixels and several windows; --int8
+compares tiles with the int8 file of 1024x1024; --times measures seconds and peak memory, each in a
+process of its own. Networks that need weights are measured where --checkpoint names them, once per
+file. Writes full_resolution.json and the tables of full_resolution.md beside this file; what is not
+asked for is kept as it was.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.exporter.request import painting_role
-from styleexport.exporter.tiling.proof import prove
+from styleexport.exporter.tile_proof import prove
 from styleexport.exporter.tiling.split import split
 from styleexport.models.network import LoadedNetwork
 from styleexport.models.networks._open import open_network
 from styleexport.runtime_bench.machine.memory import peak_rss_bytes
 from styleexport.runtime_bench.runners._runner import runner_for
 from styleexport.runtime_bench.stylize.full_picture import FullPainter, ImagePicture
-from styleexport.runtime_bench.stylize.stylizer import Stylizer, StylizeOptions
+from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
 
 HERE = Path(__file__).parent
 START, END = "<!-- tables -->", "<!-- end of tables -->"
@@ -153,7 +153,7 @@ def timed_whole(artifact: Path, precision: Precision, rounds: int) -> Painted:
 def timed_tiles(artifact: Path, precision: Precision, size: Size, rounds: int) -> list[Painted]:
     """Return seconds and memory of a picture in tiles, and of another strength afterwards."""
     photo = photograph(size)
-    full, again = list[float](), list[float]()
+    full, again, half = list[float](), list[float](), StylizeOptions(alpha=0.5)
     with Stylizer(artifact, OPTIONS, "onnx", precision) as stylizer:
         code, painter = code_of(stylizer), FullPainter(stylizer)
         name = stylizer.manifest.network.name
@@ -164,10 +164,9 @@ def timed_tiles(artifact: Path, precision: Precision, size: Size, rounds: int) -
                 painter.render(features, photo, code, keep=True)
                 full.append(time.perf_counter() - started)
                 if not stylizer.is_fixed_style:
-                    half = StylizeOptions(alpha=0.5)
-                    again.append(
-                        _seconds(lambda: painter.render(features, photo, code, half, keep=True))
-                    )
+                    started = time.perf_counter()
+                    painter.render(features, photo, code, half, keep=True)
+                    again.append(time.perf_counter() - started)
     rows = [_painted(name, precision, size, "in tiles", full)]
     return [*rows, *([_painted(name, precision, size, "again", again)] if again else [])]
 

@@ -10,7 +10,7 @@ from styleexport.core.types import Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.exporter.request import painting_role
-from styleexport.exporter.tiling.proof import prove
+from styleexport.exporter.tile_proof import prove
 from styleexport.exporter.tiling.split import split
 from styleexport.models.network_spec import NETWORKS
 from tests.zoo import ALIKE, load_random, load_thin

@@ -11,7 +11,7 @@ from styleexport.core.errors import UnsupportedOp
 from styleexport.core.types import Role, Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.rewrite import apply_passes
-from styleexport.exporter.tiling.proof import prove
+from styleexport.exporter.tile_proof import prove
 from styleexport.exporter.tiling.split import split
 from tests.zoo import load_own, load_random
 

@@ -11,9 +11,10 @@ from PIL import Image
 from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.psnr import psnr_db
 from styleexport.core.types import Precision
-from styleexport.runtime_bench.stylize import map_store, tiled
 from styleexport.runtime_bench.stylize.full_picture import FullPainter, ImagePicture, is_reduced
 from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
+from styleexport.runtime_bench.tiling import map_store
+from styleexport.runtime_bench.tiling import painter as painter_module
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -87,7 +88,7 @@ def test_colours_are_kept_where_asked(stylizer, code):
 
 
 def test_too_little_room_is_said_before_anything_runs(stylizer, code, monkeypatch):
-    monkeypatch.setattr(tiled.shutil, "disk_usage", lambda _: Usage(10, 9, 1))
+    monkeypatch.setattr(painter_module.shutil, "disk_usage", lambda _: Usage(10, 9, 1))
     monkeypatch.setattr(FullPainter, "_open", None)
     with pytest.raises(DeviceError) as caught:
         FullPainter(stylizer).paint(picture(300, 201), code)

@@ -11,7 +11,7 @@ from styleexport.core.errors import UsageError
 from styleexport.core.fact_types import SizeFact
 from styleexport.core.tiling_fact import StatisticFact, TilePassFact, TilingFact
 from styleexport.core.types import Precision, Role, Size
-from styleexport.runtime_bench.stylize.tiles import (
+from styleexport.runtime_bench.tiling.tiles import (
     Span,
     empty,
     map_sides,

@@ -24,8 +24,8 @@ from styleexport.core.errors import DeviceError, ParityFailure
 from styleexport.core.manifest import Manifest, TensorFact
 from styleexport.core.tiling_fact import TilingFact
 from styleexport.core.types import Role, Size
-from styleexport.runtime_bench.stylize.map_store import MapStore
-from styleexport.runtime_bench.stylize.tiles import (
+from styleexport.runtime_bench.tiling.map_store import MapStore
+from styleexport.runtime_bench.tiling.tiles import (
     Merged,
     Span,
     Tile,

@@ -15,7 +15,7 @@ from styleexport.core.arrays import Array
 from styleexport.core.errors import DeviceError
 from styleexport.core.tiling_fact import MapFact
 from styleexport.core.types import Size
-from styleexport.runtime_bench.stylize.tiles import Span
+from styleexport.runtime_bench.tiling.tiles import Span
 
 # Maps of up to so many bytes are not worth a file.
 IN_MEMORY_BYTES = 64 * 2**20

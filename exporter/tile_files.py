@@ -35,7 +35,7 @@ from styleexport.exporter.request import (
     painting_role,
 )
 from styleexport.exporter.targets._target import Recipe, Source, Target
-from styleexport.exporter.tiling.proof import (
+from styleexport.exporter.tile_proof import (
     Proof,
     painted_whole,
     probe_size,

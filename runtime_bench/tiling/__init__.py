@@ -1,0 +1,1 @@
+"""Painting in tiles: where tiles lie, how statistics merge, and the passes over them."""
