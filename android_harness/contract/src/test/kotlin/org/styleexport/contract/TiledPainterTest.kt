@@ -27,6 +27,7 @@ import org.styleexport.contract.facts.isPass
 import org.styleexport.contract.facts.probesOf
 import org.styleexport.contract.facts.tilingOf
 import org.styleexport.contract.measure.ProbeCheck
+import org.styleexport.contract.stylize.MixedWriter
 import org.styleexport.contract.stylize.TensorPicture
 import org.styleexport.contract.stylize.TilePicture
 import org.styleexport.contract.stylize.TileProgress
@@ -120,6 +121,18 @@ class TiledPainterTest {
             val painted = painter.painting(probe + ("content" to content))
             assertEquals(listOf(1, 3, height, width), painted.shape)
         }
+    }
+
+    @Test
+    fun withoutAStrengthPaintingsAreMixedWithThePhoto() {
+        assertEquals(1 to true, painter.scale to painter.takesStrength)
+        val mixed = Tensor.image(2 * picture.size.height, 2 * picture.size.width)
+        val writer = MixedWriter(picture, 2, 0.25f, mixed::put)
+        val painted = Tensor.image(mixed.shape[2], mixed.shape[3]).also { it.data.fill(1f) }
+        writer.write(0, 0, painted)
+        val value = probe.getValue("content").data[62]
+        // The second pixel of the second row.
+        assertEquals(value + 0.25f * (1 - value), mixed.data[2 * 2 * 61 + 2], 1e-6f)
     }
 
     @Test

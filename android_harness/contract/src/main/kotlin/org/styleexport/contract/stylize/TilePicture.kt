@@ -36,6 +36,30 @@ public fun interface TileWriter {
     public fun write(top: Int, left: Int, pixels: Tensor)
 }
 
+/**
+ * Mixes a painting with its picture, for networks of one style, which take no strength.
+ *
+ * @property scale pixels of the painting along a side, for each of the picture.
+ * @property strength 0 keeps the picture, 1 is the painting.
+ */
+public class MixedWriter(
+    private val picture: TilePicture,
+    private val scale: Int,
+    private val strength: Float,
+    private val writer: TileWriter,
+) : TileWriter {
+    override fun write(top: Int, left: Int, pixels: Tensor) {
+        val (height, width) = pixels.shape.drop(2)
+        val content = picture.window(
+            IntArray(height) { (top + it) / scale }, IntArray(width) { (left + it) / scale },
+        )
+        for (index in pixels.data.indices) {
+            content.data[index] += strength * (pixels.data[index] - content.data[index])
+        }
+        writer.write(top, left, content)
+    }
+}
+
 /** Picture after the passes that do not depend on the style; closing it removes its files. */
 public class TiledFeatures internal constructor(
     /** The picture. */

@@ -4,6 +4,7 @@ import java.io.File
 import java.io.IOException
 import java.util.Locale
 import java.util.concurrent.CancellationException
+import org.styleexport.contract.arithmetic.FileTensor
 import org.styleexport.contract.arithmetic.MergedStatistic
 import org.styleexport.contract.arithmetic.Mirror
 import org.styleexport.contract.arithmetic.Span
@@ -43,6 +44,18 @@ public class TiledPainter(
 
     /** Number of the passes that do not depend on the style. */
     private val shared = passes.indexOfFirst { it.role == Role.RENDER }
+
+    /** Pixels of a painting along a side, for each of the picture. */
+    public val scale: Int
+        get() {
+            val fact = passes.last().outputs.first { it.kind == TensorKind.IMAGE }
+            val (height, width) = tiling.window
+            return FileTensor.of(fact, height, width).tensorShape[2] / height
+        }
+
+    /** Whether the files take the strength; where not, see [MixedWriter]. */
+    public val takesStrength: Boolean
+        get() = passes.any { pass -> pass.inputs.any { it.kind == TensorKind.STRENGTH } }
 
     /** Return the number of tiles of all passes. */
     public fun total(picture: SizeFact): Int {
@@ -209,7 +222,6 @@ public class TiledPainter(
 
         /** Write a tile's part of the painting that lies in the picture. */
         private fun give(tile: Tile, image: Tensor) {
-            val scale = image.shape[2] / tiling.window.height
             val rows = inside(tile.rows, picture.size.height, scale)
             val columns = inside(tile.columns, picture.size.width, scale)
             if (rows.isEmpty() || columns.isEmpty()) return
