@@ -2,8 +2,9 @@
 
 import { find, showTrouble, tensorsOf } from "./host.js";
 import { OpenFiles, isOfSize } from "./files.js";
-import { onPicture, pictureAt, pixels, show, sizeOf } from "./pictures.js";
+import { onPicture, pictureAt, pixels, save, show, sizeOf } from "./pictures.js";
 import { labelOf } from "./chart.js";
+import { FullSize, tilingOf } from "./fullsize.js";
 import { blendedCodes, blendingNote, canBlend, checkCodes } from "./codes.js";
 import { minimized, noteOf } from "./optimizing.js";
 import { chosenStyle, offerStyle, thumbnailsOf } from "./styles.js";
@@ -29,10 +30,11 @@ export async function startPainting(job, runtimes) {
   find("painting").hidden = false;
   const easel = new Easel(job, runtimes, painters);
   await easel.begin();
-  return () => {
+  return async () => {
     easel.stop();
     easel.cutShort();
-    return easel.busy;
+    await easel.busy;
+    await easel.fullSize.close();
   };
 }
 
@@ -41,9 +43,10 @@ class Easel {
   constructor(job, runtimes, painters) {
     Object.assign(this, { job, painters, styles: new Map() });
     this.files = new OpenFiles(job.cells, runtimes);
+    this.fullSize = new FullSize(job, runtimes);
     this.busy = Promise.resolve();
     this.stream = null;
-    // Number of the last request to paint or to stop: an optimization of an earlier one ends.
+    // Number of the last request to paint or to stop: a long painting of an earlier one ends.
     this.request = 0;
     find("iterations").value = job.network.optimization?.iterations ?? "";
     painters.forEach((cell, index) => find("painter").append(new Option(labelOf(cell), index)));
@@ -99,7 +102,10 @@ class Easel {
     const repaint = () => this.repaint();
     find("painter").addEventListener("change", repaint);
     find("iterations").addEventListener("change", repaint);
+    find("full").addEventListener("change", repaint);
     find("stop").addEventListener("click", () => this.cutShort());
+    find("stop-tiles").addEventListener("click", () => this.cutShort());
+    find("save").addEventListener("click", () => save("painted", "painting.png"));
     for (const id of ["strength", "blend"]) {
       find(id).addEventListener("input", () => {
         find(`${id}-value`).textContent = Number(find(id).value).toFixed(2);
@@ -131,14 +137,16 @@ class Easel {
     });
   }
 
-  /** Paint the current choice after the painting in progress, which is cut short if it iterates. */
+  /** Paint the current choice after the painting in progress, which is cut short if it is long. */
   repaint() {
     const request = this.cutShort();
-    this.busy = this.busy.then(() => this.paint(request)).then(() => showTrouble(null), showTrouble);
+    this.busy = this.busy
+      .then(() => this.paint(request))
+      .then(() => showTrouble(null), (error) => (error.cancelled ? showTrouble(null) : showTrouble(error)));
     return this.busy;
   }
 
-  /** End an optimization after the iteration in progress; return the number of this request. */
+  /** End an optimization or a painting in tiles after the step in progress; return its number. */
   cutShort() {
     this.request += 1;
     return this.request;
@@ -151,7 +159,7 @@ class Easel {
     const begin = performance.now();
     const cell = this.cell;
     const iterates = cell.subject.role === "step";
-    this.showControls(iterates);
+    this.showControls(cell);
     const frame = cell.size;
     const place = placeIn(sizeOf(this.source), frame);
     const photo = tensorFromPixels(pixels(this.source, null, place), place.height, place.width);
@@ -160,6 +168,10 @@ class Easel {
     show("content", photo, { top: 0, left: 0, height: place.height, width: place.width });
     if (iterates) {
       await this.optimize(cell, content, { strength, place, request });
+      return;
+    }
+    if (!this.stream && find("full").checked && this.fullSize.takes(this.source, cell)) {
+      await this.paintInTiles(cell, strength, request);
       return;
     }
     let image = await this.files.run(cell, await this.inputsOf(cell, content, strength));
@@ -178,8 +190,44 @@ class Easel {
       : `the painting, ${painted.height}×${painted.width}`;
   }
 
-  /** Offer iterations where the file is iterated, and else the camera. */
-  showControls(iterates) {
+  /** Paint the photo at its full size; a change of the strength or style starts from its features. */
+  async paintInTiles(cell, strength, request) {
+    if (request !== this.request) {
+      return;
+    }
+    const inputs = { strength: { shape: [1], data: Float32Array.of(strength) } };
+    if (cell.inputs.some(({ kind }) => kind === "style_code")) {
+      inputs.style_code = await this.code(cell);
+    }
+    const report = async ({ done, total }, left) => {
+      Object.assign(find("tile"), { max: total, value: done });
+      find("painted-caption").textContent =
+        `the painting, tile ${done} of ${total}, about ${Math.ceil(left)} s left`;
+      // The page draws, and takes clicks.
+      await new Promise((resolve) => setTimeout(resolve));
+      return request === this.request;
+    };
+    find("stop-tiles").disabled = false;
+    try {
+      const { height, width } = await this.fullSize.paint(this.source, cell, inputs, report);
+      find("painted-caption").textContent = `the painting, ${height}×${width}, at full size`;
+    } catch (error) {
+      find("painted-caption").textContent = error.cancelled ? "the painting was stopped" : "";
+      throw error;
+    } finally {
+      find("stop-tiles").disabled = true;
+    }
+  }
+
+  /** Offer iterations where the file is iterated, and else the camera; and full size, or say how. */
+  showControls(cell) {
+    const iterates = cell.subject.role === "step";
+    const hasTiles = Boolean(tilingOf(this.job, cell));
+    find("tiling").hidden = iterates || !hasTiles;
+    find("no-tiles").hidden = iterates || hasTiles;
+    find("no-tiles").textContent =
+      `Photos are scaled to ${cell.size.height}×${cell.size.width}. To paint them at full size, ` +
+      "export the network again with styleexport export --full.";
     if (iterates && this.stream) {
       this.stop();
     }
