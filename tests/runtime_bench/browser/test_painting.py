@@ -13,8 +13,7 @@ from PIL import Image
 
 from styleexport.core import assets
 from styleexport.core.manifest import FileFact, read_manifest
-from styleexport.core.types import Precision, Size
-from styleexport.models.networks._open import open_network
+from styleexport.core.types import Precision
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 from styleexport.runtime_bench.runners.browser._drive import serving
 from styleexport.runtime_bench.runners.browser._job import PagePlanFact, job_of
@@ -89,13 +88,7 @@ SAMPLES = """(() => {
 @pytest.fixture
 def full_artifact(zoo, tmp_path) -> Path:
     """The shipped network with files that paint in tiles, and a packed style."""
-    whole = zoo.artifact(
-        "full-lite",
-        open_network("adain-lite"),
-        precisions=(Precision.FP32,),
-        sizes=(Size(128, 128),),
-        full=True,
-    )
+    whole = zoo.in_tiles("adain-lite", "onnx", Precision.FP32)
     copy = Path(shutil.copytree(whole, tmp_path / "full"))
     pack_styles(copy, [assets.bundled("style")[0]])
     return copy
