@@ -246,6 +246,18 @@ PROBE = f"colour-transfer_render_{PICTURE}.safetensors"
 PROBES = {PROBE: save(example())}
 
 
+def _laid(fact: TensorFact, painter: Any) -> dict[str, Any]:
+    """Return a tensor in the layout of a format, as a painting file of it has its image."""
+    image = painter["outputs"][0]
+    found = msgspec.to_builtins(fact)
+    if fact.kind == "image":
+        found |= {key: image[key] for key in ("dtype", "layout", "pixel_range", "colour_order")}
+    if len(fact.shape) == 4 and image["layout"] == "NHWC":
+        batch, channels, *sides = fact.shape
+        found |= {"layout": "NHWC", "shape": [batch, *sides, channels]}
+    return found
+
+
 def tiled(whole: Any) -> object:
     """Add the passes of the small network to a manifest, and a picture of several tiles."""
     painters = [file for file in whole["files"] if file["role"] == "transform"]
@@ -259,7 +271,7 @@ def tiled(whole: Any) -> object:
             file = {**painter, "path": path, "role": one.role.value}
             file["size"] = {"height": WINDOW.height, "width": WINDOW.width}
             for side, names in (("inputs", one.inputs), ("outputs", one.outputs)):
-                file[side] = [msgspec.to_builtins(tensor_fact(name)) for name in names]
+                file[side] = [_laid(tensor_fact(name), painter) for name in names]
             whole["files"].append(file)
         whole["tilings"].append(msgspec.to_builtins(tiling_of(painter["target"], paths)))
     size = {"height": PICTURE.height, "width": PICTURE.width}

@@ -151,7 +151,7 @@ extension Painter {
         guard let image = painter.last.outputs.first(where: { $0.kind == .image }),
             image.shape.count == 4
         else { throw EngineError.failed("\(painter.last.path) gives no image") }
-        let axis = image.layout == .nhwc || image.layout == .pixels ? 1 : 2
+        let axis = image.layout == .nhwc ? 1 : 2
         guard case .length(let height) = image.shape[axis] else { return 1 }
         return height / painter.tiling.window.height
     }
