@@ -54,7 +54,7 @@ export class FullSize {
    *
    * @param source Picture.
    * @param cell Painting file, whose tiling is used.
-   * @param inputs Tensors `style_code` and `strength`.
+   * @param inputs Tensor `style_code`, and the number `strength`.
    * @param {(progress, secondsLeft: number) => Promise<boolean>} report Returns whether to go on.
    * @returns Height and width of the painting.
    */
@@ -71,7 +71,8 @@ export class FullSize {
       return report(progress, secondsLeft((performance.now() - begin) / 1000, before, progress));
     };
     const features = await this.#features(painter, source, tiling, timed);
-    const strength = inputs.strength.data[0];
+    const { style_code: code, strength } = inputs;
+    const tensors = { style_code: code, strength: { shape: [1], data: Float32Array.of(strength) } };
     const canvas = new OffscreenCanvas(1, 1);
     const context = canvas.getContext("2d");
     const { height, width } = features.picture.size;
@@ -87,7 +88,7 @@ export class FullSize {
         : blended(this.#contentOf(features.picture, top, left, rows, columns, scale), part, strength);
       context.putImageData(new ImageData(pixelsFromTensor(mixed), columns, rows), left, top);
     };
-    await painter.render(features, inputs, write, timed);
+    await painter.render(features, tensors, write, timed);
     const shown = find("painted");
     Object.assign(shown, { height: canvas.height, width: canvas.width });
     shown.getContext("2d").drawImage(canvas, 0, 0);
@@ -137,5 +138,33 @@ export class FullSize {
       );
     }
     this.#proven.add(last.subject.path);
+  }
+}
+
+/**
+ * Paint a photo at its full size, with its progress on the page.
+ *
+ * @param {FullSize} fullSize
+ * @param inputs Tensor `style_code`, and the number `strength`.
+ * @param {() => boolean} isWanted Whether to go on.
+ */
+export async function paintInTiles(fullSize, source, cell, inputs, isWanted) {
+  const report = async ({ done, total }, left) => {
+    Object.assign(find("tile"), { max: total, value: done });
+    find("painted-caption").textContent =
+      `the painting, tile ${done} of ${total}, about ${Math.ceil(left)} s left`;
+    // The page draws, and takes clicks.
+    await new Promise((resolve) => setTimeout(resolve));
+    return isWanted();
+  };
+  find("stop-tiles").disabled = false;
+  try {
+    const { height, width } = await fullSize.paint(source, cell, inputs, report);
+    find("painted-caption").textContent = `the painting, ${height}×${width}, at full size`;
+  } catch (error) {
+    find("painted-caption").textContent = error.cancelled ? "the painting was stopped" : "";
+    throw error;
+  } finally {
+    find("stop-tiles").disabled = true;
   }
 }

@@ -4,9 +4,9 @@ import { find, showTrouble, tensorsOf } from "./host.js";
 import { OpenFiles, isOfSize } from "./files.js";
 import { onPicture, pictureAt, pixels, save, show, sizeOf } from "./pictures.js";
 import { labelOf } from "./chart.js";
-import { FullSize, tilingOf } from "./fullsize.js";
+import { FullSize, paintInTiles, tilingOf } from "./fullsize.js";
+import { iterate } from "./iterating.js";
 import { blendedCodes, blendingNote, canBlend, checkCodes } from "./codes.js";
-import { minimized, noteOf } from "./optimizing.js";
 import { chosenStyle, offerStyle, thumbnailsOf } from "./styles.js";
 import {
   blended, enlarged, middleOf, mirroredInto, placeIn, tensorFromPixels,
@@ -166,15 +166,22 @@ class Easel {
     const strength = Number(find("strength").value);
     const content = mirroredInto(photo, place, frame);
     show("content", photo, { top: 0, left: 0, height: place.height, width: place.width });
+    const isWanted = () => request === this.request;
+    const isLarge = !this.stream && find("full").checked && this.fullSize.takes(this.source, cell);
+    if ((iterates || isLarge) && !isWanted()) {
+      return;
+    }
+    const inputs = await this.inputsOf(cell, content, strength);
     if (iterates) {
-      await this.optimize(cell, content, { strength, place, request });
+      const rules = this.job.network.optimization;
+      await iterate(this.files, cell, inputs, { content, place }, rules, isWanted);
       return;
     }
-    if (!this.stream && find("full").checked && this.fullSize.takes(this.source, cell)) {
-      await this.paintInTiles(cell, strength, request);
+    if (isLarge) {
+      await paintInTiles(this.fullSize, this.source, cell, { ...inputs, strength }, isWanted);
       return;
     }
-    let image = await this.files.run(cell, await this.inputsOf(cell, content, strength));
+    let image = await this.files.run(cell, inputs);
     const scale = image.shape[2] / frame.height;
     if (cell.inputs.length === 1) {
       image = blended(enlarged(content, scale), image, strength);
@@ -188,35 +195,6 @@ class Easel {
     find("painted-caption").textContent = this.stream
       ? `the painting, ${(1000 / took).toFixed(1)} a second`
       : `the painting, ${painted.height}×${painted.width}`;
-  }
-
-  /** Paint the photo at its full size; a change of the strength or style starts from its features. */
-  async paintInTiles(cell, strength, request) {
-    if (request !== this.request) {
-      return;
-    }
-    const inputs = { strength: { shape: [1], data: Float32Array.of(strength) } };
-    if (cell.inputs.some(({ kind }) => kind === "style_code")) {
-      inputs.style_code = await this.code(cell);
-    }
-    const report = async ({ done, total }, left) => {
-      Object.assign(find("tile"), { max: total, value: done });
-      find("painted-caption").textContent =
-        `the painting, tile ${done} of ${total}, about ${Math.ceil(left)} s left`;
-      // The page draws, and takes clicks.
-      await new Promise((resolve) => setTimeout(resolve));
-      return request === this.request;
-    };
-    find("stop-tiles").disabled = false;
-    try {
-      const { height, width } = await this.fullSize.paint(this.source, cell, inputs, report);
-      find("painted-caption").textContent = `the painting, ${height}×${width}, at full size`;
-    } catch (error) {
-      find("painted-caption").textContent = error.cancelled ? "the painting was stopped" : "";
-      throw error;
-    } finally {
-      find("stop-tiles").disabled = true;
-    }
   }
 
   /** Offer iterations where the file is iterated, and else the camera; and full size, or say how. */
@@ -233,45 +211,6 @@ class Easel {
     }
     find("optimizing").hidden = !iterates;
     find("camera").disabled = iterates || !navigator.mediaDevices?.getUserMedia;
-  }
-
-  /** Paint by iterations of a `step` file, and show each one that is better than those before. */
-  async optimize(cell, content, { strength, place, request }) {
-    const rules = this.job.network.optimization;
-    if (!rules) {
-      throw new Error("the manifest does not say how step files are iterated: export it again");
-    }
-    if (request !== this.request) {
-      return;
-    }
-    const fixed = await this.inputsOf(cell, content, strength);
-    const nameOf = (kind) => cell.outputs.find((fact) => fact.kind === kind).name;
-    const [loss, gradient] = [nameOf("loss"), nameOf("gradient")];
-    const evaluate = async (image) => {
-      const outputs = await this.files.outputsOf(cell, { ...fixed, image });
-      return { loss: outputs[loss].data[0], gradient: outputs[gradient].data };
-    };
-    let shown = Infinity;
-    const report = async ({ iteration, iterations, bestLoss, best }) => {
-      Object.assign(find("iteration"), { max: iterations, value: iteration });
-      find("painted-caption").textContent = `the painting, iteration ${iteration} of ${iterations}`;
-      if (bestLoss < shown) {
-        shown = bestLoss;
-        show("painted", best(), place);
-      }
-      // The page draws, and takes clicks.
-      await new Promise((resolve) => setTimeout(resolve));
-      return request === this.request;
-    };
-    const iterations = Math.max(1, Number(find("iterations").value) || rules.iterations);
-    find("stop").disabled = false;
-    try {
-      const result = await minimized(content, evaluate, { rules, iterations, report });
-      find("painted-caption").textContent =
-        `the painting, ${place.height}×${place.width}, ${noteOf(result)}`;
-    } finally {
-      find("stop").disabled = true;
-    }
   }
 
   async inputsOf(cell, content, strength) {
