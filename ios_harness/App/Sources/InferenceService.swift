@@ -61,6 +61,28 @@ actor InferenceService {
         return PaintedImage(image: image, note: painting.note)
     }
 
+    /// Return a frame of the camera stylized, with statistics smoothed over time where the artifact
+    /// has the files.
+    func paintFrame(
+        _ photo: ImagePhoto, with artifact: Artifact, style: StyleChoice, options: PaintOptions,
+        stability: Double, at seconds: Double
+    ) async throws -> PaintedImage {
+        let painter = try await painter(of: artifact)
+        let painting =
+            if stability > 0 && painter.smoothsFrames(of: photo.size) {
+                try painter.paintFrame(
+                    photo, style: style, options: options, stability: stability, at: seconds,
+                    folder: AppFolders.tiles
+                )
+            } else {
+                try painter.paint(photo, style: style, options: options)
+            }
+        guard let image = PictureCoder.image(of: painting.picture) else {
+            throw EngineError.outOfMemory("the painting does not fit into memory")
+        }
+        return PaintedImage(image: image, note: painting.note)
+    }
+
     private func paintInTiles(
         _ photo: ImagePhoto, painter: Painter, style: StyleChoice, options: PaintOptions,
         report: (PaintUpdate) -> Bool

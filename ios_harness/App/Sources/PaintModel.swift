@@ -25,8 +25,10 @@ final class PaintModel {
     var strength = 1.0
     /// Whether photos larger than the file are painted at full size, where the artifact can.
     var isFullSize = true
-    /// Whether the photo is a frame of the camera, which is scaled to the file.
-    var isLive = false
+    /// When the photo was taken, if it is a frame of the camera, which is scaled to the file.
+    var frameSeconds: Double?
+    /// How long statistics of frames are averaged, 0..1, where the artifact has the files.
+    var stability = SmoothedStatistics.defaultStability
     /// Number of iterations of networks that paint by optimization.
     var iterations = 100
     var units = ComputeUnits.all
@@ -80,7 +82,7 @@ final class PaintModel {
                 firstStyle = nil
             } else {
                 photo = picture
-                isLive = false
+                frameSeconds = nil
             }
             await paint()
         } catch {
@@ -119,9 +121,17 @@ final class PaintModel {
         cancellation.isCancelled = false
         let cancellation = self.cancellation
         do {
+            if let frameSeconds {
+                painted = try await service.paintFrame(
+                    photo, with: artifact, style: try style(), options: options,
+                    stability: stability, at: frameSeconds
+                )
+                errorMessage = nil
+                return
+            }
             painted = try await service.paint(
                 photo, with: artifact, style: try style(), options: options,
-                isFullSize: isFullSize && !isLive
+                isFullSize: isFullSize
             ) { update in
                 Task { @MainActor [weak self] in self?.show(update) }
                 return !cancellation.isCancelled

@@ -93,8 +93,8 @@ struct PaintView: View {
                     camera.stop()
                 } else {
                     camera.start { frame in
-                        model.photo = frame
-                        model.isLive = true
+                        model.photo = frame.photo
+                        model.frameSeconds = frame.seconds
                         await model.paint()
                     }
                 }
@@ -121,6 +121,10 @@ struct PaintView: View {
         } else if model.hasTiles == true {
             Toggle("Full size", isOn: $model.isFullSize)
                 .onChange(of: model.isFullSize) { repaint() }
+            LabeledContent("Stability of the camera") {
+                Slider(value: $model.stability, in: 0...1)
+                    .accessibilityLabel("Stability of the camera's colours over time")
+            }
         } else if model.hasTiles == false {
             Text(
                 "Photos are scaled to the file. To paint them at full size, export the network "

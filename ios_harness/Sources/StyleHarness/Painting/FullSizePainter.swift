@@ -52,6 +52,70 @@ extension Painter {
         )
     }
 
+    /// Whether frames of the camera can be painted with statistics smoothed over time: the window of
+    /// the tiles has the size of the file that would paint them.
+    public func smoothsFrames(of photo: PictureSize) -> Bool {
+        guard let (file, frame) = try? best(paintingRole, for: photo), let frame,
+            let tiling = try? tiling(for: file)
+        else { return false }
+        return frame == PictureSize(tiling.window)
+    }
+
+    /// Return a frame of the camera painted, scaled to the window.
+    ///
+    /// - Parameters:
+    ///   - stability: 0 takes each frame's own statistics, 1 averages longest.
+    ///   - seconds: when the frame was taken.
+    /// - Throws: `EngineError` if files do not compute what they should here.
+    public func paintFrame(
+        _ photo: some Photo, style: StyleChoice, options: PaintOptions, stability: Double,
+        at seconds: Double, folder: URL
+    ) throws -> Painting {
+        let (file, _) = try best(paintingRole, for: photo.size)
+        let tiling = try tiling(for: file)
+        let tiled = try tiledPainter(tiling, options.settings, folder, OpenedSettings())
+        let key = "\(tiled.last.path) \(options.settings.sorted { $0.key < $1.key })"
+        let parity = try fullSize.parities[key] ?? proven(tiled)
+        fullSize.parities[key] = parity
+        let inputs = try styleInputs(of: tiled, style: style, options: options)
+        let painter = try framePainter(tiling, options.settings, "\(key) \(stability)", stability)
+        let plan = FramePlan(
+            picture: photo.size, outer: PictureSize(tiling.window), maxSide: options.maxSide,
+            minSide: minSide
+        )
+        let content = try photo.scaled(to: plan.inner).framed(by: plan)
+        var picture = try RGBPicture(
+            tensor: painter.paint(content.tensor, inputs: inputs, at: seconds)
+        )
+        if !tiled.takesStrength {
+            picture = content.enlarged(to: picture.size)
+                .blended(with: picture, strength: options.strength)
+        }
+        return Painting(
+            picture: picture.unframed(by: plan), path: tiled.last.path,
+            effective: painter.effective, parity: parity, optimization: nil
+        )
+    }
+
+    private func framePainter(
+        _ tiling: TilingFact, _ settings: [String: String], _ key: String, _ stability: Double
+    ) throws -> FramePainter {
+        if let frames = fullSize.frames, frames.key == key { return frames.painter }
+        fullSize.frames = nil
+        let probe = try probe
+        let painter = try FramePainter(
+            tiling: tiling, files: artifact.manifest.files, stability: stability
+        ) { file in
+            let cell = JobCell(
+                file, of: artifact.manifest, size: tiling.window, probe: probe.path,
+                settings: settings
+            )
+            return try engine.open(artifact.url(of: file.path), cell: cell)
+        }
+        fullSize.frames = (key, painter)
+        return painter
+    }
+
     var paintingRole: Role { files.contains { $0.role == .transform } ? .transform : .stylize }
 
     /// Tilings whose files the engine runs.
@@ -167,6 +231,8 @@ struct FullSizeState {
     }
 
     var kept: Kept?
+    /// What paints frames of the camera, with its files and stability.
+    var frames: (key: String, painter: FramePainter)?
     /// Parity of tilings on their probe, by last file and settings.
     var parities: [String: ParityFact] = [:]
 }

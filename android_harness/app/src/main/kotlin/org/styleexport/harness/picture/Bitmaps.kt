@@ -90,6 +90,10 @@ object Bitmaps {
  *
  * @property size upright size.
  * @property photo the photo; null for a camera frame.
+ * @property seconds when a camera frame was taken; null for a photo.
  * @property at returns its image, [1, 3, H, W], scaled to a size.
  */
-class PictureSource(val size: SizeFact, val photo: Bitmap? = null, val at: (SizeFact) -> Tensor)
+class PictureSource(
+    val size: SizeFact, val photo: Bitmap? = null, val seconds: Double? = null,
+    val at: (SizeFact) -> Tensor,
+)

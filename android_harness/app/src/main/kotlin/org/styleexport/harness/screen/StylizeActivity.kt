@@ -83,6 +83,7 @@ class StylizeActivity : Activity() {
         onChoice(R.id.first) { model.choose { choices -> choices.copy(first = style(it)) } }
         onChoice(R.id.second) { model.choose { choices -> choices.copy(second = style(it)) } }
         onSlide(R.id.blend) { model.choose { choices -> choices.copy(blend = it) } }
+        onSlide(R.id.stability) { model.choose { choices -> choices.copy(stability = it) } }
         onSlide(R.id.strength) { model.choose { choices -> choices.copy(strength = it) } }
         onChoice(R.id.iterations) {
             val state = model.state.value
@@ -123,6 +124,7 @@ class StylizeActivity : Activity() {
         showBlending(state.artifact?.manifest?.network?.codeLayout)
         showValue(R.id.blend, choices.blend)
         showValue(R.id.strength, choices.strength)
+        showValue(R.id.stability, choices.stability)
         findViewById<CheckBox>(R.id.full_size).isChecked = choices.isFullSize
         findViewById<Button>(R.id.share).isEnabled = state.result != null
         state.result?.let {
@@ -140,7 +142,9 @@ class StylizeActivity : Activity() {
     private fun showOptimization(state: StylizeModel.State) {
         if (state.isOptimization && camera.isRunning) camera.stop()
         setVisible(R.id.camera, !state.isOptimization)
-        setVisible(R.id.full_size, state.hasTiles == true)
+        for (id in listOf(R.id.full_size, R.id.stability, R.id.stability_label)) {
+            setVisible(id, state.hasTiles == true)
+        }
         setVisible(R.id.no_tiles, state.hasTiles == false)
         for (id in listOf(R.id.iterations, R.id.iterations_label)) {
             setVisible(id, state.isOptimization)

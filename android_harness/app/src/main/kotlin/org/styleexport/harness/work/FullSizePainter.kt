@@ -15,6 +15,7 @@ import org.styleexport.contract.facts.passed
 import org.styleexport.contract.measure.LocalJob
 import org.styleexport.contract.measure.ProbeCheck
 import org.styleexport.contract.measure.Session
+import org.styleexport.contract.stylize.FramePainter
 import org.styleexport.contract.stylize.MixedWriter
 import org.styleexport.contract.stylize.TileProgress
 import org.styleexport.contract.stylize.TiledFeatures
@@ -23,6 +24,13 @@ import org.styleexport.harness.engine.DelegateKind
 import org.styleexport.harness.engine.Engines
 import org.styleexport.harness.picture.BitmapPicture
 import org.styleexport.harness.picture.BitmapWriter
+
+/**
+ * Files that paint camera frames, and how long their statistics are averaged.
+ *
+ * @property stability 0 to 1.
+ */
+data class Film(val tiling: TilingFact, val delegate: DelegateKind, val stability: Float)
 
 /**
  * Paints photos at their full size, in tiles whose statistics are those of the whole photo.
@@ -41,6 +49,7 @@ class FullSizePainter(
 
     private val descriptions = HashMap<Pair<TilingFact, DelegateKind>, String>()
     private var kept: Kept? = null
+    private var frames: Pair<Film, FramePainter>? = null
     private var effective = emptyMap<String, String>()
 
     init {
@@ -72,21 +81,63 @@ class FullSizePainter(
         } else {
             MixedWriter(features.picture, painter.scale, strength, bitmapWriter)
         }
-        val inputs = buildMap {
-            code?.let { put("style_code", it) }
-            put("strength", Tensor(listOf(1), floatArrayOf(strength)))
-        }
-        painter.render(features, inputs, report, writer)
+        painter.render(features, inputs(code, strength), report, writer)
         return painted to description
     }
 
-    /** Remove the features of the last photo. */
-    fun forget() {
+    /**
+     * Return a painted camera frame of the window's size, with statistics smoothed over time, and
+     * what it was painted with.
+     *
+     * @param content frame, [1, 3, H, W].
+     * @param stability 0 takes each frame's own statistics, 1 averages longest.
+     * @param seconds when the frame was taken.
+     * @throws BadArtifact the files fail their probe here.
+     */
+    fun paintFrame(
+        content: Tensor, film: Film, code: Tensor?, strength: Float, seconds: Double,
+    ): Pair<Tensor, String> {
+        val (tiling, delegate, stability) = film
+        val description = descriptions.getOrPut(tiling to delegate) {
+            proven(painter(tiling, delegate), tiling, delegate)
+        }
+        val current = frames?.takeIf { it.first == film } ?: run {
+            frames?.second?.close()
+            frames = null
+            val probe = probe()
+            val painter = FramePainter(tiling, artifact.manifest.files, stability.toDouble()) {
+                open(it, tiling, delegate, probe)
+            }
+            (film to painter).also { frames = it }
+        }
+        val painter = current.second
+        val painted = painter.paint(content, inputs(code, strength), seconds)
+        val isMixed = !painter.takesStrength && strength != 1f
+        if (isMixed && painted.shape == content.shape) {
+            for (index in painted.data.indices) {
+                val own = content.data[index]
+                painted.data[index] = own + strength * (painted.data[index] - own)
+            }
+        }
+        return painted to description
+    }
+
+    /** Remove the features of the last photo, and unload what paints frames. */
+    override fun close() {
+        forget()
+        frames?.second?.close()
+        frames = null
+    }
+
+    private fun forget() {
         kept?.features?.close()
         kept = null
     }
 
-    override fun close(): Unit = forget()
+    private fun inputs(code: Tensor?, strength: Float) = buildMap {
+        code?.let { put("style_code", it) }
+        put("strength", Tensor(listOf(1), floatArrayOf(strength)))
+    }
 
     private fun features(
         painter: TiledPainter, photo: Bitmap, tiling: TilingFact, delegate: DelegateKind,

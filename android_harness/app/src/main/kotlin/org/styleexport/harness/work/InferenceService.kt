@@ -42,6 +42,8 @@ import org.styleexport.harness.picture.PictureSource
  * @property strength 0 keeps the photo, 1 is the full style.
  * @property isFullSize whether a photo larger than the file's input size is painted at full size,
  *   in tiles, where the artifact has the files.
+ * @property stability how long statistics of camera frames are averaged, 0..1, where the artifact
+ *   has the files; 0 paints each frame by itself.
  * @property iterations number of iterations of a `step` file; null is the manifest's.
  */
 data class StylizeRequest(
@@ -54,6 +56,7 @@ data class StylizeRequest(
     val blend: Float,
     val strength: Float,
     val isFullSize: Boolean,
+    val stability: Float,
     val iterations: Int? = null,
 )
 
@@ -123,11 +126,30 @@ class InferenceService(private val artifact: Artifact, cache: File) : Closeable 
         if (request.isFullSize && isLarger && photo != null && tiling != null) {
             return paintInTiles(request, photo, tiling, style, report)
         }
+        val seconds = request.source.seconds
+        if (request.stability > 0 && seconds != null && tiling?.window == frame.outer) {
+            val film = Film(tiling, request.delegate, request.stability)
+            return paintFrame(request, frame, film, style)
+        }
         val runner = ModelRunner(request.file, frame.outer) { run(request, frame.outer, it) }
         val content = frame.fill(request.source.at(frame.inner))
         val image = frame.crop(runner.stylize(content, style, request.strength))
         val description = models.getValue(request.file.role).description
         return StylizedPicture(Bitmaps.bitmap(image), description, nanoseconds / NS_PER_MS)
+    }
+
+    private fun paintFrame(
+        request: StylizeRequest, frame: Frame, film: Film, style: Style,
+    ): StylizedPicture {
+        val content = frame.fill(request.source.at(frame.inner))
+        val seconds = requireNotNull(request.source.seconds) { "a photo is no frame" }
+        val code = (style as? Style.Code)?.code
+        val begin = SystemClock.elapsedRealtimeNanos()
+        val (image, description) = fullSize.paintFrame(
+            content, film, code, request.strength, seconds,
+        )
+        val taken = (SystemClock.elapsedRealtimeNanos() - begin) / NS_PER_MS
+        return StylizedPicture(Bitmaps.bitmap(frame.crop(image)), description, taken)
     }
 
     private fun paintInTiles(

@@ -6,6 +6,7 @@ import android.net.Uri
 import java.io.File
 import java.io.FileOutputStream
 import java.util.concurrent.CancellationException
+import org.styleexport.contract.arithmetic.SmoothedStatistics
 import org.styleexport.contract.artifact.Artifact
 import org.styleexport.contract.facts.FileFact
 import org.styleexport.contract.facts.Role
@@ -67,6 +68,7 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
         val blend: Float = 0f,
         val strength: Float = 1f,
         val isFullSize: Boolean = true,
+        val stability: Float = SmoothedStatistics.DEFAULT_STABILITY.toFloat(),
         val iterations: Int? = null,
     )
 
@@ -117,8 +119,10 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
         val choices = change(state.value.choices)
         if (choices == state.value.choices) return
         if (choices.first != state.value.choices.first) styleImage = null
+        val isOfFrames = choices == state.value.choices.copy(stability = choices.stability)
         state.value = state.value.copy(choices = choices)
-        restylize()
+        // The next frame takes the stability; a photo has none.
+        if (!isOfFrames) restylize()
     }
 
     /** Stylize a photo. */
@@ -173,7 +177,8 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
         val choices = state.value.choices
         val request = StylizeRequest(
             file, choices.delegate, source, styleImage, choices.first, choices.second,
-            choices.blend, choices.strength, choices.isFullSize, choices.iterations,
+            choices.blend, choices.strength, choices.isFullSize, choices.stability,
+            choices.iterations,
         )
         isRunning = true
         isOutdated = false
