@@ -4,6 +4,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import {
+  CUT, FLOOR, FramePainter, LONGEST_SECONDS, SmoothedStatistics,
+} from "../../../runtime_bench/runners/browser/page/film.js";
 import { MemoryMaps, openStore } from "../../../runtime_bench/runners/browser/page/maps.js";
 import { tensorsFrom } from "../../../runtime_bench/runners/browser/page/safetensors.js";
 import { TiledPainter, gathered, pictureOf } from "../../../runtime_bench/runners/browser/page/tiled.js";
@@ -285,4 +288,55 @@ test("a part of an image is that of its rows and columns", () => {
   const part = gathered(image, [1, 1], [2, 0]);
   assert.deepEqual(part.shape, [1, 3, 2, 2]);
   assert.deepEqual([...part.data], [12, 10, 12, 10, 112, 110, 112, 110, 212, 210, 212, 210]);
+});
+
+// ---- frames over time
+
+test("statistics are smoothed over time until a cut", () => {
+  const film = jsonOf("film.json");
+  assert.deepEqual([LONGEST_SECONDS, CUT, FLOOR], [film.longest_s, film.cut, film.floor]);
+  for (const { name, stability, kinds, frames } of film.cases) {
+    const smoothed = new SmoothedStatistics(kinds, stability);
+    frames.forEach((frame, number) => {
+      smoothed.frame(frame.seconds);
+      frame.passes.forEach((pass, index) => {
+        const found = smoothed.settle(pass);
+        for (const [statistic, values] of Object.entries(frame.smoothed[index])) {
+          values.forEach((value, place) => {
+            const error = Math.abs(found[statistic][place] - value);
+            const most = film.tolerance * Math.max(1, Math.abs(value));
+            assert.ok(error <= most, `${name} ${number} ${statistic}: ${found[statistic]}`);
+          });
+        }
+      });
+      assert.equal(smoothed.isCut, frame.cut, `${name} ${number}`);
+    });
+  }
+});
+
+test("a scene is smoothed, and a cut begins anew", async () => {
+  const open = async (cell) => {
+    let fed;
+    return {
+      feed: (inputs) => void (fed = inputs),
+      invoke: async () => undefined,
+      fetch: () => PASSES[NAMES[cell.outputs[0].name]](fed),
+      close: () => undefined,
+    };
+  };
+  const frames = (stability) => FramePainter.open(TILING, CELLS, stability, open);
+  const rows = Array.from({ length: 24 }, (_, row) => row);
+  const window = gathered(PROBE.content, rows, Array.from({ length: 32 }, (_, column) => column));
+  const brighter = { ...window, data: window.data.map((value) => value * 1.004) };
+  const other = { ...window, data: window.data.slice().reverse().map((value) => value / 4) };
+  const whole = await smallPainter().painter.painting({ ...PROBE, content: brighter });
+  const own = await (await frames(0)).paint(brighter, PROBE, 0);
+  assert.deepEqual(own, whole);
+  const painter = await frames(1);
+  await painter.paint(window, PROBE, 0);
+  const smoothed = await painter.paint(brighter, PROBE, 0.04);
+  assert.ok(worst(smoothed, own) > 0 && worst(smoothed, own) < 0.02);
+  const cut = await painter.paint(other, PROBE, 0.08);
+  assert.deepEqual(cut, await (await frames(0)).paint(other, PROBE, 0));
+  painter.close();
 });

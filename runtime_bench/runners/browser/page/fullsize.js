@@ -1,5 +1,7 @@
 /** Photos at their full size, painted in tiles with the statistics of the whole photo. */
 
+import { FramePainter } from "./film.js";
+import { isOfSize } from "./files.js";
 import { bytesOf, find, tensorsOf } from "./host.js";
 import { openStore } from "./maps.js";
 import { parityOf } from "./parity.js";
@@ -36,6 +38,7 @@ export class FullSize {
   #job;
   #runtimes;
   #kept = null;
+  #frames = null;
   #proven = new Set();
 
   constructor(job, runtimes) {
@@ -60,9 +63,7 @@ export class FullSize {
    */
   async paint(source, cell, inputs, report) {
     const tiling = tilingOf(this.#job, cell);
-    const open = async (pass) =>
-      this.#runtimes.open(pass, await bytesOf(`artifact/${pass.subject.path}`));
-    const painter = new TiledPainter(tiling, this.#job.passes, open, openStore);
+    const painter = new TiledPainter(tiling, this.#job.passes, this.#open, openStore);
     await this.#prove(painter);
     const begin = performance.now();
     let before = null;
@@ -95,8 +96,42 @@ export class FullSize {
     return { height: canvas.height, width: canvas.width };
   }
 
-  /** Remove what is kept. */
+  /** Whether frames of the camera are painted with smoothed statistics: a window is as a file. */
+  smooths(cell) {
+    const tiling = tilingOf(this.#job, cell);
+    return Boolean(tiling) && isOfSize(cell, tiling.window);
+  }
+
+  /**
+   * Return a frame of the camera painted with statistics smoothed over time.
+   *
+   * @param content Tensor of the frame in its window.
+   * @param {number} stability 0 takes each frame's own statistics, 1 averages longest.
+   */
+  async paintFrame(cell, content, inputs, stability) {
+    const tiling = tilingOf(this.#job, cell);
+    const key = `${cell.subject.path} ${stability}`;
+    if (this.#frames?.key !== key) {
+      this.#frames?.painter.close();
+      this.#frames = null;
+      await this.#prove(new TiledPainter(tiling, this.#job.passes, this.#open, openStore));
+      const painter = await FramePainter.open(tiling, this.#job.passes, stability, this.#open);
+      this.#frames = { key, painter };
+    }
+    return this.#frames.painter.paint(content, inputs, performance.now() / 1000);
+  }
+
+  #open = async (pass) =>
+    this.#runtimes.open(pass, await bytesOf(`artifact/${pass.subject.path}`));
+
+  /** Remove what is kept, and close what paints frames. */
   async close() {
+    this.#frames?.painter.close();
+    this.#frames = null;
+    await this.#forget();
+  }
+
+  async #forget() {
     const { features } = this.#kept ?? {};
     this.#kept = null;
     await features?.store.close();
@@ -104,7 +139,7 @@ export class FullSize {
 
   async #features(painter, source, tiling, report) {
     if (this.#kept?.source !== source || this.#kept.tiling !== tiling) {
-      await this.close();
+      await this.#forget();
       const features = await painter.features(photoOf(source), report);
       this.#kept = { source, tiling, features };
     }

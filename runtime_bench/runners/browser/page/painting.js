@@ -181,7 +181,11 @@ class Easel {
       await paintInTiles(this.fullSize, this.source, cell, { ...inputs, strength }, isWanted);
       return;
     }
-    let image = await this.files.run(cell, inputs);
+    const stability = Number(find("stability").value);
+    const isSmoothed = this.stream && stability > 0 && this.fullSize.smooths(cell);
+    let image = isSmoothed
+      ? await this.fullSize.paintFrame(cell, content, inputs, stability)
+      : await this.files.run(cell, inputs);
     const scale = image.shape[2] / frame.height;
     if (cell.inputs.length === 1) {
       image = blended(enlarged(content, scale), image, strength);
