@@ -18,7 +18,7 @@ from styleexport.core.manifest import (
     read_manifest,
     size_of_file,
 )
-from styleexport.core.types import Precision, Progress, Role, Size
+from styleexport.core.types import PASSES, Precision, Progress, Role, Size
 from styleexport.runtime_bench.bench.request import BenchRequest
 from styleexport.runtime_bench.contract.cell import Cell
 from styleexport.runtime_bench.contract.latency import SubjectFact
@@ -157,9 +157,9 @@ def _check_sizes(request: BenchRequest, manifests: list[tuple[Path, Manifest]]) 
 
 
 def _sources(folder: Path, manifest: Manifest, request: BenchRequest) -> Iterator[_Source]:
-    """Yield the exported files, then the programs that they came from."""
+    """Yield the exported files but passes over tiles, then the programs that they came from."""
     for file in manifest.files:
-        if _is_requested(file.role, file.precision, request):
+        if file.role not in PASSES and _is_requested(file.role, file.precision, request):
             yield _Source(folder, manifest, file)
     for program in manifest.programs:
         fitting = [f for f in manifest.files if f.role is program.role and f.takes(program.size)]
@@ -176,8 +176,9 @@ def _is_requested(role: Role, precision: Precision, request: BenchRequest) -> bo
 
 
 def _offers(manifest: Manifest) -> str:
-    roles = dict.fromkeys(f"--role {file.role}" for file in manifest.files)
-    precisions = dict.fromkeys(f"--precision {file.precision}" for file in manifest.files)
+    files = [file for file in manifest.files if file.role not in PASSES]
+    roles = dict.fromkeys(f"--role {file.role}" for file in files)
+    precisions = dict.fromkeys(f"--precision {file.precision}" for file in files)
     return ", ".join((*roles, *precisions))
 
 

@@ -26,7 +26,7 @@ from styleexport.core.manifest import (
 )
 from styleexport.core.schema import schema_of
 from styleexport.core.thresholds import allowed_on_device
-from styleexport.core.types import Size
+from styleexport.core.types import PASSES, Size
 from styleexport.runtime_bench.contract.cell import Cell, CellKey, cell_key
 from styleexport.runtime_bench.contract.defaults import (
     MIN_SAMPLES,
@@ -202,6 +202,8 @@ def job_cells(
 ) -> tuple[JobCell, ...]:
     """Return a cell for each file with one of the suffixes and each probe that it takes.
 
+    Passes over tiles are not measured: one by itself has no probe, and paints nothing.
+
     Args:
         manifest: manifest of the artifact.
         suffixes: suffixes of the files that the device runs.
@@ -213,6 +215,7 @@ def job_cells(
     runnable = tuple(
         JobCell.of(SubjectFact.of(manifest, file), file, probe)
         for file in manifest.files
+        if file.role not in PASSES
         for probe in manifest.probes
         if Path(file.path).suffix in suffixes and probe.role is file.role and file.takes(probe.size)
     )

@@ -18,7 +18,7 @@ from styleexport.core.manifest import (
     read_manifest,
     size_of_file,
 )
-from styleexport.core.types import Role
+from styleexport.core.types import PASSES, Role
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ def _target(suffixes: Collection[str]) -> str:
 
 def _reduced(manifest: Manifest, kept: Sequence[FileFact]) -> Manifest:
     paths = {fact.path for fact in kept}
+    tilings = tuple(t for t in manifest.tilings if {one.path for one in t.passes} <= paths)
     return msgspec.structs.replace(
         manifest,
         files=tuple(kept),
@@ -95,8 +96,11 @@ def _reduced(manifest: Manifest, kept: Sequence[FileFact]) -> Manifest:
             probe
             for probe in manifest.probes
             if any(fact.role is probe.role and fact.takes(probe.size) for fact in kept)
+            # A picture of several tiles proves all passes together.
+            or (probe.role in PASSES and tilings)
         ),
         agreements=tuple(a for a in manifest.agreements if {a.a, a.b} <= paths),
+        tilings=tilings,
         styles=tuple(_pack(pack, manifest, kept) for pack in manifest.styles),
     )
 

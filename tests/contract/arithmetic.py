@@ -19,9 +19,9 @@ from styleexport.core.psnr import psnr_db
 from styleexport.core.types import Size
 from styleexport.runtime_bench.bench.timing import is_stable
 from styleexport.runtime_bench.contract.job import PlanFact
-from styleexport.runtime_bench.stylize import tiling
 from styleexport.runtime_bench.stylize.blending import blend_codes
 from styleexport.runtime_bench.stylize.framing import Frame, best_size
+from styleexport.runtime_bench.stylize.tiles import mirrored
 
 Case = dict[str, Any]
 ARTIFACT = Path(__file__).parent / "artifacts" / "colour-transfer"
@@ -43,8 +43,6 @@ def arithmetic() -> dict[str, list[Case]]:
         "blend": list(blends()),
         "frame": list(frames()),
         "best_size": list(best_sizes()),
-        "tiles": list(tile_plans()),
-        "tile_weights": list(tile_weights()),
         "mirror": list(mirrors()),
         "sha256": list(digests()),
     }
@@ -265,55 +263,11 @@ def best_sizes() -> Iterable[Case]:
         }
 
 
-def tile_plans() -> Iterable[Case]:
-    """Where tiles lie; a negative place is that of a picture smaller than its tile."""
-    for picture, tile, overlap in (
-        ((64, 96), (64, 96), 16),
-        ((100, 96), (64, 96), 16),
-        ((150, 200), (64, 96), 16),
-        ((150, 200), (64, 64), 0),
-        ((40, 200), (64, 96), 8),
-        ((13, 9), (64, 96), 8),
-        ((97, 65), (64, 32), 31),
-    ):
-        plan = tiling.tiles(Size(*picture), Size(*tile), overlap)
-        expected = [
-            {"top": t.top, "left": t.left, "height": t.size.height, "width": t.size.width}
-            for t in plan
-        ]
-        yield {
-            "picture": list(picture),
-            "tile": list(tile),
-            "overlap": overlap,
-            "expected": expected,
-        }
-
-
-def tile_weights() -> Iterable[Case]:
-    """How much each pixel of each tile counts along one side."""
-    for length, tile, overlap in (
-        (8, 8, 2),
-        (12, 8, 4),
-        (13, 8, 3),
-        (20, 8, 2),
-        (5, 8, 2),
-        (17, 8, 5),
-        (16, 8, 0),
-    ):
-        yield {
-            "length": length,
-            "tile": tile,
-            "overlap": overlap,
-            "starts": list(tiling.starts(length, tile, overlap)),
-            "expected": [weights.tolist() for weights in tiling.weights(length, tile, overlap)],
-        }
-
-
 def mirrors() -> Iterable[Case]:
     """Which pixel fills each place of a frame: numpy's ``symmetric``."""
     for length, before, after in ((4, 0, 0), (4, 2, 1), (3, 7, 8), (1, 2, 2), (5, 5, 0)):
         filled = np.pad(np.arange(length), (before, after), mode="symmetric")
-        assert filled.tolist() == tiling.mirrored(length, -before, before + length + after)
+        assert filled.tolist() == mirrored(length, -before, before + length + after)
         yield {"length": length, "before": before, "after": after, "expected": filled.tolist()}
 
 

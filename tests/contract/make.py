@@ -28,6 +28,9 @@ from styleexport.runtime_bench.contract.latency import report_from_json
 from styleexport.runtime_bench.parity import read_probe
 from tests.contract.arithmetic import ARTIFACT, arithmetic
 from tests.contract.optimization import DIVERGENCE, HISTORY, LEARNING_RATE, PATIENCE, optimization
+from tests.contract.tiled_network import PROBES as TILED_PROBES
+from tests.contract.tiled_network import tiled
+from tests.contract.tiles import tile_cases
 
 HERE = Path(__file__).parent
 SOURCES = ("adain-lite.json", "one-filter.json")
@@ -44,6 +47,7 @@ def main() -> None:
     _write_probes()
     _write_json(HERE / "arithmetic.json", arithmetic())
     _write_json(HERE / "optimization.json", optimization())
+    _write_json(HERE / "tiles.json", tile_cases())
     for name, read in (("reports", _read_report), ("jobs", _read_job)):
         _write_index(HERE / name, read, lambda _: {})
     _write_index(HERE / "manifests", _read_manifest, _told)
@@ -204,6 +208,11 @@ def _optimized(whole: Any) -> object:
     return whole
 
 
+def _tiling_changed(*keys: str | int, value: object) -> Change:
+    """Add the passes of the small network, with one fact of the first tiling changed."""
+    return lambda whole: _set("tilings", 0, *keys, value=value)(tiled(whole))
+
+
 def _with_role(whole: Any, role: str) -> Any:
     """Return a copy of the files and probes of a role."""
     return {
@@ -232,6 +241,14 @@ BAD_LAYOUTS: dict[str, Change] = {
         "code_layout",
         value={"parts": [{"name": "mean", "shape": [3]}] * 2, "blending": "exact"},
     ),
+}
+BAD_TILINGS: dict[str, Change] = {
+    "tiling_no_passes": _tiling_changed("passes", value=[]),
+    "tiling_no_grid": _tiling_changed("grid", value=0),
+    "tiling_negative_margin": _tiling_changed("passes", 0, "left", value=-4),
+    "tiling_unknown_kind": _tiling_changed("statistics", 0, "kind", value="sum"),
+    "tiling_correction_two": _tiling_changed("statistics", 0, "correction", value=2),
+    "tiling_no_stride": _tiling_changed("maps", 1, "stride", value=0),
 }
 BAD_MANIFESTS: dict[str, Change] = {
     "other_version": _set("schema_version", value=3),
@@ -288,7 +305,8 @@ def _write_manifests() -> None:
     # As versions wrote it that knew no thumbnails.
     _write_json(folder / "no_thumbnails.json", _drop("styles", 0, "thumbnails")(json.loads(raw)))
     _write_json(folder / "optimization.json", _optimized(json.loads(raw)))
-    for name, change in (LAYOUTS | BAD_LAYOUTS).items():
+    _write_json(folder / "tiling.json", tiled(json.loads(raw)))
+    for name, change in (LAYOUTS | BAD_LAYOUTS | BAD_TILINGS).items():
         _write_json(folder / f"{name}.json", change(json.loads(raw)))
     whole = msgspec.json.decode((folder / "one-filter.json").read_bytes(), type=Manifest)
     least = msgspec.structs.replace(whole, files=whole.files[:1], programs=(), probes=())
@@ -323,7 +341,7 @@ def _write_probes() -> None:
     folder = HERE / "probes"
     folder.mkdir(exist_ok=True)
     good = {path.name: path.read_bytes() for path in sorted((ARTIFACT / "probes").iterdir())}
-    good |= OPTIMIZATION_PROBES
+    good |= OPTIMIZATION_PROBES | TILED_PROBES
     good["odd_offsets.safetensors"] = _tensors({"b": ("F32", [1], [0, 4])}, b"\0\0\x80?", pad=3)
     whole = good["colour-transfer_transform_8x12.safetensors"]
     eight = bytes(range(8))

@@ -10,6 +10,8 @@ enum AppFolders {
     static let imported = URL.documentsDirectory.appending(path: "artifacts")
     /// Reports of the host's jobs, which it fetches.
     static let reports = URL.documentsDirectory.appending(path: "reports")
+    /// Feature maps and paintings of photos at full size, while they are used.
+    static let tiles = URL.temporaryDirectory.appending(path: "tiles")
     /// Reports measured in the app, visible in the Files app.
     static let measured = URL.documentsDirectory.appending(path: "measured")
 }

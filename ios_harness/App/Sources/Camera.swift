@@ -4,6 +4,13 @@ import StyleHarness
 import StyleHarnessCoreML
 import VideoToolbox
 
+/// A frame of the camera.
+struct CameraFrame: Sendable {
+    let photo: ImagePhoto
+    /// When it was taken.
+    let seconds: Double
+}
+
 /// Frames of the back camera.
 ///
 /// Its properties are set before the camera starts, and used only on its queue after that.
@@ -14,21 +21,21 @@ final class CameraFeed: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate,
 
     private let session = AVCaptureSession()
     private let queue = DispatchQueue(label: "org.styleexport.harness.camera")
-    private let frames: AsyncStream<ImagePhoto>.Continuation
+    private let frames: AsyncStream<CameraFrame>.Continuation
 
-    private init(_ frames: AsyncStream<ImagePhoto>.Continuation) {
+    private init(_ frames: AsyncStream<CameraFrame>.Continuation) {
         self.frames = frames
     }
 
     /// Return a stream of frames; asks for permission on first use. The camera stops with the stream.
     ///
     /// - Throws: `EngineError` if there is no camera or the user denies access.
-    static func frames() async throws -> AsyncStream<ImagePhoto> {
+    static func frames() async throws -> AsyncStream<CameraFrame> {
         guard await AVCaptureDevice.requestAccess(for: .video) else {
             throw EngineError.unavailable("no access to the camera: allow it in Settings")
         }
         let (stream, continuation) = AsyncStream.makeStream(
-            of: ImagePhoto.self, bufferingPolicy: .bufferingNewest(1)
+            of: CameraFrame.self, bufferingPolicy: .bufferingNewest(1)
         )
         let feed = CameraFeed(continuation)
         try feed.configure()
@@ -44,7 +51,10 @@ final class CameraFeed: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate,
         var image: CGImage?
         guard let buffer = CMSampleBufferGetImageBuffer(sampleBuffer) else { return }
         VTCreateCGImageFromCVPixelBuffer(buffer, options: nil, imageOut: &image)
-        if let image { frames.yield(ImagePhoto(image: image)) }
+        let seconds = CMSampleBufferGetPresentationTimeStamp(sampleBuffer).seconds
+        if let image {
+            frames.yield(CameraFrame(photo: ImagePhoto(image: image), seconds: seconds))
+        }
     }
 
     private func configure() throws {
@@ -82,7 +92,7 @@ final class CameraModel {
     private var task: Task<Void, Never>?
 
     /// Start the camera; a frame is delivered when the previous one has been handled.
-    func start(_ handle: @escaping @MainActor (ImagePhoto) async -> Void) {
+    func start(_ handle: @escaping @MainActor (CameraFrame) async -> Void) {
         guard task == nil else { return }
         isRunning = true
         errorMessage = nil

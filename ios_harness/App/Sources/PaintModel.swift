@@ -13,7 +13,7 @@ final class PaintModel {
     private(set) var painted: PaintedImage?
     private(set) var errorMessage: String?
     private(set) var isBusy = false
-    /// State of a painting by optimization that is in progress.
+    /// State of a painting by optimization, or in tiles, that is in progress.
     private(set) var update: PaintUpdate?
 
     var photo: ImagePhoto?
@@ -23,7 +23,12 @@ final class PaintModel {
     /// Weight of the second style, 0..1.
     var blend = 0.0
     var strength = 1.0
-    var isTiled = false
+    /// Whether photos larger than the file are painted at full size, where the artifact can.
+    var isFullSize = true
+    /// When the photo was taken, if it is a frame of the camera, which is scaled to the file.
+    var frameSeconds: Double?
+    /// How long statistics of frames are averaged, 0..1, where the artifact has the files.
+    var stability = SmoothedStatistics.defaultStability
     /// Number of iterations of networks that paint by optimization.
     var iterations = 100
     var units = ComputeUnits.all
@@ -48,6 +53,9 @@ final class PaintModel {
 
     /// Whether pictures are painted by many iterations.
     var isOptimization: Bool { styleInputs?.defaultIterations != nil }
+
+    /// Whether photos are painted at full size; nil where this is not known, or pictures iterated.
+    var hasTiles: Bool? { isOptimization ? nil : styleInputs?.hasTiles }
 
     /// Return the thumbnail of a style; nil where there is none.
     func thumbnail(of name: String) -> CGImage? { styleInputs?.thumbnails[name]?.image }
@@ -74,6 +82,7 @@ final class PaintModel {
                 firstStyle = nil
             } else {
                 photo = picture
+                frameSeconds = nil
             }
             await paint()
         } catch {
@@ -82,7 +91,7 @@ final class PaintModel {
     }
 
     /// Paint with the current settings; calls during a painting are merged into one repetition,
-    /// for which an optimization is cut short.
+    /// for which an optimization or a painting in tiles is cut short.
     func paint() async {
         guard !isBusy else {
             isStale = true
@@ -97,7 +106,8 @@ final class PaintModel {
         } while isStale
     }
 
-    /// Stop an optimization after the iteration in progress; its best picture is shown.
+    /// Stop an optimization after the iteration in progress, whose best picture is shown; or a
+    /// painting in tiles after the tile in progress, without a picture.
     func stop() {
         cancellation.isCancelled = true
     }
@@ -106,18 +116,28 @@ final class PaintModel {
         guard let photo else { return }
         var options = PaintOptions()
         options.strength = Float(strength)
-        options.isTiled = isTiled && !isOptimization
         options.iterations = iterations
         options.settings = [ComputeUnits.setting: units.rawValue]
         cancellation.isCancelled = false
         let cancellation = self.cancellation
         do {
+            if let frameSeconds {
+                painted = try await service.paintFrame(
+                    photo, with: artifact, style: try style(), options: options,
+                    stability: stability, at: frameSeconds
+                )
+                errorMessage = nil
+                return
+            }
             painted = try await service.paint(
-                photo, with: artifact, style: try style(), options: options
+                photo, with: artifact, style: try style(), options: options,
+                isFullSize: isFullSize
             ) { update in
                 Task { @MainActor [weak self] in self?.show(update) }
                 return !cancellation.isCancelled
             }
+            errorMessage = nil
+        } catch is CancellationError {
             errorMessage = nil
         } catch {
             errorMessage = error.localizedDescription

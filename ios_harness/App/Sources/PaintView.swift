@@ -43,7 +43,7 @@ struct PaintView: View {
 
     @ViewBuilder private var picture: some View {
         if let update = model.update {
-            iterating(update)
+            progress(update)
         } else if let painted = model.painted {
             Image(decorative: painted.image, scale: 1)
                 .resizable()
@@ -57,17 +57,17 @@ struct PaintView: View {
         }
     }
 
-    @ViewBuilder private func iterating(_ update: PaintUpdate) -> some View {
+    @ViewBuilder private func progress(_ update: PaintUpdate) -> some View {
         if let preview = update.preview {
             Image(decorative: preview, scale: 1)
                 .resizable()
                 .scaledToFit()
                 .accessibilityLabel("Preview of the painting")
         }
-        let progress = update.progress
+        let steps = "\(update.done) of \(update.total)"
+        let label = update.secondsLeft.map { "Tile \(steps), about \($0) s left" }
         ProgressView(
-            "Iteration \(progress.iteration) of \(progress.iterations)",
-            value: Double(progress.iteration), total: Double(progress.iterations)
+            label ?? "Iteration \(steps)", value: Double(update.done), total: Double(update.total)
         )
         Button("Stop", role: .cancel) { model.stop() }
     }
@@ -80,14 +80,8 @@ struct PaintView: View {
     @ViewBuilder private var caption: some View {
         if let errorMessage = model.errorMessage ?? camera.errorMessage {
             Text(errorMessage).foregroundStyle(.red)
-        } else if let painting = model.painted?.painting {
-            let units = painting.effective[ComputeUnits.setting] ?? "unknown"
-            let size = painting.picture.size
-            Text(
-                "\(size.width)×\(size.height), \(painting.path), units \(units)"
-                    + (painting.parity.map { ", \($0.measuredDb) dB on the probe" } ?? "")
-                    + (painting.optimization.map { ", \($0.note)" } ?? "")
-            )
+        } else if let note = model.painted?.note {
+            Text(note)
         }
     }
 
@@ -99,7 +93,8 @@ struct PaintView: View {
                     camera.stop()
                 } else {
                     camera.start { frame in
-                        model.photo = frame
+                        model.photo = frame.photo
+                        model.frameSeconds = frame.seconds
                         await model.paint()
                     }
                 }
@@ -123,9 +118,19 @@ struct PaintView: View {
                 "\(model.iterations) iterations", value: $model.iterations, in: 10...1000, step: 10
             )
             .onChange(of: model.iterations) { repaint() }
-        } else {
-            Toggle("Full size, in tiles (seams may show)", isOn: $model.isTiled)
-                .onChange(of: model.isTiled) { repaint() }
+        } else if model.hasTiles == true {
+            Toggle("Full size", isOn: $model.isFullSize)
+                .onChange(of: model.isFullSize) { repaint() }
+            LabeledContent("Stability of the camera") {
+                Slider(value: $model.stability, in: 0...1)
+                    .accessibilityLabel("Stability of the camera's colours over time")
+            }
+        } else if model.hasTiles == false {
+            Text(
+                "Photos are scaled to the file. To paint them at full size, export the network "
+                    + "again with styleexport export --full."
+            )
+            .foregroundStyle(.secondary)
         }
     }
 

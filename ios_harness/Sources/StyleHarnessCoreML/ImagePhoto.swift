@@ -7,7 +7,7 @@ import UniformTypeIdentifiers
 
 /// A photo decoded by the system, upright.
 public struct ImagePhoto: Photo {
-    private static let longestSide = 4096
+    private static let longestSide = 16_384
 
     /// The decoded picture.
     public let image: CGImage
@@ -16,7 +16,7 @@ public struct ImagePhoto: Photo {
         self.image = image
     }
 
-    /// Decode a picture file, rotated by its EXIF orientation, at most 4096 pixels long.
+    /// Decode a picture file, rotated by its EXIF orientation, at most 16384 pixels long.
     ///
     /// - Throws: `ArtifactError` if the system cannot decode it.
     public init(data: Data) throws {
@@ -32,6 +32,16 @@ public struct ImagePhoto: Photo {
     }
 
     public var size: PictureSize { PictureSize(height: image.height, width: image.width) }
+
+    public var identity: AnyHashable { ObjectIdentifier(image) }
+
+    public func part(top: Int, left: Int, size: PictureSize) throws -> RGBPicture {
+        let place = CGRect(x: left, y: top, width: size.width, height: size.height)
+        guard let part = image.cropping(to: place) else {
+            throw EngineError.failed("the photo has no part at \(left), \(top)")
+        }
+        return try ImagePhoto(image: part).scaled(to: size)
+    }
 
     public func scaled(to size: PictureSize) throws -> RGBPicture {
         try drawn(at: size, in: CGRect(x: 0, y: 0, width: size.width, height: size.height))
@@ -86,12 +96,20 @@ public enum PictureCoder {
                 bytes[4 * pixel + channel] = picture.bytes[3 * pixel + channel]
             }
         }
-        guard let provider = CGDataProvider(data: Data(bytes) as CFData) else { return nil }
+        return image(of: Data(bytes), size: picture.size)
+    }
+
+    /// Return a picture in a file as an image, which reads the file when it is drawn.
+    public static func image(of file: PictureFile) throws -> CGImage? {
+        image(of: try file.mapped(), size: file.size)
+    }
+
+    private static func image(of pixels: Data, size: PictureSize) -> CGImage? {
+        guard let provider = CGDataProvider(data: pixels as CFData) else { return nil }
         return CGImage(
-            width: picture.size.width, height: picture.size.height, bitsPerComponent: 8,
-            bitsPerPixel: 32, bytesPerRow: 4 * picture.size.width, space: colours,
-            bitmapInfo: layout, provider: provider, decode: nil, shouldInterpolate: true,
-            intent: .defaultIntent
+            width: size.width, height: size.height, bitsPerComponent: 8, bitsPerPixel: 32,
+            bytesPerRow: 4 * size.width, space: colours, bitmapInfo: layout, provider: provider,
+            decode: nil, shouldInterpolate: true, intent: .defaultIntent
         )
     }
 

@@ -72,25 +72,6 @@ struct ArithmeticCases: Decodable {
         let sizes: [[Int]]
         let expected: [Int]
     }
-    struct Tiles: Decodable {
-        struct Place: Decodable {
-            let top: Int
-            let left: Int
-            let height: Int
-            let width: Int
-        }
-        let picture: [Int]
-        let tile: [Int]
-        let overlap: Int
-        let expected: [Place]
-    }
-    struct TileWeights: Decodable {
-        let length: Int
-        let tile: Int
-        let overlap: Int
-        let starts: [Int]
-        let expected: [[Float]]
-    }
     struct Mirror: Decodable {
         let length: Int
         let before: Int
@@ -116,8 +97,6 @@ struct ArithmeticCases: Decodable {
     let blend: [Blend]
     let frame: [Frame]
     let bestSize: [BestSize]
-    let tiles: [Tiles]
-    let tileWeights: [TileWeights]
     let mirror: [Mirror]
     let sha256: [Digest]
 

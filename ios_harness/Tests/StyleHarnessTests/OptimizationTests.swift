@@ -149,11 +149,6 @@ final class OptimizationTests: XCTestCase {
     }
 
     func testWhatCannotBeIterated() throws {
-        var tiled = options(1)
-        tiled.isTiled = true
-        assertFails("paint without tiles") {
-            try painter().paint(photo, style: .code(code), options: tiled)
-        }
         assertFails("no content file of 12x8") {
             try painter(without: "content").paint(photo, style: .code(code), options: options(1))
         }

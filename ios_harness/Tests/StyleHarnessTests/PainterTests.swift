@@ -26,14 +26,6 @@ final class PainterTests: XCTestCase {
         XCTAssertNoThrow(try painter.paint(photo, style: .picture(photo), options: .init()))
     }
 
-    func testALargePhotoIsPaintedInTiles() throws {
-        var options = PaintOptions()
-        options.isTiled = true
-        let painting = try painter().paint(
-            photo, style: .code([0, 0, 0, 1, 1, 1]), options: options)
-        XCTAssertEqual(painting.picture.size, photo.size)
-    }
-
     func testAStyleIsNeeded() throws {
         assertFails("choose a style") {
             try painter().paint(photo, style: .fixed, options: .init())
@@ -79,6 +71,10 @@ final class PainterTests: XCTestCase {
 struct FakePhoto: Photo {
     let size: PictureSize
     let colour: UInt8
+
+    var identity: AnyHashable { colour }
+
+    func part(top: Int, left: Int, size: PictureSize) -> RGBPicture { scaled(to: size) }
 
     func scaled(to size: PictureSize) -> RGBPicture {
         RGBPicture(

@@ -9,8 +9,10 @@ from typing import Literal
 import msgspec
 
 from styleexport.core.manifest import Manifest, NetworkFact, StylePackFact
-from styleexport.core.types import Size
+from styleexport.core.tiling_fact import TilingFact
+from styleexport.core.types import PASSES, Role, Size
 from styleexport.runtime_bench.contract import job
+from styleexport.runtime_bench.contract.latency import SubjectFact
 from styleexport.runtime_bench.runners.browser._assets import examples
 from styleexport.runtime_bench.runners.browser._packages import versions
 
@@ -49,6 +51,8 @@ class PageJobFact(job.JobFact, frozen=True, kw_only=True):
     Attributes:
         plan: measuring plan.
         network: network of the files.
+        tilings: how the files of passes paint pictures of any size.
+        passes: files of passes; the probe is a picture that takes several tiles.
         others: files that browsers do not run.
         styles: packs of style codes.
         examples: shipped example pictures.
@@ -57,6 +61,8 @@ class PageJobFact(job.JobFact, frozen=True, kw_only=True):
 
     plan: PagePlanFact
     network: NetworkFact
+    tilings: tuple[TilingFact, ...]
+    passes: tuple[job.JobCell, ...]
     others: tuple[OtherFact, ...]
     styles: tuple[StylePackFact, ...]
     examples: ExamplesFact
@@ -79,6 +85,8 @@ def job_of(
         UsageError: a browser runs none of them, or the artifact holds no such file and size.
     """
     base = job.new_job(job.job_cells(manifest, SUFFIXES, selected), plan)
+    passes = _passes(manifest)
+    paths = {cell.subject.path for cell in passes}
     content, styles = examples("content"), examples("style")
     return PageJobFact(
         schema_version=base.schema_version,
@@ -88,6 +96,8 @@ def job_of(
         plan=plan,
         cells=base.cells,
         network=manifest.network,
+        tilings=tuple(t for t in manifest.tilings if {one.path for one in t.passes} <= paths),
+        passes=passes,
         others=tuple(_others(manifest)),
         styles=manifest.styles,
         examples=ExamplesFact(content=content[0].name, styles=tuple(p.name for p in styles)),
@@ -95,7 +105,17 @@ def job_of(
     )
 
 
+def _passes(manifest: Manifest) -> tuple[job.JobCell, ...]:
+    return tuple(
+        job.JobCell.of(SubjectFact.of(manifest, file), file, probe)
+        for probe in manifest.probes
+        if probe.role is Role.RENDER
+        for file in manifest.files
+        if file.role in PASSES and Path(file.path).suffix in SUFFIXES
+    )
+
+
 def _others(manifest: Manifest) -> Generator[OtherFact]:
     for fact in manifest.files:
-        if Path(fact.path).suffix not in SUFFIXES:
+        if fact.role not in PASSES and Path(fact.path).suffix not in SUFFIXES:
             yield OtherFact(fact.path, f"browsers do not run {fact.target} files")

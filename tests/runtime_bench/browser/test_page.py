@@ -23,7 +23,7 @@ def test_the_modules_pass_their_tests():
     node = shutil.which("node")
     needed(None if node else "node is not installed: install Node.js 20 or newer")
     tests = sorted(map(str, HERE.glob("*.test.mjs")))
-    assert len(tests) == 7
+    assert len(tests) == 8
     done = subprocess.run(
         [str(node), "--test", "--test-reporter=tap", *tests],
         capture_output=True,
@@ -55,7 +55,7 @@ def test_every_element_that_is_asked_for_is_on_the_page():
     asked = {
         name
         for module in MODULES
-        for name in re.findall(r'(?:find|show|onPicture)\("([^"]+)"', module.read_text())
+        for name in re.findall(r'(?:find|show|save|onPicture)\("([^"]+)"', module.read_text())
     }
     assert asked
     assert asked <= ids

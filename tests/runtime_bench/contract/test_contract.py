@@ -9,13 +9,12 @@ import jsonschema
 import numpy as np
 import pytest
 
-from styleexport.core.errors import BadArtifact, UsageError
+from styleexport.core.errors import BadArtifact
 from styleexport.core.manifest import ProbeFact, SizeFact, read_manifest
 from styleexport.core.psnr import psnr_db
-from styleexport.core.types import Role, Size
+from styleexport.core.types import Role
 from styleexport.runtime_bench.contract.job import job_cells, job_from_json, json_schema
 from styleexport.runtime_bench.parity import check_artifact, read_probe
-from styleexport.runtime_bench.stylize import tiling
 from tests.contract import arithmetic, make
 
 HERE = make.HERE
@@ -86,47 +85,3 @@ def test_decibels(case):
     output = np.array([np.nan if v is None else v for v in case["output"]], np.float32)
     reference = np.array(case["reference"], np.float32)
     assert round(psnr_db(output, reference, case["peak"]), 2) == case["expected_db"]
-
-
-@pytest.mark.parametrize("case", SUMS["tile_weights"])
-def test_weights_sum_to_one_at_every_pixel(case):
-    total = np.zeros(case["length"])
-    for begin, weights in zip(case["starts"], case["expected"], strict=True):
-        for place, weight in enumerate(weights, begin):
-            if 0 <= place < case["length"]:
-                total[place] += weight
-            else:
-                assert weight == 0
-    assert total == pytest.approx(1.0, abs=1e-6)
-
-
-@pytest.mark.parametrize("case", SUMS["tiles"])
-def test_tiles_cover_the_picture(case):
-    covered = np.zeros(case["picture"], bool)
-    for tile in case["expected"]:
-        rows = slice(max(0, tile["top"]), tile["top"] + tile["height"])
-        columns = slice(max(0, tile["left"]), tile["left"] + tile["width"])
-        covered[rows, columns] = True
-        assert [tile["height"], tile["width"]] == case["tile"]
-    assert covered.all()
-
-
-@pytest.mark.parametrize("size", [(50, 70), (16, 24), (9, 40), (5, 3)])
-def test_tiles_of_a_filter_without_statistics_join_without_a_seam(size):
-    picture = np.random.default_rng(0).random((1, 3, *size)).astype(np.float32)
-    seen = []
-
-    def run(tile):
-        seen.append(tile.shape)
-        return 1 - tile
-
-    painted = tiling.paint(picture, Size(16, 24), 6, run)
-    assert np.abs(painted - (1 - picture)).max() < 1e-6
-    assert set(seen) == {(1, 3, 16, 24)}
-
-
-def test_an_overlap_must_fit():
-    with pytest.raises(
-        UsageError, match="an overlap of 8 does not fit tiles of 8 pixels: expected"
-    ):
-        tiling.starts(20, 8, 8)

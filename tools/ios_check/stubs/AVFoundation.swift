@@ -25,6 +25,10 @@ open class AVCaptureOutput {
     public func connection(with mediaType: AVMediaType) -> AVCaptureConnection? { nil }
 }
 public final class CMSampleBuffer {}
+public struct CMTime: Sendable {
+    public var seconds: Double { 0 }
+}
+public func CMSampleBufferGetPresentationTimeStamp(_: CMSampleBuffer) -> CMTime { CMTime() }
 public func CMSampleBufferGetImageBuffer(_: CMSampleBuffer) -> CVImageBuffer? { nil }
 public protocol AVCaptureVideoDataOutputSampleBufferDelegate: NSObjectProtocol {
     func captureOutput(

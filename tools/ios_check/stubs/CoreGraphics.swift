@@ -11,6 +11,7 @@ public final class CGImage {
     ) { nil }
     public var height: Int { 0 }
     public var width: Int { 0 }
+    public func cropping(to rect: CGRect) -> CGImage? { nil }
 }
 public enum CGColorRenderingIntent: Int32 { case defaultIntent }
 public enum CGInterpolationQuality: Int32 { case high }

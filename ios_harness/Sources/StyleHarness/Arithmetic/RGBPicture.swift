@@ -49,14 +49,6 @@ public struct RGBPicture: Hashable, Sendable {
         )
     }
 
-    /// Return the content of a tile; beyond the picture its edges are mirrored.
-    public func tile(_ tile: Tile) -> RGBPicture {
-        gathered(
-            rows: MirroredAxis.indices(length: size.height, begin: tile.top, count: tile.height),
-            columns: MirroredAxis.indices(length: size.width, begin: tile.left, count: tile.width)
-        )
-    }
-
     /// Return the linear blend with another picture: strength 0 is this one, 1 the other.
     public func blended(with other: RGBPicture, strength: Float) -> RGBPicture {
         precondition(other.size == size)

@@ -119,6 +119,9 @@ extension FileFact {
     /// Output pictures of 8 bits reach at most 59 dB against a float reference.
     private static let allowedDbOfPixels = 48.0
 
+    /// Whether the file is a pass over tiles, which by itself paints nothing and has no probe.
+    public var isPass: Bool { role == .features || role == .render }
+
     /// Whether the file accepts pictures of a size.
     public func accepts(_ other: SizeFact) -> Bool {
         sizes.isEmpty ? size == nil || size == other : sizes.contains(other)

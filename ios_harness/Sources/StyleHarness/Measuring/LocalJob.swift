@@ -1,5 +1,6 @@
 extension JobFact {
-    /// Return a job of the app itself: every file for its engine, once per probe that it accepts.
+    /// Return a job of the app itself: every file for its engine but passes over tiles, once per
+    /// probe that it accepts.
     ///
     /// - Parameters:
     ///   - suffix: file name extension of the engine, such as `.mlpackage`.
@@ -8,7 +9,8 @@ extension JobFact {
         for manifest: Manifest, suffix: String, version: String, settings: [String: String] = [:],
         plan: PlanFact = PlanFact()
     ) -> JobFact {
-        let cells = manifest.files.filter { $0.path.hasSuffix(suffix) }.flatMap { file in
+        let files = manifest.files.filter { $0.path.hasSuffix(suffix) && !$0.isPass }
+        let cells = files.flatMap { file in
             manifest.probes.filter { $0.role == file.role && file.accepts($0.size) }.map { probe in
                 JobCell(
                     file, of: manifest, size: probe.size, probe: probe.path, settings: settings

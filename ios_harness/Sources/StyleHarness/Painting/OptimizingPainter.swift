@@ -19,9 +19,6 @@ extension Painter {
                 "the manifest does not say how step files are iterated: export the network again"
             )
         }
-        guard !options.isTiled else {
-            throw EngineError.failed("the loss is one of the whole picture: paint without tiles")
-        }
         let (file, frame) = try best(.step, for: photo.size)
         guard let frame else { throw EngineError.failed("\(file.path) has no fixed size") }
         let plan = FramePlan(
@@ -63,6 +60,8 @@ extension Painter {
             case .image: break
             case .loss, .gradient:
                 throw EngineError.failed("\(file.path) takes the output \(input.name) as an input")
+            case .map, .statistic, .region:
+                throw EngineError.failed("\(file.path) takes \(input.name), which passes take")
             }
         }
         return inputs

@@ -6,14 +6,18 @@ import Foundation
 public final class Painter {
     let artifact: Artifact
     let files: [FileFact]
-    private let engine: any Engine
+    let engine: any Engine
+    /// File name extension of the engine.
+    let suffix: String
+    var fullSize = FullSizeState()
     private var models: [String: LoadedModel] = [:]
 
     /// - Parameter suffix: file name extension of the engine.
     public init(artifact: Artifact, engine: any Engine, suffix: String) {
         self.artifact = artifact
         self.engine = engine
-        files = artifact.manifest.files.filter { $0.path.hasSuffix(suffix) }
+        self.suffix = suffix
+        files = artifact.manifest.files.filter { $0.path.hasSuffix(suffix) && !$0.isPass }
     }
 
     /// Whether the network has one fixed style.
@@ -27,9 +31,10 @@ public final class Painter {
     public func close() {
         models.values.forEach { $0.session.close() }
         models = [:]
+        fullSize = FullSizeState()
     }
 
-    /// Return a photo stylized.
+    /// Return a photo stylized, scaled to a file; `paintFullSize` keeps its size.
     ///
     /// - Parameter report: receives the progress of networks that paint by optimization after each
     ///   iteration, and returns whether to go on; it is not called for others.
@@ -41,16 +46,12 @@ public final class Painter {
         if isOptimization {
             return try optimize(photo, style: style, options: options, report: report)
         }
-        let role = files.contains { $0.role == .transform } ? Role.transform : .stylize
-        let (file, frame) = try best(role, for: photo.size)
+        let (file, frame) = try best(paintingRole, for: photo.size)
         let model = try model(of: file, at: frame, settings: options.settings)
         let inputs = try styleInputs(of: file, at: frame, style: style, options: options)
-        let result =
-            if options.isTiled, let frame {
-                try tiled(photo, on: model, frame: frame, inputs: inputs, options: options)
-            } else {
-                try framed(photo, on: model, frame: frame, inputs: inputs, options: options)
-            }
+        let result = try framed(
+            photo, on: model, frame: frame, inputs: inputs, options: options
+        )
         var picture = result.painted
         if file.isFixedStyle {
             let photo = result.photo.enlarged(to: picture.size)
@@ -90,24 +91,6 @@ public final class Painter {
         return (scaled, painted.unframed(by: plan))
     }
 
-    private func tiled(
-        _ photo: some Photo, on model: LoadedModel, frame: PictureSize, inputs: Tensors,
-        options: PaintOptions
-    ) throws -> (photo: RGBPicture, painted: RGBPicture) {
-        let scaled = try photo.scaled(to: openFrame(of: photo.size, options: options))
-        let overlap = min(options.overlap, min(frame.height, frame.width) / 2)
-        let plan = TilePlan(picture: scaled.size, tile: frame, overlap: overlap)
-        var joiner = TileJoiner(plan: plan)
-        for tile in plan.tiles {
-            let painted = try model.paint(scaled.tile(tile), inputs: inputs)
-            guard painted.size == frame else {
-                throw EngineError.failed("this file enlarges photos: paint without tiles")
-            }
-            joiner.add(painted)
-        }
-        return (scaled, joiner.picture)
-    }
-
     private func styleInputs(
         of file: FileFact, at frame: PictureSize?, style: StyleChoice, options: PaintOptions
     ) throws -> Tensors {
@@ -122,7 +105,7 @@ public final class Painter {
             case .image where input.name == "style":
                 inputs[input.name] = try stylePicture(style, at: frame, options: options)
             case .image: break
-            case .contentTarget, .loss, .gradient:
+            case .contentTarget, .loss, .gradient, .map, .statistic, .region:
                 throw EngineError.failed("\(file.path) takes \(input.name), no picture")
             }
         }

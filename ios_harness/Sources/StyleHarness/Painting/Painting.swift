@@ -2,7 +2,11 @@
 public protocol Photo: Sendable {
     /// Size of the upright picture.
     var size: PictureSize { get }
+    /// Tells photos apart; the same for copies.
+    var identity: AnyHashable { get }
 
+    /// Return a part of the picture, unscaled.
+    func part(top: Int, left: Int, size: PictureSize) throws -> RGBPicture
     /// Return the whole picture, scaled to a size.
     func scaled(to size: PictureSize) throws -> RGBPicture
     /// Return a centre crop with the aspect ratio of a size, scaled to it.
@@ -23,12 +27,8 @@ public enum StyleChoice: Sendable {
 public struct PaintOptions: Hashable, Sendable {
     /// Strength of the style, 0 (the photo) to 1.
     public var strength: Float = 1
-    /// Longest side in pixels for files that accept any size, and for tiled photos.
+    /// Longest side in pixels for files that accept any size.
     public var maxSide = 1024
-    /// Whether to split the photo into tiles of the file's size; seams may show.
-    public var isTiled = false
-    /// Number of rows and columns that adjacent tiles share.
-    public var overlap = 32
     /// Number of iterations of networks that paint by optimization; nil is the manifest's.
     public var iterations: Int?
     /// Engine settings, such as `units`.
@@ -48,4 +48,27 @@ public struct Painting: Sendable {
     public let parity: ParityFact?
     /// How the iterations ended; nil for networks that paint at once.
     public let optimization: OptimizationResult?
+
+    /// Size, file, settings, parity and ending, in one line.
+    public var note: String {
+        let facts = [
+            "\(picture.size.width)×\(picture.size.height)", path, effective.settingsNote,
+            parity.map(\.note), optimization?.note,
+        ]
+        return facts.compactMap { $0 }.joined(separator: ", ")
+    }
+}
+
+extension [String: String] {
+    /// Settings as a runtime reports them, in words.
+    var settingsNote: String {
+        self["units"].map { "units \($0)" }
+            ?? sorted { $0.key < $1.key }
+            .map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+    }
+}
+
+extension ParityFact {
+    /// The parity in words.
+    var note: String { "\(measuredDb) dB on the probe" }
 }

@@ -2,10 +2,11 @@
 
 import { find, showTrouble, tensorsOf } from "./host.js";
 import { OpenFiles, isOfSize } from "./files.js";
-import { onPicture, pictureAt, pixels, show, sizeOf } from "./pictures.js";
+import { onPicture, pictureAt, pixels, save, show, sizeOf } from "./pictures.js";
 import { labelOf } from "./chart.js";
+import { FullSize, paintInTiles, tilingOf } from "./fullsize.js";
+import { iterate } from "./iterating.js";
 import { blendedCodes, blendingNote, canBlend, checkCodes } from "./codes.js";
-import { minimized, noteOf } from "./optimizing.js";
 import { chosenStyle, offerStyle, thumbnailsOf } from "./styles.js";
 import {
   blended, enlarged, middleOf, mirroredInto, placeIn, tensorFromPixels,
@@ -29,10 +30,11 @@ export async function startPainting(job, runtimes) {
   find("painting").hidden = false;
   const easel = new Easel(job, runtimes, painters);
   await easel.begin();
-  return () => {
+  return async () => {
     easel.stop();
     easel.cutShort();
-    return easel.busy;
+    await easel.busy;
+    await easel.fullSize.close();
   };
 }
 
@@ -41,9 +43,10 @@ class Easel {
   constructor(job, runtimes, painters) {
     Object.assign(this, { job, painters, styles: new Map() });
     this.files = new OpenFiles(job.cells, runtimes);
+    this.fullSize = new FullSize(job, runtimes);
     this.busy = Promise.resolve();
     this.stream = null;
-    // Number of the last request to paint or to stop: an optimization of an earlier one ends.
+    // Number of the last request to paint or to stop: a long painting of an earlier one ends.
     this.request = 0;
     find("iterations").value = job.network.optimization?.iterations ?? "";
     painters.forEach((cell, index) => find("painter").append(new Option(labelOf(cell), index)));
@@ -99,7 +102,10 @@ class Easel {
     const repaint = () => this.repaint();
     find("painter").addEventListener("change", repaint);
     find("iterations").addEventListener("change", repaint);
+    find("full").addEventListener("change", repaint);
     find("stop").addEventListener("click", () => this.cutShort());
+    find("stop-tiles").addEventListener("click", () => this.cutShort());
+    find("save").addEventListener("click", () => save("painted", "painting.png"));
     for (const id of ["strength", "blend"]) {
       find(id).addEventListener("input", () => {
         find(`${id}-value`).textContent = Number(find(id).value).toFixed(2);
@@ -131,14 +137,16 @@ class Easel {
     });
   }
 
-  /** Paint the current choice after the painting in progress, which is cut short if it iterates. */
+  /** Paint the current choice after the painting in progress, which is cut short if it is long. */
   repaint() {
     const request = this.cutShort();
-    this.busy = this.busy.then(() => this.paint(request)).then(() => showTrouble(null), showTrouble);
+    this.busy = this.busy
+      .then(() => this.paint(request))
+      .then(() => showTrouble(null), (error) => (error.cancelled ? showTrouble(null) : showTrouble(error)));
     return this.busy;
   }
 
-  /** End an optimization after the iteration in progress; return the number of this request. */
+  /** End an optimization or a painting in tiles after the step in progress; return its number. */
   cutShort() {
     this.request += 1;
     return this.request;
@@ -151,18 +159,33 @@ class Easel {
     const begin = performance.now();
     const cell = this.cell;
     const iterates = cell.subject.role === "step";
-    this.showControls(iterates);
+    this.showControls(cell);
     const frame = cell.size;
     const place = placeIn(sizeOf(this.source), frame);
     const photo = tensorFromPixels(pixels(this.source, null, place), place.height, place.width);
     const strength = Number(find("strength").value);
     const content = mirroredInto(photo, place, frame);
     show("content", photo, { top: 0, left: 0, height: place.height, width: place.width });
-    if (iterates) {
-      await this.optimize(cell, content, { strength, place, request });
+    const isWanted = () => request === this.request;
+    const isLarge = !this.stream && find("full").checked && this.fullSize.takes(this.source, cell);
+    if ((iterates || isLarge) && !isWanted()) {
       return;
     }
-    let image = await this.files.run(cell, await this.inputsOf(cell, content, strength));
+    const inputs = await this.inputsOf(cell, content, strength);
+    if (iterates) {
+      const rules = this.job.network.optimization;
+      await iterate(this.files, cell, inputs, { content, place }, rules, isWanted);
+      return;
+    }
+    if (isLarge) {
+      await paintInTiles(this.fullSize, this.source, cell, { ...inputs, strength }, isWanted);
+      return;
+    }
+    const stability = Number(find("stability").value);
+    const isSmoothed = this.stream && stability > 0 && this.fullSize.smooths(cell);
+    let image = isSmoothed
+      ? await this.fullSize.paintFrame(cell, content, inputs, stability)
+      : await this.files.run(cell, inputs);
     const scale = image.shape[2] / frame.height;
     if (cell.inputs.length === 1) {
       image = blended(enlarged(content, scale), image, strength);
@@ -178,52 +201,20 @@ class Easel {
       : `the painting, ${painted.height}×${painted.width}`;
   }
 
-  /** Offer iterations where the file is iterated, and else the camera. */
-  showControls(iterates) {
+  /** Offer iterations where the file is iterated, and else the camera; and full size, or say how. */
+  showControls(cell) {
+    const iterates = cell.subject.role === "step";
+    const hasTiles = Boolean(tilingOf(this.job, cell));
+    find("tiling").hidden = iterates || !hasTiles;
+    find("no-tiles").hidden = iterates || hasTiles;
+    find("no-tiles").textContent =
+      `Photos are scaled to ${cell.size.height}×${cell.size.width}. To paint them at full size, ` +
+      "export the network again with styleexport export --full.";
     if (iterates && this.stream) {
       this.stop();
     }
     find("optimizing").hidden = !iterates;
     find("camera").disabled = iterates || !navigator.mediaDevices?.getUserMedia;
-  }
-
-  /** Paint by iterations of a `step` file, and show each one that is better than those before. */
-  async optimize(cell, content, { strength, place, request }) {
-    const rules = this.job.network.optimization;
-    if (!rules) {
-      throw new Error("the manifest does not say how step files are iterated: export it again");
-    }
-    if (request !== this.request) {
-      return;
-    }
-    const fixed = await this.inputsOf(cell, content, strength);
-    const nameOf = (kind) => cell.outputs.find((fact) => fact.kind === kind).name;
-    const [loss, gradient] = [nameOf("loss"), nameOf("gradient")];
-    const evaluate = async (image) => {
-      const outputs = await this.files.outputsOf(cell, { ...fixed, image });
-      return { loss: outputs[loss].data[0], gradient: outputs[gradient].data };
-    };
-    let shown = Infinity;
-    const report = async ({ iteration, iterations, bestLoss, best }) => {
-      Object.assign(find("iteration"), { max: iterations, value: iteration });
-      find("painted-caption").textContent = `the painting, iteration ${iteration} of ${iterations}`;
-      if (bestLoss < shown) {
-        shown = bestLoss;
-        show("painted", best(), place);
-      }
-      // The page draws, and takes clicks.
-      await new Promise((resolve) => setTimeout(resolve));
-      return request === this.request;
-    };
-    const iterations = Math.max(1, Number(find("iterations").value) || rules.iterations);
-    find("stop").disabled = false;
-    try {
-      const result = await minimized(content, evaluate, { rules, iterations, report });
-      find("painted-caption").textContent =
-        `the painting, ${place.height}×${place.width}, ${noteOf(result)}`;
-    } finally {
-      find("stop").disabled = true;
-    }
   }
 
   async inputsOf(cell, content, strength) {

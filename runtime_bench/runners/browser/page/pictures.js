@@ -34,6 +34,16 @@ export function pixels(source, part, { height, width }) {
   return context.getImageData(0, 0, width, height).data;
 }
 
+/** Save a canvas of the page as a file. */
+export function save(id, name) {
+  find(id).toBlob((blob) => {
+    const link = document.createElement("a");
+    Object.assign(link, { href: URL.createObjectURL(blob), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  });
+}
+
 /** Draw a part of a tensor on a canvas of the page. */
 export function show(id, image, place) {
   const canvas = find(id);

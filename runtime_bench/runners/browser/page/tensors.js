@@ -1,5 +1,7 @@
 /** Conversion of pictures: float32 tensors [1, 3, H, W] in 0..1 from and to RGBA bytes. */
 
+import { mirroredIndices } from "./tiles.js";
+
 /**
  * Return the tensor of a picture.
  *
@@ -89,8 +91,8 @@ export function middleOf(picture, frame) {
  */
 export function mirroredInto(inner, place, frame) {
   const data = new Float32Array(3 * frame.height * frame.width);
-  const rows = mirroredIndices(frame.height, place.top, place.height);
-  const columns = mirroredIndices(frame.width, place.left, place.width);
+  const rows = mirroredIndices(place.height, -place.top, frame.height);
+  const columns = mirroredIndices(place.width, -place.left, frame.width);
   let index = 0;
   for (let channel = 0; channel < 3; channel += 1) {
     for (const row of rows) {
@@ -102,14 +104,6 @@ export function mirroredInto(inner, place, frame) {
     }
   }
   return { shape: [1, 3, frame.height, frame.width], data };
-}
-
-function mirroredIndices(length, before, inner) {
-  const period = 2 * inner;
-  return Array.from({ length }, (_, index) => {
-    const folded = (((index - before) % period) + period) % period;
-    return folded < inner ? folded : period - 1 - folded;
-  });
 }
 
 /** Return an image tensor at a whole multiple of its size, each pixel repeated. */

@@ -18,8 +18,6 @@ import org.styleexport.contract.arithmetic.Frame
 import org.styleexport.contract.arithmetic.Mirror
 import org.styleexport.contract.arithmetic.Parity
 import org.styleexport.contract.arithmetic.Pixels
-import org.styleexport.contract.arithmetic.Tile
-import org.styleexport.contract.arithmetic.Tiling
 import org.styleexport.contract.artifact.Digest
 import org.styleexport.contract.facts.Blending
 import org.styleexport.contract.facts.CodeLayoutFact
@@ -184,26 +182,6 @@ class ArithmeticTest {
         val files = case["sizes"].list().map { file.copy(size = size(it), sizes = emptyList()) }
         val actual = BestSize.of(files, picture(case["picture"]))
         assertEquals(size(case["expected"]), actual.size)
-    }
-
-    @Test
-    fun tilesOfPictures() = each("tiles") { case ->
-        val tile = size(case["tile"])
-        val actual = Tiling(size(case["picture"]), tile, case["overlap"].int()).tiles
-        val expected = case["expected"].list().map {
-            Tile(it["top"].int(), it["left"].int(), SizeFact(it["height"].int(), it["width"].int()))
-        }
-        assertEquals(expected, actual)
-    }
-
-    @Test
-    fun weightsOfTiles() = each("tile_weights") { case ->
-        val (length, tile, overlap) = listOf("length", "tile", "overlap").map { case[it].int() }
-        assertEquals(case["starts"].ints(), Tiling.starts(length, tile, overlap))
-        val expected = case["expected"].list().map { it.floats() }
-        val actual = Tiling.weights(length, tile, overlap)
-        assertEquals(expected.size, actual.size)
-        expected.zip(actual).forEach { (one, other) -> assertNear(one, other, "$length $tile") }
     }
 
     @Test

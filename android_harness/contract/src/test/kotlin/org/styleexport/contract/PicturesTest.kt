@@ -12,7 +12,6 @@ import org.styleexport.contract.arithmetic.Frame
 import org.styleexport.contract.arithmetic.Half
 import org.styleexport.contract.arithmetic.Mirror
 import org.styleexport.contract.arithmetic.Tensor
-import org.styleexport.contract.arithmetic.Tiling
 import org.styleexport.contract.facts.ColourOrder
 import org.styleexport.contract.facts.ElementType
 import org.styleexport.contract.facts.PixelRange
@@ -101,27 +100,8 @@ class PicturesTest {
         assertContentEquals(doubled(inner).data, twice.data)
     }
 
-    @Test
-    fun filesThatEnlargeAreNotTiled() {
-        val tile = SizeFact(8, 8)
-        val failure = assertFailsWith<IllegalArgumentException> {
-            Tiling(SizeFact(13, 9), tile, 3).stylize(Tensor.image(13, 9)) { doubled(it) }
-        }
-        assertEquals("this file enlarges photos: stylize without tiles", failure.message)
-    }
-
     private fun doubled(image: Tensor): Tensor {
         val (rows, columns) = image.shape.drop(2).map { side -> IntArray(2 * side) { it / 2 } }
         return Mirror.gather(image, rows, columns)
-    }
-
-    @Test
-    fun tilesThatChangeNothingJoinToTheSamePicture() {
-        val big = Tensor.image(13, 9)
-        big.data.indices.forEach { big.data[it] = (it % 17) / 17f }
-        for (tile in listOf(SizeFact(8, 8), SizeFact(16, 16), SizeFact(5, 9))) {
-            val output = Tiling(SizeFact(13, 9), tile, 3).stylize(big) { it }
-            big.data.zip(output.data).forEach { (a, b) -> assertEquals(a, b, 1e-6f, "$tile") }
-        }
     }
 }

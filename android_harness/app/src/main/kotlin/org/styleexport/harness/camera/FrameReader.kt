@@ -44,11 +44,15 @@ class FrameReader(
         val inner = Frame.of(upright, outer).inner
         // The buffers belong to the camera: copy them before the frame is closed.
         val image = frame.image(quarterTurns, inner)
-        return PictureSource(inner) { image }
+        return PictureSource(inner, seconds = photo.timestamp / NS_PER_S) { image }
     }
 
     private fun plane(image: Image, index: Int): CameraFrame.Plane {
         val plane = image.planes[index]
         return CameraFrame.Plane(plane.buffer, plane.rowStride, plane.pixelStride)
+    }
+
+    private companion object {
+        const val NS_PER_S = 1e9
     }
 }

@@ -56,6 +56,16 @@ object Bitmaps {
         return last
     }
 
+    /** Return a bitmap whose longer side is at most `maxSide`: screens draw none above 100 MB. */
+    fun fitted(bitmap: Bitmap, maxSide: Int): Bitmap {
+        val longer = maxOf(bitmap.height, bitmap.width)
+        if (longer <= maxSide) return bitmap
+        val scale = maxSide.toDouble() / longer
+        val (height, width) = listOf(bitmap.height, bitmap.width)
+            .map { maxOf(1, Math.rint(it * scale).toInt()) }
+        return scaled(bitmap, SizeFact(height, width))
+    }
+
     /** Return the thumbnail of a style; null where it is missing, damaged, or far too large. */
     fun styleThumbnail(file: File): Bitmap? {
         val bounds = BitmapFactory.Options().apply { inJustDecodeBounds = true }
@@ -79,6 +89,11 @@ object Bitmaps {
  * Photo or camera frame to stylize.
  *
  * @property size upright size.
+ * @property photo the photo; null for a camera frame.
+ * @property seconds when a camera frame was taken; null for a photo.
  * @property at returns its image, [1, 3, H, W], scaled to a size.
  */
-class PictureSource(val size: SizeFact, val at: (SizeFact) -> Tensor)
+class PictureSource(
+    val size: SizeFact, val photo: Bitmap? = null, val seconds: Double? = null,
+    val at: (SizeFact) -> Tensor,
+)

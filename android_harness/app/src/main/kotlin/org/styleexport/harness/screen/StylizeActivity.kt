@@ -22,13 +22,16 @@ import org.styleexport.harness.HarnessApp
 import org.styleexport.harness.R
 import org.styleexport.harness.camera.CameraFeed
 import org.styleexport.harness.engine.DelegateKind
+import org.styleexport.harness.picture.Bitmaps
 import org.styleexport.harness.picture.SharedFiles
 import org.styleexport.harness.work.StylizeModel
+import org.styleexport.harness.work.StylizeProgress
 
 /** Stylization of a photo or the camera with one artifact. */
 class StylizeActivity : Activity() {
     private val model: StylizeModel get() = (application as HarnessApp).stylize
     private lateinit var camera: CameraFeed
+    private var shown: Bitmap? = null
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
@@ -80,6 +83,7 @@ class StylizeActivity : Activity() {
         onChoice(R.id.first) { model.choose { choices -> choices.copy(first = style(it)) } }
         onChoice(R.id.second) { model.choose { choices -> choices.copy(second = style(it)) } }
         onSlide(R.id.blend) { model.choose { choices -> choices.copy(blend = it) } }
+        onSlide(R.id.stability) { model.choose { choices -> choices.copy(stability = it) } }
         onSlide(R.id.strength) { model.choose { choices -> choices.copy(strength = it) } }
         onChoice(R.id.iterations) {
             val state = model.state.value
@@ -88,8 +92,8 @@ class StylizeActivity : Activity() {
                 model.choose { choices -> choices.copy(iterations = iterations) }
             }
         }
-        findViewById<CheckBox>(R.id.tiles).setOnCheckedChangeListener { _, isChecked ->
-            model.choose { it.copy(isTiled = isChecked) }
+        findViewById<CheckBox>(R.id.full_size).setOnCheckedChangeListener { _, isChecked ->
+            model.choose { it.copy(isFullSize = isChecked) }
         }
     }
 
@@ -120,39 +124,57 @@ class StylizeActivity : Activity() {
         showBlending(state.artifact?.manifest?.network?.codeLayout)
         showValue(R.id.blend, choices.blend)
         showValue(R.id.strength, choices.strength)
-        findViewById<CheckBox>(R.id.tiles).isChecked = choices.isTiled
+        showValue(R.id.stability, choices.stability)
+        findViewById<CheckBox>(R.id.full_size).isChecked = choices.isFullSize
         findViewById<Button>(R.id.share).isEnabled = state.result != null
         state.result?.let {
-            findViewById<ImageView>(R.id.result).setImageBitmap(it.bitmap)
+            showPicture(it.bitmap)
             findViewById<TextView>(R.id.description).text =
                 getString(R.string.result_line, it.milliseconds, it.description)
         }
         showOptimization(state)
+        showProgress(state.progress)
         findViewById<TextView>(R.id.note).text = state.note.orEmpty()
         showCamera()
     }
 
-    /** Show what an optimization needs in place of camera and tiles, and its progress. */
+    /** Show what an optimization needs in place of camera and tiles, and what tiles need. */
     private fun showOptimization(state: StylizeModel.State) {
         if (state.isOptimization && camera.isRunning) camera.stop()
-        for (id in listOf(R.id.camera, R.id.tiles)) setVisible(id, !state.isOptimization)
+        setVisible(R.id.camera, !state.isOptimization)
+        for (id in listOf(R.id.full_size, R.id.stability, R.id.stability_label)) {
+            setVisible(id, state.hasTiles == true)
+        }
+        setVisible(R.id.no_tiles, state.hasTiles == false)
         for (id in listOf(R.id.iterations, R.id.iterations_label)) {
             setVisible(id, state.isOptimization)
         }
         val choices = iterationChoices(state)
         setItems(R.id.iterations, choices.map(Int::toString), choices.indexOf(state.iterations))
-        for (id in listOf(R.id.progress, R.id.stop)) setVisible(id, state.progress != null)
-        val result = findViewById<ImageView>(R.id.result)
-        // An optimization takes minutes, without a touch.
-        result.keepScreenOn = state.progress != null
-        state.progress?.let {
-            val bar = findViewById<ProgressBar>(R.id.progress)
-            bar.max = it.iterations
-            bar.progress = it.iteration
-            result.setImageBitmap(it.preview)
-            findViewById<TextView>(R.id.description).text =
-                getString(R.string.iteration_line, it.iteration, it.iterations)
+    }
+
+    private fun showProgress(progress: StylizeProgress?) {
+        for (id in listOf(R.id.progress, R.id.stop)) setVisible(id, progress != null)
+        // An optimization and a painting in tiles take minutes, without a touch.
+        findViewById<ImageView>(R.id.result).keepScreenOn = progress != null
+        if (progress == null) return
+        val bar = findViewById<ProgressBar>(R.id.progress)
+        bar.max = progress.total
+        bar.progress = progress.done
+        progress.preview?.let(::showPicture)
+        val left = progress.secondsLeft
+        findViewById<TextView>(R.id.description).text = if (left == null) {
+            getString(R.string.iteration_line, progress.done, progress.total)
+        } else {
+            getString(R.string.tile_line, progress.done, progress.total, left)
         }
+    }
+
+    private fun showPicture(bitmap: Bitmap) {
+        if (bitmap === shown) return
+        shown = bitmap
+        val fitted = Bitmaps.fitted(bitmap, MAX_SHOWN_SIDE)
+        findViewById<ImageView>(R.id.result).setImageBitmap(fitted)
     }
 
     private fun setVisible(id: Int, isVisible: Boolean) {
@@ -229,6 +251,7 @@ class StylizeActivity : Activity() {
         const val PICK_PHOTO = 1
         const val PICK_STYLE = 2
         const val ASK_CAMERA = 3
+        const val MAX_SHOWN_SIDE = 2048
 
         /** Numbers of iterations to choose from, beside the artifact's own. */
         val ITERATIONS = listOf(10, 25, 50, 100, 250, 500)

@@ -3,20 +3,23 @@ package org.styleexport.harness.work
 import android.graphics.Bitmap
 import android.os.SystemClock
 import java.io.Closeable
+import java.io.File
+import java.util.concurrent.CancellationException
 import org.styleexport.contract.arithmetic.BestSize
 import org.styleexport.contract.arithmetic.Frame
 import org.styleexport.contract.arithmetic.Tensor
-import org.styleexport.contract.arithmetic.Tiling
 import org.styleexport.contract.artifact.Artifact
 import org.styleexport.contract.artifact.BadArtifact
 import org.styleexport.contract.facts.FileFact
 import org.styleexport.contract.facts.Role
 import org.styleexport.contract.facts.SizeFact
 import org.styleexport.contract.facts.TensorKind
+import org.styleexport.contract.facts.TilingFact
 import org.styleexport.contract.facts.fixedSizes
 import org.styleexport.contract.facts.suffix
 import org.styleexport.contract.facts.takes
 import org.styleexport.contract.facts.thumbnails
+import org.styleexport.contract.facts.tilingOf
 import org.styleexport.contract.stylize.ModelRunner
 import org.styleexport.contract.stylize.StepRunner
 import org.styleexport.contract.stylize.Style
@@ -37,7 +40,10 @@ import org.styleexport.harness.picture.PictureSource
  * @property second name of a second packed style.
  * @property blend weight of the second style, 0..1.
  * @property strength 0 keeps the photo, 1 is the full style.
- * @property isTiled whether a photo larger than the file's input size is stylized in tiles.
+ * @property isFullSize whether a photo larger than the file's input size is painted at full size,
+ *   in tiles, where the artifact has the files.
+ * @property stability how long statistics of camera frames are averaged, 0..1, where the artifact
+ *   has the files; 0 paints each frame by itself.
  * @property iterations number of iterations of a `step` file; null is the manifest's.
  */
 data class StylizeRequest(
@@ -49,7 +55,8 @@ data class StylizeRequest(
     val second: String?,
     val blend: Float,
     val strength: Float,
-    val isTiled: Boolean,
+    val isFullSize: Boolean,
+    val stability: Float,
     val iterations: Int? = null,
 )
 
@@ -58,21 +65,33 @@ data class StylizeRequest(
  *
  * @property bitmap stylized image.
  * @property description engine, delegate and PSNR on the probe, in one line.
- * @property milliseconds inference time of all tiles, or of all iterations.
+ * @property milliseconds inference time, that of all iterations, or the whole time of all tiles.
+ * @property isFullSize whether it was painted in tiles, at the photo's size.
  */
-class StylizedPicture(val bitmap: Bitmap, val description: String, val milliseconds: Double)
+class StylizedPicture(
+    val bitmap: Bitmap, val description: String, val milliseconds: Double,
+    val isFullSize: Boolean = false,
+)
 
 /**
- * State of a painting by optimization.
+ * State of a painting by optimization, or in tiles.
  *
- * @property iteration number of the iteration, from 1.
- * @property preview picture with the lowest loss so far.
+ * @property done number of the iteration, from 1, or of tiles that are done.
+ * @property preview picture with the lowest loss so far; null for tiles.
+ * @property secondsLeft estimate of the time that is left; null for iterations.
  */
-class StylizeProgress(val iteration: Int, val iterations: Int, val preview: Bitmap)
+class StylizeProgress(
+    val done: Int, val total: Int, val preview: Bitmap?, val secondsLeft: Double? = null,
+)
 
-/** Stylizes with the files of one artifact. Use and close it on one thread. */
-class InferenceService(private val artifact: Artifact) : Closeable {
+/**
+ * Stylizes with the files of one artifact. Use and close it on one thread.
+ *
+ * @param cache folder of temporary files.
+ */
+class InferenceService(private val artifact: Artifact, cache: File) : Closeable {
     private val engines = Engines()
+    private val fullSize = FullSizePainter(artifact, engines, File(cache, "maps"))
     private val codes: Map<String, Tensor> = artifact.styleCodes()
     private val models = HashMap<Role, LoadedModel>()
     private var nanoseconds = 0L
@@ -90,9 +109,10 @@ class InferenceService(private val artifact: Artifact) : Closeable {
     /**
      * Return a stylized picture.
      *
-     * @param report receives the progress of an optimization after each iteration, and returns
-     *   whether to go on.
+     * @param report receives the progress after each iteration or tile, and returns whether to go
+     *   on.
      * @throws BadArtifact the file fails its probe here, or needs a style that is missing.
+     * @throws CancellationException a painting in tiles was not to go on.
      */
     fun stylize(request: StylizeRequest, report: (StylizeProgress) -> Boolean): StylizedPicture {
         val size = request.source.size
@@ -100,20 +120,57 @@ class InferenceService(private val artifact: Artifact) : Closeable {
         val style = style(request, frame.outer)
         nanoseconds = 0
         if (request.file.role == Role.STEP) return optimize(request, frame, style, report)
-        val runner = ModelRunner(request.file, frame.outer) { run(request, frame.outer, it) }
-        val isTiled = request.isTiled &&
-            (size.height > frame.outer.height || size.width > frame.outer.width)
-        val image = if (isTiled) {
-            val overlap = minOf(frame.outer.height, frame.outer.width) / OVERLAP_DIVISOR
-            Tiling(size, frame.outer, overlap).stylize(request.source.at(size)) {
-                runner.stylize(it, style, request.strength)
-            }
-        } else {
-            val content = frame.fill(request.source.at(frame.inner))
-            frame.crop(runner.stylize(content, style, request.strength))
+        val isLarger = size.height > frame.outer.height || size.width > frame.outer.width
+        val photo = request.source.photo
+        val tiling = artifact.manifest.tilingOf(request.file)
+        if (request.isFullSize && isLarger && photo != null && tiling != null) {
+            return paintInTiles(request, photo, tiling, style, report)
         }
+        val seconds = request.source.seconds
+        if (request.stability > 0 && seconds != null && tiling?.window == frame.outer) {
+            val film = Film(tiling, request.delegate, request.stability)
+            return paintFrame(request, frame, film, style)
+        }
+        val runner = ModelRunner(request.file, frame.outer) { run(request, frame.outer, it) }
+        val content = frame.fill(request.source.at(frame.inner))
+        val image = frame.crop(runner.stylize(content, style, request.strength))
         val description = models.getValue(request.file.role).description
         return StylizedPicture(Bitmaps.bitmap(image), description, nanoseconds / NS_PER_MS)
+    }
+
+    private fun paintFrame(
+        request: StylizeRequest, frame: Frame, film: Film, style: Style,
+    ): StylizedPicture {
+        val content = frame.fill(request.source.at(frame.inner))
+        val seconds = requireNotNull(request.source.seconds) { "a photo is no frame" }
+        val code = (style as? Style.Code)?.code
+        val begin = SystemClock.elapsedRealtimeNanos()
+        val (image, description) = fullSize.paintFrame(
+            content, film, code, request.strength, seconds,
+        )
+        val taken = (SystemClock.elapsedRealtimeNanos() - begin) / NS_PER_MS
+        return StylizedPicture(Bitmaps.bitmap(frame.crop(image)), description, taken)
+    }
+
+    private fun paintInTiles(
+        request: StylizeRequest, photo: Bitmap, tiling: TilingFact, style: Style,
+        report: (StylizeProgress) -> Boolean,
+    ): StylizedPicture {
+        val code = (style as? Style.Code)?.code
+        val begin = SystemClock.elapsedRealtimeNanos()
+        var doneBefore = -1
+        val (bitmap, description) = fullSize.paint(
+            photo, tiling, request.delegate, code, request.strength,
+        ) { progress ->
+            // A repaint begins after the tiles of the features.
+            if (doneBefore < 0) doneBefore = progress.done - 1
+            val seconds = (SystemClock.elapsedRealtimeNanos() - begin) / NS_PER_S
+            val each = seconds / (progress.done - doneBefore)
+            val left = each * (progress.total - progress.done)
+            report(StylizeProgress(progress.done, progress.total, null, left))
+        }
+        val taken = (SystemClock.elapsedRealtimeNanos() - begin) / NS_PER_MS
+        return StylizedPicture(bitmap, description, taken, isFullSize = true)
     }
 
     private fun optimize(
@@ -148,6 +205,7 @@ class InferenceService(private val artifact: Artifact) : Closeable {
     override fun close() {
         models.values.forEach(LoadedModel::close)
         models.clear()
+        fullSize.close()
     }
 
     private fun frameOf(file: FileFact, photo: SizeFact): Frame {
@@ -215,7 +273,7 @@ class InferenceService(private val artifact: Artifact) : Closeable {
 
     private companion object {
         const val MAX_SIDE = 1024
-        const val OVERLAP_DIVISOR = 8
         const val NS_PER_MS = 1e6
+        const val NS_PER_S = 1e9
     }
 }

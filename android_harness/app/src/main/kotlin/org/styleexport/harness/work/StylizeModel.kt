@@ -5,10 +5,13 @@ import android.graphics.Bitmap
 import android.net.Uri
 import java.io.File
 import java.io.FileOutputStream
+import java.util.concurrent.CancellationException
+import org.styleexport.contract.arithmetic.SmoothedStatistics
 import org.styleexport.contract.artifact.Artifact
 import org.styleexport.contract.facts.FileFact
 import org.styleexport.contract.facts.Role
 import org.styleexport.contract.facts.SizeFact
+import org.styleexport.contract.facts.tilingOf
 import org.styleexport.contract.measure.ErrorText
 import org.styleexport.harness.engine.DelegateKind
 import org.styleexport.harness.engine.Engines
@@ -29,7 +32,8 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
      * @property choices choices of the user.
      * @property result last stylized picture.
      * @property note error message.
-     * @property progress state of an optimization; null while none is in progress.
+     * @property progress state of an optimization or of a painting in tiles; null while none is in
+     *   progress.
      */
     data class State(
         val artifact: Artifact? = null,
@@ -43,6 +47,11 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
     ) {
         /** Whether the chosen file is iterated. */
         val isOptimization: Boolean get() = files.getOrNull(choices.file)?.role == Role.STEP
+
+        /** Whether photos are painted at full size with the chosen file; null where iterated. */
+        val hasTiles: Boolean?
+            get() = files.getOrNull(choices.file)?.takeIf { it.role != Role.STEP }
+                ?.let { artifact?.manifest?.tilingOf(it) != null }
 
         /** Number of iterations of a painting by optimization. */
         val iterations: Int
@@ -58,7 +67,8 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
         val second: String? = null,
         val blend: Float = 0f,
         val strength: Float = 1f,
-        val isTiled: Boolean = false,
+        val isFullSize: Boolean = true,
+        val stability: Float = SmoothedStatistics.DEFAULT_STABILITY.toFloat(),
         val iterations: Int? = null,
     )
 
@@ -82,7 +92,9 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
         worker.run({
             service?.close()
             service = null
-            InferenceService(artifact).also { service = it }.let { it.styles to it.thumbnails() }
+            val opened = InferenceService(artifact, context.cacheDir)
+            service = opened
+            opened.styles to opened.thumbnails()
         }) { result -> opened(artifact, result) }
     }
 
@@ -107,8 +119,10 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
         val choices = change(state.value.choices)
         if (choices == state.value.choices) return
         if (choices.first != state.value.choices.first) styleImage = null
+        val isOfFrames = choices == state.value.choices.copy(stability = choices.stability)
         state.value = state.value.copy(choices = choices)
-        restylize()
+        // The next frame takes the stability; a photo has none.
+        if (!isOfFrames) restylize()
     }
 
     /** Stylize a photo. */
@@ -126,11 +140,11 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
 
     /**
      * Stylize the photo with the current choices; requests during a run are merged into one, for
-     * which an optimization is cut short.
+     * which an optimization or a painting in tiles is cut short.
      */
     private fun restylize() {
         val bitmap = photo ?: return
-        val source = PictureSource(SizeFact(bitmap.height, bitmap.width)) {
+        val source = PictureSource(SizeFact(bitmap.height, bitmap.width), bitmap) {
             Bitmaps.image(bitmap, it)
         }
         if (isRunning) {
@@ -141,7 +155,10 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
         }
     }
 
-    /** Stop an optimization after the iteration in progress; its best picture is shown. */
+    /**
+     * Stop a painting: an optimization after the iteration in progress, whose best picture is
+     * shown; one in tiles after the tile in progress, without a picture.
+     */
     fun stop() {
         isStopped = true
     }
@@ -160,7 +177,8 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
         val choices = state.value.choices
         val request = StylizeRequest(
             file, choices.delegate, source, styleImage, choices.first, choices.second,
-            choices.blend, choices.strength, choices.isTiled, choices.iterations,
+            choices.blend, choices.strength, choices.isFullSize, choices.stability,
+            choices.iterations,
         )
         isRunning = true
         isOutdated = false
@@ -170,12 +188,12 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
             state.value = state.value.copy(progress = null)
             result.onSuccess { picture ->
                 if (picture != null) state.value = state.value.copy(result = picture, note = null)
-            }.onFailure(::showError)
+            }.onFailure { if (it !is CancellationException) showError(it) }
             done()
         }
     }
 
-    /** Show the progress of an optimization; return whether it goes on. Called on the worker. */
+    /** Show the progress of a painting; return whether it goes on. Called on the worker. */
     private fun showProgress(progress: StylizeProgress): Boolean {
         worker.postToMain {
             if (isRunning) state.value = state.value.copy(progress = progress)
@@ -183,10 +201,10 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
         return !isStopped
     }
 
-    /** Write the last result, at the photo's size, to the shared folder. */
+    /** Write the last result, at the photo's size or larger, to the shared folder. */
     fun share(onFile: (File) -> Unit) {
         val result = state.value.result ?: return
-        val size = photo?.let { SizeFact(it.height, it.width) }
+        val size = photo?.takeIf { !result.isFullSize }?.let { SizeFact(it.height, it.width) }
         worker.run({
             val bitmap = size?.let { Bitmaps.scaled(result.bitmap, it) } ?: result.bitmap
             val file = File(SharedFiles.folder(context), "stylized.png")
@@ -208,7 +226,8 @@ class StylizeModel(private val context: Context, private val worker: Worker) {
     }
 
     private companion object {
-        const val MAX_SIDE = 2048
+        /** Photos are decoded at their own size below twice this many pixels along a side. */
+        const val MAX_SIDE = 4096
 
         /** Roles of the files that the user chooses from. */
         val PAINTERS = setOf(Role.STYLIZE, Role.TRANSFORM, Role.STEP)

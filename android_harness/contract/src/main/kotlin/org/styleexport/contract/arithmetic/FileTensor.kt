@@ -20,8 +20,8 @@ public class FileTensor(private val fact: TensorFact, public val shape: List<Int
     private val step = range.high - range.low
     private val isImage get() = fact.kind == TensorKind.IMAGE
 
-    /** Whether it has the axes of an image: a gradient has a derivative for each pixel value. */
-    private val isSpatial get() = isImage || fact.kind == TensorKind.GRADIENT
+    /** Whether it has the axes of an image, as its gradient and feature maps have. */
+    private val isSpatial get() = fact.kind in SPATIAL
 
     /** Number of elements. */
     public val elements: Int get() = shape.fold(1, Int::times)
@@ -29,7 +29,7 @@ public class FileTensor(private val fact: TensorFact, public val shape: List<Int
     /** Size of the buffer in bytes. */
     public val bytes: Int get() = elements * fact.dtype.bytes
 
-    /** Shape of the [Tensor]: NCHW for images and their gradients. */
+    /** Shape of the [Tensor]: NCHW for images, their gradients, and maps. */
     public val tensorShape: List<Int>
         get() = if (isSpatial && fact.layout != TensorLayout.NCHW) {
             listOf(shape[0], shape[3], shape[1], shape[2])
@@ -89,6 +89,8 @@ public class FileTensor(private val fact: TensorFact, public val shape: List<Int
     }
 
     public companion object {
+        private val SPATIAL = setOf(TensorKind.IMAGE, TensorKind.GRADIENT, TensorKind.MAP)
+
         /**
          * Return an input or output at an image size, which fills axes of any length.
          *
@@ -99,7 +101,7 @@ public class FileTensor(private val fact: TensorFact, public val shape: List<Int
             val sides = if (fact.layout == TensorLayout.NHWC) listOf(1, 2) else listOf(2, 3)
             val shape = fact.shape.mapIndexed { axis, length ->
                 length ?: when {
-                    fact.kind != TensorKind.IMAGE && fact.kind != TensorKind.GRADIENT -> 1
+                    fact.kind !in SPATIAL -> 1
                     axis == sides[0] -> height
                     axis == sides[1] -> width
                     else -> 1

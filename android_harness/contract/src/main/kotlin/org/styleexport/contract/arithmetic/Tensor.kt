@@ -14,6 +14,18 @@ public class Tensor(public val shape: List<Int>, public val data: FloatArray) {
     /** Whether the tensor has the rank of an image. */
     public val isImage: Boolean get() = shape.size == 4
 
+    /** Write an image, [1, 3, h, w], into this one. */
+    public fun put(top: Int, left: Int, part: Tensor) {
+        val (height, width) = part.shape.drop(2)
+        for (channel in 0 until CHANNELS) {
+            for (row in 0 until height) {
+                val from = (channel * height + row) * width
+                val into = (channel * shape[2] + top + row) * shape[3] + left
+                part.data.copyInto(data, into, from, from + width)
+            }
+        }
+    }
+
     public companion object {
         /** Return a black image. */
         public fun image(height: Int, width: Int): Tensor =

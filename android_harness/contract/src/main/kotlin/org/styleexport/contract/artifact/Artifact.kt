@@ -11,6 +11,7 @@ import org.styleexport.contract.facts.FileFact
 import org.styleexport.contract.facts.MANIFEST_NAME
 import org.styleexport.contract.facts.Manifest
 import org.styleexport.contract.facts.codeLength
+import org.styleexport.contract.facts.isPass
 import org.styleexport.contract.facts.knownPaths
 import org.styleexport.contract.facts.suffix
 import org.styleexport.contract.json.ContractError
@@ -27,9 +28,13 @@ public class Artifact private constructor(
     /** Return the location of a path of the manifest. */
     public fun file(path: String): File = File(folder, path)
 
-    /** Return the files of some formats that are present, in the order of the manifest. */
+    /**
+     * Return the files of some formats that are present, in the order of the manifest.
+     *
+     * Passes over tiles are left out: one by itself is not painted with, nor measured.
+     */
     public fun files(suffixes: Collection<String>): List<FileFact> =
-        manifest.files.filter { it.suffix in suffixes && file(it.path).exists() }
+        manifest.files.filter { it.suffix in suffixes && !it.isPass && file(it.path).exists() }
 
     /**
      * Return the tensors of a probe or a style pack by name.

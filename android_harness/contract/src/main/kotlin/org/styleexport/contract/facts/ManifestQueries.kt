@@ -35,9 +35,17 @@ public val CodeLayoutFact.blendingNote: String?
 public val FileFact.codeLength: Int?
     get() = (inputs + outputs).firstOrNull { it.kind == TensorKind.STYLE_CODE }?.shape?.lastOrNull()
 
+/** Whether the file is a pass over tiles, which by itself paints nothing and has no probe. */
+public val FileFact.isPass: Boolean get() = role == Role.FEATURES || role == Role.RENDER
+
 /** Return the probes of a file: those of its role, at sizes that it accepts. */
 public fun Manifest.probesOf(file: FileFact): List<ProbeFact> =
-    probes.filter { it.role == file.role && file.takes(it.size) }
+    if (file.isPass) emptyList() else probes.filter { it.role == file.role && file.takes(it.size) }
+
+/** Return how files of the target and precision of a painting file paint in tiles, if they do. */
+public fun Manifest.tilingOf(file: FileFact): TilingFact? = tilings.firstOrNull {
+    it.target == file.target && it.precision == file.precision && it.role == file.role
+}
 
 /** Return an exported file as a report identifies it. */
 public fun Manifest.subjectOf(file: FileFact): SubjectFact = SubjectFact(

@@ -45,6 +45,20 @@ public object ProbeCheck {
         )
     }
 
+    /**
+     * Return the parity of a painting in tiles.
+     *
+     * @param file last pass of the tiling.
+     * @param painted painting of the probe's picture.
+     */
+    public fun parity(
+        file: FileFact, painted: Tensor, probe: Map<String, Tensor>, runner: String,
+    ): ParityFact {
+        val fact = file.outputs.first()
+        val allowed = LocalJob.allowedDb(file)
+        return Parity.of(fact, painted, tensor(probe, fact.name, "the probe"), runner, allowed)
+    }
+
     /** Return the inputs that a probe holds for a file. */
     internal fun inputs(cell: JobCell, probe: Map<String, Tensor>): Map<String, Tensor> =
         cell.inputs.associate { it.name to tensor(probe, it.name, "the probe") }
@@ -92,7 +106,7 @@ public object LocalJob {
         allowedDb = allowedDb(file),
     )
 
-    private fun allowedDb(file: FileFact): Double {
+    internal fun allowedDb(file: FileFact): Double {
         val isRounded = file.outputs.first().dtype == ElementType.UINT8
         return if (isRounded) minOf(file.allowedDb, ROUNDED_DB) else file.allowedDb
     }

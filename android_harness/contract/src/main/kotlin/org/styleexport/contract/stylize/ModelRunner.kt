@@ -37,6 +37,8 @@ public class ModelRunner(
                 TensorKind.STRENGTH -> Tensor(listOf(1), floatArrayOf(strength))
                 TensorKind.CONTENT_TARGET, TensorKind.LOSS, TensorKind.GRADIENT ->
                     throw IllegalArgumentException("${file.path} is iterated: use StepRunner")
+                TensorKind.MAP, TensorKind.STATISTIC, TensorKind.REGION ->
+                    throw IllegalArgumentException("${file.path} is a pass: use TiledPainter")
             }
         }
         val output = output(inputs)

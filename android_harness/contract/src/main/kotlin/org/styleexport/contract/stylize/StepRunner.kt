@@ -94,6 +94,8 @@ public class StepRunner(
             TensorKind.STRENGTH -> Tensor(listOf(1), floatArrayOf(targets.strength))
             TensorKind.LOSS, TensorKind.GRADIENT ->
                 throw IllegalArgumentException("${file.path} takes an output, ${fact.name}")
+            TensorKind.MAP, TensorKind.STATISTIC, TensorKind.REGION ->
+                throw IllegalArgumentException("${file.path} is a pass: use TiledPainter")
         }
     }
 
