@@ -21,7 +21,7 @@ from styleexport.runtime_bench.bench.timing import is_stable
 from styleexport.runtime_bench.contract.job import PlanFact
 from styleexport.runtime_bench.stylize.blending import blend_codes
 from styleexport.runtime_bench.stylize.framing import Frame, best_size
-from styleexport.runtime_bench.stylize.tiles import mirrored
+from styleexport.runtime_bench.tiling.tiles import mirrored
 
 Case = dict[str, Any]
 ARTIFACT = Path(__file__).parent / "artifacts" / "colour-transfer"
