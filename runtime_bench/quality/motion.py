@@ -1,7 +1,8 @@
 """Clips with known motion, made from photographs: a pan, a zoom, a turn, noise and exposure.
 
 Every frame samples the photograph through a similarity transform, so that where each pixel of a
-frame lies in the next one is known exactly, and no optical flow has to be estimated.
+frame lies in the next one is known exactly, and no optical flow has to be estimated. A second
+photograph may pass in front, where nothing is compared.
 """
 
 from __future__ import annotations
@@ -39,8 +40,10 @@ class Motion:
         shift: pixels to the right per frame.
         zoom: relative growth per frame.
         turn: degrees per frame, counter-clockwise.
-        noise: standard deviation of noise that differs in each frame, in steps of 8 bits.
+        noise: standard deviation of noise that differs in each frame but the first, in steps of
+            8 bits.
         exposure: gain of light while the exposure is raised, in every second half.
+        passing: pixels per frame by which a second photograph moves to the right.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Motion:
     turn: float = 0.0
     noise: float = 0.0
     exposure: float = 1.0
+    passing: float = 0.0
 
     def view(self, position: int, size: Size, room: Size) -> Matrix:
         """Return where pixels of a frame lie in the photograph.
@@ -73,6 +77,10 @@ MOTIONS = (
     Motion("noise", noise=3.0),
     Motion("exposure", exposure=1.2),
 )
+# Size of a photograph that passes in front, relative to the frame.
+FRONT = (0.7, 0.4)
+# What is nearer to it than this share of the frame's height is not compared: networks see as far.
+NEAR = 1 / 16
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,7 @@ class Clip:
         size: size of the frames.
         frames: number of frames.
         half: frames until the motion turns back.
+        front: what passes in front; None for nothing.
     """
 
     motion: Motion
@@ -92,16 +101,26 @@ class Clip:
     size: Size
     frames: int
     half: int
+    front: Image.Image | None = None
 
     @classmethod
     def of(
-        cls, motion: Motion, photograph: Image.Image, size: Size, frames: int, half: int
+        cls,
+        motion: Motion,
+        photograph: Image.Image,
+        size: Size,
+        frames: int,
+        half: int,
+        front: Image.Image | None = None,
     ) -> Clip:
         """Return a clip of the middle of a photograph; see `Clip`."""
         travel = 2 * math.ceil(abs(motion.shift) * half)
         width = max(math.ceil(ROOM * size.width), size.width + travel)
         room = Size(math.ceil(ROOM * size.height), width)
-        return cls(motion, centre_crop(photograph, room), size, frames, half)
+        if front is not None:
+            sides = Size(round(FRONT[0] * size.height), round(FRONT[1] * size.width))
+            front = centre_crop(front, sides)
+        return cls(motion, centre_crop(photograph, room), size, frames, half, front)
 
     def view(self, frame: int) -> Matrix:
         """Return where pixels of a frame lie in the photograph."""
@@ -122,13 +141,38 @@ class Clip:
             tuple(corner[:2].ravel().tolist()),
             Image.Resampling.BICUBIC,
         )
+        if self.front is not None:
+            image.paste(self.front, (self._left(frame), (self.size.height - self.front.height) // 2))
         pixels = array_from_image(image).astype(np.float64)
         if self.motion.exposure != 1.0 and (frame + self.half // 2) // self.half % 2:
             pixels *= self.motion.exposure ** (1 / GAMMA)
-        if self.motion.noise:
+        if self.motion.noise and frame:
             generator = np.random.default_rng(frame)
             pixels += generator.normal(0, self.motion.noise / 255, pixels.shape)
         return (np.clip(pixels * 255, 0, 255).round() / 255).astype(np.float32)
+
+    def _left(self, frame: int) -> int:
+        """Return the first column of what passes, which comes in from the left again and again."""
+        assert self.front is not None
+        way = self.size.width + self.front.width
+        return round(self.motion.passing * frame) % way - self.front.width
+
+    def behind(self, frame: int) -> NDArray[np.bool_]:
+        """Return where a frame shows the photograph and not what passes, or near to it, [H, W]."""
+        shown = np.ones((self.size.height, self.size.width), bool)
+        if self.front is not None:
+            near = math.ceil(NEAR * self.size.height)
+            top, left = (self.size.height - self.front.height) // 2, self._left(frame)
+            rows = slice(max(0, top - near), top + self.front.height + near)
+            columns = slice(max(0, left - near), max(0, left + self.front.width + near))
+            shown[rows, columns] = False
+        return shown
+
+    def error(self, frame: int, before: Array, after: Array) -> float:
+        """Return the `warping_error` of paintings of a frame and of the one after it."""
+        scale = after.shape[2] // self.size.height
+        where = self.behind(frame) & self.behind(frame + 1) if self.front is not None else None
+        return warping_error(before, after, self.step(frame), scale, where)
 
     def __iter__(self) -> Iterator[Array]:
         return map(self.picture, range(self.frames))
@@ -139,7 +183,13 @@ def swing(frame: int, half: int) -> int:
     return half - abs(frame % (2 * half) - half)
 
 
-def warping_error(before: Array, after: Array, step: Matrix, scale: int = 1) -> float:
+def warping_error(
+    before: Array,
+    after: Array,
+    step: Matrix,
+    scale: int = 1,
+    where: NDArray[np.bool_] | None = None,
+) -> float:
     """Return the mean absolute difference of a frame and the one before it, moved to its place.
 
     Only pixels that both frames show count. Pixels between others are interpolated bicubically.
@@ -149,6 +199,10 @@ def warping_error(before: Array, after: Array, step: Matrix, scale: int = 1) -> 
         after: frame after it.
         step: where pixels of ``after`` lie in ``before``, in pixels of the clip.
         scale: how many times the frames are as large as those of the clip.
+        where: pixels of the clip that count, [H, W]; None for all.
+
+    Raises:
+        ValueError: the frames show nothing in common.
     """
     height, width = after.shape[2:]
     grown = _moved(-0.5, -0.5) @ np.diag([scale, scale, 1.0]) @ _moved(0.5, 0.5)
@@ -157,6 +211,8 @@ def warping_error(before: Array, after: Array, step: Matrix, scale: int = 1) -> 
     x, y = (row[0] * columns + row[1] * rows + row[2] for row in matrix[:2])
     slack = 1e-6
     inside = (x >= -slack) & (x <= width - 1 + slack) & (y >= -slack) & (y <= height - 1 + slack)
+    if where is not None:
+        inside &= where.repeat(scale, 0).repeat(scale, 1)
     if not inside.any():
         raise ValueError("the frames show nothing in common")
     places = np.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1)[None]
