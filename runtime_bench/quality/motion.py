@@ -204,17 +204,27 @@ def warping_error(
     Raises:
         ValueError: the frames show nothing in common.
     """
-    height, width = after.shape[2:]
     grown = _moved(-0.5, -0.5) @ np.diag([scale, scale, 1.0]) @ _moved(0.5, 0.5)
-    matrix = grown @ step @ np.linalg.inv(grown)
-    rows, columns = np.mgrid[0:height, 0:width]
-    x, y = (row[0] * columns + row[1] * rows + row[2] for row in matrix[:2])
-    slack = 1e-6
-    inside = (x >= -slack) & (x <= width - 1 + slack) & (y >= -slack) & (y <= height - 1 + slack)
+    moved, inside = warped(before, grown @ step @ np.linalg.inv(grown))
     if where is not None:
         inside &= where.repeat(scale, 0).repeat(scale, 1)
     if not inside.any():
         raise ValueError("the frames show nothing in common")
+    return float(np.abs(moved - after)[:, :, inside].mean())
+
+
+def warped(before: Array, step: Matrix) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return a frame moved to the place of the one after it, and where it shows something, [H, W].
+
+    Args:
+        before: frame, [1, 3, H, W].
+        step: where pixels of the frame after it lie in it.
+    """
+    height, width = before.shape[2:]
+    rows, columns = np.mgrid[0:height, 0:width]
+    x, y = (row[0] * columns + row[1] * rows + row[2] for row in step[:2])
+    slack = 1e-6
+    inside = (x >= -slack) & (x <= width - 1 + slack) & (y >= -slack) & (y <= height - 1 + slack)
     places = np.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1)[None]
     moved = torch.nn.functional.grid_sample(
         torch.from_numpy(before.astype(np.float64)),
@@ -223,7 +233,7 @@ def warping_error(
         padding_mode="border",
         align_corners=False,
     )
-    return float(np.abs(moved.numpy() - after)[:, :, inside].mean())
+    return moved.numpy(), inside
 
 
 def _moved(x: float, y: float) -> Matrix:

@@ -34,6 +34,7 @@ class SmoothedStatistics:
     Args:
         facts: statistics of the tiling.
         stability: 0 takes each frame's own, 1 averages longest.
+        longest: time constant in seconds of the average at 1.
 
     Attributes:
         cuts: number of cuts so far.
@@ -42,13 +43,15 @@ class SmoothedStatistics:
         UsageError: the stability is out of range.
     """
 
-    def __init__(self, facts: Sequence[StatisticFact], stability: float) -> None:
+    def __init__(
+        self, facts: Sequence[StatisticFact], stability: float, longest: float = LONGEST_S
+    ) -> None:
         if not 0 <= stability <= 1:
             raise UsageError(
                 f"stability {stability:g} is out of range: type --stability 0 to --stability 1"
             )
         self._facts = {fact.name: fact for fact in facts}
-        self._constant_s = stability * LONGEST_S
+        self._constant_s = stability * longest
         self._averages: dict[str, Values] = {}
         self._first: dict[str, Values] = {}
         self._seconds: float | None = None
