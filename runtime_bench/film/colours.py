@@ -45,7 +45,7 @@ def rgb_of(frame: VideoFrame, width: int, height: int) -> Pixels:
         dst_color_range=FULL,
         interpolation=SCALING,
     )
-    return converted.to_ndarray()
+    return converted.to_ndarray()  # pyright: ignore[reportReturnType] - of rgb24
 
 
 def frame_of(pixels: Pixels, film: FilmFacts) -> VideoFrame:

@@ -93,11 +93,11 @@ class FilmReader:
 
         Not every file can be read from its start again.
         """
-        import av
+        from av.error import InvalidDataError
 
         with container:
             for packet in container.demux(self._pictures(container)):
-                with contextlib.suppress(av.error.InvalidDataError):
+                with contextlib.suppress(InvalidDataError):
                     for frame in packet.decode():
                         return frame  # pyright: ignore[reportReturnType]
         raise BadImage(
@@ -148,11 +148,12 @@ class FilmReader:
 
     def _decoded(self, packet: Packet[Any]) -> list[VideoFrame]:
         """Return the frames of a packet; none of a damaged one."""
-        import av
+        from av.error import EOFError as EndOfFile
+        from av.error import InvalidDataError
 
         try:
             return packet.decode()  # pyright: ignore[reportReturnType]
-        except (av.error.InvalidDataError, av.error.EOFError):
+        except (InvalidDataError, EndOfFile):
             self.damaged += 1
             return []
 
@@ -194,14 +195,14 @@ class _Times:
 def _display_matrix(frame: VideoFrame) -> bytes | None:
     from av.sidedata.sidedata import Type
 
-    found = frame.side_data.get(Type.DISPLAYMATRIX)
+    found = frame.side_data.get(Type.DISPLAYMATRIX)  # pyright: ignore
     return None if found is None else bytes(found)
 
 
 def _errors() -> type[Exception]:
-    import av
+    from av.error import FFmpegError
 
-    return av.error.FFmpegError
+    return FFmpegError
 
 
 def _reason(error: BaseException) -> str:

@@ -124,7 +124,7 @@ class FilmWriter:
 
     def sound(self, packet: Packet[Any]) -> None:
         """Write a packet of sound, as it is where the container takes its codec."""
-        import av
+        from av.error import InvalidDataError
 
         if self._video is None:
             self._early.append(packet)
@@ -137,7 +137,7 @@ class FilmWriter:
         encoder = self._encoded[index]
         try:
             heard = packet.decode()
-        except av.error.InvalidDataError:
+        except InvalidDataError:
             return
         for frame in heard:
             self._container.mux(encoder.encode(frame))  # pyright: ignore[reportArgumentType]

@@ -142,7 +142,9 @@ class Clip:
             Image.Resampling.BICUBIC,
         )
         if self.front is not None:
-            image.paste(self.front, (self._left(frame), (self.size.height - self.front.height) // 2))
+            image.paste(
+                self.front, (self._left(frame), (self.size.height - self.front.height) // 2)
+            )
         pixels = array_from_image(image).astype(np.float64)
         if self.motion.exposure != 1.0 and (frame + self.half // 2) // self.half % 2:
             pixels *= self.motion.exposure ** (1 / GAMMA)

@@ -18,7 +18,7 @@ from styleexport.runtime_bench.stylize.stability import SmoothedStatistics
 from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
 from styleexport.runtime_bench.stylize.tiled import ArrayPicture
 
-DEFAULT_STABILITY = 0.5
+DEFAULT_STABILITY = 0.25
 
 
 class FramePainter(Protocol):
@@ -93,7 +93,7 @@ class _SessionsKept(FullPainter):
 
     @contextlib.contextmanager
     def _open(self, fact: FileFact) -> Generator[Run]:
-        yield lambda inputs: self.stylizer.outputs(fact, dict(inputs))
+        yield lambda inputs: dict(self.stylizer.outputs(fact, dict(inputs)))
 
 
 class SingleFramePainter:

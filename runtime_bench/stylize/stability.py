@@ -19,7 +19,7 @@ from styleexport.core.tiling_fact import StatisticFact
 # Time constant in seconds of the average at a stability of 1: docs/benchmarks/film.md.
 LONGEST_S = 1.0
 # Distance of the statistics of two frames from which on they are of two scenes.
-CUT = 0.15
+CUT = 0.3
 # A deviation is taken as no smaller than this share of the root mean square of all channels'.
 FLOOR = 0.05
 

@@ -153,4 +153,3 @@ def _report(out: Path, done: PaintedFilm, rate: float, cuts: int | None, as_json
         print_json({"written": [str(out)], **facts, "frames_per_second": round(rate, 3)})
     else:
         say(str(out))
-

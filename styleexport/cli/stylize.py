@@ -86,7 +86,7 @@ if TYPE_CHECKING:
     "--stability",
     type=NUMBER,
     help="Of films, with an artifact of `export --full`: 0 takes each frame's own statistics, 1 "
-    "smooths them longest.  [default: 0.5]",
+    "smooths them longest.  [default: 0.25]",
 )
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the runtime.")
 @click.option(
@@ -160,9 +160,8 @@ def stylize(
         jobs = [] if film else _jobs(content, out, (*styles, *map(Path, pair)))
         style = _textured(stylizer, pair) if pair else _style(stylizer, styles, codes, weights)
         if film:
-            return stylize_film(
-                stylizer, content, film, style, options, full, stability, as_json
-            )
+            stylize_film(stylizer, content, film, style, options, full, stability, as_json)
+            return
         painter = painter_of(stylizer, style, options, how, preview, runs)
         painter = with_tiles(painter, stylizer, style, options, full, preview)
         written, failed = _paint(painter, jobs)

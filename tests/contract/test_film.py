@@ -70,10 +70,13 @@ def distance(last, first, kinds):
             continue
         half = len(new) // 2
         own, other = deviations(old[half:]), deviations(new[half:])
-        total += sum(
-            (new[c] - old[c]) ** 2 / (own[c] * other[c]) + math.log(other[c] / own[c]) ** 2
-            for c in range(half)
-        ) / half
+        total += (
+            sum(
+                (new[c] - old[c]) ** 2 / (own[c] * other[c]) + math.log(other[c] / own[c]) ** 2
+                for c in range(half)
+            )
+            / half
+        )
     return math.sqrt(total / len(first))
 
 
