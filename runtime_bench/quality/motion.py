@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -222,6 +221,8 @@ def warped(before: Array, step: Matrix) -> tuple[NDArray[np.float64], NDArray[np
         before: frame, [1, 3, H, W].
         step: where pixels of the frame after it lie in it.
     """
+    import torch  # budgets are read without it
+
     height, width = before.shape[2:]
     rows, columns = np.mgrid[0:height, 0:width]
     x, y = (row[0] * columns + row[1] * rows + row[2] for row in step[:2])
