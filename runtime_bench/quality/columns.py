@@ -13,7 +13,8 @@ PICTURE_HEADER = ("picture", "kind", "psnr", "stability", "ssim", "style", "gram
 NOTE = (
     "PSNR of the squared error pooled over all pictures; stable: over those that the float network "
     "paints the same when the photograph changes invisibly; worst: of one picture. Style, Gram, "
-    "LPIPS and flicker: change from the reference, less is better. Gain beyond colour: share of "
+    "LPIPS and flicker (of a pan, a zoom, a turn, noise and an exposure step, beyond the motion "
+    "itself): change from the reference, less is better. Gain beyond colour: share of "
     "the style distance that a painting saves over the photograph with the style's colours, at "
     "full size, 1/2 and 1/4; 0 or less for a colour filter, more is better."
 )

@@ -8,13 +8,12 @@ from itertools import pairwise
 import numpy as np
 
 from styleexport.core.arrays import Array
-from styleexport.runtime_bench.quality.probes import PAN_STEP
 
 # Half a step of 8 bits: weaker flicker is invisible, so changes are not relative to less.
 MIN_FLICKER = 0.5 / 255
 
 
-def flicker(frames: Sequence[Array], step: int = PAN_STEP) -> float:
+def flicker(frames: Sequence[Array], step: int) -> float:
     """Return the mean absolute difference of consecutive frames after motion compensation, 0..1.
 
     Args:

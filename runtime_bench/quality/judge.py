@@ -17,9 +17,15 @@ from styleexport.core.perceptual import LossNetwork, Lpips
 from styleexport.core.psnr import pooled_psnr, psnr_from_squared_error
 from styleexport.core.types import Progress, Size
 from styleexport.runtime_bench.quality.fidelity import relative_squared_error, ssim
-from styleexport.runtime_bench.quality.flicker import flicker, flicker_change
-from styleexport.runtime_bench.quality.probes import PAN_STEP, QualityProbe
-from styleexport.runtime_bench.quality.report import PictureQuality, QualityReport, ScaleGain
+from styleexport.runtime_bench.quality.flicker import flicker_change
+from styleexport.runtime_bench.quality.motion import warping_error
+from styleexport.runtime_bench.quality.probes import QualityProbe
+from styleexport.runtime_bench.quality.report import (
+    MotionFlicker,
+    PictureQuality,
+    QualityReport,
+    ScaleGain,
+)
 from styleexport.runtime_bench.quality.style import StyleFeatures, gains, scaled_style
 
 Outputs = tuple[Array, ...]
@@ -55,7 +61,7 @@ class Judge:
 
     Args:
         loss_network: network in whose features style is measured.
-        probes: probes to run; those of kind ``pan`` measure flicker alone.
+        probes: probes to run; those of kind ``motion`` measure flicker alone.
         lpips: LPIPS metric; None omits it.
         measures_gain: whether reports hold the gain beyond colour, which costs as much as all else.
         progress: takes a line every few seconds.
@@ -74,10 +80,10 @@ class Judge:
         self.lpips = lpips
         self.measures_gain = measures_gain
         self.progress = progress
-        self.stills = tuple(probe for probe in probes if probe.kind != "pan")
-        self.pan = tuple(probe for probe in probes if probe.kind == "pan")
+        self.stills = tuple(probe for probe in probes if probe.kind != "motion")
+        self.moving = tuple(probe for probe in probes if probe.kind == "motion")
         self._references: tuple[_Reference, ...] = ()
-        self._flicker: float | None = None
+        self._flicker: dict[str, float] = {}
 
     def reference(self, session: Run) -> Outputs:
         """Run the float reference, store its outputs and features, and return its `outputs`."""
@@ -90,18 +96,16 @@ class Judge:
                 list(zip(self.stills, outputs, strict=False)), "features of pictures", self.progress
             )
         )
-        frames = len(self.pan) if outputs[0].ndim == 4 else 0
-        self._flicker = self._flicker_of(outputs) if frames > 1 else None
+        self._flicker = self._flicker_of(outputs) if outputs[0].ndim == 4 else {}
         return outputs
 
-    def _flicker_of(self, outputs: Outputs) -> float:
-        """Return the flicker of the pan, which moves as much further as outputs are larger."""
-        frames = [np.nan_to_num(frame) for frame in outputs[len(self.stills) :]]
-        return flicker(frames, PAN_STEP * _scale(self.pan[0], frames[0]))
+    def _flicker_of(self, outputs: Outputs) -> dict[str, float]:
+        """Return motion → mean warping error of its frames."""
+        return _warping_errors(self.moving, outputs[len(self.stills) :])
 
     def outputs(self, session: Run) -> Outputs:
         """Return the outputs of all probes, stills first; pictures are clipped to 0..1."""
-        probes = (*self.stills, *self.pan)
+        probes = (*self.stills, *self.moving)
         return tuple(_run(session, p) for p in counted(probes, "pictures painted", self.progress))
 
     def psnr(self, session: Run, every: int = 1) -> float:
@@ -141,7 +145,8 @@ class Judge:
         worst = min(rows, key=lambda row: row.psnr_db)
         similarities = [row.ssim for row in rows if row.ssim is not None]
         height, width = next(iter(self.stills[0].inputs.values())).shape[2:]
-        pan = self._pan(outputs)
+        motions = self._motions(outputs)
+        flicker = _flicker_of_all(motions)
         return QualityReport(
             loss_network=self.loss_network.name,
             size=SizeFact.of(Size(height, width)),
@@ -154,8 +159,9 @@ class Judge:
             style_change=_change([row.style_distance for row in rows]),
             gram_change=_change([row.gram_distance for row in rows]),
             lpips_change=_change([row.lpips for row in rows]),
-            flicker=pan,
-            flicker_change=round(flicker_change(pan[1], pan[0]), 5) if pan else None,
+            flicker=flicker,
+            flicker_change=round(flicker_change(flicker[1], flicker[0]), 5) if flicker else None,
+            motions=motions,
             pictures=tuple(rows),
             gain_beyond_colour=self._gains(outputs) if self.measures_gain else (),
         )
@@ -195,10 +201,20 @@ class Judge:
         if not self._references:
             raise ValueError("a judge needs its reference first: call judge.reference(session)")
 
-    def _pan(self, outputs: Outputs) -> tuple[float, float] | None:
-        if self._flicker is None:
-            return None
-        return round(self._flicker, 6), round(self._flicker_of(outputs), 6)
+    def _motions(self, outputs: Outputs) -> tuple[MotionFlicker, ...]:
+        if not self._flicker:
+            return ()
+        source = [probe.content for probe in self.moving if probe.content is not None]
+        own, candidate = _warping_errors(self.moving, source), self._flicker_of(outputs)
+        return tuple(
+            MotionFlicker(
+                name=name,
+                source=round(own[name], 6),
+                reference=round(reference, 6),
+                candidate=round(candidate[name], 6),
+            )
+            for name, reference in self._flicker.items()
+        )
 
     def _features(
         self, session: Run, probe: QualityProbe, output: Array, target: StyleFeatures | None
@@ -254,6 +270,25 @@ class Judge:
             return None
         described = self.lpips.describe(torch.from_numpy(np.ascontiguousarray(output)))
         return round(float(self.lpips.distance(content, described)), 6)
+
+
+def _warping_errors(probes: Sequence[QualityProbe], frames: Sequence[Array]) -> dict[str, float]:
+    """Return motion → mean warping error of frames, which may be larger than the probes'."""
+    errors: dict[str, list[float]] = {}
+    for probe, frame in zip(probes, frames, strict=True):
+        if probe.moved is not None:
+            pair = (np.nan_to_num(frames[probe.moved.before]), np.nan_to_num(frame))
+            error = warping_error(*pair, probe.moved.step, _scale(probe, frame))
+            errors.setdefault(probe.moved.motion, []).append(error)
+    return {name: float(np.mean(each)) for name, each in errors.items()}
+
+
+def _flicker_of_all(motions: Sequence[MotionFlicker]) -> tuple[float, float] | None:
+    """Return the mean flicker of reference and candidate over the motions; None without any."""
+    if not motions:
+        return None
+    sides = ([one.reference for one in motions], [one.candidate for one in motions])
+    return round(float(np.mean(sides[0])), 6), round(float(np.mean(sides[1])), 6)
 
 
 def _scale(probe: QualityProbe, output: Array) -> int:

@@ -2,7 +2,7 @@
 
 Photographs and paintings are the shipped ones, mirrored, and crops where calibration uses the
 centre of the whole picture, so that no probe is a calibration picture. Gradients reveal banding,
-text lost edges, saturated colours clipped ranges, and a pan over one photograph flicker.
+text lost edges, saturated colours clipped ranges, and one photograph in five motions flicker.
 
 Synthetic pictures have shapes and camera noise of dim light. The features of a clean gradient have
 almost no variance, by which instance normalization divides: the float network then amplifies the
@@ -13,7 +13,7 @@ nothing about a file.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -25,8 +25,9 @@ from styleexport.core.assets import folder
 from styleexport.core.images import array_from_image, read_image
 from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Size
+from styleexport.runtime_bench.quality.motion import MOTIONS, Clip, Matrix
 
-PictureKind = Literal["photograph", "gradient", "text", "colours", "painting", "pan"]
+PictureKind = Literal["photograph", "gradient", "text", "colours", "painting", "motion"]
 
 # Name → centre of the crop, as shares of the mirrored picture's width and height.
 PHOTOGRAPHS = {
@@ -37,12 +38,13 @@ PHOTOGRAPHS = {
 }
 # One saturated, one almost grey.
 PAINTINGS = {"glass": (0.35, 0.6), "ink": (0.6, 0.35)}
-PANNED = "hills"
+MOVING = "hills"
 ZOOM = 1.5
 # Standard deviation, in steps of 8 bits.
 GRAIN = 4.0
-PAN_FRAMES = 6
-PAN_STEP = 2
+# Frames of a motion; all motions share the first one, so that together they are eight.
+FRAMES = {"pan": 4}
+OTHER_FRAMES = 2
 STRENGTH = 1.0
 WORDS = "Sphinx of black quartz, judge my vow. 0123456789 Fjord & waltz? "
 
@@ -63,16 +65,31 @@ class ProbePicture:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """How a frame follows another.
+
+    Attributes:
+        motion: name of the motion.
+        before: number of the frame before it, counted over the probes of kind ``motion``.
+        step: where its pixels lie in the frame before it.
+    """
+
+    motion: str
+    before: int
+    step: Matrix
+
+
+@dataclass(frozen=True)
 class QualityProbe:
     """Inputs of one inference, and the pictures that its output is compared with.
 
     Attributes:
         name: content, and style where there is one: ``city, glass``.
-        kind: kind of the content. Probes of kind ``pan`` are consecutive frames of one pan: each
-            shows the previous one shifted to the left by `PAN_STEP` columns.
+        kind: kind of the content.
         inputs: input name → array.
         content: content picture [1, 3, H, W] in 0..1; None where the output is a style code.
         style: style picture [1, 3, H, W] in 0..1; None for a network with one style of its own.
+        moved: of a probe of kind ``motion``, the frame before it; None for the first.
     """
 
     name: str
@@ -80,6 +97,7 @@ class QualityProbe:
     inputs: dict[str, Array]
     content: Array | None
     style: Array | None
+    moved: Moved | None = None
 
 
 def probe_pictures(size: Size) -> tuple[ProbePicture, ...]:
@@ -108,15 +126,21 @@ def style_pictures(size: Size) -> tuple[ProbePicture, ...]:
     )
 
 
-def pan_pictures(size: Size) -> tuple[ProbePicture, ...]:
-    """Return the frames of a pan to the right by `PAN_STEP` pixels per frame."""
-    travel = PAN_STEP * (PAN_FRAMES - 1)
-    wide = _shipped("content", PANNED, (0.5, 0.5), Size(size.height, size.width + travel))
-    starts = range(0, travel + 1, PAN_STEP)
-    return tuple(
-        ProbePicture(f"frame {n}", "pan", np.ascontiguousarray(wide[..., x : x + size.width]))
-        for n, x in enumerate(starts)
-    )
+def moving_pictures(size: Size) -> tuple[tuple[ProbePicture, Moved | None], ...]:
+    """Return the frames of one photograph in each of the motions, and how each moved."""
+    photograph = ImageOps.mirror(read_image(folder() / f"content_{MOVING}.jpg"))
+    frames: list[tuple[ProbePicture, Moved | None]] = []
+    for motion in MOTIONS:
+        count = FRAMES.get(motion.name, OTHER_FRAMES)
+        clip = Clip.of(motion, photograph, size, count, half=count - 1)
+        if not frames:
+            frames.append((ProbePicture("still", "motion", clip.picture(0)), None))
+        before = 0
+        for number in range(1, count):
+            picture = ProbePicture(f"{motion.name} {number}", "motion", clip.picture(number))
+            frames.append((picture, Moved(motion.name, before, clip.step(number - 1))))
+            before = len(frames) - 1
+    return tuple(frames)
 
 
 def quality_probes(
@@ -124,7 +148,7 @@ def quality_probes(
     inputs: Collection[str],
     encode: Callable[[Array], Array] | None = None,
 ) -> tuple[QualityProbe, ...]:
-    """Return the probes of a graph: every content in every style, and a pan in the first style.
+    """Return the probes of a graph: every content in every style, and motions in the first style.
 
     Args:
         size: size of all pictures.
@@ -144,7 +168,11 @@ def quality_probes(
         for content in probe_pictures(size)
         for style, more in zip(styles, style_inputs, strict=True)
     ]
-    return (*stills, *(_probe(frame, styles[0], style_inputs[0]) for frame in pan_pictures(size)))
+    moving = (
+        replace(_probe(frame, styles[0], style_inputs[0]), moved=moved)
+        for frame, moved in moving_pictures(size)
+    )
+    return (*stills, *moving)
 
 
 def _style_inputs(

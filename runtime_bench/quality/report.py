@@ -30,6 +30,22 @@ class ScaleGain(Struct, frozen=True, kw_only=True):
     candidate: float
 
 
+class MotionFlicker(Struct, frozen=True, kw_only=True):
+    """Warping error of frames of one motion: a frame against the one before it, moved to its place.
+
+    Attributes:
+        name: ``pan``, ``zoom``, ``turn``, ``noise`` or ``exposure``.
+        source: mean absolute difference of the photographs, in 0..1: what moving alone costs.
+        reference: that of the reference's paintings.
+        candidate: that of the candidate's.
+    """
+
+    name: str
+    source: float
+    reference: float
+    candidate: float
+
+
 class PictureQuality(Struct, frozen=True, kw_only=True):
     """The candidate's output of one probe, compared with the reference's.
 
@@ -82,12 +98,13 @@ class QualityReport(Struct, frozen=True, kw_only=True):
         gram_change: the same change in Gram matrices.
         lpips_change: change of LPIPS to the content, summed over the pictures; None without LPIPS
             heads.
-        flicker: mean absolute difference of consecutive frames of a pan, of reference and
-            candidate, in 0..1; None without a pan.
+        flicker: mean over the motions of the warping error of reference and candidate, in 0..1;
+            None without motions.
         flicker_change: change of the flicker.
         pictures: metrics of each picture.
         gain_beyond_colour: gain at full size, 1/2 and 1/4, over the pictures with a style picture;
             () where it was not measured.
+        motions: flicker of each motion; () of older reports.
     """
 
     loss_network: str
@@ -105,6 +122,7 @@ class QualityReport(Struct, frozen=True, kw_only=True):
     flicker_change: float | None
     pictures: tuple[PictureQuality, ...]
     gain_beyond_colour: tuple[ScaleGain, ...] = ()
+    motions: tuple[MotionFlicker, ...] = ()
 
     def measured(self, metric: Metric) -> float | None:
         """Return the total that a budget limits; None where it was not measured.

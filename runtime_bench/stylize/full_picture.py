@@ -131,7 +131,7 @@ class FullPainter:
         """
         options = options or StylizeOptions()
         canvas = self._canvas(content, options)
-        inputs = self._inputs(style, options)
+        inputs = self.inputs(style, options)
         self.tiled.render(features, inputs, canvas.write, count, keep=keep)
         return canvas.image
 
@@ -152,7 +152,7 @@ class FullPainter:
         scale = min(1.0, min(window.height, window.width) / short)
         size = (round(content.width * scale), round(content.height * scale))
         thumbnail = content.resize(size, Image.Resampling.LANCZOS)
-        inputs = self._inputs(style, options)
+        inputs = self.inputs(style, options)
         statistics = self.tiled.statistics(ImagePicture(thumbnail), inputs)
         canvas = self._canvas(content, options)
         self.tiled.sweep(ImagePicture(content), statistics, inputs, canvas.write, count)
@@ -163,7 +163,7 @@ class FullPainter:
         fixed = self.stylizer.is_fixed_style
         return _Canvas(content, options, fixed, pixels.scale if pixels else 1)
 
-    def _inputs(self, style: Style, options: StylizeOptions) -> dict[str, Array]:
+    def inputs(self, style: Style, options: StylizeOptions) -> dict[str, Array]:
         """Return style code and strength."""
         if self.stylizer.is_fixed_style:
             return {}

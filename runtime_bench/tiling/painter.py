@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,8 +45,8 @@ STYLES = ("style_code", "strength")
 AT_ONCE = 8
 # Called with tiles done, and all tiles of the painting.
 Count = Callable[[int, int], None]
-# Given a statistic's name and its values, [1, length]; returns those to take.
-Settle = Callable[[str, Array], Array]
+# Given the statistics of a pass over the picture, [1, length] by name; returns those to take.
+Settle = Callable[[Mapping[str, Array]], Mapping[str, Array]]
 
 
 class Picture(Protocol):
@@ -152,11 +152,13 @@ class Features:
         picture: the picture.
         store: maps.
         statistics: name → values over the picture.
+        settled: name → values as files take them, [1, length].
     """
 
     picture: Picture
     store: MapStore
     statistics: dict[str, Merged] = field(default_factory=dict[str, Merged])
+    settled: dict[str, Array] = field(default_factory=dict[str, Array])
 
 
 class TiledPainter:
@@ -260,9 +262,11 @@ class TiledPainter:
 
         Returns the statistics of all passes.
         """
-        statistics = dict(features.statistics)
         total = self.total(features.picture.size)
-        run = _PassRun(self, features.picture, features.store, statistics, inputs, write)
+        own = replace(
+            features, statistics=dict(features.statistics), settled=dict(features.settled)
+        )
+        run = _PassRun(self, own, inputs, write)
         done = sum(len(run.tiles(number)) for number in range(self.files.shared))
         kept = features.store.names() if keep else set[str]()
         for number in range(self.files.shared, len(self.files.facts)):
@@ -270,7 +274,7 @@ class TiledPainter:
                 done += 1
                 count(done, total)
             run.drop_unread(number, kept)
-        return statistics
+        return own.statistics
 
     def sweep(
         self,
@@ -304,7 +308,7 @@ class TiledPainter:
         given = {fact.name: fact for fact in self.tiling.statistics}
         values = {name: statistics[name].given(fact) for name, fact in given.items()}
         sides = on_grid(picture.size, self.tiling)
-        run = _PassRun(self, picture, MapStore(self.folder), {}, inputs, write)
+        run = _PassRun(self, Features(picture, MapStore(self.folder)), inputs, write)
         every = tiles(sides, self.tiling, whole)
         style = {name: inputs[name] for name in STYLES if name in inputs}
         with contextlib.ExitStack() as stack:
@@ -339,9 +343,7 @@ class _Painting(AbstractContextManager[Features]):
         features = Features(self.picture, self.store)
         try:
             total, done = self.painter.total(self.picture.size), 0
-            run = _PassRun(
-                self.painter, self.picture, self.store, features.statistics, {}, _no_picture
-            )
+            run = _PassRun(self.painter, features, {}, _no_picture)
             for number in range(self.painter.files.shared):
                 for _ in run.tiles_of(number):
                     done += 1
@@ -364,21 +366,15 @@ class _PassRun:
     """One pass after the other over the tiles of a picture."""
 
     def __init__(
-        self,
-        painter: TiledPainter,
-        picture: Picture,
-        store: MapStore,
-        statistics: dict[str, Merged],
-        inputs: Arrays,
-        write: Write,
+        self, painter: TiledPainter, features: Features, inputs: Arrays, write: Write
     ) -> None:
         self.painter, self.tiling, self.files = painter, painter.tiling, painter.files
-        self.picture, self.store, self.statistics = picture, store, statistics
+        self.picture, self.store = features.picture, features.store
+        self.statistics, self.settled = features.statistics, features.settled
         self.inputs, self.write = inputs, write
-        self.sides = on_grid(picture.size, self.tiling)
+        self.sides = on_grid(self.picture.size, self.tiling)
         self.maps = {fact.name: fact for fact in self.tiling.maps}
         self.facts = {fact.name: fact for fact in self.tiling.statistics}
-        self.settled: dict[str, Array] = {}
 
     def tiles(self, number: int) -> tuple[Tile, ...]:
         """Return the tiles of a pass."""
@@ -392,7 +388,7 @@ class _PassRun:
             fact = self.maps[item.name]
             self.store.add(fact, map_sides(self.sides, self.tiling, fact))
         merged = {o.name: empty(self.facts[o.name]) for o in file.outputs if o.kind == "statistic"}
-        values = {i.name: self._values(i.name) for i in file.inputs if i.kind == "statistic"}
+        values = {i.name: self.settled[i.name] for i in file.inputs if i.kind == "statistic"}
         known = {i.name: self.inputs[i.name] for i in file.inputs if i.kind in STYLES}
         with self.files.open(file) as run:
             row = -1
@@ -418,6 +414,7 @@ class _PassRun:
                         self.give(tile, value)
                 yield tile
         self.statistics |= merged
+        self.settle(merged)
 
     def drop_unread(self, number: int, kept: set[str]) -> None:
         """Remove maps that no pass after this one reads, but those to be kept."""
@@ -425,12 +422,11 @@ class _PassRun:
         for name in self.store.names() - later - kept:
             self.store.remove(name)
 
-    def _values(self, name: str) -> Array:
-        if name not in self.settled:
-            value = self.statistics[name].given(self.facts[name])
-            settle = self.painter.settle
-            self.settled[name] = settle(name, value) if settle else value
-        return self.settled[name]
+    def settle(self, statistics: Mapping[str, Merged]) -> None:
+        """Keep the statistics of a pass as files take them."""
+        values = {name: one.given(self.facts[name]) for name, one in statistics.items()}
+        settle = self.painter.settle
+        self.settled |= settle(values) if settle and values else values
 
     def _windows(self, file: TileFile, tile: Tile) -> dict[str, Array]:
         """Return the windows of picture and maps that a tile reads, and its region."""

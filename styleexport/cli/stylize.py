@@ -1,4 +1,4 @@
-"""`styleexport stylize`: stylize a photograph, or a folder of them, with an artifact."""
+"""`styleexport stylize`: stylize a photograph, a folder of them, or a film with an artifact."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, say, talk
+from styleexport.cli._film import film_out, stylize_film
 from styleexport.cli._full import with_tiles
 from styleexport.cli._optimization import iterations_of, painter_of
 from styleexport.cli._types import NUMBER, precision_type
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    short_help="Paint a photograph, or a folder of them.",
+    short_help="Paint a photograph, a folder of them, or a film.",
     epilog="Examples: styleexport stylize adain-residual-onnx-int8 photo.jpg painting.jpg "
     "-o out.png  |  styleexport stylize adain-residual-onnx-int8 photos/ a.jpg b.jpg "
     "--style-weight 0.7 --style-weight 0.3 -o painted/  |  styleexport stylize gatys-artifact "
-    "photo.jpg painting.jpg --iterations 100 --preview preview.png",
+    "photo.jpg painting.jpg --iterations 100 --preview preview.png  |  styleexport stylize "
+    "full-artifact clip.mp4 --style-code starry-night --stability 0.7 -o out.mp4",
 )
 @click.argument("artifact", type=PATH)
 @click.argument("content", type=PATH)
@@ -80,6 +82,12 @@ if TYPE_CHECKING:
     help="Paint at the photograph's own size, in tiles without seams, with an artifact of `export "
     "--full`.  [default: photographs that are larger than the files take]",
 )
+@click.option(
+    "--stability",
+    type=NUMBER,
+    help="Of films, with an artifact of `export --full`: 0 takes each frame's own statistics, 1 "
+    "smooths them longest.  [default: 0.25]",
+)
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the runtime.")
 @click.option(
     "--target", metavar="TARGET", help="Run the files of this target, where there are several."
@@ -123,6 +131,7 @@ def stylize(
     keep_colour: bool,
     max_side: int,
     full: bool | None,
+    stability: float | None,
     threads: int | None,
     target: str | None,
     precision: Precision | None,
@@ -131,11 +140,13 @@ def stylize(
     preview_every: int,
     as_json: bool,
 ) -> None:
-    """Paint CONTENT (a picture or a folder) with ARTIFACT in the style of STYLE.
+    """Paint CONTENT (a picture, a folder or a film) with ARTIFACT in the style of STYLE.
 
     Pictures may have any size. An artifact of `export --full` paints large ones at their own size,
     in tiles. Otherwise, of the artifact's sizes the one that keeps the most pixels is used: the
     picture is scaled to fit, padded by mirroring, and the result scaled back.
+
+    Films keep their sound, times and orientation; Ctrl-C ends one with the frames so far.
     """
     from styleexport.runtime_bench.runners._runner import RunOptions
     from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
@@ -143,10 +154,14 @@ def stylize(
     options = StylizeOptions(alpha, keep_colour, max_side)
     pair = _texture_and_colour(texture, colour, (styles, codes, weights))
     runs: list[dict[str, object]] = []
+    film = film_out(content, out, stability, preview)
     with Stylizer(artifact, RunOptions(threads), target, precision) as stylizer:
         how = iterations_of(stylizer, iterations, preview, preview_every)
-        jobs = _jobs(content, out, (*styles, *map(Path, pair)))
+        jobs = [] if film else _jobs(content, out, (*styles, *map(Path, pair)))
         style = _textured(stylizer, pair) if pair else _style(stylizer, styles, codes, weights)
+        if film:
+            stylize_film(stylizer, content, film, style, options, full, stability, as_json)
+            return
         painter = painter_of(stylizer, style, options, how, preview, runs)
         painter = with_tiles(painter, stylizer, style, options, full, preview)
         written, failed = _paint(painter, jobs)

@@ -238,7 +238,8 @@ class QualityFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ssim: mean SSIM over the pictures; None for style codes, as are all fields below.
         style_change: relative change of the style distance; 0.05 is 5 % more.
         gram_change: relative change of the distance between Gram matrices.
-        flicker_change: relative change of the flicker in a slow pan.
+        flicker_change: relative change of the flicker on clips with known motion; in artifacts of
+            older versions, in a slow pan.
         budget: limits of the quality.
         failures: limits that the file misses; with any, the file is degraded.
     """

@@ -29,6 +29,7 @@ EXTRA_OF_LIBRARY = {
     "distributed": "sweep",
     "dask": "sweep",
     "pynvml": "gpu",
+    "av": "film",
 }
 
 

@@ -27,6 +27,7 @@ from styleexport.runtime_bench.contract.job import PlanFact, job_cells, job_from
 from styleexport.runtime_bench.contract.latency import report_from_json
 from styleexport.runtime_bench.parity import read_probe
 from tests.contract.arithmetic import ARTIFACT, arithmetic
+from tests.contract.film import film
 from tests.contract.optimization import DIVERGENCE, HISTORY, LEARNING_RATE, PATIENCE, optimization
 from tests.contract.tiled_network import PROBES as TILED_PROBES
 from tests.contract.tiled_network import tiled
@@ -48,6 +49,7 @@ def main() -> None:
     _write_json(HERE / "arithmetic.json", arithmetic())
     _write_json(HERE / "optimization.json", optimization())
     _write_json(HERE / "tiles.json", tile_cases())
+    _write_json(HERE / "film.json", film())
     for name, read in (("reports", _read_report), ("jobs", _read_job)):
         _write_index(HERE / name, read, lambda _: {})
     _write_index(HERE / "manifests", _read_manifest, _told)

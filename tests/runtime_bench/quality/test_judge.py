@@ -16,6 +16,7 @@ from styleexport.runtime_bench.quality.probes import quality_probes
 from styleexport.runtime_bench.quality.report import STABLE_DB, QualityReport
 
 SIZE = Size(32, 48)
+SIDES = ("reference", "candidate")
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +56,20 @@ def test_the_reference_loses_nothing(judge):
     assert report.loss_network == "adain-lite encoder"
 
 
-def test_the_pan_of_an_enlarging_network_moves_further(judge, network):
+def test_frames_of_an_enlarging_network_move_further(judge, network):
     def enlarged(inputs):
         return {"image": painting(inputs)["image"].repeat(2, 2).repeat(2, 3)}
 
     twice = Judge(network, quality_probes(SIZE, ("content", "style", "strength")))
     twice.reference(enlarged)
-    assert twice(enlarged).flicker == pytest.approx(judge(painting).flicker, rel=1e-3)
+    own, larger = (
+        {motion.name: motion.candidate for motion in report.motions}
+        for report in (judge(painting), twice(enlarged))
+    )
+    assert larger["pan"] < 1e-6
+    assert larger["noise"] == pytest.approx(own["noise"], rel=1e-3)
+    # Enlarged pixels have edges that turn with the picture.
+    assert larger["turn"] < 3 * own["turn"]
 
 
 def test_more_noise_loses_more_of_everything(judge):
@@ -88,17 +96,24 @@ def test_a_third_of_the_pictures_has_every_kind_and_style(judge):
     assert {p.name.split(", ")[1] for p in judge.stills[::3]} == {"glass", "ink"}
 
 
-def test_flicker_is_that_of_the_pan(judge):
-    steps = iter(range(100))
+def test_flicker_is_what_motions_do_not_explain(judge):
+    frames = iter(range(100))
 
     def pumping(inputs):
         (image,) = painting(inputs).values()
-        return {"image": image + np.float32(0.01 * (next(steps) % 2))}
+        return {"image": image + np.float32(0.01 * (next(frames) % 2))}
 
     report = judge(pumping)
-    assert report.flicker is not None
-    assert report.flicker[0] < 1e-5
-    assert report.flicker[1] == pytest.approx(0.01, abs=1e-4)
+    motions = {motion.name: motion for motion in report.motions}
+    assert list(motions) == ["pan", "zoom", "turn", "noise", "exposure"]
+    pan = motions["pan"]
+    assert max(pan.source, pan.reference) < 1e-5
+    assert pan.candidate == pytest.approx(0.01, abs=1e-4)
+    # Half of the content is in the painting, whatever moves.
+    for motion in motions.values():
+        assert motion.reference == pytest.approx(motion.source / 2, abs=1e-4)
+    means = (np.mean([getattr(m, side) for m in motions.values()]) for side in SIDES)
+    assert report.flicker == pytest.approx(tuple(means), abs=1e-6)
 
 
 def test_style_that_is_left_out_is_further_from_the_style(judge):
@@ -191,9 +206,9 @@ def test_a_judge_without_a_reference_says_so(network):
         judge.psnr(lambda inputs: {"image": inputs["content"]})
 
 
-def test_without_a_pan_there_is_no_flicker(network):
-    stills = [p for p in quality_probes(SIZE, ("content",)) if p.kind != "pan"][:2]
+def test_without_motions_there_is_no_flicker(network):
+    stills = [p for p in quality_probes(SIZE, ("content",)) if p.kind != "motion"][:2]
     judge = Judge(network, [replace(probe, name="x") for probe in stills])
     judge.reference(lambda inputs: {"image": inputs["content"]})
     report = judge(lambda inputs: {"image": inputs["content"]})
-    assert (report.flicker, report.flicker_change) == (None, None)
+    assert (report.flicker, report.flicker_change, report.motions) == (None, None, ())

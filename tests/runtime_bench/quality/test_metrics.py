@@ -45,10 +45,10 @@ def test_ssim_is_the_textbooks():
 def test_flicker_is_what_a_pan_changes_besides_moving():
     wide = picture(size=64)
     frames = [wide[..., 2 * n : 2 * n + 32] for n in range(4)]
-    assert flicker(frames) == 0.0
-    assert flicker(frames[::-1]) > 0.2
+    assert flicker(frames, 2) == 0.0
+    assert flicker(frames[::-1], 2) > 0.2
     brighter = [frame + np.float32(0.01 * n) for n, frame in enumerate(frames)]
-    assert flicker(brighter) == pytest.approx(0.01, abs=1e-5)
+    assert flicker(brighter, 2) == pytest.approx(0.01, abs=1e-5)
 
 
 def test_flicker_that_cannot_be_shown_is_no_measure():

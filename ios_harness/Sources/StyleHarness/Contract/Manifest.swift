@@ -964,7 +964,8 @@ public struct QualityFact: Codable, Hashable, Sendable {
     public var styleChange: Double?
     /// Relative change of the distance between Gram matrices.
     public var gramChange: Double?
-    /// Relative change of the flicker in a slow pan.
+    /// Relative change of the flicker on clips with known motion; in artifacts of older versions,
+    /// in a slow pan.
     public var flickerChange: Double?
     /// Limits of the quality.
     public var budget: String

@@ -552,7 +552,8 @@ public data class PassFact(
  * @property ssim mean SSIM over the pictures; null for style codes, as are all fields below.
  * @property styleChange relative change of the style distance; 0.05 is 5 % more.
  * @property gramChange relative change of the distance between Gram matrices.
- * @property flickerChange relative change of the flicker in a slow pan.
+ * @property flickerChange relative change of the flicker on clips with known motion; in artifacts
+ *   of older versions, in a slow pan.
  * @property budget limits of the quality.
  * @property failures limits that the file misses; with any, the file is degraded.
  */

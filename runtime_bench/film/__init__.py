@@ -1,0 +1,1 @@
+"""Reading and writing of films by PyAV; nothing here knows of networks."""
