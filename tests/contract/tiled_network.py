@@ -19,7 +19,7 @@ from styleexport.core.arrays import Array, Arrays
 from styleexport.core.manifest import SizeFact, TensorFact
 from styleexport.core.tiling_fact import MapFact, StatisticFact, TilePassFact, TilingFact
 from styleexport.core.types import Precision, Role, Size
-from styleexport.runtime_bench.stylize import tiles
+from styleexport.runtime_bench.tiling import tiles
 from styleexport.runtime_bench.tiling.painter import TiledFiles, TiledPainter
 
 Run = Callable[[Arrays], dict[str, Array]]

@@ -13,7 +13,7 @@ from styleexport.core.errors import UsageError
 from styleexport.core.manifest import SizeFact
 from styleexport.core.tiling_fact import MapFact, StatisticFact, TilePassFact, TilingFact
 from styleexport.core.types import Precision, Role
-from styleexport.runtime_bench.stylize import tiles
+from styleexport.runtime_bench.tiling import tiles
 
 Case = dict[str, Any]
 
