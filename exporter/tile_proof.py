@@ -22,7 +22,9 @@ from styleexport.exporter.probes import probe_inputs
 from styleexport.exporter.tiling.geometry import shape_of
 from styleexport.exporter.tiling.split import Split, TilePass
 from styleexport.models.network import LoadedNetwork
-from styleexport.runtime_bench.tiling.painter import ArrayPicture, TiledFiles, TiledPainter
+from styleexport.runtime_bench.tiling.files import TiledFiles
+from styleexport.runtime_bench.tiling.painter import TiledPainter
+from styleexport.runtime_bench.tiling.pictures import ArrayPicture
 from styleexport.runtime_bench.tiling.tiles import mirrored, on_grid
 
 # Float32 sums in another order, through a network; an element at the wrong place costs far more.

@@ -40,7 +40,8 @@ from styleexport.runtime_bench.runners._runner import (
     runners_for,
 )
 from styleexport.runtime_bench.style_packs import check_packs
-from styleexport.runtime_bench.tiling.painter import TiledFiles, TiledPainter
+from styleexport.runtime_bench.tiling.files import TiledFiles
+from styleexport.runtime_bench.tiling.painter import TiledPainter
 
 ProbeTensors = dict[str, Array]
 

@@ -16,7 +16,7 @@ from styleexport.runtime_bench.stylize.framing import Frame
 from styleexport.runtime_bench.stylize.full_picture import FullPainter, Style
 from styleexport.runtime_bench.stylize.stability import SmoothedStatistics
 from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
-from styleexport.runtime_bench.tiling.painter import ArrayPicture
+from styleexport.runtime_bench.tiling.pictures import ArrayPicture
 
 DEFAULT_STABILITY = 0.25
 

@@ -20,7 +20,9 @@ from styleexport.runtime_bench.parity import runtime_errors_of
 from styleexport.runtime_bench.runners._runner import runner_for
 from styleexport.runtime_bench.stylize.framing import best_size
 from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
-from styleexport.runtime_bench.tiling.painter import Count, Features, TiledFiles, TiledPainter
+from styleexport.runtime_bench.tiling.files import TiledFiles
+from styleexport.runtime_bench.tiling.painter import Count, TiledPainter
+from styleexport.runtime_bench.tiling.pass_run import Features
 
 Style = Array | Image.Image | None
 

@@ -10,155 +10,27 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 
-from styleexport.core.arrays import Array, Arrays, Run
-from styleexport.core.errors import DeviceError, ParityFailure
-from styleexport.core.manifest import Manifest, TensorFact
-from styleexport.core.tiling_fact import TilingFact
-from styleexport.core.types import Role, Size
+from styleexport.core.arrays import Array, Arrays
+from styleexport.core.errors import DeviceError
+from styleexport.core.types import Size
+from styleexport.runtime_bench.tiling.files import TiledFiles
 from styleexport.runtime_bench.tiling.map_store import MapStore
-from styleexport.runtime_bench.tiling.tiles import (
-    Merged,
-    Span,
-    Tile,
-    empty,
-    inner_span,
-    map_sides,
-    mirrored,
-    on_grid,
-    places,
-    stored_bytes,
-    tiles,
-)
+from styleexport.runtime_bench.tiling.pass_run import STYLES, Features, PassRun, Settle, Write
+from styleexport.runtime_bench.tiling.pictures import ArrayPicture, Picture
+from styleexport.runtime_bench.tiling.tiles import Merged, on_grid, stored_bytes, tiles
 
-# Kinds of inputs that choose how a picture is painted.
-STYLES = ("style_code", "strength")
 # Windows that go through one file after the other.
 AT_ONCE = 8
 # Called with tiles done, and all tiles of the painting.
 Count = Callable[[int, int], None]
-# Given the statistics of a pass over the picture, [1, length] by name; returns those to take.
-Settle = Callable[[Mapping[str, Array]], Mapping[str, Array]]
-
-
-class Picture(Protocol):
-    """A picture that is read window by window."""
-
-    size: Size
-
-    def window(self, rows: Sequence[int], columns: Sequence[int]) -> Array:
-        """Return the pixels of some rows and columns, [1, 3, rows, columns] in 0..1."""
-        ...
-
-
-@dataclass(frozen=True)
-class ArrayPicture:
-    """A picture in memory.
-
-    Attributes:
-        pixels: [height, width, 3], 8 bits a channel, or [1, 3, height, width] in 0..1.
-    """
-
-    pixels: np.ndarray
-
-    @property
-    def size(self) -> Size:
-        """Height and width."""
-        sides = self.pixels.shape[:2] if self.pixels.dtype == np.uint8 else self.pixels.shape[2:]
-        return Size(*sides)
-
-    def window(self, rows: Sequence[int], columns: Sequence[int]) -> Array:
-        """Return the pixels of some rows and columns, [1, 3, rows, columns] in 0..1."""
-        if self.pixels.dtype != np.uint8:
-            return np.ascontiguousarray(self.pixels[:, :, rows][:, :, :, columns])
-        part = self.pixels[np.asarray(rows)][:, np.asarray(columns)]
-        return np.ascontiguousarray(part.transpose(2, 0, 1)[None]).astype(np.float32) / 255
-
-
-class TileFile(Protocol):
-    """A file of a pass: a `FileFact`, or what stands for one."""
-
-    @property
-    def path(self) -> str:
-        """Name for messages."""
-        ...
-
-    @property
-    def role(self) -> Role:
-        """Whether it depends on the style."""
-        ...
-
-    @property
-    def inputs(self) -> tuple[TensorFact, ...]:
-        """Facts of the inputs."""
-        ...
-
-    @property
-    def outputs(self) -> tuple[TensorFact, ...]:
-        """Facts of the outputs."""
-        ...
-
-
-# Given rows and columns of the picture (times the network's scale) and their pixels,
-# [1, 3, rows, columns] in 0..1.
-Write = Callable[[slice, slice, Array], None]
-
-
-@dataclass(frozen=True)
-class TiledFiles:
-    """The files of one tiling, to be opened pass by pass.
-
-    Attributes:
-        tiling: entry of the manifest.
-        facts: file of each pass.
-        open: opens a file.
-    """
-
-    tiling: TilingFact
-    facts: tuple[TileFile, ...]
-    open: Callable[[Any], AbstractContextManager[Run]]
-
-    @classmethod
-    def of(
-        cls,
-        manifest: Manifest,
-        tiling: TilingFact,
-        open: Callable[[Any], AbstractContextManager[Run]],
-    ) -> TiledFiles:
-        """Return the files of a manifest's tiling."""
-        by_path = {fact.path: fact for fact in manifest.files}
-        return cls(tiling, tuple(by_path[item.path] for item in tiling.passes), open)
-
-    @property
-    def shared(self) -> int:
-        """The number of passes that do not depend on the style."""
-        roles = [fact.role for fact in self.facts]
-        return roles.index(Role.RENDER)
-
-
-@dataclass
-class Features:
-    """A picture after the passes that do not depend on the style.
-
-    Attributes:
-        picture: the picture.
-        store: maps.
-        statistics: name → values over the picture.
-        settled: name → values as files take them, [1, length].
-    """
-
-    picture: Picture
-    store: MapStore
-    statistics: dict[str, Merged] = field(default_factory=dict[str, Merged])
-    settled: dict[str, Array] = field(default_factory=dict[str, Array])
 
 
 class TiledPainter:
@@ -207,7 +79,7 @@ class TiledPainter:
         parts: list[tuple[slice, slice, Array]] = []
         picture = ArrayPicture(np.asarray(inputs["content"]))
         self.paint(picture, inputs, lambda *part: parts.append(part))
-        sides = [max(part[axis].stop for part in parts) for axis in (0, 1)]
+        sides = max(rows.stop for rows, *_ in parts), max(part[1].stop for part in parts)
         image = np.empty((1, 3, *sides), np.float32)
         for rows, columns, pixels in parts:
             image[:, :, rows, columns] = pixels
@@ -266,7 +138,7 @@ class TiledPainter:
         own = replace(
             features, statistics=dict(features.statistics), settled=dict(features.settled)
         )
-        run = _PassRun(self, own, inputs, write)
+        run = PassRun(self.files, self.settle, own, inputs, write)
         done = sum(len(run.tiles(number)) for number in range(self.files.shared))
         kept = features.store.names() if keep else set[str]()
         for number in range(self.files.shared, len(self.files.facts)):
@@ -308,7 +180,9 @@ class TiledPainter:
         given = {fact.name: fact for fact in self.tiling.statistics}
         values = {name: statistics[name].given(fact) for name, fact in given.items()}
         sides = on_grid(picture.size, self.tiling)
-        run = _PassRun(self, Features(picture, MapStore(self.folder)), inputs, write)
+        run = PassRun(
+            self.files, self.settle, Features(picture, MapStore(self.folder)), inputs, write
+        )
         every = tiles(sides, self.tiling, whole)
         style = {name: inputs[name] for name in STYLES if name in inputs}
         with contextlib.ExitStack() as stack:
@@ -343,7 +217,7 @@ class _Painting(AbstractContextManager[Features]):
         features = Features(self.picture, self.store)
         try:
             total, done = self.painter.total(self.picture.size), 0
-            run = _PassRun(self.painter, features, {}, _no_picture)
+            run = PassRun(self.painter.files, self.painter.settle, features, {}, _no_picture)
             for number in range(self.painter.files.shared):
                 for _ in run.tiles_of(number):
                     done += 1
@@ -360,116 +234,3 @@ class _Painting(AbstractContextManager[Features]):
 
 def _no_picture(rows: slice, columns: slice, pixels: Array) -> None:
     raise AssertionError("a pass of features gives no picture")
-
-
-class _PassRun:
-    """One pass after the other over the tiles of a picture."""
-
-    def __init__(
-        self, painter: TiledPainter, features: Features, inputs: Arrays, write: Write
-    ) -> None:
-        self.painter, self.tiling, self.files = painter, painter.tiling, painter.files
-        self.picture, self.store = features.picture, features.store
-        self.statistics, self.settled = features.statistics, features.settled
-        self.inputs, self.write = inputs, write
-        self.sides = on_grid(self.picture.size, self.tiling)
-        self.maps = {fact.name: fact for fact in self.tiling.maps}
-        self.facts = {fact.name: fact for fact in self.tiling.statistics}
-
-    def tiles(self, number: int) -> tuple[Tile, ...]:
-        """Return the tiles of a pass."""
-        return tiles(self.sides, self.tiling, self.tiling.passes[number])
-
-    def tiles_of(self, number: int) -> Iterator[Tile]:
-        """Run a pass, and yield each tile when it is done."""
-        file = self.files.facts[number]
-        given = [item for item in file.outputs if item.kind == "map"]
-        for item in given:
-            fact = self.maps[item.name]
-            self.store.add(fact, map_sides(self.sides, self.tiling, fact))
-        merged = {o.name: empty(self.facts[o.name]) for o in file.outputs if o.kind == "statistic"}
-        values = {i.name: self.settled[i.name] for i in file.inputs if i.kind == "statistic"}
-        known = {i.name: self.inputs[i.name] for i in file.inputs if i.kind in STYLES}
-        with self.files.open(file) as run:
-            row = -1
-            for tile in self.tiles(number):
-                if tile.rows.start != row:
-                    self.store.release()
-                    row = tile.rows.start
-                outputs = run(self._windows(file, tile) | values | known)
-                for item in file.outputs:
-                    value = outputs[item.name]
-                    if not np.isfinite(value).all():
-                        raise ParityFailure(
-                            f"{file.path} computes NaN or infinite values of this picture: choose "
-                            "another file with --target or --precision"
-                        )
-                    if item.kind == "statistic":
-                        fact = self.facts[item.name]
-                        count = places(tile, self.sides, self.tiling, fact)
-                        merged[item.name] = merged[item.name].with_tile(fact, count, value)
-                    elif item.kind == "map":
-                        self._store(item.name, tile, value)
-                    else:
-                        self.give(tile, value)
-                yield tile
-        self.statistics |= merged
-        self.settle(merged)
-
-    def drop_unread(self, number: int, kept: set[str]) -> None:
-        """Remove maps that no pass after this one reads, but those to be kept."""
-        later = {item.name for fact in self.files.facts[number + 1 :] for item in fact.inputs}
-        for name in self.store.names() - later - kept:
-            self.store.remove(name)
-
-    def settle(self, statistics: Mapping[str, Merged]) -> None:
-        """Keep the statistics of a pass as files take them."""
-        values = {name: one.given(self.facts[name]) for name, one in statistics.items()}
-        settle = self.painter.settle
-        self.settled |= settle(values) if settle and values else values
-
-    def _windows(self, file: TileFile, tile: Tile) -> dict[str, Array]:
-        """Return the windows of picture and maps that a tile reads, and its region."""
-        names = {item.name for item in file.inputs}
-        found = self.window_of(tile, picture="content" in names)
-        for name in names & self.maps.keys():
-            fact = self.maps[name]
-            top = tile.rows.start * fact.scale // fact.stride
-            left = tile.columns.start * fact.scale // fact.stride
-            found[name] = self.store[name].window(top, left, fact.height, fact.width)
-        return {name: value for name, value in found.items() if name in names}
-
-    def window_of(self, tile: Tile, *, picture: bool = True) -> dict[str, Array]:
-        """Return ``region`` of a tile, and ``content``, the window of the picture."""
-        found = {"region": np.array(tile.region, np.float32)}
-        if picture:
-            size, window = self.picture.size, self.tiling.window
-            rows = mirrored(size.height, tile.rows.start, window.height)
-            columns = mirrored(size.width, tile.columns.start, window.width)
-            found["content"] = self.picture.window(rows, columns)
-        return found
-
-    def _store(self, name: str, tile: Tile, value: Array) -> None:
-        fact = self.maps[name]
-        size = map_sides(self.sides, self.tiling, fact)
-        rows = inner_span(tile.rows, self.sides[0], size.height, fact)
-        columns = inner_span(tile.columns, self.sides[1], size.width, fact)
-        self.store[name].write(rows, columns, value)
-
-    def give(self, tile: Tile, value: Array) -> None:
-        """Write a tile's part of the painting that lies in the picture."""
-        scale = value.shape[2] // self.tiling.window.height
-        size = self.picture.size
-        rows, row = _inside(tile.rows, size.height, scale)
-        columns, column = _inside(tile.columns, size.width, scale)
-        if rows.start < rows.stop and columns.start < columns.stop:
-            self.write(rows, columns, value[:, :, row, column])
-
-
-def _inside(span: Span, length: int, scale: int) -> tuple[slice, slice]:
-    """Return a tile's pixels in the painting, and in its window."""
-    end = min(span.end, length)
-    return (
-        slice(span.begin * scale, end * scale),
-        slice((span.begin - span.start) * scale, (end - span.start) * scale),
-    )

@@ -20,7 +20,8 @@ from styleexport.core.manifest import SizeFact, TensorFact
 from styleexport.core.tiling_fact import MapFact, StatisticFact, TilePassFact, TilingFact
 from styleexport.core.types import Precision, Role, Size
 from styleexport.runtime_bench.tiling import tiles
-from styleexport.runtime_bench.tiling.painter import TiledFiles, TiledPainter
+from styleexport.runtime_bench.tiling.files import TiledFiles
+from styleexport.runtime_bench.tiling.painter import TiledPainter
 
 Run = Callable[[Arrays], dict[str, Array]]
 

@@ -20,7 +20,9 @@ from styleexport.runtime_bench.runners.browser._job import PagePlanFact, job_of
 from styleexport.runtime_bench.runners.browser._server import Address, PageServer
 from styleexport.runtime_bench.style_packs import read_pack
 from styleexport.runtime_bench.stylize.style_pack import pack_styles
-from styleexport.runtime_bench.tiling.painter import ArrayPicture, TiledFiles, TiledPainter
+from styleexport.runtime_bench.tiling.files import TiledFiles
+from styleexport.runtime_bench.tiling.painter import TiledPainter
+from styleexport.runtime_bench.tiling.pictures import ArrayPicture
 from tests.runtime_bench.browser.driven_page import DrivenPage, driven
 from tests.zoo import case
 
