@@ -184,7 +184,7 @@ def steps() -> Iterator[Steps]:
 @pytest.mark.parametrize(
     ("path", "old", "new"),
     [
-        ("arithmetic.json", b'"overlap": 16', b'"overlap": 17'),
+        ("tiles.json", b'"first": 16', b'"first": 17'),
         ("manifests/one-filter.json", b'"precision": "fp32"', b'"precision": "fp16"'),
         ("reports/phone.json", b'"cores": 9', b'"cores": 8'),
     ],
