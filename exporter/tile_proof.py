@@ -25,7 +25,7 @@ from styleexport.models.network import LoadedNetwork
 from styleexport.runtime_bench.tiling.files import TiledFiles
 from styleexport.runtime_bench.tiling.painter import TiledPainter
 from styleexport.runtime_bench.tiling.pictures import ArrayPicture
-from styleexport.runtime_bench.tiling.tiles import mirrored, on_grid
+from styleexport.runtime_bench.tiling.tiles import Sides, mirrored, on_grid
 
 # Float32 sums in another order, through a network; an element at the wrong place costs far more.
 ALLOWED_DB = 90.0
@@ -132,7 +132,9 @@ def painted_whole(
     """
     tiling = tiling_fact(split, "torch", Precision.FP32, ("",) * len(split.passes), Proof(0, 0))
     inputs = dict(probe_inputs(network, split.whole.role, size))
-    sides = zip((size.height, size.width), on_grid(size, tiling), strict=True)
+    sides = zip(
+        (size.height, size.width), on_grid(Sides(size.height, size.width), tiling), strict=True
+    )
     rows, columns = (mirrored(length, 0, side) for length, side in sides)
     whole = ArrayPicture(inputs["content"]).window(rows, columns)
     given = (inputs | {"content": whole}).values()

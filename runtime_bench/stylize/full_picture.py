@@ -15,7 +15,7 @@ from styleexport.core.errors import UsageError
 from styleexport.core.images import array_from_image, image_from_array
 from styleexport.core.manifest import FileFact
 from styleexport.core.tiling_fact import TilingFact
-from styleexport.core.types import Role, Size
+from styleexport.core.types import Role
 from styleexport.runtime_bench.parity import runtime_errors_of
 from styleexport.runtime_bench.runners._runner import runner_for
 from styleexport.runtime_bench.stylize.framing import best_size
@@ -23,6 +23,7 @@ from styleexport.runtime_bench.stylize.stylizer import StylizeOptions, Stylizer
 from styleexport.runtime_bench.tiling.files import TiledFiles
 from styleexport.runtime_bench.tiling.painter import Count, TiledPainter
 from styleexport.runtime_bench.tiling.pass_run import Features
+from styleexport.runtime_bench.tiling.tiles import Sides
 
 Style = Array | Image.Image | None
 
@@ -38,9 +39,9 @@ class ImagePicture:
     image: Image.Image
 
     @property
-    def size(self) -> Size:
+    def size(self) -> Sides:
         """Height and width."""
-        return Size(self.image.height, self.image.width)
+        return Sides(self.image.height, self.image.width)
 
     def window(self, rows: Sequence[int], columns: Sequence[int]) -> Array:
         """Return the pixels of some rows and columns, [1, 3, rows, columns] in 0..1."""

@@ -14,8 +14,7 @@ import numpy as np
 from styleexport.core.arrays import Array
 from styleexport.core.errors import DeviceError
 from styleexport.core.tiling_fact import MapFact
-from styleexport.core.types import Size
-from styleexport.runtime_bench.tiling.tiles import Span
+from styleexport.runtime_bench.tiling.tiles import Sides, Span
 
 # Maps of up to so many bytes are not worth a file.
 IN_MEMORY_BYTES = 64 * 2**20
@@ -36,7 +35,7 @@ class StoredMap:
         DeviceError: the disk has no room.
     """
 
-    def __init__(self, folder: Path | None, channels: int, size: Size) -> None:
+    def __init__(self, folder: Path | None, channels: int, size: Sides) -> None:
         shape = (size.height, channels, size.width)
         count = 4 * math.prod(shape)
         self._file = None
@@ -110,7 +109,7 @@ class MapStore:
         for name in list(self._maps):
             self.remove(name)
 
-    def add(self, fact: MapFact, size: Size) -> None:
+    def add(self, fact: MapFact, size: Sides) -> None:
         """Make room for a map."""
         self._maps[fact.name] = StoredMap(self._folder, fact.channels, size)
 

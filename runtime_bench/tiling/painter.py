@@ -20,12 +20,11 @@ import numpy as np
 
 from styleexport.core.arrays import Array, Arrays
 from styleexport.core.errors import DeviceError
-from styleexport.core.types import Size
 from styleexport.runtime_bench.tiling.files import TiledFiles
 from styleexport.runtime_bench.tiling.map_store import MapStore
 from styleexport.runtime_bench.tiling.pass_run import STYLES, Features, PassRun, Settle, Write
 from styleexport.runtime_bench.tiling.pictures import ArrayPicture, Picture
-from styleexport.runtime_bench.tiling.tiles import Merged, on_grid, stored_bytes, tiles
+from styleexport.runtime_bench.tiling.tiles import Merged, Sides, on_grid, stored_bytes, tiles
 
 # Windows that go through one file after the other.
 AT_ONCE = 8
@@ -85,12 +84,12 @@ class TiledPainter:
             image[:, :, rows, columns] = pixels
         return image
 
-    def total(self, picture: Size) -> int:
+    def total(self, picture: Sides) -> int:
         """Return the number of tiles of all passes."""
         sides = on_grid(picture, self.tiling)
         return sum(len(tiles(sides, self.tiling, one)) for one in self.tiling.passes)
 
-    def needed_bytes(self, picture: Size, *, keep: bool = False) -> int:
+    def needed_bytes(self, picture: Sides, *, keep: bool = False) -> int:
         """Return the bytes of disk that maps take."""
         sides = on_grid(picture, self.tiling)
         reads = [{t.name: t for t in fact.inputs} for fact in self.files.facts]
@@ -111,7 +110,7 @@ class TiledPainter:
         self._check_room(picture.size, keep)
         return _Painting(self, picture, count, keep)
 
-    def _check_room(self, picture: Size, keep: bool) -> None:
+    def _check_room(self, picture: Sides, keep: bool) -> None:
         needed = self.needed_bytes(picture, keep=keep)
         folder = self.folder or Path(tempfile.gettempdir())
         free = shutil.disk_usage(folder).free

@@ -9,14 +9,14 @@ from typing import Protocol
 import numpy as np
 
 from styleexport.core.arrays import Array
-from styleexport.core.types import Size
+from styleexport.runtime_bench.tiling.tiles import Sides
 
 
 class Picture(Protocol):
     """A picture that is read window by window."""
 
     @property
-    def size(self) -> Size:
+    def size(self) -> Sides:
         """Height and width."""
         ...
 
@@ -36,10 +36,10 @@ class ArrayPicture:
     pixels: np.ndarray
 
     @property
-    def size(self) -> Size:
+    def size(self) -> Sides:
         """Height and width."""
         sides = self.pixels.shape[:2] if self.pixels.dtype == np.uint8 else self.pixels.shape[2:]
-        return Size(*sides)
+        return Sides(*sides)
 
     def window(self, rows: Sequence[int], columns: Sequence[int]) -> Array:
         """Return the pixels of some rows and columns, [1, 3, rows, columns] in 0..1."""

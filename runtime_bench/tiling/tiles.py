@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,18 @@ from numpy.typing import NDArray
 from styleexport.core.arrays import Array
 from styleexport.core.errors import UsageError
 from styleexport.core.tiling_fact import MapFact, StatisticFact, TilePassFact, TilingFact
-from styleexport.core.types import Size
 
 Values = NDArray[np.float64]
+
+
+class Sides(NamedTuple):
+    """Height and width of a picture or a map, of any length."""
+
+    height: int
+    width: int
+
+    def __str__(self) -> str:
+        return f"{self.height}x{self.width}"
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,7 @@ class Tile:
         )
 
 
-def on_grid(picture: Size, tiling: TilingFact) -> tuple[int, int]:
+def on_grid(picture: Sides, tiling: TilingFact) -> Sides:
     """Return height and width of the picture that tiles cover: on the grid, a window at least.
 
     What it has beyond the picture mirrors the picture's edges.
@@ -68,7 +78,7 @@ def on_grid(picture: Size, tiling: TilingFact) -> tuple[int, int]:
         return max(window, -(-length // tiling.grid) * tiling.grid)
 
     window = tiling.window
-    return side(picture.height, window.height), side(picture.width, window.width)
+    return Sides(side(picture.height, window.height), side(picture.width, window.width))
 
 
 def spans(length: int, window: int, first: int, last: int) -> tuple[Span, ...]:
@@ -98,7 +108,7 @@ def spans(length: int, window: int, first: int, last: int) -> tuple[Span, ...]:
     return tuple(found)
 
 
-def tiles(sides: tuple[int, int], tiling: TilingFact, one: TilePassFact) -> tuple[Tile, ...]:
+def tiles(sides: Sides, tiling: TilingFact, one: TilePassFact) -> tuple[Tile, ...]:
     """Return the tiles of a pass, row by row.
 
     Args:
@@ -114,7 +124,7 @@ def tiles(sides: tuple[int, int], tiling: TilingFact, one: TilePassFact) -> tupl
     return tuple(Tile(row, column) for row in rows for column in columns)
 
 
-def map_sides(sides: tuple[int, int], tiling: TilingFact, fact: MapFact | StatisticFact) -> Size:
+def map_sides(sides: Sides, tiling: TilingFact, fact: MapFact | StatisticFact) -> Sides:
     """Return height and width of the map of a picture; see `MapFact`."""
     window = tiling.window
     rows, columns = (
@@ -123,7 +133,7 @@ def map_sides(sides: tuple[int, int], tiling: TilingFact, fact: MapFact | Statis
             (fact.height, fact.width), sides, (window.height, window.width), strict=True
         )
     )
-    return Size(rows, columns)
+    return Sides(rows, columns)
 
 
 def inner_span(span: Span, length: int, inner: int, fact: MapFact | StatisticFact) -> Span:
@@ -141,7 +151,7 @@ def inner_span(span: Span, length: int, inner: int, fact: MapFact | StatisticFac
     return Span(start, begin, inner if span.end == length else end)
 
 
-def places(tile: Tile, sides: tuple[int, int], tiling: TilingFact, fact: StatisticFact) -> int:
+def places(tile: Tile, sides: Sides, tiling: TilingFact, fact: StatisticFact) -> int:
     """Return the number of places of a statistic's map that lie in a tile."""
     size = map_sides(sides, tiling, fact)
     rows = inner_span(tile.rows, sides[0], size.height, fact)
@@ -195,7 +205,7 @@ def empty(fact: StatisticFact) -> Merged:
 
 
 def stored_bytes(
-    sides: tuple[int, int],
+    sides: Sides,
     tiling: TilingFact,
     reads: Sequence[Mapping[str, object]],
     gives: Sequence[Mapping[str, object]],

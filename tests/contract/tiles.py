@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import SimpleNamespace
 from typing import Any, Literal
 
 import msgspec
@@ -63,9 +62,7 @@ def grids() -> Iterable[Case]:
         ((3023, 4033), (512, 256), 4),
         ((129, 127), (128, 128), 1),
     ):
-        # No Size: one side is longer than those that files take.
-        size: Any = SimpleNamespace(height=picture[0], width=picture[1])
-        expected = tiles.on_grid(size, _tiling(window, grid))
+        expected = tiles.on_grid(tiles.Sides(*picture), _tiling(window, grid))
         yield {"picture": picture, "window": window, "grid": grid, "expected": expected}
 
 
