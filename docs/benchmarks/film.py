@@ -15,6 +15,7 @@ motion. Writes film.json, the tables of film.md, and film.jpg, the frames around
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +31,7 @@ from PIL import Image
 
 from styleexport.core import assets
 from styleexport.core.arrays import Array
+from styleexport.core.contact_sheet import picture_grid
 from styleexport.core.images import array_from_image, image_from_array, read_image
 from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Precision, Size
@@ -68,6 +70,8 @@ SCENES = {
     "passing": ("hills", "tulips"),
 }
 FAST = (Motion("pan", shift=24.0), Motion("zoom", zoom=0.05), Motion("turn", turn=3.0))
+# Scenes of the film that is painted from file to file.
+TIMED = 3
 STABILITIES = (0.0, 0.25, 1.0)
 CONSTANTS_S = (0.1, 0.25, 0.5, 1.0, 2.0)
 KEPT = (0.5, 0.3)
@@ -129,7 +133,7 @@ class Kept(Struct, frozen=True, kw_only=True):
 
 
 class Speed(Struct, frozen=True, kw_only=True):
-    """Frames a second from file to file, the codec included."""
+    """Frames a second from file to file over three scenes, the codec included."""
 
     precision: Precision
     how: str
@@ -198,27 +202,32 @@ def flicker(clip: Clip, frames: Sequence[Array]) -> float:
     return fmean(clip.error(number, *pair) for number, pair in enumerate(pairs))
 
 
-def film(bench: Bench, strength: float) -> tuple[list[Scene], list[Array]]:
-    """Paint all scenes as one film; returns the frames around the last cut too."""
-    painter, rows, around = bench.painter(strength), list[Scene](), list[Array]()
+@functools.cache
+def source_flicker(motion: str) -> float:
+    clip = next(clip for clip in scenes() if clip.motion.name == motion)
+    return round(flicker(clip, list(clip)), 5)
+
+
+def film(bench: Bench, strength: float) -> list[Scene]:
+    """Paint all scenes as one film."""
+    painter, rows = bench.painter(strength), list[Scene]()
     for number, clip in enumerate(scenes()):
         before = painter.smoothed.cuts
         frames = painted(painter, clip, number * SCENE)
         name = clip.motion.name
-        around = [*around, *frames[:2]] if name == "passing" else frames[-2:]
         rows.append(
             Scene(
                 precision=bench.precision,
                 stability=strength,
                 motion=name,
-                source=round(flicker(clip, list(clip)), 5),
+                source=source_flicker(name),
                 flicker=round(flicker(clip, frames), 5),
                 style=round(bench.style(frames), 5),
                 reset=painter.smoothed.cuts > before,
             )
         )
         print(rows[-1], flush=True)
-    return rows, around
+    return rows
 
 
 def distances(bench: Bench) -> list[Distance]:
@@ -360,8 +369,9 @@ def speeds(bench: Bench, work: Path) -> list[Speed]:
             primaries=2,
             transfer=2,
         )
+        timed = itertools.islice(scenes(), TIMED)
         with FilmWriter(source, ".mp4", facts, ()) as writer:
-            for number, frame in enumerate(itertools.chain.from_iterable(scenes())):
+            for number, frame in enumerate(itertools.chain.from_iterable(timed)):
                 pixels = np.asarray(image_from_array(frame))
                 writer.write(pixels, FilmFrame(pixels, number, 1, number / RATE))
     rows: list[Speed] = []
@@ -382,18 +392,24 @@ def speeds(bench: Bench, work: Path) -> list[Speed]:
 def tables(results: Results) -> str:
     by = {(row.precision, row.stability, row.motion): row for row in results.scenes}
     lines = [
-        "| motion | photographs | frame by frame | stability 0.25 | ratio | stability 1 | ratio "
-        "| style at 0.25, at 1 |",
-        "|---|---|---|---|---|---|---|---|",
+        "| motion | photographs | frame by frame | stability 0.25 | ratio | style "
+        "| stability 1 | ratio | style |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for precision in (Precision.FP32, Precision.INT8):
         for motion in SCENES:
-            own, half, whole = (by[precision, each, motion] for each in STABILITIES)
+            own, some = (by[precision, each, motion] for each in STABILITIES[:2])
+            most = by.get((precision, STABILITIES[2], motion))
+            longest = (
+                f"{most.flicker:.4f} | {most.flicker / own.flicker:.2f} "
+                f"| {most.style / own.style - 1:+.1%}"
+                if most
+                else "- | - | -"
+            )
             lines.append(
                 f"| {motion}, {precision} | {own.source:.4f} | {own.flicker:.4f} "
-                f"| {half.flicker:.4f} | {half.flicker / own.flicker:.2f} | {whole.flicker:.4f} "
-                f"| {whole.flicker / own.flicker:.2f} "
-                f"| {half.style / own.style - 1:+.1%}, {whole.style / own.style - 1:+.1%} |"
+                f"| {some.flicker:.4f} | {some.flicker / own.flicker:.2f} "
+                f"| {some.style / own.style - 1:+.1%} | {longest} |"
             )
     lines += ["", "| precision | painted by | frames a second |", "|---|---|---|"]
     lines += [f"| {s.precision} | {s.how} | {s.frames_per_second:.1f} |" for s in results.speeds]
@@ -419,13 +435,17 @@ def tables(results: Results) -> str:
     return "\n".join(lines)
 
 
-def sheet(frames: Sequence[Image.Image]) -> None:
-    """Write the two frames before and after the last cut, a row for each stability."""
-    small = [frame.resize((256, 256), Image.Resampling.LANCZOS) for frame in frames]
-    grid = Image.new("RGB", (4 * 256, 256 * len(small) // 4))
-    for number, frame in enumerate(small):
-        grid.paste(frame, (256 * (number % 4), 256 * (number // 4)))
-    grid.save(HERE / "film.jpg", quality=85)
+def sheet(bench: Bench) -> None:
+    """Write the two frames before and after a cut at stability 1, then as if it were none."""
+    halves = [clip_of(MOTIONS[0], (name,), 4) for name in ("lake", "city")]
+    rows: list[list[Image.Image]] = []
+    found = stability.CUT
+    for stability.CUT in (found, float("inf")):
+        painter = bench.painter(1.0)
+        frames = [f for n, half in enumerate(halves) for f in painted(painter, half, 4 * n)]
+        rows.append([image_from_array(frame) for frame in frames[2:6]])
+    stability.CUT = found
+    picture_grid(rows, 256).save(HERE / "film.jpg", quality=85)
 
 
 def main() -> None:
@@ -446,13 +466,10 @@ def main() -> None:
     found = distances(first)
     chosen = constants(first)
     along = kept(first)
-    rows, arounds, rates = list[Scene](), list[list[Array]](), list[Speed]()
+    rows, rates = list[Scene](), list[Speed]()
     for bench in benches:
-        for strength in STABILITIES:
-            made, around = film(bench, strength)
-            rows += made
-            if bench is first:
-                arounds.append(around)
+        for strength in STABILITIES if bench is first else STABILITIES[:2]:
+            rows += film(bench, strength)
         rates += speeds(bench, given.work)
     results = Results(
         threads=given.threads,
@@ -468,7 +485,7 @@ def main() -> None:
     text = page.read_text()
     head, tail = text.split(START)[0], text.split(END)[1]
     page.write_text(f"{head}{START}\n{tables(results)}\n{END}{tail}")
-    sheet([image_from_array(frame) for around in arounds for frame in around])
+    sheet(first)
 
 
 if __name__ == "__main__":
