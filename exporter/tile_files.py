@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import overload
 
 import msgspec
@@ -102,19 +101,6 @@ class PassInputs(Sequence[Arrays]):
         return {fact.name: np.asarray(known[fact.name]) for fact in self.one.graph.inputs}
 
 
-class _PassJob(GraphJob):
-    """A pass as a graph of an export.
-
-    The roots of a pass come from covariances of another one, so that whether it whitens is told by
-    the whole graph.
-    """
-
-    @cached_property
-    def whitens(self) -> bool:
-        """See `GraphJob.whitens`."""
-        return False
-
-
 def with_windows_on_grid(request: ExportRequest, progress: Progress) -> ExportRequest:
     """Return a request of tiles whose largest size is a multiple of the network's grid.
 
@@ -193,8 +179,10 @@ def _write(
         source = Source(one.graph, lambda inputs=inputs: inputs[:CALIBRATED])
         planned = Planned(source, part, one.graph)
         written = target.lower(source, part).store(part, job.run.folder / str(name))
-        one_job = _PassJob(job.run, replace(name, suffix=""), one.graph, job.passes, ())
-        facts.append(fact_of(one_job, target, name, planned, written))
+        of_pass = GraphJob(job.run, replace(name, suffix=""), one.graph, job.passes, ())
+        fact = fact_of(of_pass, target, name, planned, written)
+        # Covariances are another pass's: whether a root follows is known of the whole graph alone.
+        facts.append(msgspec.structs.replace(fact, whitens=job.whitens))
     tiling = tiling_fact(stored, target.name, precision, tuple(f.path for f in facts), proof)
     job.progress(f"{target.name} {precision}: parity of {len(facts)} passes")
     parity = check_tiling(job.run.folder, tiling, facts, probe)

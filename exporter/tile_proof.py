@@ -30,6 +30,8 @@ from styleexport.runtime_bench.tiling.tiles import Sides, mirrored, on_grid
 # Float32 sums in another order, through a network; an element at the wrong place costs far more.
 ALLOWED_DB = 90.0
 ALLOWED_DIFFERENCE = 1 / 255
+# Where two patches fit but for rounding, the other one is taken here and there.
+CHOSEN_DB = 40.0
 
 
 @dataclass(frozen=True)
@@ -175,8 +177,9 @@ def prove(network: LoadedNetwork, split: Split, size: Size | None = None) -> Pro
     difference = float(np.abs(painted - expected).max())
     found = Proof(round(psnr_db(painted, expected, 1.0), 2), float(f"{difference:.3g}"))
     whitens = bool(before_first_whitening(split.whole.reading.graph))
-    allowed = WHITENED_DB if whitens else ALLOWED_DB
-    if found.tiled_db < allowed or difference > ALLOWED_DIFFERENCE:
+    chooses = split.whole.chooses
+    allowed = CHOSEN_DB if chooses else WHITENED_DB if whitens else ALLOWED_DB
+    if found.tiled_db < allowed or (difference > ALLOWED_DIFFERENCE and not chooses):
         raise UnsupportedOp(
             f"{network.network.name} paints another picture in tiles than at once: "
             f"{found.tiled_db:.1f} dB, {allowed:.0f} asked, and {difference:.4f} in the worst "

@@ -29,7 +29,7 @@ from styleexport.core.manifest import (
     TensorFact,
 )
 from styleexport.core.psnr import EQUAL_DB, psnr_db
-from styleexport.core.thresholds import allowed_db, allowed_on_device
+from styleexport.core.thresholds import CHOICE_DB, CHOICES, allowed_db, allowed_on_device
 from styleexport.core.tiling_fact import TilingFact
 from styleexport.core.types import PASSES, Role
 from styleexport.runtime_bench.runners._runner import (
@@ -215,6 +215,8 @@ def check_tiling(
             unavailable.append(str(error))
             continue
         allowed = (allowed_on_device if runner.rounds_pictures else allowed_db)(files[-1])
+        if any(not set(CHOICES).isdisjoint(fact.ops) for fact in files):
+            allowed = min(allowed, CHOICE_DB)
         parities.append(
             ParityFact(
                 runner=runner.name,

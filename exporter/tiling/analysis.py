@@ -17,6 +17,7 @@ from styleexport.exporter.graph.graph import Graph, example_inputs
 from styleexport.exporter.rewrites.half_range import scales_of
 from styleexport.exporter.rewrites.spatial_means import expand_norms
 from styleexport.exporter.tiling.geometry import Field, fields_of
+from styleexport.exporter.tiling.reach import MeasuredReach
 from styleexport.exporter.tiling.statistics import Statistic, find_statistics
 
 
@@ -35,6 +36,7 @@ class TilingAnalysis:
         content: the picture's node.
         output: the painting's node.
         fields: node of a map → what is known of it.
+        reach: how far maps reach that are computed by operations the geometry does not know.
         statistics: statistics, in order.
         of_statistic: node → the statistic that it is a part of.
 
@@ -47,15 +49,17 @@ class TilingAnalysis:
         self.module = graph.module()
         expand_norms(self.module)
         self.module.recompile()
+        examples = example_inputs(graph.inputs, graph.size)
         with torch.no_grad():
             mode = FakeTensorMode(allow_non_fake_inputs=True)
-            examples = example_inputs(graph.inputs, graph.size)
             FakeTensorProp(self.module, mode).propagate(*examples)
         inputs = [node for node in self.module.graph.nodes if node.op == "placeholder"]
         self.inputs = dict(zip(inputs, graph.inputs, strict=True))
         self.content = next(n for n, fact in self.inputs.items() if fact.name == "content")
         whole = Field(Fraction(1))
-        self.fields, reductions = fields_of(self.module.graph, {self.content.name: whole})
+        self.reach = MeasuredReach(self.module, examples)
+        given = {self.content.name: whole}
+        self.fields, reductions = fields_of(self.module.graph, given, self.reach)
         self.statistics = find_statistics(self.fields, reductions, graph.size)
         self.of_statistic = {n: item for item in self.statistics for n in item.nodes}
         sources = {item.source.name for item in self.statistics if item.kind == "moments"}

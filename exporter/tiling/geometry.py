@@ -13,14 +13,15 @@ either end that depend on that. Per axis, with kernel k, stride t, dilation d an
     bilinear upsampling by f  f·first + ⌈(f-1)/2⌉, likewise last
     cut of a from the start   first - a
 
-Operations between elements of one place take the most of what they read. Every other operation
-that reads a map is refused by its name.
+Operations between elements of one place take the most of what they read. Of other operations, such
+as those that match patches, the ends are measured (`exporter/tiling/reach.py`): from the maps that
+they read to the next map of their size. What reaches over the picture is refused by its name.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -33,6 +34,10 @@ from styleexport.exporter.graph.graph import operation_of
 from styleexport.exporter.graph.rewrite import argument
 
 Ends = tuple[int, int]
+# Given a map and those that it is computed of by operations that are not known here; returns how
+# many places further it reaches.
+Reach = Callable[[Node, Sequence[Node]], int]
+INSIDE = 3
 
 # Operations on each element alone, on elements of one place, or on no element at all.
 POINTWISE = frozenset(
@@ -62,7 +67,7 @@ class Field:
         rows: number of rows at the top and at the bottom that depend on the window's ends.
         columns: number of columns at the left and at the right likewise.
         flat: position from the end of the one axis that height and width are flattened to; 0 for
-            a map whose last two axes they are.
+            a map whose last two axes they are; `INSIDE` between operations that are not known.
     """
 
     stride: Fraction
@@ -98,15 +103,22 @@ def sides_of(node: Node) -> tuple[int, int]:
     return shape_of(node)[-2], shape_of(node)[-1]
 
 
-def fields_of(nodes: Nodes, given: Mapping[str, Field]) -> tuple[dict[Node, Field], list[Node]]:
+class UnknownOperation(UnsupportedOp):
+    """An operation reads a map in a way that is not known here."""
+
+
+def fields_of(
+    nodes: Nodes, given: Mapping[str, Field], reach: Reach
+) -> tuple[dict[Node, Field], list[Node]]:
     """Return the field of every node that is a map, and the nodes that reduce a map to no map.
 
     Args:
         nodes: graph whose nodes know their shapes.
         given: input → its field; all others are no maps.
+        reach: tells how far operations reach that are not known here.
 
     Raises:
-        UnsupportedOp: an operation reads a map in a way that is not known here; names it.
+        UnsupportedOp: an operation reads a map in a way that cannot be taken out; names it.
     """
     fields: dict[Node, Field] = {}
     reductions: list[Node] = []
@@ -116,11 +128,50 @@ def fields_of(nodes: Nodes, given: Mapping[str, Field]) -> tuple[dict[Node, Fiel
                 fields[node] = given[node.name]
         elif node.op == "call_function":
             read = {item: fields[item] for item in node.all_input_nodes if item in fields}
-            if read and _is_reduction(node, read):
+            inside = any(field.flat == INSIDE for field in read.values())
+            if read and not inside and _is_reduction(node, read):
                 reductions.append(node)
             elif read:
-                fields[node] = _field(node, read)
+                fields[node] = _field_or_inside(node, read, fields, reach)
     return fields, reductions
+
+
+def _field_or_inside(
+    node: Node, read: Mapping[Node, Field], fields: Mapping[Node, Field], reach: Reach
+) -> Field:
+    """Return the field of a node, also behind operations that are not known."""
+    if all(field.flat != INSIDE for field in read.values()):
+        try:
+            return _field(node, read)
+        except UnknownOperation:
+            pass
+    maps = maps_before(node, fields)
+    first = fields[maps[0]]
+    if any(fields[item].stride != first.stride for item in maps):
+        raise UnsupportedOp(refusal(node))
+    shape = shape_of(node)
+    if len(shape) != 4 or shape[0] != 1 or shape[2:] != shape_of(maps[0])[2:]:
+        return Field(first.stride, flat=INSIDE)
+    further = reach(node, maps)
+    for item in maps[1:]:
+        first = first.joined(fields[item], node.name)
+    return first.each(lambda ends, _: (ends[0] + further, ends[1] + further))
+
+
+def maps_before(node: Node, fields: Mapping[Node, Field]) -> list[Node]:
+    """Return the nearest maps [1, C, H, W] that a node is computed of."""
+    found, pending = dict[Node, None](), [n for n in node.all_input_nodes if n in fields]
+    seen: set[Node] = set()
+    while pending:
+        item = pending.pop()
+        if item in seen:
+            continue
+        seen.add(item)
+        if len(shape_of(item)) == 4 and not fields[item].flat:
+            found[item] = None
+        else:
+            pending += [n for n in item.all_input_nodes if n in fields]
+    return list(found)
 
 
 def _is_reduction(node: Node, read: Mapping[Node, Field]) -> bool:
@@ -163,7 +214,7 @@ def _field(node: Node, read: Mapping[Node, Field]) -> Field:
         return replace(first, flat=3 - first.flat)
     if operation in ("matmul", "bmm", "mm"):
         return _product(node, read)
-    raise UnsupportedOp(refusal(node))
+    raise UnknownOperation(refusal(node))
 
 
 def refusal(node: Node) -> str:
@@ -204,7 +255,7 @@ def _check_over_one_another(node: Node, read: Mapping[Node, Field]) -> None:
                 f"{item.name}: there are none for other sizes; leave out --full"
             )
         if item in read and own != [shape_of(node)[axis] for axis in places]:
-            raise UnsupportedOp(refusal(node))
+            raise UnknownOperation(refusal(node))
 
 
 def _pair(value: object, default: int) -> Ends:
@@ -274,11 +325,13 @@ def _transposed(node: Node, field: Field) -> Field:
 
 
 def _padded(node: Node, field: Field) -> Field:
+    if field.flat:
+        raise UnknownOperation(refusal(node))
     widths = argument(node, 1, "pad")
     assert isinstance(widths, list | tuple)
     by_axis = [tuple(map(int, widths[2 * n : 2 * n + 2])) for n in range(len(widths) // 2)]  # pyright: ignore
     if argument(node, 2, "mode", "constant") == "circular" or any(map(any, by_axis[2:])):
-        raise UnsupportedOp(refusal(node))
+        raise UnknownOperation(refusal(node))
     by_axis = [*by_axis, (0, 0), (0, 0)][:2]
 
     def change(ends: Ends, axis: int) -> Ends:
@@ -330,7 +383,7 @@ def _sliced(node: Node, field: Field) -> Field:
     if axis < 0 and not field.flat:
         return field
     if field.flat or argument(node, 4, "step", 1) != 1:
-        raise UnsupportedOp(refusal(node))
+        raise UnknownOperation(refusal(node))
     length = shape_of(node.args[0])[dim]
     start, end = argument(node, 2, "start"), argument(node, 3, "end")
     first, last, _ = slice(start, end).indices(length)
@@ -356,7 +409,7 @@ def _reshaped(node: Node, field: Field) -> Field:
             return field
         if len(after) >= 2 and after[-1] * after[-2] == before[-1]:
             return replace(field, flat=0)
-    raise UnsupportedOp(refusal(node))
+    raise UnknownOperation(refusal(node))
 
 
 def _product(node: Node, read: Mapping[Node, Field]) -> Field:
@@ -367,7 +420,7 @@ def _product(node: Node, read: Mapping[Node, Field]) -> Field:
             return read[b]  # pyright: ignore
         if a in read and read[a].flat == 2:  # pyright: ignore
             return read[a]  # pyright: ignore
-    raise UnsupportedOp(refusal(node))
+    raise UnknownOperation(refusal(node))
 
 
 RULES: dict[str, Callable[[Node, Field], Field]] = {

@@ -25,7 +25,7 @@ from styleexport.core.arrays import Arrays
 from styleexport.core.errors import UnsupportedOp
 from styleexport.exporter.graph.graph import Graph, operation_of
 from styleexport.exporter.tiling.analysis import TilingAnalysis
-from styleexport.exporter.tiling.geometry import shape_of
+from styleexport.exporter.tiling.geometry import INSIDE, shape_of
 from styleexport.exporter.tiling.statistics import Statistic
 from styleexport.exporter.tiling.tile_pass import PassWriter, StoredMap, TilePass
 
@@ -176,7 +176,10 @@ def _cheapest(
         return 0, frozenset((node,))
     own = math.prod(shape_of(node)), frozenset((node,))
     is_map = len(shape_of(node)) == 4 and not analysis.fields[node].flat
-    if operation_of(node) in COSTLY and is_map:
+    behind = any(
+        analysis.fields[n].flat == INSIDE for n in node.all_input_nodes if n in analysis.fields
+    )
+    if is_map and (behind or operation_of(node) in COSTLY):
         return own
     cut: frozenset[Node] = frozenset()
     for item in node.all_input_nodes:

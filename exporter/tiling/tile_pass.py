@@ -190,7 +190,9 @@ class PassWriter:
         given = {item.name: Field(item.stride) for item in self.read}
         if split.content in self.inside:
             given["content"] = Field(Fraction(1))
-        fields, _ = fields_of(self.nodes, given)
+        known = split.reach.measured
+        reach = {self.copies[node]: known[node] for node in known if node in self.copies}
+        fields, _ = fields_of(self.nodes, given, lambda node, _: reach[node])
         ends = [self.copies[item.node] for item in self.given]
         ends += [self.copies[node] for item in self.contributed for node in item.reads]
         ends += [self.copies[split.output]] if self.last else []

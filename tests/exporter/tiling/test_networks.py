@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from styleexport.core import plugins
-from styleexport.core.errors import UnsupportedOp
+from styleexport.core.errors import UsageError
 from styleexport.core.types import Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.rewrite import apply_passes
@@ -16,8 +16,8 @@ from styleexport.models.network_spec import NETWORKS
 from tests.zoo import ALIKE, load_random, load_thin
 
 SIZE = Size(128, 160)
-# What matches patches walks over the map in pieces of a size of its own.
-MATCHING = ("artnet", "avatar-net", "style-swap")
+# Margins of GoogLeNet's taps are wider than these windows.
+WIDE = ("artnet",)
 # Roots of covariances multiply differences of the last digit.
 WHITENING = ("optimal-wct", "photo-wct", "wct")
 NAMES = [name for name in plugins.names(NETWORKS) if name not in (*ALIKE, "adain")]
@@ -31,9 +31,11 @@ def test_a_network_paints_in_tiles_as_at_once(name):
         assert name.startswith("gatys")
         return
     graph, _ = apply_passes(capture(network, role, SIZE))
-    if name in MATCHING:
-        with pytest.raises(UnsupportedOp, match=r"slice"):
-            split(graph)
+    parts = split(graph)
+    if name in WIDE:
+        with pytest.raises(UsageError, match=r"a larger --size"):
+            prove(network, parts)
         return
-    proof = prove(network, split(graph))
-    assert proof.tiled_db > (80 if name in WHITENING else 110)
+    proof = prove(network, parts)
+    least = 40 if graph.chooses else 80 if name in WHITENING else 110
+    assert proof.tiled_db > least

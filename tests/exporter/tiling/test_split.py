@@ -157,6 +157,20 @@ def test_a_style_makes_a_render_of_a_pass():
     assert roles == [Role.FEATURES, *[Role.RENDER] * 4]
 
 
+class Unfolded(nn.Module):
+    """Operations that the geometry does not know, of which each place depends on its neighbours."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        columns = functional.unfold(x, 5, padding=2)
+        return columns.amax(1, keepdim=True).reshape(1, 1, *x.shape[2:]).sigmoid() * x
+
+
+def test_how_far_unknown_operations_reach_is_measured():
+    network, passes = split_of(Unfolded())
+    assert passes.passes[0].rows == (2, 2)
+    assert prove(network, passes).tiled_db > 120
+
+
 class Grid(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return torch.sigmoid(x + torch.linspace(0, 1, x.shape[3]))
