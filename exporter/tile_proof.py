@@ -14,7 +14,7 @@ from styleexport.core.errors import UnsupportedOp
 from styleexport.core.fact_types import SizeFact
 from styleexport.core.manifest import TensorFact
 from styleexport.core.psnr import psnr_db
-from styleexport.core.thresholds import WHITENED_DB
+from styleexport.core.thresholds import TILED_WHITENED_DB
 from styleexport.core.tiling_fact import MapFact, StatisticFact, TilePassFact, TilingFact
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.graph.whitening import before_first_whitening
@@ -178,8 +178,9 @@ def prove(network: LoadedNetwork, split: Split, size: Size | None = None) -> Pro
     found = Proof(round(psnr_db(painted, expected, 1.0), 2), float(f"{difference:.3g}"))
     whitens = bool(before_first_whitening(split.whole.reading.graph))
     chooses = split.whole.chooses
-    allowed = CHOSEN_DB if chooses else WHITENED_DB if whitens else ALLOWED_DB
-    if found.tiled_db < allowed or (difference > ALLOWED_DIFFERENCE and not chooses):
+    allowed = CHOSEN_DB if chooses else TILED_WHITENED_DB if whitens else ALLOWED_DB
+    exact = difference <= ALLOWED_DIFFERENCE or chooses or whitens
+    if found.tiled_db < allowed or not exact:
         raise UnsupportedOp(
             f"{network.network.name} paints another picture in tiles than at once: "
             f"{found.tiled_db:.1f} dB, {allowed:.0f} asked, and {difference:.4f} in the worst "

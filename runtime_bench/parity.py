@@ -29,7 +29,13 @@ from styleexport.core.manifest import (
     TensorFact,
 )
 from styleexport.core.psnr import EQUAL_DB, psnr_db
-from styleexport.core.thresholds import CHOICE_DB, CHOICES, allowed_db, allowed_on_device
+from styleexport.core.thresholds import (
+    CHOICE_DB,
+    CHOICES,
+    TILED_WHITENED_DB,
+    allowed_db,
+    allowed_on_device,
+)
 from styleexport.core.tiling_fact import TilingFact
 from styleexport.core.types import PASSES, Role
 from styleexport.runtime_bench.runners._runner import (
@@ -217,6 +223,8 @@ def check_tiling(
         allowed = (allowed_on_device if runner.rounds_pictures else allowed_db)(files[-1])
         if any(not set(CHOICES).isdisjoint(fact.ops) for fact in files):
             allowed = min(allowed, CHOICE_DB)
+        if any(fact.whitens for fact in files):
+            allowed = min(allowed, TILED_WHITENED_DB)
         parities.append(
             ParityFact(
                 runner=runner.name,

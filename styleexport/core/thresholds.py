@@ -32,6 +32,8 @@ CHOICES = (
 CHOICE_DB = 25.0
 # Float32 sums in another order differ by 1e-7; a whitening multiplies that by up to 1e3.
 WHITENED_DB = 80.0
+# Tiles add up covariances in another order, and each level of a chain multiplies what that changes.
+TILED_WHITENED_DB = 60.0
 
 
 def chooses(fact: FileFact) -> bool:
