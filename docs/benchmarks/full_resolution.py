@@ -18,7 +18,6 @@ import argparse
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,7 +25,6 @@ from statistics import median
 
 import msgspec
 import numpy as np
-import onnx
 from full_resolution_report import Exact, Int8, Measured, Painted, tables
 from int8 import conditions
 from int8_sessions import OPTIONS
@@ -137,11 +135,7 @@ def int8_row(network: LoadedNetwork, work: Path) -> Int8:
         _run(painting_file(whole, precision), inputs)
         for precision in (Precision.FP32, Precision.INT8)
     )
-    with tempfile.TemporaryDirectory() as folder:
-        enlarged = Path(folder) / "enlarged.onnx"
-        enlarge(painting_file(tiled, Precision.INT8), enlarged)
-        same = _run(enlarged, inputs)
-    losses = [round(psnr_db(x, expected, 1.0), 2) for x in (own, same, in_tiles)]
+    losses = [round(psnr_db(x, expected, 1.0), 2) for x in (own, in_tiles)]
     return Int8(network.network.name, *losses)
 
 
@@ -153,17 +147,6 @@ def painting_file(artifact: Path, precision: Precision) -> Path:
         if fact.precision is precision and fact.role in (Role.TRANSFORM, Role.STYLIZE)
     )
     return artifact / path
-
-
-def enlarge(source: Path, target: Path) -> None:
-    """Write an ONNX file of 512x512 as one of 1024x1024: the same ranges and weights."""
-    model = onnx.load(source)
-    del model.graph.value_info[:]
-    for value in (*model.graph.input, *model.graph.output):
-        dims = value.type.tensor_type.shape.dim
-        if len(dims) == 4:
-            dims[2].dim_value, dims[3].dim_value = WHOLE.height, WHOLE.width
-    onnx.save(model, target)
 
 
 def _run(path: Path, inputs: dict[str, np.ndarray]) -> np.ndarray:

@@ -85,8 +85,8 @@ if TYPE_CHECKING:
 @click.option(
     "--stability",
     type=NUMBER,
-    help="Smoothing of films over time, with an artifact of `export --full`: 0 takes each frame's own "
-    "statistics, 1 smooths them longest.  [default: 0.25]",
+    help="Smoothing of films over time, with an artifact of `export --full`: 0 takes each "
+    "frame's own statistics, 1 smooths them longest.  [default: 0.25]",
 )
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the runtime.")
 @click.option(
