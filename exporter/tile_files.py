@@ -19,7 +19,7 @@ from safetensors.numpy import save
 
 from styleexport.core.arrays import Arrays
 from styleexport.core.file_names import FileName
-from styleexport.core.manifest import FileFact, ParityFact, ProbeFact, SizeFact, sha256_of_file
+from styleexport.core.manifest import FileFact, ProbeFact, SizeFact, sha256_of_file
 from styleexport.core.recipe import Int8Recipe
 from styleexport.core.tiling_fact import TilingFact
 from styleexport.core.types import Precision, Progress, Role, Size
@@ -53,7 +53,7 @@ CALIBRATED = 8
 
 @dataclass(frozen=True)
 class WrittenTiles:
-    """What was written to paint in tiles.
+    """Files, probe and tilings of one graph, by which pictures are painted in tiles.
 
     Attributes:
         files: files of the passes.
@@ -162,7 +162,7 @@ def _write(
     """Write the passes of one target and precision."""
     part = Recipe(Precision.INT8 if precision in QUANTIZED else precision, job.run.network)
     shown = job.calibration.inputs if target.computes_half(part) else ()
-    stored, exact, recipe = split(job.graph, shown) if shown else exact, exact, None
+    stored, recipe = split(job.graph, shown) if shown else exact, None
     if precision in QUANTIZED:
         plan = plan_for(target, job, plans[precision])
         applied = plan.applied(expand_norms=target.expands_norms)
@@ -187,11 +187,8 @@ def _write(
     job.progress(f"{target.name} {precision}: parity of {len(facts)} passes")
     parity = check_tiling(job.run.folder, tiling, facts, probe)
     seconds = (time.perf_counter() - started) / len(facts)
-    return [WrittenFile(_with_parity(fact, parity), seconds) for fact in facts], tiling
-
-
-def _with_parity(fact: FileFact, parity: tuple[ParityFact, ...]) -> FileFact:
-    return msgspec.structs.replace(fact, parity=parity)
+    checked = [msgspec.structs.replace(fact, parity=parity) for fact in facts]
+    return [WrittenFile(fact, seconds) for fact in checked], tiling
 
 
 def _recipe_of(recipe: Int8Recipe, one: TilePass) -> Int8Recipe:

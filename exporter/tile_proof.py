@@ -17,10 +17,13 @@ from styleexport.core.psnr import psnr_db
 from styleexport.core.thresholds import TILED_WHITENED_DB
 from styleexport.core.tiling_fact import MapFact, StatisticFact, TilePassFact, TilingFact
 from styleexport.core.types import Precision, Role, Size
+from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.whitening import before_first_whitening
 from styleexport.exporter.probes import probe_inputs
 from styleexport.exporter.tiling.geometry import shape_of
-from styleexport.exporter.tiling.split import Split, TilePass
+from styleexport.exporter.tiling.split import Split
+from styleexport.exporter.tiling.statistics import Statistic
+from styleexport.exporter.tiling.tile_pass import StoredMap
 from styleexport.models.network import LoadedNetwork
 from styleexport.runtime_bench.tiling.files import TiledFiles
 from styleexport.runtime_bench.tiling.painter import TiledPainter
@@ -36,51 +39,41 @@ CHOSEN_DB = 40.0
 
 @dataclass(frozen=True)
 class PassFile:
-    """A pass in PyTorch, in the place of its file.
+    """A pass in PyTorch, in the place of its file; a `TileFile`.
 
     Attributes:
-        path: number of the pass.
-        role: whether it depends on the style.
-        inputs: facts of the inputs.
-        outputs: facts of the outputs.
-        one: the pass.
+        number: number of the pass.
+        graph: graph of the pass.
     """
 
-    path: str
-    role: Role
-    inputs: tuple[TensorFact, ...]
-    outputs: tuple[TensorFact, ...]
-    one: TilePass
+    number: int
+    graph: Graph
+
+    @property
+    def path(self) -> str:
+        """Name for messages."""
+        return f"pass {self.number}"
+
+    @property
+    def role(self) -> Role:
+        """Whether it depends on the style."""
+        return self.graph.role
+
+    @property
+    def inputs(self) -> tuple[TensorFact, ...]:
+        """Facts of the inputs."""
+        return self.graph.inputs
+
+    @property
+    def outputs(self) -> tuple[TensorFact, ...]:
+        """Facts of the outputs."""
+        return self.graph.outputs
 
 
 def tiling_fact(
     split: Split, target: str, precision: Precision, paths: tuple[str, ...], proof: Proof
 ) -> TilingFact:
     """Return a split as the manifest describes it."""
-    of_maps = [
-        MapFact(
-            name=item.name,
-            channels=shape_of(item.node)[1],
-            height=shape_of(item.node)[2],
-            width=shape_of(item.node)[3],
-            stride=item.stride.numerator,
-            scale=item.stride.denominator,
-        )
-        for item in split.maps
-    ]
-    of_statistics = [
-        StatisticFact(
-            name=item.name,
-            kind=item.kind,
-            length=item.length,
-            correction=item.correction,
-            height=item.sides[0],
-            width=item.sides[1],
-            stride=item.stride.numerator,
-            scale=item.stride.denominator,
-        )
-        for item in split.statistics
-    ]
     return TilingFact(
         role=split.whole.role,
         target=target,
@@ -97,16 +90,41 @@ def tiling_fact(
             )
             for path, one in zip(paths, split.passes, strict=True)
         ),
-        maps=tuple(of_maps),
-        statistics=tuple(of_statistics),
+        maps=tuple(map(_map_fact, split.maps)),
+        statistics=tuple(map(_statistic_fact, split.statistics)),
         tiled_db=proof.tiled_db,
         largest_difference=proof.largest_difference,
     )
 
 
+def _map_fact(item: StoredMap) -> MapFact:
+    _, channels, height, width = shape_of(item.node)
+    return MapFact(
+        name=item.name,
+        channels=channels,
+        height=height,
+        width=width,
+        stride=item.stride.numerator,
+        scale=item.stride.denominator,
+    )
+
+
+def _statistic_fact(item: Statistic) -> StatisticFact:
+    return StatisticFact(
+        name=item.name,
+        kind=item.kind,
+        length=item.length,
+        correction=item.correction,
+        height=item.sides[0],
+        width=item.sides[1],
+        stride=item.stride.numerator,
+        scale=item.stride.denominator,
+    )
+
+
 @dataclass(frozen=True)
 class Proof:
-    """How near a picture in tiles comes to the whole one.
+    """Difference of a picture painted in tiles from the same picture painted at once.
 
     Attributes:
         tiled_db: PSNR in dB.
@@ -165,40 +183,37 @@ def prove(network: LoadedNetwork, split: Split, size: Size | None = None) -> Pro
     size = size or Size(*(side + side // 2 + 5 for side in (window.height, window.width)))
     if probe_size(network, split) == window:
         size = window
-    files = tuple(
-        PassFile(str(n), one.graph.role, one.graph.inputs, one.graph.outputs, one)
-        for n, one in enumerate(split.passes)
-    )
+    files = tuple(PassFile(number, one.graph) for number, one in enumerate(split.passes))
     paths = tuple(file.path for file in files)
     tiling = tiling_fact(split, "torch", Precision.FP32, paths, Proof(0.0, 0.0))
     inputs, expected = painted_whole(network, split, size)
     painter = TiledPainter(TiledFiles(tiling, files, _opened))
     painted = painter.painting(inputs)
     difference = float(np.abs(painted - expected).max())
-    found = Proof(round(psnr_db(painted, expected, 1.0), 2), float(f"{difference:.3g}"))
+    proof = Proof(round(psnr_db(painted, expected, 1.0), 2), float(f"{difference:.3g}"))
     whitens = bool(before_first_whitening(split.whole.reading.graph))
     chooses = split.whole.chooses
     allowed = CHOSEN_DB if chooses else TILED_WHITENED_DB if whitens else ALLOWED_DB
     exact = difference <= ALLOWED_DIFFERENCE or chooses or whitens
-    if found.tiled_db < allowed or not exact:
+    if proof.tiled_db < allowed or not exact:
         raise UnsupportedOp(
             f"{network.network.name} paints another picture in tiles than at once: "
-            f"{found.tiled_db:.1f} dB, {allowed:.0f} asked, and {difference:.4f} in the worst "
+            f"{proof.tiled_db:.1f} dB, {allowed:.0f} asked, and {difference:.4f} in the worst "
             f"pixel, {ALLOWED_DIFFERENCE:.4f} allowed; leave out --full"
         )
-    return found
+    return proof
 
 
 @contextlib.contextmanager
 def _opened(file: PassFile) -> Generator[Run]:
     """Give a function that runs a pass."""
-    module = file.one.graph.reading
+    module = file.graph.reading
     names, results = ([fact.name for fact in facts] for facts in (file.inputs, file.outputs))
 
     def run(inputs: Arrays) -> dict[str, np.ndarray]:
         with torch.inference_mode():
-            made = module(*(torch.from_numpy(np.asarray(inputs[name])) for name in names))
-        made = made if isinstance(made, tuple | list) else (made,)
-        return {name: value.numpy() for name, value in zip(results, made, strict=True)}
+            outputs = module(*(torch.from_numpy(np.asarray(inputs[name])) for name in names))
+        outputs = outputs if isinstance(outputs, tuple | list) else (outputs,)
+        return {name: value.numpy() for name, value in zip(results, outputs, strict=True)}
 
     yield run

@@ -439,12 +439,12 @@ def sheet(bench: Bench) -> None:
     """Write the two frames before and after a cut at stability 1, then as if it were none."""
     halves = [clip_of(MOTIONS[0], (name,), 4) for name in ("lake", "city")]
     rows: list[list[Image.Image]] = []
-    found = stability.CUT
-    for stability.CUT in (found, float("inf")):
+    threshold = stability.CUT
+    for stability.CUT in (threshold, float("inf")):
         painter = bench.painter(1.0)
         frames = [f for n, half in enumerate(halves) for f in painted(painter, half, 4 * n)]
         rows.append([image_from_array(frame) for frame in frames[2:6]])
-    stability.CUT = found
+    stability.CUT = threshold
     picture_grid(rows, 256).save(HERE / "film.jpg", quality=85)
 
 
@@ -463,7 +463,7 @@ def main() -> None:
         export(request, print)
     benches = [Bench(folder, p, given.threads) for p in (Precision.FP32, Precision.INT8)]
     first = benches[0]
-    found = distances(first)
+    measured = distances(first)
     chosen = constants(first)
     along = kept(first)
     rows, rates = list[Scene](), list[Speed]()
@@ -473,7 +473,7 @@ def main() -> None:
         rates += speeds(bench, given.work)
     results = Results(
         threads=given.threads,
-        distances=tuple(found),
+        distances=tuple(measured),
         constants=tuple(chosen),
         scenes=tuple(rows),
         kept=tuple(along),

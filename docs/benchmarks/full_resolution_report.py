@@ -74,7 +74,7 @@ class Painted(Struct, frozen=True):
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What was measured."""
+        """Network, precision, size and way, which tell rows apart."""
         return (self.network, self.precision, self.size, self.way)
 
 

@@ -22,7 +22,7 @@ from styleexport.exporter.tiling.statistics import Statistic, find_statistics
 
 
 class TilingAnalysis:
-    """What is to be known of a graph that is split.
+    """Maps, statistics and levels of a graph that is split.
 
     Args:
         graph: a role that paints, at the size of a window.
@@ -63,8 +63,8 @@ class TilingAnalysis:
         self.statistics = find_statistics(self.fields, reductions, graph.size)
         self.of_statistic = {n: item for item in self.statistics for n in item.nodes}
         sources = {item.source.name for item in self.statistics if item.kind == "moments"}
-        found = scales_of(graph, self.module, sources, shown) if shown else {}
-        self.scales = {name: scale.float() for name, scale in found.items()}
+        scales = scales_of(graph, self.module, sources, shown) if shown else {}
+        self.scales = {name: scale.float() for name, scale in scales.items()}
         (self.output,) = self.module.graph.output_node().all_input_nodes
 
     @cached_property

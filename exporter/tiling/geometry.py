@@ -276,9 +276,8 @@ def _strided(
     def change(ends: Ends, axis: int) -> Ends:
         first, last = ends[0] + padding[axis], ends[1] + padding[axis]
         span = spread[axis] * (kernel[axis] - 1)
-        usable = (
-            sides[axis] + 2 * padding[axis] - 1 - last - span
-        )  # the last first input of an output
+        # The last row that an output may begin to read at.
+        usable = sides[axis] + 2 * padding[axis] - 1 - last - span
         return (-(-first // step[axis]), max(0, outputs[axis] - 1 - usable // step[axis]))
 
     return replace(field.each(change), stride=field.stride * _one(node, step))

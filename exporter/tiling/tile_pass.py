@@ -112,7 +112,7 @@ class PassWriter:
             if node in self.inside and node not in self.copies:
                 self.copies[node] = nodes.node_copy(node, lambda n: self.copies[n])
         results = [self.copies[item.node] for item in self.given]
-        results += [split.output and self.copies[split.output]] if self.last else []
+        results += [self.copies[split.output]] if self.last else []
         nodes.output(tuple(results))
         rows, columns = self._halo()
         nodes.erase_node(nodes.output_node())
@@ -151,10 +151,7 @@ class PassWriter:
             if node in self.inside and node is not split.content:
                 self.copies[node] = self._input(fact, node, facts)
         if self.contributed:
-            shape = (4,)
-            fact = TensorFact(
-                name="region", kind="region", shape=shape, dtype="float32", layout="N"
-            )
+            fact = TensorFact(name="region", kind="region", shape=(4,), dtype="float32", layout="N")
             self.region = self._input(fact, None, facts)
         for item, values in zip(self.known, known, strict=True):
             half = item.length // 2 if item.kind == "moments" else item.length

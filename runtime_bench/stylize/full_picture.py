@@ -167,14 +167,9 @@ class FullPainter:
         return _Canvas(content, options, fixed, pixels.scale if pixels else 1)
 
     def inputs(self, style: Style, options: StylizeOptions) -> dict[str, Array]:
-        """Return style code and strength."""
-        if self.stylizer.is_fixed_style:
-            return {}
-        if style is None:
-            raise UsageError("a style is needed: name a STYLE image or --style-code NAME")
-        code = self.stylizer.encode(style) if isinstance(style, Image.Image) else style
-        self.stylizer.check_code(code)
-        return {"style_code": code, "strength": np.array([options.alpha], np.float32)}
+        """Return style code and strength, as the artifact's file of one size takes them."""
+        (fact, *_) = self.stylizer.files_of(self.tiling.role)
+        return self.stylizer.style_inputs(fact, None, style, options)
 
 
 def tiling_of(stylizer: Stylizer) -> TilingFact | None:

@@ -263,7 +263,7 @@ class Stylizer:
             )
         fact, size = best_size(files, content)
         frame = Frame.of(content, size, options.max_side, self.manifest.network.min_side)
-        inputs = {"content": frame.pixels} | self._style_inputs(fact, size, style, options)
+        inputs = {"content": frame.pixels} | self.style_inputs(fact, size, style, options)
         painted = frame.restore(self.run(fact, inputs))
         if content.size != painted.size:
             content = content.resize(painted.size, Image.Resampling.LANCZOS)
@@ -271,13 +271,24 @@ class Stylizer:
             painted = Image.blend(content, painted, options.alpha)
         return options.recoloured(content, painted)
 
-    def _style_inputs(
+    def style_inputs(
         self,
         fact: FileFact,
         size: Size | None,
         style: Array | Image.Image | None,
         options: StylizeOptions,
     ) -> dict[str, Array]:
+        """Return the inputs of a file beside the photograph.
+
+        Args:
+            fact: file that paints.
+            size: size of its pictures; None for a file of any size.
+            style: see `stylize`.
+            options: strength and size.
+
+        Raises:
+            UsageError: see `stylize`.
+        """
         if len(fact.inputs) == 1:
             return {}
         if style is None:

@@ -7,7 +7,6 @@ import mmap
 import os
 import tempfile
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -83,7 +82,7 @@ class StoredMap:
 
 
 class MapStore:
-    """The maps of one picture, by name; a context manager that removes its files.
+    """The maps of one picture, by name.
 
     Args:
         folder: where the files are made; None for the system's folder of temporary files.
@@ -92,17 +91,6 @@ class MapStore:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._maps: dict[str, StoredMap] = {}
-
-    def __enter__(self) -> MapStore:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Remove all maps."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +21,14 @@ from styleexport.core.arrays import Array, Arrays
 from styleexport.core.errors import DeviceError
 from styleexport.runtime_bench.tiling.files import TiledFiles
 from styleexport.runtime_bench.tiling.map_store import MapStore
-from styleexport.runtime_bench.tiling.pass_run import STYLES, Features, PassRun, Settle, Write
+from styleexport.runtime_bench.tiling.pass_run import (
+    STYLES,
+    Features,
+    PassRun,
+    Settle,
+    Write,
+    check_finite,
+)
 from styleexport.runtime_bench.tiling.pictures import ArrayPicture, Picture
 from styleexport.runtime_bench.tiling.tiles import Merged, Sides, on_grid, stored_bytes, tiles
 
@@ -92,23 +98,37 @@ class TiledPainter:
     def needed_bytes(self, picture: Sides, *, keep: bool = False) -> int:
         """Return the bytes of disk that maps take."""
         sides = on_grid(picture, self.tiling)
-        reads = [{t.name: t for t in fact.inputs} for fact in self.files.facts]
-        gives = [{t.name: t for t in fact.outputs} for fact in self.files.facts]
-        kept = frozenset(n for names in gives[: self.files.shared] for n in names) if keep else ()
-        return stored_bytes(sides, self.tiling, reads, gives, frozenset(kept))
+        reads = [{item.name for item in fact.inputs} for fact in self.files.facts]
+        gives = [{item.name for item in fact.outputs} for fact in self.files.facts]
+        kept = set[str]().union(*gives[: self.files.shared]) if keep else set[str]()
+        return stored_bytes(sides, self.tiling, reads, gives, kept)
 
+    @contextlib.contextmanager
     def features(
         self, picture: Picture, count: Count = lambda *_: None, *, keep: bool = True
-    ) -> _Painting:
-        """Run the passes that do not depend on the style; a context manager that gives `Features`.
+    ) -> Generator[Features]:
+        """Run the passes that do not depend on the style; their maps are removed at the end.
 
         Args:
             picture: the photograph.
             count: see `paint`.
             keep: whether the maps are kept after `render`, for another one.
+
+        Raises:
+            DeviceError: the disk has no room for the maps.
+            ParityFailure: a file computes values that are not finite.
         """
         self._check_room(picture.size, keep)
-        return _Painting(self, picture, count, keep)
+        total, done = self.total(picture.size), 0
+        with contextlib.closing(MapStore(self.folder)) as store:
+            features = Features(picture, store)
+            run = PassRun(self.files, self.settle, features, {}, _no_picture)
+            for number in range(self.files.shared):
+                for _ in run.tiles_of(number):
+                    done += 1
+                    count(done, total)
+                run.drop_unread(number, set())
+            yield features
 
     def _check_room(self, picture: Sides, keep: bool) -> None:
         needed = self.needed_bytes(picture, keep=keep)
@@ -192,9 +212,12 @@ class TiledPainter:
                 # Threads of a runtime wait for more work for a while, in the way of another's.
                 for file, one in zip(self.files.facts, opened, strict=True):
                     names = [item.name for item in file.inputs]
-                    known = [x | one({name: x[name] for name in names}) | values for x in known]
-                for tile, outputs in zip(some, known, strict=True):
-                    run.give(tile, outputs["image"])
+                    outputs = [one({name: x[name] for name in names}) for x in known]
+                    for each in outputs:
+                        check_finite(file, each)
+                    known = [x | each | values for x, each in zip(known, outputs, strict=True)]
+                for tile, each in zip(some, known, strict=True):
+                    run.give(tile, each["image"])
                 count(start + len(some), len(every))
 
     def statistics(
@@ -203,32 +226,6 @@ class TiledPainter:
         """Return the statistics of a picture, of all passes, by name; see `paint`."""
         with self.features(picture, count, keep=False) as features:
             return self.render(features, inputs, lambda *_: None, count)
-
-
-class _Painting(AbstractContextManager[Features]):
-    """A picture whose features are computed when it is entered."""
-
-    def __init__(self, painter: TiledPainter, picture: Picture, count: Count, keep: bool) -> None:
-        self.painter, self.picture, self.count, self.keep = painter, picture, count, keep
-        self.store = MapStore(painter.folder)
-
-    def __enter__(self) -> Features:
-        features = Features(self.picture, self.store)
-        try:
-            total, done = self.painter.total(self.picture.size), 0
-            run = PassRun(self.painter.files, self.painter.settle, features, {}, _no_picture)
-            for number in range(self.painter.files.shared):
-                for _ in run.tiles_of(number):
-                    done += 1
-                    self.count(done, total)
-                run.drop_unread(number, set())
-        except BaseException:
-            self.store.close()
-            raise
-        return features
-
-    def __exit__(self, *_: object) -> None:
-        self.store.close()
 
 
 def _no_picture(rows: slice, columns: slice, pixels: Array) -> None:

@@ -99,13 +99,9 @@ class PassRun:
                     self.store.release()
                     row = tile.rows.start
                 outputs = run(self._windows(file, tile) | values | known)
+                check_finite(file, outputs)
                 for item in file.outputs:
                     value = outputs[item.name]
-                    if not np.isfinite(value).all():
-                        raise ParityFailure(
-                            f"{file.path} computes NaN or infinite values of this picture: choose "
-                            "another file with --target or --precision"
-                        )
                     if item.kind == "statistic":
                         fact = self.facts[item.name]
                         count = places(tile, self.sides, self.tiling, fact)
@@ -174,3 +170,17 @@ def _inside(span: Span, length: int, scale: int) -> tuple[slice, slice]:
         slice(span.begin * scale, end * scale),
         slice((span.begin - span.start) * scale, (end - span.start) * scale),
     )
+
+
+def check_finite(file: TileFile, outputs: Arrays) -> None:
+    """Check the outputs of a pass.
+
+    Raises:
+        ParityFailure: one is not finite.
+    """
+    for item in file.outputs:
+        if not np.isfinite(outputs[item.name]).all():
+            raise ParityFailure(
+                f"{file.path} computes NaN or infinite values of this picture: choose another file "
+                "with --target or --precision"
+            )

@@ -5,7 +5,7 @@ The apps and the browser page do the same, by the same fixtures (`tests/contract
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -207,17 +207,17 @@ def empty(fact: StatisticFact) -> Merged:
 def stored_bytes(
     sides: Sides,
     tiling: TilingFact,
-    reads: Sequence[Mapping[str, object]],
-    gives: Sequence[Mapping[str, object]],
-    kept: frozenset[str] = frozenset(),
+    reads: Sequence[Collection[str]],
+    gives: Sequence[Collection[str]],
+    kept: Collection[str] = (),
 ) -> int:
     """Return the most bytes that maps take at once, float32.
 
     Args:
         sides: height and width from `on_grid`.
         tiling: entry of the manifest.
-        reads: inputs of each pass, by name.
-        gives: outputs of each pass, by name.
+        reads: names of the inputs of each pass.
+        gives: names of the outputs of each pass.
         kept: maps that are kept after their last reader.
     """
     facts = {fact.name: fact for fact in tiling.maps}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from styleexport.cli._common import talk
+from styleexport.core.errors import UsageError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,7 +38,7 @@ def with_tiles(
         preview: file that first gets a painting by the statistics of a thumbnail.
 
     Raises:
-        UsageError: tiles are asked for, and the artifact has no files for them.
+        UsageError: tiles or a preview are asked for, and the artifact has no files for them.
     """
     from styleexport.runtime_bench.stylize.full_picture import (
         FullPainter,
@@ -46,11 +47,18 @@ def with_tiles(
     )
 
     if full is False or (full is None and tiling_of(stylizer) is None):
+        if preview is not None and not stylizer.is_optimized:
+            raise UsageError(
+                "--preview is of pictures that are painted in tiles: leave it out, or choose files "
+                "of `export --full` with --target and --precision, without --no-full"
+            )
         return painter
     tiled = FullPainter(stylizer)
 
     def paint(image: Image.Image) -> Image.Image:
         if full is None and not is_reduced(stylizer, image, options.max_side):
+            if preview is not None:
+                talk("no preview: the photograph fits a file, which paints it at once")
             return painter(image)
         return _paint(tiled, image, style, options, preview)
 

@@ -46,6 +46,18 @@ def test_a_preview_says_what_it_loses(tiled, call, tmp_path):
     assert "dB of the painting" in err
 
 
+def test_a_preview_without_tiles_is_refused_or_said(tiled, call, tmp_path):
+    style = picture(tmp_path / "b.png", (50, 60))
+    large, small = picture(tmp_path / "a.png", (300, 201)), picture(tmp_path / "c.png", (90, 70))
+    code, _, err = call("stylize", tiled, large, style, "--no-full", "--preview", "first.png")
+    assert code == 2
+    assert "--preview is of pictures that are painted in tiles" in err
+    code, _, err = call("stylize", tiled, small, style, "--preview", "first.png")
+    assert code == 0
+    assert "no preview: the photograph fits a file" in err
+    nothing_at(tmp_path / "first.png")
+
+
 def test_an_artifact_without_tiles_is_refused(artifact, call, tmp_path):
     photo, style = picture(tmp_path / "a.png"), picture(tmp_path / "b.png")
     out = tmp_path / "out.png"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import namedtuple
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from styleexport.core.errors import DeviceError, UsageError
+from styleexport.core.errors import DeviceError, ParityFailure, UsageError
 from styleexport.core.psnr import psnr_db
 from styleexport.core.types import Precision
 from styleexport.runtime_bench.stylize.full_picture import FullPainter, ImagePicture, is_reduced
@@ -70,6 +71,18 @@ def test_a_preview_is_like_the_painting(stylizer, code):
         painter.preview(photo, code), painter.paint(photo, code)
     )]  # fmt: skip
     assert psnr_db(*images, 1.0) > 20
+
+
+@pytest.mark.parametrize("paint", ["paint", "preview"])
+def test_values_that_are_not_finite_end_a_painting(stylizer, code, monkeypatch, paint):
+    def broken(painter, fact):
+        shapes = {item.name: item.shape for item in fact.outputs}
+        values = {name: np.full(shape, np.nan, np.float32) for name, shape in shapes.items()}
+        return contextlib.nullcontext(lambda _: values)
+
+    monkeypatch.setattr(FullPainter, "_open", broken)
+    with pytest.raises(ParityFailure, match=r"NaN or infinite"):
+        getattr(FullPainter(stylizer), paint)(picture(300, 201), code)
 
 
 def test_tiles_are_counted(stylizer, code):
