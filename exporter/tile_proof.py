@@ -20,7 +20,7 @@ from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.whitening import before_first_whitening
 from styleexport.exporter.probes import probe_inputs
-from styleexport.exporter.tiling.geometry import shape_of
+from styleexport.exporter.tiling.field import shape_of
 from styleexport.exporter.tiling.split import Split
 from styleexport.exporter.tiling.statistics import Statistic
 from styleexport.exporter.tiling.tile_pass import StoredMap

@@ -16,7 +16,8 @@ from styleexport.core.arrays import Arrays
 from styleexport.exporter.graph.graph import Graph, example_inputs
 from styleexport.exporter.rewrites.half_range import scales_of
 from styleexport.exporter.rewrites.spatial_means import expand_norms
-from styleexport.exporter.tiling.geometry import Field, fields_of
+from styleexport.exporter.tiling.field import Field
+from styleexport.exporter.tiling.geometry import fields_of
 from styleexport.exporter.tiling.reach import MeasuredReach
 from styleexport.exporter.tiling.statistics import Statistic, find_statistics
 

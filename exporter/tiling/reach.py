@@ -17,7 +17,8 @@ from torch.fx.node import map_arg
 
 from styleexport.core.errors import UnsupportedOp
 from styleexport.exporter.graph.graph import operation_of
-from styleexport.exporter.tiling.geometry import FLATTENED, refusal
+from styleexport.exporter.tiling.field import refusal
+from styleexport.exporter.tiling.operations import FLATTENED
 
 # What moves values without reading others; the message names what comes behind.
 MOVING = (*FLATTENED, "transpose", "permute", "mT", "t", "pad", "unsqueeze", "clone")

@@ -25,7 +25,7 @@ from styleexport.core.arrays import Arrays
 from styleexport.core.errors import UnsupportedOp
 from styleexport.exporter.graph.graph import Graph, operation_of
 from styleexport.exporter.tiling.analysis import TilingAnalysis
-from styleexport.exporter.tiling.geometry import INSIDE, shape_of
+from styleexport.exporter.tiling.field import INSIDE, shape_of
 from styleexport.exporter.tiling.statistics import Statistic
 from styleexport.exporter.tiling.tile_pass import PassWriter, StoredMap, TilePass
 

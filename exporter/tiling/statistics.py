@@ -30,7 +30,7 @@ from torch.fx import Node
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.types import Size
 from styleexport.exporter.graph.graph import operation_of
-from styleexport.exporter.tiling.geometry import Field, shape_of
+from styleexport.exporter.tiling.field import Field, shape_of
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from styleexport.core.types import Role
 from styleexport.exporter.graph.graph import Graph, copied, operation_of
 from styleexport.exporter.rewrites.half_range import scale_variance
 from styleexport.exporter.tiling.analysis import TilingAnalysis
-from styleexport.exporter.tiling.geometry import Ends, Field, fields_of, shape_of
+from styleexport.exporter.tiling.field import Ends, Field, shape_of
+from styleexport.exporter.tiling.geometry import fields_of
 from styleexport.exporter.tiling.statistics import Statistic
 
 aten = torch.ops.aten
