@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import torch
-from torch import Tensor
 from torch.fx import Graph as Nodes
 from torch.fx import GraphModule, Node
 
-from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import TensorFact
 from styleexport.core.types import Role
 from styleexport.exporter.graph.graph import Graph, copied, operation_of
@@ -20,6 +18,7 @@ from styleexport.exporter.tiling.analysis import TilingAnalysis
 from styleexport.exporter.tiling.field import Ends, Field, shape_of
 from styleexport.exporter.tiling.geometry import fields_of
 from styleexport.exporter.tiling.statistics import Statistic
+from styleexport.exporter.tiling.tile_statistics import TileStatistics
 
 aten = torch.ops.aten
 # Nodes by which a pass and its captured graph are matched.
@@ -101,9 +100,9 @@ class PassWriter:
         ends = [*(m.node for m in self.given), *(s.source for s in self.contributed)]
         self.renders = self.last or any(node in styled for node in ends)
         self.nodes = Nodes()
-        self.constants: dict[str, Tensor] = {}
         self.variances: list[tuple[Statistic, Node]] = []
         self.copies: dict[Node, Node] = {}
+        self.tile = TileStatistics(analysis, self.nodes, self.copies)
 
     def written(self) -> TilePass:
         """Return the pass."""
@@ -120,11 +119,11 @@ class PassWriter:
         outputs = [item.fact for item in self.given]
         outputs += list(split.graph.outputs) if self.last else []
         for item in self.contributed:
-            results.append(self._contribution(item))
+            results.append(self.tile.contribution(item))
             outputs.append(_statistic_fact(item))
         nodes.output(tuple(results) if len(results) > 1 else results[0])
         root = copied(split.module)
-        for name, value in self.constants.items():
+        for name, value in self.tile.constants.items():
             root.register_buffer(name, value)
         module = GraphModule(root, nodes)
         role = Role.RENDER if self.renders else Role.FEATURES
@@ -153,7 +152,7 @@ class PassWriter:
                 self.copies[node] = self._input(fact, node, facts)
         if self.contributed:
             fact = TensorFact(name="region", kind="region", shape=(4,), dtype="float32", layout="N")
-            self.region = self._input(fact, None, facts)
+            self.tile.region = self._input(fact, None, facts)
         for item, values in zip(self.known, known, strict=True):
             half = item.length // 2 if item.kind == "moments" else item.length
             self._unpack(item, item.means, values, (0, half))
@@ -170,7 +169,7 @@ class PassWriter:
             copy.meta["val"] = node.meta["val"]
             if scale is not None:
                 power = -1 if node in item.means else -2
-                copy = call(aten.mul.Tensor, (copy, self._constant(scale**power)))
+                copy = call(aten.mul.Tensor, (copy, self.tile.constant(scale**power)))
                 copy.meta["val"] = node.meta["val"]
                 self.variances += [(item, copy)] if power == -2 else []
             self.copies[node] = copy
@@ -223,92 +222,10 @@ class PassWriter:
         grid = self.analysis.grid
         first = -(-ends[0] * stride // grid) * grid
         last = max(0, -(-(ends[1] - more) * stride // grid) * grid)
-        # Only the last tile ends with its window: it has the elements beyond (see `_mask`).
+        # Only the last tile ends with its window: it has the elements beyond (see
+        # `TileStatistics`).
         last = max(last, grid) if more > 0 else last
         return max(known[0], int(first)), max(known[1], int(last))
-
-    def _contribution(self, item: Statistic) -> Node:
-        """Add what the tile contributes to a statistic, [1, length]."""
-        call = self.nodes.call_function
-        if item.kind == "moments":
-            return self._moments(item)
-        (node,) = item.means
-        mask, share = self._mask(item)
-        x = self.copies[item.source]
-        inputs = {n: self.copies[n] for n in node.all_input_nodes}
-        inputs[item.source] = call(aten.mul.Tensor, (x, mask))
-        if operation_of(node) in ("matmul", "bmm", "mm") and node.args[0] is node.args[1]:
-            raise UnsupportedOp(f"{node.name} multiplies a map by itself")
-        value = self.nodes.node_copy(node, lambda n: inputs[n])
-        flat = call(aten.view.default, (value, [1, item.length]))
-        return call(aten.mul.Tensor, (flat, call(aten.view.default, (share, [1, 1]))))
-
-    def _moments(self, item: Statistic) -> Node:
-        """Add means, then centred second moments, of a tile: [1, length]."""
-        call, x = self.nodes.call_function, self.copies[item.source]
-        mask, share = self._mask(item)
-        if (scale := self.analysis.scales.get(item.source.name)) is not None:
-            x = call(aten.mul.Tensor, (x, self._constant(scale)))
-        means = self._mean(call(aten.mul.Tensor, (x, mask)), share)
-        centred = call(aten.mul.Tensor, (call(aten.sub.Tensor, (x, means)), mask))
-        moments = self._mean(call(aten.mul.Tensor, (centred, centred)), share)
-        flat = [call(aten.flatten.using_ints, (each, 1)) for each in (means, moments)]
-        return call(aten.cat.default, (flat, 1))
-
-    def _mean(self, x: Node, share: Node) -> Node:
-        """Add a mean over the places of a tile, row by row, so that sums are of one row."""
-        call = self.nodes.call_function
-        rows = call(aten.mean.dim, (x, [3], True))
-        return call(aten.mul.Tensor, (call(aten.mean.dim, (rows, [2], True)), share))
-
-    def _mask(self, item: Statistic) -> tuple[Node, Node]:
-        """Return 1 at the tile's places of a map, else 0, and places of a window over the tile's.
-
-        The region is the tile's first and last pixel in the window: top, left, bottom, right. A map
-        that is longer than the window over its stride has its further elements in the tile that
-        ends with the window.
-        """
-        split, call = self.analysis, self.nodes.call_function
-        field, size, sides = split.fields[item.source], split.graph.size, item.sides
-        masks, shares = list[Node](), list[Node]()
-        for axis, (length, side) in enumerate(zip(sides, (size.height, size.width), strict=True)):
-            begin, end = (self._region(axis + 2 * last) for last in (0, 1))
-            pixels = end
-            begin, end = (self._times(x, float(1 / field.stride)) for x in (begin, end))
-            if more := length - side / field.stride:
-                reached = call(aten.clamp.default, (self._plus(pixels, 1.0 - side), 0.0, 1.0))
-                end = call(aten.add.Tensor, (end, self._times(reached, float(more))))
-            index = torch.arange(length, dtype=torch.float32)
-            index = self._constant(index.reshape((1, 1, -1, 1) if axis == 0 else (1, 1, 1, -1)))
-            after = call(aten.sub.Tensor, (index, begin))
-            after = call(aten.clamp.default, (self._plus(after, 1.0), 0.0, 1.0))
-            before = call(aten.clamp.default, (call(aten.sub.Tensor, (end, index)), 0.0, 1.0))
-            masks.append(call(aten.mul.Tensor, (after, before)))
-            count = call(aten.sub.Tensor, (end, begin))
-            shares.append(self._times(call(aten.reciprocal.default, (count,)), float(length)))
-        mask, share = (call(aten.mul.Tensor, tuple(pair)) for pair in (masks, shares))
-        if field.flat:
-            shape = [1, 1, -1] if field.flat == 1 else [1, -1, 1]
-            mask = call(aten.view.default, (mask, shape))
-        return mask, share
-
-    def _region(self, number: int) -> Node:
-        call = self.nodes.call_function
-        part = call(aten.slice.Tensor, (self.region, 0, number, number + 1))
-        return call(aten.view.default, (part, [1, 1, 1, 1]))
-
-    def _times(self, node: Node, factor: float) -> Node:
-        return self.nodes.call_function(aten.mul.Tensor, (node, factor))
-
-    def _plus(self, node: Node, value: float) -> Node:
-        return self.nodes.call_function(aten.add.Tensor, (node, value))
-
-    def _constant(self, value: Tensor) -> Node:
-        name = f"constant_{len(self.constants)}"
-        self.constants[name] = value
-        node = self.nodes.get_attr(name)
-        node.meta["val"] = value
-        return node
 
     def _names(self, graph: Graph) -> dict[str, str]:
         """Return node of the whole graph → node of the pass as it was captured."""
