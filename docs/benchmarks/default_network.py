@@ -16,6 +16,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -32,7 +33,7 @@ from styleexport.models.networks._open import open_network
 from styleexport.models.training.contact_sheet import squares
 from styleexport.models.training.data import image_files
 from styleexport.models.training.evaluation import Evaluation, evaluate
-from styleexport.runtime_bench.quality.flicker import flicker
+from styleexport.runtime_bench.quality.flicker import translation, warping_error
 
 HERE = Path(__file__).parent
 SIZE, SHIFT, FRAMES, PANS = 512, 5, 6, 4
@@ -64,12 +65,13 @@ def measured(network: LoadedNetwork, given: argparse.Namespace) -> Figures:
     painted = lambda content, style: transform(content, encode(style), full)  # noqa: E731
     pictures = squares(contents, SIZE), squares(styles, SIZE)
     evaluation, _ = evaluate(painted, *pictures, given.loss_weights, given.heads, given.pairs)
-    pans: list[float] = []
+    errors: list[float] = []
     for pan, style in zip(map(frames, contents[:PANS]), pictures[1].split(1), strict=False):
         code = encode(style)
-        pans.append(flicker([transform(frame, code, full).numpy() for frame in pan], SHIFT))
+        painted_pan = [transform(frame, code, full).numpy() for frame in pan]
+        errors += [warping_error(a, b, translation(SHIFT, 0)) for a, b in pairwise(painted_pan)]
     parameters = parameters_of(network)
-    return Figures(parameters=parameters, evaluation=evaluation, flicker=sum(pans) / len(pans))
+    return Figures(parameters=parameters, evaluation=evaluation, flicker=sum(errors) / len(errors))
 
 
 def frames(photograph: Path) -> list[Tensor]:

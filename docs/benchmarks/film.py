@@ -41,7 +41,8 @@ from styleexport.models.networks._open import open_network
 from styleexport.runtime_bench.film.facts import FilmFacts, FilmFrame
 from styleexport.runtime_bench.film.reader import FilmReader
 from styleexport.runtime_bench.film.writer import FilmWriter
-from styleexport.runtime_bench.quality.motion import MOTIONS, Clip, Motion, warped
+from styleexport.runtime_bench.quality.flicker import warped
+from styleexport.runtime_bench.quality.motion import MOTIONS, Clip, Motion
 from styleexport.runtime_bench.quality.style import StyleFeatures
 from styleexport.runtime_bench.runners._runner import RunOptions
 from styleexport.runtime_bench.stylize import stability

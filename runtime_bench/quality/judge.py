@@ -17,8 +17,7 @@ from styleexport.core.perceptual import LossNetwork, Lpips
 from styleexport.core.psnr import pooled_psnr, psnr_from_squared_error
 from styleexport.core.types import Progress, Size
 from styleexport.runtime_bench.quality.fidelity import relative_squared_error, ssim
-from styleexport.runtime_bench.quality.flicker import flicker_change
-from styleexport.runtime_bench.quality.motion import warping_error
+from styleexport.runtime_bench.quality.flicker import flicker_change, warping_error
 from styleexport.runtime_bench.quality.probes import QualityProbe
 from styleexport.runtime_bench.quality.report import (
     MotionFlicker,

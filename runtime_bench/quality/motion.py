@@ -19,9 +19,8 @@ from styleexport.core.arrays import Array
 from styleexport.core.images import array_from_image
 from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Size
+from styleexport.runtime_bench.quality.flicker import Matrix, translation, warping_error
 
-# 3x3, from pixel centres (x, y, 1) to pixel centres.
-Matrix = NDArray[np.float64]
 # Size of the photograph that frames sample, relative to theirs: room to turn by 20 degrees.
 ROOM = 1.5
 # Exponent of display values: light is their power.
@@ -64,9 +63,11 @@ class Motion:
         scale, angle = (1 + self.zoom) ** -position, math.radians(self.turn * position)
         cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
         turned = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1.0]])
-        middle = _moved((room.width - size.width) // 2, (room.height - size.height) // 2)
-        centre = _moved((size.width - 1) / 2, (size.height - 1) / 2)
-        return middle @ _moved(self.shift * position, 0) @ centre @ turned @ np.linalg.inv(centre)
+        middle = translation((room.width - size.width) // 2, (room.height - size.height) // 2)
+        centre = translation((size.width - 1) / 2, (size.height - 1) / 2)
+        return (
+            middle @ translation(self.shift * position, 0) @ centre @ turned @ np.linalg.inv(centre)
+        )
 
 
 MOTIONS = (
@@ -133,7 +134,7 @@ class Clip:
     def picture(self, frame: int) -> Array:
         """Return a frame, [1, 3, H, W] in 0..1, all values multiples of 1/255."""
         # Pillow's coordinates are those of corners of pixels.
-        corner = _moved(0.5, 0.5) @ self.view(frame) @ _moved(-0.5, -0.5)
+        corner = translation(0.5, 0.5) @ self.view(frame) @ translation(-0.5, -0.5)
         image = self.photograph.transform(
             (self.size.width, self.size.height),
             Image.Transform.AFFINE,
@@ -182,62 +183,3 @@ class Clip:
 def swing(frame: int, half: int) -> int:
     """Return how far a motion is that turns back every ``half`` frames, in frames."""
     return half - abs(frame % (2 * half) - half)
-
-
-def warping_error(
-    before: Array,
-    after: Array,
-    step: Matrix,
-    scale: int = 1,
-    where: NDArray[np.bool_] | None = None,
-) -> float:
-    """Return the mean absolute difference of a frame and the one before it, moved to its place.
-
-    Only pixels that both frames show count. Pixels between others are interpolated bicubically.
-
-    Args:
-        before: frame, [1, 3, H, W] in 0..1.
-        after: frame after it.
-        step: where pixels of ``after`` lie in ``before``, in pixels of the clip.
-        scale: how many times the frames are as large as those of the clip.
-        where: pixels of the clip that count, [H, W]; None for all.
-
-    Raises:
-        ValueError: the frames show nothing in common.
-    """
-    grown = _moved(-0.5, -0.5) @ np.diag([scale, scale, 1.0]) @ _moved(0.5, 0.5)
-    moved, inside = warped(before, grown @ step @ np.linalg.inv(grown))
-    if where is not None:
-        inside &= where.repeat(scale, 0).repeat(scale, 1)
-    if not inside.any():
-        raise ValueError("the frames show nothing in common")
-    return float(np.abs(moved - after)[:, :, inside].mean())
-
-
-def warped(before: Array, step: Matrix) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return a frame moved to the place of the one after it, and where it shows something, [H, W].
-
-    Args:
-        before: frame, [1, 3, H, W].
-        step: where pixels of the frame after it lie in it.
-    """
-    import torch  # budgets are read without it
-
-    height, width = before.shape[2:]
-    rows, columns = np.mgrid[0:height, 0:width]
-    x, y = (row[0] * columns + row[1] * rows + row[2] for row in step[:2])
-    slack = 1e-6
-    inside = (x >= -slack) & (x <= width - 1 + slack) & (y >= -slack) & (y <= height - 1 + slack)
-    places = np.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1)[None]
-    moved = torch.nn.functional.grid_sample(
-        torch.from_numpy(before.astype(np.float64)),
-        torch.from_numpy(places),
-        mode="bicubic",
-        padding_mode="border",
-        align_corners=False,
-    )
-    return moved.numpy(), inside
-
-
-def _moved(x: float, y: float) -> Matrix:
-    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]])

@@ -25,7 +25,8 @@ from styleexport.core.assets import folder
 from styleexport.core.images import array_from_image, read_image
 from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Size
-from styleexport.runtime_bench.quality.motion import MOTIONS, Clip, Matrix
+from styleexport.runtime_bench.quality.flicker import Matrix
+from styleexport.runtime_bench.quality.motion import MOTIONS, Clip
 
 PictureKind = Literal["photograph", "gradient", "text", "colours", "painting", "motion"]
 

@@ -8,7 +8,12 @@ import pytest
 from styleexport.core.psnr import EQUAL_DB, pooled_psnr, psnr_db
 from styleexport.models.losses.loss_network import shipped_loss_network
 from styleexport.runtime_bench.quality.fidelity import relative_squared_error, ssim
-from styleexport.runtime_bench.quality.flicker import MIN_FLICKER, flicker, flicker_change
+from styleexport.runtime_bench.quality.flicker import (
+    MIN_FLICKER,
+    flicker_change,
+    translation,
+    warping_error,
+)
 from styleexport.runtime_bench.quality.style import StyleFeatures
 
 
@@ -43,12 +48,12 @@ def test_ssim_is_the_textbooks():
 
 
 def test_flicker_is_what_a_pan_changes_besides_moving():
-    wide = picture(size=64)
-    frames = [wide[..., 2 * n : 2 * n + 32] for n in range(4)]
-    assert flicker(frames, 2) == 0.0
-    assert flicker(frames[::-1], 2) > 0.2
-    brighter = [frame + np.float32(0.01 * n) for n, frame in enumerate(frames)]
-    assert flicker(brighter, 2) == pytest.approx(0.01, abs=1e-5)
+    wide, pan = picture(size=64), translation(2, 0)
+    before, after = wide[..., :32], wide[..., 2:34]
+    assert warping_error(before, after, pan) == pytest.approx(0, abs=1e-6)
+    assert warping_error(after, before, pan) > 0.2
+    brighter = after + np.float32(0.01)
+    assert warping_error(before, brighter, pan) == pytest.approx(0.01, abs=1e-5)
 
 
 def test_flicker_that_cannot_be_shown_is_no_measure():

@@ -10,7 +10,8 @@ import pytest
 from styleexport.core.assets import folder
 from styleexport.core.images import read_image
 from styleexport.core.types import Size
-from styleexport.runtime_bench.quality.motion import MOTIONS, Clip, Motion, swing, warping_error
+from styleexport.runtime_bench.quality.flicker import warping_error
+from styleexport.runtime_bench.quality.motion import MOTIONS, Clip, Motion, swing
 
 SIZE = Size(64, 96)
 

@@ -7,7 +7,7 @@ from styleexport.core.images import array_from_image
 from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Size
 from styleexport.exporter.quantize.calibration import read_calibration
-from styleexport.runtime_bench.quality.motion import warping_error
+from styleexport.runtime_bench.quality.flicker import warping_error
 from styleexport.runtime_bench.quality.probes import (
     moving_pictures,
     probe_pictures,
