@@ -85,7 +85,7 @@ def export_graph(
     job = GraphJob(run, name, graph, passes, probes)
     plans = choose_plans(job)
     files = write(job, plans)
-    tiled = write_tiles(job, plans) if _is_tiled(request, role, size) else None
+    tiled = write_tiles(job, plans, files) if _is_tiled(request, role, size) else None
     return ExportedGraph(
         files=(*files, *(tiled.files if tiled else ())),
         program=program,

@@ -120,12 +120,13 @@ def with_windows_on_grid(request: ExportRequest, progress: Progress) -> ExportRe
     return replace(request, sizes=tuple(dict.fromkeys(sizes)))
 
 
-def write_tiles(job: GraphJob, plans: Plans) -> WrittenTiles:
+def write_tiles(job: GraphJob, plans: Plans, whole: Sequence[WrittenFile]) -> WrittenTiles:
     """Write the passes of a graph to every target, check what they paint, and return them.
 
     Args:
         job: a graph that paints, and what its files share.
         plans: plan of each precision that is computed in int8.
+        whole: files of the graph that paint at once; tiles of the plan of a degraded one are, too.
 
     Raises:
         UnsupportedOp: statistics cannot be taken out, or a target cannot express a pass.
@@ -138,13 +139,24 @@ def write_tiles(job: GraphJob, plans: Plans) -> WrittenTiles:
         "of the whole picture"
     )
     probe = _write_probe(job, exact)
+    degraded = {
+        (file.fact.target, file.fact.precision)
+        for file in whole
+        if file.fact.quality and file.fact.quality.failures
+    }
     files, tilings = list[WrittenFile](), list[TilingFact]()
     for target, precisions in job.targets:
         for precision in precisions:
             if job.whitens and precision is not Precision.FP32:
                 job.progress(f"{target.name} {precision}: whitening in tiles is float32 alone")
                 continue
-            written, tiling = _write(job, target, precision, plans, exact, proof, probe)
+            name = replace(
+                job.name,
+                precision=precision,
+                suffix=target.suffix,
+                degraded=(target.name, precision) in degraded,
+            )
+            written, tiling = _write(job, name, target, plans, (exact, proof, probe))
             files += written
             tilings.append(tiling)
     return WrittenTiles(tuple(files), (probe,), tuple(tilings))
@@ -152,14 +164,22 @@ def write_tiles(job: GraphJob, plans: Plans) -> WrittenTiles:
 
 def _write(
     job: GraphJob,
+    of_files: FileName,
     target: Target,
-    precision: Precision,
     plans: Plans,
-    exact: Split,
-    proof: Proof,
-    probe: ProbeFact,
+    proven: tuple[Split, Proof, ProbeFact],
 ) -> tuple[list[WrittenFile], TilingFact]:
-    """Write the passes of one target and precision."""
+    """Write the passes of one target and precision.
+
+    Args:
+        job: see `write_tiles`.
+        of_files: their name, without role and number.
+        target: their target.
+        plans: see `write_tiles`.
+        proven: the graph's own passes, how near they come, and a picture to check files by.
+    """
+    (exact, proof, probe), precision = proven, of_files.precision
+    assert precision is not None
     part = Recipe(Precision.INT8 if precision in QUANTIZED else precision, job.run.network)
     shown = job.calibration.inputs if target.computes_half(part) else ()
     stored, recipe = split(job.graph, shown) if shown else exact, None
@@ -170,9 +190,7 @@ def _write(
     started = time.perf_counter()
     facts: list[FileFact] = []
     for number, one in enumerate(stored.passes):
-        name = replace(
-            job.name, role=one.graph.role, stage=number, precision=precision, suffix=target.suffix
-        )
+        name = replace(of_files, role=one.graph.role, stage=number)
         job.run.progress(f"{name}: write")
         inputs = PassInputs(stored, one, job.calibration.inputs)
         part = replace(part, int8=recipe and _recipe_of(recipe, one))

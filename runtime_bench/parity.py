@@ -29,13 +29,7 @@ from styleexport.core.manifest import (
     TensorFact,
 )
 from styleexport.core.psnr import EQUAL_DB, psnr_db
-from styleexport.core.thresholds import (
-    CHOICE_DB,
-    CHOICES,
-    TILED_WHITENED_DB,
-    allowed_db,
-    allowed_on_device,
-)
+from styleexport.core.thresholds import allowed_db, allowed_in_tiles, allowed_on_device
 from styleexport.core.tiling_fact import TilingFact
 from styleexport.core.types import PASSES, Role
 from styleexport.runtime_bench.runners._runner import (
@@ -220,17 +214,12 @@ def check_tiling(
         except DeviceError as error:
             unavailable.append(str(error))
             continue
-        allowed = (allowed_on_device if runner.rounds_pictures else allowed_db)(files[-1])
-        if any(not set(CHOICES).isdisjoint(fact.ops) for fact in files):
-            allowed = min(allowed, CHOICE_DB)
-        if any(fact.whitens for fact in files):
-            allowed = min(allowed, TILED_WHITENED_DB)
         parities.append(
             ParityFact(
                 runner=runner.name,
                 metric="psnr",
                 measured_db=round(psnr_db(painted, expected, 1.0), 2),
-                allowed_db=allowed,
+                allowed_db=allowed_in_tiles(files, on_device=runner.rounds_pictures),
                 max_abs_error=float(f"{np.abs(painted - expected).max():.3g}"),
                 probes=1,
             )
@@ -284,7 +273,7 @@ def check_artifact(folder: Path, manifest: Manifest) -> dict[str, tuple[ParityFa
         DeviceError: no runner for a file can run here.
     """
     check_packs(folder, manifest)
-    found = {
+    checked = {
         fact.path: check_file(folder, fact, manifest.probes)
         for fact in manifest.files
         if fact.role not in PASSES
@@ -292,10 +281,12 @@ def check_artifact(folder: Path, manifest: Manifest) -> dict[str, tuple[ParityFa
     by_path = {fact.path: fact for fact in manifest.files}
     for tiling in manifest.tilings:
         files = [by_path[item.path] for item in tiling.passes]
-        probe = next(probe for probe in manifest.probes if probe.role is Role.RENDER)
+        probe = next((probe for probe in manifest.probes if probe.role is Role.RENDER), None)
+        if probe is None:
+            raise BadArtifact(f"{folder} has no probe for its tiles: export the network again")
         parity = check_tiling(folder, tiling, files, probe)
-        found |= {fact.path: parity for fact in files}
-    return found
+        checked |= {fact.path: parity for fact in files}
+    return checked
 
 
 def _fitting(fact: FileFact, probes: Sequence[ProbeFact]) -> list[ProbeFact]:

@@ -52,11 +52,7 @@ def within_half_range(graph: Graph, inputs: Sequence[Arrays]) -> tuple[Graph, tu
     expanded, facts = apply_passes(graph, (Pass("expand-norms", 0, expand_norms),))
     module = expanded.reading
     means = {n.args[0].name for n in module.graph.nodes if is_spatial_mean(n)}  # pyright: ignore
-    shown = inputs[:: max(1, len(inputs) // MOST_INPUTS)]
-    largest = largest_by_channel(module, means, shown)
-    width = max((size.width for size in expanded.sizes), default=expanded.size.width)
-    top = math.sqrt(LARGEST_ROW / width) / 2
-    scales = {name: _power_of_two(top, value) for name, value in largest.items()}
+    scales = scales_of(expanded, module, means, inputs)
     # Proven on a real picture: in random ones, channels may be flatter than 0.2 % of their usual.
     example = [torch.from_numpy(inputs[0][fact.name]) for fact in graph.inputs]
     scale = Pass("scale-statistics", 1, lambda module: scale_statistics(module, scales))
@@ -76,8 +72,9 @@ def scales_of(
         inputs: inputs by name that show how large they become.
     """
     shown = inputs[:: max(1, len(inputs) // MOST_INPUTS)]
-    top = math.sqrt(LARGEST_ROW / graph.size.width) / 2
-    largest = largest_by_channel(module, nodes, shown)
+    width = max((size.width for size in graph.sizes), default=graph.size.width)
+    top = math.sqrt(LARGEST_ROW / width) / 2
+    largest = _largest_by_channel(module, nodes, shown)
     return {name: _power_of_two(top, value) for name, value in largest.items()}
 
 
@@ -87,7 +84,7 @@ def _power_of_two(top: float, largest: Tensor) -> Tensor:
     return torch.exp2(exponent).clamp_max(LARGEST_SCALE)
 
 
-def largest_by_channel(
+def _largest_by_channel(
     module: GraphModule, names: Collection[str], inputs: Sequence[Arrays]
 ) -> dict[str, Tensor]:
     """Return map → the largest |x| of each channel, [1, C, 1, 1]."""

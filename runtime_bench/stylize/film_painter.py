@@ -24,6 +24,11 @@ DEFAULT_STABILITY = 0.25
 class FramePainter(Protocol):
     """Paints the frames of one film, in order."""
 
+    @property
+    def cuts(self) -> int | None:
+        """Number of cuts found so far; None where none are looked for."""
+        ...
+
     def __call__(self, frame: Image.Image, seconds: float) -> Image.Image:
         """Return the painting of a frame, of its size, or a multiple for upscalers.
 
@@ -66,6 +71,11 @@ class StableFramePainter:
         self.style = stylizer.encode(style) if isinstance(style, Image.Image) else style
         self._inputs = self.full.inputs(self.style, options)
 
+    @property
+    def cuts(self) -> int:
+        """Number of cuts found so far."""
+        return self.smoothed.cuts
+
     def __call__(self, frame: Image.Image, seconds: float) -> Image.Image:
         """See `FramePainter`."""
         self.smoothed.frame(seconds)
@@ -104,6 +114,8 @@ class SingleFramePainter:
         style: see `Stylizer.stylize`.
         options: strength, colours and size.
     """
+
+    cuts = None
 
     def __init__(self, stylizer: Stylizer, style: Style, options: StylizeOptions) -> None:
         self.stylizer, self.style, self.options = stylizer, style, options

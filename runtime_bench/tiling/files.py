@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from styleexport.core.arrays import Run
-from styleexport.core.errors import BadArtifact
 from styleexport.core.manifest import Manifest, TensorFact
 from styleexport.core.tiling_fact import TilingFact
 from styleexport.core.types import Role
@@ -59,18 +58,8 @@ class TiledFiles:
         tiling: TilingFact,
         open: Callable[[Any], AbstractContextManager[Run]],
     ) -> TiledFiles:
-        """Return the files of a manifest's tiling.
-
-        Raises:
-            BadArtifact: the manifest does not list a pass among its files.
-        """
+        """Return the files of a manifest's tiling."""
         by_path = {fact.path: fact for fact in manifest.files}
-        for item in tiling.passes:
-            if item.path not in by_path:
-                raise BadArtifact(
-                    f"the manifest's tiling names {item.path}, which is none of its files: export "
-                    "the network again"
-                )
         return cls(tiling, tuple(by_path[item.path] for item in tiling.passes), open)
 
     @property

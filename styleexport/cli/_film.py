@@ -91,8 +91,7 @@ def stylize_film(
         began = time.monotonic()
         done = paint_film(film, out, painter, Counter("frames", talk))
         rate = done.frames / (time.monotonic() - began)
-    cuts = getattr(getattr(painter, "smoothed", None), "cuts", None)
-    _report(out, done, rate, cuts, as_json)
+    _report(out, done, rate, painter.cuts, as_json)
     if film.damaged:
         talk(f"{film.damaged} damaged packets of {content} were left out")
     if done.ended is FilmEnded.EARLY:

@@ -605,6 +605,11 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tools: dict[str, str]
 
     def __post_init__(self) -> None:
+        paths = {fact.path for fact in self.files}
+        for tiling in self.tilings:
+            for item in tiling.passes:
+                if item.path not in paths:
+                    raise ValueError(f"a tiling names {item.path}, which is none of the files")
         layout = self.network.code_layout
         if layout is None:
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from styleexport.core.manifest import FileFact
 from styleexport.core.types import Precision
 
@@ -48,6 +50,21 @@ def allowed_db(fact: FileFact) -> float:
         return min(allowed, GRADIENT_DB)
     allowed = min(allowed, WHITENED_DB) if fact.whitens else allowed
     return min(allowed, CHOICE_DB) if chooses(fact) else allowed
+
+
+def allowed_in_tiles(passes: Sequence[FileFact], *, on_device: bool = False) -> float:
+    """Return the lowest passing PSNR in dB of a picture that files paint in passes over tiles.
+
+    Args:
+        passes: files of the passes, in order.
+        on_device: see `allowed_on_device`.
+    """
+    allowed = (allowed_on_device if on_device else allowed_db)(passes[-1])
+    if any(not set(CHOICES).isdisjoint(fact.ops) for fact in passes):
+        allowed = min(allowed, CHOICE_DB)
+    if any(fact.whitens for fact in passes):
+        allowed = min(allowed, TILED_WHITENED_DB)
+    return allowed
 
 
 def allowed_on_device(fact: FileFact) -> float:

@@ -81,6 +81,34 @@ def test_int8_in_tiles_is_the_int8_file(zoo):
     assert psnr_db(*images, 1.0) > 45
 
 
+@pytest.mark.slow
+def test_tiles_of_a_degraded_plan_are_degraded(zoo, tmp_path):
+    request = ExportRequest(
+        zoo.network("adain-lite"),
+        tmp_path / "out",
+        roles=(Role.TRANSFORM,),
+        precisions=(Precision.INT8,),
+        sizes=(Size(64, 64),),
+        budget="psnr>=90",
+        allow_degraded=True,
+        full=True,
+    )
+    manifest = export(request).manifest
+    assert all("_int8-degraded.onnx" in fact.path for fact in manifest.files)
+    assert len(manifest.tilings) == 1
+
+
+def test_a_tiling_of_files_that_are_not_listed_is_refused(zoo, tmp_path):
+    folder = shutil.copytree(zoo.in_tiles("adain-lite", "onnx", *INT8), tmp_path / "artifact")
+    manifest = folder / "manifest.json"
+    first = read_manifest(folder).tilings[0].passes[0].path
+    text = manifest.read_text()
+    place = text.rindex(first)  # in the tiling, behind the files
+    manifest.write_text(text[:place] + "other.onnx" + text[place + len(first) :])
+    with pytest.raises(BadArtifact, match=r"other.onnx, which is none of the files"):
+        read_manifest(folder)
+
+
 def test_an_altered_pass_is_found(zoo, tmp_path):
     folder = shutil.copytree(zoo.in_tiles("adain-lite", "onnx", *INT8), tmp_path / "artifact")
     path = folder / read_manifest(folder).tilings[0].passes[1].path
