@@ -98,6 +98,13 @@ class GainRules:
             return self._undo_inputs(node)
         return self.tags[node.all_input_nodes[0]]
 
+    def _rule_pixel_shuffle(self, node: Node) -> Tensor | None:
+        """A channel takes the gain of its phases, where they have one."""
+        gains = self.tags[node.all_input_nodes[0]].reshape(-1, int(node.args[1]) ** 2)  # pyright: ignore
+        if not torch.allclose(gains, gains[:, :1].expand_as(gains), rtol=1e-12, atol=0):
+            return self._undo_inputs(node)
+        return gains[:, 0]
+
     def _rule_mean(self, node: Node) -> Tensor | None:
         if node.args[1] not in ([2, 3], [-2, -1], [-1, -2]):
             return self._undo_inputs(node)

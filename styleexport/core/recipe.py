@@ -36,6 +36,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         bias_correction: whether biases compensate the mean error of each channel.
         rounding: rounding of weights: to nearest, or so that a convolution's output on calibration
             pictures changes least.
+        segments: whether outputs whose rounding costs the picture most come in segments of their
+            range; see `Int8Recipe`.
     """
 
     weights: Literal["per-channel", "per-tensor"] = "per-channel"
@@ -43,10 +45,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     equalize: Annotated[float, Meta(ge=0, le=1)] = 0.0
     bias_correction: bool = False
     rounding: Literal["nearest", "reconstructed"] = "nearest"
+    segments: bool = False
 
     @property
     def name(self) -> str:
-        """Name composed of the settings: ``w8c-a8-mse-eq50-bias-recon``."""
+        """Name composed of the settings: ``w8c-a8-mse-eq50-bias-recon-seg``."""
         parts = ["w8c" if self.weights == "per-channel" else "w8t", "a8", self.ranges]
         if self.equalize:
             parts.append(f"eq{round(100 * self.equalize)}")
@@ -54,6 +57,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             parts.append("bias")
         if self.rounding == "reconstructed":
             parts.append("recon")
+        if self.segments:
+            parts.append("seg")
         return "-".join(parts)
 
 
@@ -114,6 +119,8 @@ class Int8Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ranges: layer or input → range of its values, for all that may be quantized.
         calibration: source of the ranges.
         trials: candidates of the search for this recipe; () for a fixed recipe.
+        segments: convolution → number of segments of its output's range, each of which has 255 steps
+            of its own; 1 where it is not named.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -124,6 +131,7 @@ class Int8Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ranges: dict[str, Range]
     calibration: CalibrationFact
     trials: tuple[Trial, ...] = ()
+    segments: dict[str, Annotated[int, Meta(ge=2)]] = {}
 
     def encoded(self) -> bytes:
         """Return the recipe as indented JSON, ending in a newline."""

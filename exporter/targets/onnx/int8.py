@@ -26,7 +26,9 @@ from styleexport.exporter.quantize.blocks import LEAST_LINEAR, QuantizedBlock
 from styleexport.exporter.quantize.simulate import scale_and_zero_point, weight_scales
 from styleexport.exporter.targets.onnx.int8_layout import faster_layout
 
-MOVES = ("Pad", "MaxPool", "Resize")
+MOVES = ("Pad", "MaxPool", "Resize", "DepthToSpace", "Slice")
+# Moved as integers for float readers too: it costs less, and nothing is added.
+MOVED_FIRST = ("DepthToSpace", "Slice")
 PRODUCTS = ("Conv", "ConvTranspose", "Gemm")
 BIAS_LIMIT = 2**31 - 1
 
@@ -130,7 +132,7 @@ class _Writer:
         data = node.input[0] if node.input else ""
         if name in self.blocks and data in self.stored:
             self._convolution(node)
-        elif self._moves(node) and data in self.stored and self._reaches_block(node):
+        elif self._moves(node) and data in self.stored and self._moves_early(node):
             self._move(node)
         elif node.op_type == "Mul" and self._is_gain(node):
             self._dequantize_by_channel(node)
@@ -199,6 +201,10 @@ class _Writer:
     def _moves(self, node: onnx.NodeProto) -> bool:
         """Whether a node only moves values; one whose result has a range of its own does not."""
         return node.op_type in MOVES and node.output[0] not in self.ranges
+
+    def _moves_early(self, node: onnx.NodeProto) -> bool:
+        """Whether what a node moves is still integers there."""
+        return node.op_type in MOVED_FIRST or self._reaches_block(node)
 
     def _reaches_block(self, node: onnx.NodeProto) -> bool:
         """Whether an integer convolution reads what a node moves."""
@@ -274,7 +280,8 @@ class _Writer:
         """
         tensor, factor = node.input[:2]
         shape = list(self.weights[factor].dims) if factor in self.weights else []
-        whole = tensor in self.blocks.values() and tensor in self.stored
+        made = tensor in self.blocks.values() or self._moved(tensor)
+        whole = made and tensor in self.stored
         by_channel = len(shape) == 4 and shape[0] == shape[2] == shape[3] == 1
         fused = any(
             reader.op_type in FUSED and self._is_quantized(reader)
