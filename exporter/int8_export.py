@@ -202,14 +202,17 @@ def measure_plan(job: GraphJob, plan: Int8Plan) -> MeasuredPlan:
 
 
 def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:
-    """Return the plan that a target follows: without equalization where results are not rounded.
+    """Return the plan that a target follows.
 
-    There is nothing to gain from it there, and it makes weights harder to round. What was not
-    applied is said among the passes.
+    Where results are not rounded, outputs need no segments. Where equalization gains nothing, it is
+    left out, as it makes weights harder to round; what was not applied is said among the passes.
     """
     if target.rounds_results:
         return chosen.plan
     recipe = chosen.plan.recipe
+    if target.equalizes:
+        whole = msgspec.structs.replace(recipe, segments={})
+        return dataclasses.replace(chosen.plan, recipe=whole)
     graph = chosen.plan.source
     plain = make_plan(
         graph,

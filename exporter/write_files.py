@@ -136,7 +136,7 @@ def _planned(
     applied, model = None, None
     if chosen.measured is not None and plan is chosen.plan and not target.expands_norms:
         applied = chosen.measured.applied
-        model = chosen.measured.model if target.name == ONNX.name else None
+        model = chosen.measured.model if target == ONNX else None
     applied = applied or plan.applied(expand_norms=target.expands_norms)
     source = job.source if applied.graph is job.graph else job.source_of(applied.graph)
     recipe = Recipe(Precision.INT8, job.run.network, applied.recipe)

@@ -201,13 +201,18 @@ class GainRules:
             deviation = self._call(
                 ATEN.sqrt.default, node, self._call(ATEN.add.Tensor, node, variance, epsilon)
             )
-            result = self._call(ATEN.div.Tensor, source, centred, deviation)
-        for position, operation in ((1, ATEN.mul.Tensor), (2, ATEN.add.Tensor)):
-            value = tensor_of(self.module, node.args[position])
-            if value is not None:
-                constant = add_weight(self.module, node, value.reshape(1, -1, 1, 1))
-                with graph.inserting_before(node):
-                    result = self._call(operation, source, result, constant)
+            weight, bias = (
+                None if value is None else add_weight(self.module, node, value.reshape(1, -1, 1, 1))
+                for value in (tensor_of(self.module, node.args[i]) for i in (1, 2))
+            )
+            scale = (
+                self._call(ATEN.reciprocal.default, node, deviation)
+                if weight is None
+                else self._call(ATEN.div.Tensor, node, weight, deviation)
+            )
+            result = self._call(ATEN.mul.Tensor, source, centred, scale)
+            if bias is not None:
+                result = self._call(ATEN.add.Tensor, source, result, bias)
         node.replace_all_uses_with(result)
         graph.erase_node(node)
         return None

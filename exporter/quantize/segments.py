@@ -53,12 +53,8 @@ def segmented(graph: Graph, segments: Mapping[str, int], ranges: Mapping[str, Ra
         shifts = (0.0 if bias is None else bias.double()) - limits.low - torch.zeros(len(weight))
         parts = torch.cat([(shifts - width * k) * TOP / width for k in range(count)])
         rows = torch.cat([weight.double() * (TOP / width)] * count)
-        conv.args = (
-            conv.args[0],
-            add_weight(module, conv, rows.float()),
-            add_weight(module, conv, parts.float()),
-            *conv.args[3:],
-        )
+        new = (add_weight(module, conv, value.float()) for value in (rows, parts))
+        conv.args = (conv.all_input_nodes[0], *new, *conv.args[3:])
         with module.graph.inserting_after(conv):
             clamped = module.graph.call_function(aten.relu6.default, (conv,))
         with module.graph.inserting_after(clamped):

@@ -53,6 +53,8 @@ def quantize_blocks(
     blocks: Sequence[QuantizedBlock],
     recipe: Int8Recipe,
     names: Mapping[str, str],
+    *,
+    rounds_results: bool = True,
 ) -> None:
     """Compute blocks of a float32 model in int8, in place.
 
@@ -61,8 +63,10 @@ def quantize_blocks(
         blocks: blocks outside the recipe's float layers.
         recipe: ranges and granularity.
         names: layer → tensor where the two differ: inputs and outputs.
+        rounds_results: whether what a convolution gives to a float operation is rounded to uint8.
+            ONNX Runtime computes a convolution in integers only if it is; others give floats.
     """
-    writer = _Writer(model, blocks, recipe, names)
+    writer = _Writer(model, blocks, recipe, names, rounds_results=rounds_results)
     for value in model.graph.input:
         if value.name in writer.ranges:
             writer.quantize(value.name, value.name)
@@ -77,7 +81,8 @@ def quantize_blocks(
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
     del model.graph.value_info[:]
-    faster_layout(model)
+    if rounds_results:
+        faster_layout(model)
 
 
 def _unmoved(tensor: str, makers: Mapping[str, onnx.NodeProto]) -> str:
@@ -99,6 +104,8 @@ class _Writer:
         blocks: Sequence[QuantizedBlock],
         recipe: Int8Recipe,
         names: Mapping[str, str],
+        *,
+        rounds_results: bool,
     ) -> None:
         self.graph = model.graph
         self.per_channel = recipe.settings.weights == "per-channel"
@@ -119,6 +126,12 @@ class _Writer:
         self.ranges: dict[str, Range] = {
             tensor: recipe.ranges[layer] for layer, tensor in named.items()
         }
+        read = {named[u.source] for u in blocks}
+        # Of blocks whose output stays in float: their convolutions.
+        self.unrounded = {
+            conv for conv, output in self.blocks.items() if not (rounds_results or output in read)
+        }
+        self.blocks |= {conv: conv for conv in self.unrounded}
         self.merged = {tensor for conv, tensor in self.blocks.items() if conv != tensor}
         self.stored: dict[str, Stored] = {}
         self.floats: dict[str, str] = {}
@@ -240,6 +253,9 @@ class _Writer:
         del node.input[:]
         node.input.extend([data, *weight])
         tensor = self.blocks[node.output[0]]
+        if tensor in self.unrounded:
+            self.nodes.append(node)
+            return
         made = f"{tensor}_float" if tensor == node.output[0] else node.output[0]
         node.output[0] = made
         self.nodes.append(node)
