@@ -53,7 +53,9 @@ def _is_pointwise(module: GraphModule, node: Node) -> bool:
         return False
     weight, _ = conv_weights(module, node)
     stride, padding, *_ = conv_settings(node)
-    return weight is not None and weight.shape[2:] == (1, 1) and [stride, padding] == [[1, 1], [0, 0]]
+    return (
+        weight is not None and weight.shape[2:] == (1, 1) and [stride, padding] == [[1, 1], [0, 0]]
+    )
 
 
 def _is_whole(node: Node) -> bool:

@@ -118,7 +118,9 @@ def choose_segments(
     def price(layer: str) -> float:
         block, node = open_blocks[layer], nodes[open_blocks[layer].layer]
         channels = node.meta["val"].shape[1]
-        now, then = (-(-channels * n // KERNEL) * KERNEL for n in (chosen[layer], chosen[layer] + 1))
+        now, then = (
+            -(-channels * n // KERNEL) * KERNEL for n in (chosen[layer], chosen[layer] + 1)
+        )
         values = MOVES * MACS_A_VALUE * elements(nodes[block.output])
         return block.macs * (then - now) / channels + values
 

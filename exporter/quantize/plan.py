@@ -82,7 +82,9 @@ class Int8Plan:
         graph = with_weights(exact, self.weights)
         recipe = self.recipe_for(graph)
         if self.recipe.segments:
-            exact, graph = (segmented(x, self.recipe.segments, recipe.ranges) for x in (exact, graph))
+            exact, graph = (
+                segmented(x, self.recipe.segments, recipe.ranges) for x in (exact, graph)
+            )
             recipe = self.recipe_for(graph)
         return AppliedPlan(graph, exact, recipe)
 
@@ -103,7 +105,11 @@ class Int8Plan:
         names = _names(blocks, rewritten)
         ranges = {names.get(name, name): limits for name, limits in self.recipe.ranges.items()}
         segmented = {x.output for x in rewritten if x.layer in self.recipe.segments}
-        ranges |= {name: SEGMENT for name in segmented if operation_of(nodes_by_name(graph.reading)[name]) == "relu6"}
+        ranges |= {
+            name: SEGMENT
+            for name in segmented
+            if operation_of(nodes_by_name(graph.reading)[name]) == "relu6"
+        }
         return msgspec.structs.replace(self.recipe, ranges=ranges)
 
 

@@ -95,9 +95,7 @@ def leads_to(node: Node, layers: set[Node]) -> bool:
     return moves(node) and any(leads_to(reader, layers) for reader in node.users)
 
 
-def _round_output(
-    node: Node, limits: Range, readers: Sequence[Node], segments: int = 1
-) -> None:
+def _round_output(node: Node, limits: Range, readers: Sequence[Node], segments: int = 1) -> None:
     scale, zero_point = scale_and_zero_point(limits)
     steps = (scale / segments, zero_point * segments, 0, LEVELS * segments)
     with node.graph.inserting_after(node):

@@ -151,7 +151,9 @@ class OnnxModel(Model):
                 share, passes = integer_mac_share(model, self.source.inputs[0]), ()
             else:
                 share = sum(block.macs for block in blocks) / max(graph.macs, 1)
-                passes = (PassFact(name="openvino", applied=len(blocks), refused=(), reasons=(FLOATS,)),)
+                passes = (
+                    PassFact(name="openvino", applied=len(blocks), refused=(), reasons=(FLOATS,)),
+                )
             fact = quantization_fact(module, recipe.int8, "qdq-static", "uint8")
             written = Written(quantization=fact, int8_mac_share=round(share, 4), passes=passes)
         elif recipe.precision is Precision.INT8_WEIGHTS:

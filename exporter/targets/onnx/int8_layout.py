@@ -64,9 +64,7 @@ def faster_layout(model: onnx.ModelProto) -> None:
     model.graph.initializer.extend(kept)
 
 
-def _blocks(
-    channels_out: int, channels_in: int, lines: int
-) -> tuple[tuple[int, int], ...]:
+def _blocks(channels_out: int, channels_in: int, lines: int) -> tuple[tuple[int, int], ...]:
     """Return the blocks of rows and columns that measured fastest, the best first."""
     if channels_out <= PICTURE:
         return (2, 4), (2, 2), (1, 4), (1, 2)
