@@ -32,7 +32,7 @@ INPUTS = 4
 # A picture with this much noise from rounding is good enough, in decibels of PSNR.
 WANTED_DB = 41.0
 # More time that segments may take, as a share of what all blocks take.
-MOST_TIME = 0.15
+MOST_TIME = 0.3
 MOST_SEGMENTS = 8
 # Segments of what a normalisation or a tanh amplifies, at least.
 AMPLIFIED_SEGMENTS = 4
