@@ -6,9 +6,9 @@ the parts are added up in float:
 
     y = low + Σ_k clamp(y - low - k·w, 0, w),    k = 0 … n-1,    low ≤ y ≤ low + n·w
 
-Each part is a uint8 that saturates at both ends, so that y has 255·n steps; n = 4 gives 10 bits. The
-parts are scaled so that w becomes 6: the clamp is a ReLU6, which every format has as a part of the
-convolution. The multiplications grow n times, which a convolution to a picture does not notice:
+Each part is a uint8 that saturates at both ends, so that y has 255·n steps; n = 4 gives 10 bits.
+The parts are scaled so that w becomes 6: the clamp is a ReLU6, which every format has as a part of
+the convolution. The multiplications grow n times, which a convolution to a picture does not notice:
 kernels of integer products are 16 channels wide.
 """
 

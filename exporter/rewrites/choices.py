@@ -42,6 +42,12 @@ class Rates:
     macs_a_value: float
     transposed: float
 
+    def share(self, layer: Layer) -> float:
+        """Return the time of a layer's phase convolution by that of the layer, as estimated."""
+        rate = self.transposed if layer.transposed else 1.0
+        before = layer.before.macs / rate + self.macs_a_value * layer.before.values
+        return (layer.after.macs + self.macs_a_value * layer.after.values) / before
+
 
 INTEGERS = Rates(macs_a_value=150, transposed=1.0)
 FLOATS = {"onnx": Rates(macs_a_value=100, transposed=0.7)}
@@ -103,10 +109,7 @@ def _rewritten(
 
 def _estimated(layer: Layer, rates: Rates) -> Choice:
     """Return whether a layer is to be rewritten, by the time that is estimated for both forms."""
-    rate = rates.transposed if layer.transposed else 1.0
-    before = layer.before.macs / rate + rates.macs_a_value * layer.before.values
-    after = layer.after.macs + rates.macs_a_value * layer.after.values
-    share = after / before
+    share = rates.share(layer)
     reason = (
         f"{layer.name}: {layer.after.macs / layer.before.macs:.2f} of its multiplications, "
         f"an estimated {share:.2f} of its time"

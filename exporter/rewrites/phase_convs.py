@@ -283,7 +283,7 @@ def _padded(module: GraphModule, x: Node, widths: tuple[int, int, int, int], mod
 
 
 def _cuts(node: Node, output: tuple[int, int]) -> tuple[Node, list[tuple[int, int]]]:
-    """Return the last of the slices that alone read a node, and first line and lines of each axis."""
+    """Return the last of the slices that alone read a node; first line and lines of each axis."""
     cuts = [(0, output[0]), (0, output[1])]
     while len(node.users) == 1:
         (reader,) = node.users

@@ -168,7 +168,7 @@ def test_rewrites_can_be_turned_off_by_name():
     graph = graph_of(Up(nn.ConvTranspose2d(8, 6, 3, 2, 1, 1)), SIZE)
     after, facts = for_integers(graph, PHASES)
     assert facts == () and "conv_transpose2d" in operations(after)
-    with pytest.raises(UsageError, match="no such rewrite; expected .*phase-upsampled-convs"):
+    with pytest.raises(UsageError, match=r"no such rewrite; expected .*phase-upsampled-convs"):
         check_rewrites(("phases",))
 
 
