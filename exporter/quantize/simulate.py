@@ -22,10 +22,10 @@ WEIGHT_LEVELS = 127
 SMALLEST_SCALE = 1e-12
 
 
-def scale_and_zero_point(limits: Range) -> tuple[float, int]:
-    """Return scale and zero point of uint8 values for a range that holds 0."""
-    scale = max((limits.high - limits.low) / LEVELS, SMALLEST_SCALE)
-    return scale, min(LEVELS, max(0, round(-limits.low / scale)))
+def scale_and_zero_point(limits: Range, levels: int = LEVELS) -> tuple[float, int]:
+    """Return scale and zero point of uint8 values, or of more levels, for a range that holds 0."""
+    scale = max((limits.high - limits.low) / levels, SMALLEST_SCALE)
+    return scale, min(levels, max(0, round(-limits.low / scale)))
 
 
 def weight_scales(weight: Tensor, *, transposed: bool, per_channel: bool) -> Tensor:
@@ -52,6 +52,7 @@ def simulate(
     ranges: Mapping[str, Range],
     *,
     per_channel: bool = True,
+    levels: int = LEVELS,
     weights: bool = True,
     activations: bool = True,
 ) -> None:
@@ -62,6 +63,7 @@ def simulate(
         blocks: blocks computed in int8.
         ranges: ranges of their sources and outputs.
         per_channel: whether weights have one scale an output channel.
+        levels: number of steps of an activation's range.
         weights: whether weights are rounded.
         activations: whether activations are.
     """
@@ -77,10 +79,11 @@ def simulate(
         outputs = {block.output for block in blocks}
         layers = {by_name[block.layer] for block in blocks}
         for name in outputs:
-            _round_output(by_name[name], ranges[name], list(by_name[name].users))
+            _round_output(by_name[name], ranges[name], list(by_name[name].users), levels)
         for name in {block.source for block in blocks} - outputs:
             node = by_name[name]
-            _round_output(node, ranges[name], [r for r in node.users if leads_to(r, layers)])
+            readers = [r for r in node.users if leads_to(r, layers)]
+            _round_output(node, ranges[name], readers, levels)
     module.graph.lint()
     module.recompile()
 
@@ -92,11 +95,11 @@ def leads_to(node: Node, layers: set[Node]) -> bool:
     return moves(node) and any(leads_to(reader, layers) for reader in node.users)
 
 
-def _round_output(node: Node, limits: Range, readers: Sequence[Node]) -> None:
-    scale, zero_point = scale_and_zero_point(limits)
+def _round_output(node: Node, limits: Range, readers: Sequence[Node], levels: int) -> None:
+    scale, zero_point = scale_and_zero_point(limits, levels)
     with node.graph.inserting_after(node):
         rounded = node.graph.call_function(
-            torch.fake_quantize_per_tensor_affine, (node, scale, zero_point, 0, LEVELS)
+            torch.fake_quantize_per_tensor_affine, (node, scale, zero_point, 0, levels)
         )
     rounded.meta = dict(node.meta)
     for reader in readers:

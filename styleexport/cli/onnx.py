@@ -17,9 +17,10 @@ from styleexport.core.types import Precision, Sizing
 )
 @export_options
 @quantize_option(
-    "none, fp16, int8 (integer arithmetic), auto (int8 inside --budget) or int8-weights."
+    "none, fp16, int8 (integer arithmetic), auto (int8 inside --budget), int8-a16 (16-bit "
+    "activations, for NPUs) or int8-weights."
 )
-@click.option("--dynamic", is_flag=True, help="Write one file for any size, proven at four sizes.")
+@click.option("--dynamic", is_flag=True, help="Write one file for any size, proven at several.")
 def onnx(precisions: tuple[Precision, ...], dynamic: bool, **common: Unpack[Common]) -> None:
     """Export NETWORK (default: adain-residual) to ONNX, checked against PyTorch.
 

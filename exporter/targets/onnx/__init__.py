@@ -1,4 +1,4 @@
-"""ONNX files: fp32, fp16, int8 (static QDQ) and int8-weights, one self-contained file a graph."""
+"""ONNX files: fp32, fp16, int8 and int8-a16 (static QDQ), int8-weights; one file a graph."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from styleexport.exporter.targets._target import (
 )
 from styleexport.exporter.targets.onnx.fp16 import half_precision
 from styleexport.exporter.targets.onnx.int8 import quantize_blocks
+from styleexport.exporter.targets.onnx.int8_a16 import quantize_blocks_a16
 from styleexport.exporter.targets.onnx.int8_weights import quantize_weights
 from styleexport.runtime_bench.execution.onnx_profile import integer_mac_share
 
@@ -130,9 +131,12 @@ class OnnxModel(Model):
             assert recipe.int8 is not None
             module = graph.reading
             blocks = quantized_blocks(find_blocks(module), recipe.int8.float_layers)
-            quantize_blocks(model, blocks, recipe.int8, tensor_names(graph, module))
+            wide = recipe.int8.settings.activation_bits == 16
+            quantize = quantize_blocks_a16 if wide else quantize_blocks
+            quantize(model, blocks, recipe.int8, tensor_names(graph, module))
             share = integer_mac_share(model, self.source.inputs[0])
-            fact = quantization_fact(module, recipe.int8, "qdq-static", "uint8")
+            activations = "uint16" if wide else "uint8"
+            fact = quantization_fact(module, recipe.int8, "qdq-static", activations)
             written = Written(quantization=fact, int8_mac_share=round(share, 4))
         elif recipe.precision is Precision.INT8_WEIGHTS:
             written = Written(quantization=quantize_weights(model))
@@ -150,7 +154,13 @@ class OnnxTarget(Target):
 
     name = "onnx"
     suffix = ".onnx"
-    precisions = (Precision.FP32, Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS)
+    precisions = (
+        Precision.FP32,
+        Precision.FP16,
+        Precision.INT8,
+        Precision.INT8_A16,
+        Precision.INT8_WEIGHTS,
+    )
     default_precision = Precision.FP32
     sizings = (Sizing.FIXED, Sizing.ANY)
     tools = ("onnx", "onnxruntime", "onnxscript")
