@@ -24,7 +24,7 @@ from styleexport.exporter.graph_job import ExportRun, GraphJob
 from styleexport.exporter.int8_export import budget_of
 from styleexport.exporter.pipeline import ExportRequest, export
 from styleexport.exporter.quantize.calibration_inputs import SEVERAL_SIZES
-from styleexport.exporter.recipes import DEFAULTS
+from styleexport.exporter.recipes import DEFAULTS, OWN
 from styleexport.exporter.search import candidates
 from styleexport.exporter.targets._target import Recipe
 from styleexport.exporter.targets.onnx import OnnxTarget
@@ -313,6 +313,40 @@ def test_a_file_of_any_size_is_judged_at_sizes_that_no_range_was_taken_from(tmp_
     (kept,) = manifest.recipes
     assert kept.size == SizeFact.of(SIZE)
     assert read_recipe(tmp_path / "a" / kept.path).size == SizeFact.of(SIZE)
+
+
+def test_wider_activations_and_narrower_weights_say_what_they_are(tmp_path, shipped):
+    pytest.importorskip("styleexport.exporter.targets.coreml")
+    pytest.importorskip("styleexport.exporter.targets.tflite")
+    request = ExportRequest(
+        shipped,
+        tmp_path / "a",
+        targets=("onnx", "tflite", "coreml"),
+        precisions=(Precision.INT8_A16, Precision.PALETTE4_INT8),
+        roles=(Role.ENCODE,),
+        sizes=(SIZE,),
+    )
+    manifest = export(request).manifest
+    facts = {fact.target: fact for fact in manifest.files}
+    assert [(f.target, f.precision, f.quantization.activation_dtype) for f in manifest.files] == [
+        ("onnx", "int8-a16", "uint16"),
+        ("tflite", "int8-a16", "int16"),
+        ("coreml", "palette4-int8", "int8"),
+    ]
+    # ONNX Runtime multiplies no integers of 16 bits, LiteRT does.
+    assert facts["onnx"].int8_mac_share == facts["onnx"].execution.integer_mac_share == 0
+    assert facts["tflite"].int8_mac_share == facts["tflite"].execution.integer_mac_share == 1
+    assert facts["coreml"].int8_mac_share == 1
+    for fact, least in zip(manifest.files, (55, 55, 25), strict=True):
+        assert fact.quality.psnr_db > least
+    assert facts["coreml"].quality.budget == DEFAULTS.budgets[Precision.PALETTE4_INT8]
+    assert [kept.precision for kept in manifest.recipes] == ["int8-a16", "palette4-int8"]
+    settings = [read_recipe(tmp_path / "a" / kept.path).settings for kept in manifest.recipes]
+    assert settings == list(OWN.values())
+    for target in ("onnx", "tflite"):
+        assert any("16 bits" in risk.reason for risk in facts[target].risks)
+    (agreement,) = manifest.agreements
+    assert agreement.measured_db > 55
 
 
 def recipe_with(weights: str) -> Int8Recipe:

@@ -336,13 +336,14 @@ network, path = open_network("adain-lite"), Path(sys.argv[1])
 graph = apply_passes(capture(network, Role.ENCODE, Size(40, 56)))[0]
 whole = calibration_inputs(network, read_calibration(None), graph)
 few = CalibrationInputs(whole.inputs[:4], whole.fact)
-plan, models = make_plan(graph, few, Settings()), {}
+BITS, models = {Precision.INT8: 8, Precision.INT8_A16: 16}, {}
+plans = {p: make_plan(graph, few, Settings(activation_bits=n)) for p, n in BITS.items()}
 for precision in TARGET.precisions:
-    int8 = precision is Precision.INT8
-    recipe = Recipe(precision, int8=plan.recipe if int8 else None)
-    key = int8, TARGET.lowering(recipe)
+    plan = plans.get(precision)
+    recipe = Recipe(precision, int8=plan and plan.recipe)
+    key = plan and precision, TARGET.lowering(recipe)
     if key not in models:
-        source = plan.applied(expand_norms=True).graph if int8 else graph
+        source = plan.applied(expand_norms=True).graph if plan else graph
         models[key] = TARGET.lower(Source(source, lambda: whole.inputs), recipe)
     models[key].store(recipe, path)
     print(hashlib.sha256(path.read_bytes()).hexdigest())
