@@ -160,7 +160,7 @@ def node_macs(node: torch.fx.Node) -> int:
 
 def captured_shape(value: Tensor) -> tuple[int, ...]:
     """Return a value's shape where it was captured, which does not fix sizes that are open."""
-    sides: tuple[int | torch.SymInt, ...] = tuple(value.shape)
+    sides = list[int | torch.SymInt](value.shape)
     return tuple(x if isinstance(x, int) else int(x.node.hint or 0) for x in sides)
 
 

@@ -119,7 +119,7 @@ def test_activations_of_16_bits_stand_between_pairs_and_are_computed_in_float(pa
         for m in (narrow, wide)
     )
     assert wide_db > narrow_db + 3
-    (risk,) = risks_of(wide)
+    (risk, _) = risks_of(wide)
     assert "no integer kernels" in risk.reason
     assert "--quantize int8" in risk.remedy
 
