@@ -35,6 +35,8 @@ from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 
 # The search measures in ONNX Runtime; other targets round here and there in another way.
 OTHER_TARGETS_DB = 0.3
+# A search looks at one size of a file that takes any, and others lose a little more.
+OTHER_SIZES_DB = 0.5
 # Where a few layers go to float, files of the others were up to this much worse.
 FEW_FLOAT_DB = 1.0
 # What a few layers in float can win at most; a budget further away is not tried.
@@ -139,14 +141,17 @@ def _given_plan(job: GraphJob, recipe: Int8Recipe, settings: Settings) -> Int8Pl
 
 
 def _searched_plan(job: GraphJob) -> Int8Plan:
-    request = job.run.request
+    request, sizes = job.run.request, job.judged_sizes
+    # Of a file of any size the smallest pictures lose most, as a rule; it is judged at all.
+    smallest = min(sizes, key=lambda size: size.height * size.width)
+    margin = max(_margin(job, OTHER_TARGETS_DB), OTHER_SIZES_DB if len(sizes) > 1 else 0.0)
     state = request.out.with_name(f"{request.out.name}.search")
     return search(
         SearchRequest(
             graph=job.graph,
             calibration=job.calibration,
-            judge=job.judge,
-            budget=budget_of(job, Precision.AUTO).stricter(_margin(job, OTHER_TARGETS_DB)),
+            judge=job.judge_at(smallest),
+            budget=budget_of(job, Precision.AUTO).stricter(margin),
             state=state / f"{job.name}.json",
             label=str(job.name),
         ),
