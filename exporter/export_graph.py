@@ -20,7 +20,7 @@ from styleexport.core.tiling_fact import TilingFact
 from styleexport.core.types import Role, Size, Sizing
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import Graph
-from styleexport.exporter.graph.rewrite import apply_passes
+from styleexport.exporter.graph.rewrite import all_passes, apply_passes
 from styleexport.exporter.graph_job import ExportRun, GraphJob
 from styleexport.exporter.int8_export import choose_plans
 from styleexport.exporter.probes import write_probe
@@ -77,7 +77,8 @@ def export_graph(
     name = FileName(network.network.name, role, size if fixed else request.sizing)
     run.progress(f"{name}: capture")
     captured = capture(network, role, size if fixed else TRACE_SIZE, dynamic=not fixed)
-    graph, passes = apply_passes(captured)
+    chosen = tuple(item for item in all_passes() if item.name not in request.without)
+    graph, passes = apply_passes(captured, chosen)
     if request.sizing is Sizing.ENUMERATED:
         graph = graph.with_sizes(tuple(dict.fromkeys(request.sizes)))
     program = _save_program(run, captured, name, size)

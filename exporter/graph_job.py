@@ -18,6 +18,7 @@ from styleexport.exporter.graph.whitening import before_first_whitening
 from styleexport.exporter.quantize.calibration import CalibrationSet, read_calibration
 from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs, calibration_inputs
 from styleexport.exporter.request import ExportRequest
+from styleexport.exporter.rewrites.choices import for_floats, for_integers
 from styleexport.exporter.targets._target import Source, Target
 from styleexport.models.losses.loss_network import shipped_loss_network
 from styleexport.models.network import LoadedNetwork
@@ -104,6 +105,17 @@ class GraphJob:
         """The sizes at which its files are held to their budget: all, where they take any."""
         any_size = self.graph.dynamic and not self.graph.sizes
         return self.sizes if any_size else self.sizes[:1]
+
+    @cached_property
+    def for_integers(self) -> tuple[Graph, tuple[PassFact, ...]]:
+        """The graph that int8 files are planned on, and what was rewritten for them."""
+        return for_integers(self.graph, self.run.request.without)
+
+    def for_floats(self, target: Target) -> tuple[Graph, tuple[PassFact, ...]]:
+        """Return the graph of a target's float files, and what was rewritten for them."""
+        if self.graph.role is Role.STEP:
+            return self.graph, ()
+        return for_floats(self.graph, target.name, self.run.request.without)
 
     @cached_property
     def calibration(self) -> CalibrationInputs:

@@ -23,6 +23,7 @@ from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
 from styleexport.exporter.quantize.plan import AppliedPlan, Int8Plan, make_plan
 from styleexport.exporter.recipes import DEFAULTS, FIRST, OVER_BUDGET, OWN
 from styleexport.exporter.request import QUANTIZED
+from styleexport.exporter.rewrites.choices import for_integers
 from styleexport.exporter.search.float_layers import with_more_float
 from styleexport.exporter.search.search import SearchRequest, search
 from styleexport.exporter.search.sensitivity import Sensitivity, measure
@@ -118,24 +119,27 @@ def _chosen(job: GraphJob, precision: Precision) -> ChosenPlan:
     else:
         count = len(job.calibration.inputs)
         job.progress(f"ranges of {count} calibration inputs")
-        plan = make_plan(job.graph, job.calibration, own or FIRST, progress=job.progress)
+        graph, _ = job.for_integers
+        plan = make_plan(graph, job.calibration, own or FIRST, progress=job.progress)
         # A graph of several sizes has no ONNX file in int8 to compare recipes by.
         if given is None and own is None and not job.graph.sizes:
             measured = with_more_float_layers(job, with_best_ranges(job, plan))
             plan = measured.plan
-    return ChosenPlan(plan, _save_recipe(job, plan.recipe, precision), measured)
+    rewritten = dataclasses.replace(plan, facts=(*job.for_integers[1], *plan.facts))
+    return ChosenPlan(rewritten, _save_recipe(job, plan.recipe, precision), measured)
 
 
 def _given_plan(job: GraphJob, recipe: Int8Recipe, settings: Settings) -> Int8Plan:
     """Return the plan of the float layers that were asked for, and of the settings."""
     job.progress(f"recipe {settings.name}")
-    _check_float_layers(recipe, job.graph)
+    graph, _ = job.for_integers
+    _check_float_layers(recipe, graph)
     return make_plan(
-        job.graph,
+        graph,
         job.calibration,
         settings,
         recipe.float_layers,
-        forced_int8=_forced_int8(job.graph, recipe),
+        forced_int8=_forced_int8(graph, recipe),
         progress=job.progress,
     )
 
@@ -148,7 +152,7 @@ def _searched_plan(job: GraphJob) -> Int8Plan:
     state = request.out.with_name(f"{request.out.name}.search")
     return search(
         SearchRequest(
-            graph=job.graph,
+            graph=job.for_integers[0],
             calibration=job.calibration,
             judge=job.judge_at(smallest),
             budget=budget_of(job, Precision.AUTO).stricter(margin),
@@ -170,7 +174,7 @@ def with_best_ranges(job: GraphJob, first: Int8Plan) -> MeasuredPlan:
     if not measured.failures(budget_of(job, Precision.INT8)):
         return measured
     job.progress("ranges of the least squared error, as the first are over budget")
-    plan = make_plan(job.graph, job.calibration, OVER_BUDGET, progress=job.progress)
+    plan = make_plan(first.source, job.calibration, OVER_BUDGET, progress=job.progress)
     other = measure_plan(job, plan)
     return other if other.worst.psnr_db > measured.worst.psnr_db else measured
 
@@ -212,31 +216,37 @@ def measure_plan(job: GraphJob, plan: Int8Plan) -> MeasuredPlan:
 
 
 def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:
-    """Return the plan that a target follows: without equalization where results are not rounded.
+    """Return the plan that a target follows.
 
-    There is nothing to gain from it there, and it makes weights harder to round. What was not
-    applied is said among the passes.
+    Where results are not rounded, outputs need no segments. Where equalization gains nothing, it is
+    left out, as it makes weights harder to round; what was not applied is said among the passes.
     """
     if target.rounds_results or not chosen.plan.recipe.settings.equalize:
         return chosen.plan
     recipe = chosen.plan.recipe
+    if target.equalizes:
+        whole = msgspec.structs.replace(recipe, segments={})
+        return dataclasses.replace(chosen.plan, recipe=whole)
+    graph = chosen.plan.source
     plain = make_plan(
-        job.graph,
+        graph,
         job.calibration,
-        msgspec.structs.replace(recipe.settings, equalize=0.0),
+        msgspec.structs.replace(recipe.settings, equalize=0.0, segments=False),
         recipe.float_layers,
-        forced_int8=_forced_int8(job.graph, recipe),
+        forced_int8=_forced_int8(graph, recipe),
         progress=job.progress,
     )
     reason = f"equalize {recipe.settings.equalize:g}: results are not rounded here, 0 is taken"
     fact = PassFact(name="equalize", applied=0, refused=(reason,))
-    return dataclasses.replace(plain, facts=(fact,))
+    return dataclasses.replace(plain, facts=(*job.for_integers[1], fact))
 
 
 def _forced_int8(graph: Graph, recipe: Int8Recipe) -> tuple[str, ...]:
     """Return the recipe's int8 blocks that are in float by default."""
     kept = {item.layer for item in recipe.float_layers}
-    default = default_float_layers(graph.reading, find_blocks(graph.reading))
+    default = default_float_layers(
+        graph.reading, find_blocks(graph.reading), segments=recipe.settings.segments
+    )
     return tuple(item.layer for item in default if item.layer not in kept)
 
 
@@ -281,7 +291,7 @@ def sensitivity_of(
         UnsupportedOp: the network cannot be captured, or has no layer to quantize.
     """
     progress(f"{network.network.name} {role} {size}: capture")
-    graph, _ = apply_passes(capture(network, role, size))
+    graph, _ = for_integers(apply_passes(capture(network, role, size))[0])
     inputs = calibration_inputs(network, read_calibration(calibration), graph)
     progress(f"ranges of {len(inputs.inputs)} calibration inputs")
     plan = make_plan(graph, inputs, progress=progress)

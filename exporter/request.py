@@ -12,6 +12,7 @@ from styleexport.core.recipe import Int8Recipe
 from styleexport.core.types import Precision, Progress, Role, Size, Sizing
 from styleexport.exporter.graph.capture import check_size
 from styleexport.exporter.quantize.calibration import read_calibration
+from styleexport.exporter.rewrites.choices import check_rewrites
 from styleexport.exporter.targets._target import Target, find_target
 from styleexport.models.network import DEFAULT_SIZE, LoadedNetwork
 from styleexport.runtime_bench.quality.budget import Budget
@@ -41,6 +42,7 @@ class ExportRequest:
         allow_degraded: whether files over budget are written all the same, and named so.
         skip_missing: whether to go on without targets whose library is not installed.
         full: whether files that paint pictures of any size in tiles are written too.
+        without: rewrites that are turned off, by name.
         jobs: processes that export the graphs; what they write does not depend on it.
     """
 
@@ -58,6 +60,7 @@ class ExportRequest:
     allow_degraded: bool = False
     skip_missing: bool = False
     full: bool = False
+    without: tuple[str, ...] = ()
     jobs: int = 1
 
 
@@ -124,6 +127,7 @@ def check_request(request: ExportRequest, targets: Sequence[Target]) -> None:
     Raises:
         UsageError: what does not fit, and what to type.
     """
+    check_rewrites(request.without)
     for role in request.roles or ():
         request.network.role_module(role)
     for size in request.sizes if request.sizing is not Sizing.ANY else ():

@@ -132,12 +132,14 @@ def _planned(
 ) -> Planned:
     """Return what a target writes in one precision."""
     if chosen is None:
-        return Planned(job.source, Recipe(precision, job.run.network), job.graph)
+        graph, passes = job.for_floats(target)
+        source = job.source if graph is job.graph else job.source_of(graph)
+        return Planned(source, Recipe(precision, job.run.network), graph, passes=passes)
     plan = plan_for(target, job, chosen)
     applied, model = None, None
     if chosen.measured is not None and plan is chosen.plan and not target.expands_norms:
         applied = chosen.measured.applied
-        model = chosen.measured.model if target.name == ONNX.name else None
+        model = chosen.measured.model if target == ONNX else None
     applied = applied or plan.applied(expand_norms=target.expands_norms)
     source = job.source if applied.graph is job.graph else job.source_of(applied.graph)
     recipe = Recipe(stored_precision(precision), job.run.network, applied.recipe)
@@ -146,8 +148,8 @@ def _planned(
 
 def _in_layers_of_the_network(job: GraphJob, planned: Planned, written: Written) -> Written:
     """Return the facts of a file with its layers called as in the graph before the plan."""
-    if planned.chosen is None:
-        return written
+    if planned.exact is job.graph:
+        return replace(written, passes=(*planned.passes, *written.passes))
     # Rounded weights move every layer a little: the exact graph tells which is which.
     paired, scaled = paired_layers(job.graph, planned.exact)
     layers = compose_layer_maps(paired, written.layers)
@@ -184,7 +186,7 @@ def fact_of(
         inputs=inputs,
         outputs=outputs,
         parameters=graph.parameters,
-        macs=graph.macs,
+        macs=planned.exact.macs,
         int8_mac_share=written.int8_mac_share,
         quantization=written.quantization,
         recipe=planned.chosen.recipe.path if planned.chosen else None,

@@ -20,10 +20,11 @@ TOLERANCE = 1e-10
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of a pass: number of places rewritten, and reasons for the others."""
+    """Result of a pass: number of places rewritten, and reasons for the others and for these."""
 
     applied: int
     refused: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,12 @@ def apply_passes(
             rewritten, outcomes = _one_by_one(module, chosen, inputs, expected)
     retype(rewritten, torch.float64, torch.float32)
     facts = tuple(
-        PassFact(name=item.name, applied=outcome.applied, refused=outcome.refused)
+        PassFact(
+            name=item.name,
+            applied=outcome.applied,
+            refused=outcome.refused,
+            reasons=outcome.reasons,
+        )
         for item, outcome in zip(chosen, outcomes, strict=True)
     )
     return graph.with_module(rewritten.float()), facts

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch.fx import Graph as Nodes
 from torch.fx import GraphModule, Node
 
 from styleexport.core.recipe import FloatLayer
@@ -23,13 +22,15 @@ from styleexport.exporter.graph.rewrite import argument
 from styleexport.exporter.graph.whitening import WHITENED, before_first_whitening
 
 CONV, TRANSPOSED = "conv2d", "conv_transpose2d"
-PASSED_ON = ("pad", "max_pool2d", "upsample_nearest2d")
+PASSED_ON = ("pad", "max_pool2d", "upsample_nearest2d", "pixel_shuffle", "slice")
 LIMITING = ("clamp", "hardtanh", "relu6")
 ACTIVATIONS = ("relu", *LIMITING)
 NORMS = ("instance_norm", "batch_norm", "group_norm", "layer_norm")
 SQUASHING = ("tanh", "sigmoid")
 # Linear layers compute in float. The weights of those with so many are stored as int8.
 LEAST_LINEAR = 2048
+# A convolution of so few channels, such as one to a picture, leaves most of an integer kernel idle.
+NARROW = 4
 TO_THE_PICTURE = (*NORMS, *SQUASHING, "clamp", "slice", "mul", "add", "sub", "div")
 
 AMPLIFIED = "what follows multiplies its rounding error on the way to the picture"
@@ -61,9 +62,27 @@ class QuantizedBlock:
 
 
 def moves(node: Node) -> bool:
-    """Whether a node only moves values; a padding with another value than 0 adds one."""
+    """Whether a node only moves values, of all channels alike.
+
+    A padding with another value than 0 adds one; a slice is to keep the channels.
+    """
     padded = operation_of(node) == "pad" and argument(node, 3, "value") not in (None, 0, 0.0)
-    return operation_of(node) in PASSED_ON and not padded
+    chosen = operation_of(node) == "slice" and argument(node, 1, "dim", 0) not in (2, 3)
+    return operation_of(node) in PASSED_ON and not padded and not chosen
+
+
+def phases_of(node: Node) -> int:
+    """Return how many channels of a convolution make one, by depth to space; 1 without one.
+
+    See `exporter.rewrites.phases`: such channels need one gain.
+    """
+    while len(node.users) == 1:
+        (node,) = node.users
+        if operation_of(node) == "pixel_shuffle":
+            return int(node.args[1]) ** 2  # pyright: ignore[reportArgumentType]
+        if operation_of(node) not in (*ACTIVATIONS, "leaky_relu"):
+            break
+    return 1
 
 
 def source_of(node: Node) -> Node:
@@ -115,10 +134,21 @@ def find_blocks(module: GraphModule) -> tuple[QuantizedBlock, ...]:
 
 
 def default_float_layers(
-    module: GraphModule, blocks: Sequence[QuantizedBlock]
+    module: GraphModule, blocks: Sequence[QuantizedBlock], *, segments: bool = False
 ) -> tuple[FloatLayer, ...]:
-    """Return the blocks that stay in float unless a recipe says otherwise, and why."""
-    amplified, by_name = _amplified(module.graph), nodes_by_name(module)
+    """Return the blocks that stay in float unless a recipe says otherwise, and why.
+
+    Args:
+        module: captured module.
+        blocks: its blocks.
+        segments: whether outputs may come in segments, which a few channels do for little.
+    """
+    by_name = nodes_by_name(module)
+    amplified = {
+        name
+        for name in amplified_layers(module)
+        if not segments or by_name[name].meta["val"].shape[1] > NARROW
+    }
     whitened = before_first_whitening(module.graph)
     reasons = {
         block.layer: AMPLIFIED
@@ -150,10 +180,10 @@ def float_layer(block: QuantizedBlock, reason: str) -> FloatLayer:
     return FloatLayer(layer=block.layer, reason=reason, weight="" if "folded_" in name else name)
 
 
-def _amplified(nodes: Nodes) -> set[str]:
+def amplified_layers(module: GraphModule) -> set[str]:
     """Return convolutions that reach the output through a normalisation, tanh or sigmoid."""
     found: set[str] = set()
-    for result in nodes.output_node().all_input_nodes:
+    for result in module.graph.output_node().all_input_nodes:
         node, amplified = result, False
         while operation_of(node) in TO_THE_PICTURE:
             centres = operation_of(node) == "sub" and any(

@@ -98,6 +98,13 @@ class GainRules:
             return self._undo_inputs(node)
         return self.tags[node.all_input_nodes[0]]
 
+    def _rule_pixel_shuffle(self, node: Node) -> Tensor | None:
+        """A channel takes the gain of its phases, where they have one."""
+        gains = self.tags[node.all_input_nodes[0]].reshape(-1, int(node.args[1]) ** 2)  # pyright: ignore
+        if not torch.allclose(gains, gains[:, :1].expand_as(gains), rtol=1e-12, atol=0):
+            return self._undo_inputs(node)
+        return gains[:, 0]
+
     def _rule_mean(self, node: Node) -> Tensor | None:
         if node.args[1] not in ([2, 3], [-2, -1], [-1, -2]):
             return self._undo_inputs(node)
@@ -194,13 +201,18 @@ class GainRules:
             deviation = self._call(
                 ATEN.sqrt.default, node, self._call(ATEN.add.Tensor, node, variance, epsilon)
             )
-            result = self._call(ATEN.div.Tensor, source, centred, deviation)
-        for position, operation in ((1, ATEN.mul.Tensor), (2, ATEN.add.Tensor)):
-            value = tensor_of(self.module, node.args[position])
-            if value is not None:
-                constant = add_weight(self.module, node, value.reshape(1, -1, 1, 1))
-                with graph.inserting_before(node):
-                    result = self._call(operation, source, result, constant)
+            weight, bias = (
+                None if value is None else add_weight(self.module, node, value.reshape(1, -1, 1, 1))
+                for value in (tensor_of(self.module, node.args[i]) for i in (1, 2))
+            )
+            scale = (
+                self._call(ATEN.reciprocal.default, node, deviation)
+                if weight is None
+                else self._call(ATEN.div.Tensor, node, weight, deviation)
+            )
+            result = self._call(ATEN.mul.Tensor, source, centred, scale)
+            if bias is not None:
+                result = self._call(ATEN.add.Tensor, source, result, bias)
         node.replace_all_uses_with(result)
         graph.erase_node(node)
         return None

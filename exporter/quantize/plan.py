@@ -27,20 +27,24 @@ from styleexport.exporter.graph.graph import Graph, operation_of
 from styleexport.exporter.quantize.blocks import (
     LIMITING,
     QuantizedBlock,
+    amplified_layers,
     default_float_layers,
     find_blocks,
     nodes_by_name,
+    phases_of,
     quantized_blocks,
     ranged_layers,
 )
 from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs
 from styleexport.exporter.quantize.equalize import equalization_scales, equalized
+from styleexport.exporter.quantize.fine_outputs import AMPLIFIED_SEGMENTS, choose_segments
 from styleexport.exporter.quantize.ranges import (
     LayerStatistics,
     equalized_statistics,
     observe,
     ranges_of,
 )
+from styleexport.exporter.quantize.segments import SEGMENT, segmented
 from styleexport.exporter.quantize.simulate import leads_to, simulate
 from styleexport.exporter.quantize.weight_rounding import (
     RoundedWeights,
@@ -76,7 +80,13 @@ class Int8Plan:
         if self.scales and expand_norms:
             exact, _ = equalized(self.source, self.scales, expand_norms=True)
         graph = with_weights(exact, self.weights)
-        return AppliedPlan(graph, exact, self.recipe_for(graph))
+        recipe = self.recipe_for(graph)
+        if self.recipe.segments:
+            exact, graph = (
+                segmented(x, self.recipe.segments, recipe.ranges) for x in (exact, graph)
+            )
+            recipe = self.recipe_for(graph)
+        return AppliedPlan(graph, exact, recipe)
 
     def with_float_layers(self, float_layers: Sequence[FloatLayer]) -> Int8Plan:
         """Return the plan with more blocks in float; the others keep ranges and weights."""
@@ -94,6 +104,12 @@ class Int8Plan:
         )
         names = _names(blocks, rewritten)
         ranges = {names.get(name, name): limits for name, limits in self.recipe.ranges.items()}
+        segmented = {x.output for x in rewritten if x.layer in self.recipe.segments}
+        ranges |= {
+            name: SEGMENT
+            for name in segmented
+            if operation_of(nodes_by_name(graph.reading)[name]) == "relu6"
+        }
         return msgspec.structs.replace(self.recipe, ranges=ranges)
 
 
@@ -173,7 +189,8 @@ def make_plan(
     """
     module = graph.reading
     blocks = find_blocks(module)
-    always = [x for x in default_float_layers(module, blocks) if x.layer not in forced_int8]
+    default = default_float_layers(module, blocks, segments=settings.segments)
+    always = [x for x in default if x.layer not in forced_int8]
     every = (*always, *(x for x in float_layers if x.layer not in {y.layer for y in always}))
     kept = quantized_blocks(blocks, every)
     if not kept:
@@ -213,7 +230,12 @@ def _rounded_plan(
     names, settings = _names(kept, inside), recipe.settings
     per_channel = settings.weights == "per-channel"
     ranges = {names[name]: limits for name, limits in calibrated.ranges.items()}
-    simulate(simulated, inside, ranges, per_channel=per_channel, levels=settings.levels)
+    if settings.segments:
+        least = dict.fromkeys(amplified_layers(module), AMPLIFIED_SEGMENTS)
+        segments = choose_segments(module, inside, ranges, inputs, least)
+        recipe = msgspec.structs.replace(recipe, segments=segments)
+    rounding = {"per_channel": per_channel, "levels": settings.levels}
+    simulate(simulated, inside, ranges, **rounding, segments=recipe.segments)
     weights = round_weights(module, simulated, inside, inputs, settings, progress)
     return Int8Plan(recipe, graph, equal, scales, weights, (fact,) if fact else ())
 
@@ -232,7 +254,7 @@ def _key(
     count, sha256 = len(calibration.inputs), calibration.fact.sha256
     parts = (graph.digest(), str(graph.size), str(count), sha256, choices)
     return hashlib.sha256(
-        " ".join(("6", *parts, *sizes, *(x.layer for x in float_layers))).encode()
+        " ".join(("7", *parts, *sizes, *(x.layer for x in float_layers))).encode()
     ).hexdigest()
 
 
@@ -293,5 +315,7 @@ def _scales(
         inside = all(leads_to(reader, layers) for reader in ahead)
         strength = settings.equalize if inside else 1.0
         key = outputs[name].layer if name in outputs else name
-        found[key] = equalization_scales(item.low, item.high, strength)
+        phases = phases_of(by_name[key])
+        low, high = item.low.reshape(-1, phases).amin(1), item.high.reshape(-1, phases).amax(1)
+        found[key] = equalization_scales(low, high, strength).repeat_interleave(phases)
     return found

@@ -55,6 +55,7 @@ def simulate(
     levels: int = LEVELS,
     weights: bool = True,
     activations: bool = True,
+    segments: Mapping[str, int] | None = None,
 ) -> None:
     """Make a module, in place, round what an int8 file with these blocks would round.
 
@@ -66,6 +67,7 @@ def simulate(
         levels: number of steps of an activation's range.
         weights: whether weights are rounded.
         activations: whether activations are.
+        segments: convolution → segments of its output.
     """
     by_name = nodes_by_name(module)
     if weights:
@@ -76,11 +78,13 @@ def simulate(
             rounded = rounded_weight(value, transposed=block.transposed, per_channel=per_channel)
             node.update_arg(1, add_weight(module, node, rounded))
     if activations:
-        outputs = {block.output for block in blocks}
+        counts = segments or {}
+        outputs = {block.output: counts.get(block.layer, 1) for block in blocks}
         layers = {by_name[block.layer] for block in blocks}
-        for name in outputs:
-            _round_output(by_name[name], ranges[name], list(by_name[name].users), levels)
-        for name in {block.source for block in blocks} - outputs:
+        for name, count in outputs.items():
+            readers = list(by_name[name].users)
+            _round_output(by_name[name], ranges[name], readers, levels, count)
+        for name in {block.source for block in blocks} - outputs.keys():
             node = by_name[name]
             readers = [r for r in node.users if leads_to(r, layers)]
             _round_output(node, ranges[name], readers, levels)
@@ -95,12 +99,13 @@ def leads_to(node: Node, layers: set[Node]) -> bool:
     return moves(node) and any(leads_to(reader, layers) for reader in node.users)
 
 
-def _round_output(node: Node, limits: Range, readers: Sequence[Node], levels: int) -> None:
+def _round_output(
+    node: Node, limits: Range, readers: Sequence[Node], levels: int, segments: int = 1
+) -> None:
     scale, zero_point = scale_and_zero_point(limits, levels)
+    steps = (scale / segments, zero_point * segments, 0, levels * segments)
     with node.graph.inserting_after(node):
-        rounded = node.graph.call_function(
-            torch.fake_quantize_per_tensor_affine, (node, scale, zero_point, 0, levels)
-        )
+        rounded = node.graph.call_function(torch.fake_quantize_per_tensor_affine, (node, *steps))
     rounded.meta = dict(node.meta)
     for reader in readers:
         reader.replace_input_with(node, rounded)

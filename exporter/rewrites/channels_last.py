@@ -67,6 +67,13 @@ PIXELS_OF_ONE_SUM = 2**18
 
 
 @dataclass(frozen=True)
+class _Phases:
+    """Channels [N, H, W, s²·C] of a depth to space, the phases in front: see `shuffles`."""
+
+    value: Tensor
+
+
+@dataclass(frozen=True)
 class _Image:
     """A tensor [N, H, W, C] that stands for one of [N, C, H, W]."""
 
@@ -121,6 +128,10 @@ class _Flow(Interpreter):
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 - any value of a graph
         """Return the value of one node."""
         operation = getattr(target, "overloadpacket", None)
+        if operation is aten.channel_shuffle and isinstance(args[0], _Image):
+            return _Phases(args[0].value)
+        if operation is aten.pixel_shuffle and isinstance(args[0], _Phases):
+            return _depth_to_space(args[0].value, args[1])
         if not any(isinstance(value, _Image) for value in _flat(args)):
             result = super().call_function(target, args, kwargs)
             # A map that was put together from a style code or from tokens is an image from here on.
@@ -145,6 +156,13 @@ class _Flow(Interpreter):
         result = target(*_channels_first(args), **kwargs)
         spatial = isinstance(result, Tensor) and result.dim() == 4
         return _Image(to_channels_last(result)) if spatial else result
+
+
+def _depth_to_space(x: Tensor, scale: int) -> _Image:
+    """Return an image whose phases have become pixels: rank 4, and one transposition."""
+    n, height, width, channels = x.shape
+    rows = x.reshape(n * height, width, scale, channels // scale).transpose(1, 2)
+    return _Image(rows.reshape(n, scale * height, scale * width, channels // scale**2))
 
 
 def _flat(values: Sequence[Any]) -> list[Any]:

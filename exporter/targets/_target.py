@@ -122,6 +122,7 @@ class Target(Protocol):
         tools: libraries whose versions go into the manifest.
         expands_norms: whether the converter writes instance norms out.
         rounds_results: whether int8 files round what a convolution gives to a float operation.
+        equalizes: whether int8 files are better with channels brought to one range.
     """
 
     name: str
@@ -132,6 +133,7 @@ class Target(Protocol):
     tools: Sequence[str]
     expands_norms: bool = False
     rounds_results: bool = True
+    equalizes: bool = True
 
     def check(self) -> None:
         """Refuse settings that cannot be applied here, before anything is captured.

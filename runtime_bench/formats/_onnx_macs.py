@@ -10,8 +10,8 @@ import onnx
 from onnx import shape_inference
 
 INTEGER_OPS = ("QLinearConv", "ConvInteger", "QLinearMatMul", "MatMulInteger", "QGemm")
-# Metadata key of a convolution that computes several picture columns at once: their number.
-COLUMNS = "styleexport.columns"
+# Metadata key of a convolution that computes a block of pixels at once: its rows and columns.
+BLOCK = "styleexport.block"
 # Positions of data and weight among the inputs of each operation with multiply-accumulates.
 WEIGHED = {
     "Conv": (0, 1), "ConvTranspose": (0, 1), "Gemm": (0, 1), "MatMul": (0, 1),
@@ -74,9 +74,12 @@ def _node_macs(node: onnx.NodeProto, data: list[int], weight: list[int], output:
         transposed = any(item.name == "transA" and item.i for item in node.attribute)
         return math.prod(output) * data[0 if transposed else -1]
     elements = math.prod(data if node.op_type == "ConvTranspose" else output)
-    columns = next((int(item.value) for item in node.metadata_props if item.key == COLUMNS), 1)
-    wide = elements * math.prod(weight[1:])
-    return wide * (weight[-1] - columns + 1) // max(weight[-1], 1)
+    block = next((item.value for item in node.metadata_props if item.key == BLOCK), "1x1")
+    # A kernel of k lines is stored with the n - 1 that a block adds to it.
+    kernel = [
+        side - (int(lines) - 1) for side, lines in zip(weight[2:], block.split("x"), strict=False)
+    ]
+    return elements * weight[1] * math.prod(kernel)
 
 
 def sources(executed: Iterable[str], known: Iterable[str]) -> set[str]:

@@ -102,6 +102,14 @@ OPTIONS = (
         help="Write files too that paint pictures of any size in tiles, seamless: --size is that "
         "of a tile's window.",
     ),
+    click.option(
+        "--no-rewrite",
+        "without",
+        multiple=True,
+        metavar="NAME",
+        help="Turn off an exact rewrite, such as phase-transposed-convs; the manifest lists those "
+        "that were applied. Repeatable.",
+    ),
     click.option("--trust", is_flag=True, help="Load a .pt2 that could run code."),
     click.option(
         "--dequantize",
@@ -133,6 +141,7 @@ class Common(TypedDict):
     out: Path | None
     overwrite: bool
     full: bool
+    without: tuple[str, ...]
     trust: bool
     dequantize: bool
     jobs: int | None
@@ -207,6 +216,7 @@ def run_export(
             allow_degraded=common["allow_degraded"],
             skip_missing=skip_missing,
             full=common["full"],
+            without=tuple(dict.fromkeys(common["without"])),
             jobs=common["jobs"] or default_jobs(sizes),
         ),
         talk,

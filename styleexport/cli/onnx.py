@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from styleexport.cli._export import Common, export_options, quantize_option, run_export
 from styleexport.core.types import Precision, Sizing
+
+if TYPE_CHECKING:
+    from styleexport.exporter.targets._target import Target
+    from styleexport.exporter.targets.onnx import Runtime
 
 
 @click.command(
@@ -21,13 +25,32 @@ from styleexport.core.types import Precision, Sizing
     "activations, for NPUs) or int8-weights."
 )
 @click.option("--dynamic", is_flag=True, help="Write one file for any size, proven at several.")
-def onnx(precisions: tuple[Precision, ...], dynamic: bool, **common: Unpack[Common]) -> None:
+@click.option(
+    "--runtime",
+    type=click.Choice(["onnxruntime", "openvino"]),
+    default="onnxruntime",
+    show_default=True,
+    help="Runtime that int8 files are for. OpenVINO gives floats from integer convolutions: less is "
+    "rounded, and ONNX Runtime computes such files in float.",
+)
+def onnx(
+    precisions: tuple[Precision, ...],
+    dynamic: bool,
+    runtime: Runtime,
+    **common: Unpack[Common],
+) -> None:
     """Export NETWORK (default: adain-residual) to ONNX, checked against PyTorch.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
     """
+
+    def target() -> Target:
+        from styleexport.exporter.targets.onnx import OnnxTarget
+
+        return OnnxTarget(runtime=runtime)
+
     sizing = Sizing.ANY if dynamic else Sizing.FIXED
-    run_export(("onnx",), precisions, sizing=sizing, **common)
+    run_export((target,), precisions, sizing=sizing, **common)
 
 
 SECTION = "make"

@@ -176,11 +176,19 @@ class ExecutionFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class PassFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Rewrite of the graph: how often it was applied, and the reasons where it was refused."""
+    """Rewrite of the graph.
+
+    Attributes:
+        name: name of the rewrite.
+        applied: number of places.
+        refused: why it was not applied elsewhere.
+        reasons: why it was chosen, where there is a choice.
+    """
 
     name: str
     applied: int
     refused: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
 
 
 class RiskFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

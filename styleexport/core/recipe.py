@@ -39,6 +39,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         activation_bits: bits of an activation between integer operations.
         weight_bits: bits of a stored weight; of 4, each is one of 16 values of int8, in a table for
             every 16 output channels.
+        segments: whether outputs whose rounding costs the picture most come in segments of their
+            range; see `Int8Recipe`.
     """
 
     weights: Literal["per-channel", "per-tensor"] = "per-channel"
@@ -48,6 +50,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rounding: Literal["nearest", "reconstructed"] = "nearest"
     activation_bits: Literal[8, 16] = 8
     weight_bits: Literal[4, 8] = 8
+    segments: bool = False
 
     @property
     def levels(self) -> int:
@@ -56,7 +59,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def name(self) -> str:
-        """Name composed of the settings: ``w8c-a8-mse-eq50-bias-recon``."""
+        """Name composed of the settings: ``w8c-a8-mse-eq50-bias-recon-seg``."""
         parts = [f"w{self.weight_bits}{'c' if self.weights == 'per-channel' else 't'}"]
         parts += [f"a{self.activation_bits}", self.ranges]
         if self.equalize:
@@ -65,6 +68,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             parts.append("bias")
         if self.rounding == "reconstructed":
             parts.append("recon")
+        if self.segments:
+            parts.append("seg")
         return "-".join(parts)
 
 
@@ -125,6 +130,8 @@ class Int8Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ranges: layer or input → range of its values, for all that may be quantized.
         calibration: source of the ranges.
         trials: candidates of the search for this recipe; () for a fixed recipe.
+        segments: convolution → number of segments of its output's range, each of which has 255 steps
+            of its own; 1 where it is not named.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -135,6 +142,7 @@ class Int8Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ranges: dict[str, Range]
     calibration: CalibrationFact
     trials: tuple[Trial, ...] = ()
+    segments: dict[str, Annotated[int, Meta(ge=2)]] = {}
 
     def encoded(self) -> bytes:
         """Return the recipe as indented JSON, ending in a newline."""

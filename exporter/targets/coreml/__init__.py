@@ -97,6 +97,7 @@ class CoremlTarget(Target):
     suffix = ".mlpackage"
     expands_norms = True
     rounds_results = False
+    equalizes = False
     precisions = (
         Precision.FP32,
         Precision.FP16,

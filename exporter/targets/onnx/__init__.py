@@ -1,14 +1,21 @@
-"""ONNX files: fp32, fp16, int8 and int8-a16 (static QDQ), int8-weights; one file a graph."""
+"""ONNX files: fp32, fp16, int8 and int8-a16 (static QDQ), int8-weights; one file a graph.
+
+int8 files are for ONNX Runtime, or for OpenVINO. ONNX Runtime multiplies integers only where the
+result is rounded to 8 bits at once, and wants its nodes laid out for its kernels; OpenVINO gives
+floats, so that nothing is rounded on the way to a float operation, and lays nodes out itself.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import onnx
 import torch
 
 from styleexport.core.errors import UnsupportedOp, first_line
+from styleexport.core.manifest import PassFact
 from styleexport.core.quiet import quiet
 from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph.graph import Graph
@@ -30,6 +37,11 @@ from styleexport.exporter.targets.onnx.int8_weights import quantize_weights
 from styleexport.runtime_bench.execution.onnx_profile import integer_mac_share
 
 OPSET = 18
+Runtime = Literal["onnxruntime", "openvino"]
+FLOATS = (
+    "for OpenVINO: integer convolutions give floats, rounded only where the next one reads them; "
+    "ONNX Runtime computes the others in float"
+)
 
 
 def model_from_graph(graph: Graph) -> onnx.ModelProto:
@@ -118,10 +130,12 @@ class OnnxModel(Model):
     Attributes:
         source: graph and calibration inputs.
         proto: float32 model.
+        runtime: runtime that int8 files are for.
     """
 
     source: Source
     proto: onnx.ModelProto
+    runtime: Runtime
 
     def store(self, recipe: Recipe, path: Path) -> Written:
         """Write the file; see `Model.store`."""
@@ -132,12 +146,22 @@ class OnnxModel(Model):
             module = graph.reading
             blocks = quantized_blocks(find_blocks(module), recipe.int8.float_layers)
             wide = recipe.int8.settings.activation_bits == 16
-            quantize = quantize_blocks_a16 if wide else quantize_blocks
-            quantize(model, blocks, recipe.int8, tensor_names(graph, module))
-            share = integer_mac_share(model, self.source.inputs[0])
+            for_ort = self.runtime == "onnxruntime"
+            names = tensor_names(graph, module)
+            if wide:
+                quantize_blocks_a16(model, blocks, recipe.int8, names)
+            else:
+                quantize_blocks(model, blocks, recipe.int8, names, rounds_results=for_ort)
+            if for_ort or wide:
+                share, passes = integer_mac_share(model, self.source.inputs[0]), ()
+            else:
+                share = sum(block.macs for block in blocks) / max(graph.macs, 1)
+                passes = (
+                    PassFact(name="openvino", applied=len(blocks), refused=(), reasons=(FLOATS,)),
+                )
             activations = "uint16" if wide else "uint8"
             fact = quantization_fact(module, recipe.int8, "qdq-static", activations)
-            written = Written(quantization=fact, int8_mac_share=round(share, 4))
+            written = Written(quantization=fact, int8_mac_share=round(share, 4), passes=passes)
         elif recipe.precision is Precision.INT8_WEIGHTS:
             written = Written(quantization=quantize_weights(model))
         elif recipe.precision is Precision.FP16:
@@ -149,9 +173,15 @@ class OnnxModel(Model):
         return replace(written, layers=layers_of(model, graph))
 
 
+@dataclass(frozen=True)
 class OnnxTarget(Target):
-    """ONNX, opset 18."""
+    """ONNX, opset 18.
 
+    Attributes:
+        runtime: runtime that int8 files are for.
+    """
+
+    runtime: Runtime = "onnxruntime"
     name = "onnx"
     suffix = ".onnx"
     precisions = (
@@ -165,9 +195,14 @@ class OnnxTarget(Target):
     sizings = (Sizing.FIXED, Sizing.ANY)
     tools = ("onnx", "onnxruntime", "onnxscript")
 
+    @property
+    def rounds_results(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether int8 files round what a convolution gives to a float operation."""
+        return self.runtime == "onnxruntime"
+
     def lower(self, source: Source, recipe: Recipe) -> OnnxModel:
         """Return the float32 model of a graph, from which every precision starts."""
-        return OnnxModel(source, model_from_graph(source.graph))
+        return OnnxModel(source, model_from_graph(source.graph), self.runtime)
 
 
 TARGET = OnnxTarget()

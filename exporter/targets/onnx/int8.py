@@ -26,7 +26,9 @@ from styleexport.exporter.quantize.blocks import LEAST_LINEAR, QuantizedBlock
 from styleexport.exporter.quantize.simulate import scale_and_zero_point, weight_scales
 from styleexport.exporter.targets.onnx.int8_layout import faster_layout
 
-MOVES = ("Pad", "MaxPool", "Resize")
+MOVES = ("Pad", "MaxPool", "Resize", "DepthToSpace", "Slice")
+# Moved as integers for float readers too: it costs less, and nothing is added.
+MOVED_FIRST = ("DepthToSpace", "Slice")
 PRODUCTS = ("Conv", "ConvTranspose", "Gemm")
 BIAS_LIMIT = 2**31 - 1
 
@@ -51,6 +53,8 @@ def quantize_blocks(
     blocks: Sequence[QuantizedBlock],
     recipe: Int8Recipe,
     names: Mapping[str, str],
+    *,
+    rounds_results: bool = True,
 ) -> None:
     """Compute blocks of a float32 model in int8, in place.
 
@@ -59,9 +63,13 @@ def quantize_blocks(
         blocks: blocks outside the recipe's float layers.
         recipe: ranges and granularity.
         names: layer → tensor where the two differ: inputs and outputs.
+        rounds_results: whether what a convolution gives to a float operation is rounded to uint8.
+            ONNX Runtime computes a convolution in integers only if it is; others give floats.
     """
-    write_blocks(model, BlockWriter(model, blocks, recipe, names))
-    faster_layout(model)
+    writer = BlockWriter(model, blocks, recipe, names, rounds_results=rounds_results)
+    write_blocks(model, writer)
+    if rounds_results:
+        faster_layout(model)
 
 
 def write_blocks(model: onnx.ModelProto, writer: BlockWriter) -> None:
@@ -103,6 +111,8 @@ class BlockWriter:
         blocks: Sequence[QuantizedBlock],
         recipe: Int8Recipe,
         names: Mapping[str, str],
+        *,
+        rounds_results: bool,
     ) -> None:
         self.graph = model.graph
         self.per_channel = recipe.settings.weights == "per-channel"
@@ -123,6 +133,12 @@ class BlockWriter:
         self.ranges: dict[str, Range] = {
             tensor: recipe.ranges[layer] for layer, tensor in named.items()
         }
+        read = {named[u.source] for u in blocks}
+        # Of blocks whose output stays in float: their convolutions.
+        self.unrounded = {
+            conv for conv, output in self.blocks.items() if not (rounds_results or output in read)
+        }
+        self.blocks |= {conv: conv for conv in self.unrounded}
         self.merged = {tensor for conv, tensor in self.blocks.items() if conv != tensor}
         self.stored: dict[str, Stored] = {}
         self.floats: dict[str, str] = {}
@@ -136,7 +152,7 @@ class BlockWriter:
         data = node.input[0] if node.input else ""
         if name in self.blocks and data in self.stored:
             self._convolution(node)
-        elif self._moves(node) and data in self.stored and self._reaches_block(node):
+        elif self._moves(node) and data in self.stored and self._moves_early(node):
             self.move(node)
         elif node.op_type == "Mul" and self._is_gain(node):
             self._dequantize_by_channel(node)
@@ -216,6 +232,10 @@ class BlockWriter:
         """Whether a node only moves values; one whose result has a range of its own does not."""
         return node.op_type in MOVES and node.output[0] not in self.ranges
 
+    def _moves_early(self, node: onnx.NodeProto) -> bool:
+        """Whether what a node moves is still integers there."""
+        return node.op_type in MOVED_FIRST or self._reaches_block(node)
+
     def _reaches_block(self, node: onnx.NodeProto) -> bool:
         """Whether an integer convolution reads what a node moves."""
         return any(
@@ -226,7 +246,7 @@ class BlockWriter:
     def move(self, node: onnx.NodeProto) -> None:
         """Write a node that moves values, on integers."""
         stored, tensor = self.stored[node.input[0]], node.output[0]
-        moved = Stored(f"{tensor}_uint8", stored.scale, stored.zero_point)
+        moved = Stored(f"{tensor}_{self.integer.__name__}", stored.scale, stored.zero_point)
         node.input[0], node.output[0] = stored.name, moved.name
         if node.op_type == "Pad":
             self._pad_with_zero(node, stored)
@@ -248,6 +268,9 @@ class BlockWriter:
         del node.input[:]
         node.input.extend([data, *weight])
         tensor = self.blocks[node.output[0]]
+        if tensor in self.unrounded:
+            self.nodes.append(node)
+            return
         made = f"{tensor}_float" if tensor == node.output[0] else node.output[0]
         node.output[0] = made
         self.nodes.append(node)
@@ -288,7 +311,8 @@ class BlockWriter:
         """
         tensor, factor = node.input[:2]
         shape = list(self.weights[factor].dims) if factor in self.weights else []
-        whole = tensor in self.blocks.values() and tensor in self.stored
+        made = tensor in self.blocks.values() or self._moved(tensor)
+        whole = made and tensor in self.stored
         by_channel = len(shape) == 4 and shape[0] == shape[2] == shape[3] == 1
         fused = any(
             reader.op_type in FUSED and self._is_quantized(reader)

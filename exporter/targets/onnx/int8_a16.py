@@ -35,7 +35,7 @@ def quantize_blocks_a16(
         recipe: ranges and granularity.
         names: layer → tensor where the two differ: inputs and outputs.
     """
-    write_blocks(model, _Writer(model, blocks, recipe, names))
+    write_blocks(model, _Writer(model, blocks, recipe, names, rounds_results=True))
     for item in model.opset_import:
         if item.domain in ("", "ai.onnx"):
             item.version = max(item.version, OPSET)

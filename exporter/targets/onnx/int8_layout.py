@@ -5,14 +5,21 @@ channels last, repeating columns and then rows copies whole pixels:
 
     Resize(x) = Tᵀ(Gather(Gather(T(x), 0 0 1 1 2 2 …), 0 0 1 1 2 2 …)),   T: NCHW → NHWC
 
-*Narrow convolutions.* The kernel of the integer product is 16 columns wide, and three channels
-leave most of it idle. A convolution of M channels gives k neighbouring columns of the picture at
-once, as k·M channels at stride k:
+*Depth to space.* The runtime's own goes element by element too. With the channels of the
+convolution before it in the order (row, column, channel), and last in memory, it is one
+transposition of whole rows of channels:
 
-    W'[j·M + m, c, y, x + j] = W[m, c, y, x] for j < k, and 0 elsewhere
+    DepthToSpace(x) = Tᵀ([H, W, s, s·C] → [H, s, W, s·C]),   x: [H, W, s·s·C]
 
-Channels last, [H, W/k, k·M] is [H, W, M] in memory, so that a Reshape undoes it. The zeros add
-nothing to the int32 sums.
+*Narrow convolutions.* The kernel of the integer product is 16 channels wide, and three leave most
+of it idle; and for every pixel all k² neighbours are copied, which takes longer than to multiply
+them. A convolution of M channels gives a block of r·c neighbouring pixels at once, as r·c·M
+channels at strides r and c:
+
+    W'[(i·c + j)·M + m, ch, y + i, x + j] = W[m, ch, y, x] for i < r, j < c, and 0 elsewhere
+
+Channels last, one row of blocks is [W/c, r, c·M] in memory: depth to space again, and for r = 1 a
+Reshape. The zeros add nothing to the int32 sums.
 
 The runtime computes integer convolutions channels last, and its own transpositions cancel those
 that stand here (onnxruntime 1.31; docs/decisions/0009).
@@ -28,12 +35,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper, shape_inference
 
-from styleexport.runtime_bench.formats._onnx_macs import COLUMNS
+from styleexport.runtime_bench.formats._onnx_macs import BLOCK
 
 CHANNELS_LAST, CHANNELS_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
-NARROW = 4
-# What measured best, most columns first: of convolutions to a picture, and of those from one.
-COLUMNS_OUT, COLUMNS_IN = (4, 2), (2,)
+PICTURE, NARROW, LARGE = 4, 16, 5  # channels, channels, lines of a kernel
 FOLLOWED = ("Pad", "MaxPool", "Resize", "DequantizeLinear")
 EXACT_RESIZE = {
     "mode": "nearest",
@@ -57,6 +62,17 @@ def faster_layout(model: onnx.ModelProto) -> None:
     kept = [item for item in model.graph.initializer if item.name in read]
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
+
+
+def _blocks(channels_out: int, channels_in: int, lines: int) -> tuple[tuple[int, int], ...]:
+    """Return the blocks of rows and columns that measured fastest, the best first."""
+    if channels_out <= PICTURE:
+        return (2, 4), (2, 2), (1, 4), (1, 2)
+    if channels_in <= PICTURE:
+        return ((1, 4), (1, 2)) if channels_out <= NARROW or lines >= LARGE else ((1, 2),)
+    if channels_out > NARROW:
+        return ()
+    return ((1, 4), (1, 2)) if channels_out <= NARROW // 2 or lines >= LARGE else ((1, 2),)
 
 
 class _Layout:
@@ -83,8 +99,10 @@ class _Layout:
             return
         if repeats := self._repeats(node):
             self._repeat(node, repeats)
-        elif columns := self._columns(node):
-            self._widen(node, columns)
+        elif scale := self._shuffles(node):
+            self._shuffle(node, scale)
+        elif block := self._block(node):
+            self._widen(node, *block)
         else:
             self.nodes.append(node)
 
@@ -121,17 +139,53 @@ class _Layout:
             name = self._add("Gather", [name, order], f"{result}_{word}", axis=axis)
         self._transposed(name, CHANNELS_FIRST, result)
 
-    def _columns(self, node: onnx.NodeProto) -> int | None:
-        """Return how many columns a narrow integer convolution had better give at once."""
+    def _shuffles(self, node: onnx.NodeProto) -> int | None:
+        """Return by what a node spreads the channels of an integer convolution over the map."""
+        settings = {item.name: item for item in node.attribute}
+        if node.op_type != "DepthToSpace" or not self._is_uint8(node.input[0]):
+            return None
+        quantize = self.makers[node.input[0]]
+        conv = self.makers.get(quantize.input[0])
+        if conv is None or conv.op_type != "Conv" or not self._is_integer(conv):
+            return None
+        alone = len(self.readers[node.input[0]]) == 1 and self._shape(node.input[0])[:1] == [1]
+        return settings["blocksize"].i if alone and settings["mode"].s == b"CRD" else None
+
+    def _shuffle(self, node: onnx.NodeProto, scale: int) -> None:
+        """Transpose whole pixels, behind a convolution with its channels in another order."""
+        result, conv = node.output[0], self.makers[self.makers[node.input[0]].input[0]]
+        _, channels, height, width = self._shape(node.input[0])
+        order = np.arange(channels).reshape(-1, scale * scale).T.reshape(-1)
+        names = [
+            self._chosen(name, order, f"{result}_{place}")
+            for place, name in enumerate(conv.input[1:])
+        ]
+        del conv.input[1:]
+        conv.input.extend(names)
+        name = self._transposed(node.input[0], CHANNELS_LAST, f"{result}_phases")
+        sides = (scale * height, scale * width, channels // scale**2)
+        self._spread(name, (height, width, scale, channels // scale), sides, result)
+
+    def _chosen(self, name: str, order: NDArray[np.int64], result: str) -> str:
+        """Store the channels of a weight or bias in another order; return its dequantized name."""
+        parts = self._integers(name)
+        assert parts is not None
+        names = (f"{result}_integers", f"{result}_scale", f"{result}_zero")
+        inputs = [self._stored(n, x[order]) for n, x in zip(names, parts, strict=True)]
+        self._add("DequantizeLinear", inputs, result, axis=0)
+        self.nodes.insert(0, self.nodes.pop())  # the convolution is written already
+        return result
+
+    def _block(self, node: onnx.NodeProto) -> tuple[int, int] | None:
+        """Return the rows and columns that a narrow integer convolution had better give at once."""
         if node.op_type != "Conv" or not self._is_plain(node) or not self._is_integer(node):
             return None
         shape, weight = self._shape(node.output[0]), self._integers(node.input[1])
         if not shape or weight is None or weight[0].ndim != 4 or weight[0].shape[3] == 1:
             return None  # of 1x1, wide ones measure no faster
-        channels_out, channels_in = weight[0].shape[:2]
-        choices: Sequence[int] = COLUMNS_IN if channels_in <= NARROW else ()
-        choices = COLUMNS_OUT if channels_out <= NARROW else choices
-        return next((number for number in choices if shape[3] % number == 0), None)
+        blocks = _blocks(*weight[0].shape[:3]) if shape[0] == 1 else ()
+        fits = (x for x in blocks if shape[2] % x[0] == 0 and shape[3] % x[1] == 0)
+        return next(fits, None)
 
     def _is_plain(self, node: onnx.NodeProto) -> bool:
         """Whether a convolution reads every pixel of its input for every pixel of its output."""
@@ -155,39 +209,71 @@ class _Layout:
         one_scale = scale is not None and scale.ndim == 0
         return dequantized and stored and one_scale and quantize.output[0] not in self.results
 
-    def _widen(self, node: onnx.NodeProto, columns: int) -> None:
+    def _widen(self, node: onnx.NodeProto, rows: int, columns: int) -> None:
         quantize = self.readers[node.output[0]][0]
-        shape, result = self._shape(node.output[0]), quantize.output[0]
+        (_, channels, height, width), result = self._shape(node.output[0]), quantize.output[0]
         wide = f"{result}_wide"
         for position, name in enumerate(node.input[1:], 1):
-            node.input[position] = self._widened(name, columns, f"{wide}_{position}")
+            node.input[position] = self._widened(name, (rows, columns), f"{wide}_{position}")
         kept = [x for x in node.attribute if x.name not in ("strides", "kernel_shape")]
         del node.attribute[:]
-        node.attribute.extend([*kept, helper.make_attribute("strides", [1, columns])])
-        node.metadata_props.add(key=COLUMNS, value=str(columns))
+        node.attribute.extend([*kept, helper.make_attribute("strides", [rows, columns])])
+        node.metadata_props.add(key=BLOCK, value=f"{rows}x{columns}")
         node.output[0] = quantize.input[0] = f"{wide}_float"
         quantize.output[0] = quantize.name = wide
         self.nodes.extend([node, quantize])
-        number, channels, height, width = shape
-        narrow = self._stored(f"{result}_shape", np.array([number, height, width, channels]))
         name = self._transposed(wide, CHANNELS_LAST, f"{wide}_channels_last")
-        name = self._add("Reshape", [name, narrow], f"{result}_channels_last")
-        self._transposed(name, CHANNELS_FIRST, result)
+        blocks = (height // rows, width // columns, rows, columns * channels)
+        self._spread(name, blocks, (height, width, channels), result)
         self.written |= {wide}
 
-    def _widened(self, name: str, columns: int, result: str) -> str:
-        """Store a weight or bias once a column; return its dequantized name."""
+    def _spread(
+        self, name: str, blocks: Sequence[int], sides: tuple[int, int, int], result: str
+    ) -> None:
+        """Put the pixels of blocks in their places, and channels first.
+
+        Args:
+            name: [1, rows of blocks, blocks a row, pixels of a block · channels].
+            blocks: rows of blocks, blocks a row, rows of a block, and values of one such row.
+            sides: height, width and channels of the result.
+            result: name of the result, [1, channels, height, width].
+        """
+        height, width, channels = sides
+        if blocks[2] > 1:
+            name = self._reshaped(name, blocks, f"{result}_blocks")
+            name = self._transposed(name, (0, 2, 1, 3), f"{result}_rows")
+        if self._only_for_convolutions(result):
+            name = self._reshaped(name, (1, height, width, channels), f"{result}_channels_last")
+            self._transposed(name, CHANNELS_FIRST, result)
+            return
+        # Statistics of a map with its channels last take several times as long, and the runtime
+        # moves a transposition of images behind them: this one it does not know as such.
+        name = self._reshaped(name, (height * width, channels), f"{result}_pixels")
+        name = self._transposed(name, (1, 0), f"{result}_channels")
+        self._reshaped(name, (1, channels, height, width), result)
+
+    def _reshaped(self, name: str, sides: Sequence[int], result: str) -> str:
+        shape = self._stored("shape_" + "_".join(map(str, sides)), np.array(sides))
+        return self._add("Reshape", [name, shape], result)
+
+    def _widened(self, name: str, block: tuple[int, int], result: str) -> str:
+        """Store a weight or bias once a pixel of a block; return its dequantized name."""
         parts = self._integers(name)
         assert parts is not None
         value, scales, zeros = parts
+        rows, columns = block
         if value.ndim == 4:
-            room = [(0, 0)] * 3
+            room = [(0, 0), (0, 0)]
             value = np.concatenate(
-                [np.pad(value, [*room, (j, columns - 1 - j)]) for j in range(columns)]
+                [
+                    np.pad(value, [*room, (i, rows - 1 - i), (j, columns - 1 - j)])
+                    for i in range(rows)
+                    for j in range(columns)
+                ]
             )
         else:
-            value = np.tile(value, columns)
-        stored = (value, np.tile(scales, columns), np.tile(zeros, columns))
+            value = np.tile(value, rows * columns)
+        stored = (value, np.tile(scales, rows * columns), np.tile(zeros, rows * columns))
         names = (f"{result}_integers", f"{result}_scale", f"{result}_zero")
         inputs = [self._stored(part, array) for part, array in zip(names, stored, strict=True)]
         return self._add("DequantizeLinear", inputs, result, axis=0)

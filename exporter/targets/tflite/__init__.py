@@ -31,6 +31,7 @@ from styleexport.exporter.quantize.blocks import (
     nodes_by_name,
 )
 from styleexport.exporter.quantize.quantization_fact import quantization_fact
+from styleexport.exporter.rewrites.shuffles import with_phases_in_front
 from styleexport.exporter.rewrites.transposed_convs import with_plain_transposed_convs
 from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
 from styleexport.exporter.targets.tflite.converters._converter import find_converter
@@ -87,8 +88,9 @@ class TfliteTarget(Target):
     def lower(self, source: Source, recipe: Recipe) -> TfliteModel:
         """Return the float32 file of a graph, its tensors named after the graph's layers."""
         rewritten, passes = source.half_range if self.lowering(recipe) else source.sliced_pads
-        rewritten, more = with_plain_transposed_convs(rewritten)
-        passes = (*passes, *more)
+        for rewrite in (with_plain_transposed_convs, with_phases_in_front):
+            rewritten, more = rewrite(rewritten)
+            passes = (*passes, *more)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "float.tflite"
             find_converter(self.converter).convert(rewritten, path)

@@ -27,6 +27,8 @@ from styleexport.runtime_bench.runners._litert import feed, invoke, load
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 TRANSPOSED = "TRANSPOSE_CONV"
 LINEAR = "FULLY_CONNECTED"
+# A depth to space, and the cut behind it.
+SPREAD = ("RESHAPE", "TRANSPOSE", "SLICE", "STRIDED_SLICE")
 # Operations whose result holds values of what they read: they keep its scale.
 MOVED = (
     "MIRROR_PAD",
@@ -34,9 +36,8 @@ MOVED = (
     "PADV2",
     "MAX_POOL_2D",
     "RESIZE_NEAREST_NEIGHBOR",
-    "SLICE",
-    "STRIDED_SLICE",
     "CONCATENATION",
+    *SPREAD,
 )
 # What lies between two integer convolutions.
 PASSED_ON = (*MOVED, "RELU")
@@ -113,6 +114,9 @@ def body(graph: TfliteGraph, float_layers: Collection[str] = ()) -> list[TfliteO
         if passes_on or (item.name in CONVOLUTIONS and _name(graph, item) not in float_layers):
             found.add(item)
     makers = graph.producers()
+    for item in graph.operations:  # moved as integers, and a quarter of the memory
+        if item.name in SPREAD and makers.get(item.inputs[0]) in found:
+            found.add(item)
     kept = {x for x in found if x.name != "RELU" or makers.get(x.inputs[0]) in found}
     return [item for item in graph.operations if item in kept]
 

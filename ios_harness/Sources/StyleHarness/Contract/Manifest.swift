@@ -898,26 +898,34 @@ public struct ParityFact: Codable, Hashable, Sendable {
     }
 }
 
-/// Rewrite of the graph: how often it was applied, and the reasons where it was refused.
+/// Rewrite of the graph.
 public struct PassFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case name
         case applied
         case refused
+        case reasons
     }
 
+    /// Name of the rewrite.
     public var name: String
+    /// Number of places.
     public var applied: Int
+    /// Why it was not applied elsewhere.
     public var refused: [String]
+    /// Why it was chosen, where there is a choice.
+    public var reasons: [String]
 
     public init(
         name: String,
         applied: Int,
-        refused: [String]
+        refused: [String],
+        reasons: [String] = []
     ) {
         self.name = name
         self.applied = applied
         self.refused = refused
+        self.reasons = reasons
     }
 
     public init(from decoder: any Decoder) throws {
@@ -925,6 +933,7 @@ public struct PassFact: Codable, Hashable, Sendable {
         self.name = try fields.required(.name)
         self.applied = try fields.required(.applied, .integer())
         self.refused = try fields.required(.refused)
+        self.reasons = try fields.optional(.reasons, default: [])
     }
 }
 

@@ -521,11 +521,19 @@ public data class ParityFact(
     }
 }
 
-/** Rewrite of the graph: how often it was applied, and the reasons where it was refused. */
+/**
+ * Rewrite of the graph.
+ *
+ * @property name name of the rewrite.
+ * @property applied number of places.
+ * @property refused why it was not applied elsewhere.
+ * @property reasons why it was chosen, where there is a choice.
+ */
 public data class PassFact(
     public val name: String,
     public val applied: Long,
     public val refused: List<String>,
+    public val reasons: List<String> = emptyList(),
 ) {
     internal companion object {
         val reader: Read<PassFact> = Fields.closed {
@@ -533,6 +541,7 @@ public data class PassFact(
                 name = required("name", text()),
                 applied = required("applied", long()),
                 refused = required("refused", list(text())),
+                reasons = optional("reasons", emptyList(), list(text())),
             )
         }
     }

@@ -1,0 +1,125 @@
+"""Outputs in segments: the same numbers, in finer steps, where they are worth their time."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from styleexport.core.recipe import Range, Settings
+from styleexport.core.types import Size
+from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks
+from styleexport.exporter.quantize.fine_outputs import choose_segments, rounding_noise
+from styleexport.exporter.quantize.plan import make_plan
+from styleexport.exporter.quantize.segments import segmented
+from styleexport.exporter.quantize.simulate import simulate
+from tests.exporter.conftest import feeds_of, graph_of, shown
+
+SIZE = Size(32, 40)
+
+
+class Amplified(nn.Module):
+    """A convolution whose output a norm and a tanh amplify."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.second = nn.Conv2d(8, 8, 3, padding=1)
+        self.last = nn.Conv2d(8, 3, 3, padding=1)
+
+    def forward(self, content: torch.Tensor) -> torch.Tensor:
+        x = F.relu(F.instance_norm(self.first(content)))
+        x = F.relu(F.instance_norm(self.second(x)))
+        return (torch.tanh(2 * F.instance_norm(self.last(x))) + 1) / 2
+
+
+def test_segments_add_up_to_the_output():
+    graph = graph_of(Amplified(), SIZE)
+    ranges = {"conv2d": Range(-9.0, 9.0), "conv2d_2": Range(-9.0, 9.0)}
+    after = segmented(graph, {"conv2d": 2, "conv2d_2": 5}, ranges)
+    for one, other in zip(graph.exact_outputs, after.exact_outputs, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+    channels = [x.meta["val"].shape[1] for x in after.reading.graph.nodes if "conv2d" in x.name]
+    assert channels == [16, 8, 15]
+
+
+def test_values_beyond_the_range_are_clipped_as_uint8_clips_them():
+    graph = graph_of(nn.Conv2d(3, 3, 1), SIZE)
+    after = segmented(graph, {"conv2d": 3}, {"clamp": Range(0.0, 0.2)})
+    (one,), (other,) = graph.exact_outputs, after.exact_outputs
+    assert float(one.max()) > 0.3
+    assert torch.allclose(one.clamp(0.0, 0.2), other, atol=1e-6)
+
+
+def test_a_relu_is_the_first_segments_own():
+    class Rectified(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(2)
+            self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+        def forward(self, content: torch.Tensor) -> torch.Tensor:
+            return torch.sigmoid(F.relu(self.conv(content)))
+
+    graph = graph_of(Rectified(), SIZE)
+    after = segmented(graph, {"conv2d": 2}, {"relu": Range(0.0, 5.0)})
+    assert torch.allclose(graph.exact_outputs[0], after.exact_outputs[0], atol=1e-6)
+    assert not any(node.name == "relu" for node in after.reading.graph.nodes)
+
+
+def test_noise_is_that_of_a_rounded_tensor():
+    graph = graph_of(Amplified(), SIZE)
+    inputs = feeds_of(graph, 4)
+    plan = make_plan(graph, shown(graph), Settings(segments=True))
+    module, blocks = graph.reading, quantized_blocks(find_blocks(graph.reading), ())
+    ranges = {block.output: plan.recipe.ranges[block.output] for block in blocks}
+    told = rounding_noise(graph.module(), ranges, inputs)
+    for block in blocks:
+        rounded = graph.module()
+        simulate(rounded, [block], plan.recipe.ranges, weights=False)
+        # The source of the block is rounded too; that of the first is the picture.
+        if block.source != blocks[0].source:
+            continue
+        errors = []
+        for values in inputs:
+            fed = [torch.from_numpy(x) for x in values.values()]
+            with torch.inference_mode():
+                errors.append(float((module(*fed) - rounded(*fed)).square().mean()))
+        assert np.mean(errors) / np.mean(told[block.output]) < 3
+        assert np.mean(errors) / np.mean(told[block.output]) > 1 / 3
+
+
+def test_segments_go_where_rounding_costs_most():
+    graph = graph_of(Amplified(), SIZE)
+    plan = make_plan(graph, shown(graph), Settings(segments=True))
+    assert plan.recipe.float_layers == ()
+    assert plan.recipe.segments["conv2d_2"] >= 4
+    assert max(plan.recipe.segments.values()) <= 8
+    none = make_plan(graph, shown(graph), Settings())
+    assert none.recipe.segments == {}
+    assert [item.layer for item in none.recipe.float_layers] == ["conv2d_2"]
+
+
+def test_outputs_that_only_convolutions_read_get_none():
+    class Chain(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(3)
+            self.layers = nn.Sequential(
+                nn.Conv2d(3, 8, 3, padding=1),
+                nn.ReLU(),
+                nn.Conv2d(8, 8, 3, padding=1),
+                nn.ReLU(),
+                nn.Conv2d(8, 3, 3, padding=1),
+            )
+
+        def forward(self, content: torch.Tensor) -> torch.Tensor:
+            return self.layers(content)
+
+    graph = graph_of(Chain(), SIZE)
+    plan = make_plan(graph, shown(graph), Settings(segments=True))
+    blocks = quantized_blocks(find_blocks(graph.reading), ())
+    chosen = choose_segments(graph.module(), blocks, plan.recipe.ranges, feeds_of(graph), {})
+    assert set(chosen) <= {"conv2d_2"}
