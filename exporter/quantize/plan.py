@@ -234,8 +234,14 @@ def _rounded_plan(
         least = dict.fromkeys(amplified_layers(module), AMPLIFIED_SEGMENTS)
         segments = choose_segments(module, inside, ranges, inputs, least)
         recipe = msgspec.structs.replace(recipe, segments=segments)
-    rounding = {"per_channel": per_channel, "levels": settings.levels}
-    simulate(simulated, inside, ranges, **rounding, segments=recipe.segments)
+    simulate(
+        simulated,
+        inside,
+        ranges,
+        per_channel=per_channel,
+        levels=settings.levels,
+        segments=recipe.segments,
+    )
     weights = round_weights(module, simulated, inside, inputs, settings, progress)
     return Int8Plan(recipe, graph, equal, scales, weights, (fact,) if fact else ())
 
