@@ -33,6 +33,8 @@ from styleexport.runtime_bench.parity import agreements
 # idle. One that takes any is run at its own size and at these before it is called dynamic.
 TRACE_SIZE = Size(61, 67)
 DYNAMIC_SIZES = (Size(200, 264), Size(264, 136), Size(201, 263))
+# In int8 at one more, so that four are none that its ranges were taken from, whatever its own is.
+DYNAMIC_INT8_SIZES = (*DYNAMIC_SIZES, Size(456, 600))
 
 
 Writer = Callable[[GraphJob, Plans], tuple[WrittenFile, ...]]
@@ -80,8 +82,7 @@ def export_graph(
     if request.sizing is Sizing.ENUMERATED:
         graph = graph.with_sizes(tuple(dict.fromkeys(request.sizes)))
     program = _save_program(run, captured, name, size)
-    others = DYNAMIC_SIZES if request.sizing is Sizing.ANY else ()
-    sizes = graph.sizes or (size, *others)
+    sizes = graph.sizes or tuple(dict.fromkeys((size, *_other_sizes(run, role))))
     probes = tuple(write_probe(network, role, each, run.folder) for each in sizes)
     job = GraphJob(run, name, graph, passes, probes)
     plans = choose_plans(job)
@@ -95,6 +96,14 @@ def export_graph(
         recipes=tuple(chosen.recipe for chosen in plans.values()),
         agreements=_agreements(job, [file.fact for file in files]),
     )
+
+
+def _other_sizes(run: ExportRun, role: Role) -> tuple[Size, ...]:
+    """Return the sizes that files of any size are proven at, beside their own."""
+    if run.request.sizing is not Sizing.ANY:
+        return ()
+    precisions = {p for _, precisions in run.targets_of(role) for p in precisions}
+    return DYNAMIC_INT8_SIZES if precisions.intersection(QUANTIZED) else DYNAMIC_SIZES
 
 
 def _is_tiled(request: ExportRequest, role: Role, size: Size) -> bool:

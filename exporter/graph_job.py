@@ -12,7 +12,7 @@ import torch
 from styleexport.core.arrays import Array, Arrays
 from styleexport.core.file_names import FileName
 from styleexport.core.manifest import NetworkFact, PassFact, ProbeFact
-from styleexport.core.types import Precision, Progress, Role
+from styleexport.core.types import Precision, Progress, Role, Size
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.whitening import before_first_whitening
 from styleexport.exporter.quantize.calibration import CalibrationSet, read_calibration
@@ -96,6 +96,17 @@ class GraphJob:
         self.run.progress(f"{self.name}: {line}")
 
     @cached_property
+    def sizes(self) -> tuple[Size, ...]:
+        """The sizes of its probes: that of its files first, and others where they take more."""
+        return tuple(probe.size.size() for probe in self.probes) or (self.graph.size,)
+
+    @property
+    def judged_sizes(self) -> tuple[Size, ...]:
+        """The sizes at which its files are held to their budget: all, where they take any."""
+        any_size = self.graph.dynamic and not self.graph.sizes
+        return self.sizes if any_size else self.sizes[:1]
+
+    @cached_property
     def for_integers(self) -> tuple[Graph, tuple[PassFact, ...]]:
         """The graph that int8 files are planned on, and what was rewritten for them."""
         return for_integers(self.graph, self.run.request.without)
@@ -121,18 +132,41 @@ class GraphJob:
         """The graph as targets take it."""
         return self.source_of(self.graph)
 
-    @cached_property
+    @property
     def judge(self) -> Judge:
         """Judge of what the graph's files lose."""
-        return judge_of(self.run.request.network, self.graph, self.progress)
+        return self.judge_at(self.sizes[0])
+
+    @cached_property
+    def _judges(self) -> dict[Size, Judge]:
+        return {}
+
+    def judge_at(self, size: Size) -> Judge:
+        """Return the judge of what the graph's files lose at a size."""
+        if size not in self._judges:
+            network = self.run.request.network
+            self._judges[size] = judge_of(network, self.graph, self.progress, size)
+        return self._judges[size]
 
     def source_of(self, graph: Graph) -> Source:
         """Return a rewritten form of the graph as targets take it."""
         return Source(graph, lambda: self.calibration.inputs)
 
 
-def judge_of(network: LoadedNetwork, graph: Graph, progress: Progress = lambda _: None) -> Judge:
-    """Return a judge that holds what the float graph makes of the quality probes."""
+def judge_of(
+    network: LoadedNetwork,
+    graph: Graph,
+    progress: Progress = lambda _: None,
+    size: Size | None = None,
+) -> Judge:
+    """Return a judge that holds what the float graph makes of the quality probes.
+
+    Args:
+        network: encodes styles.
+        graph: float32.
+        progress: takes a line every few seconds.
+        size: size of the pictures, one that the graph takes; None for its own.
+    """
 
     def encode(style: Array) -> Array:
         with torch.inference_mode():
@@ -140,7 +174,7 @@ def judge_of(network: LoadedNetwork, graph: Graph, progress: Progress = lambda _
 
     module, result = graph.reading, graph.outputs[0].name  # a step is never judged
     names = [fact.name for fact in graph.inputs]
-    size = graph.sizes[0] if graph.sizes else graph.size
+    size = size or (graph.sizes or (graph.size,))[0]
 
     def reference(inputs: Arrays) -> dict[str, Array]:
         with torch.inference_mode():

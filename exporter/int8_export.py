@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from styleexport.core.errors import UsageError
-from styleexport.core.manifest import PassFact, RecipeFact, sha256_of_file
-from styleexport.core.recipe import Int8Recipe, write_recipe
+from styleexport.core.manifest import PassFact, RecipeFact, SizeFact, sha256_of_file
+from styleexport.core.recipe import Int8Recipe, Settings, write_recipe
 from styleexport.core.types import Precision, Progress, Role, Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import Graph
@@ -21,7 +21,7 @@ from styleexport.exporter.quantize.blocks import default_float_layers, find_bloc
 from styleexport.exporter.quantize.calibration import read_calibration
 from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
 from styleexport.exporter.quantize.plan import AppliedPlan, Int8Plan, make_plan
-from styleexport.exporter.recipes import DEFAULTS, OVER_BUDGET
+from styleexport.exporter.recipes import DEFAULTS, FIRST, OVER_BUDGET, OWN
 from styleexport.exporter.request import QUANTIZED
 from styleexport.exporter.rewrites.choices import for_integers
 from styleexport.exporter.search.float_layers import with_more_float
@@ -36,6 +36,8 @@ from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 
 # The search measures in ONNX Runtime; other targets round here and there in another way.
 OTHER_TARGETS_DB = 0.3
+# A search looks at one size of a file that takes any, and others lose a little more.
+OTHER_SIZES_DB = 0.5
 # Where a few layers go to float, files of the others were up to this much worse.
 FEW_FLOAT_DB = 1.0
 # What a few layers in float can win at most; a budget further away is not tried.
@@ -51,14 +53,23 @@ class MeasuredPlan:
         applied: plan as the graph of the file.
         model: lowered model that the file was stored from.
         sha256: digest of the file.
-        report: what the file loses.
+        reports: what the file loses, at each size that it is judged at, its own first.
     """
 
     plan: Int8Plan
     applied: AppliedPlan
     model: Model
     sha256: str
-    report: QualityReport
+    reports: tuple[QualityReport, ...]
+
+    @property
+    def worst(self) -> QualityReport:
+        """What the file loses at the size of its lowest PSNR."""
+        return min(self.reports, key=lambda report: report.measured("psnr") or 0.0)
+
+    def failures(self, budget: Budget) -> tuple[str, ...]:
+        """Return each limit that does not hold, at any size."""
+        return tuple(failure for report in self.reports for failure in budget.failures(report))
 
 
 @dataclass(frozen=True)
@@ -100,33 +111,33 @@ def choose_plans(job: GraphJob) -> dict[Precision, ChosenPlan]:
 
 
 def _chosen(job: GraphJob, precision: Precision) -> ChosenPlan:
-    given, measured = job.run.request.recipe, None
+    given, own, measured = job.run.request.recipe, OWN.get(precision), None
     if given is not None and given.role == job.graph.role:
-        plan = _given_plan(job, given)
+        plan = _given_plan(job, given, own or given.settings)
     elif precision is Precision.AUTO:
         plan = _searched_plan(job)
     else:
         count = len(job.calibration.inputs)
         job.progress(f"ranges of {count} calibration inputs")
         graph, _ = job.for_integers
-        plan = make_plan(graph, job.calibration, progress=job.progress)
+        plan = make_plan(graph, job.calibration, own or FIRST, progress=job.progress)
         # A graph of several sizes has no ONNX file in int8 to compare recipes by.
-        if given is None and not job.graph.sizes:
+        if given is None and own is None and not job.graph.sizes:
             measured = with_more_float_layers(job, with_best_ranges(job, plan))
             plan = measured.plan
     rewritten = dataclasses.replace(plan, facts=(*job.for_integers[1], *plan.facts))
     return ChosenPlan(rewritten, _save_recipe(job, plan.recipe, precision), measured)
 
 
-def _given_plan(job: GraphJob, recipe: Int8Recipe) -> Int8Plan:
-    """Return the plan of the recipe that was asked for."""
-    job.progress(f"recipe {recipe.settings.name}")
+def _given_plan(job: GraphJob, recipe: Int8Recipe, settings: Settings) -> Int8Plan:
+    """Return the plan of the float layers that were asked for, and of the settings."""
+    job.progress(f"recipe {settings.name}")
     graph, _ = job.for_integers
     _check_float_layers(recipe, graph)
     return make_plan(
         graph,
         job.calibration,
-        recipe.settings,
+        settings,
         recipe.float_layers,
         forced_int8=_forced_int8(graph, recipe),
         progress=job.progress,
@@ -134,14 +145,17 @@ def _given_plan(job: GraphJob, recipe: Int8Recipe) -> Int8Plan:
 
 
 def _searched_plan(job: GraphJob) -> Int8Plan:
-    request = job.run.request
+    request, sizes = job.run.request, job.judged_sizes
+    # Of a file of any size the smallest pictures lose most, as a rule; it is judged at all.
+    smallest = min(sizes, key=lambda size: size.height * size.width)
+    margin = max(_margin(job, OTHER_TARGETS_DB), OTHER_SIZES_DB if len(sizes) > 1 else 0.0)
     state = request.out.with_name(f"{request.out.name}.search")
     return search(
         SearchRequest(
             graph=job.for_integers[0],
             calibration=job.calibration,
-            judge=job.judge,
-            budget=budget_of(job, Precision.AUTO).stricter(_margin(job, OTHER_TARGETS_DB)),
+            judge=job.judge_at(smallest),
+            budget=budget_of(job, Precision.AUTO).stricter(margin),
             state=state / f"{job.name}.json",
             label=str(job.name),
         ),
@@ -157,25 +171,25 @@ def with_best_ranges(job: GraphJob, first: Int8Plan) -> MeasuredPlan:
     measured in ONNX Runtime, whatever the targets are.
     """
     measured = measure_plan(job, first)
-    if not budget_of(job, Precision.INT8).failures(measured.report):
+    if not measured.failures(budget_of(job, Precision.INT8)):
         return measured
     job.progress("ranges of the least squared error, as the first are over budget")
     plan = make_plan(first.source, job.calibration, OVER_BUDGET, progress=job.progress)
     other = measure_plan(job, plan)
-    return other if other.report.psnr_db > measured.report.psnr_db else measured
+    return other if other.worst.psnr_db > measured.worst.psnr_db else measured
 
 
 def with_more_float_layers(job: GraphJob, measured: MeasuredPlan) -> MeasuredPlan:
     """Return a plan over budget with a few layers in float that bring it inside, if that works."""
     budget = budget_of(job, Precision.INT8)
-    missing = (budget.limit("psnr") or 0.0) - (measured.report.measured("psnr") or 0.0)
-    if missing > MOST_WON_DB or not budget.failures(measured.report):
+    missing = (budget.limit("psnr") or 0.0) - (measured.worst.measured("psnr") or 0.0)
+    if missing > MOST_WON_DB or not measured.failures(budget):
         return measured
     job.progress("layers in float, as the file is over budget")
     plan = with_more_float(
         measured.plan,
         job.calibration.inputs[0],
-        job.judge,
+        job.judge_at(measured.worst.size.size()),
         budget,
         job.progress,
         margin_db=_margin(job, FEW_FLOAT_DB),
@@ -197,8 +211,8 @@ def measure_plan(job: GraphJob, plan: Int8Plan) -> MeasuredPlan:
         path = Path(folder) / "plan.onnx"
         model.store(recipe, path)
         with runner_for(path).open(path, RunOptions()) as session:
-            report = job.judge(session)
-        return MeasuredPlan(plan, applied, model, sha256_of_file(path), report)
+            reports = tuple(job.judge_at(size)(session) for size in job.judged_sizes)
+        return MeasuredPlan(plan, applied, model, sha256_of_file(path), reports)
 
 
 def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:
@@ -207,7 +221,7 @@ def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:
     Where results are not rounded, outputs need no segments. Where equalization gains nothing, it is
     left out, as it makes weights harder to round; what was not applied is said among the passes.
     """
-    if target.rounds_results:
+    if target.rounds_results or not chosen.plan.recipe.settings.equalize:
         return chosen.plan
     recipe = chosen.plan.recipe
     if target.equalizes:
@@ -240,6 +254,8 @@ def _save_recipe(job: GraphJob, recipe: Int8Recipe, precision: Precision) -> Rec
     name = dataclasses.replace(job.name, precision=precision, suffix=".json")
     file = job.run.folder / "recipes" / str(name)
     file.parent.mkdir(exist_ok=True)
+    # Open sizes were captured at one of no meaning.
+    recipe = msgspec.structs.replace(recipe, size=SizeFact.of(job.sizes[0]))
     write_recipe(recipe, file)
     return RecipeFact(
         path=f"recipes/{name}",

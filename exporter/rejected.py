@@ -16,6 +16,7 @@ REMEDIES = {
     Precision.INT8: "other --calibration images, or --quantize fp16",
     Precision.FP16: "--quantize none (fp32)",
     Precision.PALETTE4: "--quantize palette6",
+    Precision.PALETTE4_INT8: "--quantize int8",
     Precision.PALETTE6: "--quantize palette8",
 }
 

@@ -18,7 +18,7 @@ from styleexport.models.network import DEFAULT_SIZE, LoadedNetwork
 from styleexport.runtime_bench.quality.budget import Budget
 
 FEW_IMAGES = 16
-QUANTIZED = (Precision.INT8, Precision.AUTO)
+QUANTIZED = (Precision.INT8, Precision.AUTO, Precision.INT8_A16, Precision.PALETTE4_INT8)
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,11 @@ def precisions_of(
     return tuple(precisions)
 
 
+def stored_precision(precision: Precision) -> Precision:
+    """Return the precision that a target stores: how a plan is chosen is none of its own."""
+    return Precision.INT8 if precision in (Precision.AUTO, Precision.INT8_A16) else precision
+
+
 def check_request(request: ExportRequest, targets: Sequence[Target]) -> None:
     """Refuse roles and sizes that do not fit the network, the targets, or each other.
 
@@ -134,11 +139,6 @@ def check_request(request: ExportRequest, targets: Sequence[Target]) -> None:
                 f"{target.name} cannot write files of {request.sizing} sizes, only {able}: name "
                 "each size, for example --size 512 --size 384x512"
             )
-    if request.sizing is Sizing.ANY and set(QUANTIZED) & set(request.precisions):
-        raise UsageError(
-            "int8 ranges are calibrated for fixed sizes: leave out --dynamic and name the sizes, "
-            "for example --size 512 --size 384x512; or use --quantize int8-weights --dynamic"
-        )
     if request.sizing is Sizing.ANY and len(request.sizes) > 1:
         raise UsageError("--dynamic writes one file for all sizes: name at most one --size with it")
     if request.sizing is Sizing.ENUMERATED:

@@ -32,6 +32,7 @@ from styleexport.exporter.request import (
     ExportRequest,
     largest_window,
     painting_role,
+    stored_precision,
 )
 from styleexport.exporter.targets._target import Recipe, Source, Target
 from styleexport.exporter.tile_proof import (
@@ -180,7 +181,7 @@ def _write(
     """
     (exact, proof, probe), precision = proven, of_files.precision
     assert precision is not None
-    part = Recipe(Precision.INT8 if precision in QUANTIZED else precision, job.run.network)
+    part = Recipe(stored_precision(precision), job.run.network)
     shown = job.calibration.inputs if target.computes_half(part) else ()
     stored, recipe = split(job.graph, shown) if shown else exact, None
     if precision in QUANTIZED:

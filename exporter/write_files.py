@@ -14,6 +14,7 @@ from styleexport.core.manifest import (
     PassFact,
     QualityFact,
     SizeFact,
+    SizeQualityFact,
     sha256_of_file,
     size_of_file,
 )
@@ -23,11 +24,13 @@ from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.layer_map import compose_layer_maps, paired_layers
 from styleexport.exporter.graph_job import STEP_IN_FLOAT32, GraphJob
 from styleexport.exporter.int8_export import ChosenPlan, budget_of, plan_for
+from styleexport.exporter.request import stored_precision
 from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
 from styleexport.exporter.targets.onnx import TARGET as ONNX
 from styleexport.runtime_bench.execution import describe_execution
 from styleexport.runtime_bench.formats._format import format_of
 from styleexport.runtime_bench.parity import check_file
+from styleexport.runtime_bench.quality.report import QualityReport
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 
 Plans = Mapping[Precision, ChosenPlan]
@@ -139,7 +142,7 @@ def _planned(
         model = chosen.measured.model if target == ONNX else None
     applied = applied or plan.applied(expand_norms=target.expands_norms)
     source = job.source if applied.graph is job.graph else job.source_of(applied.graph)
-    recipe = Recipe(Precision.INT8, job.run.network, applied.recipe)
+    recipe = Recipe(stored_precision(precision), job.run.network, applied.recipe)
     return Planned(source, recipe, applied.exact, chosen, plan.facts, model)
 
 
@@ -223,10 +226,10 @@ def _quality(job: GraphJob, fact: FileFact, chosen: ChosenPlan | None) -> Qualit
     file, budget = job.run.folder / fact.path, budget_of(job, fact.precision)
     runner, measured = runner_for(file), chosen.measured if chosen else None
     if measured is not None and measured.sha256 == fact.sha256:
-        report = measured.report
+        report, *others = measured.reports
     else:
         with runner.open(file, RunOptions()) as session:
-            report = job.judge(session)
+            report, *others = [job.judge_at(size)(session) for size in job.judged_sizes]
     return QualityFact(
         runner=runner.name,
         loss_network=report.loss_network,
@@ -239,5 +242,20 @@ def _quality(job: GraphJob, fact: FileFact, chosen: ChosenPlan | None) -> Qualit
         gram_change=report.gram_change,
         flicker_change=report.flicker_change,
         budget=str(budget),
-        failures=budget.failures(report),
+        failures=(
+            *budget.failures(report),
+            *(f"{x.size.size()}: {line}" for x in others for line in budget.failures(x)),
+        ),
+        sizes=tuple(map(_at_its_size, others)),
+    )
+
+
+def _at_its_size(report: QualityReport) -> SizeQualityFact:
+    return SizeQualityFact(
+        size=report.size,
+        psnr_db=report.measured("psnr") or 0.0,
+        all_psnr_db=report.psnr_db,
+        worst_psnr_db=report.worst_psnr_db,
+        ssim=report.ssim,
+        style_change=report.style_change,
     )

@@ -36,6 +36,8 @@ FLOATS = (Precision.FP32, Precision.FP16)
 TOO_COARSE = {"adain-cd16x": (Precision.PALETTE4,)}
 # Palettes of a large network take seconds each, and the finer ones only come nearer to its weights.
 FINER = {"fast-style": (Precision.PALETTE8, Precision.PALETTE6)}
+# Variants of int8, exported in a test of their own: CPUs take long for 16 bits, and 4 lose more.
+APART = (Precision.INT8_A16, Precision.PALETTE4_INT8)
 CHECKPOINTS = {
     "adain-cd16x": ("cd16x/e4.pth", "cd16x/d4.pth"),
     "fast-style": ("fast_style/ml5_fast_wave.npz",),
@@ -140,7 +142,7 @@ class Zoo:
             return tuple(p for p in able if (p in FLOATS if both else p is default))
         if name in INT8_ALONE:
             return (Precision.INT8,)
-        left_out = (*TOO_COARSE.get(name, ()), *FINER.get(name, ()))
+        left_out = (*TOO_COARSE.get(name, ()), *FINER.get(name, ()), *APART)
         return tuple(p for p in able if p not in left_out)
 
     def roles(self, name: str, target: str) -> tuple[Role, ...]:

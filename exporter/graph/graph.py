@@ -146,12 +146,22 @@ class Graph:
 
 
 def node_macs(node: torch.fx.Node) -> int:
-    """Return the multiply-accumulates of one operation; 0 for what is no ATen operation."""
+    """Return the multiply-accumulates of one operation; 0 for what is no ATen operation.
+
+    Where sizes are open, they are those of the size that the graph was captured at.
+    """
     value, name = node.meta.get("val"), str(node.target)
     if not name.startswith("aten.") or not isinstance(value, Tensor):
         return 0
     values = (x.meta.get("val") for x in node.args if isinstance(x, torch.fx.Node))
-    return operation_macs(name, [x.shape for x in values if isinstance(x, Tensor)], value.shape)
+    shapes = [captured_shape(x) for x in values if isinstance(x, Tensor)]
+    return operation_macs(name, shapes, captured_shape(value))
+
+
+def captured_shape(value: Tensor) -> tuple[int, ...]:
+    """Return a value's shape where it was captured, which does not fix sizes that are open."""
+    sides = list[int | torch.SymInt](value.shape)
+    return tuple(x if isinstance(x, int) else int(x.node.hint or 0) for x in sides)
 
 
 def operation_of(node: object) -> str:

@@ -8,6 +8,7 @@ a block, what it reads apart from those operations, and its *output*.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import torch
 from torch.fx import GraphModule, Node
 
 from styleexport.core.recipe import FloatLayer
-from styleexport.exporter.graph.graph import node_macs, operation_of
+from styleexport.exporter.graph.graph import captured_shape, node_macs, operation_of
 from styleexport.exporter.graph.rewrite import argument
 from styleexport.exporter.graph.whitening import WHITENED, before_first_whitening
 
@@ -167,7 +168,7 @@ def default_float_layers(
 def _has_one_value(node: Node) -> bool:
     """Whether a node makes one value a channel, as squeeze-and-excite blocks do."""
     value = node.meta.get("val")
-    return isinstance(value, torch.Tensor) and value.dim() == 4 and value[0, 0].numel() == 1
+    return isinstance(value, torch.Tensor) and captured_shape(value)[2:] == (1, 1)
 
 
 def float_layer(block: QuantizedBlock, reason: str) -> FloatLayer:
@@ -196,9 +197,9 @@ def amplified_layers(module: GraphModule) -> set[str]:
 
 
 def elements(node: Node) -> int:
-    """Return how many values a node makes; 0 where it makes no tensor."""
+    """Return how many values a node makes, where it was captured; 0 where it makes no tensor."""
     value = node.meta.get("val")
-    return value.numel() if isinstance(value, torch.Tensor) else 0
+    return math.prod(captured_shape(value)) if isinstance(value, torch.Tensor) else 0
 
 
 def quantized_blocks(

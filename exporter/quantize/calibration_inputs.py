@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import torch
 
 from styleexport.core.arrays import Array
 from styleexport.core.images import array_from_image
-from styleexport.core.manifest import CalibrationFact
+from styleexport.core.manifest import CalibrationFact, SizeFact
 from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Size
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.quantize.calibration import CalibrationSet
 from styleexport.models.network import LoadedNetwork
 
+# Of a graph that takes any size, each picture is shown at all of these: statistics over a map, and
+# with them the ranges, depend on what of a picture a pixel covers. None is a size of a probe.
+SEVERAL_SIZES = (Size(192, 256), Size(256, 256), Size(384, 384), Size(640, 512))
+
 
 @dataclass(frozen=True)
 class CalibrationInputs:
-    """Inputs of one graph: each content, with two styles where the graph takes one.
+    """Inputs of one graph: each content, with two styles where the graph takes one, at each size.
 
     Attributes:
         inputs: inputs by name, float32, in the graph's order.
@@ -40,9 +45,25 @@ def calibration_inputs(
         images: pictures, at any size.
         graph: graph of one role of the network.
     """
-    size = graph.sizes[0] if graph.sizes else graph.size
     names = [fact.name for fact in graph.inputs]
-    return CalibrationInputs(tuple(_inputs(network, images, names, size)), images.fact(names))
+    sizes = calibrated_sizes(graph)
+    inputs: list[dict[str, Array]] = []
+    for number, size in enumerate(sizes):
+        shown = _inputs(network, images, names, size)
+        # Who takes a few, evenly spread, takes other pictures of each size.
+        first = number * len(shown) // (2 * len(sizes))
+        inputs += [*shown[first:], *shown[:first]]
+    fact = images.fact(names)
+    if graph.dynamic:
+        fact = msgspec.structs.replace(fact, sizes=tuple(map(SizeFact.of, sizes)))
+    return CalibrationInputs(tuple(inputs), fact)
+
+
+def calibrated_sizes(graph: Graph) -> tuple[Size, ...]:
+    """Return the sizes at which a graph is calibrated: several where it takes any."""
+    if graph.dynamic and not graph.sizes:
+        return SEVERAL_SIZES
+    return graph.sizes[:1] or (graph.size,)
 
 
 def _inputs(

@@ -177,8 +177,8 @@ def make_plan(
     Ranges and scales are cached by content.
 
     Args:
-        graph: float32, one size.
-        calibration: inputs that ranges are taken from.
+        graph: float32.
+        calibration: inputs that ranges are taken from, of several sizes where the graph takes any.
         settings: how ranges, scales and weights are chosen.
         float_layers: blocks that stay in float, beside those that always do.
         forced_int8: blocks that are computed in int8 although they stay in float by default.
@@ -227,14 +227,22 @@ def _rounded_plan(
     equal, fact = equalized(graph, scales) if scales else (graph, None)
     module, simulated = equal.reading, equal.module()
     inside = quantized_blocks(find_blocks(module), recipe.float_layers)
-    names, per_channel = _names(kept, inside), recipe.settings.weights == "per-channel"
+    names, settings = _names(kept, inside), recipe.settings
+    per_channel = settings.weights == "per-channel"
     ranges = {names[name]: limits for name, limits in calibrated.ranges.items()}
-    if recipe.settings.segments:
+    if settings.segments:
         least = dict.fromkeys(amplified_layers(module), AMPLIFIED_SEGMENTS)
         segments = choose_segments(module, inside, ranges, inputs, least)
         recipe = msgspec.structs.replace(recipe, segments=segments)
-    simulate(simulated, inside, ranges, per_channel=per_channel, segments=recipe.segments)
-    weights = round_weights(module, simulated, inside, inputs, recipe.settings, progress)
+    simulate(
+        simulated,
+        inside,
+        ranges,
+        per_channel=per_channel,
+        levels=settings.levels,
+        segments=recipe.segments,
+    )
+    weights = round_weights(module, simulated, inside, inputs, settings, progress)
     return Int8Plan(recipe, graph, equal, scales, weights, (fact,) if fact else ())
 
 
@@ -245,11 +253,14 @@ def _key(
     float_layers: Sequence[FloatLayer],
 ) -> str:
     """Return the digest of all that calibration depends on; a graph's own says nothing of sizes."""
-    choices = msgspec.json.encode(settings).decode()
+    sizes = [f"{size.height}x{size.width}" for size in calibration.fact.sizes]
+    chosen = msgspec.to_builtins(settings)
+    del chosen["activation_bits"], chosen["weight_bits"]  # ranges do not depend on them
+    choices = msgspec.json.encode(chosen).decode()
     count, sha256 = len(calibration.inputs), calibration.fact.sha256
     parts = (graph.digest(), str(graph.size), str(count), sha256, choices)
     return hashlib.sha256(
-        " ".join(("7", *parts, *(x.layer for x in float_layers))).encode()
+        " ".join(("7", *parts, *sizes, *(x.layer for x in float_layers))).encode()
     ).hexdigest()
 
 

@@ -19,7 +19,7 @@ def quantization_fact(
     module: GraphModule,
     recipe: Int8Recipe,
     scheme: Literal["qdq-static", "static"],
-    activations: Literal["uint8", "int8"],
+    activations: Literal["uint8", "int8", "uint16", "int16"],
 ) -> QuantizationFact:
     """Return the record of a file that follows a recipe."""
     reasons: dict[str, list[str]] = {}

@@ -22,10 +22,10 @@ WEIGHT_LEVELS = 127
 SMALLEST_SCALE = 1e-12
 
 
-def scale_and_zero_point(limits: Range) -> tuple[float, int]:
-    """Return scale and zero point of uint8 values for a range that holds 0."""
-    scale = max((limits.high - limits.low) / LEVELS, SMALLEST_SCALE)
-    return scale, min(LEVELS, max(0, round(-limits.low / scale)))
+def scale_and_zero_point(limits: Range, levels: int = LEVELS) -> tuple[float, int]:
+    """Return scale and zero point of uint8 values, or of more levels, for a range that holds 0."""
+    scale = max((limits.high - limits.low) / levels, SMALLEST_SCALE)
+    return scale, min(levels, max(0, round(-limits.low / scale)))
 
 
 def weight_scales(weight: Tensor, *, transposed: bool, per_channel: bool) -> Tensor:
@@ -52,6 +52,7 @@ def simulate(
     ranges: Mapping[str, Range],
     *,
     per_channel: bool = True,
+    levels: int = LEVELS,
     weights: bool = True,
     activations: bool = True,
     segments: Mapping[str, int] | None = None,
@@ -63,6 +64,7 @@ def simulate(
         blocks: blocks computed in int8.
         ranges: ranges of their sources and outputs.
         per_channel: whether weights have one scale an output channel.
+        levels: number of steps of an activation's range.
         weights: whether weights are rounded.
         activations: whether activations are.
         segments: convolution → segments of its output.
@@ -80,10 +82,12 @@ def simulate(
         outputs = {block.output: counts.get(block.layer, 1) for block in blocks}
         layers = {by_name[block.layer] for block in blocks}
         for name, count in outputs.items():
-            _round_output(by_name[name], ranges[name], list(by_name[name].users), count)
+            readers = list(by_name[name].users)
+            _round_output(by_name[name], ranges[name], readers, levels, count)
         for name in {block.source for block in blocks} - outputs.keys():
             node = by_name[name]
-            _round_output(node, ranges[name], [r for r in node.users if leads_to(r, layers)])
+            readers = [r for r in node.users if leads_to(r, layers)]
+            _round_output(node, ranges[name], readers, levels)
     module.graph.lint()
     module.recompile()
 
@@ -95,9 +99,11 @@ def leads_to(node: Node, layers: set[Node]) -> bool:
     return moves(node) and any(leads_to(reader, layers) for reader in node.users)
 
 
-def _round_output(node: Node, limits: Range, readers: Sequence[Node], segments: int = 1) -> None:
-    scale, zero_point = scale_and_zero_point(limits)
-    steps = (scale / segments, zero_point * segments, 0, LEVELS * segments)
+def _round_output(
+    node: Node, limits: Range, readers: Sequence[Node], levels: int, segments: int = 1
+) -> None:
+    scale, zero_point = scale_and_zero_point(limits, levels)
+    steps = (scale / segments, zero_point * segments, 0, levels * segments)
     with node.graph.inserting_after(node):
         rounded = node.graph.call_function(torch.fake_quantize_per_tensor_affine, (node, *steps))
     rounded.meta = dict(node.meta)

@@ -7,6 +7,10 @@ patches X falls (GPTQ: Frantar et al. 2022, algorithm 1; AdaRound, Nagel et al. 
 aim). The largest weight of a channel keeps its value, so that every tool that takes scales from the
 weights finds the same grid.
 
+Palettes. Weights of 4 bits take 16 of the int8 values, for every 16 output channels those of a
+k-means weighted by E[x²] of the input, ±127 among them; columns are rounded to these in the same
+way.
+
 Bias. What rounding adds to the mean of each channel, (W - W')·E[x], goes into the bias (Nagel et
 al. 2019, section 4.2).
 
@@ -43,6 +47,8 @@ PLACES = 1024
 # Of the mean diagonal, added to it: patches of smooth pictures are nearly dependent.
 DAMPING = 0.01
 BLOCK = 128
+# Values of a palette of 4 bits, output channels that share one, and rounds of k-means.
+PALETTE, PALETTE_CHANNELS, ROUNDS = 16, 16, 25
 
 
 @dataclass(frozen=True)
@@ -186,7 +192,11 @@ def _round_block(
     per_channel = settings.weights == "per-channel"
     if settings.rounding == "reconstructed":
         scales = weight_scales(weight, transposed=False, per_channel=per_channel)
-        flat = reconstructed(weight.flatten(1), scales.flatten(), patches.products / patches.count)
+        flat, products = weight.flatten(1), patches.products / patches.count
+        table = None
+        if settings.weight_bits == 4:
+            table = palettes(flat / scales.flatten()[:, None], products.diagonal())
+        flat = reconstructed(flat, scales.flatten(), products, table)
         result = flat.reshape(weight.shape)
     else:
         result = rounded_weight(weight, transposed=False, per_channel=per_channel)
@@ -196,13 +206,48 @@ def _round_block(
     return RoundedWeights(result.clone(), bias)
 
 
-def reconstructed(weight: Tensor, scales: Tensor, products: Tensor) -> Tensor:
+def palettes(steps: Tensor, worth: Tensor) -> Tensor:
+    """Return the 16 whole steps that each row's weights may take, [M, 16] in -127..127, rising.
+
+    Rows of one group (`palette_groups`) have the same.
+
+    Args:
+        steps: weights in steps of their row, [M, K].
+        worth: weight of each column's squared error, [K].
+    """
+    rows: list[Tensor] = []
+    ends = torch.tensor([-float(WEIGHT_LEVELS), float(WEIGHT_LEVELS)])
+    for group in steps.chunk(palette_groups(len(steps))):
+        values, order = group.flatten().sort()
+        mass = worth.clamp_min(1e-12).expand_as(group).flatten()[order].double()
+        share = (torch.arange(PALETTE - 2) + 0.5) / (PALETTE - 2)
+        inner = values[(share * len(values)).long()]
+        for _ in range(ROUNDS):
+            table = torch.cat([ends[:1], inner, ends[1:]])
+            nearest = torch.bucketize(values, (table[1:] + table[:-1]) / 2)
+            total = torch.zeros(PALETTE, dtype=torch.float64).index_add(0, nearest, mass)
+            moment = torch.zeros_like(total).index_add(0, nearest, mass * values)
+            means = torch.where(total > 0, moment / total, table.double()).float()
+            inner = means[1:-1].sort().values
+        rows.append(torch.cat([ends[:1], inner.round(), ends[1:]]).expand(len(group), -1))
+    return torch.cat(rows)
+
+
+def palette_groups(channels: int) -> int:
+    """Return how many palettes a weight of so many output channels has."""
+    return channels // PALETTE_CHANNELS if channels % PALETTE_CHANNELS == 0 else 1
+
+
+def reconstructed(
+    weight: Tensor, scales: Tensor, products: Tensor, table: Tensor | None = None
+) -> Tensor:
     """Return a weight matrix on its int8 grid that loses little of its product with patches.
 
     Args:
         weight: [M, K].
         scales: steps of the grid, [M] or [1].
         products: the mean of xxᵀ over patches x, [K, K].
+        table: steps that each row may take, [M, number]; None for all of int8.
     """
     size = len(products)
     damped = products.double() + torch.eye(size, dtype=torch.float64) * (
@@ -223,7 +268,7 @@ def reconstructed(weight: Tensor, scales: Tensor, products: Tensor) -> Tensor:
         errors = torch.zeros(len(weight), stop - start)
         for column in range(start, stop):
             value = rest[:, column]
-            steps = (value / whole).round().clamp(-WEIGHT_LEVELS, WEIGHT_LEVELS)
+            steps = _nearest(value / whole, table)
             rounded = torch.where(largest == column, fixed[:, column], steps * whole)
             result[:, column] = rounded
             error = (value - rounded) / inverse[column, column]
@@ -231,6 +276,13 @@ def reconstructed(weight: Tensor, scales: Tensor, products: Tensor) -> Tensor:
             errors[:, column - start] = error
         rest[:, stop:] -= errors @ inverse[start:stop, stop:]
     return result
+
+
+def _nearest(steps: Tensor, table: Tensor | None) -> Tensor:
+    """Return the nearest step of each row, [M], that its table has, or that int8 has."""
+    if table is None:
+        return steps.round().clamp(-WEIGHT_LEVELS, WEIGHT_LEVELS)
+    return table.gather(1, (table - steps[:, None]).abs().argmin(1, keepdim=True))[:, 0]
 
 
 def with_weights(graph: Graph, weights: Mapping[str, RoundedWeights]) -> Graph:

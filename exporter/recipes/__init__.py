@@ -24,6 +24,7 @@ class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         over_budget: preset that an int8 file over budget is tried with.
         searched: presets that a search tries if the first is over budget.
         faster: preset that a search tries if the first is inside its budget.
+        own: precision → preset of its files, in the place of the first.
         budgets: precision → quality that its files may lose.
         whitenings: the same for files that whiten features, whose rounding errors become texture.
         choices: the same for files with an arg max, which float files are held to as well.
@@ -33,6 +34,7 @@ class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     over_budget: str
     searched: tuple[str, ...]
     faster: str
+    own: dict[Precision, str]
     budgets: dict[Precision, str]
     whitenings: dict[Precision, str]
     choices: dict[Precision, str]
@@ -48,3 +50,4 @@ FIRST, OVER_BUDGET, FASTER = map(
     read_preset, (DEFAULTS.first, DEFAULTS.over_budget, DEFAULTS.faster)
 )
 SEARCHED = tuple(map(read_preset, DEFAULTS.searched))
+OWN = {precision: read_preset(name) for precision, name in DEFAULTS.own.items()}

@@ -15,6 +15,7 @@ from styleexport.runtime_bench.execution.onnx_profile import (
     OnnxProfile,
     ProfiledNode,
     blank_inputs,
+    macs_at,
     profile_model,
 )
 from styleexport.runtime_bench.execution.runtime_op import (
@@ -49,16 +50,17 @@ def describe_onnx_execution(path: Path) -> ExecutionFact:
     """
     stored = describe(path)
     model = name_nodes(onnx.load(path))
-    trace = profile_model(model, blank_inputs(model))
-    macs = macs_by_node(model)
+    inputs = blank_inputs(model)
+    trace = profile_model(model, inputs)
+    counted, macs = macs_at(model, inputs), macs_by_node(model)
     integer = sources((node.name for node in trace.nodes if node.op in INTEGER_OPS), macs)
-    total = sum(macs.values())
+    total = sum(counted.values())
     ops = tuple(_ops(trace))
     kinds = Counter(op.kind for op in ops)
     return ExecutionFact(
         runtime=f"onnxruntime {ort.__version__}",
         nodes=dict(Counter(node.op for node in trace.nodes).most_common()),
-        integer_mac_share=round(sum(macs[n] for n in integer) / total, 4) if total else 0.0,
+        integer_mac_share=round(sum(counted[n] for n in integer) / total, 4) if total else 0.0,
         convolutions=tuple(
             ConvolutionFact(layer=n.removeprefix("node_"), integer=n in integer, macs=count)
             for n, count in macs.items()

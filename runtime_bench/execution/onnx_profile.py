@@ -19,6 +19,7 @@ from styleexport.runtime_bench.formats._onnx_macs import (
     fed_inputs,
     macs_by_node,
     sources,
+    weighed_tensors,
 )
 
 KERNEL = "_kernel_time"
@@ -173,12 +174,50 @@ def _nodes(events: list[_Event], warm_up: int) -> tuple[ProfiledNode, ...]:
     )
 
 
+def macs_at(model: onnx.ModelProto, inputs: Arrays) -> dict[str, int]:
+    """Return node name → MACs at the sizes of some inputs, which the model may leave open.
+
+    Args:
+        model: model whose nodes have names.
+        inputs: input name → array.
+
+    Raises:
+        BadArtifact: the runtime cannot load or run it.
+    """
+    if all(dim.dim_value for x in fed_inputs(model) for dim in x.type.tensor_type.shape.dim):
+        return macs_by_node(model)
+    tapped = onnx.ModelProto()
+    tapped.CopyFrom(model)
+    made = [name for node in model.graph.node for name in weighed_tensors(node)]
+    known = {value.name for value in (*model.graph.input, *model.graph.initializer)}
+    names = sorted(set(made) - known)
+    del tapped.graph.output[:]
+    tapped.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = ort.InferenceSession(
+            tapped.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        values = session.run(names, dict(inputs))
+    except Exception as error:
+        raise BadArtifact(
+            f"ONNX Runtime cannot run the file: {first_line(error)}; export the network again"
+        ) from error
+    shapes = {name: [*np.shape(np.asarray(x))] for name, x in zip(names, values, strict=True)}
+    return macs_by_node(model, shapes | {name: list(x.shape) for name, x in inputs.items()})
+
+
 def integer_mac_share(model: onnx.ModelProto, inputs: Arrays) -> float:
     """Return the share of a model's MACs that ONNX Runtime computes in integers, 0..1.
 
     Read from the runtime's own profile of one run: the executed operations, not the requested ones.
+
+    Args:
+        model: model to run.
+        inputs: input name → array; where the model leaves sizes open, it is counted at theirs.
     """
-    macs = macs_by_node(model)
+    macs = macs_at(model, inputs)
     nodes = profile_model(model, inputs).nodes
     integer = sources((node.name for node in nodes if node.op in INTEGER_OPS), macs)
     total = sum(macs.values())

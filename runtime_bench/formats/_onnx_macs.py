@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import onnx
 from onnx import shape_inference
@@ -35,24 +35,36 @@ def fed_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     return [value for value in model.graph.input if value.name not in weights]
 
 
-def macs_by_node(model: onnx.ModelProto) -> dict[str, int]:
+def weighed_tensors(node: onnx.NodeProto) -> tuple[str, ...]:
+    """Return the tensors whose shapes tell the MACs of a node; () of one that has none."""
+    if node.op_type not in WEIGHED:
+        return ()
+    return (*(node.input[place] for place in WEIGHED[node.op_type]), node.output[0])
+
+
+def macs_by_node(
+    model: onnx.ModelProto, known: Mapping[str, list[int]] | None = None
+) -> dict[str, int]:
     """Return node name → MACs of convolutions and matrix products; 0 for dynamic sizes.
 
     A convolution multiplies each output element by in·kh·kw weights, a transposed one each input
     element by out·kh·kw. Weights that are zero only because a convolution computes several columns
     at once do not count.
+
+    Args:
+        model: model whose nodes have names.
+        known: tensor → shape, where the model leaves it open.
     """
     graph = shape_inference.infer_shapes(model).graph
     shapes = {
         value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
         for value in (*graph.value_info, *graph.input, *graph.output)
     }
-    shapes |= {item.name: list(item.dims) for item in graph.initializer}
+    shapes |= {item.name: list(item.dims) for item in graph.initializer} | dict(known or {})
     macs: dict[str, int] = {}
     for node in graph.node:
         if node.op_type in WEIGHED:
-            data, weight = (shapes.get(node.input[place], [0]) for place in WEIGHED[node.op_type])
-            output = shapes.get(node.output[0], [0])
+            data, weight, output = (shapes.get(name, [0]) for name in weighed_tensors(node))
             macs[node.name] = _node_macs(node, data, weight, output)
     return macs
 

@@ -112,6 +112,14 @@ def _risks(graph: TfliteGraph) -> Iterator[RiskFact]:
             reason="LiteRT's own kernels cannot load it: they would unfold 2^31 values or more",
             remedy="run with XNNPACK, which is LiteRT's default, or export smaller with --size",
         )
+    int16 = [item for item in graph.operations if graph.macs(item) and _reads_int16(graph, item)]
+    if int16:
+        yield RiskFact(
+            where=_first_of(graph, int16, int16[0]),
+            reason="activations of 16 bits: XNNPACK and the GPU do not take them, and LiteRT's own "
+            "kernels on the CPU are slower than float; NPUs multiply them",
+            remedy="run on an NPU, or export with --quantize int8 for CPUs",
+        )
     large = [item for item in graph.operations if _may_overflow(graph, item)]
     if large:
         first = max(large, key=lambda item: _summed(graph, item))
@@ -121,6 +129,10 @@ def _risks(graph: TfliteGraph) -> Iterator[RiskFact]:
             f"here and pass {LARGEST_FLOAT16}; the CPU computes in float32",
             remedy="forbid precision loss in the GPU delegate's options, or run on the CPU",
         )
+
+
+def _reads_int16(graph: TfliteGraph, item: TfliteOperation) -> bool:
+    return any(graph.tensors[index].dtype == "int16" for index in graph.activations(item))
 
 
 def _location(graph: TfliteGraph, name: str) -> str:

@@ -32,7 +32,8 @@ def _check_ios(
 )
 @export_options
 @quantize_option(
-    "int8 (W8A8), auto, or int8-weights, palette8, palette6, palette4: smaller, not faster."
+    "int8 (W8A8), auto, palette4-int8 (weights of 4 bits, iOS 18), or int8-weights, palette8, "
+    "palette6, palette4: smaller, not faster."
 )
 @click.option(
     "--precision",

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 )
 @export_options
 @quantize_option(
-    "none, fp16, int8 (integer arithmetic), auto (int8 inside --budget) or int8-weights."
+    "none, fp16, int8 (integer arithmetic), auto (int8 inside --budget), int8-a16 (16-bit "
+    "activations, for NPUs) or int8-weights."
 )
-@click.option("--dynamic", is_flag=True, help="Write one file for any size, proven at four sizes.")
+@click.option("--dynamic", is_flag=True, help="Write one file for any size, proven at several.")
 @click.option(
     "--runtime",
     type=click.Choice(["onnxruntime", "openvino"]),
@@ -42,7 +43,6 @@ def onnx(
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
     """
-
 
     def target() -> Target:
         from styleexport.exporter.targets.onnx import OnnxTarget

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 )
 @export_options
 @quantize_option(
-    "none, fp16 (weights), int8 (integer arithmetic) or int8-weights (ranges at run time)."
+    "none, fp16 (weights), int8 (integer arithmetic), int8-a16 (16-bit activations, for NPUs) or "
+    "int8-weights (ranges at run time)."
 )
 @click.option(
     "--converter",

@@ -94,12 +94,15 @@ class CalibrationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         images: number of content images.
         styles: number of styles per content image; 0 for a fixed-style network.
         sha256: sha256 over the pixels of the images, in order.
+        sizes: sizes at which each image was shown, of a graph that takes several; () for the size
+            of the file.
     """
 
     method: str
     images: int
     styles: int
     sha256: Sha256
+    sizes: tuple[SizeFact, ...] = ()
 
 
 class FloatIslandFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,7 +128,7 @@ class QuantizationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     scheme: Literal["qdq-static", "static", "dynamic-range", "weights-only", "palette"]
     weight_dtype: Literal["int8", "uint4", "uint6", "uint8"]
-    activation_dtype: Literal["uint8", "int8"] | None
+    activation_dtype: Literal["uint8", "int8", "uint16", "int16"] | None
     per_channel: bool
     calibration: CalibrationFact | None
     float_islands: tuple[FloatIslandFact, ...]
@@ -231,6 +234,26 @@ class ParityFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.measured_db >= self.allowed_db
 
 
+class SizeQualityFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Quality of a file that takes any size at one of them, which no range was taken from.
+
+    Attributes:
+        size: size of the pictures.
+        psnr_db: as of `QualityFact`, as are all fields below.
+        all_psnr_db: PSNR pooled over all pictures.
+        worst_psnr_db: PSNR of the worst of all pictures.
+        ssim: mean SSIM; None for style codes.
+        style_change: relative change of the style distance; None for style codes.
+    """
+
+    size: SizeFact
+    psnr_db: float
+    all_psnr_db: float
+    worst_psnr_db: float
+    ssim: float | None
+    style_change: float | None
+
+
 class QualityFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Quality of a file against the float network, on the fixed quality probes.
 
@@ -249,7 +272,8 @@ class QualityFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         flicker_change: relative change of the flicker on clips with known motion; in artifacts of
             older versions, in a slow pan.
         budget: limits of the quality.
-        failures: limits that the file misses; with any, the file is degraded.
+        failures: limits that the file misses, at any of its sizes; with any, the file is degraded.
+        sizes: quality at other sizes, of a file that takes any; () for others.
     """
 
     runner: str
@@ -264,6 +288,7 @@ class QualityFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     flicker_change: float | None
     budget: str
     failures: tuple[str, ...]
+    sizes: tuple[SizeQualityFact, ...] = ()
 
 
 class FileFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -36,6 +36,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         bias_correction: whether biases compensate the mean error of each channel.
         rounding: rounding of weights: to nearest, or so that a convolution's output on calibration
             pictures changes least.
+        activation_bits: bits of an activation between integer operations.
+        weight_bits: bits of a stored weight; of 4, each is one of 16 values of int8, in a table for
+            every 16 output channels.
         segments: whether outputs whose rounding costs the picture most come in segments of their
             range; see `Int8Recipe`.
     """
@@ -45,12 +48,20 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     equalize: Annotated[float, Meta(ge=0, le=1)] = 0.0
     bias_correction: bool = False
     rounding: Literal["nearest", "reconstructed"] = "nearest"
+    activation_bits: Literal[8, 16] = 8
+    weight_bits: Literal[4, 8] = 8
     segments: bool = False
+
+    @property
+    def levels(self) -> int:
+        """Number of steps of an activation's range."""
+        return 2**self.activation_bits - 1
 
     @property
     def name(self) -> str:
         """Name composed of the settings: ``w8c-a8-mse-eq50-bias-recon-seg``."""
-        parts = ["w8c" if self.weights == "per-channel" else "w8t", "a8", self.ranges]
+        parts = [f"w{self.weight_bits}{'c' if self.weights == 'per-channel' else 't'}"]
+        parts += [f"a{self.activation_bits}", self.ranges]
         if self.equalize:
             parts.append(f"eq{round(100 * self.equalize)}")
         if self.bias_correction:

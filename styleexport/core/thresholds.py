@@ -15,6 +15,8 @@ ALLOWED_DB = {
     Precision.INT8_WEIGHTS: 35.0,
     Precision.INT8: 25.0,
     Precision.AUTO: 25.0,
+    Precision.INT8_A16: 35.0,
+    Precision.PALETTE4_INT8: 25.0,
     Precision.PALETTE8: 35.0,
     Precision.PALETTE6: 25.0,
     Precision.PALETTE4: 25.0,

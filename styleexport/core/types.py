@@ -44,14 +44,18 @@ class Precision(enum.StrEnum):
     """Storage and arithmetic of a file's convolutions.
 
     ``int8`` computes them in integers; so does ``auto``, which leaves as many in float as a quality
-    budget requires. ``int8-weights`` stores weights as int8; ``palette4``, ``palette6`` and
-    ``palette8`` store indices of that many bits into a table of values; both compute in float.
+    budget requires, and ``int8-a16``, whose activations have 16 bits. ``int8-weights`` stores
+    weights as int8; ``palette4``, ``palette6`` and ``palette8`` store indices of that many bits
+    into a table of values; both compute in float. ``palette4-int8`` computes in integers with
+    weights of 16 values each.
     """
 
     FP32 = "fp32"
     FP16 = "fp16"
     INT8 = "int8"
     AUTO = "auto"
+    INT8_A16 = "int8-a16"
+    PALETTE4_INT8 = "palette4-int8"
     INT8_WEIGHTS = "int8-weights"
     PALETTE4 = "palette4"
     PALETTE6 = "palette6"

@@ -18,7 +18,7 @@ from styleexport.__main__ import main
 
 PROGRESS = re.compile(
     r"(?!error: )[\w.\-]+: (capture|write|parity|quality|ranges of .*|recipe .*)"
-    r"|skipped: .*|\d+/\d+ .*|(pixels|scale) .*|weights: .*"
+    r"|skipped: .*|\d+/\d+ .*|(pixels|scale) .*|weights: .*|risk in \d+ of .*"
 )
 Cli = Callable[..., "Outcome"]
 

@@ -134,7 +134,6 @@ def test_sizes_and_roles_that_the_network_does_not_take(cli, tmp_path, weights):
     cli(*call, "--size", "8").refused(2, "size 8x8 is too small", "at least 16", "--size 256")
     cli(*call, "--size", "64x15").refused(2, "size 64x15 is too small", "at least 16")
     cli(*call, "--dynamic", "--size", "64", "--size", "96").refused(2, "at most one --size")
-    cli(*call, "--dynamic", "--quantize", "int8").refused(2, "leave out --dynamic")
     nothing_at(tmp_path / "out")
 
 

@@ -57,7 +57,6 @@ def test_a_degraded_file_is_written_where_that_is_allowed_and_its_recipe_followe
         (("--budget", "style<=5"), ("style takes a relative change in percent, got '5'",)),
         (("--recipe", "absent.json"), ("absent.json does not exist", "recipes/")),
         (("--recipe", "notes.txt"), ("notes.txt is not a recipe",)),
-        (("--quantize", "auto", "--dynamic"), ("leave out --dynamic",)),
     ],
 )
 def test_what_cannot_be_followed_is_refused_in_a_line(cli, tmp_path, options, parts):

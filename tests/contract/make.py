@@ -210,6 +210,21 @@ def _optimized(whole: Any) -> object:
     return whole
 
 
+def _int8_variants(whole: Any) -> object:
+    """Return int8 files of any size, with 16-bit activations, and with 4-bit weights."""
+    any_size, wide, _, narrow = whole["files"]
+    size = {"height": 201, "width": 263}
+    kept = ("psnr_db", "all_psnr_db", "worst_psnr_db", "ssim", "style_change")
+    any_size["quality"]["sizes"] = [
+        {"size": size, **{key: any_size["quality"][key] for key in kept}}
+    ]
+    any_size["quantization"]["calibration"]["sizes"] = [{"height": 256, "width": 256}]
+    wide["precision"], wide["quantization"]["activation_dtype"] = "int8-a16", "uint16"
+    narrow["precision"], narrow["quantization"]["weight_dtype"] = "palette4-int8", "uint4"
+    narrow["quantization"]["activation_dtype"] = "int16"
+    return whole
+
+
 def _tiling_changed(*keys: str | int, value: object) -> Change:
     """Add the passes of the small network, with one fact of the first tiling changed."""
     return lambda whole: _set("tilings", 0, *keys, value=value)(tiled(whole))
@@ -310,6 +325,8 @@ def _write_manifests() -> None:
     _write_json(folder / "tiling.json", tiled(json.loads(raw)))
     for name, change in (LAYOUTS | BAD_LAYOUTS | BAD_TILINGS).items():
         _write_json(folder / f"{name}.json", change(json.loads(raw)))
+    lite = json.loads((folder / "adain-lite.json").read_bytes())
+    _write_json(folder / "int8_variants.json", _int8_variants(lite))
     whole = msgspec.json.decode((folder / "one-filter.json").read_bytes(), type=Manifest)
     least = msgspec.structs.replace(whole, files=whole.files[:1], programs=(), probes=())
     _write_bad(folder, least.encoded(), BAD_MANIFESTS)

@@ -15,14 +15,16 @@ from styleexport.core.errors import QualityBudgetExceeded
 from styleexport.core.manifest import SizeFact, read_manifest, sha256_of_file
 from styleexport.core.recipe import Int8Recipe, Settings, read_recipe
 from styleexport.core.thresholds import ALLOWED_DB
-from styleexport.core.types import Precision, Role, Size
+from styleexport.core.types import Precision, Role, Size, Sizing
 from styleexport.exporter import int8_export
+from styleexport.exporter.export_graph import DYNAMIC_INT8_SIZES
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.layer_map import compose_layer_maps
 from styleexport.exporter.graph_job import ExportRun, GraphJob
 from styleexport.exporter.int8_export import budget_of
 from styleexport.exporter.pipeline import ExportRequest, export
-from styleexport.exporter.recipes import DEFAULTS
+from styleexport.exporter.quantize.calibration_inputs import SEVERAL_SIZES
+from styleexport.exporter.recipes import DEFAULTS, OWN
 from styleexport.exporter.search import candidates
 from styleexport.exporter.targets._target import Recipe
 from styleexport.exporter.targets.onnx import OnnxTarget
@@ -236,7 +238,7 @@ def test_a_file_over_budget_is_tried_with_other_ranges(tmp_path, monkeypatch, be
     def measured(job, plan):
         found = real(job, plan)
         psnr = 50.0 if plan.recipe.settings.ranges == better else 40.0
-        return replace(found, report=msgspec.structs.replace(found.report, psnr_db=psnr))
+        return replace(found, reports=(msgspec.structs.replace(found.worst, psnr_db=psnr),))
 
     monkeypatch.setattr(int8_export, "measure_plan", measured)
     out, said = tmp_path / "a", []
@@ -280,6 +282,71 @@ def test_a_graph_is_lowered_once_for_all_that_share_a_conversion(tmp_path, monke
     # The equalized graph of the int8 file, measured for the choice of its ranges, and the plain.
     assert [precision for _, precision in lowered] == [Precision.INT8, Precision.FP32]
     assert lowered[0][0] is not lowered[1][0]
+
+
+def test_a_file_of_any_size_is_judged_at_sizes_that_no_range_was_taken_from(tmp_path, shipped):
+    request = ExportRequest(
+        shipped,
+        tmp_path / "a",
+        precisions=(Precision.INT8,),
+        roles=(Role.ENCODE,),
+        sizes=(SIZE,),
+        sizing=Sizing.ANY,
+        budget="psnr>=100",
+        allow_degraded=True,
+    )
+    manifest = export(request).manifest
+    (fact,) = manifest.files
+    assert fact.path == "adain-lite_encode_any_int8-degraded.onnx"
+    assert fact.int8_mac_share == fact.execution.integer_mac_share == 1
+    assert fact.worst.probes == 5
+    assert fact.worst.measured_db > 40
+    proven = [item.size.size() for item in fact.quality.sizes]
+    assert proven == list(DYNAMIC_INT8_SIZES)
+    calibration = fact.quantization.calibration
+    assert [item.size() for item in calibration.sizes] == list(SEVERAL_SIZES)
+    assert not {SIZE, *proven}.intersection(SEVERAL_SIZES)
+    assert all(item.psnr_db > 50 for item in (fact.quality, *fact.quality.sizes))
+    # Each size is held to the budget.
+    assert len(fact.quality.failures) == 5
+    assert fact.quality.failures[1].startswith("200x264: psnr ")
+    (kept,) = manifest.recipes
+    assert kept.size == SizeFact.of(SIZE)
+    assert read_recipe(tmp_path / "a" / kept.path).size == SizeFact.of(SIZE)
+
+
+def test_wider_activations_and_narrower_weights_say_what_they_are(tmp_path, shipped):
+    pytest.importorskip("styleexport.exporter.targets.coreml")
+    pytest.importorskip("styleexport.exporter.targets.tflite")
+    request = ExportRequest(
+        shipped,
+        tmp_path / "a",
+        targets=("onnx", "tflite", "coreml"),
+        precisions=(Precision.INT8_A16, Precision.PALETTE4_INT8),
+        roles=(Role.ENCODE,),
+        sizes=(SIZE,),
+    )
+    manifest = export(request).manifest
+    facts = {fact.target: fact for fact in manifest.files}
+    assert [(f.target, f.precision, f.quantization.activation_dtype) for f in manifest.files] == [
+        ("onnx", "int8-a16", "uint16"),
+        ("tflite", "int8-a16", "int16"),
+        ("coreml", "palette4-int8", "int8"),
+    ]
+    # ONNX Runtime multiplies no integers of 16 bits, LiteRT does.
+    assert facts["onnx"].int8_mac_share == facts["onnx"].execution.integer_mac_share == 0
+    assert facts["tflite"].int8_mac_share == facts["tflite"].execution.integer_mac_share == 1
+    assert facts["coreml"].int8_mac_share == 1
+    for fact, least in zip(manifest.files, (55, 55, 25), strict=True):
+        assert fact.quality.psnr_db > least
+    assert facts["coreml"].quality.budget == DEFAULTS.budgets[Precision.PALETTE4_INT8]
+    assert [kept.precision for kept in manifest.recipes] == ["int8-a16", "palette4-int8"]
+    settings = [read_recipe(tmp_path / "a" / kept.path).settings for kept in manifest.recipes]
+    assert settings == list(OWN.values())
+    for target in ("onnx", "tflite"):
+        assert any("16 bits" in risk.reason for risk in facts[target].risks)
+    (agreement,) = manifest.agreements
+    assert agreement.measured_db > 55
 
 
 def recipe_with(weights: str) -> Int8Recipe:

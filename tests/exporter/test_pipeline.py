@@ -328,17 +328,6 @@ def test_an_earlier_artifact_is_replaced_but_foreign_files_are_not(random_networ
     assert (tmp_path / "a" / "notes.txt").read_text() == "mine"
 
 
-def test_int8_cannot_be_dynamic(random_network, tmp_path):
-    request = ExportRequest(
-        random_network("adain-lite"),
-        tmp_path / "a",
-        precisions=(Precision.INT8,),
-        sizing=Sizing.ANY,
-    )
-    with pytest.raises(UsageError, match="int8 ranges are calibrated for fixed sizes"):
-        export(request)
-
-
 def test_int8_of_the_shipped_network_keeps_the_picture(int8_artifact):
     for fact in read_manifest(int8_artifact).files:
         assert fact.int8_mac_share == 1.0

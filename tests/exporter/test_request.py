@@ -125,14 +125,6 @@ def test_what_int8_files_cannot_follow_is_refused_first(lite, options, message):
         ({"roles": (Role.TRANSFORM,), "network": "fast-style"}, "transform"),
         ({"sizing": Sizing.ENUMERATED}, "onnx cannot write files of enumerated sizes, only fixed"),
         (
-            {"sizing": Sizing.ANY, "precisions": (Precision.INT8,)},
-            "int8 ranges are calibrated for fixed sizes",
-        ),
-        (
-            {"sizing": Sizing.ANY, "precisions": (Precision.AUTO,)},
-            "int8 ranges are calibrated for fixed sizes",
-        ),
-        (
             {"sizing": Sizing.ANY, "sizes": (Size(32, 32), Size(64, 64))},
             "--dynamic writes one file for all sizes",
         ),

@@ -39,8 +39,8 @@ from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph
 
 SYSTEMS = {16: ct.target.iOS16, 17: ct.target.iOS17, 18: ct.target.iOS18}
 OLDEST = 16
-# The first with quantize and dequantize.
-OLDEST_INT8 = 17
+# The first with quantize and dequantize, and with palettes of int8 values.
+OLDEST_OF = {Precision.INT8: 17, Precision.PALETTE4_INT8: 18}
 FLOATS = (Precision.FP16, Precision.FP32)
 # coremltools 9.0 takes sum·1/(n-1) for a mean when it differs from 1/n by less than 1e-6, which
 # makes the unbiased variance of maps of 32x32 and more a biased one.
@@ -102,6 +102,7 @@ class CoremlTarget(Target):
         Precision.FP32,
         Precision.FP16,
         Precision.INT8,
+        Precision.PALETTE4_INT8,
         Precision.INT8_WEIGHTS,
         Precision.PALETTE8,
         Precision.PALETTE6,
@@ -177,7 +178,7 @@ class CoremlTarget(Target):
         Raises:
             UsageError: it cannot load one of that precision.
         """
-        oldest = OLDEST_INT8 if precision is Precision.INT8 else OLDEST
+        oldest = OLDEST_OF.get(precision, OLDEST)
         if self.ios is not None and self.ios < oldest:
             raise UsageError(
                 f"{precision} Core ML files need iOS {oldest} or later, not {self.ios}: type "
@@ -279,7 +280,7 @@ class CoremlModel(Model):
     def store(self, recipe: Recipe, path: Path) -> Written:
         """Write the package; see `Model.store`."""
         model, quantization, passes = self.program, None, self.passes
-        if recipe.precision is Precision.INT8:
+        if recipe.precision in OLDEST_OF:
             if recipe.int8 is None:
                 raise ValueError("int8 needs a recipe")
             model, quantization, applied = quantize_body(model, self.source, recipe.int8)

@@ -74,10 +74,11 @@ def quantize_body(
             ranges |= _measured(path, missing, source.inputs)
     pairs, refused = _pairs(body, ranges)
     per_channel = recipe.settings.weights == "per-channel"
-    integer = _integers(model, body, pairs, per_channel=per_channel)
+    palettes = recipe.settings.weight_bits == 4
+    integer = _integers(model, body, pairs, per_channel=per_channel, palettes=palettes)
     fact = QuantizationFact(
         scheme="static",
-        weight_dtype="int8",
+        weight_dtype="uint4" if palettes else "int8",
         activation_dtype="int8",
         per_channel=per_channel,
         calibration=recipe.calibration,
@@ -167,7 +168,12 @@ def _in_words(body: Body, names: Sequence[str], why: str) -> Iterator[str]:
 
 
 def _integers(
-    model: ct.models.MLModel, body: Body, pairs: Mapping[str, Pair], *, per_channel: bool
+    model: ct.models.MLModel,
+    body: Body,
+    pairs: Mapping[str, Pair],
+    *,
+    per_channel: bool,
+    palettes: bool,
 ) -> ct.models.MLModel:
     """Return the model with pairs, and with int8 weights in the convolutions of the body."""
     weights: dict[str, NDArray[np.generic]] = {}
@@ -179,5 +185,6 @@ def _integers(
     add_pairs(spec, pairs, body.reads)
     with tempfile.TemporaryDirectory() as folder, quiet():
         source = Path(str(model.weights_dir))
-        store_integers(spec, weights, source, Path(folder), per_channel=per_channel)
+        kind = {"per_channel": per_channel, "palettes": palettes}
+        store_integers(spec, weights, source, Path(folder), **kind)
         return ct.models.MLModel(spec, weights_dir=folder, skip_model_load=True)

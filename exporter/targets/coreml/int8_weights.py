@@ -1,5 +1,11 @@
 """int8 weights of an ML program: their operations, and the weights file that holds them.
 
+Of 16 values at most in a group of output channels they are stored as indices of 4 bits (iOS 18):
+
+    weight = constexpr_blockwise_shift_scale(constexpr_lut_to_dense(indices, table), scale)
+
+with a table of int8 for each group and a scale for each channel.
+
 Symmetric, one scale an output channel or one a convolution: scale = max|w| / 127. coremltools does
 the same (`linear_quantize_weights`), but runs all of its passes on the program again, some of which
 change or raise_over_budget a program that has been converted to float16.
@@ -12,8 +18,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+from coremltools.proto import MIL_pb2
 from numpy.typing import NDArray
 
+from styleexport.exporter.quantize.weight_rounding import PALETTE, palette_groups
 from styleexport.exporter.targets.coreml.proto import Proto, operation, typed, value_of
 from styleexport.runtime_bench.coreml_program.blob import (
     ELEMENTS,
@@ -38,12 +46,12 @@ class _Weights:
         self.content = bytearray(BORDER)
         self.count = 0
 
-    def add(self, code: int, numbers: bytes | memoryview) -> int:
-        """Return where the record of some numbers is."""
+    def add(self, code: int, numbers: bytes | memoryview, padding: int = 0) -> int:
+        """Return where the record of some numbers is; the last bits of them may be padding."""
         self.content += bytes(-len(self.content) % BORDER)
         offset = len(self.content)
         start = offset + BORDER
-        record = RECORD.pack(SENTINEL, code, len(numbers), start, 0)
+        record = RECORD.pack(SENTINEL, code, len(numbers), start, padding)
         self.content += record.ljust(BORDER, b"\0") + bytes(numbers)
         self.count += 1
         return offset
@@ -61,6 +69,7 @@ def store_integers(
     folder: Path,
     *,
     per_channel: bool,
+    palettes: bool = False,
 ) -> None:
     """Make constants of a program int8 ones, and write its new weights file.
 
@@ -70,7 +79,9 @@ def store_integers(
         source: the folder of the present weights file.
         folder: folder for the new weights file.
         per_channel: whether there is one scale an output channel.
+        palettes: whether integers of few values are stored as indices of them; iOS 18.
     """
+    tables: dict[str, Proto] = {}
     old = BlobFile.open(source / "weight.bin") if (source / "weight.bin").exists() else None
     new, moved = _Weights(), dict[int, int]()
     blockwise = spec.specificationVersion >= BLOCKWISE
@@ -78,7 +89,14 @@ def store_integers(
         name = item.outputs[0].name if item.outputs else ""
         if item.type == "const" and name in weights:
             integers, scale = quantized(weights[name], per_channel=per_channel)
-            made = _stored(name, item.outputs[0].type, integers, scale, new, blockwise=blockwise)
+            of = item.outputs[0].type
+            if palettes and (palette := _palette(name, of, integers, new)):
+                tables[name] = palette
+                made = operation("constexpr_blockwise_shift_scale", name, of)
+                made.inputs["data"].arguments.add().name = palette.outputs[0].name
+                made.inputs["scale"].arguments.add().value.CopyFrom(_held(scale, new))
+            else:
+                made = _stored(name, of, integers, scale, new, blockwise=blockwise)
             item.CopyFrom(made)
             continue
         for value in _values(item):
@@ -88,7 +106,28 @@ def store_integers(
                     _, code, size, start, _ = RECORD.unpack_from(old.data, offset)
                     moved[offset] = new.add(code, old.data[start : start + size])
                 value.blobFileValue.offset = moved[offset]
+    _insert(spec, tables)
     (folder / "weight.bin").write_bytes(new.finish())
+
+
+def _insert(spec: Proto, tables: Mapping[str, Proto]) -> None:
+    """Write each palette's operation in front of the one that scales its values."""
+    for function in spec.mlProgram.functions.values() if tables else ():
+        for block in function.block_specializations.values():
+            operations = [
+                part
+                for item in block.operations
+                for name in (item.outputs[0].name if item.outputs else "",)
+                for part in (*([tables[name]] if name in tables else []), _copied(item))
+            ]
+            del block.operations[:]
+            block.operations.extend(operations)
+
+
+def _copied(item: Proto) -> Proto:
+    copy = type(item)()
+    copy.CopyFrom(item)
+    return copy
 
 
 def quantized(
@@ -125,6 +164,42 @@ def _stored(
         made.attributes[key].CopyFrom(_held(part, new))
     made.attributes["axis"].CopyFrom(value_of(np.array(0, np.int32)))
     return made
+
+
+def _palette(name: str, of: Proto, integers: NDArray[np.int8], new: _Weights) -> Proto | None:
+    """Return the operation that looks integers up; None where a group has more than 16 values."""
+    groups = np.split(integers, palette_groups(len(integers)))
+    values = [np.unique(group) for group in groups]
+    if max(map(len, values)) > PALETTE:
+        return None
+    table = np.stack([np.pad(each, (0, PALETTE - len(each)), mode="edge") for each in values])
+    indices = np.concatenate(
+        [np.searchsorted(each, group) for each, group in zip(values, groups, strict=True)]
+    ).astype(np.uint8)
+    held: Proto = type(of)()
+    held.CopyFrom(of)
+    held.tensorType.dataType = typed(integers).type.tensorType.dataType
+    made = operation("constexpr_lut_to_dense", f"{name}_palette", held)
+    made.inputs["indices"].arguments.add().value.CopyFrom(_held_in_4_bits(indices, new))
+    shape = (len(table), *(1,) * (integers.ndim - 1), PALETTE, 1)
+    made.inputs["lut"].arguments.add().value.CopyFrom(_held(table.reshape(shape), new))
+    return made
+
+
+def _held_in_4_bits(content: NDArray[np.uint8], new: _Weights) -> Proto:
+    """Return values of 0..15 as a value of two to a byte, the first in the lower half."""
+    flat = content.reshape(-1)
+    padding = 4 * (len(flat) % 2)
+    pairs = np.pad(flat, (0, len(flat) % 2)).reshape(-1, 2)
+    code = ELEMENTS["uint4"].blob_code
+    assert code is not None
+    value = typed(content)
+    value.type.tensorType.dataType = MIL_pb2.DataType.Value("UINT4")
+    value.blobFileValue.fileName = FILE
+    value.blobFileValue.offset = new.add(
+        code, (pairs[:, 0] | pairs[:, 1] << 4).astype(np.uint8).tobytes(), padding
+    )
+    return value
 
 
 def _held(content: NDArray[np.generic], new: _Weights) -> Proto:

@@ -1,4 +1,4 @@
-"""ONNX files: fp32, fp16, int8 (static QDQ) and int8-weights, one self-contained file a graph.
+"""ONNX files: fp32, fp16, int8 and int8-a16 (static QDQ), int8-weights; one file a graph.
 
 int8 files are for ONNX Runtime, or for OpenVINO. ONNX Runtime multiplies integers only where the
 result is rounded to 8 bits at once, and wants its nodes laid out for its kernels; OpenVINO gives
@@ -32,6 +32,7 @@ from styleexport.exporter.targets._target import (
 )
 from styleexport.exporter.targets.onnx.fp16 import half_precision
 from styleexport.exporter.targets.onnx.int8 import quantize_blocks
+from styleexport.exporter.targets.onnx.int8_a16 import quantize_blocks_a16
 from styleexport.exporter.targets.onnx.int8_weights import quantize_weights
 from styleexport.runtime_bench.execution.onnx_profile import integer_mac_share
 
@@ -144,17 +145,22 @@ class OnnxModel(Model):
             assert recipe.int8 is not None
             module = graph.reading
             blocks = quantized_blocks(find_blocks(module), recipe.int8.float_layers)
+            wide = recipe.int8.settings.activation_bits == 16
             for_ort = self.runtime == "onnxruntime"
             names = tensor_names(graph, module)
-            quantize_blocks(model, blocks, recipe.int8, names, rounds_results=for_ort)
-            if for_ort:
+            if wide:
+                quantize_blocks_a16(model, blocks, recipe.int8, names)
+            else:
+                quantize_blocks(model, blocks, recipe.int8, names, rounds_results=for_ort)
+            if for_ort or wide:
                 share, passes = integer_mac_share(model, self.source.inputs[0]), ()
             else:
                 share = sum(block.macs for block in blocks) / max(graph.macs, 1)
                 passes = (
                     PassFact(name="openvino", applied=len(blocks), refused=(), reasons=(FLOATS,)),
                 )
-            fact = quantization_fact(module, recipe.int8, "qdq-static", "uint8")
+            activations = "uint16" if wide else "uint8"
+            fact = quantization_fact(module, recipe.int8, "qdq-static", activations)
             written = Written(quantization=fact, int8_mac_share=round(share, 4), passes=passes)
         elif recipe.precision is Precision.INT8_WEIGHTS:
             written = Written(quantization=quantize_weights(model))
@@ -178,7 +184,13 @@ class OnnxTarget(Target):
     runtime: Runtime = "onnxruntime"
     name = "onnx"
     suffix = ".onnx"
-    precisions = (Precision.FP32, Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS)
+    precisions = (
+        Precision.FP32,
+        Precision.FP16,
+        Precision.INT8,
+        Precision.INT8_A16,
+        Precision.INT8_WEIGHTS,
+    )
     default_precision = Precision.FP32
     sizings = (Sizing.FIXED, Sizing.ANY)
     tools = ("onnx", "onnxruntime", "onnxscript")

@@ -41,7 +41,7 @@ FUSED = (
 
 @dataclass(frozen=True)
 class Stored:
-    """The uint8 form of a tensor: its name, scale and zero point."""
+    """The integer form of a tensor: its name, scale and zero point."""
 
     name: str
     scale: float
@@ -66,7 +66,14 @@ def quantize_blocks(
         rounds_results: whether what a convolution gives to a float operation is rounded to uint8.
             ONNX Runtime computes a convolution in integers only if it is; others give floats.
     """
-    writer = _Writer(model, blocks, recipe, names, rounds_results=rounds_results)
+    writer = BlockWriter(model, blocks, recipe, names, rounds_results=rounds_results)
+    write_blocks(model, writer)
+    if rounds_results:
+        faster_layout(model)
+
+
+def write_blocks(model: onnx.ModelProto, writer: BlockWriter) -> None:
+    """Write a model's nodes again, in place."""
     for value in model.graph.input:
         if value.name in writer.ranges:
             writer.quantize(value.name, value.name)
@@ -81,8 +88,6 @@ def quantize_blocks(
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
     del model.graph.value_info[:]
-    if rounds_results:
-        faster_layout(model)
 
 
 def _unmoved(tensor: str, makers: Mapping[str, onnx.NodeProto]) -> str:
@@ -95,8 +100,10 @@ def _unmoved(tensor: str, makers: Mapping[str, onnx.NodeProto]) -> str:
     return tensor
 
 
-class _Writer:
+class BlockWriter:
     """Writes the nodes of one model again, in their order."""
+
+    integer: type[np.uint8 | np.uint16] = np.uint8
 
     def __init__(
         self,
@@ -146,11 +153,12 @@ class _Writer:
         if name in self.blocks and data in self.stored:
             self._convolution(node)
         elif self._moves(node) and data in self.stored and self._moves_early(node):
-            self._move(node)
+            self.move(node)
         elif node.op_type == "Mul" and self._is_gain(node):
             self._dequantize_by_channel(node)
         else:
-            if node.op_type == "Relu" and data in self.stored and name in self.ranges:
+            table = node.op_type == "Relu" and self.integer is np.uint8
+            if table and data in self.stored and name in self.ranges:
                 # ONNX Runtime computes this one on uint8 by a table, and a Relu in float.
                 node.op_type = "LeakyRelu"
                 node.attribute.append(helper.make_attribute("alpha", 0.0))
@@ -173,7 +181,7 @@ class _Writer:
         """
         name = node.output[0]
         node.output[0] = f"{name}_product"
-        self._add("LeakyRelu", [node.output[0]], name, alpha=1.0)
+        self.add("LeakyRelu", [node.output[0]], name, alpha=1.0)
 
     def _round_linear(self, node: onnx.NodeProto) -> None:
         """Store the weight of a linear layer, computed in float, as int8 with a scale an output."""
@@ -188,10 +196,11 @@ class _Writer:
 
     def quantize(self, tensor: str, source: str) -> None:
         """Quantize a tensor's values, found in another one."""
-        scale, zero_point = scale_and_zero_point(self.ranges[tensor])
-        stored = Stored(f"{tensor}_uint8", scale, zero_point)
-        inputs = [source, *self._parameters(stored)]
-        self._add("QuantizeLinear", inputs, stored.name)
+        levels = np.iinfo(self.integer).max
+        scale, zero_point = scale_and_zero_point(self.ranges[tensor], levels)
+        stored = Stored(f"{tensor}_{self.integer.__name__}", scale, zero_point)
+        inputs = [source, *self.parameters(stored)]
+        self.add("QuantizeLinear", inputs, stored.name)
         self.stored[tensor] = stored
 
     def as_float(self, tensor: str) -> str:
@@ -209,7 +218,15 @@ class _Writer:
         return tensor not in self.ranges
 
     def _dequantize(self, stored: Stored, result: str) -> None:
-        self._add("DequantizeLinear", [stored.name, *self._parameters(stored)], result)
+        self.add("DequantizeLinear", [stored.name, *self.parameters(stored)], result)
+
+    def dequantized(self, stored: Stored) -> str:
+        """Return the dequantized form of a tensor for operations of integers."""
+        data = f"{stored.name}_float"
+        if data not in self.floats:
+            self._dequantize(stored, data)
+            self.floats[data] = data
+        return data
 
     def _moves(self, node: onnx.NodeProto) -> bool:
         """Whether a node only moves values; one whose result has a range of its own does not."""
@@ -226,9 +243,10 @@ class _Writer:
             for reader in self.readers.get(node.output[0], ())
         )
 
-    def _move(self, node: onnx.NodeProto) -> None:
+    def move(self, node: onnx.NodeProto) -> None:
+        """Write a node that moves values, on integers."""
         stored, tensor = self.stored[node.input[0]], node.output[0]
-        moved = Stored(f"{tensor}_uint8", stored.scale, stored.zero_point)
+        moved = Stored(f"{tensor}_{self.integer.__name__}", stored.scale, stored.zero_point)
         node.input[0], node.output[0] = stored.name, moved.name
         if node.op_type == "Pad":
             self._pad_with_zero(node, stored)
@@ -241,14 +259,11 @@ class _Writer:
         if mode == b"constant":
             rest = list(node.input[3:])
             del node.input[2:]
-            node.input.extend([self._parameters(stored)[1], *rest])
+            node.input.extend([self.parameters(stored)[1], *rest])
 
     def _convolution(self, node: onnx.NodeProto) -> None:
         stored = self.stored[node.input[0]]
-        data = f"{stored.name}_float"
-        if data not in self.floats:
-            self._dequantize(stored, data)
-            self.floats[data] = data
+        data = self.dequantized(stored)
         weight = self._integer_weight(node, stored.scale)
         del node.input[:]
         node.input.extend([data, *weight])
@@ -284,7 +299,7 @@ class _Writer:
             zeros = np.zeros(len(scales), value.dtype)
             parts = ((name, value), (f"{name}_scale", scales), (f"{name}_zero", zeros))
             self.graph.initializer.extend(numpy_helper.from_array(v, n) for n, v in parts)
-            self._add("DequantizeLinear", [n for n, _ in parts], result, axis=0)
+            self.add("DequantizeLinear", [n for n, _ in parts], result, axis=0)
             self.floats[result] = result
         return result
 
@@ -315,26 +330,27 @@ class _Writer:
         stored = self.stored[node.input[0]]
         factors = numpy_helper.to_array(self.weights[node.input[1]]).reshape(-1)
         name = f"{node.output[0]}_scale"
-        zeros = np.full(len(factors), stored.zero_point, np.uint8)
+        zeros = np.full(len(factors), stored.zero_point, self.integer)
         self.graph.initializer.extend(
             [
                 numpy_helper.from_array((factors * np.float32(stored.scale)).astype("f4"), name),
                 numpy_helper.from_array(zeros, f"{name}_zero"),
             ]
         )
-        self._add("DequantizeLinear", [stored.name, name, f"{name}_zero"], node.output[0], axis=1)
+        self.add("DequantizeLinear", [stored.name, name, f"{name}_zero"], node.output[0], axis=1)
 
-    def _parameters(self, stored: Stored) -> tuple[str, str]:
+    def parameters(self, stored: Stored) -> tuple[str, str]:
         """Return the names of a scale and a zero point, stored once for all that share them."""
         names = (f"scale_{stored.scale.hex()}", f"zero_point_{stored.zero_point}")
-        values = (np.float32(stored.scale), np.uint8(stored.zero_point))
+        values = (np.float32(stored.scale), self.integer(stored.zero_point))
         for name, value in zip(names, values, strict=True):
             if name not in self.weights:
                 self.weights[name] = numpy_helper.from_array(np.asarray(value), name)
                 self.graph.initializer.append(self.weights[name])
         return names
 
-    def _add(self, operation: str, inputs: Sequence[str], output: str, **attributes: float) -> None:
+    def add(self, operation: str, inputs: Sequence[str], output: str, **attributes: float) -> None:
+        """Write a node that makes one tensor."""
         node = helper.make_node(operation, list(inputs), [output], name=output)
         node.attribute.extend(helper.make_attribute(k, v) for k, v in attributes.items())
         self.nodes.append(node)

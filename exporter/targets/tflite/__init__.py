@@ -1,5 +1,7 @@
 """TFLite files, channels-last, one size each: fp32, fp16 weights, int8 weights, static int8.
 
+Static files have activations of 8 bits, or of 16 for accelerators that multiply those.
+
 XNNPACK, which computes on the CPU, has no mirrored padding: each one cuts its graph in two, and
 LiteRT's own kernel takes longer than the convolution behind it. Files for the CPU hold slices and
 concatenations in its place, the same numbers bit for bit. The GPU pads in one operation, so files
@@ -56,7 +58,13 @@ class TfliteTarget(Target):
     name = "tflite"
     suffix = ".tflite"
     expands_norms = True
-    precisions = (Precision.FP32, Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS)
+    precisions = (
+        Precision.FP32,
+        Precision.FP16,
+        Precision.INT8,
+        Precision.INT8_A16,
+        Precision.INT8_WEIGHTS,
+    )
     default_precision = Precision.FP32
     sizings = (Sizing.FIXED,)
 
@@ -140,7 +148,8 @@ class TfliteModel(Model):
         layers = {**self.layers, **_block_tensors(graph, module, read_graph(exact), self.layers)}
         whole = _with_unclamped(recipe, find_blocks(module))
         applied = quantize_body(exact, path, self.source.inputs, whole, layers)
-        return quantization_fact(module, recipe, "static", "int8"), applied
+        activations = "int8" if recipe.settings.activation_bits == 8 else "int16"
+        return quantization_fact(module, recipe, "static", activations), applied
 
 
 def _block_tensors(

@@ -52,7 +52,10 @@ class Scheme:
         """Return the quantizer's own words for it."""
         half = self.weight_bits == 16
         activation = (
-            qtyping.TensorQuantizationConfig(num_bits=self.activation_bits, symmetric=False)
+            qtyping.TensorQuantizationConfig(
+                num_bits=self.activation_bits,
+                symmetric=self.activation_bits == 16,  # LiteRT's kernels take no zero point there
+            )
             if self.activation_bits
             else None
         )
@@ -72,7 +75,7 @@ class Scheme:
 
 
 STATIC = Scheme(weight_bits=8, activation_bits=8, computes=INTEGER)
-STATIC_PER_TENSOR = replace(STATIC, per_channel=False)
+STATIC_A16 = replace(STATIC, activation_bits=16)
 DYNAMIC = Scheme(weight_bits=8, activation_bits=None, computes=INTEGER)
 STORED_INT8 = Scheme(weight_bits=8, activation_bits=None, computes=FLOAT)
 STORED_HALF = Scheme(weight_bits=16, activation_bits=None, computes=FLOAT)

@@ -1,9 +1,9 @@
 """int8 ``.tflite`` files: integer convolutions with the ranges of a recipe, statistics in float.
 
-Convolutions take int8 activations and int8 weights; what lies between two of them (padding,
-pooling, nearest upsampling, a ReLU on its own) passes the int8 values on. Inputs and outputs of the
-file stay float32. LiteRT has an integer kernel for transposed convolutions, and it is left alone:
-the published networks lose 5 dB to it for 7 % of their MACs.
+Convolutions take int8 activations, or int16 ones of symmetric ranges, and int8 weights; what lies
+between two of them (padding, pooling, nearest upsampling, a ReLU on its own) passes the integers
+on. Inputs and outputs of the file stay float32. LiteRT has an integer kernel for transposed
+convolutions, and it is left alone: the published networks lose 5 dB to it for 7 % of their MACs.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from styleexport.core.arrays import Arrays
@@ -18,7 +19,7 @@ from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import PassFact
 from styleexport.core.recipe import Int8Recipe, Range
 from styleexport.exporter.quantize.blocks import LEAST_LINEAR
-from styleexport.exporter.targets.tflite.aeq import STATIC, STATIC_PER_TENSOR, quantize
+from styleexport.exporter.targets.tflite.aeq import STATIC, STATIC_A16, quantize
 from styleexport.runtime_bench.formats._tflite import read_graph
 from styleexport.runtime_bench.formats._tflite_graph import TfliteGraph, TfliteOperation
 from styleexport.runtime_bench.runners._litert import feed, invoke, load
@@ -75,7 +76,9 @@ def quantize_body(
     missing = [name for name in _ranged(graph, inside) if name not in ranges]
     if missing:
         ranges = _spread(graph, inside, {**activation_ranges(source, inputs), **named})
-    scheme = STATIC if recipe.settings.weights == "per-channel" else STATIC_PER_TENSOR
+    settings = recipe.settings
+    scheme = STATIC if settings.activation_bits == 8 else STATIC_A16
+    scheme = replace(scheme, per_channel=settings.weights == "per-channel")
     quantize(source, target, graph, inside, scheme, ranges, stored=_large_linear(graph))
     refused = _refused(graph, recipe, float_layers, missing if recipe.ranges else ())
     return PassFact(name="int8_recipe", applied=len(inside), refused=tuple(refused))

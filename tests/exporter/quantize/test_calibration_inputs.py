@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple, replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,12 +12,13 @@ from PIL import Image
 from styleexport.core.errors import UsageError
 from styleexport.core.file_names import FileName
 from styleexport.core.images import array_from_image
+from styleexport.core.manifest import SizeFact
 from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Role, Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph_job import ExportRun, GraphJob
 from styleexport.exporter.quantize.calibration import STYLES_EACH, read_calibration
-from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
+from styleexport.exporter.quantize.calibration_inputs import SEVERAL_SIZES, calibration_inputs
 from styleexport.exporter.quantize.synthetic import drawn_pictures
 from styleexport.exporter.request import ExportRequest
 from tests.conftest import load_random
@@ -92,5 +95,23 @@ def test_nothing_is_read_before_it_is_asked_for(network, tmp_path):
 def test_a_graph_of_several_sizes_is_fed_the_first(network, pictures):
     graph = capture(network, Role.ENCODE, Size(61, 67), dynamic=True)
     graph = graph.with_sizes((Size(48, 32), Size(64, 64)))
-    inputs = calibration_inputs(network, read_calibration(pictures), graph).inputs
-    assert inputs[0]["style"].shape == (1, 3, 48, 32)
+    made = calibration_inputs(network, read_calibration(pictures), graph)
+    assert made.inputs[0]["style"].shape == (1, 3, 48, 32)
+    assert made.fact.sizes == (SizeFact(height=48, width=32),)
+
+
+def test_a_graph_of_any_size_is_fed_every_picture_at_several(network, pictures):
+    graph = capture(network, Role.ENCODE, Size(61, 67), dynamic=True)
+    made = calibration_inputs(network, read_calibration(pictures), graph)
+    shapes = [Size(*feed["style"].shape[2:]) for feed in made.inputs]
+    assert shapes == [size for size in SEVERAL_SIZES for _ in range(3)]
+    assert [size.size() for size in made.fact.sizes] == list(SEVERAL_SIZES)
+
+
+def test_few_of_the_inputs_of_several_sizes_are_of_different_pictures(network):
+    graph = capture(network, Role.ENCODE, Size(61, 67), dynamic=True)
+    greys = tuple(Image.new("RGB", (40, 40), (30 * n,) * 3) for n in range(8))
+    images = replace(read_calibration(None), style=greys)
+    few = calibration_inputs(network, images, graph).inputs[::4]
+    assert {feed["style"].shape for feed in few} == {(1, 3, *astuple(x)) for x in SEVERAL_SIZES}
+    assert sorted(round(255 / 30 * float(feed["style"].mean())) for feed in few) == list(range(8))

@@ -12,7 +12,13 @@ from styleexport.core.recipe import Settings
 from styleexport.exporter.quantize.blocks import find_blocks, ranged_layers
 from styleexport.exporter.quantize.ranges import observe, ranges_of
 from styleexport.exporter.quantize.simulate import rounded_weight, simulate, weight_scales
-from styleexport.exporter.quantize.weight_rounding import reconstructed, round_weights, some_patches
+from styleexport.exporter.quantize.weight_rounding import (
+    palette_groups,
+    palettes,
+    reconstructed,
+    round_weights,
+    some_patches,
+)
 from tests.exporter.conftest import feeds_of, graph_of
 
 BOTH = Settings(bias_correction=True, rounding="reconstructed")
@@ -165,3 +171,44 @@ def test_some_patches_are_columns_of_the_unfolded_input(stride, padding, dilatio
     assert torch.equal(some_patches(data, weight, stride, padding, dilation, 10**6), whole)
     every = max(1, whole.shape[1] // 7)
     assert torch.equal(some_patches(data, weight, stride, padding, dilation, 7), whole[:, ::every])
+
+
+def test_a_palette_has_16_steps_for_every_16_channels():
+    torch.manual_seed(0)
+    steps = torch.randn(32, 9) * torch.arange(1, 33)[:, None]
+    steps = 127 * steps / steps.abs().amax(1, keepdim=True)
+    table = palettes(steps, torch.ones(9))
+    assert table.shape == (32, 16)
+    assert torch.equal(table, table.round())
+    assert bool((table.diff(dim=1) >= 0).all())
+    assert (table[:, 0].unique().item(), table[:, -1].unique().item()) == (-127, 127)
+    assert len(table.unique(dim=0)) == palette_groups(32) == 2
+    assert palette_groups(3) == palette_groups(24) == 1
+    near = (steps[..., None] - table[:, None]).abs().amin(2)
+    uniform = torch.linspace(-127, 127, 16)
+    assert near.square().mean() < (steps[..., None] - uniform).abs().amin(2).square().mean()
+
+
+def test_columns_of_large_inputs_get_the_nearer_steps():
+    torch.manual_seed(0)
+    steps = torch.empty(16, 2).uniform_(-100, 100)
+    worth = torch.tensor([1.0, 1e6])
+    near = (steps[..., None] - palettes(steps, worth)[:, None]).abs().amin(2)
+    assert near[:, 1].mean() < near[:, 0].mean()
+
+
+def test_reconstruction_keeps_to_the_palette_and_loses_less_than_the_nearest():
+    torch.manual_seed(0)
+    weight, patches = torch.randn(16, 36), torch.randn(36, 36) @ torch.randn(36, 400)
+    scales = weight.abs().amax(1) / 127
+    products = patches @ patches.T / 400
+    table = palettes(weight / scales[:, None], products.diagonal())
+    found = reconstructed(weight, scales, products, table)
+    steps = found / scales[:, None]
+    off = (steps[..., None] - table[:, None]).abs().amin(2)
+    assert off.max() < 1e-3
+    assert torch.allclose(found.abs().amax(1), weight.abs().amax(1))
+    choice = (weight / scales[:, None])[..., None] - table[:, None]
+    nearest = table.gather(1, choice.abs().argmin(2)) * scales[:, None]
+    lost = [float(((w - weight) @ patches).square().mean()) for w in (found, nearest)]
+    assert lost[0] < 0.7 * lost[1]

@@ -160,7 +160,7 @@ def test_an_open_size_is_run_at_some_size(saved):
     found = describe_execution(saved(quantized(pad_in_float=False, height="height")))
     assert found is not None
     assert found.nodes["QLinearConv"] == 2
-    assert found.integer_mac_share == 0
+    assert found.integer_mac_share > 0.9
 
 
 def test_a_file_that_does_not_run_is_named(saved):

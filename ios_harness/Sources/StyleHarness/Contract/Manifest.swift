@@ -898,26 +898,34 @@ public struct ParityFact: Codable, Hashable, Sendable {
     }
 }
 
-/// Rewrite of the graph: how often it was applied, and the reasons where it was refused.
+/// Rewrite of the graph.
 public struct PassFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case name
         case applied
         case refused
+        case reasons
     }
 
+    /// Name of the rewrite.
     public var name: String
+    /// Number of places.
     public var applied: Int
+    /// Why it was not applied elsewhere.
     public var refused: [String]
+    /// Why it was chosen, where there is a choice.
+    public var reasons: [String]
 
     public init(
         name: String,
         applied: Int,
-        refused: [String]
+        refused: [String],
+        reasons: [String] = []
     ) {
         self.name = name
         self.applied = applied
         self.refused = refused
+        self.reasons = reasons
     }
 
     public init(from decoder: any Decoder) throws {
@@ -925,6 +933,7 @@ public struct PassFact: Codable, Hashable, Sendable {
         self.name = try fields.required(.name)
         self.applied = try fields.required(.applied, .integer())
         self.refused = try fields.required(.refused)
+        self.reasons = try fields.optional(.reasons, default: [])
     }
 }
 
@@ -943,6 +952,7 @@ public struct QualityFact: Codable, Hashable, Sendable {
         case flickerChange = "flicker_change"
         case budget
         case failures
+        case sizes
     }
 
     /// Runner that computed the file's outputs.
@@ -969,8 +979,10 @@ public struct QualityFact: Codable, Hashable, Sendable {
     public var flickerChange: Double?
     /// Limits of the quality.
     public var budget: String
-    /// Limits that the file misses; with any, the file is degraded.
+    /// Limits that the file misses, at any of its sizes; with any, the file is degraded.
     public var failures: [String]
+    /// Quality at other sizes, of a file that takes any; empty for others.
+    public var sizes: [SizeQualityFact]
 
     public init(
         runner: String,
@@ -984,7 +996,8 @@ public struct QualityFact: Codable, Hashable, Sendable {
         gramChange: Double?,
         flickerChange: Double?,
         budget: String,
-        failures: [String]
+        failures: [String],
+        sizes: [SizeQualityFact] = []
     ) {
         self.runner = runner
         self.lossNetwork = lossNetwork
@@ -998,6 +1011,7 @@ public struct QualityFact: Codable, Hashable, Sendable {
         self.flickerChange = flickerChange
         self.budget = budget
         self.failures = failures
+        self.sizes = sizes
     }
 
     public init(from decoder: any Decoder) throws {
@@ -1014,6 +1028,7 @@ public struct QualityFact: Codable, Hashable, Sendable {
         self.flickerChange = try fields.nullable(.flickerChange)
         self.budget = try fields.required(.budget)
         self.failures = try fields.required(.failures)
+        self.sizes = try fields.optional(.sizes, default: [])
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -1030,6 +1045,7 @@ public struct QualityFact: Codable, Hashable, Sendable {
         try container.encode(flickerChange, forKey: .flickerChange)
         try container.encode(budget, forKey: .budget)
         try container.encode(failures, forKey: .failures)
+        try container.encode(sizes, forKey: .sizes)
     }
 }
 
@@ -1611,6 +1627,67 @@ public struct ConvolutionFact: Codable, Hashable, Sendable {
     }
 }
 
+/// Quality of a file that takes any size at one of them, which no range was taken from.
+public struct SizeQualityFact: Codable, Hashable, Sendable {
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case size
+        case psnrDb = "psnr_db"
+        case allPsnrDb = "all_psnr_db"
+        case worstPsnrDb = "worst_psnr_db"
+        case ssim
+        case styleChange = "style_change"
+    }
+
+    /// Size of the pictures.
+    public var size: SizeFact
+    /// As of `QualityFact`, as are all fields below.
+    public var psnrDb: Double
+    /// PSNR pooled over all pictures.
+    public var allPsnrDb: Double
+    /// PSNR of the worst of all pictures.
+    public var worstPsnrDb: Double
+    /// Mean SSIM; nil for style codes.
+    public var ssim: Double?
+    /// Relative change of the style distance; nil for style codes.
+    public var styleChange: Double?
+
+    public init(
+        size: SizeFact,
+        psnrDb: Double,
+        allPsnrDb: Double,
+        worstPsnrDb: Double,
+        ssim: Double?,
+        styleChange: Double?
+    ) {
+        self.size = size
+        self.psnrDb = psnrDb
+        self.allPsnrDb = allPsnrDb
+        self.worstPsnrDb = worstPsnrDb
+        self.ssim = ssim
+        self.styleChange = styleChange
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try ContractFields<CodingKeys>(decoder)
+        self.size = try fields.required(.size)
+        self.psnrDb = try fields.required(.psnrDb)
+        self.allPsnrDb = try fields.required(.allPsnrDb)
+        self.worstPsnrDb = try fields.required(.worstPsnrDb)
+        self.ssim = try fields.nullable(.ssim)
+        self.styleChange = try fields.nullable(.styleChange)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(size, forKey: .size)
+        try container.encode(psnrDb, forKey: .psnrDb)
+        try container.encode(allPsnrDb, forKey: .allPsnrDb)
+        try container.encode(worstPsnrDb, forKey: .worstPsnrDb)
+        try container.encode(ssim, forKey: .ssim)
+        try container.encode(styleChange, forKey: .styleChange)
+    }
+}
+
 /// Calibration: source of the activation ranges.
 public struct CalibrationFact: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
@@ -1618,6 +1695,7 @@ public struct CalibrationFact: Codable, Hashable, Sendable {
         case images
         case styles
         case sha256
+        case sizes
     }
 
     /// Method that derives a range from the observed activations.
@@ -1628,17 +1706,22 @@ public struct CalibrationFact: Codable, Hashable, Sendable {
     public var styles: Int
     /// Sha256 over the pixels of the images, in order.
     public var sha256: String
+    /// Sizes at which each image was shown, of a graph that takes several; empty for the size of
+    /// the file.
+    public var sizes: [SizeFact]
 
     public init(
         method: String,
         images: Int,
         styles: Int,
-        sha256: String
+        sha256: String,
+        sizes: [SizeFact] = []
     ) {
         self.method = method
         self.images = images
         self.styles = styles
         self.sha256 = sha256
+        self.sizes = sizes
     }
 
     public init(from decoder: any Decoder) throws {
@@ -1647,6 +1730,7 @@ public struct CalibrationFact: Codable, Hashable, Sendable {
         self.images = try fields.required(.images, .integer())
         self.styles = try fields.required(.styles, .integer())
         self.sha256 = try fields.required(.sha256, .text(pattern: #"[0-9a-f]{64}"#))
+        self.sizes = try fields.optional(.sizes, default: [])
     }
 }
 
@@ -1835,15 +1919,19 @@ public enum ParityMetric: String, Codable, CaseIterable, Hashable, Sendable {
 /// Storage and arithmetic of a file's convolutions.
 ///
 /// `int8` computes them in integers; so does `auto`, which leaves as many in float as a quality
-/// budget requires. `int8-weights` stores weights as int8; `palette4`, `palette6` and `palette8`
-/// store indices of that many bits into a table of values; both compute in float.
+/// budget requires, and `int8-a16`, whose activations have 16 bits. `int8-weights` stores weights
+/// as int8; `palette4`, `palette6` and `palette8` store indices of that many bits into a table of
+/// values; both compute in float. `palette4-int8` computes in integers with weights of 16 values
+/// each.
 public enum Precision: String, Codable, CaseIterable, Hashable, Sendable {
     case auto
     case fp16
     case fp32
     case int8
+    case int8A16 = "int8-a16"
     case int8Weights = "int8-weights"
     case palette4
+    case palette4Int8 = "palette4-int8"
     case palette6
     case palette8
 }
@@ -1869,7 +1957,9 @@ public enum WeightType: String, Codable, CaseIterable, Hashable, Sendable {
 
 /// Type of the activations between integer operations; nil for weights-only.
 public enum ActivationType: String, Codable, CaseIterable, Hashable, Sendable {
+    case int16
     case int8
+    case uint16
     case uint8
 }
 

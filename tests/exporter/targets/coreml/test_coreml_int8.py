@@ -19,6 +19,8 @@ from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import example_inputs
 from styleexport.exporter.graph.rewrite import apply_passes
+from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs
+from styleexport.exporter.quantize.plan import make_plan
 from styleexport.runtime_bench.coreml_program.package import read_package
 from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph
 from styleexport.runtime_bench.formats._format import describe
@@ -517,3 +519,59 @@ def test_integers_and_scales_of_a_weight():
     integers, scale = quantized(weight.reshape(3, 2, 1, 1), per_channel=False)
     assert integers.reshape(3, 2).tolist() == [[64, -32], [0, 0], [-127, 1]]
     assert (scale.dtype, scale.size, float(scale.item())) == (np.float32, 1, pytest.approx(0.02))
+
+
+@pytest.fixture(scope="module")
+def palettes(graph, tmp_path_factory):
+    """A plan of 4-bit weights, its file, and what the target said of it."""
+    settings = Settings(rounding="reconstructed", bias_correction=True, weight_bits=4)
+    few = CalibrationInputs(tuple(feeds_of(graph)), CALIBRATION)
+    plan = make_plan(graph, few, settings, (OUTPUTS,))
+    applied = plan.applied(expand_norms=True)
+    path = tmp_path_factory.mktemp("palettes") / "x.mlpackage"
+    recipe = Recipe(Precision.PALETTE4_INT8, int8=applied.recipe)
+    written = CoremlTarget().write(applied.graph, recipe, path, lambda: feeds_of(graph))
+    return plan, path, written
+
+
+def test_weights_of_16_values_are_indices_of_int8(palettes):
+    _, path, written = palettes
+    assert written.int8_mac_share > 0.8
+    fact = written.quantization
+    assert (fact.scheme, fact.weight_dtype, fact.activation_dtype) == ("static", "uint4", "int8")
+    program = Program(path)
+    assert program.graph.package.specification_version == 9
+    kinds = {}
+    for item in program.convolutions[:3]:
+        scaled = program.maker(item, "weight")
+        assert scaled.kind == "constexpr_blockwise_shift_scale"
+        table = program.maker(scaled, "data")
+        assert table.kind == "constexpr_lut_to_dense"
+        kinds |= {key: values[0].type for key, values in table.inputs.items()}
+        assert table.outputs[0].type.dtype == "int8"
+        assert program.pair(item)
+    assert (kinds["indices"].dtype, kinds["lut"].dtype) == ("uint4", "int8")
+    assert kinds["lut"].shape == (1, 1, 1, 1, 16, 1)
+
+
+def test_coremltools_unpacks_the_weights_of_the_plan(palettes):
+    plan, path, _ = palettes
+    held = [op.weight.op for op in loaded(path).functions["main"].find_ops(op_type="conv")]
+    for op, rounded in zip(held, list(plan.weights.values())[:3], strict=False):
+        value, exact = op.materialized_val_inference(), rounded.weight.numpy()
+        # The converter multiplies scales of channels into weights.
+        steps, expected = (x / np.abs(x).max((1, 2, 3), keepdims=True) for x in (value, exact))
+        np.testing.assert_allclose(steps, expected, atol=1e-3)
+        assert len(np.unique(np.round(127 * steps))) <= 16
+
+
+def test_4_bits_are_coarser_than_8_and_smaller(graph, palettes, written):
+    _, path, _ = palettes
+    assert 18 < db(graph, path) < db(graph, written[0])
+    weights = path / "Data" / "com.apple.CoreML" / "weights" / "weight.bin"
+    assert weights.stat().st_size < 7000  # of 5184 weights, with records of 64 bytes
+
+
+def test_4_bits_need_ios_18():
+    with pytest.raises(UsageError, match=r"palette4-int8 Core ML files need iOS 18 .* --ios 18"):
+        CoremlTarget(ios=17).check_precision(Precision.PALETTE4_INT8)

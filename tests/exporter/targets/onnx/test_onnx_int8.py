@@ -17,7 +17,9 @@ from styleexport.exporter.quantize.plan import make_plan
 from styleexport.exporter.quantize.simulate import scale_and_zero_point, simulate
 from styleexport.exporter.targets.onnx import model_from_graph, tensor_names
 from styleexport.exporter.targets.onnx.int8 import quantize_blocks
+from styleexport.exporter.targets.onnx.int8_a16 import quantize_blocks_a16
 from styleexport.runtime_bench.execution.onnx_profile import integer_mac_share
+from styleexport.runtime_bench.formats._onnx_risks import risks_of
 from tests.exporter.conftest import Bounded, feeds_of, graph_of, shown
 from tests.networks_in_the_wild._weights import pictures, weighted
 
@@ -43,7 +45,8 @@ def written(plan, *float_layers: str, **settings) -> onnx.ModelProto:
     )
     module, model = graph.module(), model_from_graph(graph)
     blocks = quantized_blocks(find_blocks(module), recipe.float_layers)
-    quantize_blocks(model, blocks, recipe, tensor_names(graph, module))
+    quantize = quantize_blocks_a16 if recipe.settings.activation_bits == 16 else quantize_blocks
+    quantize(model, blocks, recipe, tensor_names(graph, module))
     onnx.checker.check_model(model, full_check=True)
     return model
 
@@ -91,6 +94,34 @@ def test_what_only_moves_values_moves_integers(plan):
         assert name not in makers
     assert "Resize" not in {node.op_type for node in model.graph.node}
     assert makers["pad_2"].op_type == "Pad"  # of the last convolution, which stays in float
+
+
+def test_activations_of_16_bits_stand_between_pairs_and_are_computed_in_float(painter, plan):
+    narrow, wide = written(plan), written(plan, activation_bits=16)
+    assert [item.version for item in wide.opset_import if item.domain == ""] == [21]
+    makers, values = made_by(wide), constants(wide)
+    readers = {name: node.op_type for node in wide.graph.node for name in node.input}
+    quantized = [n for n in wide.graph.node if n.op_type == QUANTIZE]
+    assert {values[node.input[2]].dtype for node in quantized} == {np.dtype(np.uint16)}
+    moved = [n for n in wide.graph.node if n.op_type in ("Pad", "MaxPool", "Resize")]
+    between = [n for n in moved if readers[n.output[0]] == QUANTIZE]
+    assert [n.op_type for n in between] == ["Pad", "MaxPool", "Resize", "Pad"]
+    assert all(makers[n.input[0]].op_type == DEQUANTIZE for n in between)
+    assert [is_integer(wide, node) for node in convolutions(wide)][:3] == [True] * 3
+    low = values[next(n for n in quantized if n.output[0].startswith("relu_u")).input[1]]
+    assert float(low) == pytest.approx(plan.recipe.ranges["relu"].high / 65535)
+    feeds = feeds_of(painter)
+    assert integer_mac_share(wide, feeds[0]) == 0
+    with torch.inference_mode():
+        exact = painter.module()(torch.from_numpy(feeds[0]["content"])).numpy()
+    narrow_db, wide_db = (
+        psnr_db(ort.InferenceSession(m.SerializeToString()).run(None, feeds[0])[0], exact)
+        for m in (narrow, wide)
+    )
+    assert wide_db > narrow_db + 3
+    (risk, _) = risks_of(wide)
+    assert "no integer kernels" in risk.reason
+    assert "--quantize int8" in risk.remedy
 
 
 def test_a_relu_that_a_range_holds_already_is_left_out(painter, plan):

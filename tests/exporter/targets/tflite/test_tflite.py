@@ -40,6 +40,7 @@ from tests.zoo import case
 pytest.importorskip("litert_torch")
 
 from styleexport.exporter.targets.tflite import TARGET
+from styleexport.runtime_bench.formats._format import describe
 from styleexport.runtime_bench.formats._tflite import read_graph
 
 SIZE = Size(40, 56)
@@ -71,10 +72,11 @@ def prepared(
     graph: Graph, precision: Precision, calibration: CalibrationInputs
 ) -> tuple[Graph, Recipe]:
     """The graph and the recipe that a file of a precision is made of."""
-    if precision is not Precision.INT8:
+    if precision not in (Precision.INT8, Precision.INT8_A16):
         return graph, Recipe(precision)
+    settings = Settings(activation_bits=8 if precision is Precision.INT8 else 16)
     few = replace(calibration, inputs=calibration.inputs[:4])
-    plan = make_plan(graph, few, Settings()).applied(expand_norms=True)
+    plan = make_plan(graph, few, settings).applied(expand_norms=True)
     return plan.graph, Recipe(precision, int8=plan.recipe)
 
 
@@ -214,6 +216,7 @@ def files(lite, tmp_path_factory):
         (Precision.FP16, 70, 0.0, 0.55),
         (Precision.INT8_WEIGHTS, 40, 0.0, 0.35),
         (Precision.INT8, 40, 1.0, 0.35),
+        (Precision.INT8_A16, 50, 1.0, 0.36),
     ],
 )
 def test_every_precision_of_the_shipped_encoder(lite, files, precision, least_db, share, largest):
@@ -254,6 +257,12 @@ def test_what_the_quantized_files_say_of_themselves(files):
     assert (fact.scheme, fact.activation_dtype, fact.per_channel) == ("static", "int8", True)
     assert fact.calibration.images > 0
     assert fact.calibration.styles == 0
+    wide = files[Precision.INT8_A16]
+    assert wide[1].quantization.activation_dtype == "int16"
+    assert any("activations of 16 bits" in risk.reason for risk in describe(wide[0]).risks)
+    held = [t for t in read_graph(wide[0]).tensors if t.dtype == "int16" and t.scales]
+    assert held
+    assert {zero for tensor in held for zero in tensor.zero_points} == {0}
     (float_layer,) = fact.float_islands
     assert "mean" in float_layer.ops
     assert "5 to 13 dB" in float_layer.reason
@@ -327,13 +336,14 @@ network, path = open_network("adain-lite"), Path(sys.argv[1])
 graph = apply_passes(capture(network, Role.ENCODE, Size(40, 56)))[0]
 whole = calibration_inputs(network, read_calibration(None), graph)
 few = CalibrationInputs(whole.inputs[:4], whole.fact)
-plan, models = make_plan(graph, few, Settings()), {}
+BITS, models = {Precision.INT8: 8, Precision.INT8_A16: 16}, {}
+plans = {p: make_plan(graph, few, Settings(activation_bits=n)) for p, n in BITS.items()}
 for precision in TARGET.precisions:
-    int8 = precision is Precision.INT8
-    recipe = Recipe(precision, int8=plan.recipe if int8 else None)
-    key = int8, TARGET.lowering(recipe)
+    plan = plans.get(precision)
+    recipe = Recipe(precision, int8=plan and plan.recipe)
+    key = plan and precision, TARGET.lowering(recipe)
     if key not in models:
-        source = plan.applied(expand_norms=True).graph if int8 else graph
+        source = plan.applied(expand_norms=True).graph if plan else graph
         models[key] = TARGET.lower(Source(source, lambda: whole.inputs), recipe)
     models[key].store(recipe, path)
     print(hashlib.sha256(path.read_bytes()).hexdigest())

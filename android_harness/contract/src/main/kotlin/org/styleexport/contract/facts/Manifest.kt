@@ -521,11 +521,19 @@ public data class ParityFact(
     }
 }
 
-/** Rewrite of the graph: how often it was applied, and the reasons where it was refused. */
+/**
+ * Rewrite of the graph.
+ *
+ * @property name name of the rewrite.
+ * @property applied number of places.
+ * @property refused why it was not applied elsewhere.
+ * @property reasons why it was chosen, where there is a choice.
+ */
 public data class PassFact(
     public val name: String,
     public val applied: Long,
     public val refused: List<String>,
+    public val reasons: List<String> = emptyList(),
 ) {
     internal companion object {
         val reader: Read<PassFact> = Fields.closed {
@@ -533,6 +541,7 @@ public data class PassFact(
                 name = required("name", text()),
                 applied = required("applied", long()),
                 refused = required("refused", list(text())),
+                reasons = optional("reasons", emptyList(), list(text())),
             )
         }
     }
@@ -555,7 +564,9 @@ public data class PassFact(
  * @property flickerChange relative change of the flicker on clips with known motion; in artifacts
  *   of older versions, in a slow pan.
  * @property budget limits of the quality.
- * @property failures limits that the file misses; with any, the file is degraded.
+ * @property failures limits that the file misses, at any of its sizes; with any, the file is
+ *   degraded.
+ * @property sizes quality at other sizes, of a file that takes any; () for others.
  */
 public data class QualityFact(
     public val runner: String,
@@ -570,6 +581,7 @@ public data class QualityFact(
     public val flickerChange: Double?,
     public val budget: String,
     public val failures: List<String>,
+    public val sizes: List<SizeQualityFact> = emptyList(),
 ) {
     internal companion object {
         val reader: Read<QualityFact> = Fields.closed {
@@ -586,6 +598,7 @@ public data class QualityFact(
                 flickerChange = nullable("flicker_change", number()),
                 budget = required("budget", text()),
                 failures = required("failures", list(text())),
+                sizes = optional("sizes", emptyList(), list(SizeQualityFact.reader)),
             )
         }
     }
@@ -966,18 +979,53 @@ public data class ConvolutionFact(
 }
 
 /**
+ * Quality of a file that takes any size at one of them, which no range was taken from.
+ *
+ * @property size size of the pictures.
+ * @property psnrDb as of `QualityFact`, as are all fields below.
+ * @property allPsnrDb PSNR pooled over all pictures.
+ * @property worstPsnrDb PSNR of the worst of all pictures.
+ * @property ssim mean SSIM; null for style codes.
+ * @property styleChange relative change of the style distance; null for style codes.
+ */
+public data class SizeQualityFact(
+    public val size: SizeFact,
+    public val psnrDb: Double,
+    public val allPsnrDb: Double,
+    public val worstPsnrDb: Double,
+    public val ssim: Double?,
+    public val styleChange: Double?,
+) {
+    internal companion object {
+        val reader: Read<SizeQualityFact> = Fields.closed {
+            SizeQualityFact(
+                size = required("size", SizeFact.reader),
+                psnrDb = required("psnr_db", number()),
+                allPsnrDb = required("all_psnr_db", number()),
+                worstPsnrDb = required("worst_psnr_db", number()),
+                ssim = nullable("ssim", number()),
+                styleChange = nullable("style_change", number()),
+            )
+        }
+    }
+}
+
+/**
  * Calibration: source of the activation ranges.
  *
  * @property method method that derives a range from the observed activations.
  * @property images number of content images.
  * @property styles number of styles per content image; 0 for a fixed-style network.
  * @property sha256 sha256 over the pixels of the images, in order.
+ * @property sizes sizes at which each image was shown, of a graph that takes several; () for the
+ *   size of the file.
  */
 public data class CalibrationFact(
     public val method: String,
     public val images: Long,
     public val styles: Long,
     public val sha256: String,
+    public val sizes: List<SizeFact> = emptyList(),
 ) {
     internal companion object {
         val reader: Read<CalibrationFact> = Fields.closed {
@@ -986,6 +1034,7 @@ public data class CalibrationFact(
                 images = required("images", long()),
                 styles = required("styles", long()),
                 sha256 = required("sha256", text(Patterns.SHA256)),
+                sizes = optional("sizes", emptyList(), list(SizeFact.reader)),
             )
         }
     }
@@ -1154,16 +1203,20 @@ public enum class ParityMetric(public val serialName: String) {
  * Storage and arithmetic of a file's convolutions.
  *
  * `int8` computes them in integers; so does `auto`, which leaves as many in float as a quality
- * budget requires. `int8-weights` stores weights as int8; `palette4`, `palette6` and `palette8`
- * store indices of that many bits into a table of values; both compute in float.
+ * budget requires, and `int8-a16`, whose activations have 16 bits. `int8-weights` stores weights
+ * as int8; `palette4`, `palette6` and `palette8` store indices of that many bits into a table of
+ * values; both compute in float. `palette4-int8` computes in integers with weights of 16 values
+ * each.
  */
 public enum class Precision(public val serialName: String) {
     AUTO("auto"),
     FP16("fp16"),
     FP32("fp32"),
     INT8("int8"),
+    INT8_A16("int8-a16"),
     INT8_WEIGHTS("int8-weights"),
     PALETTE4("palette4"),
+    PALETTE4_INT8("palette4-int8"),
     PALETTE6("palette6"),
     PALETTE8("palette8");
 
@@ -1203,7 +1256,9 @@ public enum class WeightType(public val serialName: String) {
 
 /** Activation type: type of the activations between integer operations; null for weights-only. */
 public enum class ActivationType(public val serialName: String) {
+    INT16("int16"),
     INT8("int8"),
+    UINT16("uint16"),
     UINT8("uint8");
 
     internal companion object {
