@@ -4,9 +4,9 @@
 
 Each layer stands alone between its input and a norm, as a file of ours, in ONNX Runtime and LiteRT,
 in float32 and int8, and (ONNX files) in OpenVINO, with two threads. Both forms run in turns in one
-process; a cell is the time before, and the median of the ratios of after by before. The last column is what
-`exporter.rewrites.choices` estimates of the layer, which decides for float ONNX files and for
-upsampled layers of int8 files.
+process; a cell is the time before, and the median of the ratios of after by before. The last column
+is what `exporter.rewrites.choices` estimates of the layer, which decides for float ONNX files and
+for upsampled layers of int8 files.
 """
 
 from __future__ import annotations
