@@ -1,4 +1,4 @@
-"""ONNX files: operations, storage, MACs and peak memory."""
+"""ONNX files: operations, storage, MACs, peak memory, and known risks in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from styleexport.core.errors import BadArtifact, first_line
 from styleexport.runtime_bench.formats._format import Description, Format
 from styleexport.runtime_bench.formats._liveness import GraphStep, peak_bytes
 from styleexport.runtime_bench.formats._onnx_macs import fed_inputs, macs_by_node, name_nodes
+from styleexport.runtime_bench.formats._onnx_risks import find_risks
 
 
 class OnnxFormat(Format):
@@ -47,6 +48,7 @@ class OnnxFormat(Format):
             ops=dict(Counter(node.op_type for node in model.graph.node).most_common()),
             bytes_by_dtype=dict(stored.most_common()),
             peak_activation_bytes=_peak(model),
+            risks=tuple(find_risks(model, opset)),
         )
 
 
