@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import importlib.util
 import os
 import sys
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import get_args
 
 import msgspec
+import numpy as np
 from int8_case import RUNTIMES, Case, open_case
 from int8_environments import FOLDER
 from int8_making import judged, peer_entries
@@ -35,8 +37,9 @@ from int8_report import Entry, Measured, Runtime, shown
 from int8_sessions import OPTIONS, opened
 from int8_timing import processor, timed, versions
 
-from styleexport.core.errors import first_line
+from styleexport.core.errors import UnsupportedOp, first_line
 from styleexport.core.types import Precision
+from styleexport.runtime_bench.quality.judge import Array
 from styleexport.runtime_bench.runners._runner import Session
 
 QUANTIZED = (Precision.INT8, Precision.AUTO)
@@ -86,6 +89,18 @@ def in_openvino(entries: Sequence[Entry]) -> list[Entry]:
     return [msgspec.structs.replace(entry, runtime="OpenVINO") for entry in onnx_files]
 
 
+def finite(session: Session) -> Session:
+    """Return a session that refuses to paint what is no number."""
+
+    def fetch() -> dict[str, Array]:
+        outputs = session.fetch()
+        if not all(np.isfinite(value).all() for value in outputs.values()):
+            raise UnsupportedOp("it paints NaN or infinity")
+        return outputs
+
+    return dataclasses.replace(session, fetch=fetch)
+
+
 def measured(
     case: Case, entries: Sequence[Entry], rounds: int, work: Path, environments: Path
 ) -> list[Entry]:
@@ -104,10 +119,11 @@ def measured(
                     entry = msgspec.structs.replace(
                         entry,
                         size_bytes=entry.file.stat().st_size,
-                        quality=judged(case, entry, session, work),
+                        quality=judged(case, entry, finite(session), work),
                         integer_mac_share=share,
                     )
-                    sessions[len(done)] = session
+                    if entry.runtime != "PyTorch":  # which simulates integers in float
+                        sessions[len(done)] = session
                 except Exception as error:  # noqa: BLE001 - the benchmark tells whatever it is
                     entry = msgspec.structs.replace(
                         entry, error=f"does not run: {first_line(error)}"

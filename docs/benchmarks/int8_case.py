@@ -26,6 +26,7 @@ RUNTIMES: dict[str, Runtime] = {
     ".onnx": "ONNX Runtime",
     ".tflite": "LiteRT",
     ".pte": "ExecuTorch",
+    ".pt2": "PyTorch",
 }
 
 

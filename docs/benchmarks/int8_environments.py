@@ -75,14 +75,14 @@ def quantize(
         arguments = (str(TOOLS / "quantize.py"), tool, *files)
         done = environments.run(place, arguments, Path(temporary), limit_s)
     if done.code or not target.exists():
-        raise UnsupportedOp(last_error(done))
+        raise UnsupportedOp(telling_error(done))
 
 
-def last_error(done: environments.Finished) -> str:
-    """Return the last error that a failed run printed, or how it ended."""
+def telling_error(done: environments.Finished, place: int = -1) -> str:
+    """Return an error that a failed run printed, the last unless told otherwise, or how it ended."""
     failures = FAILURE.findall(done.output)
     ending = f"signal {-done.code}" if done.code < 0 else f"exit code {done.code}"
-    return failures[-1][:200] if failures else f"no file, ended by {ending}"
+    return failures[place][:200] if failures else f"no file, ended by {ending}"
 
 
 def make(tool: str, folder: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from int8_environments import Feeds, last_error, quantize
+from int8_environments import Feeds, quantize, telling_error
 from int8_report import Kind
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, quantize_static
@@ -114,7 +114,8 @@ def _onnx2tf(work: Work) -> None:
         done = environments.run(environment, arguments, folder, min(work.limit_s, ONNX2TF_LIMIT_S))
         made = sorted((folder / "out").glob("*_integer_quant.tflite"))
         if not made:
-            raise UnsupportedOp(last_error(done))
+            # What follows the first is what onnx2tf tried next.
+            raise UnsupportedOp(telling_error(done, 0))
         work.target.write_bytes(made[0].read_bytes())
 
 
@@ -151,4 +152,5 @@ PEERS = (
     Peer("onnx2tf -oiqt", ".onnx", ".tflite", _onnx2tf),
     _peer("ExecuTorch XNNPACK fp32", "executorch-fp32", ".pt2", ".pte", "float"),
     _peer("ExecuTorch PT2E, XNNPACK", "executorch", ".pt2", ".pte"),
+    _peer("coreai-opt W8A8", "coreai", ".pt2", ".pt2"),
 )

@@ -12,7 +12,7 @@ from msgspec import Struct
 from styleexport.core.types import Precision, Role
 from styleexport.runtime_bench.quality.report import QualityReport
 
-Runtime = Literal["ONNX Runtime", "LiteRT", "OpenVINO", "ExecuTorch"]
+Runtime = Literal["ONNX Runtime", "LiteRT", "OpenVINO", "ExecuTorch", "PyTorch"]
 Kind = Literal["float", "ours", "peer"]
 
 # Runtimes whose kernels are the same, XNNPACK's: files are compared across them.
@@ -81,12 +81,12 @@ def table(entries: Sequence[Entry]) -> list[str]:
     ]
     for entry in entries:
         quality, fp32 = entry.quality, baseline(entries, entry.runtime)
-        if quality is None or not entry.samples_ns:
+        if quality is None:
             lines.append(f"| {entry.runtime} | {entry.name} | {entry.error} |" + " |" * 7)
             continue
         share = "" if entry.integer_mac_share is None else f"{entry.integer_mac_share:.0%}"
         ratio = ""
-        if fp32 is not None:
+        if fp32 is not None and entry.samples_ns:
             low, middle, high = entry.time_by(fp32)
             ratio = f"{middle:.2f} ({low:.2f}–{high:.2f})"
         cells = (
@@ -98,7 +98,7 @@ def table(entries: Sequence[Entry]) -> list[str]:
             _percent(quality.flicker_change),
             share,
             f"{entry.size_bytes / 1000:.0f} k",
-            f"{statistics.median(entry.samples_ns) / 1e6:.1f}",
+            f"{statistics.median(entry.samples_ns) / 1e6:.1f}" if entry.samples_ns else "simulated",
             ratio,
         )
         lines.append(f"| {' | '.join(cells)} |")

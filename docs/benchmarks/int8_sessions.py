@@ -25,7 +25,7 @@ from styleexport.runtime_bench.formats._tflite import read_graph
 from styleexport.runtime_bench.formats._tflite_graph import TfliteTensor
 from styleexport.runtime_bench.runners._litert import load
 from styleexport.runtime_bench.runners._litert_tensors import from_file
-from styleexport.runtime_bench.runners._runner import RunOptions, Session, runner_for
+from styleexport.runtime_bench.runners._runner import RunOptions, Session, find_runner, runner_for
 
 OPTIONS = RunOptions(threads=2)
 # As OpenVINO calls what multiplies.
@@ -149,6 +149,10 @@ def opened(
     if entry.runtime == "ExecuTorch":
         with _executorch(entry.file, environments_folder) as remote:
             yield remote, None
+        return
+    if entry.runtime == "PyTorch":
+        with find_runner("torch").open(entry.file, OPTIONS) as session:
+            yield session, None
         return
     if entry.runtime == "OpenVINO":
         yield _openvino(entry.file)

@@ -3,7 +3,7 @@
 Run by int8_peers.py with the environment's Python: quantize.py TOOL SOURCE CALIBRATION TARGET.
 SOURCE is an fp32 `.onnx` file, or the captured program `.pt2` for tools that take PyTorch;
 CALIBRATION is an `.npz` of the inputs by name, stacked along a first axis of their own; TARGET is
-the `.onnx` or `.pte` file to write. An exception ends the process with its traceback.
+the `.onnx`, `.pte` or `.pt2` file to write. An exception ends the process with its traceback.
 """
 
 from __future__ import annotations
@@ -126,6 +126,22 @@ def executorch(source, feeds, target):
     _lower(torch.export.export(module, examples[0]), target)
 
 
+def coreai(source, feeds, target):
+    """coreai-opt's default configuration, int8 weights and activations, simulated in PyTorch."""
+    import torch
+    from coreai_opt import ExportBackend
+    from coreai_opt.quantization import Quantizer, QuantizerConfig
+
+    examples = [tuple(map(torch.from_numpy, feed.values())) for feed in feeds]
+    quantizer = Quantizer(torch.export.load(str(source)).module(), QuantizerConfig())
+    prepared = quantizer.prepare(examples[0])
+    with quantizer.calibration_mode(), torch.no_grad():
+        for example in examples:
+            prepared(*example)
+    module = quantizer.finalize(backend=ExportBackend.Torch)
+    torch.export.save(torch.export.export(module, examples[0]), str(target))
+
+
 def executorch_fp32(source, _, target):
     """ExecuTorch: the program lowered to XNNPACK as it is, which int8 times are compared with."""
     import torch
@@ -154,6 +170,7 @@ TOOLS = {
     "aimet": aimet,
     "olive": olive,
     "modelopt": modelopt,
+    "coreai": coreai,
     "executorch": executorch,
     "executorch-fp32": executorch_fp32,
     "nncf": nncf,
