@@ -79,7 +79,7 @@ def quantize(
 
 
 def telling_error(done: environments.Finished, place: int = -1) -> str:
-    """Return an error that a failed run printed, the last unless told otherwise, or how it ended."""
+    """Return an error that a failed run printed, the last by default, or how it ended."""
     failures = FAILURE.findall(done.output)
     ending = f"signal {-done.code}" if done.code < 0 else f"exit code {done.code}"
     return failures[place][:200] if failures else f"no file, ended by {ending}"
