@@ -25,9 +25,9 @@ import numpy as np
 import torch
 from compression_quality import Painter, Scales, judged, painted, read_scales
 from compression_report import Cost, Measured, Quality, Timing, shown
-from int8 import conditions, timed
 from int8_report import Entry, Runtime
 from int8_sessions import OPTIONS, opened
+from int8_timing import conditions, timed
 from PIL import Image
 
 from styleexport.core.arrays import Arrays, Run

@@ -30,9 +30,9 @@ import numpy as np
 import torch
 from compression_report import Cost
 from encoders_report import Measured, Painted, Row, Timing, chart, tables
-from int8 import conditions, timed
 from int8_report import Entry, Runtime
 from int8_sessions import OPTIONS, opened
+from int8_timing import conditions, timed
 from torch import Tensor
 
 from styleexport.core.arrays import Arrays, Run

@@ -26,8 +26,8 @@ from statistics import median
 import msgspec
 import numpy as np
 from full_resolution_report import Exact, Int8, Measured, Painted, tables
-from int8 import conditions
 from int8_sessions import OPTIONS
+from int8_timing import conditions
 from PIL import Image
 
 from styleexport.core import assets

@@ -12,9 +12,11 @@ from msgspec import Struct
 from styleexport.core.types import Precision, Role
 from styleexport.runtime_bench.quality.report import QualityReport
 
-Runtime = Literal["ONNX Runtime", "LiteRT", "OpenVINO"]
+Runtime = Literal["ONNX Runtime", "LiteRT", "OpenVINO", "ExecuTorch", "PyTorch"]
 Kind = Literal["float", "ours", "peer"]
 
+# Runtimes whose kernels are the same, XNNPACK's: files are compared across them.
+SAME_KERNELS: dict[Runtime, tuple[Runtime, ...]] = {"LiteRT": ("ExecuTorch",)}
 # What is within so much of another's time is as fast.
 NOISE = 1.03
 
@@ -79,12 +81,12 @@ def table(entries: Sequence[Entry]) -> list[str]:
     ]
     for entry in entries:
         quality, fp32 = entry.quality, baseline(entries, entry.runtime)
-        if quality is None or not entry.samples_ns:
+        if quality is None:
             lines.append(f"| {entry.runtime} | {entry.name} | {entry.error} |" + " |" * 7)
             continue
         share = "" if entry.integer_mac_share is None else f"{entry.integer_mac_share:.0%}"
         ratio = ""
-        if fp32 is not None:
+        if fp32 is not None and entry.samples_ns:
             low, middle, high = entry.time_by(fp32)
             ratio = f"{middle:.2f} ({low:.2f}–{high:.2f})"
         cells = (
@@ -96,7 +98,7 @@ def table(entries: Sequence[Entry]) -> list[str]:
             _percent(quality.flicker_change),
             share,
             f"{entry.size_bytes / 1000:.0f} k",
-            f"{statistics.median(entry.samples_ns) / 1e6:.1f}",
+            f"{statistics.median(entry.samples_ns) / 1e6:.1f}" if entry.samples_ns else "simulated",
             ratio,
         )
         lines.append(f"| {' | '.join(cells)} |")
@@ -109,10 +111,8 @@ def _percent(change: float | None) -> str:
 
 def baseline(entries: Sequence[Entry], runtime: Runtime) -> Entry | None:
     """Return the fp32 file of a runtime, if it ran."""
-    fp32 = f"styleexport {Precision.FP32}"
-    return next(
-        (e for e in entries if (e.name, e.runtime) == (fp32, runtime) and e.samples_ns), None
-    )
+    floats = (e for e in entries if e.kind == "float" and e.name.endswith(f" {Precision.FP32}"))
+    return next((e for e in floats if e.runtime == runtime and e.samples_ns), None)
 
 
 def verdicts(entries: Sequence[Entry]) -> list[str]:
@@ -120,7 +120,8 @@ def verdicts(entries: Sequence[Entry]) -> list[str]:
     lines: list[str] = []
     ran = [entry for entry in entries if entry.samples_ns]
     for own in (entry for entry in ran if entry.kind == "ours"):
-        peers = [e for e in ran if e.kind == "peer" and e.runtime == own.runtime]
+        runtimes = (own.runtime, *SAME_KERNELS.get(own.runtime, ()))
+        peers = [e for e in ran if e.kind == "peer" and e.runtime in runtimes]
         if not peers:
             lines.append(f"- {own.name}, {own.runtime}: no other tool's file runs")
         for peer in peers:
@@ -132,10 +133,17 @@ def verdicts(entries: Sequence[Entry]) -> list[str]:
             ]
             told = f"**not better in {' and '.join(lost)}**" if lost else "better"
             lines.append(
-                f"- {own.name} by {peer.name}, {own.runtime}: {gain:+.1f} dB, "
+                f"- {own.name} by {peer.name}, {_where(own, peer)}: {gain:+.1f} dB, "
                 f"{ratio:.2f} of its time: {told}"
             )
     return lines
+
+
+def _where(own: Entry, peer: Entry) -> str:
+    """Return the runtimes of two entries."""
+    if own.runtime == peer.runtime:
+        return own.runtime
+    return f"{own.runtime} by {peer.runtime}"
 
 
 def shown(result: Measured) -> str:

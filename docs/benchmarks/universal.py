@@ -32,8 +32,8 @@ import numpy as np
 import torch
 from compression_quality import judged, read_scales
 from encoders_report import Timing
-from int8 import conditions, timed
 from int8_sessions import OPTIONS
+from int8_timing import conditions, timed
 from torch import Tensor
 from universal_report import CUDA, EAGER, FILE, SIDES, Measured, Method, Pruned, tables, timing
 

@@ -12,10 +12,7 @@ from styleexport.core.errors import BadArtifact, first_line
 from styleexport.runtime_bench.formats._format import Description, Format
 from styleexport.runtime_bench.formats._liveness import GraphStep, peak_bytes
 from styleexport.runtime_bench.formats._onnx_macs import fed_inputs, macs_by_node, name_nodes
-from styleexport.runtime_bench.formats._onnx_risks import risks_of
-
-# Opset → release of ONNX Runtime, from its table of versions.
-RELEASES = {17: "1.12", 18: "1.14", 19: "1.15", 20: "1.17", 21: "1.18"}
+from styleexport.runtime_bench.formats._onnx_risks import find_risks
 
 
 class OnnxFormat(Format):
@@ -42,7 +39,7 @@ class OnnxFormat(Format):
         total, quantized = sum(macs.values()), _quantized_macs(model, macs)
         return Description(
             format="ONNX",
-            version=f"opset {opset}{_oldest_runtime(opset)}",
+            version=f"opset {opset}",
             size_bytes=path.stat().st_size,
             macs=total,
             int8_mac_share=round(quantized / total, 4) if total else 0.0,
@@ -51,14 +48,8 @@ class OnnxFormat(Format):
             ops=dict(Counter(node.op_type for node in model.graph.node).most_common()),
             bytes_by_dtype=dict(stored.most_common()),
             peak_activation_bytes=_peak(model),
-            risks=tuple(risks_of(model)),
+            risks=tuple(find_risks(model, opset)),
         )
-
-
-def _oldest_runtime(opset: int) -> str:
-    """Return the first release of ONNX Runtime that implements an opset, where it is known."""
-    release = RELEASES.get(opset)
-    return f", ONNX Runtime {release} or later" if release else ""
 
 
 def _quantized_macs(model: onnx.ModelProto, macs: dict[str, int]) -> int:

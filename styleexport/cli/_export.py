@@ -289,7 +289,8 @@ def print_export(exported: Exported) -> None:
     for pair in manifest.agreements:
         talk(f"{pair.a} and {pair.b} agree by {pair.measured_db:.1f} dB")
     known: dict[str, int] = {}
-    for fact in manifest.files:
+    # Risks of ONNX files are those of providers that an app must ask for: `inspect` says them.
+    for fact in (fact for fact in manifest.files if not fact.path.endswith(".onnx")):
         for remark in {f"{risk.reason}; {risk.remedy}" for risk in fact.risks}:
             known[remark] = known.get(remark, 0) + 1
     for remark, count in known.items():

@@ -152,6 +152,12 @@ def _parse_mirror(text: str) -> LayerPair:
     return LayerPair.parse(text)
 
 
+def _parse_multiple(text: str) -> int | str:
+    from styleexport.models.compress.prune.multiples import parse_multiple
+
+    return parse_multiple(text)
+
+
 def _parse_network(text: str) -> NetworkSpec:
     from styleexport.models.network_spec import NetworkSpec
 
@@ -275,4 +281,5 @@ BUDGET = Parsed("BUDGET", _parse_budget)
 PRUNE_BUDGET = Parsed("BUDGET", _parse_prune_budget)
 LEVEL = Parsed("NAME=WEIGHT", _parse_level)
 MATCH = Parsed("TEACHER_LAYER=STUDENT_LAYER", _parse_match)
+MULTIPLE = Parsed("8|16|auto", _parse_multiple)
 MIRROR = Parsed("LAYER=LAYER", _parse_mirror)

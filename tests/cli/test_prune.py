@@ -153,6 +153,51 @@ def test_networks_of_a_user_are_pruned_too(cli, pictures):
     assert open_network(spec, [Path("slim/weights.safetensors")]).module.a.out_channels == 4
 
 
+def test_widths_are_rounded_up_to_a_multiple(cli, weights, pictures):
+    done = slim(cli, weights, pictures, "--multiple", "2", "--dry-run", "--json")
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    assert report["multiple"] == {"multiple": 2, "reason": "as asked", "trials": []}
+    assert (report["removed"], report["kept_for_multiple"]) == (2, 1)
+    done = slim(cli, weights, pictures, "--multiple", "16")
+    assert done.code == 0, done.err
+    assert "widths in multiples of 16: as asked" in done.out
+    assert "3 empty channels stay so that widths are multiples" in done.err
+    assert "nothing was written" in done.out
+    nothing_at(Path("slim"))
+
+
+@pytest.mark.slow
+def test_the_multiple_is_measured_and_recorded(cli, weights, pictures):
+    done = slim(cli, weights, pictures, "--multiple", "auto")
+    assert done.code == 0, done.err
+    report = json.loads(Path("slim/report.json").read_text())
+    choice = report["multiple"]
+    # 29 of 32 channels answer: multiples of 8 and 16 would keep all.
+    assert (choice["multiple"], [trial["multiple"] for trial in choice["trials"]]) == (1, [1])
+    assert choice["reason"].startswith("least int8 time in ONNX Runtime at 64x64")
+    assert "multiples of 1: least int8 time" in Path("slim/card.md").read_text()
+    record = read_architecture(Path("slim/weights.safetensors"))
+    assert record is not None
+    assert record.history[0].schedule["multiple_reason"] == choice["reason"]
+
+
+@pytest.mark.parametrize("typed", ["12.5", "1", "fast"])
+def test_what_is_no_multiple_is_refused(cli, weights, pictures, typed):
+    slim(cli, weights, pictures, "--multiple", typed).refused(
+        2, f"--multiple {typed!r}", "2 to 64, or auto", "--multiple 8"
+    )
+
+
+def test_a_layout_is_rounded_to_the_nearest_multiple(cli, weights, pictures):
+    common = ("--method", "symmetric-l2", "--no-refit", "--dry-run", "--layout")
+    done = slim(cli, weights, pictures, *common, "3,16,12,21", "--multiple", "8")
+    assert done.code == 0, done.err
+    assert "layout: 3,16,16,24" in done.out
+    done = slim(cli, weights, pictures, *common, "3,16,16,30", "--multiple", "16")
+    done.refused(2, "rounds every width back", "--multiple 8")
+
+
 def test_too_few_pictures(cli, weights, pictures):
     for path in sorted(pictures.iterdir())[1:]:
         path.unlink()

@@ -29,6 +29,7 @@ from styleexport.models.architecture import (
 )
 from styleexport.models.compress.prune.budget import PruneBudget
 from styleexport.models.compress.prune.criteria import DEFAULT
+from styleexport.models.compress.prune.multiples import ChosenLayout, MultipleChoice, facts_of
 from styleexport.models.compress.prune.symmetric_l2 import ChannelRanking, PruneConfig
 from styleexport.models.network import LoadedNetwork, TwoImageModule
 from styleexport.models.networks._open import open_network
@@ -55,6 +56,19 @@ class Retraining:
     resume: bool = False
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a layout was found from, where finding it again might end elsewhere.
+
+    Attributes:
+        budget: budget that it was searched for.
+        layout: layout or ratio whose multiple was chosen by time.
+    """
+
+    budget: PruneBudget | None = None
+    layout: str | None = None
+
+
 class IterativeState(msgspec.Struct, frozen=True, kw_only=True):
     """Settings recorded at the start of a run, ``rounds.json``; a resumed run must match them."""
 
@@ -67,6 +81,8 @@ class IterativeState(msgspec.Struct, frozen=True, kw_only=True):
     mirrors: tuple[str, ...] = ()
     reconstruct: bool = msgspec.field(default=False, name="refit")
     budget: str | None = None
+    multiple: MultipleChoice | None = None
+    asked: str | None = None
 
 
 def layouts(widths: Sequence[int], target: Sequence[int], rounds: int) -> list[tuple[int, ...]]:
@@ -84,9 +100,9 @@ def prune_iteratively(
     spec: str,
     ranking: ChannelRanking,
     history: Sequence[Event],
-    target: Sequence[int],
+    target: ChosenLayout,
     retraining: Retraining,
-    budget: PruneBudget | None,
+    asked: Asked,
     progress: Progress,
 ) -> Path:
     """Return the weights file of a network that was cut to a layout and trained, round by round.
@@ -95,9 +111,9 @@ def prune_iteratively(
         spec: network specification, as `open_network` takes it.
         ranking: channel ranking of the network before the first cut.
         history: history of its weights.
-        target: widths of the mirrored layers at the end.
+        target: layout at the end.
         retraining: training of each round.
-        budget: budget that the target was searched for, if it was.
+        asked: what the target was found from.
         progress: receives progress lines.
 
     Raises:
@@ -105,19 +121,23 @@ def prune_iteratively(
         BadCheckpoint: the loss became NaN, or the folder is damaged.
     """
     plan, config = retraining.plan, ranking.config
-    state = _state(ranking.network, target, retraining, config, budget)
+    state = _state(ranking.network, target, retraining, config, asked)
     strangers = () if (plan.out / STATE).exists() else tuple(plan.out.glob("round_*"))
     if strangers:
         raise UsageError(f"{strangers[0]} is of another run: choose another -o, or move it away")
     check_resumable(plan.out / STATE, state, resume=retraining.resume)
-    steps = layouts(ranking.widths, target, retraining.rounds)
+    steps = layouts(ranking.widths, target.widths, retraining.rounds)
     weights, network = Path(), ranking.network
     for number, layout in enumerate(steps, 1):
         folder = plan.out / f"round_{number:02}"
         start, trained = folder / "start.safetensors", folder / "weights.safetensors"
         progress(f"round {number}/{retraining.rounds}: layout 3,{','.join(map(str, layout))}")
         if not start.exists():
-            settings = {"round": number, "rounds": retraining.rounds}
+            settings = {
+                "round": number,
+                "rounds": retraining.rounds,
+                **facts_of(target.multiple),
+            }
             ranking = ranking if number == 1 else ChannelRanking.of(network, config)
             _write_cut(start, ranking, layout, history, settings, progress)
         if not trained.exists():
@@ -138,7 +158,7 @@ def _write_cut(
     ranking: ChannelRanking,
     layout: Sequence[int],
     history: Sequence[Event],
-    settings: Mapping[str, int],
+    settings: Mapping[str, str | int],
     progress: Progress,
 ) -> None:
     """Write the weights of a network cut to a layout, with its history."""
@@ -178,8 +198,11 @@ def check_trainable(network: LoadedNetwork, retraining: Retraining) -> None:
 
 
 def stored_layout(
-    network: LoadedNetwork, retraining: Retraining, config: PruneConfig, budget: PruneBudget
-) -> tuple[int, ...] | None:
+    network: LoadedNetwork,
+    retraining: Retraining,
+    config: PruneConfig,
+    asked: Asked,
+) -> ChosenLayout | None:
     """Return the layout stored by the interrupted run; None for a new run.
 
     Raises:
@@ -188,31 +211,34 @@ def stored_layout(
     path = retraining.plan.out / STATE
     if not path.exists() and not retraining.resume:
         return None
-    layout: tuple[int, ...] = ()
+    layout = ChosenLayout(())
     # `check_resumable` says what is wrong with the file.
     with contextlib.suppress(OSError, msgspec.DecodeError):
-        layout = msgspec.json.decode(path.read_bytes(), type=IterativeState).layout
-    state = _state(network, layout, retraining, config, budget)
+        stored = msgspec.json.decode(path.read_bytes(), type=IterativeState)
+        layout = ChosenLayout(stored.layout, stored.multiple)
+    state = _state(network, layout, retraining, config, asked)
     check_resumable(path, state, resume=retraining.resume)
     return layout
 
 
 def _state(
     network: LoadedNetwork,
-    target: Sequence[int],
+    target: ChosenLayout,
     retraining: Retraining,
     config: PruneConfig,
-    budget: PruneBudget | None,
+    asked: Asked,
 ) -> IterativeState:
     plan = retraining.plan
     return IterativeState(
         checkpoint=network.source_sha256,
         data=pictures_sha256((*plan.content, *plan.style)),
-        layout=tuple(target),
+        layout=target.widths,
         rounds=retraining.rounds,
         steps=plan.steps,
         criterion=config.criterion,
         mirrors=tuple(map(str, config.pairs)),
         reconstruct=config.calibration is not None,
-        budget=None if budget is None else str(budget),
+        budget=None if asked.budget is None else str(asked.budget),
+        multiple=target.multiple,
+        asked=asked.layout,
     )

@@ -3,9 +3,10 @@
 Each step narrows the layer whose next few channels cost the least style for what they save: the
 style change is read from the layer's sensitivity, and savings count only toward limits that are not
 met yet, given the present widths of the other layers. Widths stay multiples of 8 in layers of 32
-channels or more, which kernels run best on, and no layer is cut below a quarter of its channels,
-where nothing was measured. Style changes of several layers are assumed to add up, which is an
-approximation; the quality of the resulting network is measured.
+channels or more, which kernels run best on, or of the number that is asked for in all layers. No
+layer is cut below a quarter of its channels, where nothing was measured. Style changes of several
+layers are assumed to add up, which is an approximation; the quality of the resulting network is
+measured.
 """
 
 from __future__ import annotations
@@ -108,6 +109,7 @@ def find_layout(
     sensitivity: Sensitivity,
     limits: Sequence[Limit[PruneTerm]],
     size: Size,
+    multiple: int = 1,
 ) -> tuple[int, ...]:
     """Return widths of the mirrored layers that meet size limits, or come nearest to them.
 
@@ -116,6 +118,7 @@ def find_layout(
         sensitivity: sensitivity of the same layers.
         limits: limits on MACs, parameters or bytes.
         size: size of the pictures that MACs are counted for.
+        multiple: multiple of the widths of all layers that shrink; 1 for 8 in wide layers.
     """
     model = CostModel(ranking, size)
     whole = model(())
@@ -126,7 +129,7 @@ def find_layout(
             return tuple(widths)
         best: tuple[float, int, int] | None = None
         for index, layer in enumerate(sensitivity.layers):
-            width = _narrower(widths[index], layer.width)
+            width = _narrower(widths[index], layer.width, multiple)
             if width is None:
                 continue
             after = [*widths[:index], width, *widths[index + 1 :]]
@@ -154,9 +157,9 @@ def _excess(
     return excess
 
 
-def _narrower(width: int, whole: int) -> int | None:
+def _narrower(width: int, whole: int, multiple: int) -> int | None:
     """Return the next smaller width of a layer of ``whole`` channels; None at the smallest."""
-    step = MULTIPLE if whole >= WIDE else 1
-    least = max(1, math.ceil(whole * (1 - SHARES[-1]) / step) * step)
+    step = multiple if multiple > 1 else MULTIPLE if whole >= WIDE else 1
+    least = max(step, math.ceil(whole * (1 - SHARES[-1]) / step) * step)
     smaller = (width - 1) // step * step
     return smaller if smaller >= least else None

@@ -6,6 +6,7 @@ import msgspec
 
 from styleexport.core.files import folder_product, json_product
 from styleexport.models.compress.cost import Costs
+from styleexport.models.compress.prune.multiples import MultipleChoice
 from styleexport.models.compress.prune.sensitivity import Sensitivity
 from styleexport.models.compress.style_quality import GAIN_PLACES, StyleChange
 from styleexport.models.network import LoadedNetwork
@@ -41,6 +42,9 @@ class PruneSummary(msgspec.Struct, frozen=True, kw_only=True):
             operation reads them or because a layer would have no channel left.
         calibration: zero-channel: number of calibration pictures.
         sensitivity: symmetric pruning: sensitivity of each layer, if measured.
+        multiple: multiple that widths were rounded to, and why; None for widths as they come.
+        kept_for_multiple: zero-channel: number of empty groups that were kept so that widths are
+            multiples.
     """
 
     method: str
@@ -53,6 +57,8 @@ class PruneSummary(msgspec.Struct, frozen=True, kw_only=True):
     kept_empty: int = msgspec.field(default=0, name="stay")
     calibration: int = 0
     sensitivity: Sensitivity | None = None
+    multiple: MultipleChoice | None = None
+    kept_for_multiple: int = 0
 
 
 class PruneReport(PruneSummary, frozen=True, kw_only=True):
@@ -118,8 +124,9 @@ def card(report: PruneReport, network: LoadedNetwork) -> str:
         f"{report.held_out} held-out pictures the worst painting is {report.worst_db} dB from the "
         "original's.\n\n"
         f"| | before | after |\n|---|---:|---:|\n{table}\n\n"
-        f"{_budget(report)}Licence: {network.network.licence}.\nUse: `--checkpoint {WEIGHTS}` with "
-        f"`{report.network}`. Architecture and history are in the file's metadata.\n"
+        f"{_multiple(report)}{_budget(report)}Licence: {network.network.licence}.\n"
+        f"Use: `--checkpoint {WEIGHTS}` with `{report.network}`. Architecture and history are in "
+        "the file's metadata.\n"
     )
 
 
@@ -131,6 +138,13 @@ def _removed(report: PruneReport) -> str:
     weights = f", weights reconstructed on {count} pictures" if count else ""
     layout = ",".join(map(str, report.layout))
     return f"channels, down to the layout {layout} (least {report.criterion} first{weights}),"
+
+
+def _multiple(report: PruneReport) -> str:
+    if report.multiple is None:
+        return ""
+    choice = report.multiple
+    return f"Widths that shrank are multiples of {choice.multiple}: {choice.reason}.\n"
 
 
 def _budget(report: PruneReport) -> str:

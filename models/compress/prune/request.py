@@ -15,6 +15,7 @@ from styleexport.models.compress.prune.budget import PruneBudget
 from styleexport.models.compress.prune.criteria import DEFAULT
 from styleexport.models.compress.prune.iterative import Retraining
 from styleexport.models.compress.prune.mirrors import LayerPair
+from styleexport.models.compress.prune.multiples import Int8Times
 from styleexport.models.compress.prune.report import PRODUCT
 from styleexport.models.network import LoadedNetwork
 from styleexport.models.network_spec import NetworkSpec
@@ -37,6 +38,8 @@ class PruneRequest:
         sizes: sizes of the pictures that channels are observed and time is measured at.
         overwrite: whether the folder of an earlier pruning is replaced.
         dry_run: whether to report only, without writing.
+        multiple: multiple that widths are rounded to, or the timer that chooses one; None for
+            widths as they come.
     """
 
     network: str
@@ -47,6 +50,7 @@ class PruneRequest:
     sizes: tuple[Size, ...] = (DEFAULT_SIZE,)
     overwrite: bool = False
     dry_run: bool = False
+    multiple: int | Int8Times | None = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ that is empty only after it has taken on a style's statistics.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -33,6 +33,7 @@ from styleexport.models.compress.prune.channels import (
     trace_input,
 )
 from styleexport.models.compress.prune.dependencies import ChannelDependencies
+from styleexport.models.compress.prune.multiples import rounded_up
 from styleexport.models.network import LoadedNetwork, TwoImageModule
 
 
@@ -48,6 +49,7 @@ class EmptyChannels:
         kept_empty: number of empty groups that are kept, because an unknown operation reads them
             or because a layer would have no channel left.
         maxima: largest magnitude of each group that is read, over all pictures.
+        kept_for_multiple: number of empty groups that are kept so that widths are multiples.
     """
 
     dependencies: ChannelDependencies
@@ -55,6 +57,13 @@ class EmptyChannels:
     reactivated: int
     kept_empty: int
     maxima: Mapping[int, float]
+    kept_for_multiple: int = 0
+
+    def to_multiple(self, multiple: int) -> EmptyChannels:
+        """Return the result with fewer channels removed, so that widths are multiples."""
+        removed = rounded_up(self.dependencies, self.removed, multiple)
+        count = len(self.removed) - len(removed)
+        return replace(self, removed=removed, kept_for_multiple=self.kept_for_multiple + count)
 
     @property
     def kept(self) -> dict[str, KeptChannels]:

@@ -13,19 +13,21 @@ from PIL import Image
 from styleexport.core.errors import UsageError
 from styleexport.models.compress.prune.budget import PruneBudget
 from styleexport.models.compress.prune.iterative import (
+    Asked,
     IterativeState,
     Retraining,
     check_trainable,
     layouts,
     stored_layout,
 )
+from styleexport.models.compress.prune.multiples import ChosenLayout, MultipleChoice
 from styleexport.models.compress.prune.symmetric_l2 import PruneConfig
 from styleexport.models.network import LoadedNetwork
 from styleexport.models.training.plan import TrainingPlan
 from styleexport.models.training.resume import pictures_sha256
 from tests.conftest import load_random
 
-BUDGET = PruneBudget.parse("macs<=50%")
+ASKED = Asked(PruneBudget.parse("macs<=50%"))
 OLD = {"checkpoint": "0" * 64, "data": "", "layout": [48, 30], "rounds": 2, "steps": 3}
 
 
@@ -58,25 +60,25 @@ def check_resumable(how: Retraining, **changes: object) -> None:
 
 def test_the_layout_of_a_budget_is_not_sought_again(how, network):
     check_resumable(how)
-    assert stored_layout(network, how, PruneConfig(), BUDGET) == (48, 30)
+    assert stored_layout(network, how, PruneConfig(), ASKED) == ChosenLayout((48, 30))
     again = replace(how, resume=False)
     with pytest.raises(UsageError, match=r"rounds.json exists: add --resume"):
-        stored_layout(network, again, PruneConfig(), BUDGET)
+        stored_layout(network, again, PruneConfig(), ASKED)
     with pytest.raises(UsageError, match="another budget"):
-        stored_layout(network, how, PruneConfig(), PruneBudget.parse("macs<=40%"))
+        stored_layout(network, how, PruneConfig(), Asked(PruneBudget.parse("macs<=40%")))
     with pytest.raises(UsageError, match="another criterion"):
-        stored_layout(network, how, PruneConfig(criterion="l1"), BUDGET)
+        stored_layout(network, how, PruneConfig(criterion="l1"), ASKED)
     with pytest.raises(UsageError, match="another checkpoint"):
-        stored_layout(replace(network, source_sha256="1" * 64), how, PruneConfig(), BUDGET)
+        stored_layout(replace(network, source_sha256="1" * 64), how, PruneConfig(), ASKED)
 
 
 def test_rounds_that_have_not_begun(how, network):
-    assert stored_layout(network, replace(how, resume=False), PruneConfig(), BUDGET) is None
+    assert stored_layout(network, replace(how, resume=False), PruneConfig(), ASKED) is None
     with pytest.raises(UsageError, match=r"no .*rounds.json to go on with: leave out --resume"):
-        stored_layout(network, how, PruneConfig(), BUDGET)
+        stored_layout(network, how, PruneConfig(), ASKED)
     (how.plan.out / "rounds.json").write_text("{")
     with pytest.raises(UsageError, match="is damaged"):
-        stored_layout(network, how, PruneConfig(), BUDGET)
+        stored_layout(network, how, PruneConfig(), ASKED)
 
 
 def test_the_note_of_an_earlier_version_is_read(how):
@@ -106,3 +108,12 @@ def test_what_training_lacks_is_said_first(how, network, changes, message):
 def test_a_network_of_one_style_is_not_trained(how):
     with pytest.raises(UsageError, match="fast-style paints in one style"):
         check_trainable(load_random("fast-style"), how)
+
+
+def test_a_multiple_chosen_by_time_is_not_timed_again(how, network):
+    choice = MultipleChoice(multiple=16, reason="least int8 time")
+    asked = Asked(layout="0.25 to auto")
+    check_resumable(how, multiple=choice, asked=asked.layout, budget=None)
+    assert stored_layout(network, how, PruneConfig(), asked) == ChosenLayout((48, 30), choice)
+    with pytest.raises(UsageError, match="another asked"):
+        stored_layout(network, how, PruneConfig(), Asked(layout="0.5 to auto"))
