@@ -181,9 +181,7 @@ def main(show: Callable[[str], None] = print) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
-    show(
-        "| layer | precision | ONNX Runtime: before, after by before | OpenVINO | LiteRT | estimated |"
-    )
+    show("| layer | precision | ONNX Runtime | OpenVINO | LiteRT | estimated |")
     show("|---|---|---|---|---|---|")
     gc.disable()
     with tempfile.TemporaryDirectory() as folder:

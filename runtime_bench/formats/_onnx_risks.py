@@ -105,7 +105,7 @@ def _integer_risks(nodes: Iterable[onnx.NodeProto]) -> Iterator[RiskFact]:
 
 
 def _float_risks(nodes: Sequence[onnx.NodeProto]) -> Iterator[RiskFact]:
-    """Yield the integer convolutions whose results are floats: ONNX Runtime has no kernel for it."""
+    """Yield the integer convolutions whose results are floats: ONNX Runtime has no such kernel."""
     readers: dict[str, list[onnx.NodeProto]] = {}
     for node in nodes:
         for name in node.input:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     type=click.Choice(["onnxruntime", "openvino"]),
     default="onnxruntime",
     show_default=True,
-    help="Runtime that int8 files are for. OpenVINO gives floats from integer convolutions: less is "
-    "rounded, and ONNX Runtime computes such files in float.",
+    help="Runtime that int8 files are for. OpenVINO gives floats from integer convolutions: less "
+    "is rounded, and ONNX Runtime computes such files in float.",
 )
 def onnx(
     precisions: tuple[Precision, ...],

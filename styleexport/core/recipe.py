@@ -130,8 +130,8 @@ class Int8Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ranges: layer or input → range of its values, for all that may be quantized.
         calibration: source of the ranges.
         trials: candidates of the search for this recipe; () for a fixed recipe.
-        segments: convolution → number of segments of its output's range, each of which has 255 steps
-            of its own; 1 where it is not named.
+        segments: convolution → number of segments of its output's range, each of which has 255
+            steps of its own; 1 where it is not named.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION

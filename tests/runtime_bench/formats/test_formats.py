@@ -116,7 +116,7 @@ def named(*nodes: onnx.NodeProto, **constants: np.ndarray) -> onnx.ModelProto:
 def test_ranges_of_a_few_sizes_and_slow_upsampling_are_risks_of_open_sizes():
     node = onnx.helper.make_node
     quantize = node("QuantizeLinear", ["x", "s", "z"], ["q"])
-    resize = node("Resize", ["q", "", "t"], ["r"])
+    resize = node("Resize", ["q", "", "t"], ["r"], name="r")
     fixed, anything = named(quantize, resize), named(quantize, resize)
     anything.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
     assert len(list(find_risks(fixed, 18))) == 1
