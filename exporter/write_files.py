@@ -150,8 +150,13 @@ def _in_layers_of_the_network(job: GraphJob, planned: Planned, written: Written)
     """Return the facts of a file with its layers called as in the graph before the plan."""
     if planned.exact is job.graph:
         return replace(written, passes=(*planned.passes, *written.passes))
-    # Rounded weights move every layer a little: the exact graph tells which is which.
-    paired, scaled = paired_layers(job.graph, planned.exact)
+    # Rounded weights move every layer a little: the exact graph tells which is which. Gains hide a
+    # layer from all but its name, which a rewrite of the graph may change.
+    source = planned.chosen.plan.source if planned.chosen else job.graph
+    before, _ = paired_layers(job.graph, source)
+    behind, gained = paired_layers(source, planned.exact)
+    paired = compose_layer_maps(before, behind)
+    scaled = {name for name in paired if before[name] in gained}
     layers = compose_layer_maps(paired, written.layers)
     return replace(
         written,

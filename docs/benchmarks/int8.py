@@ -7,7 +7,8 @@ ARTIFACT holds one size, for onnx, tflite or both: fp32, and int8, auto or other
 other tools get its fp32 files and the calibration pictures that int8 ranges are taken from. All
 files are judged on the quality probes, then timed in turns. What a tool cannot make, or a runtime
 cannot run, is a row that says why; so is a tool that is not installed (int8_environments.py).
-OpenVINO takes part where it is installed. Several artifacts are measured one after the other, each
+OpenVINO takes part where it is installed; a folder ARTIFACT-openvino beside the artifact holds its
+int8 file of `--runtime openvino`. Several artifacts are measured one after the other, each
 printed when it is done. --work keeps what the tools make, and their failures: a second run with it
 times only. An interrupt while times are taken ends with the rounds that are whole.
 """
@@ -38,6 +39,7 @@ from int8_sessions import OPTIONS, opened
 from int8_timing import processor, timed, versions
 
 from styleexport.core.errors import UnsupportedOp, first_line
+from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision
 from styleexport.runtime_bench.quality.judge import Array
 from styleexport.runtime_bench.runners._runner import Session
@@ -87,6 +89,24 @@ def in_openvino(entries: Sequence[Entry]) -> list[Entry]:
         return []
     onnx_files = [e for e in entries if e.file is not None and e.file.suffix == ".onnx"]
     return [msgspec.structs.replace(entry, runtime="OpenVINO") for entry in onnx_files]
+
+
+def made_for_openvino(case: Case) -> list[Entry]:
+    """Return the int8 file that was made for OpenVINO, if there is an artifact of it."""
+    folder = case.folder.with_name(f"{case.folder.name}-openvino")
+    if importlib.util.find_spec("openvino") is None or not folder.is_dir():
+        return []
+    files = [fact for fact in read_manifest(folder).files if fact.role is case.role]
+    return [
+        Entry(
+            name=f"styleexport {fact.precision} for OpenVINO",
+            runtime="OpenVINO",
+            kind="ours",
+            file=folder / fact.path,
+        )
+        for fact in files
+        if fact.precision in QUANTIZED
+    ]
 
 
 def finite(session: Session) -> Session:
@@ -143,7 +163,7 @@ def measure(folder: Path, options: Options) -> None:
         work = options.work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         peers = peer_entries(case, work, options.tools, options.environments, options.limit_s)
         found = [*own_entries(case), *peers, *options.given]
-        found += in_openvino(found)
+        found += [*in_openvino(found), *made_for_openvino(case)]
         found.sort(key=lambda entry: get_args(Runtime).index(entry.runtime))
         entries = measured(case, found, options.rounds, work, options.environments)
     network = case.manifest.network

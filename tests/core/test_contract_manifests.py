@@ -44,6 +44,8 @@ def test_a_manifest_is_read_or_refused_with_its_reason(entry, tmp_path):
         for part in (file.get("quality"), (file.get("quantization") or {}).get("calibration")):
             if part is not None:
                 part.setdefault("sizes", [])
+        for one in file["passes"]:  # of before rewrites were chosen
+            one.setdefault("reasons", [])
     facts.setdefault("tilings", [])
     for pack in facts["styles"]:
         pack.setdefault("thumbnails", [])

@@ -378,3 +378,53 @@ def test_precisions_of_core_ml_share_what_they_can():
     )
     assert (per_channel.system, per_channel.whole_scales) == (17, False)
     assert per_tensor.whole_scales
+
+
+@pytest.fixture(scope="module")
+def for_openvino(tmp_path_factory):
+    """int8 files of one network, for ONNX Runtime and for OpenVINO."""
+    folders = []
+    for runtime in ("onnxruntime", "openvino"):
+        out = tmp_path_factory.mktemp(runtime) / "artifact"
+        network = load_own(Painter())
+        target = OnnxTarget(runtime=runtime)
+        export(ExportRequest(network, out, (target,), **SMALL, budget=SMALL_BUDGET))
+        folders.append(out)
+    return folders
+
+
+def test_files_for_openvino_round_what_the_next_convolution_reads_alone(for_openvino):
+    plain, unrounded = (read_manifest(folder).files[0] for folder in for_openvino)
+    assert unrounded.ops["QuantizeLinear"] < plain.ops["QuantizeLinear"]
+    assert unrounded.quality.psnr_db > plain.quality.psnr_db + 1
+    assert unrounded.int8_mac_share == plain.int8_mac_share == 1
+    (said,) = (x for x in unrounded.passes if x.name == "openvino")
+    assert "ONNX Runtime computes the others in float" in said.reasons[0]
+    assert any("run the file in OpenVINO" in risk.remedy for risk in unrounded.risks)
+    assert not any("OpenVINO" in risk.remedy for risk in plain.risks)
+
+
+def test_openvino_computes_them_in_integers(for_openvino):
+    from styleexport.runtime_bench.runners._runner import find_runner
+
+    path = for_openvino[1] / read_manifest(for_openvino[1]).files[0].path
+    compiled = find_runner("openvino").compiled(path, RunOptions())
+    products = [
+        info["runtimePrecision"].value
+        for info in (node.get_rt_info() for node in compiled.get_runtime_model().get_ops())
+        if info["layerType"].value in ("Convolution", "Deconvolution")
+    ]
+    assert products and set(products) <= {"u8", "i8"}
+
+
+def test_rewrites_and_their_reasons_stand_in_the_manifest(for_openvino, tmp_path):
+    fact = read_manifest(for_openvino[0]).files[0]
+    (phases,) = (x for x in fact.passes if x.name == "phase-transposed-convs")
+    assert phases.applied == 1 and "integers" in phases.reasons[0]
+    without = ("phase-transposed-convs",)
+    request = ExportRequest(
+        load_own(Painter()), tmp_path / "off", **SMALL, budget=SMALL_BUDGET, without=without
+    )
+    (fact,) = export(request).manifest.files
+    assert "phase-transposed-convs" not in [x.name for x in fact.passes]
+    assert fact.int8_mac_share < 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from styleexport.core import plugins
 from styleexport.core.manifest import TensorFact
@@ -419,3 +420,32 @@ def test_a_batch_norm_behind_a_concatenation_becomes_an_affine_map_per_channel()
     graph, applied, _ = run(network, "expand-batch-norm")
     assert applied == 1
     assert [count(graph, name) for name in ("batch_norm", "mul", "add")] == [0, 1, 1]
+
+
+class Pooled(nn.Module):
+    """A 1x1 convolution in front of an average pooling, or behind an upsampling."""
+
+    def __init__(self, padding: int = 0, *, up: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.point = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 3, 1)
+        self.padding, self.up = padding, up
+
+    def forward(self, content: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.first(content))
+        if self.up:
+            return self.point(F.interpolate(x, scale_factor=2, mode="nearest"))
+        x = F.avg_pool2d(self.point(x), 2, padding=self.padding)
+        return F.interpolate(torch.relu(x), scale_factor=2, mode="nearest")
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_1x1_convolutions_are_computed_at_the_lower_resolution(up):
+    before = run(Pooled(up=up), "drop-identity")[0]
+    after, applied, _ = run(Pooled(up=up), "pointwise-first")
+    assert applied == 1
+    assert after.macs < before.macs
+
+
+def test_a_pooling_that_averages_fewer_pixels_at_the_edge_stays_behind():
+    assert run(Pooled(padding=1), "pointwise-first")[1] == 0

@@ -46,14 +46,17 @@ def test_the_fixed_recipe_has_ranges_for_all_that_is_quantized(painter, calibrat
     plan = make_plan(painter, calibration)
     recipe = plan.recipe
     assert recipe.settings == PRESET
-    assert list(recipe.ranges) == ["inputs_0", "relu", "conv2d_1", "add", "conv2d_2"]
-    assert [item.layer for item in recipe.float_layers] == ["conv_transpose2d", "conv2d_3"]
+    layers = ["inputs_0", "relu", "conv2d_1", "add", "conv2d_2", "conv_transpose2d", "conv2d_3"]
+    assert list(recipe.ranges) == layers
+    assert [item.layer for item in recipe.float_layers] == ["conv_transpose2d"]
+    assert recipe.segments["conv2d_3"] >= 4
     assert recipe.calibration.method == PRESET.ranges
     assert recipe.size.size() == painter.size
-    assert set(plan.weights) == {"conv2d", "conv2d_1", "conv2d_2"}
+    assert set(plan.weights) == {"conv2d", "conv2d_1", "conv2d_2", "conv2d_3"}
     assert [fact.name for fact in plan.facts] == ["equalize"]
-    assert set(plan.scales) == {"conv2d", "conv2d_1", "conv2d_2", "add"}
-    assert plan.facts[0].applied == 3
+    outputs = {"conv2d", "conv2d_1", "conv2d_2", "conv2d_3"}
+    assert set(plan.scales) == {*outputs, "add", "conv_transpose2d"}
+    assert plan.facts[0].applied == 5
     assert plan.facts[0].refused == ("add: nothing before it takes a factor",)
 
 
@@ -92,7 +95,7 @@ def test_a_network_that_stays_whole_in_float_is_refused(calibration):
         def __init__(self):
             super().__init__()
             torch.manual_seed(0)
-            self.conv = nn.Conv2d(3, 3, 3, padding=1)
+            self.conv = nn.ConvTranspose2d(3, 3, 3, padding=1)
 
         def forward(self, content):
             return torch.sigmoid(self.conv(content))

@@ -45,13 +45,13 @@ def test_the_name_of_a_preset_says_what_it_holds(name):
 def test_every_preset_is_used():
     used = {DEFAULTS.first, DEFAULTS.over_budget, DEFAULTS.faster, *DEFAULTS.searched}
     assert used | set(DEFAULTS.own.values()) == set(NAMES)
-    assert FIRST.name == "w8c-a8-min-max-eq75-bias-recon"
+    assert FIRST.name == "w8c-a8-min-max-eq75-bias-recon-seg"
     assert (OVER_BUDGET.ranges, FASTER.weights) == ("mse", "per-tensor")
     assert [settings.name for settings in SEARCHED] == [
-        "w8c-a8-mse-eq75-bias-recon",
-        "w8c-a8-percentile-eq75-bias-recon",
-        "w8c-a8-min-max-eq50-bias-recon",
-        "w8c-a8-min-max-eq100-bias-recon",
+        "w8c-a8-mse-eq75-bias-recon-seg",
+        "w8c-a8-percentile-eq75-bias-recon-seg",
+        "w8c-a8-min-max-eq50-bias-recon-seg",
+        "w8c-a8-min-max-eq100-bias-recon-seg",
     ]
     assert {precision: settings.name for precision, settings in OWN.items()} == {
         Precision.INT8_A16: "w8c-a16-min-max-bias-recon",
