@@ -17,7 +17,7 @@ from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.exporter.graph_job import GraphJob, judge_of
-from styleexport.exporter.quantize.blocks import default_float_layers, find_blocks
+from styleexport.exporter.quantize.blocks import AMPLIFIED, default_float_layers, find_blocks
 from styleexport.exporter.quantize.calibration import read_calibration
 from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
 from styleexport.exporter.quantize.plan import AppliedPlan, Int8Plan, make_plan
@@ -224,16 +224,28 @@ def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:
     if target.rounds_results or not chosen.plan.recipe.settings.equalize:
         return chosen.plan
     recipe = chosen.plan.recipe
-    if target.equalizes:
-        whole = msgspec.structs.replace(recipe, segments={})
-        return dataclasses.replace(chosen.plan, recipe=whole)
     graph = chosen.plan.source
+    # Nothing amplifies what is not rounded.
+    kept = [item for item in recipe.float_layers if item.reason != AMPLIFIED]
+    amplified = [item.layer for item in recipe.float_layers if item.reason == AMPLIFIED]
+    forced = _forced_int8(graph, recipe)
+    settings = msgspec.structs.replace(recipe.settings, segments=False)
+    if target.equalizes:
+        plan = make_plan(
+            graph,
+            job.calibration,
+            settings,
+            kept,
+            forced_int8=(*forced, *amplified),
+            progress=job.progress,
+        )
+        return dataclasses.replace(plan, facts=(*job.for_integers[1], *plan.facts))
     plain = make_plan(
         graph,
         job.calibration,
-        msgspec.structs.replace(recipe.settings, equalize=0.0, segments=False),
+        msgspec.structs.replace(settings, equalize=0.0),
         recipe.float_layers,
-        forced_int8=_forced_int8(graph, recipe),
+        forced_int8=forced,
         progress=job.progress,
     )
     reason = f"equalize {recipe.settings.equalize:g}: results are not rounded here, 0 is taken"

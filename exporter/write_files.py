@@ -60,6 +60,7 @@ class Planned:
         chosen: plan of int8 files; None for float files.
         passes: rewrites of the plan.
         model: lowered model, where there is one already.
+        renamed: layer of ``exact`` → the same layer of ``source``; None where they share names.
     """
 
     source: Source
@@ -68,6 +69,7 @@ class Planned:
     chosen: ChosenPlan | None = None
     passes: tuple[PassFact, ...] = ()
     model: Model | None = None
+    renamed: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def _planned(
     applied = applied or plan.applied(expand_norms=target.expands_norms)
     source = job.source if applied.graph is job.graph else job.source_of(applied.graph)
     recipe = Recipe(stored_precision(precision), job.run.network, applied.recipe)
-    return Planned(source, recipe, applied.exact, chosen, plan.facts, model)
+    return Planned(source, recipe, applied.exact, chosen, plan.facts, model, applied.renamed)
 
 
 def _in_layers_of_the_network(job: GraphJob, planned: Planned, written: Written) -> Written:
@@ -157,6 +159,8 @@ def _in_layers_of_the_network(job: GraphJob, planned: Planned, written: Written)
     behind, gained = paired_layers(source, planned.exact)
     paired = compose_layer_maps(before, behind)
     scaled = {name for name in paired if before[name] in gained}
+    if planned.renamed is not None:
+        paired = compose_layer_maps(paired, planned.renamed)
     layers = compose_layer_maps(paired, written.layers)
     return replace(
         written,
@@ -191,7 +195,7 @@ def fact_of(
         inputs=inputs,
         outputs=outputs,
         parameters=graph.parameters,
-        macs=planned.exact.macs,
+        macs=planned.source.graph.macs,
         int8_mac_share=written.int8_mac_share,
         quantization=written.quantization,
         recipe=planned.chosen.recipe.path if planned.chosen else None,

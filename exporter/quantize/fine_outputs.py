@@ -4,8 +4,12 @@ Rounding a tensor to steps of Δ adds noise of variance Δ²/12 to each of its v
 it reaches the picture through the Jacobian J of all that follows, as Δ²/12·‖J‖². One backward pass
 from random signs v at the picture gives ‖Jᵀv‖² for every tensor at once, whose mean over v is ‖J‖²
 (Hutchinson 1990, "A stochastic estimator of the trace of the influence matrix"). So a few runs tell
-what each rounded output costs the picture, and cutting its range into n segments (see `segments`)
-divides that by n².
+what each rounded output costs the picture, and which of its values cost it.
+
+An output whose range is cut into segments (see `segments`) has steps of its own in each. Of all
+cuts into n, that loses least whose segments hold equal shares of the cube root of the density of
+cost (Panter and Dite 1951, "Quantization distortion in pulse-count modulation with nonuniform
+spacing of levels"): narrow ones where values are many or matter, wide ones for rare extremes.
 
 Segments are given out one by one, each to the output that wins most for the time it takes, until
 the picture is as good as wanted or the time is spent.
@@ -13,7 +17,9 @@ the picture is as good as wanted or the time is spent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,7 +31,7 @@ from torch.fx import GraphModule, Interpreter, Node
 from styleexport.core.arrays import Arrays
 from styleexport.core.recipe import Range
 from styleexport.exporter.quantize.blocks import QuantizedBlock, elements, nodes_by_name
-from styleexport.exporter.quantize.simulate import scale_and_zero_point
+from styleexport.exporter.quantize.simulate import LEVELS
 
 # Calibration inputs that noise is measured on, evenly taken.
 INPUTS = 4
@@ -34,11 +40,15 @@ WANTED_DB = 41.0
 # More time that segments may take, as a share of what all blocks take.
 MOST_TIME = 0.3
 MOST_SEGMENTS = 8
-# Segments of what a normalisation or a tanh amplifies, at least.
-AMPLIFIED_SEGMENTS = 4
+# What a normalisation or a tanh amplifies is computed in integers where the rounding of what the
+# convolution reads and gives, in the most segments, alone leaves the picture this good.
+AMPLIFIED_DB = 44.0
 # That one more segment is to win.
 LEAST_GAIN_DB = 0.05
 SMALLEST = 1e-30
+# Bins of a range, and the share of all cost that is taken to lie evenly over them: other pictures
+# have other values.
+BINS, FLOOR = 512, 0.02
 # Output channels that a kernel of integer products computes at once.
 KERNEL = 16
 # Multiplications in the time in which one value of a map is moved, and how often a value that comes
@@ -62,19 +72,55 @@ class _Values(Interpreter):
         return value
 
 
-def rounding_noise(
+@dataclass(frozen=True)
+class Cost:
+    """What rounding a tensor costs the picture, by value.
+
+    Attributes:
+        limits: range of the tensor.
+        squares: [inputs, bins]: sum of squared gradients of the values in each bin of the range, by
+            the number of values of the picture.
+    """
+
+    limits: Range
+    squares: NDArray[np.float64]
+
+    def noise(self, bounds: Sequence[float] = ()) -> NDArray[np.float64]:
+        """Return the mean squared error of the picture, an input each.
+
+        Args:
+            bounds: between segments, rising; () for one segment.
+        """
+        edges = np.array([self.limits.low, *bounds, self.limits.high])
+        inner = np.linspace(self.limits.low, self.limits.high, BINS + 1)
+        places = np.searchsorted(edges, (inner[1:] + inner[:-1]) / 2) - 1
+        steps = np.diff(edges)[places.clip(0, len(edges) - 2)] / LEVELS
+        return (self.squares * steps**2).sum(1) / 12
+
+    def bounds(self, count: int) -> tuple[float, ...]:
+        """Return the bounds between segments that cost least together; see above."""
+        shares = self.squares / self.squares.sum(1, keepdims=True).clip(SMALLEST)
+        density = np.cbrt(shares.mean(0) + FLOOR / BINS)
+        filled = np.concatenate([[0.0], np.cumsum(density)]) / density.sum()
+        inner = np.linspace(self.limits.low, self.limits.high, BINS + 1)
+        return tuple(
+            float(np.float32(x)) for x in np.interp(np.arange(1, count) / count, filled, inner)
+        )
+
+
+def rounding_costs(
     module: GraphModule, ranges: Mapping[str, Range], inputs: Sequence[Arrays]
-) -> dict[str, NDArray[np.float64]]:
-    """Return layer → mean squared error of the picture when it alone is rounded, an input each.
+) -> dict[str, Cost]:
+    """Return layer → what rounding it alone costs.
 
     Args:
         module: captured module, float32, whose first output is a picture in 0..1, or a code.
-        ranges: layer → range that 255 steps are spread over.
+        ranges: layer → range that steps are spread over.
         inputs: calibration inputs, in the module's order.
     """
     generator = torch.Generator().manual_seed(0)
     count = min(INPUTS, len(inputs))
-    found = {name: np.zeros(count) for name in ranges}
+    found = {name: np.zeros((count, BINS)) for name in ranges}
     for number, place in enumerate(np.linspace(0, len(inputs) - 1, count)):
         values = inputs[round(place)]
         watcher = _Values(module, set(ranges))
@@ -85,66 +131,90 @@ def rounding_noise(
             (picture * signs).sum().backward()
         for name, value in watcher.kept.items():
             if value.grad is not None:
-                step, _ = scale_and_zero_point(ranges[name])
-                noise = step**2 / 12 * float(value.grad.double().square().sum())
-                found[name][number] = noise / picture.numel()
+                low, high = ranges[name].low, max(ranges[name].high, ranges[name].low + SMALLEST)
+                places = ((value.detach() - low) * (BINS / (high - low))).long().clamp(0, BINS - 1)
+                squares = value.grad.square().flatten().double()
+                summed = torch.bincount(places.flatten(), squares, BINS).numpy()
+                found[name][number] = summed / picture.numel()
+    return {name: Cost(ranges[name], squares) for name, squares in found.items()}
+
+
+def too_coarse(
+    costs: Mapping[str, Cost], blocks: Sequence[QuantizedBlock], amplified: Collection[str]
+) -> set[str]:
+    """Return the amplified convolutions whose rounding, in integers, would spoil the picture.
+
+    Args:
+        costs: layer → cost of its rounding.
+        blocks: blocks that are to be computed in int8.
+        amplified: convolutions whose output is amplified on its way to the picture.
+    """
+    found: set[str] = set()
+    for block in blocks:
+        if block.layer in amplified:
+            output = costs[block.output]
+            finest = output.noise(output.bounds(MOST_SEGMENTS)) + costs[block.source].noise()
+            if float(np.mean(-10 * np.log10(finest + SMALLEST))) < AMPLIFIED_DB:
+                found.add(block.layer)
     return found
 
 
 def choose_segments(
-    module: GraphModule,
-    blocks: Sequence[QuantizedBlock],
-    ranges: Mapping[str, Range],
-    inputs: Sequence[Arrays],
-    least: Mapping[str, int],
-) -> dict[str, int]:
-    """Return convolution → number of segments of its output, for those that get more than one.
+    module: GraphModule, blocks: Sequence[QuantizedBlock], costs: Mapping[str, Cost]
+) -> dict[str, tuple[float, ...]]:
+    """Return convolution → bounds between the segments of its output, where it gets more than one.
 
     Args:
         module: captured module, float32, as its blocks are quantized.
         blocks: blocks that are computed in int8.
-        ranges: layer → range, of all sources and outputs.
-        inputs: calibration inputs.
-        least: convolution → segments that it gets in any case.
+        costs: layer → cost of its rounding, of all sources and outputs.
     """
-    noise = rounding_noise(module, ranges, inputs)
     nodes = nodes_by_name(module)
     # What only convolutions read is a source of theirs, rounded once in all.
     sources = {block.source for block in blocks}
-    open_blocks = {block.layer: block for block in blocks if block.output not in sources}
-    chosen = {block.layer: least.get(block.layer, 1) for block in blocks}
-    fixed = sum(noise[name] for name in sources) + SMALLEST
-
-    def price(layer: str) -> float:
-        block, node = open_blocks[layer], nodes[open_blocks[layer].layer]
-        channels = node.meta["val"].shape[1]
-        now, then = (
-            -(-channels * n // KERNEL) * KERNEL for n in (chosen[layer], chosen[layer] + 1)
-        )
-        values = MOVES * MACS_A_VALUE * elements(nodes[block.output])
-        return block.macs * (then - now) / channels + values
+    fixed = sum(costs[name].noise() for name in sources) + SMALLEST
+    able = {
+        block.layer: _Open(block, nodes, costs[block.output])
+        for block in blocks
+        if block.output not in sources
+    }
+    chosen = dict.fromkeys(able, 1)
 
     def loss_db(more: str = "") -> float:
         """Return minus the PSNR, the mean over inputs, with one more segment of a layer."""
-        noises = (
-            noise[block.output] / (chosen[layer] + (layer == more)) ** 2
-            for layer, block in open_blocks.items()
-        )
+        noises = (item.noise(chosen[layer] + (layer == more)) for layer, item in able.items())
         return float(np.mean(10 * np.log10(fixed + sum(noises))))
 
     left = MOST_TIME * sum(
         block.macs + MACS_A_VALUE * elements(nodes[block.output]) for block in blocks
     )
     while (now := loss_db()) > -WANTED_DB:
+        prices = {layer: able[layer].price(chosen[layer]) for layer in able}
         gains = {
             layer: now - loss_db(layer)
-            for layer in open_blocks
-            if chosen[layer] < MOST_SEGMENTS and price(layer) <= left
+            for layer in able
+            if chosen[layer] < MOST_SEGMENTS and prices[layer] <= left
         }
-        able = [layer for layer, gain in gains.items() if gain > LEAST_GAIN_DB]
-        if not able:
+        worth = [layer for layer, gain in gains.items() if gain > LEAST_GAIN_DB]
+        if not worth:
             break
-        best = max(able, key=lambda layer: gains[layer] / price(layer))
-        left -= price(best)
+        best = max(worth, key=lambda layer: gains[layer] / prices[layer])
+        left -= prices[best]
         chosen[best] += 1
-    return {layer: count for layer, count in chosen.items() if count > 1}
+    return {layer: able[layer].bounds(n) for layer, n in chosen.items() if n > 1}
+
+
+class _Open:
+    """A block whose output may come in segments."""
+
+    def __init__(self, block: QuantizedBlock, nodes: Mapping[str, Node], cost: Cost) -> None:
+        self.macs, self.cost = block.macs, cost
+        self.channels: int = nodes[block.layer].meta["val"].shape[1]
+        self.moved = MOVES * MACS_A_VALUE * elements(nodes[block.output])
+        self.bounds = functools.cache(cost.bounds)
+        self.noise = functools.cache(lambda count: cost.noise(self.bounds(count)))
+
+    def price(self, count: int) -> float:
+        """Return the multiplications, or as much time, that one more segment takes."""
+        now, then = (-(-self.channels * n // KERNEL) * KERNEL for n in (count, count + 1))
+        return self.macs * (then - now) / self.channels + self.moved

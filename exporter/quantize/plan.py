@@ -25,11 +25,13 @@ from styleexport.core.recipe import FloatLayer, Int8Recipe, Range, Settings
 from styleexport.core.types import Progress
 from styleexport.exporter.graph.graph import Graph, operation_of
 from styleexport.exporter.quantize.blocks import (
+    AMPLIFIED,
     LIMITING,
     QuantizedBlock,
     amplified_layers,
     default_float_layers,
     find_blocks,
+    float_layer,
     nodes_by_name,
     phases_of,
     quantized_blocks,
@@ -37,7 +39,7 @@ from styleexport.exporter.quantize.blocks import (
 )
 from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs
 from styleexport.exporter.quantize.equalize import equalization_scales, equalized
-from styleexport.exporter.quantize.fine_outputs import AMPLIFIED_SEGMENTS, choose_segments
+from styleexport.exporter.quantize.fine_outputs import choose_segments, rounding_costs, too_coarse
 from styleexport.exporter.quantize.ranges import (
     LayerStatistics,
     equalized_statistics,
@@ -80,13 +82,11 @@ class Int8Plan:
         if self.scales and expand_norms:
             exact, _ = equalized(self.source, self.scales, expand_norms=True)
         graph = with_weights(exact, self.weights)
-        recipe = self.recipe_for(graph)
+        recipe, renamed = self.recipe_for(graph), None
         if self.recipe.segments:
-            exact, graph = (
-                segmented(x, self.recipe.segments, recipe.ranges) for x in (exact, graph)
-            )
+            graph, renamed = segmented(graph, self.recipe.segments, recipe.ranges)
             recipe = self.recipe_for(graph)
-        return AppliedPlan(graph, exact, recipe)
+        return AppliedPlan(graph, exact, recipe, renamed)
 
     def with_float_layers(self, float_layers: Sequence[FloatLayer]) -> Int8Plan:
         """Return the plan with more blocks in float; the others keep ranges and weights."""
@@ -118,14 +118,16 @@ class AppliedPlan:
     """A plan as a graph.
 
     Attributes:
-        graph: equalized, with rounded weights: what is written.
+        graph: equalized, with rounded weights and outputs in segments: what is written.
         exact: equalized, with float weights: computes what the source computes.
         recipe: recipe in the names of ``graph``.
+        renamed: layer of ``exact`` → the same layer of ``graph``; None where they share names.
     """
 
     graph: Graph
     exact: Graph
     recipe: Int8Recipe
+    renamed: Mapping[str, str] | None = None
 
 
 def _names(blocks: Sequence[QuantizedBlock], rewritten: Sequence[QuantizedBlock]) -> dict[str, str]:
@@ -211,7 +213,7 @@ def make_plan(
         ranges=calibrated.ranges,
         calibration=msgspec.structs.replace(calibration.fact, method=settings.ranges),
     )
-    return _rounded_plan(graph, recipe, calibrated, kept, inputs, progress)
+    return _rounded_plan(graph, recipe, calibrated, kept, inputs, forced_int8, progress)
 
 
 def _rounded_plan(
@@ -220,6 +222,7 @@ def _rounded_plan(
     calibrated: _Calibrated,
     kept: Sequence[QuantizedBlock],
     inputs: Sequence[Arrays],
+    forced_int8: Collection[str],
     progress: Progress,
 ) -> Int8Plan:
     """Return the plan of a recipe: equalized, its weights rounded for the inputs they will meet."""
@@ -231,8 +234,12 @@ def _rounded_plan(
     per_channel = settings.weights == "per-channel"
     ranges = {names[name]: limits for name, limits in calibrated.ranges.items()}
     if settings.segments:
-        least = dict.fromkeys(amplified_layers(module), AMPLIFIED_SEGMENTS)
-        segments = choose_segments(module, inside, ranges, inputs, least)
+        costs = rounding_costs(equal.module(), ranges, inputs)
+        coarse = too_coarse(costs, inside, amplified_layers(module) - set(forced_int8))
+        others = (float_layer(x, AMPLIFIED) for x in kept if x.layer in coarse)
+        recipe = msgspec.structs.replace(recipe, float_layers=(*recipe.float_layers, *others))
+        inside = quantized_blocks(inside, recipe.float_layers)
+        segments = choose_segments(module, inside, costs)
         recipe = msgspec.structs.replace(recipe, segments=segments)
     simulate(
         simulated,
@@ -240,7 +247,7 @@ def _rounded_plan(
         ranges,
         per_channel=per_channel,
         levels=settings.levels,
-        segments=recipe.segments,
+        segmented=recipe.segments,
     )
     weights = round_weights(module, simulated, inside, inputs, settings, progress)
     return Int8Plan(recipe, graph, equal, scales, weights, (fact,) if fact else ())

@@ -7,7 +7,7 @@ many times or look inside; what is promised to users is measured on files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -55,7 +55,7 @@ def simulate(
     levels: int = LEVELS,
     weights: bool = True,
     activations: bool = True,
-    segments: Mapping[str, int] | None = None,
+    segmented: Collection[str] = (),
 ) -> None:
     """Make a module, in place, round what an int8 file with these blocks would round.
 
@@ -67,7 +67,7 @@ def simulate(
         levels: number of steps of an activation's range.
         weights: whether weights are rounded.
         activations: whether activations are.
-        segments: convolution → segments of its output.
+        segmented: convolutions whose output has steps too fine to count.
     """
     by_name = nodes_by_name(module)
     if weights:
@@ -78,13 +78,11 @@ def simulate(
             rounded = rounded_weight(value, transposed=block.transposed, per_channel=per_channel)
             node.update_arg(1, add_weight(module, node, rounded))
     if activations:
-        counts = segments or {}
-        outputs = {block.output: counts.get(block.layer, 1) for block in blocks}
+        outputs = {block.output for block in blocks if block.layer not in segmented}
         layers = {by_name[block.layer] for block in blocks}
-        for name, count in outputs.items():
-            readers = list(by_name[name].users)
-            _round_output(by_name[name], ranges[name], readers, levels, count)
-        for name in {block.source for block in blocks} - outputs.keys():
+        for name in outputs:
+            _round_output(by_name[name], ranges[name], list(by_name[name].users), levels)
+        for name in {block.source for block in blocks} - outputs:
             node = by_name[name]
             readers = [r for r in node.users if leads_to(r, layers)]
             _round_output(node, ranges[name], readers, levels)
@@ -99,11 +97,8 @@ def leads_to(node: Node, layers: set[Node]) -> bool:
     return moves(node) and any(leads_to(reader, layers) for reader in node.users)
 
 
-def _round_output(
-    node: Node, limits: Range, readers: Sequence[Node], levels: int, segments: int = 1
-) -> None:
-    scale, zero_point = scale_and_zero_point(limits, levels)
-    steps = (scale / segments, zero_point * segments, 0, levels * segments)
+def _round_output(node: Node, limits: Range, readers: Sequence[Node], levels: int) -> None:
+    steps = (*scale_and_zero_point(limits, levels), 0, levels)
     with node.graph.inserting_after(node):
         rounded = node.graph.call_function(torch.fake_quantize_per_tensor_affine, (node, *steps))
     rounded.meta = dict(node.meta)

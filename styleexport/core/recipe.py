@@ -130,8 +130,8 @@ class Int8Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ranges: layer or input → range of its values, for all that may be quantized.
         calibration: source of the ranges.
         trials: candidates of the search for this recipe; () for a fixed recipe.
-        segments: convolution → number of segments of its output's range, each of which has 255
-            steps of its own; 1 where it is not named.
+        segments: convolution → bounds between the segments of its output's range, rising; each
+            segment has 255 steps of its own.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -142,7 +142,7 @@ class Int8Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ranges: dict[str, Range]
     calibration: CalibrationFact
     trials: tuple[Trial, ...] = ()
-    segments: dict[str, Annotated[int, Meta(ge=2)]] = {}
+    segments: dict[str, tuple[float, ...]] = {}
 
     def encoded(self) -> bytes:
         """Return the recipe as indented JSON, ending in a newline."""

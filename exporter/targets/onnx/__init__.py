@@ -30,6 +30,7 @@ from styleexport.exporter.targets._target import (
     Written,
     kept_in_float32,
 )
+from styleexport.exporter.targets.onnx.float_layout import block_narrow_convs
 from styleexport.exporter.targets.onnx.fp16 import half_precision
 from styleexport.exporter.targets.onnx.int8 import quantize_blocks
 from styleexport.exporter.targets.onnx.int8_a16 import quantize_blocks_a16
@@ -168,6 +169,8 @@ class OnnxModel(Model):
             whitened = before_first_whitening(graph.reading.graph)
             kept = half_precision(model, whitened, exact_code=graph.exact_code)
             written = Written(float_dtype="float16", passes=kept_in_float32(kept))
+        if recipe.precision is not Precision.FP16:
+            block_narrow_convs(model)
         onnx.checker.check_model(model, full_check=True)
         path.write_bytes(model.SerializeToString(deterministic=True))
         return replace(written, layers=layers_of(model, graph))

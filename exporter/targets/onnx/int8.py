@@ -304,7 +304,7 @@ class BlockWriter:
         return result
 
     def _is_gain(self, node: onnx.NodeProto) -> bool:
-        """Whether a node multiplies the channels of a block's output by constants.
+        """Whether a node multiplies a block's output, or its channels, by constants.
 
         One whose reader's result is quantized is left: ONNX Runtime takes the two for an integer
         addition or multiplication, and then refuses it for its scales, one a channel.
@@ -314,6 +314,7 @@ class BlockWriter:
         made = tensor in self.blocks.values() or self._moved(tensor)
         whole = made and tensor in self.stored
         by_channel = len(shape) == 4 and shape[0] == shape[2] == shape[3] == 1
+        by_channel = by_channel or (factor in self.weights and shape in ([], [1]))
         fused = any(
             reader.op_type in FUSED and self._is_quantized(reader)
             for reader in self.readers.get(node.output[0], ())
@@ -326,9 +327,14 @@ class BlockWriter:
         return any(item.output[0] in self.ranges for item in (node, *limits))
 
     def _dequantize_by_channel(self, node: onnx.NodeProto) -> None:
-        """Multiply while dequantizing: one scale a channel, and no operation of its own."""
+        """Multiply while dequantizing, by a scale a channel or one in all, at no cost."""
         stored = self.stored[node.input[0]]
         factors = numpy_helper.to_array(self.weights[node.input[1]]).reshape(-1)
+        if len(factors) == 1:
+            scale = float(np.float32(stored.scale) * np.float32(factors[0]))
+            scaled = Stored(stored.name, scale, stored.zero_point)
+            self._dequantize(scaled, node.output[0])
+            return
         name = f"{node.output[0]}_scale"
         zeros = np.full(len(factors), stored.zero_point, self.integer)
         self.graph.initializer.extend(

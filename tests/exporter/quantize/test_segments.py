@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from styleexport.core.recipe import Range, Settings
 from styleexport.core.types import Size
 from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks
-from styleexport.exporter.quantize.fine_outputs import choose_segments, rounding_noise
+from styleexport.exporter.quantize.fine_outputs import Cost, rounding_costs, too_coarse
 from styleexport.exporter.quantize.plan import make_plan
 from styleexport.exporter.quantize.segments import segmented
 from styleexport.exporter.quantize.simulate import simulate
@@ -38,7 +38,10 @@ class Amplified(nn.Module):
 def test_segments_add_up_to_the_output():
     graph = graph_of(Amplified(), SIZE)
     ranges = {"conv2d": Range(-9.0, 9.0), "conv2d_2": Range(-9.0, 9.0)}
-    after = segmented(graph, {"conv2d": 2, "conv2d_2": 5}, ranges)
+    after, renamed = segmented(
+        graph, {"conv2d": (0.5,), "conv2d_2": (-4.0, -1.0, 0.0, 3.0)}, ranges
+    )
+    assert set(renamed) == set(graph.layer_names())
     for one, other in zip(graph.exact_outputs, after.exact_outputs, strict=True):
         assert torch.allclose(one, other, atol=1e-5)
     channels = [x.meta["val"].shape[1] for x in after.reading.graph.nodes if "conv2d" in x.name]
@@ -47,7 +50,7 @@ def test_segments_add_up_to_the_output():
 
 def test_values_beyond_the_range_are_clipped_as_uint8_clips_them():
     graph = graph_of(nn.Conv2d(3, 3, 1), SIZE)
-    after = segmented(graph, {"conv2d": 3}, {"clamp": Range(0.0, 0.2)})
+    after, _ = segmented(graph, {"conv2d": (0.05, 0.1)}, {"clamp": Range(0.0, 0.2)})
     (one,), (other,) = graph.exact_outputs, after.exact_outputs
     assert float(one.max()) > 0.3
     assert torch.allclose(one.clamp(0.0, 0.2), other, atol=1e-6)
@@ -64,7 +67,7 @@ def test_a_relu_is_the_first_segments_own():
             return torch.sigmoid(F.relu(self.conv(content)))
 
     graph = graph_of(Rectified(), SIZE)
-    after = segmented(graph, {"conv2d": 2}, {"relu": Range(0.0, 5.0)})
+    after, _ = segmented(graph, {"conv2d": (1.0,)}, {"relu": Range(0.0, 5.0)})
     assert torch.allclose(graph.exact_outputs[0], after.exact_outputs[0], atol=1e-6)
     assert not any(node.name == "relu" for node in after.reading.graph.nodes)
 
@@ -75,7 +78,7 @@ def test_noise_is_that_of_a_rounded_tensor():
     plan = make_plan(graph, shown(graph), Settings(segments=True))
     module, blocks = graph.reading, quantized_blocks(find_blocks(graph.reading), ())
     ranges = {block.output: plan.recipe.ranges[block.output] for block in blocks}
-    told = rounding_noise(graph.module(), ranges, inputs)
+    told = rounding_costs(graph.module(), ranges, inputs)
     for block in blocks:
         rounded = graph.module()
         simulate(rounded, [block], plan.recipe.ranges, weights=False)
@@ -87,19 +90,43 @@ def test_noise_is_that_of_a_rounded_tensor():
             fed = [torch.from_numpy(x) for x in values.values()]
             with torch.inference_mode():
                 errors.append(float((module(*fed) - rounded(*fed)).square().mean()))
-        assert np.mean(errors) / np.mean(told[block.output]) < 3
-        assert np.mean(errors) / np.mean(told[block.output]) > 1 / 3
+        assert np.mean(errors) / np.mean(told[block.output].noise()) < 3
+        assert np.mean(errors) / np.mean(told[block.output].noise()) > 1 / 3
+
+
+def test_finer_cuts_cost_less_and_lie_where_values_are():
+    graph = graph_of(Amplified(), SIZE)
+    costs = rounding_costs(graph.module(), {"conv2d_2": Range(-40.0, 40.0)}, feeds_of(graph, 2))
+    cost = costs["conv2d_2"]
+    noises = [cost.noise(cost.bounds(count)).mean() for count in range(1, 9)]
+    assert noises == sorted(noises, reverse=True)
+    assert noises[3] < noises[0] / 4**2 / 2  # values fill a small part of the range
+    assert max(map(abs, cost.bounds(8)[2:5])) < 10
 
 
 def test_segments_go_where_rounding_costs_most():
     graph = graph_of(Amplified(), SIZE)
     plan = make_plan(graph, shown(graph), Settings(segments=True))
     assert plan.recipe.float_layers == ()
-    assert plan.recipe.segments["conv2d_2"] >= 4
-    assert max(plan.recipe.segments.values()) <= 8
+    assert set(plan.recipe.segments) >= {"conv2d_2"}
+    for layer, bounds in plan.recipe.segments.items():
+        limits = plan.recipe.ranges[layer]
+        assert list(bounds) == sorted(bounds) and len(bounds) <= 7
+        assert limits.low < bounds[0] and bounds[-1] < limits.high
     none = make_plan(graph, shown(graph), Settings())
     assert none.recipe.segments == {}
     assert [item.layer for item in none.recipe.float_layers] == ["conv2d_2"]
+
+
+def test_what_would_spoil_the_picture_stays_in_float():
+    graph = graph_of(Amplified(), SIZE)
+    plan = make_plan(graph, shown(graph), Settings(segments=True))
+    blocks = quantized_blocks(find_blocks(graph.reading), ())
+    costs = rounding_costs(graph.module(), plan.recipe.ranges, feeds_of(graph))
+    assert too_coarse(costs, blocks, {"conv2d_2"}) == set()
+    coarse = {name: Cost(cost.limits, 1e4 * cost.squares) for name, cost in costs.items()}
+    assert too_coarse(coarse, blocks, {"conv2d_2"}) == {"conv2d_2"}
+    assert too_coarse(coarse, blocks, set()) == set()
 
 
 def test_outputs_that_only_convolutions_read_get_none():
@@ -118,8 +145,7 @@ def test_outputs_that_only_convolutions_read_get_none():
         def forward(self, content: torch.Tensor) -> torch.Tensor:
             return self.layers(content)
 
-    graph = graph_of(Chain(), SIZE)
-    plan = make_plan(graph, shown(graph), Settings(segments=True))
-    blocks = quantized_blocks(find_blocks(graph.reading), ())
-    chosen = choose_segments(graph.module(), blocks, plan.recipe.ranges, feeds_of(graph), {})
-    assert set(chosen) <= {"conv2d_2"}
+    plan = make_plan(
+        graph_of(Chain(), SIZE), shown(graph_of(Chain(), SIZE)), Settings(segments=True)
+    )
+    assert set(plan.recipe.segments) <= {"conv2d_2"}
