@@ -17,7 +17,12 @@ from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.exporter.graph_job import GraphJob, judge_of
-from styleexport.exporter.quantize.blocks import AMPLIFIED, default_float_layers, find_blocks
+from styleexport.exporter.quantize.blocks import (
+    AMPLIFIED,
+    amplified_layers,
+    default_float_layers,
+    find_blocks,
+)
 from styleexport.exporter.quantize.calibration import read_calibration
 from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
 from styleexport.exporter.quantize.plan import AppliedPlan, Int8Plan, make_plan
@@ -225,18 +230,16 @@ def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:
         return chosen.plan
     recipe = chosen.plan.recipe
     graph = chosen.plan.source
-    # Nothing amplifies what is not rounded.
     kept = [item for item in recipe.float_layers if item.reason != AMPLIFIED]
-    amplified = [item.layer for item in recipe.float_layers if item.reason == AMPLIFIED]
     forced = _forced_int8(graph, recipe)
     settings = msgspec.structs.replace(recipe.settings, segments=False)
-    if target.equalizes:
+    if target.equalizes:  # and nothing amplifies what is not rounded
         plan = make_plan(
             graph,
             job.calibration,
             settings,
             kept,
-            forced_int8=(*forced, *amplified),
+            forced_int8={*forced, *amplified_layers(graph.reading)},
             progress=job.progress,
         )
         return dataclasses.replace(plan, facts=(*job.for_integers[1], *plan.facts))

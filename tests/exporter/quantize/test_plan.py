@@ -49,7 +49,6 @@ def test_the_fixed_recipe_has_ranges_for_all_that_is_quantized(painter, calibrat
     layers = ["inputs_0", "relu", "conv2d_1", "add", "conv2d_2", "conv_transpose2d", "conv2d_3"]
     assert list(recipe.ranges) == layers
     assert [item.layer for item in recipe.float_layers] == ["conv_transpose2d"]
-    assert recipe.segments["conv2d_3"] >= 4
     assert recipe.calibration.method == PRESET.ranges
     assert recipe.size.size() == painter.size
     assert set(plan.weights) == {"conv2d", "conv2d_1", "conv2d_2", "conv2d_3"}
