@@ -111,6 +111,11 @@ class GraphJob:
         """The graph that int8 files are planned on, and what was rewritten for them."""
         return for_integers(self.graph, self.run.request.without)
 
+    def for_integers_of(self, target: Target) -> tuple[Graph, tuple[PassFact, ...]]:
+        """Return the same as a target has it, which may keep layers that others rewrite."""
+        graph, facts = for_integers(self.graph, self.run.request.without, target.name)
+        return self.for_integers if facts == self.for_integers[1] else (graph, facts)
+
     def for_floats(self, target: Target) -> tuple[Graph, tuple[PassFact, ...]]:
         """Return the graph of a target's float files, and what was rewritten for them."""
         if self.graph.role is Role.STEP:

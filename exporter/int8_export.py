@@ -221,15 +221,26 @@ def measure_plan(job: GraphJob, plan: Int8Plan) -> MeasuredPlan:
 
 
 def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:
-    """Return the plan that a target follows.
+    """Return the plan that a target follows: the one that was chosen, where that fits.
 
     Where results are not rounded, outputs need no segments. Where equalization gains nothing, it is
     left out, as it makes weights harder to round; what was not applied is said among the passes.
     """
-    if target.rounds_results or not chosen.plan.recipe.settings.equalize:
-        return chosen.plan
     recipe = chosen.plan.recipe
-    graph = chosen.plan.source
+    graph, rewrites = job.for_integers_of(target)
+    if target.rounds_results or not recipe.settings.equalize:
+        if graph is job.for_integers[0]:
+            return chosen.plan
+        # Convolutions have the same names in both graphs, as no rewrite adds or removes one.
+        plan = make_plan(
+            graph,
+            job.calibration,
+            recipe.settings,
+            recipe.float_layers,
+            forced_int8=_forced_int8(graph, recipe),
+            progress=job.progress,
+        )
+        return dataclasses.replace(plan, facts=(*rewrites, *plan.facts))
     kept = [item for item in recipe.float_layers if item.reason != AMPLIFIED]
     forced = _forced_int8(graph, recipe)
     settings = msgspec.structs.replace(recipe.settings, segments=False)
@@ -242,7 +253,7 @@ def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:
             forced_int8={*forced, *amplified_layers(graph.reading)},
             progress=job.progress,
         )
-        return dataclasses.replace(plan, facts=(*job.for_integers[1], *plan.facts))
+        return dataclasses.replace(plan, facts=(*rewrites, *plan.facts))
     plain = make_plan(
         graph,
         job.calibration,
@@ -253,7 +264,7 @@ def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:
     )
     reason = f"equalize {recipe.settings.equalize:g}: results are not rounded here, 0 is taken"
     fact = PassFact(name="equalize", applied=0, refused=(reason,))
-    return dataclasses.replace(plain, facts=(*job.for_integers[1], fact))
+    return dataclasses.replace(plain, facts=(*rewrites, fact))
 
 
 def _forced_int8(graph: Graph, recipe: Int8Recipe) -> tuple[str, ...]:

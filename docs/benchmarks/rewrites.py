@@ -128,7 +128,7 @@ def estimates(graph: Graph) -> dict[str, float]:
     found: dict[str, float] = {}
 
     def keep(layer: Layer) -> Choice:
-        for name, rates in (("fp32", FLOATS["onnx"]), ("int8", INTEGERS)):
+        for name, rates in (("fp32", FLOATS["onnx"]), ("int8", INTEGERS["onnx"])):
             found[name] = rates.share(layer)
         return Choice(taken=False, reason="")
 

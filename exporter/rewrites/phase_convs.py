@@ -35,10 +35,17 @@ ANY_SIDES = (1000, 1000)
 
 @dataclass(frozen=True)
 class Work:
-    """Work of a layer: multiply-accumulates, and values of maps that are written."""
+    """Work of a layer.
+
+    Attributes:
+        macs: multiply-accumulates.
+        values: values of maps that are written.
+        shuffled: values that depth to space writes.
+    """
 
     macs: int
     values: int
+    shuffled: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ class Layer:
         values = self.weight.shape[0] * rows.scale**2 * math.prod(lines)
         macs = self.weight.shape[1] * rows.length * columns.length * values
         copied = self.weight.shape[1] * self.groups * math.prod(lines)
-        return Work(macs, copied + 2 * values)
+        return Work(macs, copied + values, values)
 
 
 Choose = Callable[[Layer], Choice]
