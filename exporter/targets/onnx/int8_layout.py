@@ -240,17 +240,17 @@ class _Layout:
         """
         height, width, channels = sides
         if blocks[2] > 1:
-            name = self._reshaped(name, blocks, f"{result}_blocks")
+            name = self._reshaped(name, (-1, *blocks[1:]), f"{result}_blocks")
             name = self._transposed(name, (0, 2, 1, 3), f"{result}_rows")
         if self._only_for_convolutions(result):
-            name = self._reshaped(name, (1, height, width, channels), f"{result}_channels_last")
+            name = self._reshaped(name, (-1, height, width, channels), f"{result}_channels_last")
             self._transposed(name, CHANNELS_FIRST, result)
             return
         # Statistics of a map with its channels last take several times as long, and the runtime
         # moves a transposition of images behind them: this one it does not know as such.
-        name = self._reshaped(name, (height * width, channels), f"{result}_pixels")
-        name = self._transposed(name, (1, 0), f"{result}_channels")
-        self._reshaped(name, (1, channels, height, width), result)
+        name = self._reshaped(name, (-1, height * width, channels), f"{result}_pixels")
+        name = self._transposed(name, (0, 2, 1), f"{result}_channels")
+        self._reshaped(name, (-1, channels, height, width), result)
 
     def _reshaped(self, name: str, sides: Sequence[int], result: str) -> str:
         shape = self._stored("shape_" + "_".join(map(str, sides)), np.array(sides))

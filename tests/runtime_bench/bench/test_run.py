@@ -51,7 +51,7 @@ def test_the_subject_is_the_manifests(bench):
     subject = cell.subject
     assert subject.path == "adain-lite_transform_64x96_fp32.onnx"
     assert (subject.target, subject.precision, subject.role) == ("onnx", "fp32", "transform")
-    assert subject.macs == 168_099_840
+    assert subject.macs == 125_673_472  # upsampled convolutions multiply at the lower resolution
     assert cell.size.size() == Size(64, 96)
 
 
