@@ -18,7 +18,7 @@ from styleexport.exporter.graph.whitening import before_first_whitening
 from styleexport.exporter.quantize.calibration import CalibrationSet, read_calibration
 from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs, calibration_inputs
 from styleexport.exporter.request import ExportRequest
-from styleexport.exporter.rewrites.choices import for_floats, for_integers
+from styleexport.exporter.rewrites.choices import Form, for_floats, for_integers
 from styleexport.exporter.targets._target import Source, Target
 from styleexport.models.losses.loss_network import shipped_loss_network
 from styleexport.models.network import LoadedNetwork
@@ -107,20 +107,28 @@ class GraphJob:
         return self.sizes if any_size else self.sizes[:1]
 
     @cached_property
-    def for_integers(self) -> tuple[Graph, tuple[PassFact, ...]]:
-        """The graph that int8 files are planned on, and what was rewritten for them."""
-        return for_integers(self.graph, self.run.request.without)
+    def _forms(self) -> dict[tuple[str, bool], Form]:
+        return {}
 
-    def for_integers_of(self, target: Target) -> tuple[Graph, tuple[PassFact, ...]]:
-        """Return the same as a target has it, which may keep layers that others rewrite."""
-        graph, facts = for_integers(self.graph, self.run.request.without, target.name)
-        return self.for_integers if facts == self.for_integers[1] else (graph, facts)
+    def for_integers(self, target: str = "onnx") -> Form:
+        """Return the graph that a target's int8 files are planned on, and what was rewritten.
 
-    def for_floats(self, target: Target) -> tuple[Graph, tuple[PassFact, ...]]:
+        Targets of which the same layers are rewritten share one graph.
+        """
+        if (target, True) not in self._forms:
+            form = for_integers(self.graph, self.run.request.without, target)
+            same = (x for (_, integers), x in self._forms.items() if integers and x[1] == form[1])
+            self._forms[target, True] = next(same, form)
+        return self._forms[target, True]
+
+    def for_floats(self, target: str) -> Form:
         """Return the graph of a target's float files, and what was rewritten for them."""
-        if self.graph.role is Role.STEP:
-            return self.graph, ()
-        return for_floats(self.graph, target.name, self.run.request.without)
+        if (target, False) not in self._forms:
+            step = self.graph.role is Role.STEP
+            without = self.run.request.without
+            form = (self.graph, ()) if step else for_floats(self.graph, target, without)
+            self._forms[target, False] = form
+        return self._forms[target, False]
 
     @cached_property
     def calibration(self) -> CalibrationInputs:

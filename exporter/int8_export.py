@@ -124,20 +124,20 @@ def _chosen(job: GraphJob, precision: Precision) -> ChosenPlan:
     else:
         count = len(job.calibration.inputs)
         job.progress(f"ranges of {count} calibration inputs")
-        graph, _ = job.for_integers
+        graph, _ = job.for_integers()
         plan = make_plan(graph, job.calibration, own or FIRST, progress=job.progress)
         # A graph of several sizes has no ONNX file in int8 to compare recipes by.
         if given is None and own is None and not job.graph.sizes:
             measured = with_more_float_layers(job, with_best_ranges(job, plan))
             plan = measured.plan
-    rewritten = dataclasses.replace(plan, facts=(*job.for_integers[1], *plan.facts))
+    rewritten = dataclasses.replace(plan, facts=(*job.for_integers()[1], *plan.facts))
     return ChosenPlan(rewritten, _save_recipe(job, plan.recipe, precision), measured)
 
 
 def _given_plan(job: GraphJob, recipe: Int8Recipe, settings: Settings) -> Int8Plan:
     """Return the plan of the float layers that were asked for, and of the settings."""
     job.progress(f"recipe {settings.name}")
-    graph, _ = job.for_integers
+    graph, _ = job.for_integers()
     _check_float_layers(recipe, graph)
     return make_plan(
         graph,
@@ -157,7 +157,7 @@ def _searched_plan(job: GraphJob) -> Int8Plan:
     state = request.out.with_name(f"{request.out.name}.search")
     return search(
         SearchRequest(
-            graph=job.for_integers[0],
+            graph=job.for_integers()[0],
             calibration=job.calibration,
             judge=job.judge_at(smallest),
             budget=budget_of(job, Precision.AUTO).stricter(margin),
@@ -226,45 +226,26 @@ def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:
     Where results are not rounded, outputs need no segments. Where equalization gains nothing, it is
     left out, as it makes weights harder to round; what was not applied is said among the passes.
     """
-    recipe = chosen.plan.recipe
-    graph, rewrites = job.for_integers_of(target)
-    if target.rounds_results or not recipe.settings.equalize:
-        if graph is job.for_integers[0]:
+    recipe, settings = chosen.plan.recipe, chosen.plan.recipe.settings
+    graph, rewrites = job.for_integers(target.name)
+    # Convolutions have the same names in both graphs, as no rewrite adds or removes one.
+    kept, forced, facts = recipe.float_layers, set(_forced_int8(graph, recipe)), ()
+    if target.rounds_results or not settings.equalize:
+        if graph is chosen.plan.source:
             return chosen.plan
-        # Convolutions have the same names in both graphs, as no rewrite adds or removes one.
-        plan = make_plan(
-            graph,
-            job.calibration,
-            recipe.settings,
-            recipe.float_layers,
-            forced_int8=_forced_int8(graph, recipe),
-            progress=job.progress,
-        )
-        return dataclasses.replace(plan, facts=(*rewrites, *plan.facts))
-    kept = [item for item in recipe.float_layers if item.reason != AMPLIFIED]
-    forced = _forced_int8(graph, recipe)
-    settings = msgspec.structs.replace(recipe.settings, segments=False)
-    if target.equalizes:  # and nothing amplifies what is not rounded
-        plan = make_plan(
-            graph,
-            job.calibration,
-            settings,
-            kept,
-            forced_int8={*forced, *amplified_layers(graph.reading)},
-            progress=job.progress,
-        )
-        return dataclasses.replace(plan, facts=(*rewrites, *plan.facts))
-    plain = make_plan(
-        graph,
-        job.calibration,
-        msgspec.structs.replace(settings, equalize=0.0),
-        recipe.float_layers,
-        forced_int8=forced,
-        progress=job.progress,
+    elif target.equalizes:
+        settings = msgspec.structs.replace(settings, segments=False)
+        # Nothing amplifies what is not rounded.
+        kept = tuple(item for item in kept if item.reason != AMPLIFIED)
+        forced |= amplified_layers(graph.reading)
+    else:
+        reason = f"equalize {settings.equalize:g}: results are not rounded here, 0 is taken"
+        facts = (PassFact(name="equalize", applied=0, refused=(reason,)),)
+        settings = msgspec.structs.replace(settings, segments=False, equalize=0.0)
+    plan = make_plan(
+        graph, job.calibration, settings, kept, forced_int8=forced, progress=job.progress
     )
-    reason = f"equalize {recipe.settings.equalize:g}: results are not rounded here, 0 is taken"
-    fact = PassFact(name="equalize", applied=0, refused=(reason,))
-    return dataclasses.replace(plain, facts=(*rewrites, fact))
+    return dataclasses.replace(plan, facts=(*rewrites, *plan.facts, *facts))
 
 
 def _forced_int8(graph: Graph, recipe: Int8Recipe) -> tuple[str, ...]:

@@ -196,7 +196,7 @@ def _write(
         inputs = PassInputs(stored, one, job.calibration.inputs)
         part = replace(part, int8=recipe and _recipe_of(recipe, one))
         source = Source(one.graph, lambda inputs=inputs: inputs[:CALIBRATED])
-        planned = Planned(source, part, one.graph)
+        planned = Planned(source, part, one.graph, one.graph)
         written = target.lower(source, part).store(part, job.run.folder / str(name))
         of_pass = GraphJob(job.run, replace(name, suffix=""), one.graph, job.passes, ())
         fact = fact_of(of_pass, target, name, planned, written)

@@ -56,7 +56,8 @@ class Planned:
     Attributes:
         source: graph to lower.
         recipe: how to store it.
-        exact: the graph in float, equalized as ``source`` is; its layers can be named.
+        planned: graph that was planned or rewritten, before it was equalized.
+        exact: the same equalized as ``source`` is; its layers can be named.
         chosen: plan of int8 files; None for float files.
         passes: rewrites of the plan.
         model: lowered model, where there is one already.
@@ -65,6 +66,7 @@ class Planned:
 
     source: Source
     recipe: Recipe
+    planned: Graph
     exact: Graph
     chosen: ChosenPlan | None = None
     passes: tuple[PassFact, ...] = ()
@@ -134,9 +136,9 @@ def _planned(
 ) -> Planned:
     """Return what a target writes in one precision."""
     if chosen is None:
-        graph, passes = job.for_floats(target)
+        graph, passes = job.for_floats(target.name)
         source = job.source if graph is job.graph else job.source_of(graph)
-        return Planned(source, Recipe(precision, job.run.network), graph, passes=passes)
+        return Planned(source, Recipe(precision, job.run.network), graph, graph, passes=passes)
     plan = plan_for(target, job, chosen)
     applied, model = None, None
     if chosen.measured is not None and plan is chosen.plan and not target.expands_norms:
@@ -145,7 +147,9 @@ def _planned(
     applied = applied or plan.applied(expand_norms=target.expands_norms)
     source = job.source if applied.graph is job.graph else job.source_of(applied.graph)
     recipe = Recipe(stored_precision(precision), job.run.network, applied.recipe)
-    return Planned(source, recipe, applied.exact, chosen, plan.facts, model, applied.renamed)
+    return Planned(
+        source, recipe, plan.source, applied.exact, chosen, plan.facts, model, applied.renamed
+    )
 
 
 def _in_layers_of_the_network(job: GraphJob, planned: Planned, written: Written) -> Written:
@@ -154,9 +158,8 @@ def _in_layers_of_the_network(job: GraphJob, planned: Planned, written: Written)
         return replace(written, passes=(*planned.passes, *written.passes))
     # Rounded weights move every layer a little: the exact graph tells which is which. Gains hide a
     # layer from all but its name, which a rewrite of the graph may change.
-    source = planned.chosen.plan.source if planned.chosen else job.graph
-    before, _ = paired_layers(job.graph, source)
-    behind, gained = paired_layers(source, planned.exact)
+    before, _ = paired_layers(job.graph, planned.planned)
+    behind, gained = paired_layers(planned.planned, planned.exact)
     paired = compose_layer_maps(before, behind)
     scaled = {name for name in paired if before[name] in gained}
     if planned.renamed is not None:

@@ -33,12 +33,8 @@ from styleexport.exporter.graph.graph import Graph, trace
 from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs
 from styleexport.exporter.quantize.plan import make_plan
 from styleexport.exporter.rewrites.choices import FLOATS, INTEGERS, PHASES, for_integers
-from styleexport.exporter.rewrites.phase_convs import (
-    Choice,
-    Layer,
-    rewrite_transposed,
-    rewrite_upsampled,
-)
+from styleexport.exporter.rewrites.phase_convs import rewrite_transposed, rewrite_upsampled
+from styleexport.exporter.rewrites.phase_layers import Choice, Layer
 from styleexport.exporter.targets._target import Recipe, Target, find_target
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, find_runner
 

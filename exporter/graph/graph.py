@@ -24,6 +24,8 @@ from styleexport.exporter.graph.sample import Sample, samples_of
 
 # Why what an arg max depends on is computed in float32, and kept out of int8.
 CHOSEN_BY = "its last digits decide which of nearly equal patches is taken"
+# Activations that act on each value alone, with constants, and that int8 files fuse.
+RECTIFIERS = ("relu", "relu6", "leaky_relu", "hardtanh", "clamp")
 CHECKS = ("_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range")
 
 

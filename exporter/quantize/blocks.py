@@ -17,7 +17,7 @@ import torch
 from torch.fx import GraphModule, Node
 
 from styleexport.core.recipe import FloatLayer
-from styleexport.exporter.graph.graph import captured_shape, node_macs, operation_of
+from styleexport.exporter.graph.graph import RECTIFIERS, captured_shape, node_macs, operation_of
 from styleexport.exporter.graph.rewrite import argument
 from styleexport.exporter.graph.whitening import WHITENED, before_first_whitening
 
@@ -31,6 +31,8 @@ SQUASHING = ("tanh", "sigmoid")
 LEAST_LINEAR = 2048
 # A convolution of so few channels, such as one to a picture, leaves most of an integer kernel idle.
 NARROW = 4
+# Output channels that a kernel of integer products computes at once.
+KERNEL = 16
 TO_THE_PICTURE = (*NORMS, *SQUASHING, "clamp", "slice", "mul", "add", "sub", "div")
 
 AMPLIFIED = "what follows multiplies its rounding error on the way to the picture"
@@ -80,7 +82,7 @@ def phases_of(node: Node) -> int:
         (node,) = node.users
         if operation_of(node) == "pixel_shuffle":
             return int(node.args[1]) ** 2  # pyright: ignore[reportArgumentType]
-        if operation_of(node) not in (*ACTIVATIONS, "leaky_relu"):
+        if operation_of(node) not in RECTIFIERS:
             break
     return 1
 

@@ -30,8 +30,9 @@ from torch.fx import GraphModule, Interpreter, Node
 
 from styleexport.core.arrays import Arrays
 from styleexport.core.recipe import Range
-from styleexport.exporter.quantize.blocks import QuantizedBlock, elements, nodes_by_name
+from styleexport.exporter.quantize.blocks import KERNEL, QuantizedBlock, elements, nodes_by_name
 from styleexport.exporter.quantize.simulate import LEVELS
+from styleexport.exporter.rewrites.choices import INTEGERS
 
 # Calibration inputs that noise is measured on, evenly taken.
 INPUTS = 4
@@ -49,11 +50,9 @@ SMALLEST = 1e-30
 # Bins of a range, and the share of all cost that is taken to lie evenly over them: other pictures
 # have other values.
 BINS, FLOOR = 512, 0.02
-# Output channels that a kernel of integer products computes at once.
-KERNEL = 16
-# Multiplications in the time in which one value of a map is moved, and how often a value that comes
-# in segments is: dequantized, cut out and added.
-MACS_A_VALUE, MOVES = 150, 3
+MACS_A_VALUE = INTEGERS["onnx"].macs_a_value
+# How often a value that comes in segments is moved: dequantized, cut out and added.
+MOVES = 3
 
 
 class _Values(Interpreter):

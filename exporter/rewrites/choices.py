@@ -17,15 +17,13 @@ from styleexport.core.errors import UsageError
 from styleexport.core.manifest import PassFact
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.rewrite import Pass, all_passes, apply_passes
-from styleexport.exporter.rewrites.phase_convs import (
-    Choice,
-    Layer,
-    rewrite_transposed,
-    rewrite_upsampled,
-)
+from styleexport.exporter.rewrites.phase_convs import rewrite_transposed, rewrite_upsampled
+from styleexport.exporter.rewrites.phase_layers import Choice, Choose, Layer
 
 TRANSPOSED, UPSAMPLED = "phase-transposed-convs", "phase-upsampled-convs"
 PHASES = (TRANSPOSED, UPSAMPLED)
+# A graph, and what was rewritten in it.
+Form = tuple[Graph, tuple[PassFact, ...]]
 # A layer is rewritten where it is to take at most this share of its time: estimates are rough.
 WORTH = 0.95
 
@@ -69,9 +67,7 @@ def check_rewrites(names: Collection[str]) -> None:
             raise UsageError(f"--no-rewrite {name}: no such rewrite; expected {', '.join(known)}")
 
 
-def for_integers(
-    graph: Graph, without: Collection[str] = (), target: str = "onnx"
-) -> tuple[Graph, tuple[PassFact, ...]]:
+def for_integers(graph: Graph, without: Collection[str] = (), target: str = "onnx") -> Form:
     """Return the graph that a target's int8 files are planned on, and what was rewritten.
 
     Transposed convolutions become integer ones, whatever they cost: most runtimes have no integer
@@ -90,9 +86,7 @@ def for_integers(
     return _rewritten(graph, without, rates, transposed)
 
 
-def for_floats(
-    graph: Graph, target: str, without: Collection[str] = ()
-) -> tuple[Graph, tuple[PassFact, ...]]:
+def for_floats(graph: Graph, target: str, without: Collection[str] = ()) -> Form:
     """Return the graph that a target's float files are made of, and what was rewritten."""
     rates = FLOATS.get(target)
     if rates is None:
@@ -100,16 +94,13 @@ def for_floats(
     return _rewritten(graph, without, rates, lambda layer: _estimated(layer, rates))
 
 
-def _rewritten(
-    graph: Graph, without: Collection[str], rates: Rates, transposed: object
-) -> tuple[Graph, tuple[PassFact, ...]]:
+def _rewritten(graph: Graph, without: Collection[str], rates: Rates, transposed: Choose) -> Form:
+    def upsampled(layer: Layer) -> Choice:
+        return _estimated(layer, rates)
+
     passes = (
-        Pass(TRANSPOSED, 0, lambda module: rewrite_transposed(module, transposed)),  # pyright: ignore
-        Pass(
-            UPSAMPLED,
-            0,
-            lambda module: rewrite_upsampled(module, lambda layer: _estimated(layer, rates)),
-        ),
+        Pass(TRANSPOSED, 0, lambda module: rewrite_transposed(module, transposed)),
+        Pass(UPSAMPLED, 0, lambda module: rewrite_upsampled(module, upsampled)),
     )
     graph, facts = apply_passes(graph, tuple(x for x in passes if x.name not in without))
     return graph, tuple(fact for fact in facts if fact.applied or fact.refused)

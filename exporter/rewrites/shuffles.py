@@ -15,11 +15,10 @@ import torch
 from torch.fx import GraphModule, Node
 
 from styleexport.core.manifest import PassFact
-from styleexport.exporter.graph.graph import Graph, operation_of
+from styleexport.exporter.graph.graph import RECTIFIERS, Graph, operation_of
 from styleexport.exporter.graph.rewrite import Outcome, Pass, add_weight, apply_passes, tensor_of
 
 aten = torch.ops.aten
-ELEMENTWISE = ("relu", "relu6", "leaky_relu", "hardtanh", "clamp")
 
 
 def with_phases_in_front(graph: Graph) -> tuple[Graph, tuple[PassFact, ...]]:
@@ -61,7 +60,7 @@ def _made_by(node: Node) -> Node | None:
         if operation_of(source) == "conv2d":
             grouped = len(source.args) > 6 and source.args[6] != 1
             return None if grouped else source
-        if operation_of(source) not in ELEMENTWISE:
+        if operation_of(source) not in RECTIFIERS:
             break
         source = source.args[0]
     return None

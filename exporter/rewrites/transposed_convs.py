@@ -12,6 +12,7 @@ is neither.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -62,38 +63,29 @@ def rewrite(module: GraphModule) -> Outcome:
 def _plain(module: GraphModule, node: Node, weight: Tensor) -> Node | None:
     """Return a transposed convolution in TFLite's terms, None where it is so already."""
     bias = argument(node, 2, "bias")
-    stride, pad, extra, spread = (
-        _pair(argument(node, position, name), default)
-        for position, name, default in (
-            (3, "stride", 1),
-            (4, "padding", 0),
-            (5, "output_padding", 0),
-            (7, "dilation", 1),
-        )
-    )
-    groups = argument(node, 6, "groups", 1)
-    assert isinstance(groups, int) and isinstance(node.args[0], Node)
+    at = transposed_settings(node)
+    assert isinstance(node.args[0], Node)
     source = node.args[0].meta["val"]
     cuts = [
         _Cut(
             source.shape[2 + axis],
             weight.shape[2 + axis],
-            stride[axis],
-            pad[axis],
-            extra[axis],
-            spread[axis],
+            at.stride[axis],
+            at.pad[axis],
+            at.extra[axis],
+            at.dilation[axis],
         )
         for axis in (0, 1)
     ]
     known = all(cut.valid for cut in cuts) or all(cut.same for cut in cuts)
-    if groups == 1 and known:
+    if at.groups == 1 and known:
         return None
-    dense = node.args[1] if groups == 1 else add_weight(module, node, _dense(weight, groups))
+    dense = node.args[1] if at.groups == 1 else add_weight(module, node, _dense(weight, at.groups))
     # Rows that are added behind are the bias alone: it is added to them too, after the cut.
     late = not known and isinstance(bias, Node) and any(cut.behind for cut in cuts)
-    sides = (stride, pad, extra) if known else (stride, (0, 0), (0, 0))
+    sides = (at.stride, at.pad, at.extra) if known else (at.stride, (0, 0), (0, 0))
     rest = [list(values) for values in sides]
-    arguments = (node.args[0], dense, None if late else bias, *rest, 1, list(spread))
+    arguments = (node.args[0], dense, None if late else bias, *rest, 1, list(at.dilation))
     new = module.graph.call_function(node.target, arguments)  # pyright: ignore
     return new if known else _cut(module, new, cuts, tensor_of(module, bias) if late else None)
 
@@ -112,6 +104,33 @@ def _cut(module: GraphModule, new: Node, cuts: Sequence[_Cut], bias: Tensor | No
         weight = add_weight(module, convolution, bias.reshape(1, -1, 1, 1))
         new = call(aten.add.Tensor, (new, weight))
     return new
+
+
+@dataclass(frozen=True)
+class TransposedSettings:
+    """Settings of a transposed convolution, of rows and columns each."""
+
+    stride: tuple[int, int]
+    pad: tuple[int, int]
+    extra: tuple[int, int]
+    dilation: tuple[int, int]
+    groups: int
+
+
+def transposed_settings(node: Node) -> TransposedSettings:
+    """Return the settings of a transposed convolution."""
+    stride, padding, extra, dilation = (
+        pair(argument(node, place, name), default)
+        for place, name, default in (
+            (3, "stride", 1),
+            (4, "padding", 0),
+            (5, "output_padding", 0),
+            (7, "dilation", 1),
+        )
+    )
+    groups = argument(node, 6, "groups", 1)
+    assert isinstance(groups, int)
+    return TransposedSettings(stride, padding, extra, dilation, groups)
 
 
 class _Cut:
@@ -148,7 +167,8 @@ def _dense(weight: Tensor, groups: int) -> Tensor:
     return dense
 
 
-def _pair(value: object, default: int) -> tuple[int, int]:
+def pair(value: object, default: int) -> tuple[int, int]:
+    """Return a setting of rows and columns, given for both or for each."""
     if not isinstance(value, list | tuple) or not value:
         return (default, default)
     return (int(value[0]), int(value[-1]))

@@ -15,9 +15,11 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper, shape_inference
 
+from styleexport.exporter.quantize.blocks import NARROW
+from styleexport.exporter.targets.onnx.int8_layout import LARGE
 from styleexport.runtime_bench.formats._onnx_macs import BLOCK
 
-PICTURE, LARGE, SIDE = 4, 5, 2
+SIDE = 2
 
 
 def block_narrow_convs(model: onnx.ModelProto) -> None:
@@ -73,7 +75,7 @@ def _fits(node: onnx.NodeProto, weight: onnx.TensorProto, shape: list[int]) -> b
     plain = all(lists.get(name, [1, 1]) == [1, 1] for name in ("strides", "dilations"))
     plain = plain and groups in ([], [1]) and words.get("auto_pad", b"NOTSET") == b"NOTSET"
     floats = weight.data_type == onnx.TensorProto.FLOAT and len(weight.dims) == 4
-    narrow = floats and weight.dims[0] <= PICTURE and min(weight.dims[2:]) >= LARGE
+    narrow = floats and weight.dims[0] <= NARROW and min(weight.dims[2:]) >= LARGE
     even = len(shape) == 4 and all(side and side % SIDE == 0 for side in shape[2:])
     return plain and narrow and even
 

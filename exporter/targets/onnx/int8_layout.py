@@ -35,10 +35,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper, shape_inference
 
+from styleexport.exporter.quantize.blocks import KERNEL, NARROW
 from styleexport.runtime_bench.formats._onnx_macs import BLOCK
 
 CHANNELS_LAST, CHANNELS_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
-PICTURE, NARROW, LARGE = 4, 16, 5  # channels, channels, lines of a kernel
+LARGE = 5  # lines of a kernel
 FOLLOWED = ("Pad", "MaxPool", "Resize", "DequantizeLinear")
 EXACT_RESIZE = {
     "mode": "nearest",
@@ -66,13 +67,13 @@ def faster_layout(model: onnx.ModelProto) -> None:
 
 def _blocks(channels_out: int, channels_in: int, lines: int) -> tuple[tuple[int, int], ...]:
     """Return the blocks of rows and columns that measured fastest, the best first."""
-    if channels_out <= PICTURE:
+    if channels_out <= NARROW:
         return (2, 4), (2, 2), (1, 4), (1, 2)
-    if channels_in <= PICTURE:
-        return ((1, 4), (1, 2)) if channels_out <= NARROW or lines >= LARGE else ((1, 2),)
-    if channels_out > NARROW:
+    if channels_in <= NARROW:
+        return ((1, 4), (1, 2)) if channels_out <= KERNEL or lines >= LARGE else ((1, 2),)
+    if channels_out > KERNEL:
         return ()
-    return ((1, 4), (1, 2)) if channels_out <= NARROW // 2 or lines >= LARGE else ((1, 2),)
+    return ((1, 4), (1, 2)) if channels_out <= KERNEL // 2 or lines >= LARGE else ((1, 2),)
 
 
 class _Layout:
