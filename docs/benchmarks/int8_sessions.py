@@ -20,16 +20,16 @@ from numpy.typing import NDArray
 from styleexport.core.arrays import Arrays
 from styleexport.core.errors import DeviceError
 from styleexport.runtime_bench.execution import describe_execution
-from styleexport.runtime_bench.formats._onnx_macs import macs_by_node, sources
+from styleexport.runtime_bench.formats._onnx_macs import macs_by_node
 from styleexport.runtime_bench.formats._tflite import read_graph
 from styleexport.runtime_bench.formats._tflite_graph import TfliteTensor
 from styleexport.runtime_bench.runners._litert import load
 from styleexport.runtime_bench.runners._litert_tensors import from_file
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, find_runner, runner_for
+from styleexport.runtime_bench.runners.openvino import integer_mac_share
 
 OPTIONS = RunOptions(threads=2)
 # As OpenVINO calls what multiplies.
-PRODUCTS = ("Convolution", "GroupConvolution", "Deconvolution", "FullyConnected", "MatMul")
 
 Array = NDArray[np.float32]
 
@@ -194,7 +194,7 @@ def _to_file(value: Array, tensor: TfliteTensor) -> NDArray[np.generic]:
     return np.ascontiguousarray(turned, tensor.dtype)
 
 
-def _openvino(path: Path) -> tuple[Session, float | None]:
+def _openvino(path: Path) -> tuple[Session, float]:
     """Return a session of OpenVINO, float32 where the file is, and its share of integers."""
     import openvino
 
@@ -209,18 +209,7 @@ def _openvino(path: Path) -> tuple[Session, float | None]:
     )
     request = compiled.create_infer_request()
     names = [next(iter(output.names)) for output in compiled.outputs]
-    executed_as = [node.get_rt_info() for node in compiled.get_runtime_model().get_ops()]
-    integer = [
-        name
-        for info in executed_as
-        if info["layerType"].value in PRODUCTS
-        if info["runtimePrecision"].value in ("u8", "i8")
-        for name in info["originalLayersNames"].value.split(",")
-    ]
-    macs = macs_by_node(onnx.load(path))
-    total = sum(macs.values())
-    share = sum(macs[name] for name in sources(integer, macs)) / total if total else None
-
+    share = integer_mac_share(compiled)
     fed: dict[str, Array] = {}
 
     def fetch() -> dict[str, Array]:
@@ -229,5 +218,4 @@ def _openvino(path: Path) -> tuple[Session, float | None]:
             for number, name in enumerate(names)
         }
 
-    session = Session(fed.update, lambda: request.infer(fed), fetch)
-    return session, None if share is None else round(share, 4)
+    return Session(fed.update, lambda: request.infer(fed), fetch), round(share, 4)

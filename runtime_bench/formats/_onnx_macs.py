@@ -73,6 +73,8 @@ def _node_macs(node: onnx.NodeProto, data: list[int], weight: list[int], output:
     if "Conv" not in node.op_type:
         transposed = any(item.name == "transA" and item.i for item in node.attribute)
         return math.prod(output) * data[0 if transposed else -1]
+    if len(weight) < 3:  # what a tool's own operation makes has no known shape
+        return 0
     elements = math.prod(data if node.op_type == "ConvTranspose" else output)
     block = next((item.value for item in node.metadata_props if item.key == BLOCK), "1x1")
     # A kernel of k lines is stored with the n - 1 that a block adds to it.

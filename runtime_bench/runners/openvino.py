@@ -124,14 +124,14 @@ def _effective(compiled: Any) -> dict[str, str]:  # noqa: ANN401 - it has no typ
     settings = {
         "device": ", ".join(compiled.get_property("EXECUTION_DEVICES")),
         "precision": compiled.get_property("INFERENCE_PRECISION_HINT").to_string(),
-        "integer_mac_share": f"{_integer_mac_share(compiled):.4f}",
+        "integer_mac_share": f"{integer_mac_share(compiled):.4f}",
     }
     with contextlib.suppress(RuntimeError):  # only the CPU has this property
         settings["threads"] = str(compiled.get_property("INFERENCE_NUM_THREADS"))
     return settings
 
 
-def _integer_mac_share(compiled: Any) -> float:  # noqa: ANN401 - it has no types
+def integer_mac_share(compiled: Any) -> float:  # noqa: ANN401 - it has no types
     """Return the share of MACs computed in integers, from OpenVINO's compiled graph."""
     integer, total = 0, 0
     for node in compiled.get_runtime_model().get_ops():

@@ -11,6 +11,7 @@ from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Role
 from styleexport.runtime_bench.formats._format import describe, format_of
 from styleexport.runtime_bench.formats._liveness import GraphStep, peak_bytes
+from styleexport.runtime_bench.formats._onnx_macs import macs_by_node
 from styleexport.runtime_bench.formats._onnx_risks import find_risks
 
 
@@ -143,3 +144,12 @@ def test_the_suffix_chooses_the_format(tmp_path):
         UsageError, match=r"x.png is neither .* ending in \.mlpackage, \.onnx, \.tf"
     ):
         describe(tmp_path / "x.png")
+
+
+def test_a_convolution_of_weights_that_an_unknown_operation_makes_counts_no_macs():
+    whole = model()
+    conv = next(node for node in whole.graph.node if node.op_type == "Conv")
+    own = onnx.helper.make_node("Own", [conv.input[1]], ["made"], domain="a.tool")
+    conv.input[1] = "made"
+    whole.graph.node.insert(0, own)
+    assert set(macs_by_node(whole).values()) == {0}
