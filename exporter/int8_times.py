@@ -24,6 +24,7 @@ from styleexport.exporter.quantize.calibration import read_calibration
 from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
 from styleexport.exporter.quantize.plan import make_plan
 from styleexport.exporter.request import painting_role
+from styleexport.exporter.rewrites.choices import for_integers
 from styleexport.exporter.search.candidates import Candidates
 from styleexport.models.network import LoadedNetwork
 from styleexport.runtime_bench.runners._runner import Session
@@ -92,11 +93,11 @@ def _seconds(session: Session, inputs: Arrays, repeats: int) -> float:
 
 
 def _candidates(network: LoadedNetwork, role: Role, size: Size) -> Candidates:
-    graph, _ = apply_passes(capture(network, role, size))
+    graph, _ = for_integers(apply_passes(capture(network, role, size))[0])
     every = calibration_inputs(network, read_calibration(None), graph)
     inputs: tuple[Arrays, ...] = every.inputs[:INPUTS]
     try:
-        plan = make_plan(graph, dataclasses.replace(every, inputs=inputs), Settings())
+        plan = make_plan(graph, dataclasses.replace(every, inputs=inputs), Settings(segments=True))
     except UnsupportedOp as error:
         raise UsageError(
             f"--multiple auto times int8 files, and {network.network.name} has none: no "

@@ -93,7 +93,8 @@ class Int8Plan:
         every = (*self.recipe.float_layers, *float_layers)
         names = {item.layer for item in every}
         weights = {layer: value for layer, value in self.weights.items() if layer not in names}
-        recipe = msgspec.structs.replace(self.recipe, float_layers=every)
+        segments = {x: y for x, y in self.recipe.segments.items() if x not in names}
+        recipe = msgspec.structs.replace(self.recipe, float_layers=every, segments=segments)
         return dataclasses.replace(self, recipe=recipe, weights=weights)
 
     def recipe_for(self, graph: Graph) -> Int8Recipe:

@@ -13,8 +13,15 @@ import onnx
 from onnx import numpy_helper
 
 from styleexport.core.arrays import Arrays
-from styleexport.exporter.quantize.blocks import QuantizedBlock, find_blocks, quantized_blocks
+from styleexport.exporter.graph.rewrite import tensor_of
+from styleexport.exporter.quantize.blocks import (
+    QuantizedBlock,
+    find_blocks,
+    nodes_by_name,
+    quantized_blocks,
+)
 from styleexport.exporter.quantize.plan import Int8Plan
+from styleexport.exporter.quantize.segments import segmented
 from styleexport.exporter.targets.onnx import model_from_graph, tensor_names
 from styleexport.exporter.targets.onnx.int8 import quantize_blocks
 from styleexport.runtime_bench.runners._runner import RunOptions, Session, find_runner
@@ -36,10 +43,20 @@ class Candidates:
     def __init__(self, plan: Int8Plan, inputs: Arrays) -> None:
         self.plan = plan
         self.inputs = inputs
-        graph = plan.equalized
-        self.recipe = plan.recipe_for(graph)
-        module = graph.reading
-        self.blocks = quantized_blocks(find_blocks(module), plan.recipe.float_layers)
+        self.blocks = quantized_blocks(
+            find_blocks(plan.equalized.reading), plan.recipe.float_layers
+        )
+        limits = plan.recipe_for(plan.equalized).ranges
+        graph, _ = segmented(plan.equalized, plan.recipe.segments, limits)
+        applied = plan.applied()
+        # Weights are rounded there, and layers have the same names.
+        nodes, rounded = nodes_by_name(applied.graph.reading), applied.graph.reading
+        self.rounded = {
+            layer: [tensor_of(rounded, value) for value in nodes[layer].args[1:3]]
+            for layer in plan.weights
+        }
+        self.recipe, module = applied.recipe, graph.reading
+        self.stored = {block.layer: block for block in find_blocks(module)}
         self.names = tensor_names(graph, module)
         self.model = model_from_graph(graph)
 
@@ -50,14 +67,13 @@ class Candidates:
         convolutions = {node.output[0]: node for node in model.graph.node}
         stored = {item.name: item for item in model.graph.initializer}
         for block in blocks:
-            node, rounded = convolutions[block.layer], self.plan.weights.get(block.layer)
-            for name, value in zip(
-                node.input[1:], (rounded.weight, rounded.bias) if rounded else (), strict=False
-            ):
+            values = self.rounded.get(block.layer, ())
+            for name, value in zip(convolutions[block.layer].input[1:], values, strict=False):
                 if value is not None:
                     array = value.float().numpy()
                     stored[name].CopyFrom(numpy_helper.from_array(array, name))
-        quantize_blocks(model, list(blocks), self.recipe, self.names)
+        inside = [self.stored[block.layer] for block in blocks]
+        quantize_blocks(model, inside, self.recipe, self.names)
         return model
 
     @contextlib.contextmanager

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from onnxruntime import InferenceSession
 from torch import nn
 from torch.nn import functional as F
 
-from styleexport.core.recipe import Range, Settings
+from styleexport.core.recipe import FloatLayer, Range, Settings
 from styleexport.core.types import Size
 from styleexport.exporter.quantize import fine_outputs
 from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks
@@ -15,6 +16,9 @@ from styleexport.exporter.quantize.fine_outputs import Cost, rounding_costs, too
 from styleexport.exporter.quantize.plan import make_plan
 from styleexport.exporter.quantize.segments import segmented
 from styleexport.exporter.quantize.simulate import simulate
+from styleexport.exporter.search.candidates import Candidates
+from styleexport.exporter.targets.onnx import model_from_graph, tensor_names
+from styleexport.exporter.targets.onnx.int8 import quantize_blocks
 from tests.exporter.conftest import feeds_of, graph_of, shown
 
 SIZE = Size(32, 40)
@@ -151,3 +155,24 @@ def test_outputs_that_only_convolutions_read_get_none():
     graph = graph_of(Chain(), SIZE)
     plan = make_plan(graph, shown(graph), Settings(segments=True))
     assert set(plan.recipe.segments) <= {"conv2d_2"}
+
+
+def test_a_candidate_of_a_search_is_the_file_that_is_written(monkeypatch):
+    monkeypatch.setattr(fine_outputs, "WANTED_DB", 60.0)
+    monkeypatch.setattr(fine_outputs, "MOST_TIME", 10.0)
+    graph = graph_of(Amplified(), SIZE)
+    plan = make_plan(graph, shown(graph), Settings(segments=True, rounding="reconstructed"))
+    assert plan.recipe.segments
+    (inputs, *_), applied = feeds_of(graph), plan.applied()
+    candidates = Candidates(plan, inputs)
+    with candidates.session(candidates.blocks) as session:
+        found = session(inputs)
+    model = model_from_graph(applied.graph)
+    blocks = quantized_blocks(find_blocks(applied.graph.reading), ())
+    names = tensor_names(applied.graph, applied.graph.reading)
+    quantize_blocks(model, blocks, applied.recipe, names)
+    own = InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (expected,) = own.run(None, dict(inputs))
+    assert np.array_equal(next(iter(found.values())), expected)
+    left = plan.with_float_layers([FloatLayer(layer="conv2d_2", reason="a test")])
+    assert "conv2d_2" not in left.recipe.segments
