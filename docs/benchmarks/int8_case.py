@@ -57,7 +57,7 @@ class Case:
 
     @property
     def role(self) -> Role:
-        """What the graph computes."""
+        """Return the outputs of the graph."""
         return self.files[0].role
 
     @property

@@ -1,4 +1,4 @@
-"""What the other tools make of an artifact's fp32 files and what it loses, made once and kept."""
+"""int8 files that other tools write from an artifact's fp32 files, and their quality; cached."""
 
 from __future__ import annotations
 

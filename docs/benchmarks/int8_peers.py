@@ -27,7 +27,7 @@ ONNX2TF_LIMIT_S = 120.0
 
 @dataclass(frozen=True)
 class Work:
-    """What a tool is given, and for how long.
+    """Inputs of a tool, and its time limit.
 
     Attributes:
         source: fp32 file, a copy that the tool may write to, as onnx2tf does.

@@ -4,50 +4,39 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 import torch
-from msgspec import Struct
 from torch import Tensor
-from torch.fx import GraphModule
 
 from styleexport.core.arrays import Arrays
 from styleexport.core.cache import remembered
-from styleexport.core.counted import counted
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import (
     PassFact,
     SizeFact,
 )
-from styleexport.core.recipe import FloatLayer, Int8Recipe, Range, Settings
+from styleexport.core.recipe import FloatLayer, Int8Recipe, Settings
 from styleexport.core.types import Progress
 from styleexport.exporter.graph.graph import Graph, operation_of
 from styleexport.exporter.quantize.blocks import (
     AMPLIFIED,
-    LIMITING,
     QuantizedBlock,
     amplified_layers,
     default_float_layers,
     find_blocks,
     float_layer,
     nodes_by_name,
-    phases_of,
     quantized_blocks,
-    ranged_layers,
 )
+from styleexport.exporter.quantize.calibrate import Calibrated, block_names, calibrate
 from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs
-from styleexport.exporter.quantize.equalize import equalization_scales, equalized
+from styleexport.exporter.quantize.equalize import equalized
 from styleexport.exporter.quantize.fine_outputs import choose_segments, rounding_costs, too_coarse
-from styleexport.exporter.quantize.ranges import (
-    LayerStatistics,
-    equalized_statistics,
-    observe,
-    ranges_of,
-)
 from styleexport.exporter.quantize.segments import SEGMENT, segmented
-from styleexport.exporter.quantize.simulate import leads_to, simulate
+from styleexport.exporter.quantize.simulate import simulate
 from styleexport.exporter.quantize.weight_rounding import (
     RoundedWeights,
     round_weights,
@@ -103,7 +92,7 @@ class Int8Plan:
             quantized_blocks(find_blocks(item.reading), self.recipe.float_layers)
             for item in (self.source, graph)
         )
-        names = _names(blocks, rewritten)
+        names = block_names(blocks, rewritten)
         ranges = {names.get(name, name): limits for name, limits in self.recipe.ranges.items()}
         segmented = {x.output for x in rewritten if x.layer in self.recipe.segments}
         ranges |= {
@@ -129,41 +118,6 @@ class AppliedPlan:
     exact: Graph
     recipe: Int8Recipe
     renamed: Mapping[str, str] | None = None
-
-
-def _names(blocks: Sequence[QuantizedBlock], rewritten: Sequence[QuantizedBlock]) -> dict[str, str]:
-    """Return the name of each source and output → its name in a rewritten graph.
-
-    Convolutions keep their names, as no rewrite adds or removes one; what lies between may not.
-    """
-    named = {block.layer: block for block in rewritten}
-    pairs = [(block, named[block.layer]) for block in blocks]
-    return {
-        before: after
-        for old, new in pairs
-        for before, after in ((old.source, new.source), (old.output, new.output))
-    }
-
-
-def _torn(blocks: Sequence[QuantizedBlock], rewritten: Sequence[QuantizedBlock]) -> set[str]:
-    """Return the layers whose values two blocks shared, and no longer do in a rewritten graph.
-
-    One of them reads the values with their gains, another without: no one range fits both.
-    """
-    named = {block.layer: block for block in rewritten}
-    after: dict[str, set[str]] = {}
-    for block in blocks:
-        after.setdefault(block.source, set()).add(named[block.layer].source)
-        after.setdefault(block.output, set()).add(named[block.layer].output)
-    outputs = {block.output: block.layer for block in blocks}
-    return {outputs.get(name, name) for name, names in after.items() if len(names) > 1}
-
-
-class _Calibrated(Struct, frozen=True):
-    """Result of a calibration: equalization scales and ranges, by layer."""
-
-    scales: dict[str, list[float]] = msgspec.field(name="gains")
-    ranges: dict[str, Range]
 
 
 def make_plan(
@@ -204,7 +158,7 @@ def make_plan(
     inputs = calibration.inputs
     key = _key(graph, calibration, settings, every)
     calibrated = remembered(
-        "calibration", key, _Calibrated, lambda: _calibrate(graph, inputs, kept, settings, progress)
+        "calibration", key, Calibrated, lambda: calibrate(graph, inputs, kept, settings, progress)
     )
     recipe = Int8Recipe(
         role=graph.role,
@@ -220,7 +174,7 @@ def make_plan(
 def _rounded_plan(
     graph: Graph,
     recipe: Int8Recipe,
-    calibrated: _Calibrated,
+    calibrated: Calibrated,
     kept: Sequence[QuantizedBlock],
     inputs: Sequence[Arrays],
     forced_int8: Collection[str],
@@ -231,7 +185,7 @@ def _rounded_plan(
     equal, fact = equalized(graph, scales) if scales else (graph, None)
     module, simulated = equal.reading, equal.module()
     inside = quantized_blocks(find_blocks(module), recipe.float_layers)
-    names, settings = _names(kept, inside), recipe.settings
+    names, settings = block_names(kept, inside), recipe.settings
     per_channel = settings.weights == "per-channel"
     ranges = {names[name]: limits for name, limits in calibrated.ranges.items()}
     if settings.segments:
@@ -270,66 +224,3 @@ def _key(
     return hashlib.sha256(
         " ".join(("7", *parts, *sizes, *(x.layer for x in float_layers))).encode()
     ).hexdigest()
-
-
-def _calibrate(
-    graph: Graph,
-    inputs: Sequence[Arrays],
-    blocks: Sequence[QuantizedBlock],
-    settings: Settings,
-    progress: Progress,
-) -> _Calibrated:
-
-    def shown() -> Iterator[Arrays]:
-        return counted(inputs, "calibration inputs", progress)
-
-    module, samples = graph.reading, settings.ranges != "min-max"
-    names = {name: name for name in ranged_layers(blocks)}
-    if not settings.equalize:
-        ranges = ranges_of(
-            module, observe(module, shown(), tuple(names), samples=samples), settings.ranges
-        )
-        return _Calibrated({}, ranges)
-    statistics = observe(module, shown(), tuple(names))
-    scales = _scales(module, blocks, statistics, settings)
-    equal = equalized(graph, scales)[0].reading
-    while torn := _torn(blocks, find_blocks(equal)) & scales.keys():
-        scales = {layer: scale for layer, scale in scales.items() if layer not in torn}
-        equal = equalized(graph, scales)[0].reading
-    names = _names(blocks, find_blocks(equal))
-    if samples:
-        statistics = observe(equal, shown(), tuple(names.values()), samples=True)
-    else:
-        statistics = equalized_statistics(statistics, module, equal, names, inputs)
-    ranges = ranges_of(equal, statistics, settings.ranges)
-    listed = {name: [float(x) for x in scale] for name, scale in scales.items()}
-    return _Calibrated(listed, {name: ranges[after] for name, after in names.items()})
-
-
-def _scales(
-    module: GraphModule,
-    blocks: Sequence[QuantizedBlock],
-    statistics: Mapping[str, LayerStatistics],
-    settings: Settings,
-) -> dict[str, Tensor]:
-    """Return layer → equalization scale of each channel.
-
-    What a float operation reads gets the same range in every channel, as that costs nothing; what
-    only convolutions read gets it in part, as it makes their weights harder to round.
-    """
-    by_name = nodes_by_name(module)
-    layers = {by_name[block.layer] for block in blocks}
-    outputs = {block.output: block for block in blocks}
-    found: dict[str, Tensor] = {}
-    for name, item in statistics.items():
-        node = by_name[name]
-        if node.op != "call_function" or operation_of(node) in LIMITING:
-            continue
-        ahead = [r for x in node.users for r in (x.users if operation_of(x) == "relu" else (x,))]
-        inside = all(leads_to(reader, layers) for reader in ahead)
-        strength = settings.equalize if inside else 1.0
-        key = outputs[name].layer if name in outputs else name
-        phases = phases_of(by_name[key])
-        low, high = item.low.reshape(-1, phases).amin(1), item.high.reshape(-1, phases).amax(1)
-        found[key] = equalization_scales(low, high, strength).repeat_interleave(phases)
-    return found

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.recipe import FloatLayer, Settings
 from styleexport.core.types import Size
+from styleexport.exporter.quantize import calibrate, ranges
 from styleexport.exporter.quantize import plan as module
-from styleexport.exporter.quantize import ranges
 from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks
 from styleexport.exporter.quantize.plan import make_plan
 from styleexport.exporter.quantize.quantization_fact import quantization_fact
@@ -37,8 +37,8 @@ def calibration(painter):
 def counted(monkeypatch):
     """How often calibration runs."""
     runs: list[object] = []
-    real = module._calibrate
-    monkeypatch.setattr(module, "_calibrate", lambda *a: runs.append(a) or real(*a))
+    real = module.calibrate
+    monkeypatch.setattr(module, "calibrate", lambda *a: runs.append(a) or real(*a))
     return runs
 
 
@@ -164,7 +164,9 @@ def test_statistics_of_the_equalized_module_follow_from_the_plain_one(
     plan = make_plan(painter, calibration)
     blocks = quantized_blocks(find_blocks(painter.module()), plan.recipe.float_layers)
     equal = plan.equalized.module()
-    names = module._names(blocks, quantized_blocks(find_blocks(equal), plan.recipe.float_layers))
+    names = calibrate.block_names(
+        blocks, quantized_blocks(find_blocks(equal), plan.recipe.float_layers)
+    )
     whole = observe(equal, calibration.inputs, tuple(names.values()))
     seen = observe(painter.module(), calibration.inputs, tuple(names))
     runs = []
@@ -221,8 +223,8 @@ def test_torn_layers_are_those_that_a_rewrite_gave_two_values():
     before = [block("a", "in", "relu"), block("b", "relu", "b"), block("c", "add", "c")]
     kept = [block("a", "in", "relu"), block("b", "relu", "b"), block("c", "sum", "c")]
     torn = [block("a", "in", "relu"), block("b", "mul", "b"), block("c", "add", "c")]
-    assert module._torn(before, kept) == set()
-    assert module._torn(before, torn) == {"a"}
+    assert calibrate.torn(before, kept) == set()
+    assert calibrate.torn(before, torn) == {"a"}
 
 
 def test_a_relu6_is_part_of_its_block_and_its_limits_are_the_range():
