@@ -8,6 +8,9 @@ import numpy as np
 
 from styleexport.core.arrays import Array
 
+# The constants of SSIM for values in 0..1.
+C1 = 0.01**2
+C2 = 0.03**2
 
 def relative_squared_error(output: Array, reference: Array) -> float:
     """Return the mean squared error as a share of the squared peak; infinite for NaN.
@@ -27,21 +30,23 @@ def relative_squared_error(output: Array, reference: Array) -> float:
 def ssim(output: Array, reference: Array) -> float:
     """Return the structural similarity of two pictures, at most 1, which is the same picture.
 
-    The mean over channels, Gaussian window of 11 pixels (Wang et al., IEEE TIP 2004, equation 13),
-    as torchmetrics computes it.
+    The mean over channels, Gaussian window of 11 pixels and deviation 1.5, mirrored at the borders
+    (Wang et al., IEEE TIP 2004, equation 13).
 
     Args:
         output: [1, 3, H, W] in 0..1.
         reference: expected picture, of the same shape.
     """
-    import torch
-    from torchmetrics.functional.image import structural_similarity_index_measure
+    from scipy.ndimage import gaussian_filter
 
-    # Channels last, since that is three times as fast with MKL-DNN.
-    pair = [
-        torch.from_numpy(image).contiguous(memory_format=torch.channels_last)
-        for image in (output, reference)
-    ]
-    similarity = structural_similarity_index_measure(pair[0], pair[1], data_range=1.0)
-    assert isinstance(similarity, torch.Tensor)
-    return float(similarity)
+    def local_mean(values: Array) -> Array:
+        blurred = gaussian_filter(values, 1.5, axes=(2, 3), mode="mirror", truncate=3.5)
+        return np.asarray(blurred, np.float32)
+
+    mean, expected = local_mean(output), local_mean(reference)
+    variance = local_mean(output * output) - mean * mean
+    expected_variance = local_mean(reference * reference) - expected * expected
+    covariance = local_mean(output * reference) - mean * expected
+    luminance = (2 * mean * expected + C1) / (mean * mean + expected * expected + C1)
+    structure = (2 * covariance + C2) / (variance + expected_variance + C2)
+    return float((luminance * structure).mean())

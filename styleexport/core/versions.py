@@ -17,7 +17,6 @@ TESTED = {
     "scipy": "1.17.1",
     "segno": "1.6.6",
     "torch": "2.13.0",
-    "torchmetrics": "1.9.0",
 }
 EXTRAS = {
     "coreml": {"coremltools": "9.0", "scikit-learn": "1.9.1"},

@@ -14,7 +14,7 @@ from styleexport.cli import PACKAGE, plugins
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = (
     *("torch", "onnx", "onnxruntime", "coremltools", "tensorflow", "litert_torch", "sklearn"),
-    *("ai_edge_litert", "ai_edge_quantizer", "openvino", "scipy", "torchmetrics", "dask"),
+    *("ai_edge_litert", "ai_edge_quantizer", "openvino", "scipy", "dask"),
 )
 FOLDERS = "--content folder --style folder"
 

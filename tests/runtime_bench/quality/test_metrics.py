@@ -45,6 +45,12 @@ def test_ssim_is_the_textbooks():
     expected = (2 * 0.4 * 0.6 + 1e-4) / (0.4**2 + 0.6**2 + 1e-4)
     assert ssim(light, grey) == pytest.approx(expected, abs=1e-3)
     assert ssim(picture(1), image) < 0.2
+    # As torchmetrics 1.9 computes it.
+    generator = np.random.default_rng(0)
+    source = generator.random((1, 3, 40, 52)).astype(np.float32)
+    noise = generator.standard_normal(source.shape).astype(np.float32)
+    noisy = (source + np.float32(0.1) * noise).clip(0, 1)
+    assert ssim(noisy, source) == pytest.approx(0.9464437, abs=1e-6)
 
 
 def test_flicker_is_what_a_pan_changes_besides_moving():
