@@ -45,7 +45,9 @@ def equalization_scales(low: Tensor, high: Tensor, strength: float) -> Tensor:
     return shares**-strength
 
 
-def equalized(graph: Graph, gains: Gains, *, expand_norms: bool = False) -> tuple[Graph, PassFact]:
+def equalized(
+    graph: Graph, gains: Gains, *, expand_norms: bool = False, proven: bool = True
+) -> tuple[Graph, PassFact]:
     """Return the graph with gains on the channels of its layers, and what was done.
 
     Args:
@@ -53,10 +55,11 @@ def equalized(graph: Graph, gains: Gains, *, expand_norms: bool = False) -> tupl
         gains: layer → gain a channel, [C]: of convolutions' outputs, or of maps that a norm makes.
         expand_norms: whether instance norms are written out, so that no operation is added for
             their sake: for converters that write them out anyway.
+        proven: see `apply_passes`.
     """
 
     def rewrite(module: GraphModule) -> Outcome:
         return GainRules(module, gains, expand_norms).run()
 
-    rewritten, (fact,) = apply_passes(graph, (Pass("equalize", 0, rewrite),))
+    rewritten, (fact,) = apply_passes(graph, (Pass("equalize", 0, rewrite),), proven=proven)
     return rewritten, fact

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 import torch
+from msgspec import Struct
 from torch import Tensor
 
 from styleexport.core.arrays import Arrays
@@ -21,6 +24,7 @@ from styleexport.core.manifest import (
 from styleexport.core.recipe import FloatLayer, Int8Recipe, Settings
 from styleexport.core.types import Progress
 from styleexport.exporter.graph.graph import Graph, operation_of
+from styleexport.exporter.graph.rewrite import tensor_of
 from styleexport.exporter.quantize.blocks import (
     AMPLIFIED,
     QuantizedBlock,
@@ -131,7 +135,7 @@ def make_plan(
 ) -> Int8Plan:
     """Return how a graph is to be computed in int8.
 
-    Ranges and scales are cached by content.
+    Ranges, scales, segments and rounded weights are cached by content.
 
     Args:
         graph: float32.
@@ -168,44 +172,91 @@ def make_plan(
         ranges=calibrated.ranges,
         calibration=msgspec.structs.replace(calibration.fact, method=settings.ranges),
     )
-    return _rounded_plan(graph, recipe, calibrated, kept, inputs, forced_int8, progress)
+    scales = {name: torch.tensor(values) for name, values in calibrated.scales.items()}
+    equal, fact = equalized(graph, scales) if scales else (graph, None)
+    if fact is not None and not fact.applied:
+        settings = msgspec.structs.replace(settings, equalize=0.0)
+        plan = make_plan(
+            graph, calibration, settings, float_layers, forced_int8=forced_int8, progress=progress
+        )
+        return dataclasses.replace(plan, facts=(*plan.facts, fact))
+    rounding = remembered(
+        "rounding",
+        _digest(key, msgspec.json.encode(settings).decode(), *sorted(forced_int8)),
+        Rounding,
+        lambda: _rounding(equal, recipe, kept, inputs, forced_int8, progress),
+    )
+    recipe = msgspec.structs.replace(
+        recipe, float_layers=(*every, *rounding.float_layers), segments=rounding.segments
+    )
+    facts = (fact,) if fact else ()
+    return Int8Plan(recipe, graph, equal, scales, rounding.restored(equal), facts)
 
 
-def _rounded_plan(
-    graph: Graph,
+class Rounding(Struct, frozen=True):
+    """What is decided of a recipe by its rounding, in a form that can be stored.
+
+    Attributes:
+        float_layers: blocks that rounding spoils, which stay in float.
+        segments: as a recipe has them.
+        weights: convolution → bytes of its rounded weight and of its bias, float32.
+    """
+
+    float_layers: tuple[FloatLayer, ...]
+    segments: dict[str, tuple[float, ...]]
+    weights: dict[str, tuple[bytes, bytes]]
+
+    def restored(self, graph: Graph) -> dict[str, RoundedWeights]:
+        """Return the weights in the shapes that a graph's have."""
+        nodes, restored = nodes_by_name(graph.reading), dict[str, RoundedWeights]()
+        for layer, (weight, bias) in self.weights.items():
+            own = tensor_of(graph.reading, nodes[layer].args[1])
+            assert own is not None
+            restored[layer] = RoundedWeights(
+                _tensor(weight).reshape(own.shape), _tensor(bias) if bias else None
+            )
+        return restored
+
+
+def _rounding(
+    equal: Graph,
     recipe: Int8Recipe,
-    calibrated: Calibrated,
     kept: Sequence[QuantizedBlock],
     inputs: Sequence[Arrays],
     forced_int8: Collection[str],
     progress: Progress,
-) -> Int8Plan:
-    """Return the plan of a recipe: equalized, its weights rounded for the inputs they will meet."""
-    scales = {name: torch.tensor(values) for name, values in calibrated.scales.items()}
-    equal, fact = equalized(graph, scales) if scales else (graph, None)
-    module, simulated = equal.reading, equal.module()
+) -> Rounding:
+    """Return the segments of an equalized graph, and weights rounded for what they will meet."""
+    module, simulated, others = equal.reading, equal.module(), ()
     inside = quantized_blocks(find_blocks(module), recipe.float_layers)
     names, settings = block_names(kept, inside), recipe.settings
-    per_channel = settings.weights == "per-channel"
-    ranges = {names[name]: limits for name, limits in calibrated.ranges.items()}
+    ranges = {names[name]: limits for name, limits in recipe.ranges.items()}
+    segments: dict[str, tuple[float, ...]] = {}
     if settings.segments:
         costs = rounding_costs(equal.module(), ranges, inputs)
         coarse = too_coarse(costs, inside, amplified_layers(module) - set(forced_int8))
-        others = (float_layer(x, AMPLIFIED) for x in kept if x.layer in coarse)
-        recipe = msgspec.structs.replace(recipe, float_layers=(*recipe.float_layers, *others))
-        inside = quantized_blocks(inside, recipe.float_layers)
+        others = tuple(float_layer(x, AMPLIFIED) for x in kept if x.layer in coarse)
+        inside = quantized_blocks(inside, (*recipe.float_layers, *others))
         segments = choose_segments(module, inside, costs)
-        recipe = msgspec.structs.replace(recipe, segments=segments)
     simulate(
         simulated,
         inside,
         ranges,
-        per_channel=per_channel,
+        per_channel=settings.weights == "per-channel",
         levels=settings.levels,
-        segmented=recipe.segments,
+        segmented=segments,
     )
-    weights = round_weights(module, simulated, inside, inputs, settings, progress)
-    return Int8Plan(recipe, graph, equal, scales, weights, (fact,) if fact else ())
+    rounded = round_weights(module, simulated, inside, inputs, settings, progress)
+    weights = {layer: (_bytes(x.weight), _bytes(x.bias)) for layer, x in rounded.items()}
+    return Rounding(others, segments, weights)
+
+
+def _bytes(value: Tensor | None) -> bytes:
+    return b"" if value is None else value.detach().numpy().tobytes()
+
+
+def _tensor(stored: bytes) -> Tensor:
+    return torch.frombuffer(bytearray(stored), dtype=torch.float32)
 
 
 def _key(
@@ -221,6 +272,15 @@ def _key(
     choices = msgspec.json.encode(chosen).decode()
     count, sha256 = len(calibration.inputs), calibration.fact.sha256
     parts = (graph.digest(), str(graph.size), str(count), sha256, choices)
-    return hashlib.sha256(
-        " ".join(("7", *parts, *sizes, *(x.layer for x in float_layers))).encode()
-    ).hexdigest()
+    return _digest(*parts, *sizes, *(x.layer for x in float_layers))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256(" ".join((_code(), *parts)).encode()).hexdigest()
+
+
+@functools.cache
+def _code() -> str:
+    """Return the digest of this folder's code: what another version computed is not reused."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -12,6 +12,7 @@ from styleexport.core.arrays import Array
 C1 = 0.01**2
 C2 = 0.03**2
 
+
 def relative_squared_error(output: Array, reference: Array) -> float:
     """Return the mean squared error as a share of the squared peak; infinite for NaN.
 

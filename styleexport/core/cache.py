@@ -1,7 +1,8 @@
 """Cache on disk of measurements that depend on nothing but their key.
 
 Its folder is ``$STYLEEXPORT_CACHE``, or ``styleexport`` in the user's cache folder. Entries may be
-deleted at any time; an entry that cannot be read is measured again.
+deleted at any time, and the oldest of a kind are above 500 MB; one that cannot be read is made
+again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from styleexport.core.errors import DeviceError
 from styleexport.core.files import replace_file
 
 VARIABLE = "STYLEEXPORT_CACHE"
+# Of all entries of one kind.
+MOST_BYTES = 500 * 10**6
 
 T = TypeVar("T")
 
@@ -48,4 +51,15 @@ def remembered(kind: str, key: str, of: type[T], make: Callable[[], T]) -> T:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_file(path) as part:
             part.write_bytes(msgspec.json.encode(value))
+        _drop_oldest(path.parent)
     return value
+
+
+def _drop_oldest(folder: Path) -> None:
+    """Delete the oldest entries of one kind until they take no more than `MOST_BYTES`."""
+    size = 0
+    facts = sorted(((x.stat(), x) for x in folder.iterdir()), key=lambda x: -x[0].st_mtime)
+    for fact, entry in facts:
+        size += fact.st_size
+        if size > MOST_BYTES:
+            entry.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import stat
 import msgspec
 import pytest
 
+from styleexport.core import cache
 from styleexport.core.cache import VARIABLE, cache_folder, remembered
 
 
@@ -43,6 +44,17 @@ def test_a_damaged_file_is_made_again_and_mended(own_cache, made, content):
     path.write_bytes(content)
     assert remembered("kind", "a", Fact, made) == Fact(1.5)
     assert remembered("kind", "a", Fact, made) == Fact(1.5)
+
+
+def test_the_oldest_go_when_a_kind_takes_too_much(own_cache, made, monkeypatch):
+    for day, key in enumerate("abc"):
+        remembered("kind", key, Fact, made)
+        os.utime(own_cache / "kind" / f"{key}.json", (day, day))
+    remembered("other", "a", Fact, made)
+    monkeypatch.setattr(cache, "MOST_BYTES", 2 * len('{"value":0.5}'))
+    remembered("kind", "d", Fact, made)
+    files = {path.relative_to(own_cache).as_posix() for path in own_cache.rglob("*.json")}
+    assert files == {"kind/c.json", "kind/d.json", "other/a.json"}
 
 
 def test_a_folder_that_cannot_be_written_costs_nothing_but_time(tmp_path, monkeypatch, made):

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from styleexport.core.errors import UnsupportedOp
 from styleexport.core.recipe import FloatLayer, Settings
 from styleexport.core.types import Size
+from styleexport.exporter.graph import rewrite
 from styleexport.exporter.quantize import calibrate, ranges
 from styleexport.exporter.quantize import plan as module
 from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks
@@ -110,9 +111,37 @@ def test_calibration_runs_once_for_the_same_things(painter, calibration, own_cac
     assert again.recipe == first.recipe
     for name, gain in first.scales.items():
         assert torch.equal(again.scales[name], gain)
+    assert list(again.weights) == list(first.weights)
     for name, value in first.weights.items():
         assert torch.equal(again.weights[name].weight, value.weight)
+        assert torch.equal(again.weights[name].bias, value.bias)
+    for kind in ("calibration", "rounding"):
+        assert len(list((own_cache / kind).glob("*.json"))) == 1
+
+
+def test_weights_are_rounded_again_for_other_bits_of_the_same_ranges(
+    painter, calibration, own_cache
+):
+    first = make_plan(painter, calibration)
+    palette = make_plan(painter, calibration, msgspec.structs.replace(PRESET, weight_bits=4))
+    assert palette.recipe.ranges == first.recipe.ranges
+    assert not torch.equal(palette.weights["conv2d"].weight, first.weights["conv2d"].weight)
     assert len(list((own_cache / "calibration").glob("*.json"))) == 1
+    assert len(list((own_cache / "rounding").glob("*.json"))) == 2
+
+
+def test_scales_that_are_not_exact_are_left_out(painter, calibration, own_cache, monkeypatch):
+    monkeypatch.setattr(rewrite, "TOLERANCE", -1.0)
+    plan = make_plan(painter, calibration)
+    assert not plan.scales
+    assert plan.equalized is painter
+    assert plan.recipe.settings.equalize == 0
+    (fact,) = plan.facts
+    assert fact.name == "equalize"
+    assert "not exact here" in fact.refused[-1]
+    monkeypatch.undo()
+    plain = make_plan(painter, calibration, msgspec.structs.replace(PRESET, equalize=0.0))
+    assert plan.recipe == plain.recipe
 
 
 @pytest.mark.parametrize(

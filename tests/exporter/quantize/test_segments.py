@@ -109,7 +109,7 @@ def test_finer_cuts_cost_less_and_lie_where_values_are():
     assert max(map(abs, cost.bounds(8)[2:5])) < 10
 
 
-def test_segments_go_where_rounding_costs_most(monkeypatch):
+def test_segments_go_where_rounding_costs_most(own_cache, monkeypatch):
     monkeypatch.setattr(fine_outputs, "WANTED_DB", 60.0)
     monkeypatch.setattr(fine_outputs, "MOST_TIME", 10.0)
     graph = graph_of(Amplified(), SIZE)
