@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from styleexport.core.arrays import Array, Arrays
+from styleexport.core.counted import Prefixed
 from styleexport.core.file_names import FileName
 from styleexport.core.manifest import NetworkFact, PassFact, ProbeFact
 from styleexport.core.types import Precision, Progress, Role, Size
@@ -91,9 +92,10 @@ class GraphJob:
         """Each target with the precisions that it is to write of the graph."""
         return self.run.targets_of(self.graph.role)
 
-    def progress(self, line: str) -> None:
-        """Report a line of progress, after the graph's name."""
-        self.run.progress(f"{self.name}: {line}")
+    @property
+    def progress(self) -> Progress:
+        """Takes lines of progress, and puts the graph's name before them."""
+        return Prefixed(self.run.progress, str(self.name))
 
     @cached_property
     def sizes(self) -> tuple[Size, ...]:

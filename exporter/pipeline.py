@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import msgspec
 import numpy as np
 from safetensors.numpy import save
 
+from styleexport.core.counted import Tally
 from styleexport.core.files import replace_folder
 from styleexport.core.manifest import (
     ARTIFACT,
@@ -41,6 +43,7 @@ from styleexport.exporter.request import (
 )
 from styleexport.exporter.targets._target import Target
 from styleexport.exporter.tile_files import with_windows_on_grid
+from styleexport.exporter.write_files import FileDone
 from styleexport.models.code_layouts import code_layout
 from styleexport.models.network import Basis, LoadedNetwork
 from styleexport.models.pixels import PixelFormat
@@ -85,9 +88,12 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> Expor
     request, iterations = settled(request, progress)
     with replace_folder(request.out, ARTIFACT, progress) as folder:
         network = msgspec.structs.replace(_network_fact(request.network), iterations=iterations)
-        run = ExportRun(request, network, run_targets, folder, progress)
         roles = request.roles or request.network.default_roles
-        graphs = export_graphs(run, [(role, size) for role in roles for size in sizes])
+        run = ExportRun(request, network, run_targets, folder, progress)
+        keys = [(role, size) for role in roles for size in sizes]
+        count = sum(len(precisions) for role, _ in keys for _, precisions in run.targets_of(role))
+        run = replace(run, progress=_Files(progress, count))
+        graphs = export_graphs(run, keys)
         manifest = _manifest(run, graphs)
         lossy = [fact for fact in manifest.files if fact.quality and fact.quality.failures]
         refused = [] if request.allow_degraded else lossy
@@ -99,6 +105,22 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> Expor
         (folder / FILE_NAME).write_bytes(manifest.encoded())
     seconds = {file.fact.path: file.seconds for graph in graphs for file in graph.files}
     return Exported(manifest, seconds)
+
+
+class _Files:
+    """Progress of an export, which counts the files that are done."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+        self._start = time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        """Pass a line on; that of a finished file as how many are."""
+        if isinstance(line, FileDone):
+            self._done += 1
+            seconds = time.monotonic() - self._start
+            line = Tally("files", self._done, self._total, seconds)
+        self._progress(line)
 
 
 def _targets_of(

@@ -13,11 +13,11 @@ from styleexport.core.manifest import REJECTED, FileFact, Manifest
 from styleexport.core.types import Precision
 
 REMEDIES = {
-    Precision.INT8: "other --calibration images, or --quantize fp16",
-    Precision.FP16: "--quantize none (fp32)",
-    Precision.PALETTE4: "--quantize palette6",
-    Precision.PALETTE4_INT8: "--quantize int8",
-    Precision.PALETTE6: "--quantize palette8",
+    Precision.INT8: "other --calibration images, or --precision fp16",
+    Precision.FP16: "--precision none (fp32)",
+    Precision.PALETTE4: "--precision palette6",
+    Precision.PALETTE4_INT8: "--precision int8",
+    Precision.PALETTE6: "--precision palette8",
 }
 
 
@@ -44,7 +44,7 @@ def raise_over_budget(out: Path, manifest: Manifest, lossy: Sequence[FileFact]) 
     more = f" (and {len(reasons) - 1} more files)" if len(reasons) > 1 else ""
     raise QualityBudgetExceeded(
         f"{reasons[0]}{more}; figures in {path}; `styleexport sensitivity` shows which layers "
-        "cost it; type --quantize auto to let them stay in float, --budget for another budget, or "
+        "cost it; type --precision auto to let them stay in float, --budget for another budget, or "
         "--allow-degraded to have the file as it is"
     )
 
@@ -58,7 +58,7 @@ def raise_parity_failure(out: Path, manifest: Manifest, failed: Sequence[FileFac
     path = _keep_figures(out, manifest)
     fact = min(failed, key=lambda fact: fact.worst.measured_db - fact.worst.allowed_db)
     worst = fact.worst
-    remedy = REMEDIES.get(fact.precision, "--quantize fp16" if fact.quantization else "")
+    remedy = REMEDIES.get(fact.precision, "--precision fp16" if fact.quantization else "")
     exact = "" if worst.float32_db is None else f" ({worst.float32_db} dB with all in float32)"
     raise ParityFailure(
         f"{fact.path} differs from the network: psnr {worst.measured_db} dB measured with "

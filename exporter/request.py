@@ -107,7 +107,7 @@ def precisions_of(
         )
         raise UsageError(
             f"{target.name} has no precision {', '.join(request.precisions)}: expected "
-            f"{', '.join(target.precisions)}; type --quantize "
+            f"{', '.join(target.precisions)}; type --precision "
             f"{nearest[0] if nearest else target.default_precision}"
         )
     left_out = [p for p in request.precisions if p not in precisions]

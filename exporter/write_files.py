@@ -97,6 +97,10 @@ def file_groups(job: GraphJob, plans: Plans) -> tuple[FileGroup, ...]:
     return tuple(FileGroup(target, tuple(group)) for (target, _), group in found.items())
 
 
+class FileDone(str):
+    """A line of progress that says that a file is written and checked."""
+
+
 def write_files(job: GraphJob, plans: Plans) -> tuple[WrittenFile, ...]:
     """Write the files of one graph to every target, check them, and return them in order.
 
@@ -128,6 +132,7 @@ def write_group(job: GraphJob, plans: Plans, group: FileGroup) -> Iterator[Writt
         fact = _checked(job, fact_of(job, target, name, planned, written))
         if planned.chosen is not None or chooses(fact):
             fact = _judged(job, fact, name, planned.chosen)
+        job.run.progress(FileDone(f"{fact.path}: done"))
         yield WrittenFile(fact, time.perf_counter() - started)
 
 

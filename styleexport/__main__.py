@@ -21,7 +21,7 @@ protect_libraries()
 import click  # noqa: E402
 
 from styleexport.cli import cli  # noqa: E402
-from styleexport.cli._common import document, talk  # noqa: E402
+from styleexport.cli._terminal import TERMINAL  # noqa: E402
 from styleexport.core.errors import StyleExportError  # noqa: E402
 from styleexport.core.garbage import collect_rarely  # noqa: E402
 
@@ -63,11 +63,11 @@ def interruption() -> Callable[[int, FrameType | None], None]:
 def _system_error(error: OSError) -> int:
     """Print what the system refused, and return the exit code; without a path it is a bug."""
     if error.filename is None:
-        document(traceback.format_exc(), err=True)
+        TERMINAL.document(traceback.format_exc(), err=True)
         return 1
     name = str(error.filename)
     remedy = "free some space" if error.errno in DISK else "type another path"
-    talk(f"error: {name[:200]}{'…' if name[200:] else ''}: {error.strerror}; {remedy}")
+    TERMINAL.complain(f"{name[:200]}{'…' if name[200:] else ''}: {error.strerror}; {remedy}")
     return 4 if error.errno in DISK else 2
 
 
@@ -84,30 +84,32 @@ def main() -> NoReturn:
     try:
         code = cli.main(prog_name="styleexport", standalone_mode=False)
     except StyleExportError as error:
-        if cli.verbosity > 1:
-            document(traceback.format_exc(), err=True)
-        talk(f"error: {error}")
+        if TERMINAL.verbosity > 1:
+            TERMINAL.document(traceback.format_exc(), err=True)
+        TERMINAL.complain(str(error))
         code = error.exit_code
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "styleexport"
         message = error.format_message().rstrip(".")
-        talk(f"error: {message}; try `{command} --help`")
+        TERMINAL.complain(f"{message}; try `{command} --help`")
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         with contextlib.suppress(OSError):  # the terminal may be closed
-            talk("interrupted: nothing half-written was left behind")
+            TERMINAL.talk("interrupted: nothing half-written was left behind")
         code = INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         code = 0
     except MemoryError:
-        talk("error: this needs more memory than there is: name a smaller --size or other files")
+        TERMINAL.complain(
+            "this needs more memory than there is: name a smaller --size or other files"
+        )
         code = 4
     except OSError as error:  # a name that is too long, a file that may not be read, a full disk
         code = _system_error(error)
     except Exception:  # noqa: BLE001 - a bug of ours, whose message may hold what a file says
-        document(traceback.format_exc(), err=True)
+        TERMINAL.document(traceback.format_exc(), err=True)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -68,7 +68,7 @@ def _commands(network: StyleNetwork) -> list[str]:
             f"styleexport train {name}{backbone} --content photos/ --style paintings/ "
             "--loss-weights vgg16.pth"
         )
-    lines.append(f"styleexport export {name}{given} --quantize all -o artifact")
+    lines.append(f"styleexport export {name}{given} --precision all -o artifact")
     lines.append("styleexport verify artifact")
     return lines
 

@@ -47,7 +47,7 @@ fp32 and fp16: lowest PSNR against the float network on the probes, over the net
 PSNR and change of style on the quality pictures, within the default budget, and the share of
 multiplications done in integers, for the role that paints. Core ML packages are run by the
 project's interpreter, not by Core ML. A dash was not measured. What is refused in int8 can be had
-in fp16, or by `--quantize auto` in ONNX: mobile keeps 39.0 dB with 10 % of its multiplications in
+in fp16, or by `--precision auto` in ONNX: mobile keeps 39.0 dB with 10 % of its multiplications in
 integers, msgnet 38.4 dB with 33 %, MicroAST 35.0 dB with 48 % (`--budget 'psnr>=35, style<=+5%'`).
 
 MicroAST has its published weights. Its strength blends pictures: blended by features, as

@@ -157,7 +157,7 @@ def make_plan(
     if not kept:
         raise UnsupportedOp(
             "int8 would leave every convolution of the network in float: "
-            "type --quantize int8-weights"
+            "type --precision int8-weights"
         )
     inputs = calibration.inputs
     key = _key(graph, calibration, settings, every)

@@ -141,7 +141,7 @@ class _Search:
         if not trial.inside:
             raise QualityBudgetExceeded(
                 f"{self.request.label}: no int8 file stays inside {self.request.budget}: with one "
-                f"layer in int8 alone psnr is {trial.psnr_db:.1f} dB; type --quantize fp16, or a "
+                f"layer in int8 alone psnr is {trial.psnr_db:.1f} dB; type --precision fp16, or a "
                 "wider --budget"
             )
         for layer in reversed(kept[:-1]):

@@ -194,7 +194,7 @@ def _integer_risks(graph: CoremlGraph) -> Iterator[RiskFact]:
             reason="int8 activations: Apple documents that they may be considerably slower on the "
             "CPU and sometimes the GPU, and faster on the Neural Engine from A17 Pro and M4 on",
             remedy="choose compute units with the Neural Engine; for other devices export with "
-            "--quantize int8-weights, and measure both",
+            "--precision int8-weights, and measure both",
         )
 
 

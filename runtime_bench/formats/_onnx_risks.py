@@ -148,7 +148,7 @@ def _wide_risks(model: onnx.ModelProto) -> Iterator[RiskFact]:
             where=_location(held),
             reason="activations of 16 bits: ONNX Runtime's CPU has no integer kernels for them and "
             "computes in float between roundings, slower than the float file; NPUs multiply them",
-            remedy="run on an NPU (QNN), or export with --quantize int8 for CPUs",
+            remedy="run on an NPU (QNN), or export with --precision int8 for CPUs",
         )
 
 
@@ -200,7 +200,7 @@ def _sum_risks(
             reason=f"under WebGPU, ONNX Runtime may sum {values} in fp16 here and pass "
             f"{LARGEST_FLOAT16} (instance norms before onnxruntime#24514, April 2025; statistics "
             "in single operations still, #31626)",
-            remedy="export with --quantize fp16, which keeps statistics in float32, or paint with "
+            remedy="export with --precision fp16, which keeps statistics in float32, or paint with "
             "fp32",
         )
 

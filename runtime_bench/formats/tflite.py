@@ -118,7 +118,7 @@ def _risks(graph: TfliteGraph) -> Iterator[RiskFact]:
             where=_first_of(graph, int16, int16[0]),
             reason="activations of 16 bits: XNNPACK and the GPU do not take them, and LiteRT's own "
             "kernels on the CPU are slower than float; NPUs multiply them",
-            remedy="run on an NPU, or export with --quantize int8 for CPUs",
+            remedy="run on an NPU, or export with --precision int8 for CPUs",
         )
     large = [item for item in graph.operations if _may_overflow(graph, item)]
     if large:

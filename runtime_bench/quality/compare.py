@@ -8,6 +8,7 @@ from itertools import groupby
 
 from msgspec import Struct
 
+from styleexport.core.counted import Prefixed
 from styleexport.core.perceptual import LossNetwork, Lpips
 from styleexport.core.types import Progress, Role, Size
 from styleexport.runtime_bench.quality.budget import Budget
@@ -108,7 +109,7 @@ def compare(
             probes,
             settings.lpips,
             measures_gain=True,
-            progress=lambda line, path=reference.path: progress(f"{path}: {line}"),
+            progress=Prefixed(progress, reference.path),
         )
         progress(f"{reference.path}: reference")
         with open_picture_session(reference, size, encoders) as session:

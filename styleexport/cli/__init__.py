@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from styleexport.cli._group import CommandGroup
+from styleexport.cli._output import output_options
+from styleexport.cli._terminal import TERMINAL
 from styleexport.core import plugins
 
 PACKAGE = "styleexport.cli"
@@ -15,7 +19,18 @@ SECTIONS = ("make", "check", "measure", "compress", "apps")
 class Commands(CommandGroup):
     """A group whose commands are the public modules of this package."""
 
-    verbosity = 0
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:  # noqa: ANN401
+        """Return the context of a call, which begins with no option set."""
+        TERMINAL.verbosity, TERMINAL.color = 0, "auto"
+        return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command, and show that it is at work."""
+        TERMINAL.begin(ctx.protected_args[0] if ctx.protected_args else "")
+        try:
+            return super().invoke(ctx)
+        finally:
+            TERMINAL.end()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the command names, sorted."""
@@ -27,7 +42,7 @@ class Commands(CommandGroup):
             return None
         command = plugins.load(PACKAGE, cmd_name, "COMMAND")
         assert isinstance(command, click.Command)
-        return command
+        return output_options(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by section."""
@@ -44,25 +59,18 @@ class Commands(CommandGroup):
                 formatter.write_dl(rows[section])
 
 
-def _set_verbosity(ctx: click.Context, _parameter: click.Parameter, value: int) -> None:
-    if isinstance(ctx.command, Commands):
-        ctx.command.verbosity = value
-
-
 @click.group(
     cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: styleexport onnx --quantize int8",
-)
-@click.option(
-    "-v",
-    "--verbose",
-    count=True,
-    expose_value=False,
-    callback=_set_verbosity,
-    is_eager=True,
-    help="Print more; -vv prints the traceback of an error.",
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "show_default": True,
+    },
+    epilog="Example: styleexport onnx --precision int8",
 )
 @click.version_option(package_name="styleexport")
 def cli() -> None:
     """Export trained style-transfer networks for phones, and prove each file right."""
+
+
+output_options(cli)

@@ -9,10 +9,12 @@ from typing import Any, TypeVar
 
 import click
 
-from styleexport.core.terminal import RESULT, one_line, visible
+from styleexport.cli._terminal import TERMINAL
+from styleexport.core.terminal import one_line
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+say, talk, document = TERMINAL.say, TERMINAL.talk, TERMINAL.document
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 PATH = click.Path(path_type=Path)
 
@@ -40,21 +42,6 @@ weights_key_option = click.option(
     help="State dict to take from a checkpoint that holds several: params_ema, netG.  "
     "[default: the averaged one where that is clear]",
 )
-
-
-def say(line: object) -> None:
-    """Print a line of a result on stdout."""
-    click.echo(one_line(str(line), RESULT))
-
-
-def talk(message: str) -> None:
-    """Print a line of progress on stderr."""
-    click.echo(one_line(message), err=True)
-
-
-def document(text: str, *, err: bool = False) -> None:
-    """Print a text of several lines, whole."""
-    click.echo(visible(text), nl=not text.endswith("\n"), err=err)
 
 
 def print_json(value: object) -> None:

@@ -21,11 +21,12 @@ from styleexport.cli._common import (
 )
 from styleexport.cli._levels import levels_option
 from styleexport.cli._pixels import pixel_options
+from styleexport.cli._terminal import TERMINAL
 from styleexport.cli._types import (
     BUDGET,
     FOLDER,
     NETWORK,
-    QUANTIZE,
+    PRECISION,
     RECIPE,
     ROLE,
     SIZE,
@@ -156,12 +157,13 @@ def export_options(command: F) -> F:
     return command
 
 
-def quantize_option(help_text: str) -> Callable[[F], F]:
+def precision_option(help_text: str) -> Callable[[F], F]:
     """Return the option that names precisions; every precision is one more file."""
     return click.option(
+        "--precision",
         "--quantize",
         "precisions",
-        type=QUANTIZE,
+        type=PRECISION,
         multiple=True,
         callback=lambda _context, _option, values: merge_precisions(values),
         help=f"{help_text} Repeatable; all writes every one but auto.",
@@ -224,8 +226,22 @@ def run_export(
     if common["as_json"]:
         print_json(exported.manifest)
         return
+    _print_details(exported)
     print_export(exported)
     say(f"artifact: {folder}")
+
+
+def _print_details(exported: Exported) -> None:
+    """Print what was rewritten, what stays in float and why, and versions, where -v asks."""
+    manifest = exported.manifest
+    for fact in manifest.files:
+        for each in fact.passes:
+            why = "; ".join((f"{each.applied} places", *each.reasons, *each.refused))
+            TERMINAL.detail(f"{fact.path}: {each.name}: {why}")
+        for island in fact.quantization.float_islands if fact.quantization else ():
+            TERMINAL.detail(f"{fact.path}: float: {', '.join(island.ops)}: {island.reason}")
+    versions = ", ".join(f"{name} {version}" for name, version in manifest.tools.items())
+    TERMINAL.detail(f"written with {versions}")
 
 
 def _opened(common: Common) -> LoadedNetwork:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Precision, Role, Size
@@ -32,6 +33,7 @@ T = TypeVar("T")
 ALL = "all"
 MAX_PROCESSORS = 4_096
 TARGETS = "styleexport.exporter.targets"
+CONVERTERS = f"{TARGETS}.tflite.converters"
 PRECISIONS = {"none": Precision.FP32, **{p.value: p for p in Precision}}
 
 
@@ -42,11 +44,18 @@ class Parsed(click.ParamType, Generic[T]):  # pyright: ignore[reportMissingTypeA
     Args:
         name: shown in the help in place of a value.
         parse: returns the value of a text; raises a UsageError that says what to type.
+        choices: returns values that a shell completes, where there are few.
     """
 
-    def __init__(self, name: str, parse: Callable[[str], T]) -> None:
+    def __init__(
+        self,
+        name: str,
+        parse: Callable[[str], T],
+        choices: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
         self.name = name
         self._parse = parse
+        self._choices = choices
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:  # noqa: ANN401
         """Return the value of what was typed."""
@@ -55,6 +64,15 @@ class Parsed(click.ParamType, Generic[T]):  # pyright: ignore[reportMissingTypeA
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """Return what the help shows in place of a value."""
         return self.name
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the choices that begin with what was typed; without choices, files."""
+        choices = tuple(self._choices())
+        if not choices:
+            return [CompletionItem(incomplete, type="file")]
+        return [CompletionItem(x) for x in choices if x.startswith(incomplete)]
 
 
 def _parse_role(text: str) -> Role:
@@ -81,17 +99,17 @@ def precision_type(example: str) -> Parsed[Precision]:
             )
         return PRECISIONS[text]
 
-    return Parsed("PRECISION", parse)
+    return Parsed("PRECISION", parse, lambda: PRECISIONS)
 
 
-def _parse_quantize(text: str) -> tuple[Precision, ...]:
+def _parse_precisions(text: str) -> tuple[Precision, ...]:
     if text == ALL:
         return tuple(p for p in Precision if p is not Precision.AUTO)
-    return (precision_type("--quantize int8").convert(text, None, None),)
+    return (precision_type("--precision int8").convert(text, None, None),)
 
 
 def merge_precisions(values: Iterable[tuple[Precision, ...]]) -> tuple[Precision, ...]:
-    """Return the precisions that several ``--quantize`` name, each once; ``all`` goes first.
+    """Return the precisions that several ``--precision`` name, each once; ``all`` goes first.
 
     ``all`` is every one but ``auto``, which takes minutes and is named when it is wanted.
     """
@@ -176,7 +194,7 @@ def _parse_target(text: str) -> str:
 def _parse_converter(text: str) -> str:
     from styleexport.core import plugins
 
-    plugins.check_name("styleexport.exporter.targets.tflite.converters", text, "converter")
+    plugins.check_name(CONVERTERS, text, "converter")
     return text
 
 
@@ -256,15 +274,21 @@ def _parse_match(text: str) -> tuple[str, str]:
     return parse_match(text)
 
 
+def _names(package: str) -> tuple[str, ...]:
+    from styleexport.core import plugins
+
+    return plugins.names(package)
+
+
 PIXELS = Parsed("LOW..HIGH", _parse_pixels)
 NUMBERS = Parsed("NUMBERS", _parse_numbers)
 SCALE = Parsed("N", _parse_scale)
-NETWORK = Parsed("NETWORK", _parse_network)
+NETWORK = Parsed("NETWORK", _parse_network, lambda: _names("styleexport.models.networks"))
 LEVELS = Parsed("LIST", _parse_levels)
 NUMBER = Number()
 POSITIVE = Number(0, min_open=True)
-TARGET = Parsed("TARGET", _parse_target)
-CONVERTER = Parsed("CONVERTER", _parse_converter)
+TARGET = Parsed("TARGET", _parse_target, lambda: _names(TARGETS))
+CONVERTER = Parsed("CONVERTER", _parse_converter, lambda: _names(CONVERTERS))
 WEIGHTS = Existing(
     "checkpoint", "a weights file; `styleexport networks` lists what each network takes"
 )
@@ -272,11 +296,13 @@ FOLDER = Existing("folder", "a folder of pictures")
 RECIPE = Existing("recipe", "a recipe, which lies in an artifact's recipes/")
 KEY_FILE = Existing("file", "a PEM file")
 SIZE = Parsed("HxW", Size.parse)
-ROLE = Parsed("ROLE", _parse_role)
-QUANTIZE = Parsed("PRECISION", _parse_quantize)
+ROLE = Parsed("ROLE", _parse_role, lambda: Role)
+PRECISION = Parsed("PRECISION", _parse_precisions, lambda: (*PRECISIONS, ALL))
 PROCESSORS = Parsed("LIST", _parse_processors)
 SHARE = Parsed("SHARE", _parse_share)
-RUNNER = Parsed("NAME[:SETTING=VALUE,...]", _parse_runner)
+RUNNER = Parsed(
+    "NAME[:SETTING=VALUE,...]", _parse_runner, lambda: _names("styleexport.runtime_bench.runners")
+)
 BUDGET = Parsed("BUDGET", _parse_budget)
 PRUNE_BUDGET = Parsed("BUDGET", _parse_prune_budget)
 LEVEL = Parsed("NAME=WEIGHT", _parse_level)

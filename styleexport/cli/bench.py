@@ -104,7 +104,6 @@ class Options(TypedDict):
     type=int,
     multiple=True,
     default=(1,),
-    show_default=True,
     help="Pictures per call; repeatable.",
 )
 @click.option("--threads", type=int, help="Threads of each runtime.  [default: one per processor]")
@@ -113,28 +112,24 @@ class Options(TypedDict):
     "--rounds",
     type=int,
     default=defaults.ROUNDS,
-    show_default=True,
     help="Number of rounds per cell.",
 )
 @click.option(
     "--seconds",
     type=NUMBER,
     default=defaults.SECONDS,
-    show_default=True,
     help="Minimum seconds per round.",
 )
 @click.option(
     "--min-samples",
     type=int,
     default=defaults.MIN_SAMPLES,
-    show_default=True,
     help="Minimum runs per round; fewer for files that take many seconds.",
 )
 @click.option(
     "--warm-up",
     type=NUMBER,
     default=defaults.WARM_UP_SECONDS,
-    show_default=True,
     metavar="SECONDS",
     help="Stop warming up after this many seconds.",
 )

@@ -147,7 +147,7 @@ def _check_budgets(comparisons: Sequence[QualityComparison]) -> None:
         reasons = ", ".join(failed[0].failures)
         raise QualityBudgetExceeded(
             f"{failed[0].candidate} is outside the budget: {reasons}{others}; export with "
-            "--quantize fp16, or allow more with --budget"
+            "--precision fp16, or allow more with --budget"
         )
 
 

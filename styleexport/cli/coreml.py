@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from styleexport.cli._export import Common, export_options, quantize_option, run_export
+from styleexport.cli._export import Common, export_options, precision_option, run_export
 from styleexport.cli._types import precision_type
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Precision, Sizing
@@ -27,20 +27,20 @@ def _check_ios(
 
 @click.command(
     short_help="Export a network to Core ML.",
-    epilog="Examples: styleexport coreml  |  styleexport coreml --quantize palette6 --ios 17  |  "
+    epilog="Examples: styleexport coreml  |  styleexport coreml --precision palette6 --ios 17  |  "
     "styleexport coreml --enumerated --size 256 --size 384x512",
 )
 @export_options
-@quantize_option(
-    "int8 (W8A8), auto, palette4-int8 (weights of 4 bits, iOS 18), or int8-weights, palette8, "
-    "palette6, palette4: smaller, not faster."
+@precision_option(
+    "fp16, fp32 (which the Neural Engine does not run), int8 (W8A8), auto, palette4-int8 (weights "
+    "of 4 bits, iOS 18), or int8-weights, palette8, palette6, palette4: smaller, not faster.  "
+    "[default: fp16]"
 )
 @click.option(
-    "--precision",
-    type=precision_type("--precision fp16"),
-    default="fp16",
-    show_default=True,
-    help="fp16, or fp32 (which the Neural Engine does not run).",
+    "--arithmetic",
+    type=precision_type("--arithmetic fp16"),
+    help="fp16 or fp32, for what is not in int8 and for compressed weights.  [default: fp16; "
+    "fp32 where --precision names it and not fp16]",
 )
 @click.option(
     "--ios",
@@ -54,7 +54,7 @@ def _check_ios(
 @click.option("--enumerated", is_flag=True, help="Write one file that takes every --size.")
 def coreml(
     precisions: tuple[Precision, ...],
-    precision: Precision,
+    arithmetic: Precision | None,
     ios: int | None,
     tensors: bool,
     enumerated: bool,
@@ -66,13 +66,16 @@ def coreml(
     """
     from styleexport.core.plugins import needs
 
+    only_fp32 = Precision.FP32 in precisions and Precision.FP16 not in precisions
+    floats = arithmetic or (Precision.FP32 if only_fp32 else Precision.FP16)
+
     def target() -> Target:
         with needs("coreml"):
             from styleexport.exporter.targets.coreml import CoremlTarget
-        return CoremlTarget(ios=ios, arithmetic=precision, images=not tensors)
+        return CoremlTarget(ios=ios, arithmetic=floats, images=not tensors)
 
     sizing = Sizing.ENUMERATED if enumerated else Sizing.FIXED
-    run_export((target,), precisions or (precision,), sizing=sizing, **common)
+    run_export((target,), precisions or (floats,), sizing=sizing, **common)
 
 
 SECTION = "make"

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     "--threshold-db",
     type=NUMBER,
     default=40.0,
-    show_default=True,
     help="Layers differ below this PSNR in dB.",
 )
 @click.option("--size", type=SIZE, help="Probe size.  [default: the first that both files take]")

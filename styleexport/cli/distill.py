@@ -116,14 +116,10 @@ class Options(TrainingOptions):
     multiple=True,
     help="Folder of paintings to evaluate on; repeatable.  [default: the shipped paintings]",
 )
-@click.option(
-    "--size", type=SIZE, default="256", show_default=True, help="Size of the evaluation pictures."
-)
+@click.option("--size", type=SIZE, default="256", help="Size of the evaluation pictures.")
 @click.option("-o", "--out", type=PATH, help="Folder to write.  [default: runs/STUDENT-of-TEACHER]")
 @click.option("--resume", is_flag=True, help="Continue the training in OUT.")
-@click.option(
-    "--steps", type=click.IntRange(1), default=20_000, show_default=True, help="Training steps."
-)
+@click.option("--steps", type=click.IntRange(1), default=20_000, help="Training steps.")
 @click.option(
     "--learning-rate",
     type=POSITIVE,

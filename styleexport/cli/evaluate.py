@@ -9,9 +9,10 @@ import click
 
 from styleexport.cli._common import PATH, json_option, print_json, say, weights_key_option
 from styleexport.cli._levels import levels_option
-from styleexport.cli._types import FOLDER, NETWORK, WEIGHTS, Number
+from styleexport.cli._types import FOLDER, NETWORK, SIZE, WEIGHTS, Number
 from styleexport.core.assets import DEFAULT_NETWORK
 from styleexport.core.errors import UsageError
+from styleexport.core.types import Size
 
 if TYPE_CHECKING:
     from styleexport.models.network_spec import NetworkSpec
@@ -37,16 +38,16 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--size",
-    type=click.IntRange(32),
-    default=256,
-    show_default=True,
-    help="Side of the square pictures in pixels.",
+    type=SIZE,
+    default="256",
+    help="Size of the pictures, which are square.",
 )
 @click.option(
+    "--strength",
     "--alpha",
+    "alpha",
     type=Number(0, 1),
     default=1.0,
-    show_default=True,
     help="Strength of the style.",
 )
 @click.option(
@@ -63,7 +64,7 @@ def evaluate(
     style: Path,
     loss_weights: Path,
     lpips_heads: Path | None,
-    size: int,
+    size: Size,
     alpha: float,
     pairs: int | None,
     sheet: Path | None,
@@ -91,8 +92,9 @@ def evaluate(
         raise UsageError(f"{network} encodes no style pictures: evaluate takes two-image networks")
     encode, transform = loaded.role_module(Role.ENCODE), loaded.role_module(Role.TRANSFORM)
     strength = torch.tensor([alpha])
-    contents = squares(image_files([content]), size)
-    styles = squares(image_files([style]), size)
+    side = _side(size)
+    contents = squares(image_files([content]), side)
+    styles = squares(image_files([style]), side)
     figures, outputs = measure(
         lambda c, s: transform(c, encode(s), strength),
         contents,
@@ -117,6 +119,19 @@ def _print(figures: Evaluation) -> None:
     say(f"above 0 at every size on {figures.positive_at_all:.0%} of the pairs")
     if figures.lpips is not None:
         say(f"LPIPS to the content {figures.lpips:.4f}")
+
+
+def _side(size: Size) -> int:
+    """Return the side of square pictures.
+
+    Raises:
+        UsageError: the size is not square, or too small to measure.
+    """
+    if size.height != size.width or size.height < 32:
+        raise UsageError(
+            f"--size {size}: pictures are square here, 32 pixels a side or more; type --size 256"
+        )
+    return size.height
 
 
 SECTION = "measure"

@@ -6,7 +6,7 @@ from typing import Unpack
 
 import click
 
-from styleexport.cli._export import Common, export_options, quantize_option, run_export
+from styleexport.cli._export import Common, export_options, precision_option, run_export
 from styleexport.cli._types import TARGET, TARGETS
 from styleexport.core.types import Precision
 
@@ -24,7 +24,7 @@ from styleexport.core.types import Precision
     multiple=True,
     help="onnx, coreml or tflite; repeatable.  [default: all]",
 )
-@quantize_option(
+@precision_option(
     "Precisions to write; each target skips those it lacks.  [default: each target's own]"
 )
 @click.option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from styleexport.cli._export import Common, export_options, quantize_option, run_export
+from styleexport.cli._export import Common, export_options, precision_option, run_export
 from styleexport.core.types import Precision, Sizing
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @click.command(
     short_help="Export a network to ONNX.",
-    epilog="Examples: styleexport onnx --quantize int8  |  styleexport onnx adain-cd16x "
+    epilog="Examples: styleexport onnx --precision int8  |  styleexport onnx adain-cd16x "
     "--checkpoint e4.pth --checkpoint d4.pth --size 256 --size 384x512",
 )
 @export_options
-@quantize_option(
+@precision_option(
     "none, fp16, int8 (integer arithmetic), auto (int8 inside --budget), int8-a16 (16-bit "
     "activations, for NPUs) or int8-weights."
 )
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     "--runtime",
     type=click.Choice(["onnxruntime", "openvino"]),
     default="onnxruntime",
-    show_default=True,
     help="Runtime that int8 files are for. OpenVINO gives floats from integer convolutions: less "
     "is rounded, and ONNX Runtime computes such files in float.",
 )

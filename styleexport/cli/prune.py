@@ -88,7 +88,6 @@ class Options(TypedDict):
     "--method",
     type=click.Choice(["zero-channel", SYMMETRIC]),
     default="zero-channel",
-    show_default=True,
     help="zero-channel removes channels that are always zero, without changing the output; "
     "symmetric-l2 narrows an encoder and its mirrored decoder by --layout, --ratio or --budget, "
     "and needs training afterwards.",
@@ -157,21 +156,18 @@ class Options(TypedDict):
     "--rounds",
     type=click.IntRange(1),
     default=4,
-    show_default=True,
     help="With --retrain: number of rounds.",
 )
 @click.option(
     "--steps",
     type=click.IntRange(1),
     default=2_000,
-    show_default=True,
     help="With --retrain: steps per round.",
 )
 @click.option(
     "--learning-rate",
     type=POSITIVE,
     default=2e-4,
-    show_default=True,
     help="With --retrain: learning rate.",
 )
 @click.option("--resume", is_flag=True, help="With --retrain: continue OUT-rounds.")

@@ -7,17 +7,17 @@ from typing import Unpack
 
 import click
 
-from styleexport.cli._export import Common, export_options, quantize_option, run_export
+from styleexport.cli._export import Common, export_options, precision_option, run_export
 from styleexport.core.types import Precision
 
 
 @click.command(
     short_help="Quantize an ONNX file that another tool wrote.",
     epilog="Examples: styleexport quantize candy.onnx --calibration photos  |  styleexport "
-    "quantize transfer.onnx --checkpoint encode.onnx --quantize auto --size 256",
+    "quantize transfer.onnx --checkpoint encode.onnx --precision auto --size 256",
 )
 @export_options
-@quantize_option("int8 (integer arithmetic), or any precision of the target.  [default: int8]")
+@precision_option("int8 (integer arithmetic), or any precision of the target.  [default: int8]")
 @click.option(
     "--target",
     "targets",
@@ -53,7 +53,7 @@ def quantize(
     if spec.source is not NetworkSource.ONNX:
         raise UsageError(
             f"quantize takes a .onnx file, got {str(spec)!r}; for a network in PyTorch type "
-            f"styleexport onnx {spec} --quantize int8"
+            f"styleexport onnx {spec} --precision int8"
         )
     named = {"content": content, "style": style, "styles": styles}
     spec = replace(spec, **{name: value for name, value in named.items() if value is not None})

@@ -41,9 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--role", type=ROLE, help="encode, transform or stylize.  [default: the one that paints]"
 )
-@click.option(
-    "--size", type=SIZE, default="256", show_default=True, help="Size of the pictures in pixels."
-)
+@click.option("--size", type=SIZE, default="256", help="Size of the pictures in pixels.")
 @click.option("--calibration", type=FOLDER, help="Folder of photographs for the ranges.")
 @click.option("-o", "--out", type=PATH, help="Write a plot to this PNG file.")
 @pixel_options

@@ -20,13 +20,12 @@ if TYPE_CHECKING:
     epilog="Example: styleexport serve adain-residual-onnx-int8 --lan",
 )
 @click.argument("artifact", type=PATH, required=False)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--lan", is_flag=True, help="Listen on all addresses, like --host 0.0.0.0.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=8765,
-    show_default=True,
     help="Port to listen on; 0 picks a free one.",
 )
 @click.option("--cert", type=KEY_FILE, help="Certificate for https, PEM; needs --key.")
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     "--reports",
     type=PATH,
     default=Path("reports"),
-    show_default=True,
     help="Folder for the reports that browsers send.",
 )
 @click.option("--install", is_flag=True, help="Install the page's JavaScript packages with npm.")

@@ -36,7 +36,7 @@ def styles() -> None:
 )
 @click.argument("artifact", type=PATH)
 @click.argument("images", type=PATH, nargs=-1, required=True)
-@click.option("--name", default="styles", show_default=True, help="Name of the pack.")
+@click.option("--name", default="styles", help="Name of the pack.")
 @json_option
 def pack(artifact: Path, images: tuple[Path, ...], name: str, as_json: bool) -> None:
     """Encode IMAGES (files or folders) into ARTIFACT/styles/NAME.safetensors.

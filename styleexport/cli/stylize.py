@@ -23,6 +23,18 @@ if TYPE_CHECKING:
     from styleexport.runtime_bench.stylize.stylizer import Stylizer
 
 
+def _style_names(context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
+    """Return the styles of the artifact whose names begin with what was typed, for a shell."""
+    from styleexport.core.errors import StyleExportError
+    from styleexport.core.manifest import read_manifest
+
+    try:
+        manifest = read_manifest(context.params["artifact"], check_files=False)
+    except (StyleExportError, KeyError):
+        return []
+    return [x for pack in manifest.styles for x in pack.names if x.startswith(typed)]
+
+
 @click.command(
     short_help="Paint a photograph, a folder of them, or a film.",
     epilog="Examples: styleexport stylize adain-residual-onnx-int8 photo.jpg painting.jpg "
@@ -41,7 +53,12 @@ if TYPE_CHECKING:
     help="File to write; a folder if CONTENT is one.  [default: CONTENT-stylized.png]",
 )
 @click.option(
-    "--alpha", type=NUMBER, default=1.0, show_default=True, help="Strength of the style, 0 to 1."
+    "--strength",
+    "--alpha",
+    "alpha",
+    type=NUMBER,
+    default=1.0,
+    help="Strength of the style, 0 to 1.",
 )
 @click.option(
     "--style-weight",
@@ -55,6 +72,7 @@ if TYPE_CHECKING:
     "codes",
     multiple=True,
     metavar="NAME",
+    shell_complete=_style_names,
     help="Style code from `styles pack`, or one that ships: `styles list` names them; repeatable.",
 )
 @click.option(
@@ -73,7 +91,6 @@ if TYPE_CHECKING:
     "--max-side",
     type=click.IntRange(16, 8192),
     default=1024,
-    show_default=True,
     help="Longer side at which a file of any size (--dynamic) runs.",
 )
 @click.option(
@@ -113,7 +130,6 @@ if TYPE_CHECKING:
     "--preview-every",
     type=click.IntRange(1),
     default=10,
-    show_default=True,
     metavar="N",
     help="With --preview: iterations between two previews.",
 )

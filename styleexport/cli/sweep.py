@@ -29,14 +29,12 @@ if TYPE_CHECKING:
 @click.option(
     "--resume/--restart",
     default=True,
-    show_default=True,
     help="Continue an earlier run, or start over.",
 )
 @click.option(
     "--workers",
     type=int,
     default=1,
-    show_default=True,
     help="Number of exports that run in parallel.",
 )
 @click.option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from styleexport.cli._export import Common, export_options, quantize_option, run_export
+from styleexport.cli._export import Common, export_options, precision_option, run_export
 from styleexport.cli._types import CONVERTER
 from styleexport.core.types import Precision
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @click.command(
     short_help="Export a network to TFLite.",
-    epilog="Examples: styleexport tflite  |  styleexport tflite --quantize int8 --size 256  |  "
+    epilog="Examples: styleexport tflite  |  styleexport tflite --precision int8 --size 256  |  "
     "styleexport tflite --converter onnx2tf",
 )
 @export_options
-@quantize_option(
+@precision_option(
     "none, fp16 (weights), int8 (integer arithmetic), int8-a16 (16-bit activations, for NPUs) or "
     "int8-weights (ranges at run time)."
 )
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     "--converter",
     type=CONVERTER,
     default="litert-torch",
-    show_default=True,
     metavar="NAME",
     help="litert-torch, or onnx2tf, which has an environment of its own.",
 )

@@ -73,7 +73,6 @@ class Options(TrainingOptions):
     "--scoring",
     type=click.Choice(["vgg16", "vgg19"]),
     default="vgg16",
-    show_default=True,
     help="Loss network, of which --loss-weights are.",
 )
 @click.option(
@@ -134,12 +133,9 @@ class Options(TrainingOptions):
     "--content-weight",
     type=NUMBER,
     default=1.5,
-    show_default=True,
     help="Weight of the content loss.",
 )
-@click.option(
-    "--style-weight", type=NUMBER, default=1.0, show_default=True, help="Weight of the style loss."
-)
+@click.option("--style-weight", type=NUMBER, default=1.0, help="Weight of the style loss.")
 @click.option(
     "--style-scale",
     "style_scales",
@@ -153,7 +149,6 @@ class Options(TrainingOptions):
     "--full-size-every",
     type=click.IntRange(1),
     default=1,
-    show_default=True,
     metavar="N",
     help="With --style-scale: take the style loss at full size, which costs most, in every Nth "
     "step alone, and compare content at the next scale.",
@@ -162,14 +157,12 @@ class Options(TrainingOptions):
     "--identity-weight",
     type=NUMBER,
     default=1.0,
-    show_default=True,
     help="Weight of the loss on a picture in its own style.",
 )
 @click.option(
     "--variation-weight",
     type=NUMBER,
     default=0.0,
-    show_default=True,
     help="Weight of the total variation loss.",
 )
 @training_options

@@ -346,8 +346,8 @@ USAGE = [
     (["coreml", "--precision", "int8"], ["fp16 or fp32, not int8", "type --precision fp16"]),
     (["coreml", "--precision", "all"], ["'all'", PRECISIONS, "type --precision fp16"]),
     (["coreml", "--precision", "half"], ["'half'", PRECISIONS, "type --precision fp16"]),
-    (["coreml", "--quantize", "int8", "--ios", "16"], ["need iOS 17 or later", "type --ios 17"]),
-    (["coreml", "--quantize", "int4"], ["'int4'", PRECISIONS, "type --quantize"]),
+    (["coreml", "--precision", "int8", "--ios", "16"], ["need iOS 17 or later", "type --ios 17"]),
+    (["coreml", "--precision", "int4"], ["'int4'", PRECISIONS, "type --precision"]),
     (["coreml", "--dynamic"], ["No such option '--dynamic'", "styleexport coreml --help"]),
     (["coreml", "--enumerated"], ["two or more", "--size 256 --size 384x512"]),
     (["coreml", "--enumerated", "--size", "64"], ["two or more", "--size 256 --size 384x512"]),
@@ -356,14 +356,17 @@ USAGE = [
         ["coreml", "--enumerated", "--size", "40", "--size", "56", "--role", "stylize"],
         ["role stylize takes two images", "type --role encode --role transform"],
     ),
-    (["onnx", "--quantize", "palette4"], ["onnx has no precision palette4", "type --quantize"]),
-    (["tflite", "--quantize", "palette4"], ["tflite has no precision palette4", "type --quantize"]),
+    (["onnx", "--precision", "palette4"], ["onnx has no precision palette4", "type --precision"]),
+    (
+        ["tflite", "--precision", "palette4"],
+        ["tflite has no precision palette4", "type --precision"],
+    ),
     (["tflite", "--converter", "tf"], ["unknown converter 'tf'", "litert-torch, onnx2tf"]),
     (["tflite", "--converter", "onnx2tff"], ["unknown converter", "did you mean onnx2tf?"]),
     (["tflite", "--enumerated"], ["No such option '--enumerated'", "styleexport tflite --help"]),
     (["export", "--target", "torch"], ["unknown target 'torch'", "one of coreml, onnx, tflite"]),
     (["export", "--target", "corem"], ["unknown target 'corem'", "did you mean coreml?"]),
-    (["export", "--target", "onnx", "--quantize", "palette4"], ["onnx has no precision palette4"]),
+    (["export", "--target", "onnx", "--precision", "palette4"], ["onnx has no precision palette4"]),
     (["export", "--skip-missing", "--target", "onx"], ["unknown target 'onx'", "mean onnx?"]),
     (["export", "--role", "paint"], ["unknown role 'paint'", "--role transform"]),
     (["diff", "a.onnx", "b.onnx"], ["a.onnx is in no artifact", "styleexport export"]),
@@ -514,10 +517,10 @@ def test_palettes_say_what_to_install(cli, tmp_path, uninstall):
     spec = module_file(
         "wide", "def build(): return nn.Sequential(nn.Conv2d(3, 3, 15, padding=7), nn.Sigmoid())"
     )
-    call = ("coreml", spec, "--quantize", "palette4", "--size", "64", "-o", "out")
+    call = ("coreml", spec, "--precision", "palette4", "--size", "64", "-o", "out")
     uninstall("sklearn")
     found = cli(*call)
-    found.refused(4, "--quantize palette4 needs sklearn, which is not installed", COREML_LINE)
+    found.refused(4, "--precision palette4 needs sklearn, which is not installed", COREML_LINE)
     nothing_at(tmp_path / "out")
 
 

@@ -84,7 +84,7 @@ USAGE = [
     (["onnx", "zzz"], ["unknown network 'zzz'", "adain-vgg19"]),
     (["onx"], ["unknown command 'onx'", "did you mean onnx?"]),
     (["onnx", "--role", "paint"], ["unknown role 'paint'", "encode", "--role transform"]),
-    (["onnx", "--quantize", "int4"], ["unknown precision 'int4'", "--quantize"]),
+    (["onnx", "--precision", "int4"], ["unknown precision 'int4'", "--precision"]),
     (["onnx", "--size", "abc"], ["size 'abc' is not a size", "HEIGHTxWIDTH", "--size 256"]),
     (["onnx", "--size", ""], ["size '' is not a size", "--size 256"]),
     (["onnx", "--size", "256x"], ["size '256x' is not a size", "--size 256"]),

@@ -12,7 +12,7 @@ from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision
 from tests.cli.conftest import network_file, nothing_at
 
-EXPORT = ("--quantize", "int8", "--size", "32x48")
+EXPORT = ("--precision", "int8", "--size", "32x48")
 
 
 @pytest.fixture

@@ -31,10 +31,10 @@ onnx nowhere.mine:build
 onnx --size 99999
 onnx --size 0x5
 onnx --role paint
-onnx --quantize int4
-onnx --quantize int8 --calibration none
-onnx --quantize int8 --recipe none.json
-onnx --quantize int8 --recipe text.txt
+onnx --precision int4
+onnx --precision int8 --calibration none
+onnx --precision int8 --recipe none.json
+onnx --precision int8 --recipe text.txt
 onnx --budget psnr
 onnx -o text.txt
 onnx -o .

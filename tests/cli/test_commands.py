@@ -161,6 +161,6 @@ def test_styles_are_listed(call, artifact, tmp_path, photo):
 def test_help_is_short_and_has_an_example(call):
     code, out, _ = call("--help")
     assert code == 0
-    assert "Example: styleexport onnx --quantize int8" in out
+    assert "Example: styleexport onnx --precision int8" in out
     for name in ("onnx", "stylize", "train"):
         assert f"  {name} " in out

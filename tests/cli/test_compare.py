@@ -68,7 +68,7 @@ def test_outside_the_budget_everything_is_written_and_the_code_is_3(cli, int8_ar
     assert done.code == 3
     assert "FAIL" in done.out
     assert f"error: {FILE} is outside the budget: psnr " in done.err
-    assert "at least 99.00 dB allowed; export with --quantize fp16, or allow more" in done.err
+    assert "at least 99.00 dB allowed; export with --precision fp16, or allow more" in done.err
     assert (tmp_path / "report.html").read_text().startswith("<!DOCTYPE html>")
     assert Image.open(tmp_path / "sheet.png").width > 1600
 

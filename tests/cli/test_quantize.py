@@ -46,7 +46,7 @@ def test_a_file_from_elsewhere_becomes_an_int8_artifact(cli, tmp_path):
 def test_a_float_export_is_the_network_of_the_file(cli, tmp_path):
     candy(tmp_path / "candy.onnx")
     done = cli(
-        "quantize", "candy.onnx", "--quantize", "none", "--size", "40x56", "-o", "a", "--json"
+        "quantize", "candy.onnx", "--precision", "none", "--size", "40x56", "-o", "a", "--json"
     )
     assert done.code == 0, done.err
     (fact,) = json.loads(done.out)["files"]
@@ -68,14 +68,14 @@ def test_other_commands_take_onnx_files_with_settings(cli, tmp_path):
 
 def test_two_pictures_become_an_encoder_and_a_transform(cli, tmp_path):
     adain(tmp_path / "two.onnx", ("a", "b"))
-    arguments = ("--quantize", "none", "--size", "64", "-o", "a")
+    arguments = ("--precision", "none", "--size", "64", "-o", "a")
     cli("quantize", "two.onnx", "--style", "a", "--content", "b", *arguments).fine()
     assert [fact.role for fact in read_manifest(Path("a")).files] == ["encode", "transform"]
 
 
 def test_what_is_not_an_onnx_file_is_told_where_to_go(cli, tmp_path):
     cli("quantize").refused(
-        2, "takes a .onnx file", "type styleexport onnx adain-residual --quantize int8"
+        2, "takes a .onnx file", "type styleexport onnx adain-residual --precision int8"
     )
     cli("quantize", "no.onnx").refused(2, "network no.onnx does not exist")
     candy(tmp_path / "candy.onnx", 17)

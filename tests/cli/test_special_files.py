@@ -17,7 +17,7 @@ INPUTS = {
     "weights.npz": "onnx fast-style --checkpoint {} -o out",
     "network.onnx": "onnx {} -o out",
     "network.pt2": "onnx {} -o out",
-    "recipe.json": "onnx --quantize int8 --size 64 --recipe {} -o out",
+    "recipe.json": "onnx --precision int8 --size 64 --recipe {} -o out",
     "file.onnx": "inspect {}",
     "file.tflite": "inspect {}",
     "report.json": "report {}",

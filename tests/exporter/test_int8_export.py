@@ -84,7 +84,7 @@ def test_over_budget_nothing_is_written_and_the_figures_are_kept(tmp_path):
     message = str(caught.value)
     assert message.startswith(f"{MINE}.onnx: psnr ")
     assert "at least 150.00 dB allowed; figures in " in message
-    assert "--quantize auto" in message
+    assert "--precision auto" in message
     assert "--allow-degraded" in message
     assert [p.name for p in tmp_path.iterdir()] == ["a.rejected.json"]
     (fact,) = json.loads((tmp_path / "a.rejected.json").read_bytes())["files"]
@@ -95,7 +95,7 @@ def test_over_budget_nothing_is_written_and_the_figures_are_kept(tmp_path):
 def test_a_file_over_budget_is_refused_for_that_and_not_for_its_parity(tmp_path, monkeypatch):
     monkeypatch.setitem(ALLOWED_DB, Precision.INT8, 150.0)
     options = {"precisions": (Precision.INT8,), "sizes": (Size(32, 48),), "budget": "psnr>=150"}
-    with pytest.raises(QualityBudgetExceeded, match="--quantize auto"):
+    with pytest.raises(QualityBudgetExceeded, match="--precision auto"):
         export(ExportRequest(load_own(Painter()), tmp_path / "a", **options))
 
 

@@ -117,7 +117,7 @@ class CoremlTarget(Target):
             raise UsageError(f"iOS {self.ios}: expected 16, 17 or 18; type --ios 16")
         if self.arithmetic not in FLOATS:
             raise UsageError(
-                f"Core ML computes in fp16 or fp32, not {self.arithmetic}: type --precision fp16"
+                f"Core ML computes in fp16 or fp32, not {self.arithmetic}: type --arithmetic fp16"
             )
 
     def check_precision(self, precision: Precision) -> None:
@@ -182,7 +182,7 @@ class CoremlTarget(Target):
         if self.ios is not None and self.ios < oldest:
             raise UsageError(
                 f"{precision} Core ML files need iOS {oldest} or later, not {self.ios}: type "
-                f"--ios {oldest}, or --quantize int8-weights"
+                f"--ios {oldest}, or --precision int8-weights"
             )
         return self.ios or oldest
 

@@ -67,7 +67,7 @@ def quantize_body(
         if not body.convolutions:
             raise UnsupportedOp(
                 "int8 would leave every convolution of the network in float: "
-                "type --quantize int8-weights"
+                "type --precision int8-weights"
             )
         ranges, missing = _known_ranges(body, recipe)
         if missing:

@@ -42,7 +42,7 @@ def compress(
         )
         compressed = cto.linear_quantize_weights
     else:
-        with needs(f"--quantize {precision}"):  # coremltools raises an error without its name
+        with needs(f"--precision {precision}"):  # coremltools raises an error without its name
             importlib.import_module("sklearn.cluster")
             threads = importlib.import_module("threadpoolctl").threadpool_limits(1)
         config = cto.OpPalettizerConfig(

@@ -69,7 +69,7 @@ def quantize_body(
     if not any(item.name in CONVOLUTIONS for item in inside):
         raise UnsupportedOp(
             "int8 would leave every convolution of the network in float, as what follows them "
-            "multiplies their rounding: type --quantize int8-weights"
+            "multiplies their rounding: type --precision int8-weights"
         )
     named = {layers.get(layer, layer): limits for layer, limits in recipe.ranges.items()}
     ranges = _spread(graph, inside, named)

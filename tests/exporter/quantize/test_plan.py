@@ -100,7 +100,7 @@ def test_a_network_that_stays_whole_in_float_is_refused(calibration):
         def forward(self, content):
             return torch.sigmoid(self.conv(content))
 
-    with pytest.raises(UnsupportedOp, match=r"every convolution .* type --quantize int8-weights"):
+    with pytest.raises(UnsupportedOp, match=r"every convolution .* type --precision int8-weights"):
         make_plan(graph_of(One()), calibration)
 
 

@@ -239,7 +239,7 @@ def test_over_budget_to_the_end_is_refused(run, tmp_path):
         run(easy(), "psnr>=80")
     assert str(caught.value) == (
         "net: no int8 file stays inside psnr>=80: with one layer in int8 alone psnr is 50.0 dB; "
-        "type --quantize fp16, or a wider --budget"
+        "type --precision fp16, or a wider --budget"
     )
 
 

@@ -89,7 +89,7 @@ def test_large_sums_in_fp16_may_overflow_under_webgpu(tmp_path, node):
     assert risk.where == f"{node.op_type} sum"
     assert "under WebGPU" in risk.reason
     assert "sum 4160 values in fp16 here and pass 65504" in risk.reason
-    assert "--quantize fp16" in risk.remedy
+    assert "--precision fp16" in risk.remedy
     assert risks_of(tmp_path, [node], dtype=HALF, shape=(1, 8, 63, 64)) == ()
     assert risks_of(tmp_path, [node], dtype=FLOAT, shape=(1, 8, 512, 512)) == ()
 

@@ -378,7 +378,7 @@ def test_a_concat_of_two_tensors_has_a_range_of_its_own(tmp_path):
 def test_a_network_of_islands_is_refused(tmp_path):
     graph = kept_graph(One)
     recipe = recipe_of(graph, (FloatLayer(layer="conv2d", reason="all"),))
-    with pytest.raises(UnsupportedOp, match=r"every convolution.*: type --quantize int8-weights"):
+    with pytest.raises(UnsupportedOp, match=r"every convolution.*: type --precision int8-weights"):
         write(graph, tmp_path / "x.mlpackage", recipe)
 
 
@@ -467,7 +467,7 @@ def test_devices_that_run_it_slower_are_named(written):
     (risk,) = describe(written[0]).risks
     assert risk.where == "conv conv2d_cast_fp16 and 2 more"
     assert "slower on the CPU" in risk.reason
-    assert "--quantize int8-weights" in risk.remedy
+    assert "--precision int8-weights" in risk.remedy
 
 
 def loaded(path):

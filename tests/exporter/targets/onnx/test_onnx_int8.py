@@ -121,7 +121,7 @@ def test_activations_of_16_bits_stand_between_pairs_and_are_computed_in_float(pa
     assert wide_db > narrow_db + 3
     (risk,) = (x for x in find_risks(wide, 18) if "16 bits" in x.reason)
     assert "no integer kernels" in risk.reason
-    assert "--quantize int8" in risk.remedy
+    assert "--precision int8" in risk.remedy
 
 
 def test_a_relu_that_a_range_holds_already_is_left_out(painter, plan):

@@ -175,7 +175,7 @@ def test_a_convolution_has_the_range_of_the_clamp_behind_it(tmp_path):
 
 
 def test_nothing_but_islands_is_refused(write):
-    with pytest.raises(UnsupportedOp, match="type --quantize int8-weights"):
+    with pytest.raises(UnsupportedOp, match="type --precision int8-weights"):
         write(recipe("conv2d", "conv2d_1", "conv2d_2", "conv_transpose2d"))
 
 
