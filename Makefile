@@ -38,6 +38,8 @@ demo: $(VENV)/base.stamp
 	$(BIN)/styleexport verify demo/artifact
 	$(BIN)/styleexport stylize demo/artifact $(ASSETS)/content_lake.jpg $(ASSETS)/style_swirl.jpg -o demo/stylized.png
 	$(BIN)/python -m tools.demo_pictures.gallery demo/artifact demo/gallery.jpg
+	@echo "demo/ holds the artifact and the pictures; the program is $(abspath $(BIN))/styleexport"
+	@echo "to type styleexport alone: source $(BIN)/activate"
 
 test: lint tests
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import venv
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -33,7 +35,7 @@ def wheel(tmp_path_factory):
 
 
 def users_folder(tmp_path: Path) -> Path:
-    (tmp_path / "models").mkdir()
+    (tmp_path / "models").mkdir(parents=True)
     (tmp_path / "models" / "__init__.py").write_text('MINE = "mine"\n')
     return tmp_path
 
@@ -66,6 +68,21 @@ def test_wheel_holds_every_room_and_the_shipped_files(wheel):
 
 
 @pytest.mark.slow
+def test_wheel_says_where_the_project_lies(wheel):
+    archive = zipfile.ZipFile(wheel)
+    name = next(name for name in archive.namelist() if name.endswith("/METADATA"))
+    metadata = message_from_bytes(archive.read(name))
+    assert metadata["Author"]
+    named = dict(x.split(", ") for x in metadata.get_all("Project-URL", []))
+    assert {"Homepage", "Documentation", "Changes", "Issues"} == set(named)
+    description = metadata.get_payload()
+    targets = re.findall(r"\]\(([^)#]+)\)", description)
+    assert len(targets) > 20
+    assert all(target.startswith("https://") for target in targets)
+    assert re.search(r"!\[[^\]]+\]\(https://[^)]+\.jpg\)", description)
+
+
+@pytest.mark.slow
 def test_wheel_works_beside_a_models_package_of_the_users(wheel, tmp_path):
     place = tmp_path / "venv"
     venv.create(place, with_pip=False)
@@ -82,6 +99,15 @@ def test_wheel_works_beside_a_models_package_of_the_users(wheel, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert str(site) in done.stdout
+    listed = subprocess.run(
+        [place / "bin" / "python", "-m", "styleexport", "networks"],
+        capture_output=True,
+        text=True,
+        cwd=users_folder(tmp_path / "other"),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), *libraries])},
+    )
+    assert listed.returncode == 0, listed.stderr
+    assert "adain-residual" in listed.stdout
 
 
 def test_editable_install_works_beside_a_models_package_of_the_users(tmp_path):

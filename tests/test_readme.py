@@ -51,7 +51,8 @@ def test_the_five_lines_run_as_written(tmp_path, monkeypatch):
 
 COMMANDS = [
     line.removeprefix("styleexport ")
-    for part in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    for page in (README, *(p.read_text(encoding="utf-8") for p in ROOT.glob("docs/guides/*.md")))
+    for part in (*re.findall(r"```bash\n(.*?)```", page, re.DOTALL), *re.findall("`(.*?)`", page))
     for line in part.splitlines()
     if line.startswith("styleexport ")
 ]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from styleexport.cli._types import QUANTIZE, merge_precisions
+from styleexport.cli._types import PRECISION, merge_precisions
 from styleexport.core.errors import UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision
@@ -72,7 +72,7 @@ def test_all_is_every_precision_but_auto():
         (["auto", "all"], (*every, Precision.AUTO)),
         (["auto", "int8", "none", "int8"], (Precision.AUTO, Precision.INT8, Precision.FP32)),
     ):
-        values = [QUANTIZE.convert(text, None, None) for text in texts]
+        values = [PRECISION.convert(text, None, None) for text in texts]
         assert merge_precisions(values) == expected
     with pytest.raises(UsageError, match="auto"):
-        QUANTIZE.convert("automatic", None, None)
+        PRECISION.convert("automatic", None, None)
