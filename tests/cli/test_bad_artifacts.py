@@ -343,9 +343,9 @@ PRECISIONS = "expected one of none, fp32, fp16"
 USAGE = [
     (["coreml", "--ios", "15"], ["iOS 15: expected 16, 17 or 18", "type --ios 16"]),
     (["coreml", "--ios", "new"], ["'new' is not a valid integer", "styleexport coreml --help"]),
-    (["coreml", "--precision", "int8"], ["fp16 or fp32, not int8", "type --precision fp16"]),
-    (["coreml", "--precision", "all"], ["'all'", PRECISIONS, "type --precision fp16"]),
-    (["coreml", "--precision", "half"], ["'half'", PRECISIONS, "type --precision fp16"]),
+    (["coreml", "--arithmetic", "int8"], ["fp16 or fp32, not int8", "type --arithmetic fp16"]),
+    (["coreml", "--arithmetic", "all"], ["'all'", PRECISIONS, "type --arithmetic fp16"]),
+    (["coreml", "--precision", "half"], ["'half'", PRECISIONS, "type --precision int8"]),
     (["coreml", "--precision", "int8", "--ios", "16"], ["need iOS 17 or later", "type --ios 17"]),
     (["coreml", "--precision", "int4"], ["'int4'", PRECISIONS, "type --precision"]),
     (["coreml", "--dynamic"], ["No such option '--dynamic'", "styleexport coreml --help"]),
