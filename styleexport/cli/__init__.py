@@ -24,9 +24,14 @@ class Commands(CommandGroup):
         TERMINAL.verbosity, TERMINAL.color = 0, "auto"
         return super().make_context(*args, **extra)
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:  # noqa: ANN401
+        """Return the command of a call, and show that it is at work; see `CommandGroup`."""
+        resolved = super().resolve_command(ctx, args)
+        TERMINAL.begin(args[0])
+        return resolved
+
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command, and show that it is at work."""
-        TERMINAL.begin(ctx.protected_args[0] if ctx.protected_args else "")
+        """Run a command, and show no longer that it is at work."""
         try:
             return super().invoke(ctx)
         finally:
