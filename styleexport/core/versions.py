@@ -20,6 +20,7 @@ TESTED = {
     "torchmetrics": "1.9.0",
 }
 EXTRAS = {
+    "coreai": {"coreai-core": "1.0.0b3", "coreai-torch": "0.4.3"},
     "coreml": {"coremltools": "9.0", "scikit-learn": "1.9.1"},
     "tflite": {
         "ai-edge-litert": "2.3.0",
