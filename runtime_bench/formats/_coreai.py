@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from styleexport.core.errors import BadArtifact, first_line
+from styleexport.core.errors import BadArtifact, MissingExtra, first_line
 from styleexport.core.input_files import read_input
 from styleexport.core.plugins import needs
 from styleexport.core.quiet import quiet
+from styleexport.core.versions import EXTRAS
 
 # The bindings of MLIR carry few types.
 Mlir = Any
@@ -124,14 +128,40 @@ def check_asset(path: Path) -> dict[str, Any]:
     try:
         metadata: Any = json.loads(about)
     except (ValueError, RecursionError) as error:
-        raise BadArtifact(f"{path}: metadata.json is no JSON: {first_line(error)}; {AGAIN}") from error
-    version = metadata.get("assetVersion") if isinstance(metadata, dict) else None  # pyright: ignore
-    if version != ASSET_VERSION:
         raise BadArtifact(
-            f"{path} is an asset of version {version}, expected {ASSET_VERSION}, that of coreai-core "
-            f"1.0.0b3 and iOS 27; {AGAIN}"
+            f"{path}: metadata.json is no JSON: {first_line(error)}; {AGAIN}"
+        ) from error
+    found = metadata.get("assetVersion") if isinstance(metadata, dict) else None  # pyright: ignore
+    if found != ASSET_VERSION:
+        raise BadArtifact(
+            f"{path} is an asset of version {found}, expected {ASSET_VERSION}, that of "
+            f"coreai-core {EXTRAS['coreai']['coreai-core']} and iOS 27; {AGAIN}"
         )
     return metadata  # pyright: ignore[reportUnknownVariableType]
+
+
+@contextlib.contextmanager
+def tested_betas() -> Generator[None]:
+    """Tell libraries of Apple's that have changed from missing ones, where they are imported.
+
+    Raises:
+        MissingExtra: one is not installed, or lacks what it had when it was tested.
+    """
+    with needs("Core AI"):
+        try:
+            yield
+        except ImportError as error:
+            tested = EXTRAS["coreai"]
+            if any(
+                find_spec(name.replace("-core", "").replace("-", "_")) is None for name in tested
+            ):
+                raise
+            found = " and ".join(f"{name} {version(name)}" for name in tested)
+            raise MissingExtra(
+                f"{found} are betas that lack what they had when they were tested "
+                f"({', '.join(map(' '.join, tested.items()))}): {first_line(error)}; type pip "
+                "install 'styleexport[coreai]'"
+            ) from error
 
 
 def parse(path: Path) -> Mlir:
@@ -141,7 +171,7 @@ def parse(path: Path) -> Mlir:
         BadArtifact: the library cannot read it.
         MissingExtra: the library is not installed.
     """
-    with needs("reading .aimodel folders"):
+    with tested_betas():
         from coreai.authoring import AIModelAsset
     try:
         with quiet():
@@ -156,8 +186,7 @@ def functions_of(module: Mlir) -> dict[str, Mlir]:
     return {
         str(operation.attributes["sym_name"].value): operation
         for operation in module.body.operations
-        if operation.operation.name == "coreai.graph"
-        and "priv" not in operation.attributes
+        if operation.operation.name == "coreai.graph" and "priv" not in operation.attributes
     }
 
 

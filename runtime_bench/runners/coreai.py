@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from styleexport.core.arrays import Arrays
 from styleexport.core.errors import BadArtifact, UsageError, first_line
-from styleexport.core.plugins import needs
 from styleexport.core.quiet import quiet
 from styleexport.runtime_bench.formats._coreai import (
     AGAIN,
@@ -31,6 +30,7 @@ from styleexport.runtime_bench.formats._coreai import (
     parse,
     result_names,
     tensor_name,
+    tested_betas,
 )
 from styleexport.runtime_bench.runners._litert_tensors import native_quiet
 from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
@@ -55,7 +55,7 @@ class Coreai(Runner):
 
     def start(self) -> None:
         """Import the runtime; see `Runner.start`."""
-        with needs("Core AI"):
+        with tested_betas():
             import coreai.runtime as _  # noqa: F401
 
     @contextlib.contextmanager
@@ -65,7 +65,7 @@ class Coreai(Runner):
         if options.batch > 1:
             raise UsageError(f"Core AI takes {path.name} one picture at a time; type --batch 1")
         with _running(path, parse(path)) as call:
-            fed: dict[str, NDArray[np.generic]] = {}
+            fed: dict[str, NDArray[np.float32]] = {}
             results: dict[str, NDArray[np.float32]] = {}
 
             def feed(inputs: Arrays) -> None:
@@ -97,27 +97,32 @@ def _running(path: Path, module: Mlir) -> Generator[Callable[[Arrays], Results]]
     Raises:
         BadArtifact: the runtime cannot load the program.
     """
-    from coreai.authoring.asset import compile_to_binary, serialize_module_to_odix
-    from coreai.runtime import AIModel, NDArray
+    with tested_betas():
+        from coreai._compiler._mlir_libs._coreaiIR import _bindings
+        from coreai.runtime import AIModel
+        from coreai.runtime import NDArray as Values
 
+    compiler: Any = _bindings.compiler  # pyright: ignore
     with tempfile.TemporaryDirectory(suffix=".aimodelx") as folder, asyncio.Runner() as loop:
         compiled = Path(folder)
         try:
             with quiet(), native_quiet():
-                compile_to_binary(module=module, output_directory=compiled)
-                serialize_module_to_odix(module=module, path=compiled / "main-universal.odix")
+                compiler.compile_to_binary(module=module, output_directory=compiled)
+                compiler.serialize_module(module=module, path=compiled / "main-universal.odix")
                 model = loop.run(AIModel.load(compiled))
                 functions = [model.load_function(name) for name in model.function_names]
         except Exception as error:
-            raise BadArtifact(f"Core AI cannot load {path}: {first_line(error)}; {AGAIN}") from error
+            raise BadArtifact(
+                f"Core AI cannot load {path}: {first_line(error)}; {AGAIN}"
+            ) from error
         shapes = [_shapes(function.desc) for function in functions]
 
         def call(inputs: Arrays) -> Results:
             given = {name: np.asarray(value, np.float32) for name, value in inputs.items()}
             found = _fitting(path, shapes, {name: value.shape for name, value in given.items()})
-            fed = {name: NDArray(np.ascontiguousarray(value)) for name, value in given.items()}
+            fed: Any = {name: Values(np.ascontiguousarray(x)) for name, x in given.items()}
             try:
-                made = loop.run(functions[found](fed))
+                made: Any = loop.run(functions[found](fed))
             except Exception as error:
                 raise BadArtifact(f"{path} does not run: {first_line(error)}; {AGAIN}") from error
             return {name: np.array(value.numpy(), np.float32) for name, value in made.items()}

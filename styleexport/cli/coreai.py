@@ -31,16 +31,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="fp16 or fp32.",
 )
-@click.option(
-    "--enumerated", is_flag=True, help="Write one file with a function for every --size."
-)
+@click.option("--enumerated", is_flag=True, help="Write one file with a function for every --size.")
 def coreai(
     precisions: tuple[Precision, ...],
     precision: Precision,
     enumerated: bool,
     **common: Unpack[Common],
 ) -> None:
-    """Export NETWORK (default: adain-residual) to Core AI (iOS and macOS 27), checked in its runtime.
+    """Export NETWORK (default: adain-residual) to Core AI (iOS 27), checked in its runtime.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
     """

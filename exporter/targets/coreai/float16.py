@@ -115,9 +115,7 @@ class _Halving:
                 made = add_weight(self.module, reader, value.to(wanted))
             else:
                 with self.module.graph.inserting_before(reader):
-                    made = self.module.graph.call_function(
-                        torch.ops.aten.to.dtype, (node, wanted)
-                    )
+                    made = self.module.graph.call_function(torch.ops.aten.to.dtype, (node, wanted))
                 made.meta = dict(node.meta)
             self.types[made] = wanted
             self.casts[node, wanted] = made
@@ -174,8 +172,6 @@ def _decides(node: Node, *, exact_code: bool) -> bool:
             return True
         pending += current.users
     return False
-
-
 
 
 def keep_convolutions_whole(module: GraphModule) -> None:

@@ -105,9 +105,7 @@ def quantize_body(
     settings = recipe.settings
     for node in body.convolutions:
         per_channel = settings.weights == "per-channel"
-        store_integers(
-            module, node, per_channel=per_channel, palettes=settings.weight_bits == 4
-        )
+        store_integers(module, node, per_channel=per_channel, palettes=settings.weight_bits == 4)
     module.graph.eliminate_dead_code()
     module.recompile()
     fact = quantization_fact(graph.reading, recipe, "static", "int8")
@@ -120,14 +118,13 @@ def quantize_body(
     return fact, PassFact(name="int8-recipe", applied=applied, refused=tuple(reasons))
 
 
-def _check_same(
-    module: GraphModule, graph: Graph, blocks: Mapping[str, QuantizedBlock]
-) -> None:
+def _check_same(module: GraphModule, graph: Graph, blocks: Mapping[str, QuantizedBlock]) -> None:
     """Check that convolutions are called as in the graph: rewrites add none and keep the order."""
     mine, theirs = nodes_by_name(module), nodes_by_name(graph.reading)
     for layer in blocks:
-        one, other = tensor_of(module, mine[layer].args[1]), tensor_of(
-            graph.reading, theirs[layer].args[1]
+        one, other = (
+            tensor_of(module, mine[layer].args[1]),
+            tensor_of(graph.reading, theirs[layer].args[1]),
         )
         assert one is not None and other is not None, layer
         assert torch.equal(one, other.to(one.dtype)), layer

@@ -1,22 +1,20 @@
-"""A rewritten graph becomes a Core AI program, and a program a file of the same bytes every time."""
+"""A graph becomes a Core AI program, and a program a file, the same bytes every time."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import coreai_torch
 import numpy as np
 import torch
-from coreai._compiler._mlir_libs._coreaiIR import _bindings
-from coreai._compiler.ir import DenseResourceElementsAttr
-from coreai.authoring import AIProgram
-from coreai.runtime import AIModelAssetMetadata
-from coreai_torch.debugging.debug_info import strip_debug_info
+from torch import Tensor
+from torch._decomp import get_decompositions
+from torch.export import ExportedProgram
 from torch.fx import GraphModule
 
 from styleexport.core.errors import UnsupportedOp, first_line
@@ -24,8 +22,23 @@ from styleexport.core.manifest import NetworkFact
 from styleexport.core.quiet import quiet
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.targets._description import describe
-from styleexport.runtime_bench.formats._coreai import Mlir, body_of, functions_of, tensor_name
+from styleexport.runtime_bench.formats._coreai import (
+    Mlir,
+    body_of,
+    functions_of,
+    tensor_name,
+    tested_betas,
+)
 
+with tested_betas():
+    import coreai_torch
+    from coreai._compiler._mlir_libs._coreaiIR import _bindings
+    from coreai._compiler.ir import DenseResourceElementsAttr
+    from coreai.authoring import AIProgram
+    from coreai.runtime import AIModelAssetMetadata
+    from coreai_torch.debugging.debug_info import strip_debug_info
+
+aten = torch.ops.aten
 # Date of every file, so that they do not differ by it.
 CREATED = "20000101T000000Z"
 # The node of the captured program that an operation was made of.
@@ -43,10 +56,11 @@ def convert(graphs: Sequence[tuple[str, Graph]]) -> tuple[AIProgram, dict[str, s
     """
     converter = coreai_torch.TorchConverter(mode=coreai_torch.TorchConverter.Mode.DEBUG)
     origins: dict[str, str] = {}
+    program = graphs[0][1].program
     try:
         with quiet():
             for name, graph in graphs:
-                program = graph.program.run_decompositions(coreai_torch.get_decomp_table())
+                program = graph.program.run_decompositions(_decompositions())
                 origins = _origins(program.graph_module)
                 converter.add_exported_program(
                     program,
@@ -57,8 +71,8 @@ def convert(graphs: Sequence[tuple[str, Graph]]) -> tuple[AIProgram, dict[str, s
             made = converter.to_coreai()
     except Exception as error:
         raise UnsupportedOp(
-            f"Core AI cannot express the network: {first_line(error)}; replace that operation, or "
-            "export with --target coreml"
+            f"Core AI cannot express the network{_place(program, error)}: {first_line(error)}; "
+            "replace that operation, or export with --target coreml"
         ) from error
     module: Mlir = made._module._mlir_module  # pyright: ignore[reportPrivateUsage]
     tensors: dict[str, str] = {}
@@ -70,6 +84,36 @@ def convert(graphs: Sequence[tuple[str, Graph]]) -> tuple[AIProgram, dict[str, s
     strip_debug_info(made)
     _name_weights(module)
     return made, tensors
+
+
+def _decompositions() -> dict[Any, Callable[..., Any]]:
+    """Return the converter's table of decompositions, and those of operations that it lacks."""
+    table = coreai_torch.get_decomp_table()
+    for operation, function in get_decompositions([aten.elu, aten.grid_sampler_2d]).items():
+        table[operation] = function
+    table[aten.var.correction] = _variance
+    return table
+
+
+def _variance(
+    x: Tensor,
+    dim: Sequence[int] | None = None,
+    *,
+    correction: float | None = None,
+    keepdim: bool = False,
+) -> Tensor:
+    axes = list(dim) if dim else list(range(x.dim()))
+    count = math.prod(x.shape[axis] for axis in axes)
+    centred = x - x.mean(axes, True)
+    share = count / (count - (1 if correction is None else correction))
+    return (centred * centred).mean(axes, keepdim) * share
+
+
+def _place(program: ExportedProgram, error: Exception) -> str:
+    """Return the node that an error of the converter is about, where it names an operation."""
+    named = set(re.findall(r"aten\.\w+\.\w+", str(error)))
+    nodes = [node.name for node in program.graph.nodes if str(node.target) in named]
+    return f" at {nodes[0]}" if nodes else ""
 
 
 def _origins(module: GraphModule) -> dict[str, str]:
@@ -88,8 +132,10 @@ def _name_weights(module: Mlir) -> None:
     with module.context:
         for function in functions_of(module).values():
             for operation in body_of(function):
-                value = operation.attributes["value"] if "value" in operation.attributes else None
-                if value is None or not DenseResourceElementsAttr.isinstance(value):
+                if operation.name != "coreai.constant":
+                    continue
+                value = operation.attributes["value"]
+                if not DenseResourceElementsAttr.isinstance(value):
                     continue
                 kind = operation.result.type
                 bits = int(np.prod(kind.shape)) * kind.element_type.width
@@ -97,10 +143,10 @@ def _name_weights(module: Mlir) -> None:
                 _bindings.compiler.copy_constant_value_to_array(  # pyright: ignore
                     constant_op=operation, destination=content
                 )
-                key = (str(kind), hashlib.sha256(content).digest())
+                key = (str(kind), hashlib.sha256(content.tobytes()).digest())
                 if key not in known:
                     known[key] = DenseResourceElementsAttr.get_from_buffer(
-                        content, f"weight_{len(known)}", kind, alignment=64
+                        content.data, f"weight_{len(known)}", kind, alignment=64
                     )
                 operation.attributes["value"] = known[key]
 
@@ -128,5 +174,3 @@ def save(program: AIProgram, path: Path, graph: Graph, network: NetworkFact | No
     file.write_text(
         json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-
-

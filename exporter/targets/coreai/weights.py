@@ -11,7 +11,6 @@ dimension are intervals of the sorted values.
 
 from __future__ import annotations
 
-import coreai_torch._compression.custom_layers as _  # noqa: F401 - registers the operations
 import numpy as np
 import torch
 from torch import Tensor
@@ -24,6 +23,10 @@ from styleexport.exporter.graph.rewrite import tensor_of
 from styleexport.exporter.quantize.blocks import CONV, TRANSPOSED
 from styleexport.exporter.quantize.simulate import WEIGHT_LEVELS, weight_scales
 from styleexport.exporter.quantize.weight_rounding import PALETTE, palette_groups
+from styleexport.runtime_bench.formats._coreai import tested_betas
+
+with tested_betas():  # registers the operations
+    import coreai_torch._compression.custom_layers as _operations  # noqa: F401 # pyright: ignore
 
 ops = torch.ops.coreai
 BITS = {Precision.PALETTE4: 4, Precision.PALETTE6: 6, Precision.PALETTE8: 8}
@@ -146,9 +149,7 @@ def kmeans(weight: Tensor, count: int) -> tuple[Tensor, Tensor]:
 def _looked_up(module: GraphModule, node: Node, indices: Tensor, table: Tensor) -> Node:
     """Return the node of a weight that is looked up in a table."""
     # The converter knows the two by these names.
-    parts = [
-        _stored(module, node, name, x) for name, x in (("indices", indices), ("lut", table))
-    ]
+    parts = [_stored(module, node, name, x) for name, x in (("indices", indices), ("lut", table))]
     with module.graph.inserting_before(node):
         return module.graph.call_function(ops.lut_to_dense.default, (*parts, 0))
 
