@@ -52,11 +52,11 @@ def _in_words(tensor: AssetTensor) -> str:
 
 def _about(asset: Asset, graph: CoreaiGraph) -> Iterator[tuple[str, str]]:
     """Yield the asset's metadata, and its functions where there are several."""
-    names = {"description": "modelDescription", "author": "author", "licence": "license"}
+    names = {"description": "description", "author": "author", "licence": "license"}
     for key, stored in {**names, "made by": "producer"}.items():
         if asset.metadata.get(stored):
             yield key, str(asset.metadata[stored])
-    own = asset.metadata.get("customMetadata")
+    own = asset.metadata.get("creatorDefinedMetadata")
     if isinstance(own, dict):
         yield from ((str(key), str(value)) for key, value in sorted(own.items()))  # pyright: ignore
     if len(asset.functions) > 1:

@@ -84,10 +84,10 @@ class Coreai(Runner):
         """Return inner tensors, from a program that returns them too; see `Runner.layers`."""
         check_asset(path)
         module = parse(path)
-        names = _return_tensors(module, tensors)
+        _return_tensors(module, tensors)
         with _running(path, module) as call:
             found = call(inputs)
-        return {name: found[name] for name in names}
+        return {name: found[name] for name in tensors if name in found}
 
 
 @contextlib.contextmanager
@@ -157,21 +157,18 @@ def _in_words(shapes: Shapes) -> str:
     return ", ".join(f"{name} {list(shape)}" for name, shape in sorted(shapes.items()))
 
 
-def _return_tensors(module: Mlir, names: Sequence[str]) -> tuple[str, ...]:
-    """Make the first function of a program return inner tensors too; return those that it has."""
-    function = next(iter(functions_of(module).values()))
-    *body, last = body_of(function)
-    found = {
-        tensor_name(operation, index, result): value
-        for index, operation in enumerate(body)
-        for result, value in enumerate(operation.results)
-    }
-    kept = tuple(name for name in dict.fromkeys(names) if name in found)
-    outputs = dict(zip(result_names(function), last.operands, strict=True))
-    outputs |= {name: found[name] for name in kept}
-    with module.context, function.location:
-        function.set_outputs_spec_from_dict(outputs)
-    return kept
+def _return_tensors(module: Mlir, names: Sequence[str]) -> None:
+    """Make the functions of a program return inner tensors too, as far as they have them."""
+    for function in functions_of(module).values():
+        *body, last = body_of(function)
+        outputs = dict(zip(result_names(function), last.operands, strict=True))
+        for index, operation in enumerate(body):
+            for result, value in enumerate(operation.results):
+                name = tensor_name(operation, index, result)
+                if name in names:
+                    outputs[name] = value
+        with module.context, function.location:
+            function.set_outputs_spec_from_dict(outputs)
 
 
 RUNNER = Coreai()

@@ -125,12 +125,11 @@ class CoreaiModel(Model):
             passes = (*passes, applied)
         elif recipe.precision not in FLOATS:
             quantization = compress(module, recipe.precision)
-        names = [node.name for node in module.graph.nodes if node.op == "call_function"]
         functions = tuple(_functions(self.graph, module))
-        traced = functions[-1][1].reading.graph.nodes
-        anew = [node.name for node in traced if node.op == "call_function"]
         program, tensors = convert(functions)
-        renamed = dict(zip(names, anew, strict=True))  # tracing keeps the order
+        names, anew = _operations(module), _operations(functions[-1][1].reading)
+        # Tracing gives names anew, and keeps the order.
+        renamed = dict(zip(names, anew, strict=True)) if len(names) == len(anew) else {}
         layers = compose_layer_maps(compose_layer_maps(self.layers, renamed), tensors)
         save(program, path, self.source.graph, recipe.network)
         return Written(
@@ -141,6 +140,15 @@ class CoreaiModel(Model):
             scaled_layers=tuple(name for name in self.scaled if name in layers),
             passes=passes,
         )
+
+
+def _operations(module: torch.fx.GraphModule) -> list[str]:
+    """Return the names of a module's operations on tensors, in order."""
+    return [
+        node.name
+        for node in module.graph.nodes
+        if str(node.target).startswith(("aten.", "coreai.")) and "sym_" not in str(node.target)
+    ]
 
 
 def _functions(graph: Graph, module: torch.fx.GraphModule) -> Iterator[tuple[str, Graph]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import torch
@@ -19,7 +20,7 @@ from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import PassFact, QuantizationFact
 from styleexport.core.recipe import Int8Recipe
 from styleexport.exporter.graph.graph import Graph
-from styleexport.exporter.graph.rewrite import tensor_of
+from styleexport.exporter.graph.rewrite import argument, tensor_of
 from styleexport.exporter.quantize.blocks import (
     QuantizedBlock,
     find_blocks,
@@ -31,6 +32,7 @@ from styleexport.exporter.quantize.pairs import WIDENED, Pair, pair_of
 from styleexport.exporter.quantize.quantization_fact import quantization_fact
 from styleexport.exporter.targets.coreai.weights import ops, store_integers
 
+aten = torch.ops.aten
 TRANSPOSED = "Core AI files hold no integer transposed convolution here, as Core ML's do not"
 
 
@@ -44,7 +46,7 @@ class Body:
     """
 
     convolutions: Mapping[Node, QuantizedBlock]
-    moving: frozenset[Node]
+    moving: tuple[Node, ...]
 
     @classmethod
     def of(cls, module: GraphModule, blocks: Mapping[str, QuantizedBlock]) -> Body:
@@ -56,12 +58,12 @@ class Body:
         """
         found = {node: blocks[node.name] for node in module.graph.nodes if node.name in blocks}
         inside = set(found)
-        moving: set[Node] = set()
+        moving: dict[Node, None] = {}
         for node in reversed(module.graph.nodes):
             if node.users and moves(node) and inside.issuperset(node.users):
-                moving.add(node)
+                moving[node] = None
                 inside.add(node)
-        return cls(found, frozenset(moving))
+        return cls(found, tuple(moving))
 
     def origin(self, node: Node) -> Node:
         """Return the node whose values a node of the body reads, moved but not changed."""
@@ -86,6 +88,7 @@ def quantize_body(
     wanted = quantized_blocks(find_blocks(graph.reading), recipe.float_layers)
     plain = {block.layer: block for block in wanted if not block.transposed}
     _check_same(module, graph, plain)
+    _pad_apart(module, plain)
     body = Body.of(module, plain)
     if not body.convolutions:
         raise UnsupportedOp(
@@ -100,8 +103,9 @@ def quantize_body(
         if pair.widens(held):
             widened[block.source] = None
     kind = torch.float16 if half else torch.float32
-    for node in (*body.convolutions, *body.moving):
-        _read_integers(module, node, pairs[body.origin(node)], kind)
+    read = {node: pairs[body.origin(node)] for node in (*body.convolutions, *body.moving)}
+    for node, pair in read.items():
+        _read_integers(module, node, pair, kind)
     settings = recipe.settings
     for node in body.convolutions:
         per_channel = settings.weights == "per-channel"
@@ -128,6 +132,26 @@ def _check_same(module: GraphModule, graph: Graph, blocks: Mapping[str, Quantize
         )
         assert one is not None and other is not None, layer
         assert torch.equal(one, other.to(one.dtype)), layer
+
+
+def _pad_apart(module: GraphModule, blocks: Mapping[str, QuantizedBlock]) -> None:
+    """Pad with zeros in front of convolutions, as the converter does, so that a pair lies between.
+
+    Args:
+        module: changed in place.
+        blocks: blocks in int8 by layer.
+    """
+    for node in list(module.graph.nodes):
+        padding = argument(node, 4, "padding", 0) if node.name in blocks else 0
+        sides: list[Any] = [padding] * 2 if isinstance(padding, int) else list(padding)  # pyright: ignore
+        if node.target is not aten.conv2d.default or not any(sides):
+            continue
+        data = node.all_input_nodes[0]
+        with module.graph.inserting_before(node):
+            around = [sides[1], sides[1], sides[0], sides[0]]
+            padded = module.graph.call_function(aten.pad.default, (data, around))
+        padded.meta = dict(data.meta)
+        node.args = (padded, *node.args[1:4], [0, 0], *node.args[5:])
 
 
 def _read_integers(module: GraphModule, node: Node, pair: Pair, kind: torch.dtype) -> None:

@@ -39,6 +39,8 @@ with tested_betas():
     from coreai_torch.debugging.debug_info import strip_debug_info
 
 aten = torch.ops.aten
+# Bytes of what memory allocators align to: the reader aborts where its buffer is aligned to less.
+ALIGNMENT = 16
 # Date of every file, so that they do not differ by it.
 CREATED = "20000101T000000Z"
 # The node of the captured program that an operation was made of.
@@ -146,7 +148,7 @@ def _name_weights(module: Mlir) -> None:
                 key = (str(kind), hashlib.sha256(content.tobytes()).digest())
                 if key not in known:
                     known[key] = DenseResourceElementsAttr.get_from_buffer(
-                        content.data, f"weight_{len(known)}", kind, alignment=64
+                        content.data, f"weight_{len(known)}", kind, alignment=ALIGNMENT
                     )
                 operation.attributes["value"] = known[key]
 
