@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import math
+import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -26,6 +27,7 @@ AGAIN = "export the network again"
 ASSET_VERSION = "2.0"
 DIALECT = "coreai."
 CONSTANT = "constant"
+INVOKE = "coreai.invoke"
 DTYPES = {
     **{f"f{bits}": f"float{bits}" for bits in (16, 32, 64)},
     **{f"si{bits}": f"int{bits}" for bits in (2, 4, 8, 16, 32, 64)},
@@ -58,11 +60,19 @@ class AssetTensor:
 
 @dataclass(frozen=True)
 class AssetOperation:
-    """An operation: its kind without the dialect, and the tensors that it reads and makes."""
+    """An operation.
+
+    Attributes:
+        kind: name without that of the dialect; of a composite one, that of its definition.
+        inputs: tensors that it reads.
+        outputs: tensors that it makes.
+        calls: function that defines a composite operation; "" for others.
+    """
 
     kind: str
     inputs: tuple[str, ...]
     outputs: tuple[AssetTensor, ...]
+    calls: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,12 +100,14 @@ class Asset:
 
     Attributes:
         path: folder.
-        functions: functions by name, in the order of the file.
+        functions: functions that apps load by name, in the order of the file.
+        composites: definitions of composite operations by name.
         metadata: content of ``metadata.json``.
     """
 
     path: Path
     functions: Mapping[str, AssetFunction]
+    composites: Mapping[str, AssetFunction] = field(default_factory=dict[str, AssetFunction])
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -108,8 +120,11 @@ def read_asset(path: Path) -> Asset:
     """
     metadata = check_asset(path)
     module = parse(path)  # operations do not keep it alive
-    functions = {name: _function(name, op) for name, op in functions_of(module).items()}
-    return Asset(path, functions, metadata)
+    functions: dict[str, AssetFunction] = {}
+    composites: dict[str, AssetFunction] = {}
+    for name, graph in graphs_of(module).items():
+        (composites if is_composite(graph) else functions)[name] = _function(name, graph)
+    return Asset(path, functions, composites, metadata)
 
 
 def check_asset(path: Path) -> dict[str, Any]:
@@ -183,11 +198,21 @@ def parse(path: Path) -> Mlir:
 
 def functions_of(module: Mlir) -> dict[str, Mlir]:
     """Return the functions of a program that apps can load, by name."""
+    return {name: item for name, item in graphs_of(module).items() if not is_composite(item)}
+
+
+def graphs_of(module: Mlir) -> dict[str, Mlir]:
+    """Return the functions of a program by name, composite operations among them."""
     return {
         str(operation.attributes["sym_name"].value): operation
         for operation in module.body.operations
-        if operation.operation.name == "coreai.graph" and "priv" not in operation.attributes
+        if operation.operation.name == "coreai.graph"
     }
+
+
+def is_composite(function: Mlir) -> bool:
+    """Whether a function is the definition of an operation that others invoke."""
+    return "priv" in function.attributes
 
 
 def body_of(function: Mlir) -> list[Mlir]:
@@ -202,7 +227,21 @@ def tensor_name(operation: Mlir, index: int, result: int = 0) -> str:
 
 
 def _kind(operation: Mlir) -> str:
+    """Return the kind of an operation; of a composite one, that of its definition."""
+    if operation.name == INVOKE:
+        return composite_name(called_by(operation))
     return str(operation.name).removeprefix(DIALECT).removeprefix("decomposable.")
+
+
+def called_by(operation: Mlir) -> str:
+    """Return the name of the function that an invocation calls."""
+    found = re.search(r"@\"?([^>\"]+)", str(operation.attributes["callee"]))
+    return found[1] if found else ""
+
+
+def composite_name(function: str) -> str:
+    """Return the name of a composite operation: that of its function without its end."""
+    return re.sub(r"(_composite)?_([a-z]{8}|\d+)$", "", function)
 
 
 def _tensor(name: str, kind: Mlir) -> AssetTensor:
@@ -238,10 +277,11 @@ def _function(name: str, function: Mlir) -> AssetFunction:
             names[value] = tensor_name(operation, index, result)
             made.append(_tensor(names[value], value.type))
         reads = tuple(names[value] for value in operation.operands if value in names)
-        operations.append(AssetOperation(_kind(operation), reads, tuple(made)))
+        calls = called_by(operation) if operation.name == INVOKE else ""
+        operations.append(AssetOperation(_kind(operation), reads, tuple(made), calls))
     results = tuple(names[value] for value in last.operands)
+    given = results if is_composite(function) else _names(function.res_attrs)
     outputs = tuple(
-        _tensor(given, value.type)
-        for given, value in zip(_names(function.res_attrs), last.operands, strict=True)
+        _tensor(given, value.type) for given, value in zip(given, last.operands, strict=True)
     )
     return AssetFunction(name, inputs, outputs, tuple(operations), results)

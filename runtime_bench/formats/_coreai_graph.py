@@ -27,16 +27,21 @@ EIGHT_BITS = ("int8", "uint8")
 
 @dataclass(frozen=True)
 class CoreaiGraph:
-    """One function of an asset: of several, that of the largest pictures."""
+    """One function of an asset: of several, that of the largest pictures.
+
+    Attributes:
+        function: the function.
+        asset: asset that holds it.
+    """
 
     function: AssetFunction
+    asset: Asset
 
     @classmethod
     def of(cls, asset: Asset) -> CoreaiGraph:
         """Return the function of an asset that takes the largest inputs."""
-        return cls(
-            max(asset.functions.values(), key=lambda f: sum(item.count for item in f.inputs))
-        )
+        functions = asset.functions.values()
+        return cls(max(functions, key=lambda f: sum(item.count for item in f.inputs)), asset)
 
     @cached_property
     def tensors(self) -> Mapping[str, AssetTensor]:
@@ -82,6 +87,9 @@ class CoreaiGraph:
             x, weight = (self.tensors[name] for name in operation.inputs[:2])
             places = x if operation.kind in TRANSPOSED else operation.outputs[0]
             return places.count * math.prod(side or 0 for side in weight.shape[1:])
+        if operation.calls in self.asset.composites:
+            inner = CoreaiGraph(self.asset.composites[operation.calls], self.asset)
+            return sum(map(inner.macs, inner.function.operations))
         if operation.kind in PRODUCTS:
             return operation.outputs[0].count * (self.tensors[operation.inputs[0]].shape[-1] or 0)
         return 0

@@ -23,9 +23,14 @@ from styleexport.core.quiet import quiet
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.targets._description import describe
 from styleexport.runtime_bench.formats._coreai import (
+    INVOKE,
     Mlir,
     body_of,
+    called_by,
+    composite_name,
     functions_of,
+    graphs_of,
+    is_composite,
     tensor_name,
     tested_betas,
 )
@@ -33,7 +38,7 @@ from styleexport.runtime_bench.formats._coreai import (
 with tested_betas():
     import coreai_torch
     from coreai._compiler._mlir_libs._coreaiIR import _bindings
-    from coreai._compiler.ir import DenseResourceElementsAttr
+    from coreai._compiler.ir import Attribute, DenseResourceElementsAttr, StringAttr
     from coreai.authoring import AIProgram
     from coreai.runtime import AIModelAssetMetadata
     from coreai_torch.debugging.debug_info import strip_debug_info
@@ -84,6 +89,7 @@ def convert(graphs: Sequence[tuple[str, Graph]]) -> tuple[AIProgram, dict[str, s
             if found and found[1] in origins and len(operation.results) == 1:
                 tensors[origins[found[1]]] = tensor_name(operation, index)
     strip_debug_info(made)
+    _name_composites(module)
     _name_weights(module)
     return made, tensors
 
@@ -128,11 +134,27 @@ def _origins(module: GraphModule) -> dict[str, str]:
     return found
 
 
+def _name_composites(module: Mlir) -> None:
+    """Number the definitions of composite operations, in place of their random ends."""
+    graphs = graphs_of(module)
+    inner = [name for name, graph in graphs.items() if is_composite(graph)]
+    names = {name: f"{composite_name(name)}_{index}" for index, name in enumerate(inner)}
+    with module.context:
+        for name, graph in graphs.items():
+            if name in names:
+                graph.attributes["sym_name"] = StringAttr.get(names[name])
+            for operation in body_of(graph):
+                if operation.name == INVOKE and called_by(operation) in names:
+                    new = names[called_by(operation)]
+                    called = f"#param.constant<@{new}> : !param.symbol"
+                    operation.attributes["callee"] = Attribute.parse(called)
+
+
 def _name_weights(module: Mlir) -> None:
     """Give weights names by their order, in place of random ones; equal weights become one."""
     known: dict[tuple[str, bytes], Any] = {}
     with module.context:
-        for function in functions_of(module).values():
+        for function in graphs_of(module).values():
             for operation in body_of(function):
                 if operation.name != "coreai.constant":
                     continue

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from styleexport.core.errors import UnsupportedOp, UsageError
-from styleexport.core.manifest import CalibrationFact, NetworkFact, SizeFact, sha256_of_file
+from styleexport.core.manifest import CalibrationFact, NetworkFact, sha256_of_file
 from styleexport.core.psnr import psnr_db
 from styleexport.core.recipe import FloatLayer, Int8Recipe, Settings
 from styleexport.core.types import Precision, Role, Size
