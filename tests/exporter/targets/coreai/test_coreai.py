@@ -238,7 +238,7 @@ import sys, tests.exporter.targets.coreai.test_coreai as t
 from pathlib import Path
 graph = t.apply_passes(t.capture(t.load_own(t.Small()), t.Role.STYLIZE, t.SIZE))[0]
 source = t.Source(graph, lambda: [{"content": t.example_inputs(graph.inputs, t.SIZE)[0].numpy()}])
-recipe = t.Recipe(t.Precision.PALETTE6, t.FACT)
+recipe = t.Recipe(t.Precision.FP32, t.FACT)
 t.CoreaiTarget().lower(source, recipe).store(recipe, Path(sys.argv[1]))
 print(t.sha256_of_file(Path(sys.argv[1])))
 """
@@ -246,7 +246,7 @@ print(t.sha256_of_file(Path(sys.argv[1])))
 
 def test_another_process_writes_the_same_bytes(graph, tmp_path):
     inputs = {"content": example_inputs(graph.inputs, SIZE)[0].numpy()}
-    recipe, path = Recipe(Precision.PALETTE6, FACT), tmp_path / "a.aimodel"
+    recipe, path = Recipe(Precision.FP32, FACT), tmp_path / "a.aimodel"
     CoreaiTarget().lower(Source(graph, lambda: [inputs]), recipe).store(recipe, path)
     other = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path / "b.aimodel")],
