@@ -142,6 +142,8 @@ class Zoo:
             return tuple(p for p in able if (p in FLOATS if both else p is default))
         if name in INT8_ALONE:
             return (Precision.INT8,)
+        if target == "coreai":  # its runtime here is slow: one of each kind
+            able = tuple(p for p in able if p in (*FLOATS, Precision.INT8, Precision.PALETTE6))
         left_out = (*TOO_COARSE.get(name, ()), *FINER.get(name, ()), *APART)
         return tuple(p for p in able if p not in left_out)
 

@@ -41,7 +41,7 @@ def before_first_whitening(graph: Graph) -> frozenset[str]:
             ):
                 return frozenset(item.name for item in (node, *ancestors(node)))
             known = {covariance: products + 1 for covariance, products in known.items()}
-            if _is_square(node):
+            if is_square(node):
                 above[node] = ancestors(node)
                 known[node] = 0
         if known:
@@ -60,7 +60,7 @@ def ancestors(node: Node) -> set[Node]:
     return found
 
 
-def _is_square(node: Node) -> bool:
+def is_square(node: Node) -> bool:
     """Whether a product is of a map and its own transpose, on either side."""
     factors = [_unviewed(item) for item in node.all_input_nodes]
     return len(factors) == 2 and any(

@@ -11,7 +11,7 @@ from styleexport.runtime_bench.contract.latency import StateFact
 APP = "org.styleexport.harness"
 # File formats that each app runs.
 ANDROID_SUFFIXES = (".tflite", ".onnx")
-IOS_SUFFIXES = (".mlpackage",)
+IOS_SUFFIXES = (".mlpackage", ".aimodel")
 # Below the folder that the app shares with the host.
 ARTIFACTS, JOBS, REPORTS = "artifacts", "jobs", "reports"
 

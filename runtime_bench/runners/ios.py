@@ -1,4 +1,4 @@
-"""iPhone: the harness app runs ``.mlpackage`` files in Core ML."""
+"""iPhone: the harness app runs ``.mlpackage`` files in Core ML, ``.aimodel`` ones in Core AI."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from styleexport.core.arrays import Array, Arrays
-from styleexport.core.errors import ParityFailure, UsageError
+from styleexport.core.errors import DeviceError, ParityFailure, UsageError
 from styleexport.core.images import array_from_image
 from styleexport.core.manifest import FileFact, Manifest, code_length, read_manifest
 from styleexport.core.pictures import centre_crop
@@ -56,7 +56,8 @@ class Stylizer:
     Args:
         artifact: artifact directory.
         options: options of the runtime.
-        target: format of the files to run; None takes the first that the artifact lists.
+        target: format of the files to run; None takes the first that a runtime here paints with,
+            rather than an interpreter.
         precision: precision of the files to run; None takes the first of the target.
 
     Raises:
@@ -324,11 +325,12 @@ class Stylizer:
 def _chosen(
     artifact: Path, files: Sequence[FileFact], target: str | None, precision: Precision | None
 ) -> tuple[FileFact, ...]:
-    """Return the files of a target and precision; by default those of the first file.
+    """Return the files of a target and precision; see `Stylizer`.
 
     Step files, which are float32 always, go with any.
     """
-    of_target = [f for f in files if f.target == (target or files[0].target)]
+    wanted = target or _default_target(files)
+    of_target = [f for f in files if f.target == wanted]
     precision_or_first = precision or (of_target[0].precision if of_target else None)
     chosen = tuple(f for f in of_target if f.precision is precision_or_first or f.role is Role.STEP)
     if not chosen:
@@ -339,6 +341,16 @@ def _chosen(
             f"{files[0].target} --precision {files[0].precision}"
         )
     return chosen
+
+
+def _default_target(files: Sequence[FileFact]) -> str:
+    """Return the first target that a runtime paints with here, rather than an interpreter."""
+    targets = {fact.target: Path(fact.path) for fact in reversed(files)}
+    for target in dict.fromkeys(fact.target for fact in files):
+        with contextlib.suppress(UsageError, DeviceError):
+            if runner_for(targets[target]).timed:
+                return target
+    return files[0].target
 
 
 def _with_colours_of(content: Image.Image, painted: Image.Image) -> Image.Image:

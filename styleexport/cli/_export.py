@@ -32,6 +32,7 @@ from styleexport.cli._types import (
     SIZE,
     WEIGHTS,
     merge_precisions,
+    precision_type,
 )
 from styleexport.core.assets import DEFAULT_NETWORK
 from styleexport.core.types import Precision, Role, Size, Sizing
@@ -168,6 +169,20 @@ def precision_option(help_text: str) -> Callable[[F], F]:
         callback=lambda _context, _option, values: merge_precisions(values),
         help=f"{help_text} Repeatable; all writes every one but auto.",
     )
+
+
+arithmetic_option = click.option(
+    "--arithmetic",
+    type=precision_type("--arithmetic fp16"),
+    help="fp16 or fp32, for what is not in int8 and for compressed weights.  [default: fp16; fp32 "
+    "where --precision names it and not fp16]",
+)
+
+
+def arithmetic_of(precisions: tuple[Precision, ...], asked: Precision | None) -> Precision:
+    """Return the arithmetic of what is in float: what was asked for, or what precisions imply."""
+    only_fp32 = Precision.FP32 in precisions and Precision.FP16 not in precisions
+    return asked or (Precision.FP32 if only_fp32 else Precision.FP16)
 
 
 def run_export(

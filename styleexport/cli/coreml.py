@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from styleexport.cli._export import Common, export_options, precision_option, run_export
-from styleexport.cli._types import precision_type
+from styleexport.cli._export import (
+    Common,
+    arithmetic_of,
+    arithmetic_option,
+    export_options,
+    precision_option,
+    run_export,
+)
 from styleexport.core.errors import UsageError
 from styleexport.core.types import Precision, Sizing
 
@@ -36,12 +42,7 @@ def _check_ios(
     "of 4 bits, iOS 18), or int8-weights, palette8, palette6, palette4: smaller, not faster.  "
     "[default: fp16]"
 )
-@click.option(
-    "--arithmetic",
-    type=precision_type("--arithmetic fp16"),
-    help="fp16 or fp32, for what is not in int8 and for compressed weights.  [default: fp16; "
-    "fp32 where --precision names it and not fp16]",
-)
+@arithmetic_option
 @click.option(
     "--ios",
     type=int,
@@ -66,8 +67,7 @@ def coreml(
     """
     from styleexport.core.plugins import needs
 
-    only_fp32 = Precision.FP32 in precisions and Precision.FP16 not in precisions
-    floats = arithmetic or (Precision.FP32 if only_fp32 else Precision.FP16)
+    floats = arithmetic_of(precisions, arithmetic)
 
     def target() -> Target:
         with needs("coreml"):

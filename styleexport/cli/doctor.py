@@ -104,7 +104,9 @@ def _verdict(name: str, tested: str, extra: str) -> str:
     installed = _found(name)
     if installed is None:
         return f"not installed (extra: {extra})" if extra else "missing"
-    return "tested" if _release(installed) == _release(tested) else "untested"
+    exact = not tested.replace(".", "").isdigit()  # betas change from one to the next
+    same = installed == tested if exact else _release(installed) == _release(tested)
+    return "tested" if same else "untested"
 
 
 def _release(version: str) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from styleexport.core.types import Precision
     "targets",
     type=TARGET,
     multiple=True,
-    help="onnx, coreml or tflite; repeatable.  [default: all]",
+    help="onnx, coreai, coreml or tflite; repeatable.  [default: all]",
 )
 @precision_option(
     "Precisions to write; each target skips those it lacks.  [default: each target's own]"

@@ -38,9 +38,9 @@ def harness() -> None:
 def sync(artifact: Path, into: System, app: Path | None, as_json: bool) -> None:
     """Copy the files of ARTIFACT that an app runs into the app's resources.
 
-    The Android app runs .tflite and .onnx files, the iOS app .mlpackage. Probes, style packs and
-    their thumbnails are copied too, with a manifest of just these files. An artifact of the same
-    name is replaced.
+    The Android app runs .tflite and .onnx files, the iOS app .mlpackage and .aimodel ones. Probes,
+    style packs and their thumbnails are copied too, with a manifest of just these files. An
+    artifact of the same name is replaced.
     """
     from styleexport.runtime_bench.phones.sync import sync as put
 

@@ -19,6 +19,8 @@ from styleexport.core.shadowing import is_protected
 from styleexport.core.terminal import visible
 
 EXTRA_OF_LIBRARY = {
+    "coreai": "coreai",
+    "coreai_torch": "coreai",
     "coremltools": "coreml",
     "sklearn": "coreml",
     "threadpoolctl": "coreml",

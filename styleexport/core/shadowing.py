@@ -15,7 +15,8 @@ from types import ModuleType
 # Imported, some of them late, by this package or by a library that it uses.
 LIBRARIES = frozenset(
     (
-        "ai_edge_litert", "ai_edge_quantizer", "click", "coremltools", "dask", "distributed",
+        "ai_edge_litert", "ai_edge_quantizer", "click", "coreai",
+        "coreai_torch", "coremltools", "dask", "distributed",
         "flatbuffers", "google", "jinja2", "litert_torch", "markupsafe", "ml_dtypes", "msgspec",
         "numpy", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "openvino", "PIL", "psutil",
         "rich", "safetensors", "scipy", "segno", "skimage", "sklearn", "sympy", "tensorflow",

@@ -19,6 +19,7 @@ TESTED = {
     "torch": "2.13.0",
 }
 EXTRAS = {
+    "coreai": {"coreai-core": "1.0.0b3", "coreai-torch": "0.4.3"},
     "coreml": {"coremltools": "9.0", "scikit-learn": "1.9.1"},
     "tflite": {
         "ai-edge-litert": "2.3.0",

@@ -35,11 +35,13 @@ from tests.zoo import Zoo
 
 Model_pb2 = pytest.importorskip("coremltools.proto.Model_pb2")
 pytest.importorskip("litert_torch")
+pytest.importorskip("coreai_torch")
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE_ML, ONNX, TFLITE = (
     f"adain-lite_encode_40x56_{end}" for end in ("fp16.mlpackage", "fp32.onnx", "fp32.tflite")
 )
+CORE_AI = "adain-lite_encode_40x56_fp16.aimodel"
 MODEL = "Data/com.apple.CoreML/model.mlmodel"
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
 AGAIN = "export the network again"
@@ -206,7 +208,28 @@ FILES = {
     ),
     "text": (lambda p: p.write_text("no graph\n"), ["is not a TFLite file", "type the path"]),
 }
+ASSETS = {
+    **{
+        f"main.mlirb cut to {n}": (cut("main.mlirb", n), ["main.mlirb was altered", AGAIN])
+        for n in (0, 8, 0.5, 0.9999)
+    },
+    "no main.hash": (
+        lambda p: (p / "main.hash").unlink(),
+        ["main.hash does not exist", "path of an .aimodel folder"],
+    ),
+    "another version": (
+        lambda p: (p / "metadata.json").write_text('{"assetVersion": "3.0"}'),
+        ["is an asset of version 3.0, expected 2.0", AGAIN],
+    ),
+    "metadata cut": (cut("metadata.json", 0.5), ["metadata.json is no JSON", AGAIN]),
+    "metadata of another kind": (
+        lambda p: (p / "metadata.json").write_text("[1]"),
+        ["is an asset of version None", AGAIN],
+    ),
+    "an empty folder": (an_empty_folder, ["main.mlirb does not exist", "an .aimodel folder"]),
+}
 DAMAGES = {
+    **{f"{CORE_AI[-7:]}, {key}": (CORE_AI, *value) for key, value in ASSETS.items()},
     **{f"{CORE_ML[-10:]}, {key}": (CORE_ML, *value) for key, value in PACKAGES.items()},
     **{f"{TFLITE[-7:]}, {key}": (TFLITE, *value) for key, value in FILES.items()},
 }
@@ -216,7 +239,7 @@ DAMAGES = {
 def test_a_damaged_file_is_refused_by_every_command(cli, artifact, tmp_path, case):
     name, damage, parts = DAMAGES[case]
     damage(artifact / name)
-    target = "coreml" if name == CORE_ML else "tflite"
+    target = {CORE_ML: "coreml", CORE_AI: "coreai"}.get(name, "tflite")
     painting = ("stylize", artifact, "c.png", "c.png", "--target", target, "-o", "out.png")
     differing = ("diff", artifact / ONNX, artifact / name, "--layers", "-o", "map.png")
     cli("verify", artifact).refused(2, f"{name} was altered: its sha256 is ", AGAIN)
@@ -228,7 +251,7 @@ def test_a_damaged_file_is_refused_by_every_command(cli, artifact, tmp_path, cas
     nothing_at(tmp_path / "map.png")
 
 
-@pytest.mark.parametrize("name", [CORE_ML, TFLITE])
+@pytest.mark.parametrize("name", [CORE_AI, CORE_ML, TFLITE])
 def test_an_exported_file_that_is_gone(cli, artifact, name):
     an_empty_folder(artifact / name)
     (artifact / name).rmdir()
@@ -236,7 +259,10 @@ def test_an_exported_file_that_is_gone(cli, artifact, name):
         cli(command, artifact).refused(2, f"{name} is missing, the manifest lists it", AGAIN)
 
 
-@pytest.mark.parametrize("name", [f"{CORE_ML}/{MODEL}", f"{CORE_ML}/{WEIGHTS}", TFLITE])
+FLIPPED = (f"{CORE_AI}/main.mlirb", f"{CORE_ML}/{MODEL}", f"{CORE_ML}/{WEIGHTS}", TFLITE)
+
+
+@pytest.mark.parametrize("name", FLIPPED)
 def test_flipped_bytes_end_in_an_exit_code_of_ours(cli, artifact, name):
     file, choose = artifact / name, random.Random(0)
     data = file.read_bytes()
@@ -256,7 +282,7 @@ def test_flipped_bytes_end_in_an_exit_code_of_ours(cli, artifact, name):
             found.refused(2, "error: ") if found.code else found.fine()
 
 
-@pytest.mark.parametrize("end", ["fp16.mlpackage", "fp32.onnx", "fp32.tflite"])
+@pytest.mark.parametrize("end", ["fp16.aimodel", "fp16.mlpackage", "fp32.onnx", "fp32.tflite"])
 def test_a_file_of_another_role_is_told_from_the_one_of_the_manifest(cli, artifact, end):
     name, other = (f"adain-lite_{role}_40x56_{end}" for role in ("encode", "transform"))
     an_empty_folder(artifact / name)
@@ -265,7 +291,8 @@ def test_a_file_of_another_role_is_told_from_the_one_of_the_manifest(cli, artifa
         artifact / other, artifact / name
     )
     agree(artifact)
-    target = {".onnx": "onnx", ".tflite": "tflite"}.get(Path(end).suffix, "coreml")
+    targets = {".aimodel": "coreai", ".onnx": "onnx", ".tflite": "tflite"}
+    target = targets.get(Path(end).suffix, "coreml")
     reference = TFLITE if target == "onnx" else ONNX
     for command in (
         ("verify", artifact),
@@ -293,10 +320,11 @@ def test_an_operation_that_is_not_known_is_named(cli, artifact):
     cli("stylize", artifact, "c.png", "c.png", "--target", "onnx").fine()
 
 
-@pytest.mark.parametrize("target", ["coreml", "onnx", "tflite"])
+@pytest.mark.parametrize("target", ["coreai", "coreml", "onnx", "tflite"])
 def test_what_is_not_finite_is_not_painted(cli, artifact, tmp_path, target, monkeypatch):
     """A weight that became NaN, or half precision that overflowed."""
-    (runner,) = {"coreml": ["coreml-reference"], "onnx": ["onnxruntime"]}.get(target, ["litert"])
+    runners = {"coreai": "coreai", "coreml": "coreml-reference", "onnx": "onnxruntime"}
+    runner = runners.get(target, "litert")
     kind = type(find_runner(runner))
     whole = kind.open
 
@@ -341,6 +369,9 @@ def test_a_manifest_that_leaves_out_what_it_must_say(cli, artifact, field):
 
 PRECISIONS = "expected one of none, fp32, fp16"
 USAGE = [
+    (["coreai", "--precision", "int8"], ["fp16 or fp32, not int8", "type --precision fp16"]),
+    (["coreai", "--enumerated"], ["two or more", "--size 256 --size 384x512"]),
+    (["coreai", "--precision", "int8-a16"], ["int8-a16"]),
     (["coreml", "--ios", "15"], ["iOS 15: expected 16, 17 or 18", "type --ios 16"]),
     (["coreml", "--ios", "new"], ["'new' is not a valid integer", "styleexport coreml --help"]),
     (["coreml", "--arithmetic", "int8"], ["fp16 or fp32, not int8", "type --arithmetic fp16"]),
@@ -364,7 +395,7 @@ USAGE = [
     (["tflite", "--converter", "tf"], ["unknown converter 'tf'", "litert-torch, onnx2tf"]),
     (["tflite", "--converter", "onnx2tff"], ["unknown converter", "did you mean onnx2tf?"]),
     (["tflite", "--enumerated"], ["No such option '--enumerated'", "styleexport tflite --help"]),
-    (["export", "--target", "torch"], ["unknown target 'torch'", "one of coreml, onnx, tflite"]),
+    (["export", "--target", "torch"], ["target 'torch'", "one of coreai, coreml, onnx, tflite"]),
     (["export", "--target", "corem"], ["unknown target 'corem'", "did you mean coreml?"]),
     (["export", "--target", "onnx", "--precision", "palette4"], ["onnx has no precision palette4"]),
     (["export", "--skip-missing", "--target", "onx"], ["unknown target 'onx'", "mean onnx?"]),
@@ -372,7 +403,7 @@ USAGE = [
     (["diff", "a.onnx", "b.onnx"], ["a.onnx is in no artifact", "styleexport export"]),
     (["inspect", "no.mlpackage"], ["no.mlpackage does not exist", "path of a .mlpackage file"]),
     (["inspect", "no.tflite"], ["does not exist", "path of a .tflite file"]),
-    (["inspect", "no.pth"], ["ending in .mlpackage, .onnx, .tflite"]),
+    (["inspect", "no.pth"], ["ending in .aimodel, .mlpackage, .onnx, .tflite"]),
     (["verify", "no.mlpackage"], ["is not an artifact", "styleexport onnx"]),
     (["doctor", "--make-env", "tf"], ["unknown environment 'tf'", "type --make-env onnx2tf"]),
 ]
@@ -386,7 +417,7 @@ def test_what_is_mistyped_is_answered_before_any_work(cli, tmp_path, arguments, 
     assert not list(tmp_path.iterdir())
 
 
-HELD = "it holds coreml fp16, onnx fp32, tflite fp32"
+HELD = "it holds coreai fp16, coreml fp16, onnx fp32, tflite fp32"
 
 
 @pytest.mark.parametrize(
@@ -471,6 +502,7 @@ def test_a_package_is_no_artifact_where_the_file_system_ignores_case(cli, whole,
 
 # --- what is not installed ----------------------------------------------------------------------
 
+COREAI_LINE = "pip install 'styleexport[coreai]'"
 COREML_LINE = "pip install 'styleexport[coreml]'"
 TFLITE_LINE = "pip install 'styleexport[tflite]'"
 IMPORTING = ("targets", "converters", "quantize")
@@ -494,6 +526,8 @@ def uninstall(monkeypatch) -> Callable[[str], None]:
 @pytest.mark.parametrize(
     ("command", "library", "line"),
     [
+        ("coreai", "coreai", COREAI_LINE),
+        ("coreai", "coreai_torch", COREAI_LINE),
         ("coreml", "coremltools", COREML_LINE),
         ("tflite", "litert_torch", TFLITE_LINE),
         ("tflite", "ai_edge_litert", TFLITE_LINE),
@@ -526,12 +560,16 @@ def test_palettes_say_what_to_install(cli, tmp_path, uninstall):
 
 @pytest.mark.parametrize(
     ("library", "name", "line"),
-    [("coremltools", CORE_ML, COREML_LINE), ("ai_edge_litert", TFLITE, TFLITE_LINE)],
+    [
+        ("coreai", CORE_AI, COREAI_LINE),
+        ("coremltools", CORE_ML, COREML_LINE),
+        ("ai_edge_litert", TFLITE, TFLITE_LINE),
+    ],
 )
 def test_running_a_file_says_what_to_install(cli, whole, tmp_path, uninstall, library, name, line):
     picture(tmp_path / "c.png")
     uninstall(library)
-    target = "coreml" if name == CORE_ML else "tflite"
+    target = {CORE_ML: "coreml", CORE_AI: "coreai"}.get(name, "tflite")
     painting = ("stylize", whole, "c.png", "c.png", "-o", "out.png", "--target")
     for command in (
         ("inspect", whole / name),
@@ -547,15 +585,19 @@ def test_running_a_file_says_what_to_install(cli, whole, tmp_path, uninstall, li
 
 
 def test_what_is_not_installed_can_be_skipped(cli, tmp_path, tiny, uninstall):
-    uninstall("coremltools")
-    uninstall("litert_torch")
+    for library in ("coreai", "coremltools", "litert_torch"):
+        uninstall(library)
     call = ("export", tiny, "--size", "64", "-o", "out", "--skip-missing")
     found = cli(*call)
     assert found.code == 0, found.err
-    assert found.progress[0].startswith("skipped: coreml needs coremltools")
-    assert COREML_LINE in found.progress[0]
-    assert found.progress[1].startswith("skipped: litert-torch needs litert_torch")
-    assert TFLITE_LINE in found.progress[1]
+    expected = (
+        ("Core AI needs coreai", COREAI_LINE),
+        ("coreml needs coremltools", COREML_LINE),
+        ("litert-torch needs litert_torch", TFLITE_LINE),
+    )
+    for line, (start, remedy) in zip(found.progress, expected, strict=False):
+        assert line.startswith(f"skipped: {start}")
+        assert remedy in line
     manifest = json.loads(Path("out/manifest.json").read_text())
     assert [fact["target"] for fact in manifest["files"]] == ["onnx"]
     none = cli(*call, "--target", "coreml", "--target", "tflite")

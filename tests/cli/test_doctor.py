@@ -54,6 +54,15 @@ def test_it_says_where_an_environment_is(doctor, complete):
     assert (row["folder"], row["remedy"]) == (str(complete), "")
 
 
+def test_another_beta_is_untested(doctor, monkeypatch):
+    from styleexport.cli import doctor as module
+
+    monkeypatch.setattr(module, "_found", lambda name: "1.0.0b4" if "core" in name else "0.4.9")
+    rows = {row["library"]: row for row in json.loads(doctor("--json")[1])["libraries"]}
+    assert (rows["coreai-core"]["found"], rows["coreai-core"]["tested"]) == ("1.0.0b4", "1.0.0b3")
+    assert rows["coreai-core"]["verdict"] == "untested"
+
+
 def test_it_goes_on_where_there_is_none_for_this_python(doctor, monkeypatch):
     monkeypatch.setattr(environments, "TOOLS", {"old": Tool("1", "old==1", ("3.8",), ())})
     code, out, _ = doctor()

@@ -83,7 +83,8 @@ def test_bad_calls_say_what_to_type(cli, tmp_path):
 
 def test_an_artifact_that_the_app_does_not_run_leaves_nothing(cli, checkout, artifact):
     cli("harness", "sync", artifact, "--into", "ios").refused(
-        2, "holds .onnx files, the app runs .mlpackage: type `styleexport export adain-lite"
+        2,
+        "holds .onnx files, the app runs .mlpackage and .aimodel: type `styleexport export adain",
     )
     assert not (checkout / "ios_harness" / "App" / "Resources").exists()
 

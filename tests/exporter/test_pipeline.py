@@ -30,10 +30,19 @@ SIZE = Size(40, 56)
 SMALL = Size(32, 32)
 
 
+# One of each kind of operation: Apple's runtime here is slow, and another conversion each.
+IN_CORE_AI = (
+    *("adain-lite", "adain-cd16x", "adain-residual", "fast-style", "gatys-vgg-eighth"),
+    *("linear-wct", "microast", "style-swap", "wct"),
+)
+
+
 def matrix():
     for network in plugins.names(PACKAGE):
         for target in plugins.names(TARGETS):
             if network == "adain" or (network in ALIKE and target != "onnx"):
+                continue
+            if target == "coreai" and network not in IN_CORE_AI:
                 continue
             yield case(network, target, slow=(network, target) != ("adain-lite", "onnx"))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from tools.ios_check.outcome import Outcome
 from tools.ios_check.sources import HARNESS, ROOT, STUBS
 
-NAME = "types of the app and of the Core ML engine"
+NAME = "types of the app and of the Core ML and Core AI engines"
 # Each after the modules that it imports.
 MODULES = (
     "Darwin",
@@ -20,6 +20,7 @@ MODULES = (
     "CryptoKit",
     "CoreVideo",
     "CoreML",
+    "CoreAI",
     "CoreGraphics",
     "ImageIO",
     "UniformTypeIdentifiers",

@@ -7,11 +7,6 @@ Statistics and transposed convolutions stay in float, and so do the recipe's flo
 computes in float reads the results of convolutions unrounded: the published networks keep up to
 6 dB more than with a pair there, as coremltools' own pass would write it and ONNX Runtime needs it.
 Only a device can tell whether that costs speed.
-
-Zero points are 0 where that costs little, as coremltools states that they perform better. It costs
-nothing where no value is negative, as behind a ReLU: such a tensor is held in uint8. One whose
-range reaches about as far below 0 as above is held in int8, its range widened to a symmetric one.
-Others are held in uint8 with a zero point, which Core ML's quantize takes.
 """
 
 from __future__ import annotations
@@ -30,19 +25,14 @@ from styleexport.core.errors import UnsupportedOp
 from styleexport.core.manifest import PassFact, QuantizationFact
 from styleexport.core.quiet import quiet
 from styleexport.core.recipe import Int8Recipe, Range
+from styleexport.exporter.quantize.pairs import WIDENED, Pair, pair_of
 from styleexport.exporter.targets._target import Source
 from styleexport.exporter.targets.coreml.int8_region import Body
 from styleexport.exporter.targets.coreml.int8_weights import store_integers
-from styleexport.exporter.targets.coreml.qdq import Pair, add_pairs
+from styleexport.exporter.targets.coreml.qdq import add_pairs
 from styleexport.runtime_bench.coreml_program.package import read_package
 from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph
 from styleexport.runtime_bench.runners._coreml_session import ReferencePackage
-
-# Below it, float16 loses digits.
-SMALLEST_NORMAL = 2.0**-14
-# A zero point is used where steps are smaller by it than this share of symmetric ones: worth 1.3 dB
-# on a network where they shrink to 0.6, and 0.3 dB at 0.8.
-WORTH_A_ZERO_POINT = 0.75
 
 
 def quantize_body(
@@ -132,33 +122,9 @@ def _pairs(body: Body, ranges: Mapping[str, Range]) -> tuple[dict[str, Pair], tu
     pairs: dict[str, Pair] = {}
     for name in body.reads:
         half = body.program.types[name].dtype == "fp16"
-        pairs[name] = _pair(ranges[body.origin(name)], half=half)
-    widened = [
-        name
-        for name, held in ranges.items()
-        if pairs[name].dtype == "int8" and held.low + held.high
-    ]
-    why = "widened to symmetric ranges, as zero points of 0 perform better"
-    return pairs, tuple(_in_words(body, widened, why))
-
-
-def _pair(held: Range, *, half: bool) -> Pair:
-    """Return the steps of a range, symmetric unless that would make them much wider.
-
-    Args:
-        held: the range; 0 is added to it, and what lies less than half a step below 0 is cut.
-        half: whether the scale is a float16.
-    """
-    low, high = min(held.low, 0.0), max(held.high, 0.0)
-    low = 0.0 if -low < high / 510 else low
-    symmetric, tight = max(-low, high) / 127, (high - low) / 255
-    signed = low < 0 and tight > WORTH_A_ZERO_POINT * symmetric
-    scale = symmetric if signed else tight
-    if half:
-        scale = float(np.float16(max(scale, SMALLEST_NORMAL)))
-    if signed:
-        return Pair("int8", scale)
-    return Pair("uint8", scale or 1.0, round(-low / scale) if low else 0)
+        pairs[name] = pair_of(ranges[body.origin(name)], half=half)
+    widened = [name for name, held in ranges.items() if pairs[name].widens(held)]
+    return pairs, tuple(_in_words(body, widened, WIDENED))
 
 
 def _in_words(body: Body, names: Sequence[str], why: str) -> Iterator[str]:

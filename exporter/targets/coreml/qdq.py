@@ -8,28 +8,12 @@ dequantize and a quantize of one scale. MIL has no integer pad, upsampling or po
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from coremltools.proto import MIL_pb2
 
+from styleexport.exporter.quantize.pairs import Pair
 from styleexport.exporter.targets.coreml.proto import Proto, constant, operation
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Eight-bit encoding of a tensor: value = scale · (integer - zero point).
-
-    Attributes:
-        dtype: type of the integers.
-        scale: width of one step.
-        zero_point: the integer that stands for 0; uint8 alone has one.
-    """
-
-    dtype: Literal["int8", "uint8"]
-    scale: float
-    zero_point: int = 0
 
 
 def add_pairs(spec: Proto, pairs: Mapping[str, Pair], reads: Mapping[str, frozenset[str]]) -> None:

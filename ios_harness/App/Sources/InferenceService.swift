@@ -130,7 +130,7 @@ actor InferenceService {
     ) async -> LatencyReport {
         cached?.painter.close()
         cached = nil
-        let engine = await CoreMLEngine.prepared(
+        let engine = await AppleEngine.prepared(
             for: job.cells, in: artifact, isTimed: true, progress: { host.progress($0) }
         )
         let reporter = Reporter(
@@ -142,20 +142,19 @@ actor InferenceService {
 
     private func painter(of artifact: Artifact) async throws -> Painter {
         if let cached, cached.artifact == artifact { return cached.painter }
+        let suffix = AppleEngine.suffix(for: artifact.manifest)
         let cells = ComputeUnits.allCases.flatMap { units in
             let settings = [ComputeUnits.setting: units.rawValue]
             let job = JobFact.local(
-                for: artifact.manifest, suffix: CoreMLEngine.suffix, version: "",
-                settings: settings
+                for: artifact.manifest, suffix: suffix, version: "", settings: settings
             )
-            return job.cells
-                + artifact.manifest.passCells(suffix: CoreMLEngine.suffix, settings: settings)
+            return job.cells + artifact.manifest.passCells(suffix: suffix, settings: settings)
         }
-        let engine = await CoreMLEngine.prepared(for: cells, in: artifact, isTimed: false)
+        let engine = await AppleEngine.prepared(for: cells, in: artifact, isTimed: false)
         // Another call may have created it during the await.
         if let cached, cached.artifact == artifact { return cached.painter }
         cached?.painter.close()
-        let painter = Painter(artifact: artifact, engine: engine, suffix: CoreMLEngine.suffix)
+        let painter = Painter(artifact: artifact, engine: engine, suffix: suffix)
         cached = CachedPainter(artifact: artifact, painter: painter)
         return painter
     }

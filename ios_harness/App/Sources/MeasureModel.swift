@@ -66,15 +66,16 @@ final class MeasureModel {
 
     private func job() throws -> JobFact {
         let plan = PlanFact(rounds: rounds)
+        let suffix = AppleEngine.suffix(for: artifact.manifest)
         let jobs = ComputeUnits.allCases.filter(selectedUnits.contains).map { units in
             JobFact.local(
-                for: artifact.manifest, suffix: CoreMLEngine.suffix, version: AppVersion.name,
+                for: artifact.manifest, suffix: suffix, version: AppVersion.name,
                 settings: [ComputeUnits.setting: units.rawValue], plan: plan
             )
         }
         guard let first = jobs.first, !first.cells.isEmpty else {
             throw EngineError.failed(
-                "Select compute units; the artifact must have \(CoreMLEngine.suffix) files."
+                "Select compute units; the artifact must have \(suffix) files."
             )
         }
         return JobFact(

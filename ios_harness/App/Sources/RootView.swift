@@ -39,7 +39,10 @@ struct RootView: View {
         ContentUnavailableView {
             Label("No Artifact", systemImage: "shippingbox")
         } description: {
-            Text(library.errorMessage ?? "Import a folder that `styleexport coreml` has exported.")
+            Text(
+                library.errorMessage
+                    ?? "Import a folder of `styleexport coreml` or `styleexport coreai`."
+            )
         } actions: {
             Button("Import…") { isPicking = true }
         }

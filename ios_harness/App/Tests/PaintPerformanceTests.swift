@@ -12,11 +12,12 @@ final class PaintPerformanceTests: XCTestCase {
         guard let artifact = store.artifacts().first else {
             throw XCTSkip("no artifact: `styleexport harness sync ARTIFACT --into ios` bundles one")
         }
+        let suffix = AppleEngine.suffix(for: artifact.manifest)
         let job = JobFact.local(
-            for: artifact.manifest, suffix: CoreMLEngine.suffix, version: AppVersion.name
+            for: artifact.manifest, suffix: suffix, version: AppVersion.name
         )
-        let engine = await CoreMLEngine.prepared(for: job.cells, in: artifact, isTimed: false)
-        let painter = Painter(artifact: artifact, engine: engine, suffix: CoreMLEngine.suffix)
+        let engine = await AppleEngine.prepared(for: job.cells, in: artifact, isTimed: false)
+        let painter = Painter(artifact: artifact, engine: engine, suffix: suffix)
         defer { painter.close() }
         let photo = try ImagePhoto(image: XCTUnwrap(PictureCoder.image(of: Self.gradient)))
         let style = try style(of: artifact, painter: painter, photo: photo)

@@ -42,7 +42,7 @@ struct CommandLineTool {
 
     private func bench() async throws {
         let artifact = try Artifact(folder: folder())
-        let suffix = arguments.contains("--fake") ? "" : ".mlpackage"
+        let suffix = arguments.contains("--fake") ? "" : Self.suffix(for: artifact.manifest)
         try artifact.check(where: { $0.hasSuffix(suffix) || $0.hasSuffix(".safetensors") })
         let job =
             try value(of: "--job").map { try JobFact(json: Data(contentsOf: $0)) }
@@ -67,7 +67,7 @@ struct CommandLineTool {
             ) { StateFact() }
         }
         #if canImport(CoreML)
-        let engine = await CoreMLEngine.prepared(
+        let engine = await AppleEngine.prepared(
             for: job.cells, in: artifact, isTimed: true, progress: log
         )
         return Reporter(
@@ -78,6 +78,14 @@ struct CommandLineTool {
         throw EngineError.unavailable(
             "there is no Core ML on this system: type --fake for a dry run"
         )
+        #endif
+    }
+
+    private static func suffix(for manifest: Manifest) -> String {
+        #if canImport(CoreML)
+        AppleEngine.suffix(for: manifest)
+        #else
+        ".mlpackage"
         #endif
     }
 

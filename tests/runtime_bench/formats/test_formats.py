@@ -138,10 +138,10 @@ def test_a_damaged_file_is_not_described(tmp_path, damage):
 
 
 def test_the_suffix_chooses_the_format(tmp_path):
-    for suffix in (".onnx", ".mlpackage", ".tflite"):
+    for suffix in (".aimodel", ".onnx", ".mlpackage", ".tflite"):
         assert format_of(tmp_path / f"x{suffix}").suffix == suffix
     with pytest.raises(
-        UsageError, match=r"x.png is neither .* ending in \.mlpackage, \.onnx, \.tf"
+        UsageError, match=r"x.png is neither .* ending in \.aimodel, \.mlpackage, \.onnx, \.tf"
     ):
         describe(tmp_path / "x.png")
 

@@ -44,6 +44,6 @@ public struct ArtifactStore: Sendable {
     /// Whether an app on an Apple system needs a file: packages, probes and style packs. A style
     /// without its thumbnail is shown by name.
     public static func isNeeded(_ path: String) -> Bool {
-        path.hasSuffix(".mlpackage") || path.hasSuffix(".safetensors")
+        [".mlpackage", ".aimodel", ".safetensors"].contains { path.hasSuffix($0) }
     }
 }

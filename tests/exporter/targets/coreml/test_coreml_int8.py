@@ -20,6 +20,7 @@ from styleexport.exporter.graph.capture import capture
 from styleexport.exporter.graph.graph import example_inputs
 from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs
+from styleexport.exporter.quantize.pairs import Pair, pair_of
 from styleexport.exporter.quantize.plan import make_plan
 from styleexport.runtime_bench.coreml_program.package import read_package
 from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph
@@ -34,9 +35,7 @@ from coremltools.proto import Model_pb2
 
 from styleexport.exporter.targets._target import Recipe, Source
 from styleexport.exporter.targets.coreml import CoremlTarget
-from styleexport.exporter.targets.coreml.int8 import _pair
 from styleexport.exporter.targets.coreml.int8_weights import quantized, store_integers
-from styleexport.exporter.targets.coreml.qdq import Pair
 
 SIZE = Size(32, 48)
 CALIBRATION = CalibrationFact(method="min-max", images=2, styles=0, sha256="0" * 64)
@@ -266,14 +265,14 @@ def test_values_are_rounded_once_however_many_pairs_they_pass(graph, written):
     ],
 )
 def test_steps_of_a_range(held, expected):
-    found = _pair(held, half=False)
+    found = pair_of(held, half=False)
     assert (found.dtype, found.zero_point) == (expected.dtype, expected.zero_point)
     assert found.scale == pytest.approx(expected.scale)
 
 
 def test_a_scale_is_never_below_the_smallest_normal_float16():
-    assert _pair(Range(0.0, 1e-6), half=True).scale == 2.0**-14
-    assert _pair(Range(0.0, 1.0), half=True).scale == float(np.float16(1 / 255))
+    assert pair_of(Range(0.0, 1e-6), half=True).scale == 2.0**-14
+    assert pair_of(Range(0.0, 1.0), half=True).scale == float(np.float16(1 / 255))
 
 
 class Signed(Small):
