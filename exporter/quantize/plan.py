@@ -127,6 +127,7 @@ def make_plan(
     float_layers: Sequence[FloatLayer] = (),
     *,
     forced_int8: Collection[str] = (),
+    share_phase_scales: bool = False,
     progress: Progress = lambda _: None,
 ) -> Int8Plan:
     """Return how a graph is to be computed in int8.
@@ -139,6 +140,7 @@ def make_plan(
         settings: how ranges, scales and weights are chosen.
         float_layers: blocks that stay in float, beside those that always do.
         forced_int8: blocks that are computed in int8 although they stay in float by default.
+        share_phase_scales: whether channels that depth to space joins have one weight scale.
         progress: takes a line every few seconds.
 
     Raises:
@@ -168,7 +170,9 @@ def make_plan(
         ranges=calibrated.ranges,
         calibration=msgspec.structs.replace(calibration.fact, method=settings.ranges),
     )
-    return _rounded_plan(graph, recipe, calibrated, kept, inputs, forced_int8, progress)
+    return _rounded_plan(
+        graph, recipe, calibrated, kept, inputs, forced_int8, share_phase_scales, progress
+    )
 
 
 def _rounded_plan(
@@ -178,6 +182,7 @@ def _rounded_plan(
     kept: Sequence[QuantizedBlock],
     inputs: Sequence[Arrays],
     forced_int8: Collection[str],
+    share_phase_scales: bool,
     progress: Progress,
 ) -> Int8Plan:
     """Return the plan of a recipe: equalized, its weights rounded for the inputs they will meet."""
@@ -203,8 +208,17 @@ def _rounded_plan(
         per_channel=per_channel,
         levels=settings.levels,
         segmented=recipe.segments,
+        share_phase_scales=share_phase_scales,
     )
-    weights = round_weights(module, simulated, inside, inputs, settings, progress)
+    weights = round_weights(
+        module,
+        simulated,
+        inside,
+        inputs,
+        settings,
+        share_phase_scales=share_phase_scales,
+        progress=progress,
+    )
     return Int8Plan(recipe, graph, equal, scales, weights, (fact,) if fact else ())
 
 

@@ -16,10 +16,10 @@ from types import ModuleType
 LIBRARIES = frozenset(
     (
         "ai_edge_litert", "ai_edge_quantizer", "click", "coremltools", "dask", "distributed",
-        "flatbuffers", "google", "jinja2", "litert_torch", "markupsafe", "ml_dtypes", "msgspec",
-        "numpy", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "openvino", "PIL", "psutil",
-        "safetensors", "scipy", "segno", "skimage", "sklearn", "sympy", "tensorflow", "torch",
-        "torchao", "torchmetrics", "torchvision", "tqdm", "typing_extensions",
+        "executorch", "flatbuffers", "google", "jinja2", "litert_torch", "markupsafe", "ml_dtypes",
+        "msgspec", "numpy", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "openvino", "PIL",
+        "psutil", "safetensors", "scipy", "segno", "skimage", "sklearn", "sympy", "tensorflow",
+        "torch", "torchao", "torchmetrics", "torchvision", "tqdm", "typing_extensions",
     )
 ) | sys.stdlib_module_names  # fmt: skip
 
