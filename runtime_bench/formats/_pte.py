@@ -77,12 +77,21 @@ class PteValue:
 
 @dataclass(frozen=True)
 class PteNode:
-    """A node of a partition: its name in XNNPACK, values read and written, multiply-accumulates."""
+    """A node of a partition.
+
+    Attributes:
+        name: name in XNNPACK.
+        reads: indices of the values that it reads.
+        writes: indices of the values that it writes.
+        macs: multiply-accumulates.
+        permutation: order of the axes that a transposition makes; () of other nodes.
+    """
 
     name: str
     reads: tuple[int, ...]
     writes: tuple[int, ...]
     macs: int
+    permutation: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -285,7 +294,9 @@ def _node(entry: Table, values: tuple[PteValue, ...]) -> PteNode:
         tuple(x for x in (node.number(field) for field in fields) if x < len(values))
         for fields in (reads, writes)
     )
-    return PteNode(name, read, written, _macs(name, node, [values[x] for x in (*read, *written)]))
+    macs = _macs(name, node, [values[x] for x in (*read, *written)])
+    permutation = node.numbers(1) if name == "StaticTranspose" else ()
+    return PteNode(name, read, written, macs, permutation)
 
 
 def _macs(name: str, node: Table, values: list[PteValue]) -> int:

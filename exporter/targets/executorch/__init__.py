@@ -92,8 +92,7 @@ class ExecutorchModel(Model):
             assert recipe.int8 is not None
             module = self._quantized(recipe.int8)
             fact = quantization_fact(self.source.graph.reading, recipe.int8, "static", "int8")
-        for value in (*module.parameters(), *module.buffers()):
-            value.data = value.data.contiguous()  # XNNPACK's passes refuse weights of other layouts
+        _keep_used(module)
         path.write_bytes(lowered(self.graph.with_module(module), self.delegate))
         file = read_pte(path)
         return Written(
@@ -112,6 +111,21 @@ class ExecutorchModel(Model):
                 form.rewrite(module)
         quantize(module, per_channel=recipe.settings.weights == "per-channel")
         return module
+
+
+def _keep_used(module: GraphModule) -> None:
+    """Drop weights that rewrites have replaced, and lay out the others as XNNPACK's passes ask.
+
+    A program keeps all that its module holds, and a file all that its program does.
+    """
+    used = {str(node.target) for node in module.graph.nodes if node.op == "get_attr"}
+    tensors = (*module.named_parameters(), *module.named_buffers())
+    for name, value in tensors:
+        owner, _, attribute = name.rpartition(".")
+        if name in used:
+            value.data = value.data.contiguous()
+        else:
+            delattr(module.get_submodule(owner), attribute)
 
 
 def partitions_fact(file: PteFile) -> PassFact:

@@ -6,7 +6,7 @@ between memory layouts and threads. Written in other terms, the same numbers:
     pad by reflection or the edge     → slices and a concatenation
     depth to space of a convolution   → a transposed convolution, with no map between the two
     depth to space, alone             → a view, a permutation, a view
-    nearest upsampling                → a view, two concatenations, a view
+    nearest upsampling                → a view, a product with ones, a view
     split                             → slices
     matmul of equal batches           → a product of batches, which repeats nothing first
     1/√x, 1/x                         → rsqrt(x), a division
@@ -118,7 +118,10 @@ def spread_shuffles(module: GraphModule) -> Outcome:
 
 
 def spread_upsamplings(module: GraphModule) -> Outcome:
-    """Write nearest upsampling by whole numbers as concatenations of each line with itself."""
+    """Write nearest upsampling by whole numbers as a product with ones, which repeats each value.
+
+    XNNPACK concatenates a map with others alone, never with itself.
+    """
     applied, refused = 0, list[str]()
     for node in _of(module, "upsample_nearest2d"):
         n, channels, height, width = captured_shape(node.args[0].meta["val"])  # pyright: ignore
@@ -127,26 +130,23 @@ def spread_upsamplings(module: GraphModule) -> Outcome:
             refused.append(f"{node.name} is by no whole number")
             continue
         apart = [n, channels, height, 1, width, 1]
-        steps = ((aten.view, apart), (columns // width, 5), (rows // height, 3))
-        _written(module, node, steps)
+        ones = torch.ones(1, 1, 1, rows // height, 1, columns // width)
+        ones = add_weight(module, node, ones.to(node.meta["val"].dtype))
+        _written(module, node, ((aten.view, apart), (aten.mul, ones)))
         applied += 1
     return Outcome(applied, tuple(refused))
 
 
 def _written(module: GraphModule, node: Node, steps: tuple[tuple[object, object], ...]) -> None:
-    """Put operations in the place of a node, and a view of its shape; numbers concatenate."""
+    """Put operations in the place of a node, and a view of its shape."""
     x = node.args[0]
-    assert isinstance(x, Node)
     shaped = (aten.reshape, list(captured_shape(node.meta["val"])))
     with module.graph.inserting_before(node):
         for operation, value in (*steps, shaped):
-            sample = x.meta["val"]
-            if isinstance(operation, int):
-                x = module.graph.call_function(aten.cat.default, ([x] * operation, value))  # pyright: ignore
-                x.meta["val"] = torch.cat([sample] * operation, value)  # pyright: ignore
-            else:
-                x = module.graph.call_function(operation.default, (x, value))  # pyright: ignore
-                x.meta["val"] = operation(sample, value)  # pyright: ignore
+            overload = operation.Tensor if operation is aten.mul else operation.default  # pyright: ignore
+            x = module.graph.call_function(overload, (x, value))  # pyright: ignore
+    assert isinstance(x, Node)
+    x.meta["val"] = node.meta["val"]
     node.replace_all_uses_with(x)
     module.graph.erase_node(node)
 
