@@ -97,7 +97,7 @@ def _risks(file: PteFile) -> Iterator[RiskFact]:
         yield RiskFact(
             where=file.partitions[0].delegate,
             reason="the app must be built with this delegate, and no other device runs the file",
-            remedy="export without --delegate for a file that every CPU runs",
+            remedy="export with styleexport executorch for a file that every CPU runs",
         )
 
 

@@ -83,26 +83,31 @@ def _load(path: Path, threads: int | None) -> tuple[Any, Callable[[], int]]:
         DeviceError: it computes by a delegate that this machine lacks.
     """
     with needs("ExecuTorch"), native_quiet():
-        from executorch.extension.pybindings import portable_lib as pool
+        from executorch.extension.pybindings.portable_lib import (
+            _threadpool_get_thread_count as thread_count,  # pyright: ignore[reportPrivateUsage]
+        )
+        from executorch.extension.pybindings.portable_lib import (
+            _unsafe_reset_threadpool as reset_pool,  # pyright: ignore[reportPrivateUsage]
+        )
         from executorch.runtime import Runtime
     runtime, file = Runtime.get(), read_pte(path)
     for delegate in dict.fromkeys(part.delegate for part in file.partitions):
         if not runtime.backend_registry.is_available(delegate):
             raise DeviceError(
                 f"{path.name} computes by {delegate}, which ExecuTorch does not have on this "
-                "machine; run it on a device that does, or export without --delegate"
+                "machine; run it on a device that does"
             )
     try:
         with native_quiet():
-            if threads is not None and threads != pool._threadpool_get_thread_count():
-                pool._unsafe_reset_threadpool(threads)
+            if threads is not None and threads != thread_count():
+                reset_pool(threads)
             method = runtime.load_program(path).load_method(file.method)
     except Exception as error:
         raise BadArtifact(
             f"ExecuTorch cannot load {path}: {first_line(error)}; export the network again with "
             "the version that is to run it"
         ) from error
-    return method, pool._threadpool_get_thread_count
+    return method, thread_count
 
 
 def _checked(path: Path, name: str, inputs: Arrays, shape: tuple[int, ...]) -> NDArray[np.float32]:

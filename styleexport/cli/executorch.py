@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 import click
 
 from styleexport.cli._export import Common, export_options, quantize_option, run_export
 from styleexport.core.types import Precision
-
-if TYPE_CHECKING:
-    from styleexport.exporter.targets._target import Target
-    from styleexport.exporter.targets.executorch.lower import Delegate
 
 
 @click.command(
@@ -21,28 +17,12 @@ if TYPE_CHECKING:
 )
 @export_options
 @quantize_option("none, or int8 (integer arithmetic in XNNPACK).")
-@click.option(
-    "--delegate",
-    type=click.Choice(["xnnpack", "coreml"]),
-    default="xnnpack",
-    show_default=True,
-    help="Library that computes the graph: xnnpack on any CPU, coreml on Apple's devices alone.",
-)
-def executorch(
-    precisions: tuple[Precision, ...], delegate: Delegate, **common: Unpack[Common]
-) -> None:
+def executorch(precisions: tuple[Precision, ...], **common: Unpack[Common]) -> None:
     """Export NETWORK (default: adain-residual) to ExecuTorch, checked against PyTorch.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
     """
-    from styleexport.core.plugins import needs
-
-    def target() -> Target:
-        with needs("executorch"):
-            from styleexport.exporter.targets.executorch import ExecutorchTarget
-        return ExecutorchTarget(delegate=delegate)
-
-    run_export((target,), precisions, **common)
+    run_export(("executorch",), precisions, **common)
 
 
 SECTION = "make"

@@ -1,8 +1,7 @@
 """ExecuTorch's ``.pte`` files: fp32 and int8, one size each, images [1, 3, H, W] in 0..1.
 
 XNNPACK computes on every CPU that apps run on, and is to take the graph whole: see `forms`. int8
-files follow the recipe that all targets follow, written into the graph before it is lowered. Core
-ML's delegate takes the float graph as it is.
+files follow the recipe that all targets follow, written into the graph before it is lowered.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from pathlib import Path
 
 from torch.fx import GraphModule
 
-from styleexport.core.errors import UsageError
 from styleexport.core.manifest import PassFact
 from styleexport.core.plugins import needs
 from styleexport.core.recipe import Int8Recipe
@@ -24,19 +22,14 @@ from styleexport.exporter.quantize.quantization_fact import quantization_fact
 from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
 from styleexport.exporter.targets.executorch.forms import FORMS
 from styleexport.exporter.targets.executorch.int8 import mark, quantize
-from styleexport.exporter.targets.executorch.lower import Delegate, lowered
+from styleexport.exporter.targets.executorch.lower import lowered
 from styleexport.runtime_bench.formats._pte import PteFile, read_pte
 
 
 @dataclass(frozen=True)
 class ExecutorchTarget(Target):
-    """ExecuTorch.
+    """ExecuTorch, with XNNPACK."""
 
-    Attributes:
-        delegate: what computes the graph.
-    """
-
-    delegate: Delegate = "xnnpack"
     name = "executorch"
     suffix = ".pte"
     expands_norms = True
@@ -51,39 +44,26 @@ class ExecutorchTarget(Target):
         with needs("executorch"):
             import executorch.exir as _  # noqa: F401
 
-    def check_precision(self, precision: Precision) -> None:
-        """Refuse int8 with Core ML's delegate; see `Target.check_precision`."""
-        if self.delegate == "coreml" and precision is not Precision.FP32:
-            raise UsageError(
-                f"--delegate coreml writes the float network, which Core ML computes in float16, "
-                f"got --quantize {precision}; type --delegate xnnpack, or styleexport coreml "
-                f"--quantize {precision}"
-            )
-
     def lower(self, source: Source, recipe: Recipe) -> ExecutorchModel:
-        """Return the graph in the forms that the delegate takes."""
-        if self.delegate == "coreml":
-            return ExecutorchModel(source, source.graph, (), self.delegate)
+        """Return the graph in the forms that XNNPACK takes."""
         graph, facts = apply_passes(source.graph, FORMS)
         passes = tuple(fact for fact in facts if fact.applied or fact.refused)
-        return ExecutorchModel(source, graph, passes, self.delegate)
+        return ExecutorchModel(source, graph, passes)
 
 
 @dataclass(frozen=True)
 class ExecutorchModel(Model):
-    """A graph in the forms that a delegate takes, proven to compute the same.
+    """A graph in the forms that XNNPACK takes, proven to compute the same.
 
     Attributes:
         source: graph and calibration inputs.
         graph: the graph in these forms.
         passes: rewrites.
-        delegate: what computes the graph.
     """
 
     source: Source
     graph: Graph
     passes: tuple[PassFact, ...]
-    delegate: Delegate
 
     def store(self, recipe: Recipe, path: Path) -> Written:
         """Write the file; see `Model.store`."""
@@ -93,7 +73,7 @@ class ExecutorchModel(Model):
             module = self._quantized(recipe.int8)
             fact = quantization_fact(self.source.graph.reading, recipe.int8, "static", "int8")
         _keep_used(module)
-        path.write_bytes(lowered(self.graph.with_module(module), self.delegate))
+        path.write_bytes(lowered(self.graph.with_module(module)))
         file = read_pte(path)
         return Written(
             quantization=fact,
@@ -129,7 +109,7 @@ def _keep_used(module: GraphModule) -> None:
 
 
 def partitions_fact(file: PteFile) -> PassFact:
-    """Return how many partitions delegates take, and what operations they leave."""
+    """Return how many partitions XNNPACK takes, and what operations it leaves."""
     left = tuple(f"{name} x{count} runs outside" for name, count in file.kernels.items())
     return PassFact(name="partitions", applied=len(file.partitions), refused=left)
 

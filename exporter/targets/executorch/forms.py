@@ -48,8 +48,9 @@ def merge_shuffles(module: GraphModule) -> Outcome:
         assert isinstance(last, Node)
         limited = operation_of(last) in RECTIFIERS and len(last.users) == 1
         conv = last.args[0] if limited else last
+        assert isinstance(conv, Node)
         weight = tensor_of(module, conv.args[1]) if operation_of(conv) == "conv2d" else None
-        if not isinstance(conv, Node) or weight is None or len(conv.users) > 1 or _strided(conv):
+        if weight is None or len(conv.users) > 1 or _strided(conv):
             continue
         scale = int(shuffle.args[1])  # pyright: ignore[reportArgumentType]
         bias = tensor_of(module, argument(conv, 2, "bias"))

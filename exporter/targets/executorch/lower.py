@@ -1,4 +1,4 @@
-"""A program in ExecuTorch's format, by the partitioner of a delegate."""
+"""A program in ExecuTorch's format, by the partitioner of XNNPACK."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import importlib.metadata
 import logging
 from collections.abc import Generator
-from typing import Any, Literal
+from typing import Any
 
 from styleexport.core.errors import MissingExtra, UnsupportedOp, first_line
 from styleexport.core.plugins import needs
@@ -15,10 +15,8 @@ from styleexport.core.versions import EXTRAS
 from styleexport.exporter.graph.graph import Graph
 from styleexport.runtime_bench.formats._pte import INPUT_NAMES, OUTPUT_NAMES
 
-Delegate = Literal["xnnpack", "coreml"]
 
-
-def lowered(graph: Graph, delegate: Delegate) -> bytes:
+def lowered(graph: Graph) -> bytes:
     """Return the bytes of a ``.pte`` file; what it takes and gives is named by methods of its own.
 
     Raises:
@@ -26,14 +24,13 @@ def lowered(graph: Graph, delegate: Delegate) -> bytes:
         UnsupportedOp: an operation has no lowering.
     """
     with needs("executorch"), _interface():
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
         from executorch.exir import to_edge_transform_and_lower
-
-        partitioner = _partitioner(delegate)
     try:
         with quiet(), _unlogged():
             edge: Any = to_edge_transform_and_lower(
                 graph.program,
-                partitioner=[partitioner],
+                partitioner=[XnnpackPartitioner()],
                 constant_methods={
                     INPUT_NAMES: [fact.name for fact in graph.inputs],
                     OUTPUT_NAMES: [fact.name for fact in graph.outputs],
@@ -42,19 +39,9 @@ def lowered(graph: Graph, delegate: Delegate) -> bytes:
             return bytes(edge.to_executorch().buffer)
     except Exception as error:
         raise UnsupportedOp(
-            f"ExecuTorch cannot lower the network for {delegate}: {_reason(error)}; replace that "
+            f"ExecuTorch cannot lower the network: {_reason(error)}; replace that "
             "operation, or export --target onnx or tflite"
         ) from error
-
-
-def _partitioner(delegate: Delegate) -> Any:  # noqa: ANN401 - classes without types
-    if delegate == "coreml":
-        from executorch.backends.apple.coreml.partition import CoreMLPartitioner
-
-        return CoreMLPartitioner()
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-
-    return XnnpackPartitioner()
 
 
 @contextlib.contextmanager

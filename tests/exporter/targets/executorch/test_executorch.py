@@ -21,7 +21,7 @@ from tests.exporter.conftest import feeds_of, graph_of, shown
 
 pytest.importorskip("executorch")
 
-from styleexport.exporter.targets.executorch import TARGET, ExecutorchTarget
+from styleexport.exporter.targets.executorch import TARGET
 from styleexport.runtime_bench.execution import describe_execution
 from styleexport.runtime_bench.formats._format import describe
 from styleexport.runtime_bench.formats._pte import read_pte
@@ -146,7 +146,7 @@ def test_an_operation_without_a_lowering_is_refused(small, monkeypatch, tmp_path
         raise RuntimeError("Missing out variants: {'mine::op'}")
 
     monkeypatch.setattr("executorch.exir.to_edge_transform_and_lower", fail)
-    with pytest.raises(UnsupportedOp, match=r"xnnpack: .*Missing out variants: \{'mine::op'"):
+    with pytest.raises(UnsupportedOp, match=r"the network: .*Missing out variants: \{'mine::op'"):
         TARGET.write(small, Recipe(), tmp_path / "x.pte", list)
     assert not (tmp_path / "x.pte").exists()
 
@@ -155,13 +155,6 @@ def test_another_interface_names_the_tested_version(small, monkeypatch, tmp_path
     monkeypatch.delattr("executorch.exir.to_edge_transform_and_lower")
     with pytest.raises(MissingExtra, match=r"another interface .*pip install executorch==1\.5\.1"):
         TARGET.write(small, Recipe(), tmp_path / "x.pte", list)
-
-
-def test_core_ml_takes_no_int8():
-    target = ExecutorchTarget(delegate="coreml")
-    with pytest.raises(UsageError, match=r"type --delegate xnnpack, or styleexport coreml"):
-        target.check_precision(Precision.INT8)
-    target.check_precision(Precision.FP32)
 
 
 @pytest.mark.parametrize(
