@@ -470,6 +470,7 @@ def test_a_package_is_no_artifact_where_the_file_system_ignores_case(cli, whole,
 
 COREML_LINE = "pip install 'styleexport[coreml]'"
 TFLITE_LINE = "pip install 'styleexport[tflite]'"
+EXECUTORCH_LINE = "pip install 'styleexport[executorch]'"
 IMPORTING = ("targets", "converters", "quantize")
 
 
@@ -492,6 +493,7 @@ def uninstall(monkeypatch) -> Callable[[str], None]:
     ("command", "library", "line"),
     [
         ("coreml", "coremltools", COREML_LINE),
+        ("executorch", "executorch", EXECUTORCH_LINE),
         ("tflite", "litert_torch", TFLITE_LINE),
         ("tflite", "ai_edge_litert", TFLITE_LINE),
         ("tflite", "ai_edge_quantizer", TFLITE_LINE),
@@ -545,14 +547,17 @@ def test_running_a_file_says_what_to_install(cli, whole, tmp_path, uninstall, li
 
 def test_what_is_not_installed_can_be_skipped(cli, tmp_path, tiny, uninstall):
     uninstall("coremltools")
+    uninstall("executorch")
     uninstall("litert_torch")
     call = ("export", tiny, "--size", "64", "-o", "out", "--skip-missing")
     found = cli(*call)
     assert found.code == 0, found.err
     assert found.progress[0].startswith("skipped: coreml needs coremltools")
     assert COREML_LINE in found.progress[0]
-    assert found.progress[1].startswith("skipped: litert-torch needs litert_torch")
-    assert TFLITE_LINE in found.progress[1]
+    assert found.progress[1].startswith("skipped: executorch needs executorch")
+    assert EXECUTORCH_LINE in found.progress[1]
+    assert found.progress[2].startswith("skipped: litert-torch needs litert_torch")
+    assert TFLITE_LINE in found.progress[2]
     manifest = json.loads(Path("out/manifest.json").read_text())
     assert [fact["target"] for fact in manifest["files"]] == ["onnx"]
     none = cli(*call, "--target", "coreml", "--target", "tflite")

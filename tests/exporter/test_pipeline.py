@@ -30,10 +30,16 @@ SIZE = Size(40, 56)
 SMALL = Size(32, 32)
 
 
+# ExecuTorch takes 5 to 40 s to lower a graph: networks of all forms that it is written in.
+LOWERED = ("adain-lite", "adain-cd16x", "adain-densenet121", "fast-style", "microast")
+
+
 def matrix():
     for network in plugins.names(PACKAGE):
         for target in plugins.names(TARGETS):
             if network == "adain" or (network in ALIKE and target != "onnx"):
+                continue
+            if target == "executorch" and network not in LOWERED:
                 continue
             yield case(network, target, slow=(network, target) != ("adain-lite", "onnx"))
 
@@ -43,7 +49,8 @@ def check_facts(fact) -> None:
     assert fact.worst.passed
     assert sum(fact.ops.values()) > 10
     # Gains of int8 recipes multiply the channels of most layers: those have no tensor of their own.
-    assert fact.recipe or len(fact.layers) > 10
+    # XNNPACK gives no inner tensors.
+    assert fact.recipe or len(fact.layers) > 10 or fact.target == "executorch"
     assert fact.peak_activation_bytes > 3 * fact.size.height * fact.size.width
     assert fact.version
     assert all(risk.where and risk.reason and risk.remedy for risk in fact.risks)
@@ -123,7 +130,8 @@ def test_all_targets_come_from_one_capture(own):
 
 def test_a_layer_of_the_network_is_in_every_target(own):
     _, exported, _ = own
-    shared = set.intersection(*(set(fact.layers) for fact in exported.manifest.files))
+    named = [fact for fact in exported.manifest.files if fact.target != "executorch"]
+    shared = set.intersection(*(set(fact.layers) for fact in named))
     assert len([name for name in shared if name.startswith("relu")]) > 2
     for fact in exported.manifest.files:
         assert len(set(fact.layers)) == len(fact.layers)

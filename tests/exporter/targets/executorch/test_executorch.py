@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from styleexport.core.errors import BadArtifact, MissingExtra, UnsupportedOp, UsageError
+from styleexport.core.manifest import read_manifest
 from styleexport.core.psnr import psnr_db
 from styleexport.core.types import Precision
 from styleexport.exporter.graph.graph import Graph
@@ -18,6 +19,7 @@ from styleexport.exporter.rewrites.choices import for_integers
 from styleexport.exporter.targets._target import Recipe
 from styleexport.runtime_bench.runners._runner import RunOptions, find_runner
 from tests.exporter.conftest import feeds_of, graph_of, shown
+from tests.zoo import case
 
 pytest.importorskip("executorch")
 
@@ -115,6 +117,31 @@ def test_phases_share_scales_and_biases(exported):
     steps = weight / scales
     assert float((steps - steps.round()).abs().max()) < 1e-3
     assert torch.equal(bias, bias[::4].repeat_interleave(4))
+
+
+@pytest.mark.parametrize("name", [case("fast-style")])
+def test_a_feed_forward_network_is_what_react_native_asks_for(name, zoo):
+    """`useStyleTransfer`: forward, one picture [1, 3, H, W] in 0..1, one back, never outside."""
+    from executorch.runtime import Runtime
+
+    out = zoo.exported(name, "executorch")
+    facts = read_manifest(out).files
+    assert {fact.precision for fact in facts} >= {Precision.FP32, Precision.INT8}
+    for fact in facts:
+        path = out / fact.path
+        assert "forward" in Runtime.get().load_program(path).method_names
+        file = read_pte(path)
+        (given,), (made,) = file.inputs.values(), file.outputs.values()
+        side = fact.size.size()
+        shape = (1, 3, side.height, side.width)
+        assert (given.dtype, given.shape) == (made.dtype, made.shape) == ("float32", shape)
+        assert len(file.partitions) == 1
+        with find_runner("executorch").open(path, RunOptions(threads=1)) as session:
+            steep = np.indices(shape).sum(0).astype(np.float32) % 2
+            (image,) = session({next(iter(file.inputs)): steep}).values()
+        assert 0 <= image.min() <= image.max() <= 1
+    with find_runner("executorch").open(out / facts[0].path, RunOptions()) as session:
+        assert sorted(session({"content": steep})) == ["image"]
 
 
 def test_the_same_graph_gives_the_same_bytes(exported, small, tmp_path):
