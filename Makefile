@@ -30,7 +30,7 @@ $(VENV)/base.stamp: $(BIN)/python setup.cfg pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/base.stamp
-	$(PIP) -e '.[coreai,coreml,tflite,bench,sweep,film,dev]'
+	$(PIP) -e '.[coreai,coreml,tflite,executorch,bench,sweep,film,dev]'
 	touch $@
 
 demo: $(VENV)/base.stamp

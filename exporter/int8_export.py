@@ -231,7 +231,7 @@ def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:
     # Convolutions have the same names in both graphs, as no rewrite adds or removes one.
     kept, forced, facts = recipe.float_layers, set(_forced_int8(graph, recipe)), ()
     if target.rounds_results or not settings.equalize:
-        if graph is chosen.plan.source:
+        if graph is chosen.plan.source and not target.shares_phase_scales:
             return chosen.plan
     elif target.equalizes:
         settings = msgspec.structs.replace(settings, segments=False)
@@ -243,7 +243,13 @@ def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:
         facts = (PassFact(name="equalize", applied=0, refused=(reason,)),)
         settings = msgspec.structs.replace(settings, segments=False, equalize=0.0)
     plan = make_plan(
-        graph, job.calibration, settings, kept, forced_int8=forced, progress=job.progress
+        graph,
+        job.calibration,
+        settings,
+        kept,
+        forced_int8=forced,
+        share_phase_scales=target.shares_phase_scales,
+        progress=job.progress,
     )
     return dataclasses.replace(plan, facts=(*rewrites, *plan.facts, *facts))
 

@@ -41,6 +41,7 @@ from int8_timing import processor, timed, versions
 from styleexport.core.errors import UnsupportedOp, first_line
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision
+from styleexport.runtime_bench.formats._pte import read_pte
 from styleexport.runtime_bench.quality.judge import Array
 from styleexport.runtime_bench.runners._runner import Session
 
@@ -121,9 +122,12 @@ def finite(session: Session) -> Session:
     return dataclasses.replace(session, fetch=fetch)
 
 
-def measured(
-    case: Case, entries: Sequence[Entry], rounds: int, work: Path, environments: Path
-) -> list[Entry]:
+def partitions(path: Path) -> int | None:
+    """Return the number of partitions of an ExecuTorch file; None of others."""
+    return len(read_pte(path).partitions) if path.suffix == ".pte" else None
+
+
+def measured(case: Case, entries: Sequence[Entry], rounds: int, work: Path) -> list[Entry]:
     """Return the entries with their figures: each judged, then all timed in turns."""
     done: list[Entry] = []
     sessions: dict[int, Session] = {}
@@ -135,12 +139,13 @@ def measured(
                     file=sys.stderr,
                 )
                 try:
-                    session, share = stack.enter_context(opened(entry, environments))
+                    session, share = stack.enter_context(opened(entry))
                     entry = msgspec.structs.replace(
                         entry,
                         size_bytes=entry.file.stat().st_size,
                         quality=judged(case, entry, finite(session), work),
                         integer_mac_share=share,
+                        partitions=partitions(entry.file),
                     )
                     if entry.runtime != "PyTorch":  # which simulates integers in float
                         sessions[len(done)] = session
@@ -165,7 +170,7 @@ def measure(folder: Path, options: Options) -> None:
         found = [*own_entries(case), *peers, *options.given]
         found += [*in_openvino(found), *made_for_openvino(case)]
         found.sort(key=lambda entry: get_args(Runtime).index(entry.runtime))
-        entries = measured(case, found, options.rounds, work, options.environments)
+        entries = measured(case, found, options.rounds, work)
     network = case.manifest.network
     result = Measured(
         network=f"{network.name} ({', '.join(network.source)})",

@@ -33,6 +33,7 @@ class Entry(Struct, frozen=True, kw_only=True):
         size_bytes: of the file.
         quality: what it loses against the float network.
         integer_mac_share: the share of its MACs that the runtime computes in integers, 0..1.
+        partitions: parts that a delegate takes, of an ExecuTorch file.
         samples_ns: of one run each, in the order of the rounds.
     """
 
@@ -44,6 +45,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     size_bytes: int = 0
     quality: QualityReport | None = None
     integer_mac_share: float | None = None
+    partitions: int | None = None
     samples_ns: tuple[int, ...] = ()
 
     @property
@@ -89,8 +91,9 @@ def table(entries: Sequence[Entry]) -> list[str]:
         if fp32 is not None and entry.samples_ns:
             low, middle, high = entry.time_by(fp32)
             ratio = f"{middle:.2f} ({low:.2f}–{high:.2f})"
+        parts = "" if entry.partitions is None else f", {entry.partitions} partitions"
         cells = (
-            entry.runtime,
+            f"{entry.runtime}{parts}",
             entry.name,
             f"{entry.psnr_db:.1f} ({quality.psnr_db:.1f}, {quality.worst_psnr_db:.1f})",
             "" if quality.ssim is None else f"{quality.ssim:.4f}",

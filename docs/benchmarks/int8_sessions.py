@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import subprocess
-import tempfile
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+import dataclasses
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from int8_environments import FOLDER, TOOLS, environment
 from int8_report import Entry
 from numpy.typing import NDArray
 
 from styleexport.core.arrays import Arrays
-from styleexport.core.errors import DeviceError
 from styleexport.runtime_bench.execution import describe_execution
 from styleexport.runtime_bench.formats._onnx_macs import macs_by_node
+from styleexport.runtime_bench.formats._pte import read_pte
 from styleexport.runtime_bench.formats._tflite import read_graph
 from styleexport.runtime_bench.formats._tflite_graph import TfliteTensor
 from styleexport.runtime_bench.runners._litert import load
@@ -34,121 +30,34 @@ OPTIONS = RunOptions(threads=2)
 Array = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class RemoteSession(Session):
-    """A session in another process, which takes its own times.
-
-    Attributes:
-        sample_ns: returns ns of one run, the mean of some that follow one that is not counted.
-    """
-
-    sample_ns: Callable[[Arrays, int], int] = field(kw_only=True)
-
-
 def _counts(path: Path) -> bool:
     """Whether a file's MACs can be counted: operations of a tool's own hide shapes."""
     return path.suffix != ".onnx" or any(macs_by_node(onnx.load(path)).values())
 
 
-class _Process:
-    """A process of ExecuTorch's environment that runs a file on request (int8_tools/run_pte.py).
+@contextlib.contextmanager
+def _executorch(path: Path) -> Generator[Session]:
+    """Yield a session on a ``.pte`` file: other tools' hold no names, the order is that of ours."""
+    names = list(read_pte(path).inputs)
+    with runner_for(path).open(path, OPTIONS) as session:
 
-    Args:
-        process: process that answers a line of JSON with one.
-        folder: folder for inputs, outputs and what the process says.
-    """
+        def feed(inputs: Arrays) -> None:
+            session.feed(dict(zip(names, inputs.values(), strict=True)))
 
-    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
-        self._process, self._folder = process, folder
-        self._inputs, self._outputs = str(folder / "in.npz"), str(folder / "out.npz")
-
-    def session(self) -> RemoteSession:
-        """Return its session, when the file is loaded.
-
-        Raises:
-            DeviceError: it cannot load the file.
-        """
-        self._answer()
-        return RemoteSession(self.feed, lambda: None, self.fetch, sample_ns=self.sample_ns)
-
-    def feed(self, inputs: Arrays) -> None:
-        """Run the file on inputs."""
-        np.savez(self._inputs, allow_pickle=False, **inputs)
-        self._ask(self._outputs, 0)
-
-    def fetch(self) -> dict[str, Array]:
-        """Return the outputs of the last run."""
-        with np.load(self._outputs) as stored:
-            return {name: stored[name] for name in stored.files}
-
-    def sample_ns(self, inputs: Arrays, repeats: int) -> int:
-        """Return ns of one run; see `RemoteSession.sample_ns`."""
-        np.savez(self._inputs, allow_pickle=False, **inputs)
-        return self._ask("", repeats)
-
-    def _ask(self, outputs: str, repeats: int) -> int:
-        assert self._process.stdin is not None
-        request = {"inputs": self._inputs, "outputs": outputs, "repeats": repeats}
-        with contextlib.suppress(OSError):
-            print(json.dumps(request), file=self._process.stdin, flush=True)
-        return self._answer()
-
-    def _answer(self) -> int:
-        """Return ns of the next answer.
-
-        Raises:
-            DeviceError: the process has ended; the message is its last line.
-        """
-        assert self._process.stdout is not None
-        try:
-            return json.loads(self._process.stdout.readline())["ns"]
-        except json.JSONDecodeError as error:
-            text = (self._folder / "log.txt").read_text(encoding="utf-8", errors="replace")
-            lines = text.strip().splitlines()
-            raise DeviceError(lines[-1][:200] if lines else "it ended without a word") from error
+        yield dataclasses.replace(session, feed=feed)
 
 
 @contextlib.contextmanager
-def _executorch(path: Path, folder: Path) -> Generator[RemoteSession]:
-    """Yield a session on an ExecuTorch file.
-
-    Raises:
-        MissingExtra: ExecuTorch is not installed here.
-        DeviceError: it cannot load or run the file.
-    """
-    python = environment("executorch", folder).python
-    command = [str(python), "-I", str(TOOLS / "run_pte.py"), str(path.absolute())]
-    with (
-        tempfile.TemporaryDirectory() as temporary,
-        (Path(temporary) / "log.txt").open("w") as log,
-        subprocess.Popen(
-            [*command, str(OPTIONS.threads)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        ) as process,
-    ):
-        try:
-            yield _Process(process, Path(temporary)).session()
-        finally:
-            process.kill()
-
-
-@contextlib.contextmanager
-def opened(
-    entry: Entry, environments_folder: Path = FOLDER
-) -> Generator[tuple[Session, float | None]]:
+def opened(entry: Entry) -> Generator[tuple[Session, float | None]]:
     """Yield a session on a file and the share of its MACs that are computed in integers.
 
     Args:
         entry: file and runtime.
-        environments_folder: folder of the environments of tools that have their own.
     """
     assert entry.file is not None
     if entry.runtime == "ExecuTorch":
-        with _executorch(entry.file, environments_folder) as remote:
-            yield remote, None
+        with _executorch(entry.file) as session:
+            yield session, read_pte(entry.file).int8_mac_share()
         return
     if entry.runtime == "PyTorch":
         with find_runner("torch").open(entry.file, OPTIONS) as session:

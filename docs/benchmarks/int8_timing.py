@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from int8_environments import NAMES, version
-from int8_sessions import OPTIONS, RemoteSession
+from int8_sessions import OPTIONS
 
 from styleexport.core import environments
 from styleexport.core.arrays import Arrays, Run
@@ -62,8 +62,6 @@ def timed(sessions: Mapping[int, Run], inputs: Arrays, rounds: int) -> dict[int,
 def _sample_ns(session: Run, inputs: Arrays, repeats: int) -> int:
     """Return ns of one run, the mean of some that follow one that is not counted."""
     time.sleep(REST_SECONDS)
-    if isinstance(session, RemoteSession):
-        return session.sample_ns(inputs, repeats)
     session(inputs)
     started = time.perf_counter_ns()
     for _ in range(repeats):

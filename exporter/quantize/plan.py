@@ -131,6 +131,7 @@ def make_plan(
     float_layers: Sequence[FloatLayer] = (),
     *,
     forced_int8: Collection[str] = (),
+    share_phase_scales: bool = False,
     progress: Progress = lambda _: None,
 ) -> Int8Plan:
     """Return how a graph is to be computed in int8.
@@ -143,6 +144,7 @@ def make_plan(
         settings: how ranges, scales and weights are chosen.
         float_layers: blocks that stay in float, beside those that always do.
         forced_int8: blocks that are computed in int8 although they stay in float by default.
+        share_phase_scales: whether channels that depth to space joins have one weight scale.
         progress: takes a line every few seconds.
 
     Raises:
@@ -177,14 +179,25 @@ def make_plan(
     if fact is not None and not fact.applied:
         settings = msgspec.structs.replace(settings, equalize=0.0)
         plan = make_plan(
-            graph, calibration, settings, float_layers, forced_int8=forced_int8, progress=progress
+            graph,
+            calibration,
+            settings,
+            float_layers,
+            forced_int8=forced_int8,
+            share_phase_scales=share_phase_scales,
+            progress=progress,
         )
         return dataclasses.replace(plan, facts=(*plan.facts, fact))
     rounding = remembered(
         "rounding",
-        _digest(key, msgspec.json.encode(settings).decode(), *sorted(forced_int8)),
+        _digest(
+            key,
+            msgspec.json.encode(settings).decode(),
+            str(share_phase_scales),
+            *sorted(forced_int8),
+        ),
         Rounding,
-        lambda: _rounding(equal, recipe, kept, inputs, forced_int8, progress),
+        lambda: _rounding(equal, recipe, kept, inputs, forced_int8, share_phase_scales, progress),
     )
     recipe = msgspec.structs.replace(
         recipe, float_layers=(*every, *rounding.float_layers), segments=rounding.segments
@@ -224,6 +237,7 @@ def _rounding(
     kept: Sequence[QuantizedBlock],
     inputs: Sequence[Arrays],
     forced_int8: Collection[str],
+    share_phase_scales: bool,
     progress: Progress,
 ) -> Rounding:
     """Return the segments of an equalized graph, and weights rounded for what they will meet."""
@@ -245,8 +259,17 @@ def _rounding(
         per_channel=settings.weights == "per-channel",
         levels=settings.levels,
         segmented=segments,
+        share_phase_scales=share_phase_scales,
     )
-    rounded = round_weights(module, simulated, inside, inputs, settings, progress)
+    rounded = round_weights(
+        module,
+        simulated,
+        inside,
+        inputs,
+        settings,
+        share_phase_scales=share_phase_scales,
+        progress=progress,
+    )
     weights = {layer: (_bytes(x.weight), _bytes(x.bias)) for layer, x in rounded.items()}
     return Rounding(others, segments, weights)
 

@@ -15,7 +15,7 @@ from torch.fx import GraphModule, Node
 
 from styleexport.core.recipe import Range
 from styleexport.exporter.graph.rewrite import add_weight, tensor_of
-from styleexport.exporter.quantize.blocks import QuantizedBlock, moves, nodes_by_name
+from styleexport.exporter.quantize.blocks import QuantizedBlock, moves, nodes_by_name, phases_of
 
 LEVELS = 255
 WEIGHT_LEVELS = 127
@@ -28,21 +28,34 @@ def scale_and_zero_point(limits: Range, levels: int = LEVELS) -> tuple[float, in
     return scale, min(levels, max(0, round(-limits.low / scale)))
 
 
-def weight_scales(weight: Tensor, *, transposed: bool, per_channel: bool) -> Tensor:
-    """Return the scales of a weight, shaped to divide it: one an output channel, or one."""
+def weight_scales(
+    weight: Tensor, *, transposed: bool, per_channel: bool, phases: int = 1
+) -> Tensor:
+    """Return the scales of a weight, shaped to divide it: one an output channel, or one.
+
+    Args:
+        weight: [out, in, kh, kw], or [in, out, kh, kw] where it is transposed.
+        transposed: whether it is that of a transposed convolution.
+        per_channel: whether each output channel has its own.
+        phases: number of output channels, one after the other, that share one.
+    """
     if not per_channel:
         scales = weight.abs().max().reshape([1] * weight.dim())
     else:
         axis = 1 if transposed else 0
         others = [i for i in range(weight.dim()) if i != axis]
         scales = weight.abs().amax(others, keepdim=True)
+        if phases > 1:
+            scales = scales.unflatten(0, (-1, phases)).amax(1).repeat_interleave(phases, 0)
     scales = scales / WEIGHT_LEVELS
     return torch.where(scales < SMALLEST_SCALE, torch.ones_like(scales), scales)
 
 
-def rounded_weight(weight: Tensor, *, transposed: bool, per_channel: bool) -> Tensor:
-    """Return a weight whose values are those that int8 can hold."""
-    scales = weight_scales(weight, transposed=transposed, per_channel=per_channel)
+def rounded_weight(
+    weight: Tensor, *, transposed: bool, per_channel: bool, phases: int = 1
+) -> Tensor:
+    """Return a weight whose values are those that int8 can hold; see `weight_scales`."""
+    scales = weight_scales(weight, transposed=transposed, per_channel=per_channel, phases=phases)
     return (weight / scales).round().clamp(-WEIGHT_LEVELS, WEIGHT_LEVELS) * scales
 
 
@@ -56,6 +69,7 @@ def simulate(
     weights: bool = True,
     activations: bool = True,
     segmented: Collection[str] = (),
+    share_phase_scales: bool = False,
 ) -> None:
     """Make a module, in place, round what an int8 file with these blocks would round.
 
@@ -68,6 +82,7 @@ def simulate(
         weights: whether weights are rounded.
         activations: whether activations are.
         segmented: convolutions whose output has steps too fine to count.
+        share_phase_scales: whether channels that depth to space joins have one weight scale.
     """
     by_name = nodes_by_name(module)
     if weights:
@@ -75,7 +90,12 @@ def simulate(
             node = by_name[block.layer]
             value = tensor_of(module, node.args[1])
             assert value is not None
-            rounded = rounded_weight(value, transposed=block.transposed, per_channel=per_channel)
+            rounded = rounded_weight(
+                value,
+                transposed=block.transposed,
+                per_channel=per_channel,
+                phases=phases_of(node) if share_phase_scales else 1,
+            )
             node.update_arg(1, add_weight(module, node, rounded))
     if activations:
         outputs = {block.output for block in blocks if block.layer not in segmented}

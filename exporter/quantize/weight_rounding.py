@@ -34,7 +34,7 @@ from styleexport.core.recipe import Settings
 from styleexport.core.types import Progress
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.rewrite import add_weight, argument, tensor_of
-from styleexport.exporter.quantize.blocks import QuantizedBlock, nodes_by_name
+from styleexport.exporter.quantize.blocks import QuantizedBlock, nodes_by_name, phases_of
 from styleexport.exporter.quantize.simulate import (
     WEIGHT_LEVELS,
     rounded_weight,
@@ -150,6 +150,8 @@ def round_weights(
     blocks: Sequence[QuantizedBlock],
     inputs: Sequence[Arrays],
     settings: Settings,
+    *,
+    share_phase_scales: bool = False,
     progress: Progress = lambda _: None,
 ) -> dict[str, RoundedWeights]:
     """Return convolution → rounded weight and bias, for all that the settings ask for.
@@ -162,6 +164,8 @@ def round_weights(
         blocks: blocks computed in int8.
         inputs: calibration inputs, of which eight are used.
         settings: which of rounding and bias are corrected.
+        share_phase_scales: whether channels that depth to space joins have one weight scale and
+            bias.
         progress: takes a line every few seconds.
     """
     reconstruct = settings.rounding == "reconstructed"
@@ -179,19 +183,25 @@ def round_weights(
         for values in counted(chosen, "inputs of the convolutions", progress):
             collector.run(*(torch.from_numpy(x) for x in values.values()))
         return {
-            layer: _round_block(module, by_name[layer], block, collector.found[layer], settings)
-            for layer, block in counted(list(plain.items()), "rounding of weights", progress)
+            layer: _round_block(
+                module,
+                by_name[layer],
+                collector.found[layer],
+                settings,
+                phases_of(by_name[layer]) if share_phase_scales else 1,
+            )
+            for layer in counted(list(plain), "rounding of weights", progress)
         }
 
 
 def _round_block(
-    module: GraphModule, node: Node, block: QuantizedBlock, patches: _Patches, settings: Settings
+    module: GraphModule, node: Node, patches: _Patches, settings: Settings, phases: int
 ) -> RoundedWeights:
     weight = tensor_of(module, node.args[1])
     assert weight is not None
     per_channel = settings.weights == "per-channel"
     if settings.rounding == "reconstructed":
-        scales = weight_scales(weight, transposed=False, per_channel=per_channel)
+        scales = weight_scales(weight, transposed=False, per_channel=per_channel, phases=phases)
         flat, products = weight.flatten(1), patches.products / patches.count
         table = None
         if settings.weight_bits == 4:
@@ -199,10 +209,12 @@ def _round_block(
         flat = reconstructed(flat, scales.flatten(), products, table)
         result = flat.reshape(weight.shape)
     else:
-        result = rounded_weight(weight, transposed=False, per_channel=per_channel)
+        result = rounded_weight(weight, transposed=False, per_channel=per_channel, phases=phases)
     bias = tensor_of(module, node.args[2]) if len(node.args) > 2 else None
     if bias is not None and settings.bias_correction:
-        bias = bias + (weight - result).flatten(1) @ (patches.total / patches.count)
+        added = (weight - result).flatten(1) @ (patches.total / patches.count)
+        # Phases that share a scale share a bias too.
+        bias = bias + added.unflatten(0, (-1, phases)).mean(1).repeat_interleave(phases)
     return RoundedWeights(result.clone(), bias)
 
 
@@ -261,8 +273,9 @@ def reconstructed(
     whole = scales.expand(len(weight))
     largest = weight.abs().argmax(1)
     fixed = weight.sign() * WEIGHT_LEVELS * whole[:, None]
-    if scales.numel() == 1:  # one scale for all: only the largest of all is kept
-        largest = torch.where(weight.abs().amax(1) == weight.abs().max(), largest, -1)
+    # Rows that share a scale: only the largest weight of all of them is kept.
+    full = weight.abs().amax(1) >= (WEIGHT_LEVELS - 0.01) * whole
+    largest = torch.where(full, largest, -1)
     for start in range(0, size, BLOCK):
         stop = min(start + BLOCK, size)
         errors = torch.zeros(len(weight), stop - start)

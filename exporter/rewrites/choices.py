@@ -50,9 +50,17 @@ class Rates:
         return (layer.after.macs + self.macs_a_value * moved) / before
 
 
-# LiteRT upsamples integers faster than it transposes them.
-INTEGERS = {"onnx": Rates(macs_a_value=150), "tflite": Rates(macs_a_value=150, shuffle=12)}
-FLOATS = {"onnx": Rates(macs_a_value=100, transposed=0.7)}
+# LiteRT upsamples integers faster than it transposes them. ExecuTorch's files hold no depth to
+# space: it becomes a transposed convolution again, which writes no map of its own.
+INTEGERS = {
+    "onnx": Rates(macs_a_value=150),
+    "tflite": Rates(macs_a_value=150, shuffle=12),
+    "executorch": Rates(macs_a_value=150, shuffle=0),
+}
+FLOATS = {
+    "onnx": Rates(macs_a_value=100, transposed=0.7),
+    "executorch": Rates(macs_a_value=100, shuffle=0),
+}
 
 
 def check_rewrites(names: Collection[str]) -> None:

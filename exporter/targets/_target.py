@@ -123,6 +123,7 @@ class Target(Protocol):
         expands_norms: whether the converter writes instance norms out.
         rounds_results: whether int8 files round what a convolution gives to a float operation.
         equalizes: whether int8 files are better with channels brought to one range.
+        shares_phase_scales: whether the phases of an output have one weight scale.
     """
 
     name: str
@@ -134,6 +135,7 @@ class Target(Protocol):
     expands_norms: bool = False
     rounds_results: bool = True
     equalizes: bool = True
+    shares_phase_scales: bool = False
 
     def check(self) -> None:
         """Refuse settings that cannot be applied here, before anything is captured.

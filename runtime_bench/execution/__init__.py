@@ -22,4 +22,8 @@ def describe_execution(path: Path) -> ExecutionFact | None:
         from styleexport.runtime_bench.execution.tflite import describe_tflite_execution
 
         return describe_tflite_execution(path)
+    if path.suffix == ".pte":
+        from styleexport.runtime_bench.execution.executorch import describe_executorch_execution
+
+        return describe_executorch_execution(path)
     return None

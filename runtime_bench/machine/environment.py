@@ -15,6 +15,7 @@ from styleexport.runtime_bench.machine.host import Host
 RUNTIMES = (
     "ai-edge-litert",
     "coremltools",
+    "executorch",
     "numpy",
     "onnx",
     "onnxruntime",

@@ -14,7 +14,7 @@ from styleexport.core.types import Precision
 @click.command(
     short_help="Export a network to several targets.",
     epilog="Example: styleexport export adain-residual --target onnx --target coreml "
-    "--target tflite",
+    "--target executorch",
 )
 @export_options
 @click.option(
@@ -22,7 +22,7 @@ from styleexport.core.types import Precision
     "targets",
     type=TARGET,
     multiple=True,
-    help="onnx, coreai, coreml or tflite; repeatable.  [default: all]",
+    help="onnx, coreai, coreml, tflite or executorch; repeatable.  [default: all]",
 )
 @precision_option(
     "Precisions to write; each target skips those it lacks.  [default: each target's own]"

@@ -23,7 +23,7 @@ from styleexport.core.types import Precision
     "targets",
     multiple=True,
     metavar="TARGET",
-    help="onnx, coreai, coreml or tflite; repeatable.  [default: onnx]",
+    help="onnx, coreai, coreml, tflite or executorch; repeatable.  [default: onnx]",
 )
 @click.option("--pixel-range", metavar="RANGE", help="The same as --pixels.")
 @click.option("--content", metavar="NAME", help="Name of the input that takes the photograph.")

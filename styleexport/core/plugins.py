@@ -27,6 +27,8 @@ EXTRA_OF_LIBRARY = {
     "ai_edge_litert": "tflite",
     "ai_edge_quantizer": "tflite",
     "litert_torch": "tflite",
+    "executorch": "executorch",
+    "torchao": "executorch",
     "openvino": "bench",
     "distributed": "sweep",
     "dask": "sweep",

@@ -16,7 +16,7 @@ from types import ModuleType
 LIBRARIES = frozenset(
     (
         "ai_edge_litert", "ai_edge_quantizer", "click", "coreai",
-        "coreai_torch", "coremltools", "dask", "distributed",
+        "coreai_torch", "coremltools", "dask", "distributed", "executorch",
         "flatbuffers", "google", "jinja2", "litert_torch", "markupsafe", "ml_dtypes", "msgspec",
         "numpy", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "openvino", "PIL", "psutil",
         "rich", "safetensors", "scipy", "segno", "skimage", "sklearn", "sympy", "tensorflow",

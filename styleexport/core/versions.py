@@ -26,6 +26,7 @@ EXTRAS = {
         "ai-edge-quantizer": "0.10.0",
         "litert-torch": "0.10.0",
     },
+    "executorch": {"executorch": "1.5.1", "torchao": "0.18.0"},
     "bench": {"openvino": "2026.4.1"},
     "sweep": {"distributed": "2026.8.0"},
     "gpu": {"nvidia-ml-py": "13.615.71"},

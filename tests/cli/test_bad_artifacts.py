@@ -505,6 +505,7 @@ def test_a_package_is_no_artifact_where_the_file_system_ignores_case(cli, whole,
 COREAI_LINE = "pip install 'styleexport[coreai]'"
 COREML_LINE = "pip install 'styleexport[coreml]'"
 TFLITE_LINE = "pip install 'styleexport[tflite]'"
+EXECUTORCH_LINE = "pip install 'styleexport[executorch]'"
 IMPORTING = ("targets", "converters", "quantize")
 
 
@@ -529,6 +530,7 @@ def uninstall(monkeypatch) -> Callable[[str], None]:
         ("coreai", "coreai", COREAI_LINE),
         ("coreai", "coreai_torch", COREAI_LINE),
         ("coreml", "coremltools", COREML_LINE),
+        ("executorch", "executorch", EXECUTORCH_LINE),
         ("tflite", "litert_torch", TFLITE_LINE),
         ("tflite", "ai_edge_litert", TFLITE_LINE),
         ("tflite", "ai_edge_quantizer", TFLITE_LINE),
@@ -585,7 +587,7 @@ def test_running_a_file_says_what_to_install(cli, whole, tmp_path, uninstall, li
 
 
 def test_what_is_not_installed_can_be_skipped(cli, tmp_path, tiny, uninstall):
-    for library in ("coreai", "coremltools", "litert_torch"):
+    for library in ("coreai", "coremltools", "executorch", "litert_torch"):
         uninstall(library)
     call = ("export", tiny, "--size", "64", "-o", "out", "--skip-missing")
     found = cli(*call)
@@ -593,6 +595,7 @@ def test_what_is_not_installed_can_be_skipped(cli, tmp_path, tiny, uninstall):
     expected = (
         ("Core AI needs coreai", COREAI_LINE),
         ("coreml needs coremltools", COREML_LINE),
+        ("executorch needs executorch", EXECUTORCH_LINE),
         ("litert-torch needs litert_torch", TFLITE_LINE),
     )
     for line, (start, remedy) in zip(found.progress, expected, strict=False):

@@ -35,6 +35,9 @@ IN_CORE_AI = (
     *("adain-lite", "adain-cd16x", "adain-residual", "fast-style", "gatys-vgg-eighth"),
     *("linear-wct", "microast", "style-swap", "wct"),
 )
+# ExecuTorch takes 5 to 40 s to lower a graph: networks of all forms that it is written in.
+LOWERED = ("adain-lite", "adain-cd16x", "adain-densenet121", "fast-style", "microast")
+SLOW_TARGETS = {"coreai": IN_CORE_AI, "executorch": LOWERED}
 
 
 def matrix():
@@ -42,7 +45,7 @@ def matrix():
         for target in plugins.names(TARGETS):
             if network == "adain" or (network in ALIKE and target != "onnx"):
                 continue
-            if target == "coreai" and network not in IN_CORE_AI:
+            if network not in SLOW_TARGETS.get(target, (network,)):
                 continue
             yield case(network, target, slow=(network, target) != ("adain-lite", "onnx"))
 
@@ -52,7 +55,8 @@ def check_facts(fact) -> None:
     assert fact.worst.passed
     assert sum(fact.ops.values()) > 10
     # Gains of int8 recipes multiply the channels of most layers: those have no tensor of their own.
-    assert fact.recipe or len(fact.layers) > 10
+    # XNNPACK gives no inner tensors.
+    assert fact.recipe or len(fact.layers) > 10 or fact.target == "executorch"
     assert fact.peak_activation_bytes > 3 * fact.size.height * fact.size.width
     assert fact.version
     assert all(risk.where and risk.reason and risk.remedy for risk in fact.risks)
@@ -132,7 +136,8 @@ def test_all_targets_come_from_one_capture(own):
 
 def test_a_layer_of_the_network_is_in_every_target(own):
     _, exported, _ = own
-    shared = set.intersection(*(set(fact.layers) for fact in exported.manifest.files))
+    named = [fact for fact in exported.manifest.files if fact.target != "executorch"]
+    shared = set.intersection(*(set(fact.layers) for fact in named))
     assert len([name for name in shared if name.startswith("relu")]) > 2
     for fact in exported.manifest.files:
         assert len(set(fact.layers)) == len(fact.layers)
