@@ -107,7 +107,9 @@ def by_place(series: Sequence[Series], places: Sequence[str], unit: str, label: 
             if point.ends is None:
                 parts.append(svg.text(x, y - 8, UNKNOWN, "near", "middle"))
             else:
-                parts.append(_whisker(x, *map(axis.at, point.ends), item.style))
+                parts.append(
+                    _whisker(x, axis.at(point.ends[0]), axis.at(point.ends[1]), item.style)
+                )
             parts.append(svg.marker(x, y, item.style, point.title))
     return Markup(svg.figure(WIDTH, HEIGHT, label, parts))
 

@@ -19,7 +19,7 @@ Row = tuple[str | TableCell, ...]
 
 
 def summary_table(machines: Sequence[Machine]) -> Table:
-    """Return a table with a column a machine: the fastest cell by network and size, then conditions.
+    """Return a table with a column a machine: the fastest cells, then the conditions.
 
     Style encoders are left out where other files were measured: they run once per style.
     """

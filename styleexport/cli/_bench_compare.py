@@ -115,7 +115,9 @@ def _figures(cell: CellComparison) -> tuple[str, ...]:
         milliseconds(latency.before_ns),
         milliseconds(latency.after_ns),
         change(latency.ratio - 1),
-        UNKNOWN_INTERVAL if latency.too_few else f"{change(latency.low - 1)} to {change(latency.high - 1)}",
+        UNKNOWN_INTERVAL
+        if latency.too_few
+        else f"{change(latency.low - 1)} to {change(latency.high - 1)}",
         "-" if latency.too_few else f"{latency.p_value:.3f}",
         "REGRESSION" if cell.regressions else latency.verdict,
     )

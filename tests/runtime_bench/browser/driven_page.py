@@ -57,12 +57,16 @@ class DrivenPage:
         self._ask("Page.navigate", self._session, url=url)
         self.wait_for("document.readyState === 'complete'")
 
+    def before_load(self, script: str) -> None:
+        """Run a script at the beginning of every page that is opened from now on."""
+        self._ask("Page.addScriptToEvaluateOnNewDocument", self._session, source=script)
+
     def wait_for(self, condition: str) -> None:
         """Wait until a JavaScript expression is true."""
         end = time.monotonic() + SECONDS
         while True:
             with contextlib.suppress(NoAnswer):
-                if self.run(condition):
+                if self.run(f"Boolean({condition})"):
                     return
             assert time.monotonic() < end, f"{condition} is never true"
             time.sleep(0.05)

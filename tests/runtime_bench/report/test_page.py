@@ -171,8 +171,9 @@ def test_the_pipeline_is_the_sum_of_both_files(desktop):
         replace(transform, rounds_ns=((15_000_000, 9),) * 7),
     ]
     text = Elements(render([replace(desktop, cells=tuple(steady))], "html")).text
-    assert "adain-lite with a new style ms 128x128 onnxruntime onnx fp32 20.00 20.00 to 20.00, 25 %" in (
-        text
+    assert (
+        "adain-lite with a new style ms 128x128 onnxruntime onnx fp32 20.00 20.00 to 20.00, 25 %"
+        in (text)
     )
     assert "Pipeline" not in Elements(render([replace(desktop, cells=steady[:1])], "html")).text
 
