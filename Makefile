@@ -1,7 +1,7 @@
 # make demo   install, export the default network to int8, check it, paint a photograph
 # make test   install with test tools, run the linters and every test
 # make quick  run the tests that are not slow
-# make browser install the JavaScript packages of `styleexport serve`, with npm
+# make browser install the JavaScript packages of `styleexport serve`, and axe-core for tests, with npm
 # make swift   get a Swift compiler into ~/.cache/styleexport/swift, for ios-check (root on Debian, 0.6 GB)
 # make ios-check check, build and test the iOS harness as far as this machine can
 # make android-check check, build and test the Android harness as far as this machine can
@@ -52,6 +52,7 @@ quick: $(VENV)/dev.stamp
 
 browser: $(VENV)/base.stamp
 	$(BIN)/styleexport serve --install
+	cd tests/pages && npm ci --ignore-scripts --no-audit --no-fund --silent
 
 swift: $(VENV)/dev.stamp
 	$(BIN)/python -m tools.ios_check.debian_swift

@@ -96,8 +96,8 @@ def page(results: Sequence[Compared]) -> str:
 
 def _title(comparisons: Sequence[QualityComparison]) -> str:
     if len(comparisons) == 1:
-        return f"What {Path(comparisons[0].candidate).name} loses"
-    return f"What {len(comparisons)} files lose"
+        return f"Quality of {Path(comparisons[0].candidate).name}"
+    return f"Quality of {len(comparisons)} files"
 
 
 def _section(compared: Compared, *, brief: bool) -> PageSection:

@@ -15,6 +15,7 @@ LEFT, RIGHT, TOP, BOTTOM = 50, 14, 24, 28
 ROW_HEIGHT = 26
 STRIP_WIDTH, STRIP_HEIGHT = 200, 44
 MAX_POINTS_PER_ROUND = 40
+UNKNOWN = "?"
 # Width of a character in pixels, on average; the style sheet enlarges them on phones.
 CHARACTER_WIDTH = 6.3
 PHONE_CHARACTER_WIDTH = 7.4
@@ -29,16 +30,19 @@ class Point:
     Attributes:
         place: index of the place on the horizontal axis.
         value: value on the vertical axis, positive.
-        low: lower end of the interval.
-        high: upper end of the interval.
+        ends: lower and upper end of the interval; None where it is unknown.
         title: tooltip.
     """
 
     place: int
     value: float
-    low: float
-    high: float
+    ends: tuple[float, float] | None
     title: str
+
+    @property
+    def extent(self) -> tuple[float, ...]:
+        """Values that the axis has to hold."""
+        return self.ends or (self.value,)
 
 
 @dataclass(frozen=True)
@@ -78,14 +82,16 @@ class Dot:
 def by_place(series: Sequence[Series], places: Sequence[str], unit: str, label: str) -> Svg:
     """Return a line chart over named places with intervals; the value axis is logarithmic.
 
+    A question mark stands in the place of an interval that is unknown.
+
     Args:
         series: lines to draw.
         places: names along the horizontal axis.
         unit: unit of the values.
         label: text alternative for screen readers.
     """
-    points = [point for item in series for point in item.points]
-    axis = Axis.of([p.low for p in points] + [p.high for p in points], HEIGHT - BOTTOM, TOP)
+    extents = [value for item in series for point in item.points for value in point.extent]
+    axis = Axis.of(extents, HEIGHT - BOTTOM, TOP)
     step = (WIDTH - LEFT - RIGHT) / len(places)
     spread = min(7.0, 0.5 * step / len(series))
     parts = _grid(axis, unit)
@@ -98,8 +104,12 @@ def by_place(series: Sequence[Series], places: Sequence[str], unit: str, label: 
         if len(where) > 1:
             parts.append(svg.polyline(where, f"line {item.style.classes}"))
         for point, (x, y) in zip(item.points, where, strict=True):
-            ends = axis.at(point.low), axis.at(point.high)
-            parts.append(_whisker(x, *ends, item.style))
+            if point.ends is None:
+                parts.append(svg.text(x, y - 8, UNKNOWN, "near", "middle"))
+            else:
+                parts.append(
+                    _whisker(x, axis.at(point.ends[0]), axis.at(point.ends[1]), item.style)
+                )
             parts.append(svg.marker(x, y, item.style, point.title))
     return Markup(svg.figure(WIDTH, HEIGHT, label, parts))
 
@@ -109,8 +119,7 @@ def dots(series: Sequence[Series], unit: str, label: str) -> Svg:
     points = [item.points[0] for item in series]
     left = 24 + PHONE_CHARACTER_WIDTH * max(len(item.label) for item in series)
     left = min(left, 0.55 * WIDTH)
-    values = [p.low for p in points] + [p.high for p in points]
-    axis = Axis.of(values, left, WIDTH - RIGHT)
+    axis = Axis.of([value for point in points for value in point.extent], left, WIDTH - RIGHT)
     height = TOP + ROW_HEIGHT * len(series) + 2 * BOTTOM
     parts: list[str] = []
     for value in axis.ticks(5):
@@ -122,10 +131,7 @@ def dots(series: Sequence[Series], unit: str, label: str) -> Svg:
         y = TOP + ROW_HEIGHT * (index + 0.5)
         name = _fitting(item.label, left - 20)
         parts.append(svg.text(left - 12, y + 4, name, anchor="end"))
-        low, high = axis.at(point.low), axis.at(point.high)
-        kind = f"whisker {item.style.classes}"
-        parts.append(svg.line(low, y, high, y, kind))
-        parts += [svg.line(x, y - 3, x, y + 3, kind) for x in (low, high)]
+        parts += _row_interval(axis, point, y, item.style)
         parts.append(svg.marker(axis.at(point.value), y, item.style, point.title))
     return Markup(svg.figure(WIDTH, height, label, parts))
 
@@ -224,6 +230,15 @@ def _whisker(x: float, low: float, high: float, style: Style) -> str:
     kind = f"whisker {style.classes}"
     caps = "".join(svg.line(x - 3, y, x + 3, y, kind) for y in (low, high))
     return svg.line(x, low, x, high, kind) + caps
+
+
+def _row_interval(axis: Axis, point: Point, y: float, style: Style) -> list[str]:
+    if point.ends is None:
+        return [svg.text(axis.at(point.value) + 8, y + 4, UNKNOWN, "near")]
+    low, high = map(axis.at, point.ends)
+    kind = f"whisker {style.classes}"
+    caps = [svg.line(x, y - 3, x, y + 3, kind) for x in (low, high)]
+    return [svg.line(low, y, high, y, kind), *caps]
 
 
 def _fitting(label: str, width: float) -> str:

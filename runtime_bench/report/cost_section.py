@@ -16,13 +16,15 @@ MAX_OPERATIONS = 10
 
 def memory_cards(panels: Sequence[Panel], styles: SeriesStyles) -> tuple[Card, ...]:
     """Return a card of file sizes, and of peak memory by picture size, for each panel."""
-    return tuple(Card(p.full_title, _memory_table(p, styles)) for p in panels if p.measured)
+    return tuple(
+        Card(p.full_title, _memory_table(p, styles), row=p.row) for p in panels if p.measured
+    )
 
 
 def rate_cards(panels: Sequence[Panel], styles: SeriesStyles) -> tuple[Card, ...]:
     """Return a card of GMAC/s, and of their share of the machine's peak, for each panel."""
     return tuple(
-        Card(panel.full_title, _rate_table(panel, styles))
+        Card(panel.full_title, _rate_table(panel, styles), row=panel.row)
         for panel in panels
         if any(entry.gmacs for entry in panel.measured)
     )
@@ -51,7 +53,8 @@ def round_cards(panels: Sequence[Panel], styles: SeriesStyles) -> tuple[Card, ..
             *others, largest = panel.sizes
             rest = tuple(Card(str(s), _round_table(panel, s, styles)) for s in reversed(others))
             title = f"{panel.full_title} at {largest}"
-            cards.append(Card(title, _round_table(panel, largest, styles), folded=rest))
+            table = _round_table(panel, largest, styles)
+            cards.append(Card(title, table, folded=rest, row=panel.row))
     return tuple(cards)
 
 

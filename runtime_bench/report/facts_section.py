@@ -46,7 +46,7 @@ def pictures(panels: Sequence[Panel]) -> tuple[tuple[str, tuple[Figure, ...]], .
 def parity_cards(panels: Sequence[Panel]) -> tuple[Card, ...]:
     """Return a card of each runner's PSNR on the artifact's probes for each panel."""
     return tuple(
-        Card(panel.full_title, _parity_table(panel))
+        Card(panel.full_title, _parity_table(panel), row=panel.row)
         for panel in panels
         if any(entry.cell.parity for entry in panel.entries)
     )

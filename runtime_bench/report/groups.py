@@ -21,14 +21,12 @@ class Entry:
         cell: measured samples and their conditions.
         summary: statistics of the samples; None where the cell was not measured.
         twin: number of earlier cells of the same key in the report: 1 for the second artifact.
-        format: target of the file, where the runner ran files of several; "" where of one.
     """
 
     report: LatencyReport
     cell: CellFact
     summary: Summary | None
     twin: int = 0
-    format: str = ""
 
     @property
     def size(self) -> Size:
@@ -37,8 +35,10 @@ class Entry:
 
     @property
     def runner(self) -> str:
-        """Runner with its settings, and the format of the file where it ran several."""
-        return f"{self.cell.runner_label} {self.format}".rstrip()
+        """Runner with its settings and the format of the file, which may be named alike."""
+        target = self.cell.subject.target
+        label = self.cell.runner_label
+        return label if target == self.cell.runner else f"{label} {target}"
 
     @property
     def series(self) -> str:
@@ -113,6 +113,11 @@ class Panel:
     def full_title(self) -> str:
         """Network, role and batch, and the machine where there are several."""
         return self.title if self.alone else f"{self.title} · {self.machine}"
+
+    @property
+    def row(self) -> str:
+        """Title that the panels of several machines have in common; "" for one machine."""
+        return "" if self.alone else self.title
 
     @property
     def measured(self) -> tuple[Entry, ...]:
@@ -238,15 +243,12 @@ def _machine(reports: Sequence[LatencyReport], when: str | None = None) -> Machi
     name = short(fact.device or fact.processor or "an unnamed machine", 48) + harness
     if when is not None:
         name += f", {when[:16].replace('T', ' ')}"
-    formats = _formats_by_runner(reports)
     entries: list[Entry] = []
     for report in reports:
         twins: Counter[tuple[str, ...]] = Counter()
         for cell in report.cells:
             summary = summarise(cell.rounds_ns) if cell.status == "measured" else None
-            several = len(formats[_runner_key(cell)]) > 1
-            target = cell.subject.target if several else ""
-            entries.append(Entry(report, cell, summary, twins[cell.key], target))
+            entries.append(Entry(report, cell, summary, twins[cell.key]))
             twins[cell.key] += 1
     return Machine(name, tuple(reports), tuple(entries))
 
@@ -259,19 +261,6 @@ def _distance(entry: Entry, other: Entry) -> tuple[bool, ...]:
         other.cell.requested != entry.cell.requested,
         other.twin != entry.twin,
     )
-
-
-def _formats_by_runner(reports: Sequence[LatencyReport]) -> dict[tuple[str, ...], set[str]]:
-    """Return the formats of the files that each runner ran of each network and role."""
-    formats: dict[tuple[str, ...], set[str]] = {}
-    for report in reports:
-        for cell in report.cells:
-            formats.setdefault(_runner_key(cell), set()).add(cell.subject.target)
-    return formats
-
-
-def _runner_key(cell: CellFact) -> tuple[str, ...]:
-    return (cell.subject.network, cell.subject.role.value, cell.runner_label)
 
 
 def _panel_key(entry: Entry) -> tuple[str, str, int]:

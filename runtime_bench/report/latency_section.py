@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from styleexport.runtime_bench.report import charts, number_format
 from styleexport.runtime_bench.report.charts import Dot, Point, Series
 from styleexport.runtime_bench.report.groups import Entry, Panel
-from styleexport.runtime_bench.report.headline import fastest
 from styleexport.runtime_bench.report.series_style import SeriesStyles
+from styleexport.runtime_bench.report.summary import fastest
 from styleexport.runtime_bench.report.table import Card, Table, TableCell
 from styleexport.runtime_bench.stats import LatencyComparison, compare
 
@@ -19,7 +19,12 @@ MAX_DB = 70.0
 def latency_cards(panels: Sequence[Panel], styles: SeriesStyles) -> tuple[Card, ...]:
     """Return a card of latency by size and runner for each panel."""
     return tuple(
-        Card(panel.full_title, _latency_table(panel, styles), _latency_chart(panel, styles))
+        Card(
+            panel.full_title,
+            _latency_table(panel, styles),
+            _latency_chart(panel, styles),
+            row=panel.row,
+        )
         for panel in panels
         if panel.measured
     )
@@ -60,14 +65,15 @@ def _latency_chart(panel: Panel, styles: SeriesStyles) -> charts.Svg:
 def _point(entry: Entry, place: int) -> Point:
     summary = entry.summary
     assert summary is not None
-    ends = (summary.low_ns, summary.high_ns)
     middle = max(summary.median_ns, 1.0) / 1e6
-    low, high = (middle if end is None else max(end, 1.0) / 1e6 for end in ends)
     title = (
         f"{entry.series} at {entry.size}: {number_format.milliseconds(summary.median_ns)} "
         f"({number_format.interval(summary)})"
     )
-    return Point(place, middle, max(low, middle / 10), high, title)
+    if summary.low_ns is None or summary.high_ns is None:
+        return Point(place, middle, None, title)
+    low, high = (max(end, 1.0) / 1e6 for end in (summary.low_ns, summary.high_ns))
+    return Point(place, middle, (max(low, middle / 10), high), title)
 
 
 def _latency_table(panel: Panel, styles: SeriesStyles) -> Table:
@@ -100,7 +106,7 @@ def _speedup_card(panel: Panel, styles: SeriesStyles, base: str | None) -> Card 
             row = (comparisons.get((name, str(size))) for size in sizes)
             cells = (_speedup_cell(comparison, max_ratio, styles, entry) for comparison in row)
             rows.append((styles.label(entry), *cells))
-    return Card(panel.full_title, Table(("", *map(str, sizes)), tuple(rows)))
+    return Card(panel.full_title, Table(("", *map(str, sizes)), tuple(rows)), row=panel.row)
 
 
 def _comparisons_with_base(
@@ -126,7 +132,8 @@ def _speedup_cell(
     is_noise = comparison.verdict == "cannot be told apart"
     ends = None if comparison.too_few else (comparison.low, comparison.high)
     bar = charts.bar(comparison.ratio, max_ratio, styles.style(entry), ends, mark=1.0)
-    return TableCell(f"({value})" if is_noise else value, graphic=bar)
+    note = number_format.UNKNOWN_INTERVAL if comparison.too_few else ""
+    return TableCell(f"({value})" if is_noise else value, note, graphic=bar)
 
 
 def _quality_card(panel: Panel, styles: SeriesStyles) -> Card | None:
@@ -163,4 +170,6 @@ def _quality_card(panel: Panel, styles: SeriesStyles) -> Card | None:
         )
         for entry, db, time in sorted(entries, key=lambda item: item[2])
     )
-    return Card(title, Table(("", "median", "PSNR", "style", "unbeaten"), rows), chart)
+    return Card(
+        title, Table(("", "median", "PSNR", "style", "unbeaten"), rows), chart, row=panel.row
+    )

@@ -6,35 +6,60 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 
+from styleexport.core.types import Size
 from styleexport.runtime_bench.report import number_format
 from styleexport.runtime_bench.report.groups import Entry, Machine, Panel
-from styleexport.runtime_bench.report.headline import fastest, headline
+from styleexport.runtime_bench.report.summary import fastest, summary_table
+from styleexport.runtime_bench.report.table import TableCell
+
+LEGEND = (
+    "Median of inference and its 95 % interval. Parity: PSNR to the float network on the worst "
+    "probe; quality: pooled over the quality pictures; one a size where they differ."
+)
 
 
 def markdown(machines: Sequence[Machine]) -> str:
-    """Return the headline, a table for each machine, network and role, and the unmeasured cells.
+    """Return the summary, a table for each network and role, and the unmeasured cells.
 
     Args:
-        machines: one machine or more.
+        machines: one machine or more; they stand side by side in each table.
     """
-    blocks = ["\n".join(f"- {_plain(line)}" for line in headline(machines))]
-    for machine in machines:
-        blocks.append(f"### {_plain(machine.name)}\n\n{_plain(_conditions(machine))}")
-        blocks += [_table(panel) for panel in machine.panels if panel.measured]
-        if missing := list(_unmeasured(machine)):
-            blocks.append("Not measured:\n\n" + "\n".join(missing))
+    blocks = [_summary(machines), LEGEND]
+    panels = [panel for machine in machines for panel in machine.panels if panel.measured]
+    for title in dict.fromkeys(panel.title for panel in panels):
+        blocks.append(_table([panel for panel in panels if panel.title == title]))
+    missing = [line for machine in machines for line in _unmeasured(machine)]
+    if missing:
+        blocks.append("Not measured:\n\n" + "\n".join(missing))
     return "\n\n".join(blocks) + "\n"
 
 
-def _table(panel: Panel) -> str:
-    sizes = panel.sizes
-    best = [fastest(panel, size) for size in sizes]
+def _summary(machines: Sequence[Machine]) -> str:
+    table = summary_table(machines)
+    lines = [_line(*table.header), _line(*("---" for _ in table.header))]
+    return "\n".join([*lines, *(_line(*map(_text, row)) for row in table.rows)])
+
+
+def _text(cell: str | TableCell) -> str:
+    if isinstance(cell, str):
+        return cell
+    return f"{cell.text} ({cell.note})" if cell.note else cell.text
+
+
+def _table(panels: Sequence[Panel]) -> str:
+    """Return the cells of one network and role: a row a series, a column a machine and size."""
+    columns = [(panel, size) for panel in panels for size in panel.sizes]
+    best = [fastest(panel, size) for panel, size in columns]
     lines = [
-        _line(panel.title, *map(str, sizes), "file", "parity", "quality"),
-        _line("---", *("---:" for _ in sizes), "---:", "---:", "---:"),
+        _line(
+            panels[0].title,
+            *(_column_title(panel, size) for panel, size in columns),
+            *("file", "parity", "quality"),
+        ),
+        _line("---", *("---:" for _ in columns), "---:", "---:", "---:"),
     ]
-    for name in panel.series:
-        entries = [panel.at(name, size) for size in sizes]
+    for name in dict.fromkeys(name for panel in panels for name in panel.series):
+        entries = [panel.at(name, size) for panel, size in columns]
         files = [entry for entry in entries if entry]
         cells = (_cell(entry, bold=entry in best) for entry in entries)
         facts = (
@@ -45,6 +70,10 @@ def _table(panel: Panel) -> str:
         # The cells are Markdown already: escaped once.
         lines.append(_line(name) + f" {' | '.join(cells)} " + _line(*map(_by_size, facts)))
     return "\n".join(lines)
+
+
+def _column_title(panel: Panel, size: Size) -> str:
+    return str(size) if panel.alone else f"{size}, {panel.machine}"
 
 
 def _cell(entry: Entry | None, *, bold: bool) -> str:
@@ -59,25 +88,13 @@ def _by_size(texts: Sequence[str]) -> str:
     return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
 
 
-def _conditions(machine: Machine) -> str:
-    report = machine.reports[0]
-    fact, protocol = report.machine, report.protocol
-    turns = "interleaved" if protocol.interleaved else "one cell after the other"
-    return (
-        f"{fact.processor}, {fact.cores} logical cores, {fact.os}. Median of inference and its "
-        f"95 % interval, {protocol.rounds} rounds of {protocol.seconds:g} s, {turns}; PSNR to the "
-        "float network on the worst probe (parity) and pooled over the quality pictures "
-        "(quality), one a size where they differ; styleexport "
-        f"{report.harness.version}, {report.created[:10]}."
-    )
-
-
 def _unmeasured(machine: Machine) -> Iterator[str]:
+    where = "" if machine.alone else f"{machine.name}: "
     for panel in machine.panels:
         for entry in panel.entries:
             if entry.summary is None:
                 why = entry.cell.message or "no reason was given"
-                what = f"{panel.title} {entry.size} on {entry.series}"
+                what = f"{where}{panel.title} {entry.size} on {entry.series}"
                 yield f"- {_plain(what)}: {entry.cell.status}, {_plain(why)}"
 
 

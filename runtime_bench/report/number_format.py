@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from styleexport.runtime_bench.stats import Summary
 
-TOO_FEW = "too few rounds"
+UNKNOWN_INTERVAL = "interval unknown"
 
 
 def milliseconds(value_ns: float) -> str:
@@ -30,9 +30,9 @@ def bare_milliseconds(value_ns: float | None) -> str:
 
 
 def interval(summary: Summary) -> str:
-    """Return the 95 % interval of the median in ms: ``12.10 to 12.41``, or why there is none."""
+    """Return the 95 % interval of the median in ms: ``12.10 to 12.41``, or that it is unknown."""
     if summary.low_ns is None or summary.high_ns is None:
-        return TOO_FEW
+        return UNKNOWN_INTERVAL
     return f"{bare_milliseconds(summary.low_ns)} to {bare_milliseconds(summary.high_ns)}"
 
 

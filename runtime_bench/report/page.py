@@ -11,9 +11,9 @@ from styleexport.runtime_bench.report import (
     pipeline_section,
 )
 from styleexport.runtime_bench.report.groups import Machine, Panel
-from styleexport.runtime_bench.report.headline import headline
 from styleexport.runtime_bench.report.number_format import short
 from styleexport.runtime_bench.report.series_style import SeriesStyles
+from styleexport.runtime_bench.report.summary import summary_table
 from styleexport.runtime_bench.report.templates import render_template
 
 # A sweep holds one report per cell; further environments are folded.
@@ -34,7 +34,7 @@ def page(machines: Sequence[Machine], base: str | None = None) -> str:
         "page.html.j2",
         title=_title(panels),
         subtitle=_subtitle(machines),
-        headline=headline(machines),
+        summary=summary_table(machines),
         base=base,
         latency=latency_section.latency_cards(panels, styles),
         pipeline=pipeline_section.pipeline_cards(panels, styles),
@@ -74,4 +74,4 @@ def _subtitle(machines: Sequence[Machine]) -> str:
     period = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     cells = sum(len(machine.entries) for machine in machines)
     names = (f"{m.name} ({short(m.reports[0].machine.processor)})" for m in machines)
-    return f"{', '.join(names)}; {cells} cells, {period}; 95 % intervals in brackets"
+    return f"{', '.join(names)}; {cells} cells, {period}"

@@ -20,7 +20,7 @@ def pipeline_cards(panels: Sequence[Panel], styles: SeriesStyles) -> tuple[Card,
             table = Table(("ms", *map(str, panel.sizes)), tuple(row for row in rows if row))
             if table.rows:
                 title = panel.full_title.replace(panel.title, f"{panel.network} with a new style")
-                cards.append(Card(title, table))
+                cards.append(Card(title, table, row=panel.row))
     return tuple(cards)
 
 

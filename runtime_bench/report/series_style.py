@@ -25,8 +25,8 @@ class SeriesStyles:
     """Styles of the series of a page.
 
     Attributes:
-        runners: runners, each with a format where it ran several; the index of one is its colour
-            and marker.
+        runners: runners, each with the format of its files; the index of one is its colour and
+            marker.
     """
 
     runners: tuple[str, ...]

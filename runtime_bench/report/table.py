@@ -51,9 +51,11 @@ class Card:
         table: table below the chart.
         chart: SVG; None for none.
         folded: cards that are hidden until their title is clicked.
+        row: cards with one row stand side by side, one a machine; "" where it does not matter.
     """
 
     title: str
     table: Table
     chart: Markup | None = None
     folded: tuple[Card, ...] = ()
+    row: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from styleexport.core.files import marked_product
@@ -16,12 +16,12 @@ def render_template(package: str, name: str, **context: object) -> str:
     """Return a filled-in template.
 
     Args:
-        package: package with a ``templates`` folder.
+        package: package with a ``templates`` folder; it may include those of the latency report.
         name: file in that folder.
         context: values by the names that the template uses; escaped unless they are `Markup`.
     """
     environment = Environment(
-        loader=PackageLoader(package),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader(__package__ or "")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -102,7 +102,11 @@ def _print(comparisons: Mapping[str, CellComparison]) -> None:
 
 
 def _figures(cell: CellComparison) -> tuple[str, ...]:
-    from styleexport.runtime_bench.report.number_format import TOO_FEW, change, milliseconds
+    from styleexport.runtime_bench.report.number_format import (
+        UNKNOWN_INTERVAL,
+        change,
+        milliseconds,
+    )
 
     latency = cell.latency
     if latency is None:
@@ -111,7 +115,9 @@ def _figures(cell: CellComparison) -> tuple[str, ...]:
         milliseconds(latency.before_ns),
         milliseconds(latency.after_ns),
         change(latency.ratio - 1),
-        TOO_FEW if latency.too_few else f"{change(latency.low - 1)} to {change(latency.high - 1)}",
+        UNKNOWN_INTERVAL
+        if latency.too_few
+        else f"{change(latency.low - 1)} to {change(latency.high - 1)}",
         "-" if latency.too_few else f"{latency.p_value:.3f}",
         "REGRESSION" if cell.regressions else latency.verdict,
     )

@@ -98,7 +98,7 @@ def test_rounds_that_differ_widen_the_interval_as_more_samples_do_not_narrow_it(
 def test_too_few_rounds_give_no_interval(rounds):
     found = summarise(rounds)
     assert (found.low_ns, found.high_ns) == (None, None)
-    assert number_format.interval(found) == "too few rounds"
+    assert number_format.interval(found) == "interval unknown"
 
 
 @pytest.mark.parametrize("paired", [True, False])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from styleexport.core import assets
 from styleexport.core.manifest import Manifest
+from styleexport.core.shipped_styles import StyleFile, styles_of_weights
 from styleexport.runtime_bench.runners.browser._packages import FILES, PAGE, packages_folder
 
 TYPES = {
@@ -19,6 +20,7 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".wasm": "application/wasm",
     ".jpg": "image/jpeg",
+    ".svg": "image/svg+xml",
     ".onnx": "application/octet-stream",
     ".tflite": "application/octet-stream",
     ".safetensors": "application/octet-stream",
@@ -61,7 +63,7 @@ def assets_of(folder: Path, manifest: Manifest) -> Mapping[str, Asset]:
     styles and their thumbnails.
     """
     served = {INDEX: Asset(PAGE / "index.html")}
-    for path in sorted((*PAGE.glob("*.js"), *PAGE.glob("*.css"))):
+    for path in sorted((*PAGE.glob("*.js"), *PAGE.glob("*.css"), *PAGE.glob("*.svg"))):
         served[f"page/{path.name}"] = Asset(path)
     for name in FILES:
         served[f"packages/{name}"] = Asset(packages_folder() / name, lasting=True)
@@ -74,7 +76,14 @@ def assets_of(folder: Path, manifest: Manifest) -> Mapping[str, Asset]:
             served[f"artifact/{thumbnail.path}"] = Asset(folder / thumbnail.path)
     for path in (*examples("content"), *examples("style")):
         served[f"examples/{path.name}"] = Asset(path)
+    if shipped := shipped_styles(manifest):
+        served[f"examples/{shipped.path.name}"] = Asset(shipped.path)
     return served
+
+
+def shipped_styles(manifest: Manifest) -> StyleFile | None:
+    """Return the codes that ship for the weights of an artifact; None where none do."""
+    return styles_of_weights(manifest.network.name, manifest.network.source_sha256)
 
 
 def examples(kind: str) -> tuple[Path, ...]:

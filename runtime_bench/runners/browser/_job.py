@@ -13,7 +13,7 @@ from styleexport.core.tiling_fact import TilingFact
 from styleexport.core.types import PASSES, Role, Size
 from styleexport.runtime_bench.contract import job
 from styleexport.runtime_bench.contract.latency import SubjectFact
-from styleexport.runtime_bench.runners.browser._assets import examples
+from styleexport.runtime_bench.runners.browser._assets import examples, shipped_styles
 from styleexport.runtime_bench.runners.browser._packages import versions
 
 SUFFIXES = (".onnx", ".tflite")
@@ -45,6 +45,18 @@ class ExamplesFact(msgspec.Struct, frozen=True, kw_only=True):
     styles: tuple[str, ...]
 
 
+class ShippedFact(msgspec.Struct, frozen=True, kw_only=True):
+    """Style codes that ship with the package for the weights of the artifact.
+
+    Attributes:
+        file: name of the safetensors file among the examples.
+        paintings: name of a code → title, painter and year.
+    """
+
+    file: str
+    paintings: dict[str, str]
+
+
 class PageJobFact(job.JobFact, frozen=True, kw_only=True):
     """Job of the page, as JSON.
 
@@ -56,6 +68,7 @@ class PageJobFact(job.JobFact, frozen=True, kw_only=True):
         others: files that browsers do not run.
         styles: packs of style codes.
         examples: shipped example pictures.
+        shipped: style codes that ship for the network's weights; None where none do.
         packages: JavaScript package → version.
     """
 
@@ -66,6 +79,7 @@ class PageJobFact(job.JobFact, frozen=True, kw_only=True):
     others: tuple[OtherFact, ...]
     styles: tuple[StylePackFact, ...]
     examples: ExamplesFact
+    shipped: ShippedFact | None
     packages: dict[str, str]
 
 
@@ -101,8 +115,18 @@ def job_of(
         others=tuple(_others(manifest)),
         styles=manifest.styles,
         examples=ExamplesFact(content=content[0].name, styles=tuple(p.name for p in styles)),
+        shipped=_shipped(manifest),
         packages=versions(),
     )
+
+
+def _shipped(manifest: Manifest) -> ShippedFact | None:
+    file = shipped_styles(manifest)
+    if file is None:
+        return None
+    facts = file.facts.styles
+    paintings = {fact.name: f"{fact.title}, {fact.author}, {fact.year}" for fact in facts}
+    return ShippedFact(file=file.path.name, paintings=paintings)
 
 
 def _passes(manifest: Manifest) -> tuple[job.JobCell, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -34,12 +35,56 @@ class DrivenPage:
             time.sleep(0.05)
         attached = self._ask("Target.attachToTarget", targetId=pages[0], flatten=True)
         self._session = attached["sessionId"]
+        self.console: list[str] = []
+        for domain in ("Runtime", "Log", "Page"):
+            self._ask(f"{domain}.enable", self._session)
 
     def run(self, script: str) -> Any:
-        """Return the value of a JavaScript expression."""
-        asked = self._ask("Runtime.evaluate", self._session, expression=script, returnByValue=True)
+        """Return the value of a JavaScript expression; that of a promise when it is settled."""
+        asked = self._ask(
+            "Runtime.evaluate",
+            self._session,
+            expression=script,
+            returnByValue=True,
+            awaitPromise=True,
+        )
         assert "exceptionDetails" not in asked, asked
         return asked["result"].get("value")
+
+    def open(self, url: str) -> None:
+        """Open another address in the place of the page; what its console said is forgotten."""
+        self.console.clear()
+        self._ask("Page.navigate", self._session, url=url)
+        self.wait_for("document.readyState === 'complete'")
+
+    def before_load(self, script: str) -> None:
+        """Run a script at the beginning of every page that is opened from now on."""
+        self._ask("Page.addScriptToEvaluateOnNewDocument", self._session, source=script)
+
+    def wait_for(self, condition: str) -> None:
+        """Wait until a JavaScript expression is true."""
+        end = time.monotonic() + SECONDS
+        while True:
+            with contextlib.suppress(NoAnswer):
+                if self.run(f"Boolean({condition})"):
+                    return
+            assert time.monotonic() < end, f"{condition} is never true"
+            time.sleep(0.05)
+
+    def look(self, width: int, scheme: str, height: int = 900) -> None:
+        """Show the page in a window of some pixels, light or dark."""
+        mobile = width < 600
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
+        self._ask("Emulation.setDeviceMetricsOverride", self._session, **size)
+        chosen = [{"name": "prefers-color-scheme", "value": scheme}]
+        self._ask("Emulation.setEmulatedMedia", self._session, features=chosen)
+
+    def picture(self, *, whole: bool = True) -> bytes:
+        """Return a PNG of the page, of all of it or of what the window shows."""
+        asked = self._ask(
+            "Page.captureScreenshot", self._session, format="png", captureBeyondViewport=whole
+        )
+        return base64.b64decode(asked["data"])
 
     def text(self, element: str) -> str:
         """Return the text of an element; "" while there is none."""
@@ -57,6 +102,21 @@ class DrivenPage:
                 text, trouble = self.text(element), self.text("trouble")
                 assert not trouble, trouble
         return text
+
+    def _listen(self, answer: dict[str, Any]) -> None:
+        """Keep warnings and errors of the page's console."""
+        given = answer.get("params", {})
+        match answer.get("method"):
+            case "Runtime.consoleAPICalled" if given["type"] in ("warning", "error", "assert"):
+                words = [str(one.get("value", one.get("description"))) for one in given["args"]]
+                self.console.append(f"{given['type']}: {' '.join(words)}")
+            case "Runtime.exceptionThrown":
+                self.console.append(f"exception: {given['exceptionDetails']}")
+            case "Log.entryAdded" if given["entry"]["level"] in ("warning", "error"):
+                entry = given["entry"]
+                self.console.append(f"{entry['level']}: {entry['text']} {entry.get('url', '')}")
+            case _:
+                pass
 
     def _pages(self) -> list[str]:
         targets = self._ask("Target.getTargets")["targetInfos"]
@@ -77,6 +137,7 @@ class DrivenPage:
                 continue
             self._rest = rest
             answer = json.loads(raw)
+            self._listen(answer)
             if answer.get("id") == self._number:
                 if "error" in answer:
                     raise NoAnswer(f"{method}: {answer['error']}")

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { labelOf, milliseconds, thinned, ticksTo } from "../../../runtime_bench/runners/browser/page/chart.js";
+import { milliseconds, scaleOf, thinned, ticksTo, upperEnd } from "../../../runtime_bench/runners/browser/page/chart.js";
 import {
   browserFrom, machineFrom, reportOf, requestedOf, stateFrom, systemFrom,
 } from "../../../runtime_bench/runners/browser/page/report.js";
@@ -89,12 +89,30 @@ test("the report bears the nonce, the plan and the clock", () => {
   assert.ok(Math.abs(report.protocol.clock_resolution_ns - 5000) <= 1);
 });
 
-test("the chart has round ticks, short labels and few dots", () => {
+test("the chart has round ticks and few dots", () => {
   assert.deepEqual(ticksTo(103), [0, 50, 100]);
   assert.deepEqual(ticksTo(8), [0, 2, 4, 6, 8]);
   assert.deepEqual([3.456e6, 123.4e6, 0.0123e6].map(milliseconds), ["3.46 ms", "123 ms", "0.0123 ms"]);
   assert.deepEqual(thinned([1, 2, 3], 400), [1, 2, 3]);
   assert.equal(thinned(Array(5000).fill(1)).length, 400);
-  const subject = { role: "transform", precision: "int8", target: "onnx" };
-  assert.equal(labelOf({ subject, size: { height: 64, width: 96 } }), "transform 64×96 int8 onnx");
+});
+
+test("an outlier neither lengthens the axis nor leaves the chart", () => {
+  const steady = [10e6, 11e6, 12e6, 11e6, 10e6];
+  assert.equal(upperEnd(steady), 12e6);
+  assert.ok(upperEnd([...steady, 900e6]) <= 15e6);
+  const { most, share, ticks, logarithmic } = scaleOf([[...steady, 900e6]]);
+  assert.ok(most < 17e6);
+  assert.equal(share(900e6), 1);
+  assert.equal(share(0), 0);
+  assert.deepEqual([ticks, logarithmic], [[0, 5, 10, 15].filter((tick) => tick * 1e6 <= most), false]);
+});
+
+test("rows that are far apart are drawn on a logarithmic axis", () => {
+  const { share, ticks, logarithmic } = scaleOf([[2e6, 2e6, 2.1e6], [800e6, 810e6, 790e6]]);
+  assert.ok(logarithmic);
+  assert.deepEqual(ticks, [10, 100]);
+  assert.ok(share(2e6) > 0.02 && share(2e6) < 0.1);
+  assert.ok(share(800e6) > 0.9 && share(800e6) < 1);
+  assert.ok(Math.abs(share(40e6) - (share(2e6) + share(800e6)) / 2) < 1e-6);
 });

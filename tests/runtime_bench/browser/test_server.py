@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from safetensors.numpy import load_file
 
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
@@ -68,10 +69,22 @@ def test_every_listed_file_comes_with_its_type(client, artifact):
     for name, kind in (
         ("page/app.js", "text/javascript; charset=utf-8"),
         ("page/style.css", "text/css; charset=utf-8"),
+        ("page/icon.svg", "image/svg+xml"),
         ("examples/content_lake.jpg", "image/jpeg"),
         ("job.json", "application/json"),
     ):
         assert client.get(name).headers["Content-Type"] == kind
+
+
+def test_codes_that_ship_for_the_weights_are_offered(artifact, int8_artifact):
+    manifest = read_manifest(int8_artifact)
+    shipped = job_of(manifest, PagePlanFact()).shipped
+    assert shipped is not None
+    assert shipped.paintings["water-lilies"] == "Water Lilies, Claude Monet, 1919"
+    served = assets_of(int8_artifact, manifest)[f"examples/{shipped.file}"].path
+    assert set(load_file(served)) == set(shipped.paintings)
+    # Those of other weights would be numbers without meaning.
+    assert job_of(read_manifest(artifact), PagePlanFact()).shipped is None
 
 
 def test_texts_and_packages_are_compressed(client, tmp_path, monkeypatch):

@@ -56,8 +56,8 @@ def test_even_ticks_are_few():
 
 
 def test_faster_is_lower_and_sizes_go_to_the_right():
-    points = tuple(Point(i, 10.0 * 4**i, 9.0 * 4**i, 11.0 * 4**i, "t") for i in range(3))
-    quick = tuple(Point(p.place, p.value / 3, p.low / 3, p.high / 3, "t") for p in points)
+    points = tuple(Point(i, 10.0 * 4**i, (9.0 * 4**i, 11.0 * 4**i), "t") for i in range(3))
+    quick = tuple(Point(p.place, p.value / 3, None, "t") for p in points)
     series = (Series("slow", Style(0), points), Series("quick", Style(1), quick))
     placed = marks(charts.by_place(series, ["256", "512", "1024"], "ms", "label"))
     slow, fast = placed[:3], placed[3:]
@@ -69,11 +69,25 @@ def test_faster_is_lower_and_sizes_go_to_the_right():
 
 def test_a_single_size_has_a_row_a_series():
     series = [
-        Series(f"runner {i}", Style(i), (Point(0, i + 1, i + 1, i + 2, ""),)) for i in range(4)
+        Series(f"runner {i}", Style(i), (Point(0, i + 1, (i + 1, i + 2), ""),)) for i in range(4)
     ]
     placed = marks(charts.dots(series, "ms", "label"))
     assert [y for _, y in placed] == sorted(y for _, y in placed)
     assert [x for x, _ in placed] == sorted(x for x, _ in placed)
+
+
+@pytest.mark.parametrize("places", [1, 2])
+def test_an_interval_that_is_unknown_is_a_question_mark_and_no_line(places):
+    def drawn(ends: tuple[float, float] | None) -> str:
+        points = tuple(Point(place, 10.0, ends, "") for place in range(places))
+        series = [Series("runner", Style(0), points)]
+        if places == 1:
+            return charts.dots(series, "ms", "label")
+        return charts.by_place(series, ["256", "512"], "ms", "label")
+
+    known, unknown = drawn((9.0, 12.0)), drawn(None)
+    assert ("whisker" in known, ">?<" in known) == (True, False)
+    assert ("whisker" in unknown, unknown.count(">?<")) == (False, places)
 
 
 def test_unbeaten_is_what_nothing_is_both_faster_and_better_than():

@@ -51,17 +51,30 @@ def test_no_text_is_a_formula_of_a_spreadsheet(desktop):
     assert (row["runner"], row["message"]) == ("'=HYPERLINK(1)", "'@cmd")
 
 
-def test_markdown_is_a_headline_and_a_table_for_each_network(desktop):
+def test_markdown_is_a_summary_and_a_table_for_each_network(desktop):
     lines = render([desktop], "md").splitlines()
-    assert lines[0].startswith("- adain-lite transform: fastest is onnxruntime int8: 64x96 in 2.2")
+    assert lines[0] == "|  | ThinkPad X1 |"
+    assert lines[2].startswith("| fastest at 64x96 (adain-lite transform) | 2.2")
+    assert ", onnxruntime onnx int8 (2.2" in lines[2]
     start = lines.index("| adain-lite transform | 64x96 | 128x128 | file | parity | quality |")
     assert lines[start + 1] == "| --- | ---: | ---: | ---: | ---: | ---: |"
-    assert lines[start + 3].startswith("| onnxruntime int8 | **2.2")
+    assert lines[start + 3].startswith("| onnxruntime onnx int8 | **2.2")
     assert lines[start + 3].endswith(" | 0.59 MB | 34.8 dB | 35.1 dB |")
     assert all(line.count("|") == 7 for line in lines[start : start + 6])
-    assert "- adain-lite transform 128x128 on torch fp32: out-of-memory, the process was" in (
+    assert "- adain-lite transform 128x128 on torch pt2 fp32: out-of-memory, the process was" in (
         "\n".join(lines)
     )
+
+
+def test_machines_stand_side_by_side_in_markdown(desktop, phone):
+    lines = render([desktop, phone], "md").splitlines()
+    assert lines[0] == "|  | ThinkPad X1 | Google Pixel 8 (android) |"
+    assert "| load before | 0.2 on 2 cores | unknown |" in lines
+    assert "| failed the probes (without latency) | 1 cell | none |" in lines
+    (row,) = [line for line in lines if line.startswith("| litert tflite int8 |")]
+    assert row.startswith("| litert tflite int8 | 2.352 ms (2.343 to 2.364) | 6.043 ms (6.0")
+    assert " | **9.159 ms** (9.105 to 9.805) | 0.59 MB | " in row
+    assert any("64x96, ThinkPad X1 | 128x128, ThinkPad X1 | 128x128, Google" in s for s in lines)
 
 
 def test_markdown_shows_harmful_text_as_text(harmful):
@@ -72,7 +85,7 @@ def test_markdown_shows_harmful_text_as_text(harmful):
     assert "\x1b" not in text
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert rows
-    assert {line.replace("\\|", "").count("|") for line in rows} <= {6, 7}
+    assert {line.replace("\\|", "").count("|") for line in rows} <= {3, 6, 7}
 
 
 @pytest.mark.parametrize("kind", ["html", "md", "csv", "json-table"])

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from styleexport.core.svg import COLOURS
 from styleexport.runtime_bench.report.formats import render
 
-VOID = {"meta", "img", "br"}
+VOID = {"meta", "img", "br", "link"}
 
 
 class Elements(HTMLParser):
@@ -54,7 +54,8 @@ def test_the_page_needs_nothing_else_and_runs_nothing(desktop, phone):
     found = render([desktop, phone], "html")
     elements = Elements(found)
     assert found.startswith("<!DOCTYPE html>\n")
-    assert {name for name, _ in elements.found} & {"script", "link", "iframe", "object"} == set()
+    assert {name for name, _ in elements.found} & {"script", "iframe", "object"} == set()
+    assert elements.all("link") == [{"rel": "icon", "href": "data:,"}]
     assert all(image["src"].startswith("data:image/png;base64,") for image in elements.all("img"))
     assert not re.search(r"""(?:src|href|action)\s*=\s*["'](?!data:)""", found)
     assert "url(" not in found
@@ -94,25 +95,40 @@ def test_every_chapter_is_there(page):
     }
 
 
-def test_the_headline_names_the_fastest_and_what_equals_it(page):
-    headline = page.text.split("Latency Median of inference")[0]
-    assert "adain-lite transform: fastest is onnxruntime int8: 64x96 in 2.2" in headline
-    assert "1 cell failed the artifact's probes and got no latency." in headline
-    assert "2 cells could not be measured; the reasons are below." in headline
+def test_the_summary_names_the_fastest_and_what_was_not_measured(page):
+    summary = page.text.split("Latency Median of inference")[0]
+    assert "fastest at 64x96 adain-lite transform 2.2" in summary
+    assert " ms, onnxruntime onnx int8 2.2" in summary
+    assert "failed the probes without latency 1 cell" in summary
+    assert "could not be measured the reasons are below 2 cells" in summary
+    assert "drifted" not in summary
 
 
-def test_a_busy_machine_is_told_at_the_top(desktop, page):
-    assert "was busy" not in page.text
+def test_a_busy_machine_is_marked_in_the_summary(desktop, page):
+    assert "load before 0.2 on 2 cores" in page.text
+    assert "busy" not in page.text
     busy = replace(desktop, before=replace(desktop.before, load_average=6.8))
     text = Elements(render([busy], "html")).text
-    assert "ThinkPad X1 was busy before the measurement, load 6.8 on 2 cores: trust no" in text
+    assert "load before 6.8 on 2 cores busy: trust no small difference" in text
 
 
 def test_equals_are_named_as_such(desktop):
     first = desktop.cells[0]
     twin = replace(first, runner="openvino")
     text = Elements(render([replace(desktop, cells=(first, twin))], "html")).text
-    assert "At 64x96 it cannot be told apart from openvino fp32." in text
+    assert "; no clear difference from openvino onnx fp32" in text
+
+
+def test_intervals_that_are_unknown_are_counted(desktop):
+    few = replace(desktop.cells[0], rounds_ns=desktop.cells[0].rounds_ns[:2])
+    text = Elements(render([replace(desktop, cells=(few, desktop.cells[1]))], "html")).text
+    assert "interval unknown fewer than three rounds, or too unlike 1 cell" in text
+
+
+def test_tables_can_be_scrolled_by_keys_and_have_a_name(page):
+    groups = [a for a in page.all("div") if a.get("class") == "wide"]
+    assert len(groups) > 5
+    assert all(a["tabindex"] == "0" and a["role"] == "group" and a["aria-label"] for a in groups)
 
 
 def test_cells_that_were_not_measured_say_why(page):
@@ -137,10 +153,10 @@ def test_charts_have_words_for_those_who_do_not_see_them(page):
 def test_speed_up_is_relative_to_fp32_of_the_same_runner_or_of_one_that_is_named(desktop):
     own = Elements(render([desktop], "html")).text.split("Speed-up ")[1].split("Quality against")[0]
     assert "Time of fp32 on the same runner" in own
-    assert re.search(r"litert int8 3\.[345]\d× 3\.[345]\d×", own)
+    assert re.search(r"litert tflite int8 3\.[345]\d× 3\.[345]\d×", own)
     named = Elements(render([desktop], "html", "onnxruntime")).text.split("Speed-up ")[1]
     assert "Time of fp32 on onnxruntime by time of the file" in named
-    assert re.search(r"litert int8 [12]\.\d\d×", named.split("Quality against")[0])
+    assert re.search(r"litert tflite int8 [12]\.\d\d×", named.split("Quality against")[0])
 
 
 def test_the_pipeline_is_the_sum_of_both_files(desktop):
@@ -155,8 +171,9 @@ def test_the_pipeline_is_the_sum_of_both_files(desktop):
         replace(transform, rounds_ns=((15_000_000, 9),) * 7),
     ]
     text = Elements(render([replace(desktop, cells=tuple(steady))], "html")).text
-    assert "adain-lite with a new style ms 128x128 onnxruntime fp32 20.00 20.00 to 20.00, 25 %" in (
-        text
+    assert (
+        "adain-lite with a new style ms 128x128 onnxruntime onnx fp32 20.00 20.00 to 20.00, 25 %"
+        in (text)
     )
     assert "Pipeline" not in Elements(render([replace(desktop, cells=steady[:1])], "html")).text
 
@@ -165,6 +182,8 @@ def test_machines_stand_beside_each_other_and_are_never_in_one_table(desktop, ph
     elements = Elements(render([desktop, phone], "html"))
     assert "adain-lite transform · ThinkPad X1" in elements.text
     assert "adain-lite transform · Google Pixel 8 (android)" in elements.text
+    rows = [a["class"] for a in elements.all("section") if a["class"].startswith("card")]
+    assert rows[:3] == ["card first", "card", "card first"]  # transform on both; encode on one
     alone = Elements(render([desktop], "html"))
     assert "· ThinkPad X1" not in alone.text
 
@@ -215,11 +234,11 @@ def test_what_is_no_png_or_jpeg_is_not_shown(desktop, picture):
     cell = replace(desktop.cells[0], picture=picture)
     elements = Elements(render([replace(desktop, cells=(cell,))], "html"))
     assert elements.all("img") == []
-    assert "no PNG or JPEG onnxruntime fp32" in elements.text
+    assert "no PNG or JPEG onnxruntime onnx fp32" in elements.text
 
 
 def test_a_report_in_which_nothing_was_measured_is_a_page_too(desktop):
     cells = tuple(cell for cell in desktop.cells if cell.status != "measured")
     text = Elements(render([replace(desktop, cells=cells)], "html")).text
-    assert "2 cells could not be measured" in text
+    assert "fastest nothing was measured" in text
     assert "Speed-up" not in text

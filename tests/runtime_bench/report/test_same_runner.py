@@ -1,4 +1,4 @@
-"""Cells of several formats on one runner: each is shown, by a name of its own."""
+"""Cells of several formats on one runner: each is shown, by its format and precision."""
 
 import re
 
@@ -9,8 +9,8 @@ from styleexport.core.types import Precision
 from styleexport.runtime_bench.report.comparison import compare_reports
 from styleexport.runtime_bench.report.formats import render
 from styleexport.runtime_bench.report.groups import machines_of
-from styleexport.runtime_bench.report.headline import headline
 from styleexport.runtime_bench.report.latency_section import _comparisons_with_base
+from styleexport.runtime_bench.report.summary import summary_table
 
 FILES = [("onnx", "fp32"), ("onnx", "int8"), ("tflite", "fp32"), ("tflite", "int8")]
 SERIES = [f"openvino {target} {precision}" for target, precision in FILES]
@@ -44,15 +44,16 @@ def test_every_measured_cell_is_shown(desktop, reports):
     assert rows == SERIES
     page = render(given, "html")
     assert all(name in page for name in SERIES)
-    (line,) = headline(machines_of(given))
-    assert "fastest is openvino tflite int8" in line
-    assert "nothing else was measured" not in line
+    (_, fastest), *_ = summary_table(machines_of(given)).rows
+    assert fastest.text.endswith(" ms, openvino tflite int8")
 
 
-def test_a_format_is_named_only_where_there_are_several(desktop):
+def test_format_and_precision_are_named_where_there_is_one_of_each_too(desktop):
     text = render([desktop], "md")
-    assert "| onnxruntime int8 |" in text
-    assert "onnxruntime onnx" not in text
+    assert "| onnxruntime onnx int8 |" in text
+    cell = replace(desktop.cells[0], runner="coreml")
+    named = replace(cell, subject=replace(cell.subject, target="coreml"))
+    assert "| coreml fp32 |" in render([replace(desktop, cells=(named,))], "md")
 
 
 def test_fp32_is_never_faster_than_itself(desktop):
@@ -71,14 +72,14 @@ def test_the_second_artifact_has_its_own_fp32(desktop):
     (machine,) = machines_of([replace(whole, cells=cells)])
     (panel,) = machine.panels
     found = {name: c.ratio for (name, _), c in _comparisons_with_base(panel, None).items()}
-    assert found == pytest.approx({"openvino int8": 2, "openvino int8 (2)": 2}, rel=0.01)
+    assert found == pytest.approx({"openvino onnx int8": 2, "openvino onnx int8 (2)": 2}, rel=0.01)
 
 
-def test_too_few_rounds_are_said(desktop):
+def test_an_unknown_interval_is_shown_as_unknown(desktop):
     cells = tuple(replace(cell, rounds_ns=cell.rounds_ns[:2]) for cell in four_cells(desktop).cells)
     report = replace(desktop, cells=cells)
     for kind in ("md", "html"):
-        assert render([report], kind).count("too few rounds") >= 4
+        assert render([report], kind).count("interval unknown") >= 4
     assert not re.search(r"\(0\.000 to|>0\.000 to", render([report], "html"))
     rows = render([report], "csv").splitlines()
     header, first = rows[0].split(","), rows[1].split(",")

@@ -24,13 +24,11 @@ function defaultThreads() {
   return Math.min(4, Math.ceil((navigator.hardwareConcurrency || 1) / 2));
 }
 
-/** Show the browser's capabilities; return whether WebGPU has an adapter. */
-async function showAbilities() {
-  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+/** Show the browser's capabilities. */
+function showAbilities() {
   const threads = globalThis.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
   const abilities = [
     [threads > 1 ? `${threads} threads` : "threads", threads > 1],
-    ["WebGPU", Boolean(adapter)],
     ["camera", Boolean(navigator.mediaDevices?.getUserMedia)],
   ];
   for (const [name, there] of abilities) {
@@ -46,7 +44,6 @@ async function showAbilities() {
       "Serve with --cert and --key, or connect the phone by cable: the terminal says how.";
     find("advice").hidden = false;
   }
-  return Boolean(adapter);
 }
 
 async function start() {
@@ -56,10 +53,10 @@ async function start() {
   document.title = `${job.network.name} · styleexport`;
   find("network").textContent = job.network.name;
   find("summary").textContent = job.network.summary;
-  const webgpu = await showAbilities();
+  showAbilities();
   const { backend, threads } = job.plan;
   const runtimes = new Runtimes(backend, threads ?? defaultThreads(), job.packages);
-  const page = { fetchJob, webgpu, rest: async () => undefined };
+  const page = { fetchJob, rest: async () => undefined };
   const measuring = startMeasuring(job, runtimes, page);
   if (job.plan.auto) {
     await measuring.run();

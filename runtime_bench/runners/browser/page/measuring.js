@@ -1,7 +1,8 @@
 /** Measuring section: choice of files, run, chart, and the report that is sent. */
 
 import { bytesOf, find, showTrouble, tensorsOf } from "./host.js";
-import { draw, labelOf, milliseconds } from "./chart.js";
+import { draw, milliseconds } from "./chart.js";
+import { factsOf, plainNames } from "./names.js";
 import { measure, median } from "./protocol.js";
 import { machineFrom, reportOf, requestedOf, stateFrom } from "./report.js";
 import { pixelsFromTensor } from "./tensors.js";
@@ -11,16 +12,16 @@ const WIDEST = 256;
 /**
  * Fill the section; return a function that measures the chosen files.
  *
- * @param page `fetchJob()` gets a job with a new nonce; `rest()` ends other activity of the page;
- *   webgpu: whether there is a GPU.
+ * @param page `fetchJob()` gets a job with a new nonce; `rest()` ends other activity of the page.
  */
 export function startMeasuring(job, runtimes, page) {
   find("measuring").hidden = false;
-  const boxes = job.cells.map((cell) => addFile(cell));
+  const names = plainNames(job.cells);
+  const boxes = job.cells.map((cell, index) => addFile(cell, names[index]));
   for (const { path, reason } of job.others) {
     addNote(`${path}: ${reason}`);
   }
-  setControls(job, page.webgpu);
+  setControls(job);
   const run = async () => {
     const chosen = job.cells.filter((_, index) => boxes[index].checked);
     const plan = { ...job.plan, rounds: Number(find("rounds").value) || job.plan.rounds };
@@ -42,12 +43,14 @@ export function startMeasuring(job, runtimes, page) {
   return { run };
 }
 
-function addFile(cell) {
+function addFile(cell, plainName) {
   const label = document.createElement("label");
   const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: true });
   const name = document.createElement("span");
-  name.textContent = labelOf(cell);
-  name.title = cell.subject.path;
+  const path = Object.assign(document.createElement("small"), {
+    textContent: `${cell.subject.path}, ${factsOf(cell).download}`,
+  });
+  name.append(plainName, path);
   label.append(box, name);
   find("files").append(label);
   return box;
@@ -60,7 +63,7 @@ function addNote(text) {
 }
 
 /** Backend and threads are fixed when the page loads: another choice reloads it. */
-function setControls({ plan }, webgpu) {
+function setControls({ plan }) {
   const most = globalThis.crossOriginIsolated ? navigator.hardwareConcurrency || 1 : 1;
   find("threads").append(new Option("as the browser likes", ""));
   for (let count = 1; count <= most; count += 1) {
@@ -68,7 +71,12 @@ function setControls({ plan }, webgpu) {
   }
   find("threads").value = plan.threads ?? "";
   find("backend").value = plan.backend;
-  find("backend").options[1].disabled = !webgpu;
+  // Browsers without a GPU write a warning when they are asked: not before someone looks.
+  const [, webgpu] = find("backend").options;
+  webgpu.disabled = plan.backend !== "webgpu";
+  find("measure-settings").addEventListener("toggle", async () => {
+    webgpu.disabled = !(await navigator.gpu?.requestAdapter().catch(() => null));
+  }, { once: true });
   find("rounds").value = plan.rounds;
   for (const name of ["backend", "threads"]) {
     find(name).addEventListener("change", () => {
@@ -161,8 +169,9 @@ async function machine(packages) {
 }
 
 function showResults(cells) {
-  draw(find("chart"), cells);
-  const rows = cells.map((cell) => {
+  const names = plainNames(cells);
+  drawFitting(cells, names);
+  const rows = cells.map((cell, index) => {
     const row = document.createElement("tr");
     const measured = cell.status === "measured";
     const texts = measured
@@ -172,7 +181,8 @@ function showResults(cells) {
           `${cell.parity.measured_db.toFixed(1)} dB`,
         ]
       : [`${cell.status}: ${cell.message}`];
-    row.append(...[labelOf(cell), ...texts].map(tableCell));
+    row.append(...[names[index], ...texts].map(tableCell));
+    row.title = cell.subject.path;
     if (!measured) {
       Object.assign(row.lastChild, { className: "message", colSpan: 3 });
     }
@@ -180,6 +190,22 @@ function showResults(cells) {
   });
   find("results").tBodies[0].replaceChildren(...rows);
   find("results").hidden = false;
+}
+
+let drawn = null;
+
+/** Draw the chart, and again when its place becomes wider or narrower. */
+function drawFitting(cells, names) {
+  const host = find("chart");
+  drawn?.disconnect();
+  let width = null;
+  drawn = new ResizeObserver(() => {
+    if (width !== host.clientWidth) {
+      width = host.clientWidth;
+      draw(host, cells, names);
+    }
+  });
+  drawn.observe(host);
 }
 
 function tableCell(text) {

@@ -1,18 +1,18 @@
 /** Painting section: a photo or the camera, in a packed style or that of a picture. */
 
-import { find, showTrouble, tensorsOf } from "./host.js";
+import { find, showTrouble } from "./host.js";
+import { frameTo, startComparing } from "./compare.js";
 import { OpenFiles, isOfSize } from "./files.js";
-import { onPicture, pictureAt, pixels, save, show, sizeOf } from "./pictures.js";
-import { labelOf } from "./chart.js";
 import { FullSize, paintInTiles, tilingOf } from "./fullsize.js";
 import { iterate } from "./iterating.js";
-import { blendedCodes, blendingNote, canBlend, checkCodes } from "./codes.js";
-import { chosenStyle, offerStyle, thumbnailsOf } from "./styles.js";
-import {
-  blended, enlarged, middleOf, mirroredInto, placeIn, tensorFromPixels,
-} from "./tensors.js";
+import { factsOf, fileName, plainNames } from "./names.js";
+import { onPicture, pictureAt, pixels, show, showPhoto, sizeOf } from "./pictures.js";
+import { startSaving } from "./saving.js";
+import { OWN, StyleInputs } from "./styleinputs.js";
+import { chosenStyle, dropPlaceholders } from "./styles.js";
+import { blended, enlarged, mirroredInto, placeIn, tensorFromPixels } from "./tensors.js";
+import { keepThumbnail, paintsThumbnails } from "./thumbnails.js";
 
-const OWN = "own";
 const PAINTERS = new Set(["stylize", "transform", "step"]);
 
 // Of several sizes the nearest to this one is preselected: fast, and large enough to look at.
@@ -32,6 +32,7 @@ export async function startPainting(job, runtimes) {
   await easel.begin();
   return async () => {
     easel.stop();
+    easel.paintsThumbnails = false;
     easel.cutShort();
     await easel.busy;
     await easel.fullSize.close();
@@ -41,23 +42,27 @@ export async function startPainting(job, runtimes) {
 /** State of the section: its pictures, and the files and codes behind them. */
 class Easel {
   constructor(job, runtimes, painters) {
-    Object.assign(this, { job, painters, styles: new Map() });
+    Object.assign(this, { job, painters, photoName: "sample", paintsThumbnails: true });
     this.files = new OpenFiles(job.cells, runtimes);
+    this.styles = new StyleInputs(job, this.files);
     this.fullSize = new FullSize(job, runtimes);
     this.busy = Promise.resolve();
     this.stream = null;
     // Number of the last request to paint or to stop: a long painting of an earlier one ends.
     this.request = 0;
     find("iterations").value = job.network.optimization?.iterations ?? "";
-    painters.forEach((cell, index) => find("painter").append(new Option(labelOf(cell), index)));
+    const names = plainNames(painters, new Set(painters.map(({ subject }) => subject.role)).size > 1);
+    names.forEach((name, index) => find("painter").append(new Option(name, index)));
   }
 
   async begin() {
-    await this.listStyles();
+    await this.styles.offer(this.painters);
     this.listen();
     if (this.job.examples.content) {
       this.source = await pictureAt(`examples/${this.job.examples.content}`);
+      const sample = this.source;
       await this.repaint();
+      this.paintThumbnails(sample).finally(dropPlaceholders);
     }
   }
 
@@ -65,37 +70,29 @@ class Easel {
     return this.painters[Number(find("painter").value)];
   }
 
-  /** Offer the styles of the network: none, packed codes, or pictures. */
-  async listStyles() {
-    const takesStyle = this.painters.some(({ inputs }) => inputs.length > 1);
-    find("style").hidden = !takesStyle;
-    for (const { path, names } of this.job.styles) {
-      const codes = await tensorsOf(path);
-      checkCodes(codes, path, this.job);
-      names.forEach((name) => this.styles.set(`code ${name}`, { name, code: codes.get(name) }));
+  /** Paint the sample in the styles without a thumbnail, one after another between repaints. */
+  async paintThumbnails(sample) {
+    const [cell] = this.painters;
+    if (!paintsThumbnails(cell)) {
+      return;
     }
-    const thumbnails = thumbnailsOf(this.job.styles);
-    for (const [value, { name }] of this.styles) {
-      offerStyle(value, name, thumbnails.has(name) && `artifact/${thumbnails.get(name)}`);
+    const place = placeIn(sizeOf(sample), cell.size);
+    const photo = tensorFromPixels(pixels(sample, null, place), place.height, place.width);
+    const content = mirroredInto(photo, place, cell.size);
+    for (const [value, style] of this.styles.unpainted) {
+      const paint = async () => {
+        // Another file would have to be opened again and again.
+        if (!this.paintsThumbnails || this.stream || this.cell !== cell) {
+          return;
+        }
+        const inputs = await this.inputsOf(cell, content, 1, style);
+        const image = await this.files.run(cell, inputs);
+        await keepThumbnail(value, image, scaledBy(place, image.shape[2] / cell.size.height));
+      };
+      // What fails is said when the style is chosen.
+      this.busy = this.busy.then(paint).catch(() => undefined);
+      await this.busy;
     }
-    if (takesStyle && (this.encoder(this.painters[0]) || this.painters[0].subject.role === "stylize")) {
-      for (const file of this.job.examples.styles) {
-        const name = file.replace(/^style_|\.\w+$/g, "");
-        this.styles.set(file, { picture: await pictureAt(`examples/${file}`) });
-        offerStyle(file, `example: ${name}`, `examples/${file}`);
-      }
-      offerStyle(OWN, "your picture …");
-    }
-    this.listBlends();
-  }
-
-  /** Offer the packed codes to blend the chosen style with, or say why that is not possible. */
-  listBlends() {
-    const names = [...this.styles].filter(([, { code }]) => code);
-    find("blending").hidden = names.length < 2;
-    names.forEach(([value, { name }]) => find("second").append(new Option(name, value)));
-    find("second").disabled = !canBlend(this.job.network);
-    find("blending-note").textContent = blendingNote(this.job.network);
   }
 
   listen() {
@@ -105,7 +102,8 @@ class Easel {
     find("full").addEventListener("change", repaint);
     find("stop").addEventListener("click", () => this.cutShort());
     find("stop-tiles").addEventListener("click", () => this.cutShort());
-    find("save").addEventListener("click", () => save("painted", "painting.png"));
+    startComparing();
+    startSaving(() => fileName(this.photoName, this.styles.chosen?.name ?? this.job.network.name));
     for (const id of ["strength", "blend"]) {
       find(id).addEventListener("input", () => {
         find(`${id}-value`).textContent = Number(find(id).value).toFixed(2);
@@ -117,19 +115,20 @@ class Easel {
       this.repaint();
     });
     find("style").addEventListener("change", () => {
-      if (chosenStyle() === OWN && !this.styles.has(OWN)) {
+      if (chosenStyle() === OWN && !this.styles.hasOwn) {
         find("style-photo").click();
       } else {
         this.repaint();
       }
     });
-    onPicture("photo", (picture) => {
+    onPicture("photo", (picture, name) => {
       this.stop();
       this.source = picture;
+      this.photoName = name;
       return this.repaint();
     });
     onPicture("style-photo", (picture) => {
-      this.styles.set(OWN, { picture });
+      this.styles.takeOwn(picture);
       return this.repaint();
     });
     find("camera").addEventListener("click", () => {
@@ -165,7 +164,13 @@ class Easel {
     const photo = tensorFromPixels(pixels(this.source, null, place), place.height, place.width);
     const strength = Number(find("strength").value);
     const content = mirroredInto(photo, place, frame);
-    show("content", photo, { top: 0, left: 0, height: place.height, width: place.width });
+    if (this.stream) {
+      // The frame that is painted: the camera has moved on when the painting is shown.
+      show("content", photo, { top: 0, left: 0, height: place.height, width: place.width });
+    } else {
+      showPhoto("content", this.source);
+    }
+    frameTo(place);
     const isWanted = () => request === this.request;
     const isLarge = !this.stream && find("full").checked && this.fullSize.takes(this.source, cell);
     if ((iterates || isLarge) && !isWanted()) {
@@ -190,10 +195,7 @@ class Easel {
     if (cell.inputs.length === 1) {
       image = blended(enlarged(content, scale), image, strength);
     }
-    const { top, left, height, width } = place;
-    const painted = {
-      top: scale * top, left: scale * left, height: scale * height, width: scale * width,
-    };
+    const painted = scaledBy(place, scale);
     show("painted", image, painted);
     const took = performance.now() - begin;
     find("painted-caption").textContent = this.stream
@@ -206,6 +208,8 @@ class Easel {
     const iterates = cell.subject.role === "step";
     const hasTiles = Boolean(tilingOf(this.job, cell));
     find("tiling").hidden = iterates || !hasTiles;
+    find("steadying").hidden = !this.stream || !hasTiles;
+    showFacts(cell);
     find("no-tiles").hidden = iterates || hasTiles;
     find("no-tiles").textContent =
       `Photos are scaled to ${cell.size.height}×${cell.size.width}. To paint them at full size, ` +
@@ -217,17 +221,20 @@ class Easel {
     find("camera").disabled = iterates || !navigator.mediaDevices?.getUserMedia;
   }
 
-  async inputsOf(cell, content, strength) {
+  /** Return the inputs of a file, in a style or by default in the chosen one. */
+  async inputsOf(cell, content, strength, style = null) {
     const inputs = {};
     for (const { name, kind, shape } of cell.inputs) {
       if (kind === "strength") {
         inputs[name] = { shape, data: new Float32Array([strength]) };
       } else if (kind === "style_code") {
-        inputs[name] = await this.code(cell);
+        inputs[name] = await (style ? this.styles.codeOf(cell, style) : this.styles.chosenCode(cell));
       } else if (kind === "content_target") {
         inputs[name] = await this.contentTarget(cell, content);
       } else {
-        inputs[name] = name === "style" ? this.stylePicture(cell) : content;
+        inputs[name] = name === "style"
+          ? this.styles.pictureFor(cell, style ?? this.styles.chosen)
+          : content;
       }
     }
     return inputs;
@@ -242,55 +249,13 @@ class Easel {
     return this.files.run(file, { [file.inputs[0].name]: content });
   }
 
-  stylePicture({ size }) {
-    const { picture } = this.styles.get(chosenStyle()) ?? {};
-    if (!picture) {
-      throw new Error("choose a style picture: this file takes no packed code");
-    }
-    const whole = { top: 0, left: 0, height: size.height, width: size.width };
-    return tensorFromPixels(pixels(picture, middleOf(sizeOf(picture), size), whole), size.height, size.width);
-  }
-
-  /** Return the chosen style code, blended with that of a second style if one is chosen. */
-  async code(cell) {
-    const first = await this.chosenCode(cell);
-    const second = this.styles.get(find("second").value);
-    if (!second) {
-      return first;
-    }
-    const weight = Number(find("blend").value);
-    return blendedCodes([first, second.code], [1 - weight, weight], this.job.network);
-  }
-
-  /** Return the code of the chosen style; that of a picture is computed once per file. */
-  async chosenCode(cell) {
-    const style = this.styles.get(chosenStyle());
-    if (!style) {
-      throw new Error("choose a style; pack some with `styleexport styles pack`");
-    }
-    if (style.code) {
-      return style.code;
-    }
-    const encoder = this.encoder(cell);
-    style.codes ??= new Map();
-    if (!style.codes.has(encoder.subject.path)) {
-      const code = await this.files.run(encoder, { style: this.stylePicture(encoder) });
-      style.codes.set(encoder.subject.path, code);
-    }
-    return style.codes.get(encoder.subject.path);
-  }
-
-  /** Return the encode file nearest to a painting file. */
-  encoder(cell) {
-    return this.files.nearest("encode", cell);
-  }
-
   async film() {
     const video = find("video");
     this.stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
     video.srcObject = this.stream;
     await video.play();
     this.source = video;
+    this.photoName = "camera";
     find("camera").textContent = "Stop the camera";
     const loop = async () => {
       if (this.stream) {
@@ -306,4 +271,18 @@ class Easel {
     this.stream = null;
     find("camera").textContent = "Use the camera";
   }
+}
+
+/** Return a place at a multiple of its size. */
+function scaledBy({ top, left, height, width }, scale) {
+  return { top: scale * top, left: scale * left, height: scale * height, width: scale * width };
+}
+
+/** List the facts of the file that paints. */
+function showFacts(cell) {
+  const parts = Object.entries(factsOf(cell)).flatMap(([name, text]) => [
+    Object.assign(document.createElement("dt"), { textContent: name }),
+    Object.assign(document.createElement("dd"), { textContent: text }),
+  ]);
+  find("file-facts").replaceChildren(...parts);
 }

@@ -3,13 +3,13 @@
 import { bytesOf, find, showTrouble } from "./host.js";
 import { pixelsFromTensor } from "./tensors.js";
 
-/** Call a function with the picture that is chosen in a file input. */
+/** Call a function with the picture that is chosen in a file input, and with its name. */
 export function onPicture(id, take) {
   find(id).addEventListener("change", async () => {
     const [file] = find(id).files;
     if (file) {
       await createImageBitmap(file)
-        .then(take)
+        .then((picture) => take(picture, file.name.replace(/\.\w+$/, "")))
         .catch(() => showTrouble(`${file.name} is not a picture that this browser can read`));
     }
   });
@@ -34,14 +34,15 @@ export function pixels(source, part, { height, width }) {
   return context.getImageData(0, 0, width, height).data;
 }
 
-/** Save a canvas of the page as a file. */
-export function save(id, name) {
-  find(id).toBlob((blob) => {
-    const link = document.createElement("a");
-    Object.assign(link, { href: URL.createObjectURL(blob), download: name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  });
+/** Draw a picture on a canvas of the page, at its own size or at most at a large one. */
+export function showPhoto(id, source, most = 2048) {
+  const { height, width } = sizeOf(source);
+  const scale = Math.min(1, most / Math.max(height, width));
+  const canvas = find(id);
+  Object.assign(canvas, { width: Math.round(scale * width), height: Math.round(scale * height) });
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(source, 0, 0, canvas.width, canvas.height);
 }
 
 /** Draw a part of a tensor on a canvas of the page. */
