@@ -7,7 +7,8 @@
 # make android-check check, build and test the Android harness as far as this machine can
 # make lint   ruff and pyright, as CI runs them
 # make schema write the JSON Schemas under docs/ from the types, and the apps' types from them
-# make pages  write docs/networks from the descriptions of networks and encoders
+# make pages  write the pages of networks, targets, commands, Python and JSON from the code
+# make site   build the documentation into build/site; a broken link fails
 # make exchange write the reports that the checks of the apps read
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -20,7 +21,7 @@ PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest \
 	-n auto --dist loadgroup --no-loadscope-reorder
 ASSETS := styleexport/assets
 
-.PHONY: demo test tests quick browser swift ios-check android-check exchange lint schema pages clean
+.PHONY: demo test tests quick browser swift ios-check android-check exchange lint schema pages site clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -30,7 +31,7 @@ $(VENV)/base.stamp: $(BIN)/python setup.cfg pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/base.stamp
-	$(PIP) -e '.[coreml,tflite,bench,sweep,film,dev]'
+	$(PIP) -e '.[coreml,tflite,bench,sweep,film,dev,docs]'
 	touch $@
 
 demo: $(VENV)/base.stamp
@@ -69,8 +70,13 @@ schema: $(VENV)/base.stamp
 	$(BIN)/python -m styleexport.runtime_bench.contract.schema docs
 	$(BIN)/python -m tools.contract_codegen
 
-pages: $(VENV)/base.stamp
+pages: $(VENV)/dev.stamp
 	$(BIN)/python -m tools.network_pages
+	$(BIN)/python -m tools.reference_pages
+
+# The notice of mkdocs-material on mkdocs 2 is for its own users' information.
+site: $(VENV)/dev.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 exchange: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.contract.exchange
