@@ -1,5 +1,5 @@
 # make demo   install, export the default network to int8, check it, paint a photograph
-# make test   install with test tools, run the linters and every test
+# make test   install with test tools, run the linters, build the site, run every test
 # make quick  run the tests that are not slow
 # make browser install the JavaScript packages of `styleexport serve`, with npm
 # make swift   get a Swift compiler into ~/.cache/styleexport/swift, for ios-check (root on Debian, 0.6 GB)
@@ -40,7 +40,7 @@ demo: $(VENV)/base.stamp
 	$(BIN)/styleexport stylize demo/artifact $(ASSETS)/content_lake.jpg $(ASSETS)/style_swirl.jpg -o demo/stylized.png
 	$(BIN)/python -m tools.demo_pictures.gallery demo/artifact demo/gallery.jpg
 
-test: lint tests
+test: lint site tests
 
 # Lists the slowest tests, and fails one that takes too much CPU and is not marked slow.
 tests: $(VENV)/dev.stamp
@@ -74,7 +74,6 @@ pages: $(VENV)/dev.stamp
 	$(BIN)/python -m tools.network_pages
 	$(BIN)/python -m tools.reference_pages
 
-# The notice of mkdocs-material on mkdocs 2 is for its own users' information.
 site: $(VENV)/dev.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 

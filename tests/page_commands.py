@@ -2,8 +2,8 @@
 
 A fenced block of ``bash`` is run, unless the line above it, or one of the first lines of the page,
 says ``<!-- not run: REASON -->``; then its command lines are only checked. A block of ``text``
-behind it is what it prints: numbers may differ, and ``…`` stands for any text, alone for any lines. A block of
-Python with a title is a file.
+behind it is what it prints: numbers may differ, and ``…`` stands for any text, alone for any
+lines. A block of Python with a title is a file.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Block:
 
     @property
     def lines(self) -> list[str]:
-        """Its command lines, continued ones joined, without comments."""
-        joined = self.code.replace("\\\n", " ").splitlines()
+        """Its command lines: continued ones joined, those joined by && apart, without comments."""
+        joined = re.split(r"\n| && ", self.code.replace("\\\n", " "))
         return [line for line in joined if line.strip() and not line.startswith("#")]
 
 
@@ -80,9 +80,13 @@ def calls(page: str) -> list[str]:
 def check_call(line: str) -> None:
     """Check that click takes a command line: its command, options, and values that name no file."""
     context = click.Context(cli, info_name="styleexport")
-    arguments = shlex.split(line, comments=True)[1:]
+    words = shlex.split(line, comments=True)[1:]
+    arguments = [word for word in words if not re.fullmatch(r"\$\w+", word)]
+    is_whole = arguments == words  # a variable of the shell may hold what is required
     while isinstance(context.command, click.Group):
-        name, command, arguments = context.command.resolve_command(context, _named(context, arguments))
+        name, command, arguments = context.command.resolve_command(
+            context, _named(context, arguments)
+        )
         assert command is not None, line
         context = click.Context(command, info_name=name, parent=context)
     values, left, order = context.command.make_parser(context).parse_args(list(arguments))
@@ -91,8 +95,10 @@ def check_call(line: str) -> None:
     for parameter in context.command.params:
         value = values.get(parameter.name or "")
         if parameter.name not in given or value is None:
-            assert not parameter.required, f"{line}: {parameter.name} is missing"
-        elif not isinstance(parameter.type, Existing | click.Path) and parameter.type is not NETWORK:
+            assert not (parameter.required and is_whole), f"{line}: no {parameter.name}"
+        elif (
+            not isinstance(parameter.type, Existing | click.Path) and parameter.type is not NETWORK
+        ):
             parameter.type_cast_value(context, value)
 
 
@@ -169,4 +175,3 @@ def _pattern(line: str) -> str:
 def _of_the_machine(line: str) -> bool:
     """Whether a line says how busy the machine is."""
     return line.startswith("note: the load average")
-

@@ -79,5 +79,7 @@ def test_the_site_is_built_without_a_broken_link(site):
 
 def test_pages_ask_no_other_server_for_anything(site):
     for path in site.rglob("*.html"):
-        loaded = re.findall(r'<(?:script|img|link)[^>]+(?:src|href)="(https?:[^"]+)"', path.read_text("utf-8"))
+        loaded = re.findall(
+            r'<(?:script|img|link)[^>]+(?:src|href)="(https?:[^"]+)"', path.read_text("utf-8")
+        )
         assert not loaded, path

@@ -22,6 +22,8 @@ CARDS, WEIGHTS = "cards", "models/weights"
 LINK = re.compile(r"\[([^\[\]]*)\]\((?![a-z]+:|#)([^()#\s]+)(#[^()\s]*)?\)")
 # In front of the title, which mkdocs takes from a page's first line.
 COMMENTS = re.compile(r"\A(?:<!--.*?-->\s*)+", re.DOTALL)
+# An option or a name, which no browser should break at its hyphens.
+SHORT_CODE = re.compile(r"<code>([^<\n]{1,32})</code>")
 LOG = logging.getLogger("mkdocs.hooks.site")  # in strict mode a warning of mkdocs' fails the build
 
 
@@ -79,3 +81,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"[{text}]({posixpath.relpath(target, start)}{anchor})"
 
     return LINK.sub(resolved, COMMENTS.sub("", markdown))
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Mark names that are short enough to stay on one line."""
+    return SHORT_CODE.sub(r'<code class="short">\1</code>', html)

@@ -33,7 +33,7 @@ HERE = Path(__file__).parent
 FOLDER = HERE.parent.parent / "tests" / "networks_in_the_wild"
 TARGETS = {"onnx": "ONNX", "tflite": "TFLite", "coreml": "Core ML"}
 PRECISIONS = (Precision.FP32, Precision.FP16, Precision.INT8)
-INTRODUCTION = """<!-- not run: measures for minutes to hours, and needs weights that are not committed -->
+INTRODUCTION = """<!-- not run: measures for minutes to hours -->
 
 # Networks as people build them
 

@@ -23,15 +23,16 @@ RETURNED = (LoadedNetwork, Exported)
 INTRODUCTION = """\
 # Python
 
-Everything here is a name of `styleexport`: `import styleexport as se`, then `se.export`. Nothing heavy is imported
-until a name is used. Errors are `StyleExportError` or a subclass of it.
+Everything here is a name of `styleexport`: `import styleexport as se`, then `se.export`. Nothing
+heavy is imported until a name is used. Errors are `StyleExportError` or a subclass of it.
 
 ```python
 from pathlib import Path
 import styleexport as se
 
 network = se.open_network("adain-residual")
-exported = se.export(se.ExportRequest(network, Path("artifact"), precisions=(se.Precision.INT8,)))
+request = se.ExportRequest(network, Path("artifact"), precisions=(se.Precision.INT8,))
+exported = se.export(request)
 with se.Stylizer(Path("artifact")) as stylizer:
     print(stylizer.manifest.files[0].worst)
 ```

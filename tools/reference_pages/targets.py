@@ -71,7 +71,9 @@ def _index(targets: Sequence[Target]) -> str:
     for target in targets:
         sizes = "; ".join(SIZES[sizing] for sizing in target.sizings)
         lines.append(
-            _row(f"[{target.name}]({target.name}.md)", f"`{target.suffix}`", sizes, _readers(target))
+            _row(
+                f"[{target.name}]({target.name}.md)", f"`{target.suffix}`", sizes, _readers(target)
+            )
         )
     lines += ["", "## Precisions", ""]
     lines += [
@@ -81,7 +83,10 @@ def _index(targets: Sequence[Target]) -> str:
         "",
     ]
     names = [target.name for target in targets]
-    lines += [_row("`--quantize`", *names, "lowest PSNR"), _row("---", *["---"] * len(names), "---:")]
+    lines += [
+        _row("`--quantize`", *names, "lowest PSNR"),
+        _row("---", *["---"] * len(names), "---:"),
+    ]
     for precision in (p for p in Precision if p is not Precision.AUTO):
         cells = [YES if precision in target.precisions else NO for target in targets]
         lines.append(_row(f"`{precision}`", *cells, f"{ALLOWED_DB[precision]:g} dB"))
