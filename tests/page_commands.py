@@ -94,7 +94,8 @@ def check_call(line: str) -> None:
     given = {parameter.name for parameter in order}
     for parameter in context.command.params:
         value = values.get(parameter.name or "")
-        if parameter.name not in given or value is None:
+        # A missing argument is among the given ones, as click's own sentinel or, before 8.3, None.
+        if parameter.name not in given or not isinstance(value, str | bool | int | list | tuple):
             assert not (parameter.required and is_whole), f"{line}: no {parameter.name}"
         elif (
             not isinstance(parameter.type, Existing | click.Path) and parameter.type is not NETWORK

@@ -38,8 +38,10 @@ def test_every_command_is_run_or_gives_its_reason(path):
     for block in blocks(page):
         if block.language == "bash" and path not in RUN and path != JOURNEYS / "README.md":
             assert block.not_run, f"{named(path)}: {block.lines[0]}"
-    marks = len(NOT_RUN.findall(page))
-    assert marks == 0 or any(block.not_run for block in blocks(page)), "a mark above no block"
+    reasons = NOT_RUN.findall(page)
+    assert not reasons or any(block.not_run for block in blocks(page)), "a mark above no block"
+    for named_path in re.findall(r"\b(?:tests|docs)/[\w/.]*\w", " ".join(reasons)):
+        assert (ROOT / named_path).exists(), named_path
 
 
 @pytest.mark.slow
