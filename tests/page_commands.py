@@ -112,18 +112,19 @@ def _named(context: click.Context, arguments: list[str]) -> list[str]:
 
 def run_page(page: str, patch: pytest.MonkeyPatch) -> None:
     """Run the blocks of a page in the current folder, and compare what they print."""
-    printed, failed = "", False
+    printed: str | None = None
+    failed = False
     with _own_modules():
         for block in blocks(page):
             if block.title:
                 Path(block.title).write_text(block.code, encoding="utf-8")
-            elif block.language == "text" and printed:
+            elif block.language == "text" and printed is not None:
                 compare(block.code, printed)
-                printed, failed = "", failed and "error: " not in block.code
+                printed, failed = None, failed and "error: " not in block.code
             elif block.language == "bash":
                 assert not failed, printed  # and the page does not say so
                 runs = [run(line, patch) for line in ([] if block.not_run else block.lines)]
-                printed = "".join(text for text, _ in runs)
+                printed = "".join(text for text, _ in runs) if runs else None
                 failed = any(code for _, code in runs)
     assert not failed, printed
 
