@@ -146,7 +146,7 @@ def _risks(name: str) -> list[str]:
     if not (Path(formats.__path__[0]) / f"{rules}.py").exists():
         return lines
     docstring = _docstring(formats.__name__, rules)
-    return [*lines, f"What it looks for: {docstring.summary}", "", docstring.body, ""]
+    return [*lines, docstring.text, ""]
 
 
 def _docstring(package: str, name: str) -> Docstring:
