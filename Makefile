@@ -75,7 +75,7 @@ pages: $(VENV)/dev.stamp
 	$(BIN)/python -m tools.reference_pages
 
 site: $(VENV)/dev.stamp
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 exchange: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.contract.exchange

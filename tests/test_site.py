@@ -58,18 +58,42 @@ def test_the_page_prints_what_it_says(path, zoo, tmp_path, monkeypatch):
     run_page(page, monkeypatch)
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    out = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(out)],
-        cwd=ROOT,
+def build(root: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    """Build a site as `make site` does."""
+    rule = (
+        (ROOT / "Makefile").read_text(encoding="utf-8").partition("/mkdocs ")[2].partition("\n")[0]
+    )
+    return subprocess.run(
+        [sys.executable, "-m", "mkdocs", *rule.split(), "-d", str(out)],
+        cwd=root,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    out = tmp_path_factory.mktemp("site")
+    done = build(ROOT, out)
     assert done.returncode == 0, done.stderr
     return out
+
+
+@pytest.mark.parametrize("link", ["nowhere.md", "#no-heading", "../no/file.py"])
+def test_a_broken_link_fails_the_build(link, tmp_path):
+    for name in ("docs", "tools"):
+        (tmp_path / name).mkdir()
+    shutil.copy(ROOT / "tools" / "site_hooks.py", tmp_path / "tools")
+    config = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\n# An entry")[0]
+    (tmp_path / "mkdocs.yml").write_text(f"{config}\nnav: [index.md]\n", encoding="utf-8")
+    page = tmp_path / "docs" / "index.md"
+    page.write_text("# Page\n\n[fine](#page)\n", encoding="utf-8")
+    assert build(tmp_path, tmp_path / "fine").returncode == 0
+    page.write_text(f"# Page\n\n[broken]({link})\n", encoding="utf-8")
+    done = build(tmp_path, tmp_path / "broken")
+    assert done.returncode != 0
+    assert link.removeprefix("../") in done.stderr
 
 
 def test_the_site_is_built_without_a_broken_link(site):
