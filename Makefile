@@ -1,5 +1,5 @@
 # make demo   install, export the default network to int8, check it, paint a photograph
-# make test   install with test tools, run the linters and every test
+# make test   install with test tools, run the linters, build the site, run every test
 # make quick  run the tests that are not slow
 # make browser install the JavaScript packages of `styleexport serve`, and axe-core for tests, with npm
 # make swift   get a Swift compiler into ~/.cache/styleexport/swift, for ios-check (root on Debian, 0.6 GB)
@@ -7,7 +7,8 @@
 # make android-check check, build and test the Android harness as far as this machine can
 # make lint   ruff and pyright, as CI runs them
 # make schema write the JSON Schemas under docs/ from the types, and the apps' types from them
-# make pages  write docs/networks from the descriptions of networks and encoders
+# make pages  write the pages of networks, targets, commands, Python and JSON from the code
+# make site   build the documentation into build/site; a broken link fails
 # make exchange write the reports that the checks of the apps read
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -20,7 +21,7 @@ PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest \
 	-n auto --dist loadgroup --no-loadscope-reorder
 ASSETS := styleexport/assets
 
-.PHONY: demo test tests quick browser swift ios-check android-check exchange lint schema pages clean
+.PHONY: demo test tests quick browser swift ios-check android-check exchange lint schema pages site clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -30,7 +31,7 @@ $(VENV)/base.stamp: $(BIN)/python setup.cfg pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/base.stamp
-	$(PIP) -e '.[coreai,coreml,tflite,executorch,bench,sweep,film,dev]'
+	$(PIP) -e '.[coreai,coreml,tflite,executorch,bench,sweep,film,docs,dev]'
 	touch $@
 
 demo: $(VENV)/base.stamp
@@ -41,7 +42,7 @@ demo: $(VENV)/base.stamp
 	@echo "demo/ holds the artifact and the pictures; the program is $(abspath $(BIN))/styleexport"
 	@echo "to type styleexport alone: source $(BIN)/activate"
 
-test: lint tests
+test: lint site tests
 
 # Lists the slowest tests, and fails one that takes too much CPU and is not marked slow.
 tests: $(VENV)/dev.stamp
@@ -72,8 +73,12 @@ schema: $(VENV)/base.stamp
 	$(BIN)/python -m styleexport.runtime_bench.contract.schema docs
 	$(BIN)/python -m tools.contract_codegen
 
-pages: $(VENV)/base.stamp
+pages: $(VENV)/dev.stamp
 	$(BIN)/python -m tools.network_pages
+	$(BIN)/python -m tools.reference_pages
+
+site: $(VENV)/dev.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 exchange: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.contract.exchange

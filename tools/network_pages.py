@@ -23,6 +23,7 @@ from styleexport.models.networks._open import find
 
 DOCS = Path(__file__).parents[1] / "docs"
 MADE = "<!-- Written by `make pages` from the description of the network; do not edit. -->"
+EXPORTED = "<!-- not run: tests/exporter exports every network by the same functions -->"
 
 
 def pages() -> dict[str, str]:
@@ -47,7 +48,7 @@ def _index(networks: list[tuple[StyleNetwork, NetworkFacts]]) -> str:
 
 
 def _page(network: StyleNetwork, facts: NetworkFacts) -> str:
-    lines = [MADE, "", f"# {network.name}", "", f"{_sentence(network.summary)}", ""]
+    lines = [MADE, EXPORTED, "", f"# {network.name}", "", f"{_sentence(network.summary)}", ""]
     lines += _docstring(NETWORKS, network.name)
     lines += ["| | |", "| --- | --- |"]
     lines += [f"| {label} | {value} |" for label, value in description(network, facts)]

@@ -33,7 +33,9 @@ HERE = Path(__file__).parent
 FOLDER = HERE.parent.parent / "tests" / "networks_in_the_wild"
 TARGETS = {"onnx": "ONNX", "tflite": "TFLite", "coreml": "Core ML"}
 PRECISIONS = (Precision.FP32, Precision.FP16, Precision.INT8)
-INTRODUCTION = """# Networks as people build them
+INTRODUCTION = """<!-- not run: measures for minutes to hours -->
+
+# Networks as people build them
 
 Written by `python docs/benchmarks/networks_in_the_wild.py`. Each network is a re-implementation
 after its paper, thin, with seeded random weights that keep every layer's values in a trained

@@ -193,7 +193,9 @@ class CoremlTarget(Target):
         """
         if self._takes_buffer(graph.outputs[0], graph):
             graph = graph.with_module(_Pixels(graph.module()))
-        return replace(graph, program=without_checks(graph.program.run_decompositions({})))
+        with quiet():  # torch warns of its own tree specs
+            program = graph.program.run_decompositions({})
+        return replace(graph, program=without_checks(program))
 
     def _convert(
         self, graph: Graph, how: Conversion
