@@ -62,6 +62,13 @@ class Exported:
     manifest: Manifest
     seconds: dict[str, float]
 
+    def __repr__(self) -> str:
+        return f"<Exported: {self.manifest}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the files, as notebooks show it."""
+        return self.manifest._repr_html_()  # pyright: ignore[reportPrivateUsage]
+
 
 def export(request: ExportRequest, progress: Progress = lambda _: None) -> Exported:
     """Write an artifact directory, whole or not at all, and return its facts.

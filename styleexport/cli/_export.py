@@ -175,8 +175,8 @@ def run_export(
     sizing: Sizing = Sizing.FIXED,
     skip_missing: bool = False,
     **common: Unpack[Common],
-) -> None:
-    """Export with the options of a command, and print the files.
+) -> Exported:
+    """Export with the options of a command, print the files, and return their facts.
 
     Args:
         targets: names of targets, or functions that return one with settings of its own, called
@@ -223,9 +223,10 @@ def run_export(
     )
     if common["as_json"]:
         print_json(exported.manifest)
-        return
-    print_export(exported)
-    say(f"artifact: {folder}")
+    else:
+        print_export(exported)
+        say(f"artifact: {folder}")
+    return exported
 
 
 def _opened(common: Common) -> LoadedNetwork:

@@ -10,6 +10,7 @@ from styleexport.cli._export import Common, export_options, quantize_option, run
 from styleexport.core.types import Precision, Sizing
 
 if TYPE_CHECKING:
+    from styleexport.exporter.pipeline import Exported
     from styleexport.exporter.targets._target import Target
     from styleexport.exporter.targets.onnx import Runtime
 
@@ -38,7 +39,7 @@ def onnx(
     dynamic: bool,
     runtime: Runtime,
     **common: Unpack[Common],
-) -> None:
+) -> Exported:
     """Export NETWORK (default: adain-residual) to ONNX, checked against PyTorch.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
@@ -50,7 +51,7 @@ def onnx(
         return OnnxTarget(runtime=runtime)
 
     sizing = Sizing.ANY if dynamic else Sizing.FIXED
-    run_export((target,), precisions, sizing=sizing, **common)
+    return run_export((target,), precisions, sizing=sizing, **common)
 
 
 SECTION = "make"

@@ -23,6 +23,7 @@ from styleexport.core.errors import BadArtifact
 from styleexport.core.fact_types import RelativePath, Sha256, SizeFact
 from styleexport.core.files import Product, is_scratch, json_product, recover, replace_file
 from styleexport.core.input_files import is_folder, open_input, read_input
+from styleexport.core.notebook import html_table, human_bytes
 from styleexport.core.schema import schema_of
 from styleexport.core.style_packs import PackOwner, check_owner, is_style_pack
 from styleexport.core.tiling_fact import TilingFact
@@ -37,6 +38,8 @@ PACKAGE_ENTRIES = ("Manifest.json", "Data")
 # Folder of the thumbnails; a file in it is named by the beginning of its sha256.
 THUMBNAILS = "styles/thumbnails"
 THUMBNAIL_DIGITS = 16
+# Of the table that a notebook shows.
+MANIFEST_COLUMNS = ("file", "precision", "bytes", "parity", "quality")
 
 Axis = Annotated[int | str, Meta(description="a length, or the name of an axis of any length")]
 
@@ -652,6 +655,30 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                     f"a style code of {self.network.name} has {layout.length} values ({layout}), "
                     f"and one of {fact.path} has {length}"
                 )
+
+    def __repr__(self) -> str:
+        files = f"{len(self.files)} file{'' if len(self.files) == 1 else 's'}"
+        kinds = ", ".join(dict.fromkeys(f"{fact.target} {fact.precision}" for fact in self.files))
+        size = human_bytes(sum(fact.size_bytes for fact in self.files))
+        worst = min((fact.worst for fact in self.files), key=lambda fact: fact.measured_db)
+        return (
+            f"<Manifest of {self.network.name}: {files}, {kinds}, {size}, parity "
+            f"{worst.measured_db:.1f} dB or more>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return a table of the files, as notebooks show it."""
+        rows = [
+            (
+                fact.path,
+                str(fact.precision),
+                human_bytes(fact.size_bytes),
+                f"{fact.worst.measured_db:.1f} dB",
+                f"{fact.quality.psnr_db:.1f} dB" if fact.quality else "",
+            )
+            for fact in self.files
+        ]
+        return html_table(self.network.name, MANIFEST_COLUMNS, rows)
 
     def encoded(self) -> bytes:
         """Return the manifest as indented JSON, ending in a newline."""
