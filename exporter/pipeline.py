@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from safetensors.numpy import save
 
+from styleexport.core.card_file import CARD_NAME
 from styleexport.core.files import replace_folder
 from styleexport.core.manifest import (
     ARTIFACT,
@@ -44,6 +45,7 @@ from styleexport.exporter.tile_files import with_windows_on_grid
 from styleexport.models.code_layouts import code_layout
 from styleexport.models.network import Basis, LoadedNetwork
 from styleexport.models.pixels import PixelFormat
+from styleexport.runtime_bench.publish.card import model_card
 
 __all__ = ["ExportRequest", "Exported", "check_out", "export"]
 
@@ -104,6 +106,7 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> Expor
         if refused:
             raise_over_budget(request.out, manifest, refused)
         (folder / FILE_NAME).write_bytes(manifest.encoded())
+        (folder / CARD_NAME).write_text(model_card(manifest), encoding="utf-8")
     seconds = {file.fact.path: file.seconds for graph in graphs for file in graph.files}
     return Exported(manifest, seconds)
 

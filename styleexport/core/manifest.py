@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from styleexport.core.card_file import CARD_NAME, is_card
 from styleexport.core.code_layout import CodeLayoutFact
 from styleexport.core.documents import DocumentKind, read_document
 from styleexport.core.errors import BadArtifact
@@ -692,10 +693,10 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return {fact.path: fact.sha256 for fact in facts}
 
     def holds(self, path: str) -> bool:
-        """Whether the manifest lists a file, or the package that contains it."""
+        """Whether a file is the manifest, the card, or one listed or in a listed package."""
         known = self.known_paths()
         parents = [parent.as_posix() for parent in Path(path).parents]
-        return path == FILE_NAME or any(name in known for name in (path, *parents))
+        return path in (FILE_NAME, CARD_NAME) or any(name in known for name in (path, *parents))
 
 
 def sha256_of_file(path: Path) -> str:
@@ -766,7 +767,8 @@ def foreign_files(folder: Path) -> list[str]:
     """Return what no artifact put into a folder, as paths below it: all where there is none.
 
     The manifest may be of any version, and files that it lists may have been altered. Packs and
-    thumbnails that a killed `styles pack` did not list are an artifact's too.
+    thumbnails that a killed `styles pack` did not list are an artifact's too, and so is a model
+    card, edited or not.
     """
     listed: set[str] = set()
     with contextlib.suppress(BadArtifact, msgspec.DecodeError, UnicodeDecodeError):
@@ -794,7 +796,8 @@ def foreign_files(folder: Path) -> list[str]:
         within = package is not None and name.relative_to(package).parts[0] in PACKAGE_ENTRIES
         in_styles = listed and name.parts[0] == "styles"
         unlisted = in_styles and (is_style_pack(path) or is_thumbnail(path))
-        if not (name.as_posix() in listed or within or unlisted):
+        card = listed and name.as_posix() == CARD_NAME and is_card(path)
+        if not (name.as_posix() in listed or within or unlisted or card):
             foreign.append(name.as_posix())
     return foreign
 

@@ -10,30 +10,12 @@ from typing import Any
 import coremltools as ct
 from coremltools.proto import Model_pb2
 
-from styleexport.core.manifest import NetworkFact, TensorFact
+from styleexport.core.manifest import TensorFact
 from styleexport.core.quiet import quiet
-from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.targets._about import About
 
-ROLES = {
-    "stylize": "paints a photograph",
-    "encode": "turns a painting into a style code",
-    "transform": "paints a photograph in the style of a code",
-    "content": "turns a photograph into the content target of an optimization",
-    "features": "is a pass over the tiles of a photograph that does not depend on the style",
-    "render": "is a pass over the tiles of a photograph that depends on the style",
-    "step": "gives the loss of a picture and its gradient, for an optimization of the picture",
-}
-KINDS = {
-    "image": "RGB picture",
-    "style_code": "style code: what the network keeps of a painting",
-    "content_target": "content target: what is to be kept of the photograph",
-    "loss": "loss: distance from the content target and the style",
-    "gradient": "gradient of the loss by the picture",
-    "map": "window of a feature map",
-    "statistic": "statistic of a map: the tile's as an output, the photograph's as an input",
-    "region": "top, left, bottom and right of the tile in its window, in pixels",
-    "strength": "strength of the style, 0 (the photograph) to 1 (full)",
-}
+# Facts of the inputs, and of the outputs.
+Ends = tuple[tuple[TensorFact, ...], tuple[TensorFact, ...]]
 
 
 def copied(model: ct.models.MLModel) -> ct.models.MLModel:
@@ -43,35 +25,28 @@ def copied(model: ct.models.MLModel) -> ct.models.MLModel:
         return ct.models.MLModel(model.get_spec(), weights_dir=weights, skip_model_load=True)
 
 
-def describe_model(model: ct.models.MLModel, graph: Graph, network: NetworkFact) -> None:
-    """Give a model what Xcode shows of it: author, licence, version, roles and tensors.
+def describe_model(model: ct.models.MLModel, about: About, ends: Ends) -> None:
+    """Give a model what Xcode shows of it: author, licence, version, origin and tensors.
 
     Args:
         model: changed in place.
-        graph: what it was made from.
-        network: origin of the graph.
+        about: description of the file.
+        ends: facts of its inputs and outputs.
     """
-    model.author = f"{network.paper}; exported by styleexport"
-    model.license = network.licence
-    model.version = network.source_sha256[:12]
-    model.short_description = f"{network.name}, {network.summary}. This role {ROLES[graph.role]}."
+    model.author = about.author
+    model.license = about.licence
+    model.version = about.version
+    model.short_description = about.description
     for key in list(model.user_defined_metadata):
         del model.user_defined_metadata[key]
-    model.user_defined_metadata["styleexport.network"] = network.name
-    model.user_defined_metadata["styleexport.role"] = graph.role
-    model.user_defined_metadata["styleexport.roles"] = ", ".join(network.roles)
-    model.user_defined_metadata["styleexport.weights"] = ", ".join(network.source)
-    for facts, descriptions in (
-        (graph.inputs, model.input_description),
-        (graph.outputs, model.output_description),
+    for key, text in about.facts.items():
+        model.user_defined_metadata[key] = text
+    for facts, texts, descriptions in (
+        (ends[0], about.inputs, model.input_description),
+        (ends[1], about.outputs, model.output_description),
     ):
-        for fact in facts:
-            descriptions[fact.name] = _in_words(fact)
-
-
-def _in_words(fact: TensorFact) -> str:
-    role = {"content": "the photograph", "style": "the painting", "image": "the result"}
-    return f"{role[fact.name]}, {KINDS['image']}" if fact.kind == "image" else KINDS[fact.kind]
+        for fact, text in zip(facts, texts, strict=True):
+            descriptions[fact.name] = text
 
 
 def save(model: ct.models.MLModel, path: Path) -> None:
