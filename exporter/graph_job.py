@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 
@@ -21,6 +22,7 @@ from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs, 
 from styleexport.exporter.request import ExportRequest
 from styleexport.exporter.rewrites.choices import Form, for_floats, for_integers
 from styleexport.exporter.targets._target import Source, Target
+from styleexport.models.code_layouts import code_layout
 from styleexport.models.losses.loss_network import shipped_loss_network
 from styleexport.models.network import LoadedNetwork
 from styleexport.runtime_bench.quality.judge import Judge
@@ -96,6 +98,16 @@ class GraphJob:
     def progress(self) -> Progress:
         """Takes lines of progress, and puts the graph's name before them."""
         return Prefixed(self.run.progress, str(self.name))
+
+    @cached_property
+    def network(self) -> NetworkFact:
+        """Facts of the network, with the layout of the codes that the graph takes or gives."""
+        lengths = [fact.shape[-1] for fact in (*self.graph.inputs, *self.graph.outputs)
+                   if fact.kind == "style_code"]  # fmt: skip
+        if not lengths or not isinstance(lengths[0], int):
+            return self.run.network
+        layout = code_layout(self.run.request.network.module, lengths[0])
+        return msgspec.structs.replace(self.run.network, code_layout=layout)
 
     @cached_property
     def sizes(self) -> tuple[Size, ...]:

@@ -210,7 +210,7 @@ def _margin(job: GraphJob, others: float) -> float:
 def measure_plan(job: GraphJob, plan: Int8Plan) -> MeasuredPlan:
     """Return a plan with what its ONNX file loses."""
     applied = plan.applied()
-    recipe = Recipe(Precision.INT8, job.run.network, applied.recipe)
+    recipe = Recipe(Precision.INT8, job.network, applied.recipe)
     model = ONNX.lower(job.source_of(applied.graph), recipe)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "plan.onnx"

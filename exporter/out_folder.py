@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from styleexport.core.card_file import CARD_NAME, is_edited
 from styleexport.core.errors import BadArtifact, UsageError
 from styleexport.core.files import entries, is_scratch
 from styleexport.core.manifest import THUMBNAILS, foreign_files, read_manifest, sha256_of_file
@@ -14,8 +15,8 @@ from styleexport.core.manifest import THUMBNAILS, foreign_files, read_manifest, 
 def check_out(out: Path, *, overwrite: bool) -> None:
     """Refuse an output folder whose contents an export would destroy.
 
-    An earlier artifact is replaced; where it holds style packs or altered files, only with
-    ``overwrite``. Files that no artifact lists are never removed.
+    An earlier artifact is replaced; where it holds style packs, altered files or an edited card,
+    only with ``overwrite``. Files that no artifact lists are never removed.
 
     Raises:
         UsageError: the path is a file, the present folder or one above it (even to be overwritten),
@@ -54,9 +55,11 @@ def _worth_keeping(out: Path) -> list[str]:
         manifest = read_manifest(out, check_files=False)
     except BadArtifact:
         return ["an artifact of another version"]
+    card = out / CARD_NAME
     packs = {pack.path for pack in manifest.styles}
     packed = sorted(path.relative_to(out).as_posix() for path in (out / "styles").rglob("*.*"))
     return [
+        *([f"{CARD_NAME}, which was edited"] if card.exists() and is_edited(card) else []),
         *(
             path
             for path in packed

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from safetensors.numpy import save
 
+from styleexport.core.card_file import CARD_NAME
 from styleexport.core.counted import Tally
 from styleexport.core.files import replace_folder
 from styleexport.core.manifest import (
@@ -47,6 +48,7 @@ from styleexport.exporter.write_files import FileDone
 from styleexport.models.code_layouts import code_layout
 from styleexport.models.network import Basis, LoadedNetwork
 from styleexport.models.pixels import PixelFormat
+from styleexport.runtime_bench.publish.card import model_card
 
 __all__ = ["ExportRequest", "Exported", "check_out", "export"]
 
@@ -64,6 +66,13 @@ class Exported:
 
     manifest: Manifest
     seconds: dict[str, float]
+
+    def __repr__(self) -> str:
+        return f"<Exported: {self.manifest}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the files, as notebooks show it."""
+        return self.manifest._repr_html_()  # pyright: ignore[reportPrivateUsage]
 
 
 def export(request: ExportRequest, progress: Progress = lambda _: None) -> Exported:
@@ -103,6 +112,7 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> Expor
         if refused:
             raise_over_budget(request.out, manifest, refused)
         (folder / FILE_NAME).write_bytes(manifest.encoded())
+        (folder / CARD_NAME).write_text(model_card(manifest), encoding="utf-8")
     seconds = {file.fact.path: file.seconds for graph in graphs for file in graph.files}
     return Exported(manifest, seconds)
 

@@ -181,7 +181,7 @@ def _write(
     """
     (exact, proof, probe), precision = proven, of_files.precision
     assert precision is not None
-    part = Recipe(stored_precision(precision), job.run.network)
+    part = Recipe(stored_precision(precision), job.network)
     shown = job.calibration.inputs if target.computes_half(part) else ()
     stored, recipe = split(job.graph, shown) if shown else exact, None
     if precision in QUANTIZED:

@@ -143,7 +143,7 @@ def _planned(
     if chosen is None:
         graph, passes = job.for_floats(target.name)
         source = job.source if graph is job.graph else job.source_of(graph)
-        return Planned(source, Recipe(precision, job.run.network), graph, graph, passes=passes)
+        return Planned(source, Recipe(precision, job.network), graph, graph, passes=passes)
     plan = plan_for(target, job, chosen)
     applied, model = None, None
     if chosen.measured is not None and plan is chosen.plan and not target.expands_norms:
@@ -151,7 +151,7 @@ def _planned(
         model = chosen.measured.model if target == ONNX else None
     applied = applied or plan.applied(expand_norms=target.expands_norms)
     source = job.source if applied.graph is job.graph else job.source_of(applied.graph)
-    recipe = Recipe(stored_precision(precision), job.run.network, applied.recipe)
+    recipe = Recipe(stored_precision(precision), job.network, applied.recipe)
     return Planned(
         source, recipe, plan.source, applied.exact, chosen, plan.facts, model, applied.renamed
     )

@@ -1,9 +1,10 @@
 """Network specifications: the text by which a user names a network.
 
-A specification is one of four: a name of `styleexport networks`; ``package.module:factory``, a
+A text is one of four: a name of `styleexport networks`; ``package.module:factory``, a
 function of the user's that returns a module; the path of a ``.pt2`` program; or the path of an
 ``.onnx`` file. The last three take settings: ``candy.onnx,pixels=0..255,content=input``; a name
-takes the levels of a network that has several: ``wct,levels=543``.
+takes the levels of a network that has several: ``wct,levels=543``. From Python, a specification may
+also hold a module itself.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from styleexport.core import plugins
@@ -43,6 +44,7 @@ class NetworkSource(enum.Enum):
     FACTORY = "factory"
     PROGRAM = ".pt2"
     ONNX = ".onnx"
+    MODULE = "module"
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class NetworkSpec:
         styles: name of an ONNX file's input that weighs its own styles; None for none.
         dequantize: whether the float network is taken out of a quantized ONNX file.
         levels: levels to keep of a network that has several, the deepest first; "" for all.
+        module: the ``torch.nn.Module`` itself, where that is the source.
     """
 
     name: str
@@ -68,6 +71,7 @@ class NetworkSpec:
     styles: str | None = None
     dequantize: bool = False
     levels: str = ""
+    module: object | None = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> NetworkSpec:
@@ -158,7 +162,7 @@ class NetworkSpec:
             plugins.check_name(NETWORKS, self.name, "network")
         elif self.source is NetworkSource.FACTORY:
             plugins.check_module("network", self.name)
-        elif not self.path.exists():
+        elif self.is_graph and not self.path.exists():
             kind = "program" if self.source is NetworkSource.PROGRAM else "network"
             raise UsageError(
                 f"{kind} {self.path} does not exist; type the path of a {self.source.value} file"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +19,13 @@ from styleexport.models.architecture import build_compressed, read_architecture
 from styleexport.models.checkpoint import FROM_USER, load_into, read_tensors, sha256_of
 from styleexport.models.network import LoadedNetwork, StyleNetwork
 from styleexport.models.network_spec import NETWORKS, NetworkSource, NetworkSpec
+from styleexport.models.networks._own import (
+    check_forward,
+    from_module,
+    module_spec,
+    state_sha256,
+    user_network,
+)
 from styleexport.models.pixel_choice import settle_pixels
 from styleexport.models.pixels import STANDARD, PixelDeclaration, PixelFormat
 from styleexport.models.weights_choice import (
@@ -60,7 +65,7 @@ def describe(spec: str | NetworkSpec, purpose: str = "") -> StyleNetwork:
 
 
 def open_network(
-    spec: str | NetworkSpec = DEFAULT_NETWORK,
+    spec: str | NetworkSpec | nn.Module = DEFAULT_NETWORK,
     checkpoints: Sequence[Path] = (),
     *,
     trusted: bool = False,
@@ -70,7 +75,7 @@ def open_network(
 
     Args:
         spec: a name of `styleexport networks`, ``package.module:factory``, or a ``.pt2`` or
-            ``.onnx`` file; see `NetworkSpec`.
+            ``.onnx`` file; see `NetworkSpec`. Or a module with its weights, which is copied.
         checkpoints: weights files, as the network takes them; for an .onnx file that takes a style
             code, the .onnx file that computes it.
         trusted: whether a .pt2 that can run code may be read.
@@ -81,6 +86,8 @@ def open_network(
         UsageError: no such network, or a factory that does not return a usable module.
         BadCheckpoint: the weights are missing, damaged or of another network.
     """
+    if isinstance(spec, nn.Module):
+        spec = module_spec(spec)
     spec = NetworkSpec.parse(spec) if isinstance(spec, str) else spec
     choice = choosing_weights(weights_keys) if weights_keys or not is_chosen() else nullcontext()
     with choice:
@@ -117,6 +124,8 @@ def _open(spec: NetworkSpec, checkpoints: Sequence[Path], trusted: bool) -> Load
 
 def _open_own(spec: NetworkSpec, checkpoints: Sequence[Path], trusted: bool) -> LoadedNetwork:
     """Return a network of the user's, its pixels not looked at yet."""
+    if spec.source is NetworkSource.MODULE:
+        return from_module(spec, checkpoints)
     if spec.source is NetworkSource.PROGRAM:
         return _from_program(spec.path, trusted)
     if spec.source is NetworkSource.ONNX:
@@ -165,31 +174,6 @@ def weight_files(paths: Sequence[Path]) -> list[Path]:
     ]
 
 
-def user_network(
-    name: str,
-    origin: str,
-    build: Callable[[], nn.Module],
-    read: Callable[[Sequence[Path]], nn.Module],
-) -> StyleNetwork:
-    """Return the description of a network of the user's.
-
-    Args:
-        name: name of the network.
-        origin: where it came from, in place of the paper.
-        build: returns the module with fresh weights.
-        read: returns the module with the weights of checkpoint files.
-    """
-    return StyleNetwork(
-        name=name,
-        summary="a network of yours",
-        paper=origin,
-        licence="that of your weights",
-        build=build,
-        read=read,
-        checkpoints="a state dict of your module",
-    )
-
-
 def _describe_factory(spec: str) -> StyleNetwork:
     """Return the description of a network that ``package.module:factory`` builds.
 
@@ -212,7 +196,7 @@ def _describe_factory(spec: str) -> StyleNetwork:
             raise UsageError(
                 f"network {spec!r} returned a {type(module).__name__}, expected a torch.nn.Module"
             )
-        _check_forward(spec, module)
+        check_forward(spec, module)
         return module
 
     def read(paths: Sequence[Path]) -> nn.Module:
@@ -229,32 +213,8 @@ def _from_factory(spec: str, checkpoints: Sequence[Path]) -> LoadedNetwork:
     network = _describe_factory(spec)
     module = read_module(network, checkpoints) if checkpoints else network.build()
     module.eval().requires_grad_(False)
-    digest = source_sha256(checkpoints) if checkpoints else _state_sha256(module)
+    digest = source_sha256(checkpoints) if checkpoints else state_sha256(module)
     return LoadedNetwork(network, module, source_names(checkpoints), digest)
-
-
-def _check_forward(spec: str, module: nn.Module) -> None:
-    if hasattr(module, "encode") and hasattr(module, "transfer"):
-        return
-    images = [
-        parameter
-        for parameter in inspect.signature(module.forward).parameters.values()
-        if parameter.default is inspect.Parameter.empty
-        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-    ]
-    if len(images) != 1:
-        raise UsageError(
-            f"network {spec!r}: its forward takes {len(images)} inputs; expected forward(content) "
-            "for one style, or methods encode(style) and transfer(content, code, strength)"
-        )
-
-
-def _state_sha256(module: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for key, value in sorted(module.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
 
 
 class ProgramModule(nn.Module):

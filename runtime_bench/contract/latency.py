@@ -7,6 +7,7 @@ those.
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +19,7 @@ from styleexport.core.errors import BadArtifact
 from styleexport.core.files import Product, json_product, replace_file
 from styleexport.core.input_files import read_input
 from styleexport.core.manifest import FileFact, Manifest, ParityFact, Sha256, SizeFact
+from styleexport.core.notebook import html_table
 from styleexport.core.schema import schema_of
 from styleexport.core.types import Precision, Role
 from styleexport.runtime_bench.contract.runner_choice import RunnerChoice
@@ -36,6 +38,8 @@ Picture = Annotated[
     Meta(max_length=400_000, pattern=r"^[A-Za-z0-9+/=]*$", description="a PNG or JPEG in base64"),
 ]
 Status = Literal["measured", "wrong", "unavailable", "failed", "out-of-memory"]
+# Of the table that a notebook shows.
+COLUMNS = ("file", "runner", "size", "median ms", "parity", "status")
 
 
 class _Fact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -302,6 +306,12 @@ class CellFact(_Fact, frozen=True, kw_only=True):
         return tuple(sample for samples in self.rounds_ns for sample in samples)
 
     @property
+    def median_ms(self) -> str:
+        """Median of all inference times in ms, in words; "" where there are none."""
+        samples = self.samples_ns
+        return f"{statistics.median(samples) / 1e6:.2f}" if samples else ""
+
+    @property
     def runner_label(self) -> str:
         """Runner with its requested settings: ``onnxruntime:provider=xnnpack``."""
         return str(RunnerChoice(self.runner, self.requested))
@@ -319,6 +329,10 @@ class CellFact(_Fact, frozen=True, kw_only=True):
             str(self.batch),
             self.runner_label,
         )
+
+
+def _label(cell: CellFact) -> str:
+    return f"{cell.subject.path} on {cell.runner_label} at {cell.size.size()}"
 
 
 class LatencyReport(_Fact, frozen=True, kw_only=True):
@@ -349,6 +363,26 @@ class LatencyReport(_Fact, frozen=True, kw_only=True):
     protocol: ProtocolFact
     peak: PeakFact | None = None
     cells: Annotated[tuple[CellFact, ...], Meta(min_length=1, max_length=10_000)]
+
+    def __repr__(self) -> str:
+        measured = [cell for cell in self.cells if cell.status == "measured"]
+        count = len(self.cells)
+        times = f"{len(measured)} measured of {count} cells"
+        if count == 1 and measured:
+            times = f"{_label(measured[0])} {measured[0].median_ms} ms"
+        return f"<LatencyReport of {self.machine.processor}, {self.created}: {times}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the cells, as notebooks show it."""
+        rows = [
+            (
+                *(cell.subject.path, cell.runner_label, str(cell.size.size()), cell.median_ms),
+                f"{cell.parity.measured_db:.1f} dB" if cell.parity else "",
+                cell.message or cell.status,
+            )
+            for cell in self.cells
+        ]
+        return html_table(f"{self.machine.processor}, {self.created}", COLUMNS, rows)
 
     def encoded(self) -> bytes:
         """Return the report as JSON, ending in a newline."""

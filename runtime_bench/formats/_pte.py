@@ -19,8 +19,9 @@ from styleexport.runtime_bench.formats._flatbuffer import Table
 IDENTIFIER, HEADER = b"ET12", b"eh00"
 PARTITION_HEADER, PARTITION_IDENTIFIER = b"XH00", b"XN01"
 TENSOR, STRING, KERNEL_CALL = 5, 6, 1
-# Methods that return nothing but the names of what the method of the graph takes and gives.
-INPUT_NAMES, OUTPUT_NAMES = "input_names", "output_names"
+# Methods that return nothing but strings: the names of what the method of the graph takes and
+# gives, and names and texts, in turns, of what the file says of itself.
+INPUT_NAMES, OUTPUT_NAMES, ABOUT = "input_names", "output_names", "about"
 XNNPACK = "XnnpackBackend"
 SCALARS = {0: "uint8", 1: "int8", 3: "int32", 4: "int64", 5: "float16", 6: "float32", 11: "bool"}
 DTYPES = {
@@ -127,6 +128,7 @@ class PteFile:
         partitions: partitions, in order.
         kernels: operation of ExecuTorch's own kernels → number of calls.
         planned_bytes: memory that the file plans for values outside partitions.
+        about: what the file says of itself, by name.
     """
 
     method: str
@@ -136,6 +138,7 @@ class PteFile:
     partitions: tuple[Partition, ...]
     kernels: dict[str, int]
     planned_bytes: int
+    about: dict[str, str]
 
     def int8_mac_share(self) -> float:
         """Return the share of the MACs whose operands are both integers, 0..1."""
@@ -181,7 +184,7 @@ def read_pte(path: Path) -> PteFile:
 def _file(data: bytes) -> PteFile:
     program = Table.root(data)
     plans = {plan.text(0): plan for plan in program.tables(1)}
-    named = {key: _strings(plans.pop(key, None)) for key in (INPUT_NAMES, OUTPUT_NAMES)}
+    named = {key: _strings(plans.pop(key, None)) for key in (INPUT_NAMES, OUTPUT_NAMES, ABOUT)}
     if len(plans) != 1:
         raise ValueError(f"it holds {len(plans)} methods, expected 1")
     ((method, plan),) = plans.items()
@@ -202,6 +205,7 @@ def _file(data: bytes) -> PteFile:
         partitions=tuple(_partition(item, blobs) for item in plan.tables(7)),
         kernels=dict(kernels.most_common()),
         planned_bytes=sum(plan.numbers(8, "<q")),
+        about=dict(zip(named[ABOUT][::2], named[ABOUT][1::2], strict=False)),
     )
 
 

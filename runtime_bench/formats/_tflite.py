@@ -24,6 +24,7 @@ from styleexport.runtime_bench.formats._tflite_graph import (
     TfliteOperation,
     TfliteTensor,
 )
+from styleexport.runtime_bench.formats._tflite_metadata import NAME, read_metadata
 
 IDENTIFIER = b"TFL3"
 DTYPES = {
@@ -117,7 +118,8 @@ def _graph(model: Any, data: bytes) -> TfliteGraph:  # noqa: ANN401 - generated 
         ),
         inputs=_ends(graph, signature and signature.inputs, _indices(graph.inputs)),
         outputs=_ends(graph, signature and signature.outputs, _indices(graph.outputs)),
-        least_runtime=_least_runtime(model),
+        least_runtime=_metadata(model, b"min_runtime_version").rstrip(b"\0").decode(),
+        about=read_metadata(_metadata(model, NAME.encode())),
         dynamic_tensors=tuple(
             i for i, item in enumerate(graph.tensors) if -1 in _indices(item.shapeSignature)
         ),
@@ -156,12 +158,13 @@ def _ends(graph: Any, named: Any, indices: tuple[int, ...]) -> dict[str, int]:  
     return {names.get(i) or tensors[_index(i, len(tensors))].name.decode(): i for i in indices}
 
 
-def _least_runtime(model: Any) -> str:  # noqa: ANN401
+def _metadata(model: Any, name: bytes) -> bytes:  # noqa: ANN401
+    """Return the bytes of an entry of the metadata; none where there is no such entry."""
     for entry in model.metadata or ():
-        if entry.name == b"min_runtime_version":
+        if entry.name == name:
             data = model.buffers[_index(entry.buffer, len(model.buffers))].data
-            return bytes(data).rstrip(b"\0").decode()
-    return ""
+            return b"" if data is None else bytes(data)
+    return b""
 
 
 def _index(value: int, length: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,7 @@ class TfliteGraph:
         outputs: name in the signature → tensor index, in order.
         least_runtime: oldest runtime version that loads the file; "" where it is not stored.
         dynamic_tensors: indices of the tensors with an axis of any length.
+        about: name → text of the metadata.
     """
 
     tensors: tuple[TfliteTensor, ...]
@@ -74,6 +75,7 @@ class TfliteGraph:
     outputs: dict[str, int]
     least_runtime: str
     dynamic_tensors: tuple[int, ...]
+    about: dict[str, str] = field(default_factory=dict[str, str])
 
     def producers(self) -> dict[int, TfliteOperation]:
         """Return tensor index → the operation that writes it."""

@@ -43,6 +43,7 @@ class ExecutorchFormat(Format):
             peak_activation_bytes=file.planned_bytes + work,
             risks=tuple(_risks(file)),
             about={
+                **file.about,
                 "partitions": partitions_text(file),
                 "memory plan": f"{file.planned_bytes} bytes for what enters and leaves partitions "
                 f"and for ExecuTorch's own kernels; an estimated {work} inside a partition",

@@ -49,7 +49,20 @@ class OnnxFormat(Format):
             bytes_by_dtype=dict(stored.most_common()),
             peak_activation_bytes=_peak(model),
             risks=tuple(find_risks(model, opset)),
+            about=_about(model),
         )
+
+
+def _about(model: onnx.ModelProto) -> dict[str, str]:
+    """Return the description, author and licence of a file, and further properties by name."""
+    props = {item.key: item.value for item in model.metadata_props}
+    first = {
+        "description": model.doc_string,
+        "author": props.pop("model_author", ""),
+        "licence": props.pop("model_license", ""),
+    }
+    about = first | {name: props[name] for name in sorted(props)}
+    return {name: text for name, text in about.items() if text}
 
 
 def _quantized_macs(model: onnx.ModelProto, macs: dict[str, int]) -> int:

@@ -61,6 +61,7 @@ class TfliteFormat(Format):
             bytes_by_dtype=dict(stored.most_common()),
             peak_activation_bytes=None if graph.dynamic_tensors else _peak(graph),
             risks=tuple(_risks(graph)),
+            about=graph.about,
         )
 
 

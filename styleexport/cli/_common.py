@@ -2,21 +2,58 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from styleexport.cli._terminal import TERMINAL
+from styleexport.core.command_line import command_line
+from styleexport.core.notebook import human_bytes as human_bytes
 from styleexport.core.terminal import one_line
+from styleexport.core.types import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-say, talk, document = TERMINAL.say, TERMINAL.talk, TERMINAL.document
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 PATH = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Python code that calls a command as a function, and gets its result instead of a text.
+
+    Attributes:
+        progress: receives lines of progress.
+        arguments: command and options, as they would be typed.
+    """
+
+    progress: Progress
+    arguments: tuple[str, ...]
+
+
+_CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
+
+
+@contextlib.contextmanager
+def called_by(caller: Caller) -> Generator[None]:
+    """Print nothing inside the block: results are returned, and progress goes to the caller."""
+    token = _CALLER.set(caller)
+    try:
+        yield
+    finally:
+        _CALLER.reset(token)
+
+
+def typed_command() -> str:
+    """Return the command line, or the one that does what Python code asked for."""
+    caller = _CALLER.get()
+    return command_line(None if caller is None else caller.arguments)
 
 
 def _choose_weights(
@@ -44,6 +81,30 @@ weights_key_option = click.option(
 )
 
 
+def say(line: object) -> None:
+    """Print a line of a result on stdout."""
+    if _CALLER.get() is None:
+        TERMINAL.say(line)
+
+
+def talk(message: str) -> None:
+    """Print a line of progress on stderr, or give it to the Python code that called."""
+    caller = _CALLER.get()
+    (TERMINAL.talk if caller is None else caller.progress)(message)
+
+
+def detail(message: str) -> None:
+    """Print a line on stderr that only ``-v`` asks for."""
+    if _CALLER.get() is None:
+        TERMINAL.detail(message)
+
+
+def document(text: str, *, err: bool = False) -> None:
+    """Print a text of several lines, whole."""
+    if _CALLER.get() is None:
+        TERMINAL.document(text, err=err)
+
+
 def print_json(value: object) -> None:
     """Print a value (structs included) as indented JSON on stdout."""
     import msgspec
@@ -66,8 +127,3 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             for cell, width, right in zip(row, widths, numeric, strict=True)
         )
         document("  ".join(line).rstrip())
-
-
-def human_bytes(count: int) -> str:
-    """Return a size as kB or MB (powers of ten)."""
-    return f"{count / 1e6:.2f} MB" if count >= 1_000_000 else f"{count / 1e3:.1f} kB"

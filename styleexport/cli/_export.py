@@ -11,6 +11,7 @@ import click
 
 from styleexport.cli._common import (
     PATH,
+    detail,
     human_bytes,
     json_option,
     print_json,
@@ -21,7 +22,6 @@ from styleexport.cli._common import (
 )
 from styleexport.cli._levels import levels_option
 from styleexport.cli._pixels import pixel_options
-from styleexport.cli._terminal import TERMINAL
 from styleexport.cli._types import (
     BUDGET,
     FOLDER,
@@ -192,8 +192,8 @@ def run_export(
     sizing: Sizing = Sizing.FIXED,
     skip_missing: bool = False,
     **common: Unpack[Common],
-) -> None:
-    """Export with the options of a command, and print the files.
+) -> Exported:
+    """Export with the options of a command, print the files, and return their facts.
 
     Args:
         targets: names of targets, or functions that return one with settings of its own, called
@@ -240,10 +240,11 @@ def run_export(
     )
     if common["as_json"]:
         print_json(exported.manifest)
-        return
-    _print_details(exported)
-    print_export(exported)
-    say(f"artifact: {folder}")
+    else:
+        _print_details(exported)
+        print_export(exported)
+        say(f"artifact: {folder}")
+    return exported
 
 
 def _print_details(exported: Exported) -> None:
@@ -252,11 +253,11 @@ def _print_details(exported: Exported) -> None:
     for fact in manifest.files:
         for each in fact.passes:
             why = "; ".join((f"{each.applied} places", *each.reasons, *each.refused))
-            TERMINAL.detail(f"{fact.path}: {each.name}: {why}")
+            detail(f"{fact.path}: {each.name}: {why}")
         for island in fact.quantization.float_islands if fact.quantization else ():
-            TERMINAL.detail(f"{fact.path}: float: {', '.join(island.ops)}: {island.reason}")
+            detail(f"{fact.path}: float: {', '.join(island.ops)}: {island.reason}")
     versions = ", ".join(f"{name} {version}" for name, version in manifest.tools.items())
-    TERMINAL.detail(f"written with {versions}")
+    detail(f"written with {versions}")
 
 
 def _opened(common: Common) -> LoadedNetwork:

@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from styleexport.cli._bench_compare import compare
-from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
+from styleexport.cli._common import (
+    PATH,
+    json_option,
+    print_json,
+    print_table,
+    say,
+    talk,
+    typed_command,
+)
 from styleexport.cli._group import DefaultCommand, DefaultGroup
 from styleexport.cli._types import NUMBER, PROCESSORS, ROLE, RUNNER, SIZE, precision_type
-from styleexport.core.command_line import command_line
 from styleexport.core.errors import DeviceError, ParityFailure, UsageError
 from styleexport.runtime_bench.contract import defaults
 
@@ -163,7 +170,7 @@ def bench(
     overwrite: bool,
     as_json: bool,
     **options: Unpack[Options],
-) -> None:
+) -> tuple[LatencyReport, ...]:
     """Measure the latency of every file of ARTIFACT, in one process per cell and in rounds.
 
     A cell is a file on a runner at a size. Its output is checked on the artifact's probe before it
@@ -187,6 +194,7 @@ def bench(
         _print(measured)
     for report in measured:
         _check_any_right(report)
+    return tuple(measured)
 
 
 def _request(artifacts: tuple[Path, ...], options: Options) -> BenchRequest:
@@ -212,7 +220,7 @@ def _request(artifacts: tuple[Path, ...], options: Options) -> BenchRequest:
         affinity=options["affinity"] or (),
         peak=not options["no_peak"],
         profile=options["profile"],
-        command=command_line(),
+        command=typed_command(),
         device=DeviceOptions(options["serial"], options["allow_hot"], options["binary"]),
     )
 

@@ -54,7 +54,7 @@ def compare(
     out: Path | None,
     png: Path | None,
     as_json: bool,
-) -> None:
+) -> tuple[Compared, ...]:
     """Compare files with the float network on fixed probes: PSNR, SSIM, style and flicker.
 
     Style is a distance to the style picture, and the gain beyond colour: the share of it that a
@@ -77,6 +77,7 @@ def compare(
     comparisons = [item.comparison for item in compared]
     print_json(comparisons) if as_json else _print(comparisons)
     _check_budgets(comparisons)
+    return compared
 
 
 def _check_outputs(out: Path | None, png: Path | None) -> None:

@@ -17,6 +17,7 @@ from styleexport.cli._export import (
 from styleexport.core.types import Precision, Sizing
 
 if TYPE_CHECKING:
+    from styleexport.exporter.pipeline import Exported
     from styleexport.exporter.targets._target import Target
 
 
@@ -37,7 +38,7 @@ def coreai(
     arithmetic: Precision | None,
     enumerated: bool,
     **common: Unpack[Common],
-) -> None:
+) -> Exported:
     """Export NETWORK (default: adain-residual) to Core AI (iOS 27), checked in its runtime.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
@@ -52,7 +53,7 @@ def coreai(
         return CoreaiTarget(arithmetic=floats)
 
     sizing = Sizing.ENUMERATED if enumerated else Sizing.FIXED
-    run_export((target,), precisions or (floats,), sizing=sizing, **common)
+    return run_export((target,), precisions or (floats,), sizing=sizing, **common)
 
 
 SECTION = "make"

@@ -18,6 +18,7 @@ from styleexport.core.errors import UsageError
 from styleexport.core.types import Precision, Sizing
 
 if TYPE_CHECKING:
+    from styleexport.exporter.pipeline import Exported
     from styleexport.exporter.targets._target import Target
 
 IOS_VERSIONS = (16, 17, 18)
@@ -60,7 +61,7 @@ def coreml(
     tensors: bool,
     enumerated: bool,
     **common: Unpack[Common],
-) -> None:
+) -> Exported:
     """Export NETWORK (default: adain-residual) to Core ML, checked against PyTorch without a Mac.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
@@ -75,7 +76,7 @@ def coreml(
         return CoremlTarget(ios=ios, arithmetic=floats, images=not tensors)
 
     sizing = Sizing.ENUMERATED if enumerated else Sizing.FIXED
-    run_export((target,), precisions or (floats,), sizing=sizing, **common)
+    return run_export((target,), precisions or (floats,), sizing=sizing, **common)
 
 
 SECTION = "make"

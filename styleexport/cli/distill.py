@@ -132,7 +132,7 @@ class Options(TrainingOptions):
     help="Show both networks and their matched layers, and train nothing.",
 )
 @json_option
-def distill(as_json: bool, **options: Unpack[Options]) -> None:
+def distill(as_json: bool, **options: Unpack[Options]) -> DistillReport:
     """Train a student network to imitate a teacher; both are anything that `train` takes.
 
     Levels: outputs compares paintings of the same pictures, features the activations of matched
@@ -147,6 +147,7 @@ def distill(as_json: bool, **options: Unpack[Options]) -> None:
 
     report = run(_request(options), talk)
     print_json(report) if as_json else print_distilled(report)
+    return report
 
 
 def _request(options: Options) -> DistillRequest:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from styleexport.cli._export import Common, export_options, precision_option, run_export
 from styleexport.cli._types import TARGET, TARGETS
 from styleexport.core.types import Precision
+
+if TYPE_CHECKING:
+    from styleexport.exporter.pipeline import Exported
 
 
 @click.command(
@@ -35,7 +38,7 @@ def export(
     precisions: tuple[Precision, ...],
     skip_missing: bool,
     **common: Unpack[Common],
-) -> None:
+) -> Exported:
     """Export NETWORK (default: adain-residual) to several targets from one capture.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
@@ -43,7 +46,7 @@ def export(
     from styleexport.core import plugins
 
     every = tuple(dict.fromkeys(targets)) or plugins.names(TARGETS)
-    run_export(every, precisions, skip_missing=skip_missing, **common)
+    return run_export(every, precisions, skip_missing=skip_missing, **common)
 
 
 SECTION = "make"

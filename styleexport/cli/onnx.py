@@ -10,6 +10,7 @@ from styleexport.cli._export import Common, export_options, precision_option, ru
 from styleexport.core.types import Precision, Sizing
 
 if TYPE_CHECKING:
+    from styleexport.exporter.pipeline import Exported
     from styleexport.exporter.targets._target import Target
     from styleexport.exporter.targets.onnx import Runtime
 
@@ -37,7 +38,7 @@ def onnx(
     dynamic: bool,
     runtime: Runtime,
     **common: Unpack[Common],
-) -> None:
+) -> Exported:
     """Export NETWORK (default: adain-residual) to ONNX, checked against PyTorch.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
@@ -49,7 +50,7 @@ def onnx(
         return OnnxTarget(runtime=runtime)
 
     sizing = Sizing.ANY if dynamic else Sizing.FIXED
-    run_export((target,), precisions, sizing=sizing, **common)
+    return run_export((target,), precisions, sizing=sizing, **common)
 
 
 SECTION = "make"

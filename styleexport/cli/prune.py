@@ -196,7 +196,7 @@ class Options(TypedDict):
 @click.option("--overwrite", is_flag=True, help="Replace the folder of an earlier pruning.")
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and write nothing.")
 @json_option
-def prune(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> None:
+def prune(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> PruneReport:
     """Remove channels from NETWORK (default: adain-residual), with everything that depends on them.
 
     Writes OUT/weights.safetensors (for --checkpoint of every command), report.json, card.md,
@@ -217,6 +217,7 @@ def prune(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> No
         report = prune_zero_channels(request, talk)
     print_json(report) if as_json else print_pruned(report)
     check_budget(report)
+    return report
 
 
 def _check_options(options: Options) -> None:

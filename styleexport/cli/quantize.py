@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from styleexport.cli._export import Common, export_options, precision_option, run_export
 from styleexport.core.types import Precision
+
+if TYPE_CHECKING:
+    from styleexport.exporter.pipeline import Exported
 
 
 @click.command(
@@ -39,7 +42,7 @@ def quantize(
     style: str | None,
     styles: str | None,
     **common: Unpack[Common],
-) -> None:
+) -> Exported:
     """Quantize NETWORK, a float32 .onnx file, as if it had come from PyTorch.
 
     A file that takes a style code also needs the encoder's .onnx file: --checkpoint ENCODE.onnx. A
@@ -61,7 +64,7 @@ def quantize(
         declared = spec.declared.saying("pixels", pixel_range, "--pixel-range: ")
         spec = replace(spec, declared=declared)
     common["network"] = spec
-    run_export(
+    return run_export(
         tuple(dict.fromkeys(targets)) or ("onnx",), precisions or (Precision.INT8,), **common
     )
 

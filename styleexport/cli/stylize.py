@@ -155,7 +155,7 @@ def stylize(
     preview: Path | None,
     preview_every: int,
     as_json: bool,
-) -> None:
+) -> tuple[Path, ...]:
     """Paint CONTENT (a picture, a folder or a film) with ARTIFACT in the style of STYLE.
 
     Pictures may have any size. An artifact of `export --full` paints large ones at their own size,
@@ -177,7 +177,7 @@ def stylize(
         style = _textured(stylizer, pair) if pair else _style(stylizer, styles, codes, weights)
         if film:
             stylize_film(stylizer, content, film, style, options, full, stability, as_json)
-            return
+            return (film,)
         painter = painter_of(stylizer, style, options, how, preview, runs)
         painter = with_tiles(painter, stylizer, style, options, full, preview)
         written, failed = _paint(painter, jobs)
@@ -189,6 +189,7 @@ def stylize(
             say(str(path))
     if failed:
         raise BadImage(f"{len(failed)} of {len(jobs)} pictures were left out; {failed[0]}")
+    return tuple(written)
 
 
 def _jobs(content: Path, out: Path | None, styles: tuple[Path, ...]) -> list[tuple[Path, Path]]:

@@ -11,6 +11,7 @@ from styleexport.cli._types import CONVERTER
 from styleexport.core.types import Precision
 
 if TYPE_CHECKING:
+    from styleexport.exporter.pipeline import Exported
     from styleexport.exporter.targets._target import Target
 
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="litert-torch, or onnx2tf, which has an environment of its own.",
 )
-def tflite(precisions: tuple[Precision, ...], converter: str, **common: Unpack[Common]) -> None:
+def tflite(precisions: tuple[Precision, ...], converter: str, **common: Unpack[Common]) -> Exported:
     """Export NETWORK (default: adain-residual) to TFLite in NHWC, checked against PyTorch.
 
     NETWORK is a name from `styleexport networks`, package.module:factory, or a .pt2 or .onnx file.
@@ -43,7 +44,7 @@ def tflite(precisions: tuple[Precision, ...], converter: str, **common: Unpack[C
             from styleexport.exporter.targets.tflite import TfliteTarget
         return TfliteTarget(converter=converter)
 
-    run_export((target,), precisions, **common)
+    return run_export((target,), precisions, **common)
 
 
 SECTION = "make"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from styleexport.models.compress.quantize_aware.fine_tune import QuantizeAware
     from styleexport.models.network_spec import NetworkSpec
     from styleexport.models.training.plan import TrainingPlan
+    from styleexport.models.training.run import TrainingResult
 
 STEPS, TUNING_STEPS = 20_000, 400
 RATE, TUNING_RATE = 1e-3, 1e-5
@@ -167,7 +168,7 @@ class Options(TrainingOptions):
 )
 @training_options
 @json_option
-def train(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> None:
+def train(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> TrainingResult:
     """Train NETWORK with the AdaIN objective under a VGG loss network.
 
     avatar-net learns to reconstruct pictures instead, and style-swap to invert its encoder, as they
@@ -202,11 +203,12 @@ def train(network: NetworkSpec, as_json: bool, **options: Unpack[Options]) -> No
     )
     if not as_json:
         say(str(result.weights))
-        return
+        return result
     entry = {"weights": str(result.weights), "step": result.step, "losses": result.losses}
     if recipes is not None:
         entry |= {"first_db": result.first_db, "final_db": result.final_db}
     print_json(entry)
+    return result
 
 
 def _quantize_aware(options: Options) -> QuantizeAware | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from styleexport.cli._common import PATH, json_option, print_json, print_table, say
 from styleexport.core.errors import ParityFailure
+
+if TYPE_CHECKING:
+    from styleexport.core.manifest import ParityFact
 
 
 @click.command(
@@ -16,7 +20,7 @@ from styleexport.core.errors import ParityFailure
 )
 @click.argument("artifact", type=PATH)
 @json_option
-def verify(artifact: Path, as_json: bool) -> None:
+def verify(artifact: Path, as_json: bool) -> dict[str, tuple[ParityFact, ...]]:
     """Check every file of ARTIFACT on this machine: its sha256, then its output on the probes."""
     from styleexport.core.manifest import read_manifest
     from styleexport.runtime_bench.parity import check_artifact
@@ -49,6 +53,7 @@ def verify(artifact: Path, as_json: bool) -> None:
             f"{path} differs from its network here: psnr {parity.measured_db} dB measured with "
             f"{parity.runner}, at least {parity.allowed_db} allowed; run `styleexport doctor`"
         )
+    return checked
 
 
 SECTION = "check"

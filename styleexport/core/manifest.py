@@ -17,12 +17,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from styleexport.core.card_file import CARD_NAME, is_card
 from styleexport.core.code_layout import CodeLayoutFact
 from styleexport.core.documents import DocumentKind, read_document
 from styleexport.core.errors import BadArtifact
 from styleexport.core.fact_types import RelativePath, Sha256, SizeFact
 from styleexport.core.files import Product, is_scratch, json_product, recover, replace_file
 from styleexport.core.input_files import is_folder, open_input, read_input
+from styleexport.core.notebook import html_table, human_bytes
 from styleexport.core.schema import schema_of
 from styleexport.core.style_packs import PackOwner, check_owner, is_style_pack
 from styleexport.core.tiling_fact import TilingFact
@@ -37,6 +39,8 @@ PACKAGE_ENTRIES = ("Manifest.json", "Data")
 # Folder of the thumbnails; a file in it is named by the beginning of its sha256.
 THUMBNAILS = "styles/thumbnails"
 THUMBNAIL_DIGITS = 16
+# Of the table that a notebook shows.
+MANIFEST_COLUMNS = ("file", "precision", "bytes", "parity", "quality")
 
 Axis = Annotated[int | str, Meta(description="a length, or the name of an axis of any length")]
 
@@ -653,6 +657,30 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                     f"and one of {fact.path} has {length}"
                 )
 
+    def __repr__(self) -> str:
+        files = f"{len(self.files)} file{'' if len(self.files) == 1 else 's'}"
+        kinds = ", ".join(dict.fromkeys(f"{fact.target} {fact.precision}" for fact in self.files))
+        size = human_bytes(sum(fact.size_bytes for fact in self.files))
+        worst = min((fact.worst for fact in self.files), key=lambda fact: fact.measured_db)
+        return (
+            f"<Manifest of {self.network.name}: {files}, {kinds}, {size}, parity "
+            f"{worst.measured_db:.1f} dB or more>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return a table of the files, as notebooks show it."""
+        rows = [
+            (
+                fact.path,
+                str(fact.precision),
+                human_bytes(fact.size_bytes),
+                f"{fact.worst.measured_db:.1f} dB",
+                f"{fact.quality.psnr_db:.1f} dB" if fact.quality else "",
+            )
+            for fact in self.files
+        ]
+        return html_table(self.network.name, MANIFEST_COLUMNS, rows)
+
     def encoded(self) -> bytes:
         """Return the manifest as indented JSON, ending in a newline."""
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
@@ -665,10 +693,10 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return {fact.path: fact.sha256 for fact in facts}
 
     def holds(self, path: str) -> bool:
-        """Whether the manifest lists a file, or the package that contains it."""
+        """Whether a file is the manifest, the card, or one listed or in a listed package."""
         known = self.known_paths()
         parents = [parent.as_posix() for parent in Path(path).parents]
-        return path == FILE_NAME or any(name in known for name in (path, *parents))
+        return path in (FILE_NAME, CARD_NAME) or any(name in known for name in (path, *parents))
 
 
 def sha256_of_file(path: Path) -> str:
@@ -739,7 +767,8 @@ def foreign_files(folder: Path) -> list[str]:
     """Return what no artifact put into a folder, as paths below it: all where there is none.
 
     The manifest may be of any version, and files that it lists may have been altered. Packs and
-    thumbnails that a killed `styles pack` did not list are an artifact's too.
+    thumbnails that a killed `styles pack` did not list are an artifact's too, and so is a model
+    card, edited or not.
     """
     listed: set[str] = set()
     with contextlib.suppress(BadArtifact, msgspec.DecodeError, UnicodeDecodeError):
@@ -767,7 +796,8 @@ def foreign_files(folder: Path) -> list[str]:
         within = package is not None and name.relative_to(package).parts[0] in PACKAGE_ENTRIES
         in_styles = listed and name.parts[0] == "styles"
         unlisted = in_styles and (is_style_pack(path) or is_thumbnail(path))
-        if not (name.as_posix() in listed or within or unlisted):
+        card = listed and name.as_posix() == CARD_NAME and is_card(path)
+        if not (name.as_posix() in listed or within or unlisted or card):
             foreign.append(name.as_posix())
     return foreign
 

@@ -15,6 +15,7 @@ from tools.android_check.outcome import StepFailed
 from tools.android_check.pieces import Pieces
 from tools.android_check.rules import broken_rules
 from tools.android_check.stubs import write_stubs
+from tools.guide_snippets import write_snippet
 
 ROOT = Path(__file__).parents[2]
 HARNESS = ROOT / "android_harness"
@@ -126,9 +127,11 @@ class Steps:
         sources = sorted((APP / "kotlin").rglob("*.kt"))
         classes = [self.build / "contract.jar", stubs, runtime]
         self._kotlin(self.build / "app.jar", [self.build / "gen", *sources], classes, ["-no-jdk"])
+        guide = write_snippet("kotlin", self.build / "guide" / "Guide.kt")
+        self._kotlin(self.build / "guide.jar", [guide], classes, ["-no-jdk"])
         return (
-            f"{len(sources)} files against Android's API of level 29, ONNX Runtime's own classes, "
-            "and signatures by hand of LiteRT and of newer calls"
+            f"{len(sources)} files and the guide's lines against Android's API of level 29, ONNX "
+            "Runtime's own classes, and signatures by hand of LiteRT and of newer calls"
         )
 
     def _kotlin(

@@ -9,10 +9,11 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from tools.guide_snippets import write_snippet
 from tools.ios_check.outcome import Outcome
 from tools.ios_check.sources import HARNESS, ROOT, STUBS
 
-NAME = "types of the app and of the Core ML and Core AI engines"
+NAME = "types of the app, of the Core ML and Core AI engines and of the guide's lines"
 # Each after the modules that it imports.
 MODULES = (
     "Darwin",
@@ -63,6 +64,8 @@ def check(program: str, scratch: Path) -> Outcome:
         sources = sorted(map(str, HARNESS.glob(pattern)))
         language = ("-swift-version", "6", "-module-name", name)
         faults += _faults(compiler, *language, *paths, *output, *module, *sources)
+    guide = write_snippet("swift", modules / "Guide.swift")
+    faults += _faults(compiler, "-swift-version", "6", *paths, "-typecheck", str(guide))
     return Outcome.of(NAME, faults, f"no fault, against stubs of {len(MODULES)} modules")
 
 

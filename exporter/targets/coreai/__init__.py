@@ -18,6 +18,7 @@ from styleexport.core.manifest import PassFact
 from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph.graph import Graph, example_inputs, trace, without_checks
 from styleexport.exporter.graph.layer_map import compose_layer_maps, paired_layers
+from styleexport.exporter.targets._about import about_graph
 from styleexport.exporter.targets._target import (
     Model,
     Recipe,
@@ -131,7 +132,7 @@ class CoreaiModel(Model):
         # Tracing gives names anew, and keeps the order.
         renamed = dict(zip(names, anew, strict=True)) if len(names) == len(anew) else {}
         layers = compose_layer_maps(compose_layer_maps(self.layers, renamed), tensors)
-        save(program, path, self.source.graph, recipe.network)
+        save(program, path, about_graph(recipe.network, self.source.graph))
         return Written(
             float_dtype="float16" if self.half else "float32",
             quantization=quantization,

@@ -18,10 +18,9 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule
 
 from styleexport.core.errors import UnsupportedOp, first_line
-from styleexport.core.manifest import NetworkFact
 from styleexport.core.quiet import quiet
 from styleexport.exporter.graph.graph import Graph
-from styleexport.exporter.targets._description import describe
+from styleexport.exporter.targets._about import About
 from styleexport.runtime_bench.formats._coreai import (
     INVOKE,
     Mlir,
@@ -175,20 +174,18 @@ def _name_weights(module: Mlir) -> None:
                 operation.attributes["value"] = known[key]
 
 
-def save(program: AIProgram, path: Path, graph: Graph, network: NetworkFact | None) -> None:
+def save(program: AIProgram, path: Path, about: About | None) -> None:
     """Write a program as an asset that says what it is, the same bytes every time.
 
     Args:
         program: program, which stays as it is.
         path: folder to write, ending in ``.aimodel``.
-        graph: graph that it was made of.
-        network: origin of the graph; None leaves it out.
+        about: description of the file; None leaves it out.
     """
     metadata = AIModelAssetMetadata()
-    if network is not None:
-        about = describe(graph, network)
+    if about is not None:
         metadata.author, metadata.license = about.author, about.licence
-        metadata.model_description = about.text
+        metadata.model_description = about.description
         for key, value in (*about.facts.items(), ("styleexport.version", about.version)):
             metadata.set_custom(key, value)
     with quiet():

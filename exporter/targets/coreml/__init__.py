@@ -22,6 +22,7 @@ from styleexport.core.types import Precision, Role, Sizing
 from styleexport.exporter.graph.graph import CHOSEN_BY, Graph, without_checks
 from styleexport.exporter.graph.layer_map import paired_layers
 from styleexport.exporter.graph.whitening import WHITENED, before_first_whitening
+from styleexport.exporter.targets._about import about
 from styleexport.exporter.targets._target import (
     Model,
     Recipe,
@@ -32,7 +33,7 @@ from styleexport.exporter.targets._target import (
 )
 from styleexport.exporter.targets.coreml.float32 import FLOAT32_OPS, decides, is_matrix, is_norm
 from styleexport.exporter.targets.coreml.int8 import quantize_body
-from styleexport.exporter.targets.coreml.package import copied, describe_model, save
+from styleexport.exporter.targets.coreml.package import Ends, copied, describe_model, save
 from styleexport.exporter.targets.coreml.palettes import compress
 from styleexport.runtime_bench.coreml_program.package import read_package
 from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph
@@ -170,7 +171,8 @@ class CoremlTarget(Target):
         graph = self._core_operations(graph)
         program, kept = self._convert(graph, how)
         layers, scaled = _layers(program, source.graph, graph)
-        return CoremlModel(source, program, how.half, layers, scaled, (*passes, *kept))
+        ends = self.tensors(source.graph)
+        return CoremlModel(source, program, how.half, layers, scaled, (*passes, *kept), ends)
 
     def _system(self, precision: Precision) -> int:
         """Return the oldest system that is to load a file.
@@ -270,6 +272,7 @@ class CoremlModel(Model):
         layers: layer of the graph → variable of the program.
         scaled: those of ``layers`` whose channels the program holds multiplied by gains.
         passes: rewrites of the graph before it was converted.
+        ends: facts of inputs and outputs as the file has them.
     """
 
     source: Source
@@ -278,6 +281,7 @@ class CoremlModel(Model):
     layers: dict[str, str]
     scaled: tuple[str, ...]
     passes: tuple[PassFact, ...]
+    ends: Ends
 
     def store(self, recipe: Recipe, path: Path) -> Written:
         """Write the package; see `Model.store`."""
@@ -292,7 +296,8 @@ class CoremlModel(Model):
         else:
             model, quantization = compress(model, recipe.precision)
         if recipe.network is not None:
-            describe_model(model, self.source.graph, recipe.network)
+            said = about(recipe.network, self.source.graph.role, *self.ends)
+            describe_model(model, said, self.ends)
         save(model, path)
         return Written(
             float_dtype="float16" if self.half else "float32",

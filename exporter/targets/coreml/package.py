@@ -10,10 +10,12 @@ from typing import Any
 import coremltools as ct
 from coremltools.proto import Model_pb2
 
-from styleexport.core.manifest import NetworkFact
+from styleexport.core.manifest import TensorFact
 from styleexport.core.quiet import quiet
-from styleexport.exporter.graph.graph import Graph
-from styleexport.exporter.targets._description import describe, in_words
+from styleexport.exporter.targets._about import About
+
+# Facts of the inputs, and of the outputs.
+Ends = tuple[tuple[TensorFact, ...], tuple[TensorFact, ...]]
 
 
 def copied(model: ct.models.MLModel) -> ct.models.MLModel:
@@ -23,27 +25,28 @@ def copied(model: ct.models.MLModel) -> ct.models.MLModel:
         return ct.models.MLModel(model.get_spec(), weights_dir=weights, skip_model_load=True)
 
 
-def describe_model(model: ct.models.MLModel, graph: Graph, network: NetworkFact) -> None:
-    """Give a model what Xcode shows of it: author, licence, version, roles and tensors.
+def describe_model(model: ct.models.MLModel, about: About, ends: Ends) -> None:
+    """Give a model what Xcode shows of it: author, licence, version, origin and tensors.
 
     Args:
         model: changed in place.
-        graph: what it was made from.
-        network: origin of the graph.
+        about: description of the file.
+        ends: facts of its inputs and outputs.
     """
-    about = describe(graph, network)
-    model.author, model.license = about.author, about.licence
-    model.version, model.short_description = about.version, about.text
+    model.author = about.author
+    model.license = about.licence
+    model.version = about.version
+    model.short_description = about.description
     for key in list(model.user_defined_metadata):
         del model.user_defined_metadata[key]
-    for key, value in about.facts.items():
-        model.user_defined_metadata[key] = value
-    for facts, descriptions in (
-        (graph.inputs, model.input_description),
-        (graph.outputs, model.output_description),
+    for key, text in about.facts.items():
+        model.user_defined_metadata[key] = text
+    for facts, texts, descriptions in (
+        (ends[0], about.inputs, model.input_description),
+        (ends[1], about.outputs, model.output_description),
     ):
-        for fact in facts:
-            descriptions[fact.name] = in_words(fact)
+        for fact, text in zip(facts, texts, strict=True):
+            descriptions[fact.name] = text
 
 
 def save(model: ct.models.MLModel, path: Path) -> None:

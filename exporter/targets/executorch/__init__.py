@@ -19,6 +19,7 @@ from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks
 from styleexport.exporter.quantize.quantization_fact import quantization_fact
+from styleexport.exporter.targets._about import about_graph
 from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
 from styleexport.exporter.targets.executorch.forms import FORMS
 from styleexport.exporter.targets.executorch.int8 import mark, quantize
@@ -73,7 +74,8 @@ class ExecutorchModel(Model):
             module = self._quantized(recipe.int8)
             fact = quantization_fact(self.source.graph.reading, recipe.int8, "static", "int8")
         _keep_used(module)
-        path.write_bytes(lowered(self.graph.with_module(module)))
+        about = about_graph(recipe.network, self.source.graph)
+        path.write_bytes(lowered(self.graph.with_module(module), about))
         file = read_pte(path)
         return Written(
             quantization=fact,

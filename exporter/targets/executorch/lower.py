@@ -13,11 +13,18 @@ from styleexport.core.plugins import needs
 from styleexport.core.quiet import quiet
 from styleexport.core.versions import EXTRAS
 from styleexport.exporter.graph.graph import Graph
-from styleexport.runtime_bench.formats._pte import INPUT_NAMES, OUTPUT_NAMES
+from styleexport.exporter.targets._about import About
+from styleexport.runtime_bench.formats._pte import ABOUT, INPUT_NAMES, OUTPUT_NAMES
 
 
-def lowered(graph: Graph) -> bytes:
-    """Return the bytes of a ``.pte`` file; what it takes and gives is named by methods of its own.
+def lowered(graph: Graph, about: About | None = None) -> bytes:
+    """Return the bytes of a ``.pte`` file.
+
+    What it takes and gives, and what it says of itself, are the results of methods of their own.
+
+    Args:
+        graph: graph of the file.
+        about: description of the file; None leaves it out.
 
     Raises:
         MissingExtra: ExecuTorch is missing, or of a version whose interface is another.
@@ -34,6 +41,7 @@ def lowered(graph: Graph) -> bytes:
                 constant_methods={
                     INPUT_NAMES: [fact.name for fact in graph.inputs],
                     OUTPUT_NAMES: [fact.name for fact in graph.outputs],
+                    **({ABOUT: [x for pair in about.named.items() for x in pair]} if about else {}),
                 },
             )
             return bytes(edge.to_executorch().buffer)

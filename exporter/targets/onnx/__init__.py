@@ -22,6 +22,7 @@ from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.whitening import before_first_whitening
 from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks
 from styleexport.exporter.quantize.quantization_fact import quantization_fact
+from styleexport.exporter.targets._about import About, about
 from styleexport.exporter.targets._target import (
     Model,
     Recipe,
@@ -100,6 +101,22 @@ def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
+def describe_model(model: onnx.ModelProto, said: About) -> None:
+    """Give a model its origin: ``metadata_props`` by the names of the ONNX specification.
+
+    Args:
+        model: changed in place; its ``doc_string`` and those of its inputs and outputs too.
+        said: description of the file.
+    """
+    model.doc_string = said.description
+    props = {"model_author": said.author, "model_license": said.licence, **said.facts}
+    onnx.helper.set_model_props(model, props)
+    ends = ((model.graph.input, said.inputs), (model.graph.output, said.outputs))
+    for values, texts in ends:
+        for value, text in zip(values, texts, strict=True):
+            value.doc_string = text
+
+
 def layers_of(model: onnx.ModelProto, graph: Graph) -> dict[str, str]:
     """Return layer → tensor for the graph's operations whose output the model still holds.
 
@@ -171,6 +188,8 @@ class OnnxModel(Model):
             written = Written(float_dtype="float16", passes=kept_in_float32(kept))
         if recipe.precision is not Precision.FP16:
             block_narrow_convs(model)
+        if recipe.network is not None:
+            describe_model(model, about(recipe.network, graph.role, graph.inputs, graph.outputs))
         onnx.checker.check_model(model, full_check=True)
         path.write_bytes(model.SerializeToString(deterministic=True))
         return replace(written, layers=layers_of(model, graph))

@@ -33,12 +33,14 @@ from styleexport.exporter.quantize.blocks import (
 from styleexport.exporter.quantize.quantization_fact import quantization_fact
 from styleexport.exporter.rewrites.shuffles import with_phases_in_front
 from styleexport.exporter.rewrites.transposed_convs import with_plain_transposed_convs
+from styleexport.exporter.targets._about import about
 from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
 from styleexport.exporter.targets.tflite.converters._converter import find_converter
 from styleexport.exporter.targets.tflite.converters._layers import match_layers
 from styleexport.exporter.targets.tflite.converters._naming import name_tensors
 from styleexport.exporter.targets.tflite.int8 import quantize_body
 from styleexport.exporter.targets.tflite.int8_weights import half_weights, int8_weights
+from styleexport.exporter.targets.tflite.metadata import add_metadata
 from styleexport.runtime_bench.formats._tflite import read_graph
 from styleexport.runtime_bench.formats._tflite_graph import TfliteGraph
 
@@ -95,7 +97,9 @@ class TfliteTarget(Target):
             path = Path(folder) / "float.tflite"
             find_converter(self.converter).convert(rewritten, path)
             layers = name_tensors(source.graph, path, match_layers(source.graph, path))
-            return TfliteModel(source, path.read_bytes(), layers, passes)
+            return TfliteModel(
+                source, path.read_bytes(), layers, passes, self.tensors(source.graph)
+            )
 
 
 @dataclass(frozen=True)
@@ -107,12 +111,14 @@ class TfliteModel(Model):
         content: bytes of the float32 file.
         layers: layer of the graph → name of its tensor.
         passes: rewrites of the graph before it was converted.
+        ends: facts of inputs and outputs as the file has them.
     """
 
     source: Source
     content: bytes
     layers: dict[str, str]
     passes: tuple[PassFact, ...]
+    ends: tuple[tuple[TensorFact, ...], tuple[TensorFact, ...]]
 
     def store(self, recipe: Recipe, path: Path) -> Written:
         """Write the file; see `Model.store`."""
@@ -130,6 +136,9 @@ class TfliteModel(Model):
                 assert recipe.int8 is not None
                 quantization, applied = self._store_int8(exact, path, recipe.int8)
                 passes = (*passes, applied)
+        if recipe.network is not None:
+            said = about(recipe.network, self.source.graph.role, *self.ends)
+            add_metadata(path, said, *self.ends)
         written = read_graph(path)
         present = {tensor.name for tensor in written.tensors}
         return Written(

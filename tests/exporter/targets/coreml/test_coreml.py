@@ -197,11 +197,14 @@ def test_xcode_shows_what_it_is(packages):
         "styleexport.network": "tiny",
         "styleexport.role": "transform",
         "styleexport.roles": "encode, transform",
+        "styleexport.paper": "a paper",
         "styleexport.weights": "t.pth",
+        "styleexport.weights_sha256": "ab" * 32,
+        "styleexport.pixels": "RGB in 0..255, a pixel buffer",
     }
     words = {item.name: item.shortDescription for item in (*about.input, *about.output)}
-    assert words["content"] == "the photograph, RGB picture"
-    assert words["image"] == "the result, RGB picture"
+    assert words["content"] == "the photograph: RGB in 0..255, a pixel buffer"
+    assert words["image"] == "the result: RGB in 0..255, a pixel buffer"
     assert words["strength"].startswith("strength of the style, 0")
     assert words["style_code"].startswith("style code")
 
