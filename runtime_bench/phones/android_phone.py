@@ -5,19 +5,34 @@ from __future__ import annotations
 import re
 import shlex
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from styleexport.core.errors import DeviceError
 from styleexport.runtime_bench.contract.latency import StateFact, ThermalFact
 from styleexport.runtime_bench.phones.adb import SECONDS, Adb, AdbResult, choose
-from styleexport.runtime_bench.phones.phone import APP, REPORTS, DeviceUnreachable, JobStatus
+from styleexport.runtime_bench.phones.phone import (
+    APP,
+    REPORTS,
+    Conditions,
+    DeviceUnreachable,
+    JobStatus,
+)
 
 ROOT = f"/sdcard/Android/data/{APP}/files"
 LEAST_API = 24
 PUSH_SECONDS = 600.0
 INSTALL = (
-    "build android_harness with Android Studio and run it once, or type `adb install app-debug.apk`"
+    "build the release variant of android_harness and run it once, or type `adb install "
+    "app-release.apk`"
 )
+# Values of system properties that emulators have: Google's, and x86 images of others.
+EMULATED = {
+    "ro.kernel.qemu": ("1",),
+    "ro.boot.qemu": ("1",),
+    "ro.hardware": ("goldfish", "ranchu", "cutf_cvm", "vbox86"),
+    "ro.product.board": ("goldfish_x86", "goldfish_x86_64", "goldfish_arm64"),
+}
 
 
 class AndroidPhone:
@@ -55,6 +70,11 @@ class AndroidPhone:
     def state(self) -> StateFact:
         """Return thermal status and battery; see `Phone.state`."""
         return state_from(self.shell("dumpsys thermalservice; dumpsys battery").out)
+
+    def conditions(self) -> Conditions:
+        """Return the state, and what the app and the device are; see `Phone.conditions`."""
+        package = self.shell(f"dumpsys package {APP}").out
+        return Conditions(self.state(), is_debuggable(package), is_emulator(self.properties))
 
     def read(self, path: str) -> bytes | None:
         """Return the contents of a file; see `Phone.read`."""
@@ -154,6 +174,17 @@ class AndroidPhone:
 def properties_from(text: str) -> dict[str, str]:
     """Parse the output of ``getprop``, lines of ``[name]: [value]``."""
     return dict(re.findall(r"^\[([^\]]+)\]: \[(.*)\]\r?$", text, re.MULTILINE))
+
+
+def is_debuggable(text: str) -> bool | None:
+    """Parse the output of ``dumpsys package``; None where it lists no flags."""
+    flags = re.findall(r"^\s*(?:pkgF|f)lags=\[(.*)\]", text, re.MULTILINE)
+    return "DEBUGGABLE" in " ".join(flags).split() if flags else None
+
+
+def is_emulator(properties: Mapping[str, str]) -> bool:
+    """Whether system properties are those of an emulator."""
+    return any(properties.get(name) in values for name, values in EMULATED.items())
 
 
 def state_from(text: str) -> StateFact:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from styleexport.core.types import Size
+from styleexport.runtime_bench.contract.doubts import doubts_of_report
 from styleexport.runtime_bench.report.groups import Entry, Machine, Panel, differ
 from styleexport.runtime_bench.report.number_format import interval, milliseconds
 
@@ -75,6 +76,9 @@ def _cautions(machines: Sequence[Machine]) -> Iterator[str]:
                 f"{machine.name} was busy before the measurement, load {max(loads):.1f} on {cores} "
                 "cores: trust no small difference."
             )
+        for report in machine.reports:
+            for name, reason in doubts_of_report(report).items():
+                yield f"{machine.name} was measured in doubtful conditions: {reason} [{name}]."
     entries = [entry for machine in machines for entry in machine.entries]
     wrong = sum(entry.cell.status == "wrong" for entry in entries)
     if wrong:

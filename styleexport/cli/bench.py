@@ -11,7 +11,7 @@ import click
 from styleexport.cli._bench_compare import compare
 from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
 from styleexport.cli._group import DefaultCommand, DefaultGroup
-from styleexport.cli._types import NUMBER, PROCESSORS, ROLE, RUNNER, SIZE, precision_type
+from styleexport.cli._types import DOUBTS, NUMBER, PROCESSORS, ROLE, RUNNER, SIZE, precision_type
 from styleexport.core.command_line import command_line
 from styleexport.core.errors import DeviceError, ParityFailure, UsageError
 from styleexport.runtime_bench.contract import defaults
@@ -19,7 +19,7 @@ from styleexport.runtime_bench.contract import defaults
 if TYPE_CHECKING:
     from styleexport.core.types import Precision, Role, Size
     from styleexport.runtime_bench.bench import BenchRequest
-    from styleexport.runtime_bench.contract.latency import CellFact, LatencyReport
+    from styleexport.runtime_bench.contract.latency import CellFact, Doubt, LatencyReport
     from styleexport.runtime_bench.runners._choice import RunnerChoice
 
 HEADER = (
@@ -63,7 +63,7 @@ class Options(TypedDict):
     no_peak: bool
     profile: bool
     serial: str | None
-    allow_hot: bool
+    suppress: tuple[Doubt, ...] | None
     binary: Path | None
 
 
@@ -144,7 +144,10 @@ class Options(TypedDict):
 @click.option("--profile", is_flag=True, help="Also time every operation, after the rounds.")
 @click.option("--serial", help="Serial number of the phone, if several are connected.")
 @click.option(
-    "--allow-hot", is_flag=True, help="Measure a phone even if it is thermally throttled."
+    "--suppress",
+    type=DOUBTS,
+    help="Measure a phone in spite of these doubts about it: debuggable, emulator, low-battery, "
+    "thermal; separated by commas.",
 )
 @click.option(
     "--benchmark-binary",
@@ -218,7 +221,7 @@ def _request(artifacts: tuple[Path, ...], options: Options) -> BenchRequest:
         peak=not options["no_peak"],
         profile=options["profile"],
         command=command_line(),
-        device=DeviceOptions(options["serial"], options["allow_hot"], options["binary"]),
+        device=DeviceOptions(options["serial"], options["suppress"] or (), options["binary"]),
     )
 
 

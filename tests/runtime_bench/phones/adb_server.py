@@ -23,14 +23,20 @@ PROPERTIES = """[ro.product.manufacturer]: [Acme]
 [ro.build.version.sdk]: [{api}]
 [ro.build.version.release]: [15]
 [ro.soc.model]: [Acme SoC]
+[ro.hardware]: [{hardware}]
 """
 THERMAL = "IsStatusOverride: false\nThermalEventListeners:\nThermal Status: {status}\n"
 BATTERY = """Current Battery Service state:
   AC powered: false
   USB powered: true
   status: 2
-  level: 81
+  level: {level}
   temperature: 312
+"""
+PACKAGE = """Packages:
+  Package [org.styleexport.harness] (1a2b3c4):
+    versionName=0.1.0
+    flags=[{flags} HAS_CODE ALLOW_CLEAR_USER_DATA ]
 """
 TOOLS = {
     "getprop": 'cat "$PHONE/getprop"',
@@ -62,6 +68,9 @@ class FakePhone:
     fault: str = ""
     thermal: int = 0
     api: int = 35
+    level: int = 81
+    hardware: str = "acme"
+    debuggable: bool = False
     commands: list[str] = field(default_factory=list)
     received: list[str] = field(default_factory=list)
 
@@ -77,9 +86,13 @@ class FakePhone:
 
     def warm(self) -> None:
         """Write what its tools print."""
-        (self.folder / "getprop").write_text(PROPERTIES.format(api=self.api))
+        (self.folder / "getprop").write_text(
+            PROPERTIES.format(api=self.api, hardware=self.hardware)
+        )
         (self.folder / "dumpsys_thermalservice").write_text(THERMAL.format(status=self.thermal))
-        (self.folder / "dumpsys_battery").write_text(BATTERY)
+        (self.folder / "dumpsys_battery").write_text(BATTERY.format(level=self.level))
+        flags = " DEBUGGABLE" if self.debuggable else ""
+        (self.folder / "dumpsys_package").write_text(PACKAGE.format(flags=flags))
 
     def path(self, remote: str) -> Path:
         return self.folder / remote.lstrip("/")
