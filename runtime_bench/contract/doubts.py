@@ -75,7 +75,7 @@ def refuse_doubts(device: str, doubts: Mapping[Doubt, str], suppressed: Sequence
     Raises:
         DeviceError: there is one.
     """
-    refused = {name: reason for name, reason in doubts.items() if name not in suppressed}
+    refused: dict[Doubt, str] = {n: why for n, why in doubts.items() if n not in suppressed}
     if refused:
         reasons = "; ".join(f"{why}: {REMEDIES[name]} [{name}]" for name, why in refused.items())
         ignored = ",".join(name for name in DOUBTS if name in refused or name in suppressed)

@@ -84,6 +84,11 @@ def by_place(series: Sequence[Series], places: Sequence[str], unit: str, label: 
         unit: unit of the values.
         label: text alternative for screen readers.
     """
+    return Markup(svg.figure(WIDTH, HEIGHT, label, parts_by_place(series, places, unit)))
+
+
+def parts_by_place(series: Sequence[Series], places: Sequence[str], unit: str) -> list[str]:
+    """Return the elements of the chart that `by_place` draws."""
     points = [point for item in series for point in item.points]
     axis = Axis.of([p.low for p in points] + [p.high for p in points], HEIGHT - BOTTOM, TOP)
     step = (WIDTH - LEFT - RIGHT) / len(places)
@@ -101,7 +106,7 @@ def by_place(series: Sequence[Series], places: Sequence[str], unit: str, label: 
             ends = axis.at(point.low), axis.at(point.high)
             parts.append(_whisker(x, *ends, item.style))
             parts.append(svg.marker(x, y, item.style, point.title))
-    return Markup(svg.figure(WIDTH, HEIGHT, label, parts))
+    return parts
 
 
 def dots(series: Sequence[Series], unit: str, label: str) -> Svg:

@@ -17,9 +17,9 @@ def markdown(machines: Sequence[Machine]) -> str:
     Args:
         machines: one machine or more.
     """
-    blocks = ["\n".join(f"- {_plain(line)}" for line in headline(machines))]
+    blocks = ["\n".join(f"- {plain(line)}" for line in headline(machines))]
     for machine in machines:
-        blocks.append(f"### {_plain(machine.name)}\n\n{_plain(_conditions(machine))}")
+        blocks.append(f"### {plain(machine.name)}\n\n{plain(_conditions(machine))}")
         blocks += [_table(panel) for panel in machine.panels if panel.measured]
         if missing := list(_unmeasured(machine)):
             blocks.append("Not measured:\n\n" + "\n".join(missing))
@@ -30,8 +30,8 @@ def _table(panel: Panel) -> str:
     sizes = panel.sizes
     best = [fastest(panel, size) for size in sizes]
     lines = [
-        _line(panel.title, *map(str, sizes), "file", "parity", "quality"),
-        _line("---", *("---:" for _ in sizes), "---:", "---:", "---:"),
+        row(panel.title, *map(str, sizes), "file", "parity", "quality"),
+        row("---", *("---:" for _ in sizes), "---:", "---:", "---:"),
     ]
     for name in panel.series:
         entries = [panel.at(name, size) for size in sizes]
@@ -43,7 +43,7 @@ def _table(panel: Panel) -> str:
             [number_format.decibels(file.cell.subject.quality_db) for file in files],
         )
         # The cells are Markdown already: escaped once.
-        lines.append(_line(name) + f" {' | '.join(cells)} " + _line(*map(_by_size, facts)))
+        lines.append(row(name) + f" {' | '.join(cells)} " + row(*map(_by_size, facts)))
     return "\n".join(lines)
 
 
@@ -78,14 +78,15 @@ def _unmeasured(machine: Machine) -> Iterator[str]:
             if entry.summary is None:
                 why = entry.cell.message or "no reason was given"
                 what = f"{panel.title} {entry.size} on {entry.series}"
-                yield f"- {_plain(what)}: {entry.cell.status}, {_plain(why)}"
+                yield f"- {plain(what)}: {entry.cell.status}, {plain(why)}"
 
 
-def _line(*cells: str) -> str:
-    return f"| {' | '.join(_plain(cell) for cell in cells)} |"
+def row(*cells: str) -> str:
+    """Return a row of a table, its cells escaped."""
+    return f"| {' | '.join(plain(cell) for cell in cells)} |"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return a text on one line, escaped so that Markdown shows it literally."""
     escaped = html.escape(number_format.printable(text), quote=False)
     return re.sub(r"([\\`*\[\]|~]|(?<!\w)_|_(?!\w)|!(?=\[)|@)", r"\\\1", escaped)
