@@ -23,11 +23,13 @@ class DeviceOptions:
         serial: serial number of the device; None takes the only one that is connected.
         suppress: doubts about its conditions in spite of which it is measured.
         binary: benchmark program of a runtime, run on the device in place of the app.
+        lease: command that acquires and releases the device, around the measurement.
     """
 
     serial: str | None = None
     suppress: tuple[Doubt, ...] = ()
     binary: Path | None = None
+    lease: str | None = None
 
 
 @dataclass(frozen=True)

@@ -239,8 +239,8 @@ def _is_done_within(
         except DeviceUnreachable as error:
             if timeouts.clock() - reached > timeouts.unreachable:
                 raise DeviceError(
-                    f"{phone.name} was lost while it measured ({error}): connect it again, unlock "
-                    "it, and measure again"
+                    f"{phone.name} was lost while it measured ({error}): connect it again (a "
+                    "hosted phone: begin a new session), unlock it, and measure again"
                 ) from error
             timeouts.sleep(timeouts.poll)
             continue

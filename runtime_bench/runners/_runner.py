@@ -151,9 +151,11 @@ class RemoteRunner(_Entry, Protocol):
     Attributes:
         other_machine: whether it measures on a machine other than this one. Such a runner is used
             only where it is named, and has a report of its own.
+        leasable: whether it measures on a phone that ``--serial`` names and ``--lease`` acquires.
     """
 
     other_machine: bool = False
+    leasable: bool = False
 
     def measure(self, request: MeasureRequest, progress: Progress) -> LatencyReport:
         """Return the latency report of some cells.

@@ -62,6 +62,7 @@ class Options(TypedDict):
     warm_up: float
     no_peak: bool
     profile: bool
+    lease: str | None
     serial: str | None
     suppress: tuple[Doubt, ...] | None
     binary: Path | None
@@ -142,6 +143,12 @@ class Options(TypedDict):
     "--no-peak", is_flag=True, help="Skip the micro-benchmark of the machine's peak arithmetic."
 )
 @click.option("--profile", is_flag=True, help="Also time every operation, after the rounds.")
+@click.option(
+    "--lease",
+    metavar="COMMAND",
+    help="Run COMMAND acquire before the phone is measured, which may print its serial number, and "
+    "COMMAND release after, however it ends.",
+)
 @click.option("--serial", help="Serial number of the phone, if several are connected.")
 @click.option(
     "--suppress",
@@ -221,7 +228,9 @@ def _request(artifacts: tuple[Path, ...], options: Options) -> BenchRequest:
         peak=not options["no_peak"],
         profile=options["profile"],
         command=command_line(),
-        device=DeviceOptions(options["serial"], options["suppress"] or (), options["binary"]),
+        device=DeviceOptions(
+            options["serial"], options["suppress"] or (), options["binary"], options["lease"]
+        ),
     )
 
 

@@ -8,10 +8,12 @@ path, so that quoting is tested too. The texts that the tools print are from mem
 from __future__ import annotations
 
 import os
+import socket
 import socketserver
 import struct
 import subprocess
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,6 +63,11 @@ class FakePhone:
         folder: that stands for its disk.
         state: as ``adb devices`` prints it.
         fault: of the app; or ``full`` and ``unplugged`` of the phone.
+        latency: seconds before each request is answered, as over a bridge to a hosted phone.
+        drop_every: the connection is lost at every n-th request, for that request alone; 0: never.
+        cut_sends: number of transfers to it that end in the middle.
+        session: number of requests after which its session ends.
+        requests: number of requests so far.
     """
 
     folder: Path
@@ -71,6 +78,11 @@ class FakePhone:
     level: int = 81
     hardware: str = "acme"
     debuggable: bool = False
+    latency: float = 0.0
+    drop_every: int = 0
+    cut_sends: int = 0
+    session: int = 1_000_000
+    requests: int = 0
     commands: list[str] = field(default_factory=list)
     received: list[str] = field(default_factory=list)
 
@@ -93,6 +105,16 @@ class FakePhone:
         (self.folder / "dumpsys_battery").write_text(BATTERY.format(level=self.level))
         flags = " DEBUGGABLE" if self.debuggable else ""
         (self.folder / "dumpsys_package").write_text(PACKAGE.format(flags=flags))
+
+    def request(self) -> str | None:
+        """Count a request; return why the bridge refuses it, or None."""
+        self.requests += 1
+        time.sleep(self.latency)
+        if self.requests > self.session:
+            self.state = ""
+            return "device 'A1' not found"
+        dropped = self.drop_every and self.requests % self.drop_every == 0
+        return "device offline" if dropped else None
 
     def path(self, remote: str) -> Path:
         return self.folder / remote.lstrip("/")
@@ -145,6 +167,9 @@ class FakeAdbServer(socketserver.ThreadingTCPServer):
     def there(self) -> dict[str, FakePhone]:
         return {serial: phone for serial, phone in self.phones.items() if phone.state}
 
+    def handle_error(self, request, client_address) -> None:
+        """Say nothing of connections that were cut."""
+
 
 class _Socket(socketserver.StreamRequestHandler):
     server: FakeAdbServer
@@ -194,6 +219,10 @@ class _Socket(socketserver.StreamRequestHandler):
         if phone.state != "device":
             self._fail(f"device {phone.state}")
             return None
+        refused = phone.request()
+        if refused is not None:
+            self._fail(refused)
+            return None
         return phone
 
     def _shell(self, phone: FakePhone, command: str) -> None:
@@ -231,6 +260,10 @@ class _Socket(socketserver.StreamRequestHandler):
 
     def _send(self, phone: FakePhone, remote: str) -> None:
         data = b""
+        if phone.cut_sends:
+            phone.cut_sends -= 1
+            self.connection.shutdown(socket.SHUT_RDWR)
+            raise ConnectionResetError
         while True:
             kind, length = struct.unpack("<4sI", self.rfile.read(8))
             if kind == b"DONE":
