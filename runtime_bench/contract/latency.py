@@ -53,7 +53,7 @@ class HarnessFact(_Fact, frozen=True, kw_only=True):
         debuggable: whether an app was built for debugging; None where it is unknown.
     """
 
-    name: Literal["desktop", "browser", "android", "ios"]
+    name: Literal["desktop", "browser", "android", "ios", "aihub"]
     version: Text
     commit: Text | None = None
     debuggable: bool | None = None

@@ -24,12 +24,14 @@ class DeviceOptions:
         suppress: doubts about its conditions in spite of which it is measured.
         binary: benchmark program of a runtime, run on the device in place of the app.
         lease: command that acquires and releases the device, around the measurement.
+        upload: whether files may be uploaded to a service that measures them.
     """
 
     serial: str | None = None
     suppress: tuple[Doubt, ...] = ()
     binary: Path | None = None
     lease: str | None = None
+    upload: bool = False
 
 
 @dataclass(frozen=True)

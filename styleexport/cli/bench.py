@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -62,6 +64,7 @@ class Options(TypedDict):
     warm_up: float
     no_peak: bool
     profile: bool
+    yes: bool
     lease: str | None
     serial: str | None
     suppress: tuple[Doubt, ...] | None
@@ -170,6 +173,7 @@ class Options(TypedDict):
     help="Report to write; a phone's is written beside it as "
     "NAME-android.json.  [default: NETWORK-latency.json]",
 )
+@click.option("--yes", is_flag=True, help="Upload what a service measures without asking.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing latency report.")
 @json_option
 def bench(
@@ -189,6 +193,7 @@ def bench(
 
     request = _request(artifacts, options)
     paths = _free_paths(artifacts, request, out, overwrite)
+    request = _allow_upload(request, options["yes"])
     measured: list[LatencyReport] = []
     for report in bench_everywhere(request, talk):
         _check_any_ran(report)
@@ -232,6 +237,30 @@ def _request(artifacts: tuple[Path, ...], options: Options) -> BenchRequest:
             options["serial"], options["suppress"] or (), options["binary"], options["lease"]
         ),
     )
+
+
+def _allow_upload(request: BenchRequest, yes: bool) -> BenchRequest:
+    """Return the request with leave to upload, where a runner does and the user agrees.
+
+    Raises:
+        UsageError: the user does not, or cannot be asked.
+    """
+    from styleexport.runtime_bench.runners._runner import remote_runner
+
+    names = dict.fromkeys(choice.name for choice in request.runners)
+    runners = [runner for name in names if (runner := remote_runner(name))]
+    services = [runner.uploads_to for runner in runners if runner.uploads_to]
+    if not services:
+        return request
+    folders = ", ".join(map(str, request.artifacts))
+    what = f"the measured files of {folders} and their probes are uploaded to {services[0]}"
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(f"{what}: nothing was; type --yes to allow it")
+        if not click.confirm(f"{what[0].upper()}{what[1:]}. Continue?", err=True):
+            raise UsageError(f"nothing was uploaded to {services[0]}, and nothing was measured")
+    talk(what)
+    return replace(request, device=replace(request.device, upload=True))
 
 
 def _free_paths(

@@ -810,6 +810,7 @@ public enum CellStatus: String, Codable, CaseIterable, Hashable, Sendable {
 
 /// Kind of harness.
 public enum HarnessName: String, Codable, CaseIterable, Hashable, Sendable {
+    case aihub
     case android
     case browser
     case desktop

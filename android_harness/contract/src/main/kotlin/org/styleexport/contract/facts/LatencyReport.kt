@@ -666,6 +666,7 @@ public enum class CellStatus(public val serialName: String) {
 
 /** Harness name: kind of harness. */
 public enum class HarnessName(public val serialName: String) {
+    AIHUB("aihub"),
     ANDROID("android"),
     BROWSER("browser"),
     DESKTOP("desktop"),
