@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from styleexport.cli._bench_compare import compare
-from styleexport.cli._common import PATH, json_option, print_json, print_table, say, talk
+from styleexport.cli._bench_tables import error_line, print_reports
+from styleexport.cli._common import PATH, json_option, print_json, talk
 from styleexport.cli._group import DefaultCommand, DefaultGroup
 from styleexport.cli._types import DOUBTS, NUMBER, PROCESSORS, ROLE, RUNNER, SIZE, precision_type
 from styleexport.core.command_line import command_line
@@ -24,22 +24,6 @@ if TYPE_CHECKING:
     from styleexport.runtime_bench.contract.latency import CellFact, Doubt, LatencyReport
     from styleexport.runtime_bench.runners._choice import RunnerChoice
 
-HEADER = (
-    "network",
-    "role",
-    "file",
-    "runner",
-    "batch",
-    "median ms",
-    "95 % interval",
-    "min",
-    "p90",
-    "first",
-    "load",
-    "peak MB",
-    "PSNR dB",
-    "status",
-)
 EXAMPLE = """\b
 Example: styleexport bench adain-residual-onnx-int8 --runner onnxruntime --runner openvino
          styleexport bench adain-residual-onnx --runner torch:dtype=bf16,mode=compile --size 512
@@ -204,7 +188,7 @@ def bench(
     if as_json:
         print_json(measured if len(measured) > 1 else measured[0])
     else:
-        _print(measured)
+        print_reports(measured)
     for report in measured:
         _check_any_right(report)
 
@@ -294,48 +278,6 @@ def _free_paths(
     return paths | {"desktop": out}
 
 
-def _print(measured: Sequence[LatencyReport]) -> None:
-    for report in measured:
-        if len(measured) > 1:
-            say(f"{report.machine.device}, {report.machine.os}")
-        _print_cells(report)
-
-
-def _print_cells(report: LatencyReport) -> None:
-    for size in dict.fromkeys(cell.size.size() for cell in report.cells):
-        say(f"{size}, {report.protocol.rounds} rounds")
-        print_table(HEADER, [_row(cell) for cell in report.cells if cell.size.size() == size])
-    for cell in report.cells:
-        if cell.message:
-            say(_error_line(cell))
-
-
-def _row(cell: CellFact) -> tuple[str, ...]:
-    from styleexport.runtime_bench.report.number_format import interval
-    from styleexport.runtime_bench.stats import summarise
-
-    psnr = f"{cell.parity.measured_db:.1f}" if cell.parity else "-"
-    kind = f"{cell.subject.target} {cell.subject.precision}"
-    head = (cell.subject.network, cell.subject.role, kind, cell.runner_label, str(cell.batch))
-    if cell.status != "measured":
-        return (*head, *["-"] * 7, psnr, cell.status)
-    figures = summarise(cell.rounds_ns)
-    first, load, peak = cell.first_ns or 0, max(cell.loads_ns[:1], default=0), cell.peak_rss_bytes
-    return (
-        *head,
-        _ms(figures.median_ns),
-        interval(figures),
-        *(_ms(value) for value in (figures.min_ns, figures.p90_ns, first, load)),
-        f"{peak / 1e6:.0f}" if peak else "-",
-        psnr,
-        cell.status,
-    )
-
-
-def _ms(nanoseconds: float) -> str:
-    return f"{nanoseconds / 1e6:.2f}"
-
-
 def _check_any_ran(report: LatencyReport) -> None:
     """Refuse a report that says nothing of any file.
 
@@ -343,7 +285,7 @@ def _check_any_ran(report: LatencyReport) -> None:
         DeviceError: none could run.
     """
     if all(cell.parity is None and cell.status != "measured" for cell in report.cells):
-        raise DeviceError(f"nothing was measured: {_error_line(report.cells[0])}")
+        raise DeviceError(f"nothing was measured: {error_line(report.cells[0])}")
 
 
 def _check_any_right(report: LatencyReport) -> None:
@@ -356,7 +298,7 @@ def _check_any_right(report: LatencyReport) -> None:
     if not any(cell.status == "measured" or _is_proven(cell) for cell in report.cells):
         wrong = [cell for cell in report.cells if cell.status == "wrong"]
         kind = ParityFailure if wrong else DeviceError
-        raise kind(f"nothing was measured: {_error_line((wrong or report.cells)[0])}")
+        raise kind(f"nothing was measured: {error_line((wrong or report.cells)[0])}")
 
 
 def _is_proven(cell: CellFact) -> bool:
@@ -365,10 +307,6 @@ def _is_proven(cell: CellFact) -> bool:
 
     proven = cell.parity is not None and cell.parity.passed
     return proven and not any_runner(cell.runner).timed
-
-
-def _error_line(cell: CellFact) -> str:
-    return f"{cell.subject.path} on {cell.runner_label}: {cell.message}"
 
 
 SECTION = "measure"
