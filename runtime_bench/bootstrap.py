@@ -44,15 +44,41 @@ def ratio_interval(
         after: samples of each round of the other cell, [N] each.
         paired: whether round i of both belongs together; then the same rounds are drawn of both.
     """
-    medians = [
-        np.maximum(_resampled_medians(before, SEED), 1.0),
-        np.maximum(_resampled_medians(after, SEED if paired else SEED + 1), 1.0),
-    ]
-    first, second = (max(float(np.median(np.concatenate(s))), 1.0) for s in (before, after))
-    fewest = min(_cluster_count(before), _cluster_count(after))
-    log_ratios = np.log(medians[1] / medians[0])
-    low, high = np.exp(_expanded_interval(float(np.log(second / first)), log_ratios, fewest))
+    return mean_ratio_interval([(before, after)], paired=paired)
+
+
+def mean_ratio_interval(
+    pairs: Sequence[tuple[Sequence[Floats], Sequence[Floats]]], *, paired: bool
+) -> tuple[float, float]:
+    """Return the ends of the 95 % confidence interval of the geometric mean of several ratios.
+
+    Cells that took turns in the same rounds share what disturbed a round, so the same rounds are
+    drawn of all cells with equally many.
+
+    Args:
+        pairs: samples of each round, [N] each, before and after, for each cell; one or more.
+        paired: whether round i before and after belongs together; see `ratio_interval`.
+    """
+    estimates = [_log_ratio(*(np.concatenate(side) for side in pair)) for pair in pairs]
+    drawn = [_resampled_log_ratios(before, after, paired=paired) for before, after in pairs]
+    fewest = min(_cluster_count(side) for pair in pairs for side in pair)
+    mean = np.asarray(np.mean(drawn, axis=0), dtype=np.float64)
+    low, high = np.exp(_expanded_interval(float(np.mean(estimates)), mean, fewest))
     return float(low), float(high)
+
+
+def _log_ratio(before: Floats, after: Floats) -> float:
+    first, second = (max(float(np.median(side)), 1.0) for side in (before, after))
+    return float(np.log(second / first))
+
+
+def _resampled_log_ratios(
+    before: Sequence[Floats], after: Sequence[Floats], *, paired: bool
+) -> Floats:
+    """Return the logarithm of the ratio of medians of each resample, [RESAMPLES]."""
+    first = np.maximum(_resampled_medians(before, SEED), 1.0)
+    second = np.maximum(_resampled_medians(after, SEED if paired else SEED + 1), 1.0)
+    return np.log(second / first)
 
 
 def _resampled_medians(rounds: Sequence[Floats], seed: int = SEED) -> Floats:

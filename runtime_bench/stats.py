@@ -19,6 +19,7 @@ from styleexport.runtime_bench.bootstrap import (
     CONFIDENCE,
     SEED,
     Floats,
+    mean_ratio_interval,
     median_interval,
     ratio_interval,
 )
@@ -107,6 +108,31 @@ class LatencyComparison:
         return self.test == "none"
 
 
+@dataclass(frozen=True)
+class GeometricMean:
+    """Geometric mean of the ratios of several cells: the change of a suite as a whole.
+
+    Attributes:
+        cells: number of cells.
+        ratio: mean of after / before; below 1 the second is faster.
+        low: lower end of the 95 % interval; None, as ``high``, where a cell has fewer than three
+            rounds.
+        high: upper end of the 95 % interval.
+    """
+
+    cells: int
+    ratio: float
+    low: float | None
+    high: float | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the suite is faster or slower beyond noise."""
+        if self.low is None or self.high is None or self.low <= 1 <= self.high:
+            return "cannot be told apart"
+        return "slower" if self.ratio > 1 else "faster"
+
+
 def median(values: Sequence[float]) -> float:
     """Return the median; the mean of the middle two of an even number.
 
@@ -184,6 +210,22 @@ def compare(before_rounds: Rounds, after_rounds: Rounds, *, paired: bool) -> Lat
         verdict=("slower" if ratio > 1 else "faster") if is_significant else "cannot be told apart",
         noisy=high - low > abs(ratio - 1),
     )
+
+
+def geometric_mean(pairs: Sequence[tuple[Rounds, Rounds]]) -> GeometricMean | None:
+    """Return the geometric mean of median(after) / median(before); None without a cell.
+
+    Args:
+        pairs: samples in ns by round, before and after, of each cell; rounds are not paired.
+    """
+    if not pairs:
+        return None
+    arrays = [(_arrays(before), _arrays(after)) for before, after in pairs]
+    medians = [[max(float(np.median(np.concatenate(s))), 1.0) for s in pair] for pair in arrays]
+    ratio = math.exp(math.fsum(math.log(b / a) for a, b in medians) / len(pairs))
+    enough = all(len(side) >= MIN_ROUNDS for pair in arrays for side in pair)
+    low, high = mean_ratio_interval(arrays, paired=False) if enough else (None, None)
+    return GeometricMean(len(pairs), ratio, low, high)
 
 
 def _arrays(rounds_ns: Rounds) -> list[Floats]:

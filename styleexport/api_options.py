@@ -58,10 +58,12 @@ class BenchOptions(TypedDict, total=False):
     warm_up: float | None
     no_peak: bool | None
     profile: bool | None
+    lease: str | None
     serial: str | None
-    allow_hot: bool | None
+    suppress: str | None
     benchmark_binary: str | PathLike[str] | None
     out: str | PathLike[str] | None
+    yes: bool | None
     overwrite: bool | None
 
 

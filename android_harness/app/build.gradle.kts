@@ -24,6 +24,9 @@ android {
         release {
             // Both runtimes are called from native code by name.
             isMinifyEnabled = false
+            // What is measured has to be a release build; it is published nowhere, so the key that
+            // every Android Studio has will do.
+            signingConfig = signingConfigs.getByName("debug")
         }
     }
 

@@ -7,15 +7,16 @@ before them, each in rounds among themselves.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from styleexport.core.errors import DeviceError, StyleExportError
+from styleexport.core.errors import DeviceError, StyleExportError, UsageError
 from styleexport.core.manifest import SizeFact
 from styleexport.core.types import Progress
 from styleexport.runtime_bench.bench import messages
+from styleexport.runtime_bench.bench.lease import leased, words_of
 from styleexport.runtime_bench.bench.protocol import one_line
 from styleexport.runtime_bench.bench.request import BenchRequest
 from styleexport.runtime_bench.bench.worker import refusal
@@ -70,19 +71,60 @@ def device_reports(
         progress: receives lines of progress.
 
     Raises:
-        DeviceError: a device cannot be reached, or supports none of the cells.
+        DeviceError: a device cannot be acquired or reached, or supports none of the cells.
+        UsageError: a device is to be leased, and not one runner takes it.
     """
     groups = _groups(cells)
-    for runner in dict.fromkeys(group.runner for group in groups):
-        reports: list[LatencyReport] = []
-        for group in groups:
-            if group.runner == runner:
-                report = _report(group, request, progress)
-                if report is None:
-                    raise DeviceError(_one_picture(runner))
-                facts = tuple(_facts(group, report).values())
-                reports.append(msgspec.structs.replace(report, cells=facts))
+    runners = tuple(dict.fromkeys(group.runner for group in groups))
+    _check_lease(runners, request.device.lease)
+    for runner in runners:
+        own = [group for group in groups if group.runner == runner]
+        lease = request.device.lease if _is_leasable(runner) else None
+        # Nothing is yielded while the device is held: the caller's errors cannot keep it.
+        with leased(lease, progress) as serial:
+            reports = [_device_report(group, _on(request, serial), progress) for group in own]
         yield joined(reports)
+
+
+def _check_lease(runners: Sequence[str], lease: str | None) -> None:
+    """Check that a lease is for one runner.
+
+    Raises:
+        UsageError: it is for none, or for several.
+    """
+    if lease is None:
+        return
+    words_of(lease)
+    takers = [runner for runner in runners if _is_leasable(runner)]
+    if len(takers) != 1:
+        raise UsageError(
+            f"--lease acquires one phone, and {' and '.join(takers) or 'no runner'} would take it: "
+            "type --runner android or --runner ios"
+        )
+
+
+def _is_leasable(name: str) -> bool:
+    runner = remote_runner(name)
+    return runner is not None and runner.leasable
+
+
+def _on(request: BenchRequest, serial: str | None) -> BenchRequest:
+    """Return a request for the device of a serial number; None keeps its own."""
+    if serial is None:
+        return request
+    return replace(request, device=replace(request.device, serial=serial))
+
+
+def _device_report(group: _Group, request: BenchRequest, progress: Progress) -> LatencyReport:
+    """Return the report of a device, with a fact for each cell of a group.
+
+    Raises:
+        DeviceError: the device cannot be reached, or supports none of the cells.
+    """
+    report = _report(group, request, progress)
+    if report is None:
+        raise DeviceError(_one_picture(group.runner))
+    return msgspec.structs.replace(report, cells=tuple(_facts(group, report).values()))
 
 
 def _groups(cells: Sequence[Cell]) -> list[_Group]:

@@ -40,6 +40,7 @@ Picture = Annotated[
 Status = Literal["measured", "wrong", "unavailable", "failed", "out-of-memory"]
 # Of the table that a notebook shows.
 COLUMNS = ("file", "runner", "size", "median ms", "parity", "status")
+Doubt = Literal["debuggable", "emulator", "low-battery", "thermal"]
 
 
 class _Fact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -53,11 +54,13 @@ class HarnessFact(_Fact, frozen=True, kw_only=True):
         name: kind of harness.
         version: version of the harness.
         commit: commit it was built from; None where it is unknown.
+        debuggable: whether an app was built for debugging; None where it is unknown.
     """
 
-    name: Literal["desktop", "browser", "android", "ios"]
+    name: Literal["desktop", "browser", "android", "ios", "aihub"]
     version: Text
     commit: Text | None = None
+    debuggable: bool | None = None
 
 
 class MachineFact(_Fact, frozen=True, kw_only=True):
@@ -72,6 +75,7 @@ class MachineFact(_Fact, frozen=True, kw_only=True):
         accelerators: GPUs and neural engines that were detected.
         features: instruction-set features that runtimes choose kernels by, and browser features.
         versions: versions of the runtimes, the system and the drivers.
+        emulator: whether the device is an emulator or simulator; None where it is unknown.
     """
 
     device: Text
@@ -82,6 +86,7 @@ class MachineFact(_Fact, frozen=True, kw_only=True):
     accelerators: tuple[Text, ...] = ()
     features: tuple[Text, ...] = ()
     versions: Facts = {}
+    emulator: bool | None = None
 
     @property
     def identity(self) -> tuple[str, str, str, int]:
@@ -349,6 +354,8 @@ class LatencyReport(_Fact, frozen=True, kw_only=True):
         after: machine state after the run.
         protocol: measuring protocol.
         peak: peak throughput of the machine; None where it was not measured.
+        doubts: measuring conditions of a phone that make its times doubtful: suppressed by name, or
+            come about while it was measured.
         cells: measured cells, in the order of the request.
     """
 
@@ -362,6 +369,7 @@ class LatencyReport(_Fact, frozen=True, kw_only=True):
     after: StateFact
     protocol: ProtocolFact
     peak: PeakFact | None = None
+    doubts: Annotated[tuple[Doubt, ...], Meta(max_length=10)] = ()
     cells: Annotated[tuple[CellFact, ...], Meta(min_length=1, max_length=10_000)]
 
     def __repr__(self) -> str:

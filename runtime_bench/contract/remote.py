@@ -12,7 +12,7 @@ import msgspec
 if TYPE_CHECKING:
     from styleexport.runtime_bench.contract.cell import Cell
     from styleexport.runtime_bench.contract.job import PlanFact
-    from styleexport.runtime_bench.contract.latency import LatencyReport
+    from styleexport.runtime_bench.contract.latency import Doubt, LatencyReport
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,17 @@ class DeviceOptions:
 
     Attributes:
         serial: serial number of the device; None takes the only one that is connected.
-        allow_hot: whether a device that already throttles is measured.
+        suppress: doubts about its conditions in spite of which it is measured.
         binary: benchmark program of a runtime, run on the device in place of the app.
+        lease: command that acquires and releases the device, around the measurement.
+        upload: whether files may be uploaded to a service that measures them.
     """
 
     serial: str | None = None
-    allow_hot: bool = False
+    suppress: tuple[Doubt, ...] = ()
     binary: Path | None = None
+    lease: str | None = None
+    upload: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,5 +62,6 @@ def joined(reports: Sequence[LatencyReport]) -> LatencyReport:
         first,
         nonce=None,
         after=reports[-1].after,
+        doubts=tuple(dict.fromkeys(doubt for report in reports for doubt in report.doubts)),
         cells=tuple(cell for report in reports for cell in report.cells),
     )

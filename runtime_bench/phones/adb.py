@@ -20,6 +20,8 @@ GONE = (
     "closed",
     "connection reset",
     "protocol fault",
+    "couldn't read from device",
+    "failed to read copy response",
 )
 
 

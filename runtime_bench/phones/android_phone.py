@@ -5,19 +5,58 @@ from __future__ import annotations
 import re
 import shlex
 import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from styleexport.core.errors import DeviceError
 from styleexport.runtime_bench.contract.latency import StateFact, ThermalFact
 from styleexport.runtime_bench.phones.adb import SECONDS, Adb, AdbResult, choose
-from styleexport.runtime_bench.phones.phone import APP, REPORTS, DeviceUnreachable, JobStatus
+from styleexport.runtime_bench.phones.phone import (
+    APP,
+    REPORTS,
+    Conditions,
+    DeviceUnreachable,
+    JobStatus,
+)
 
 ROOT = f"/sdcard/Android/data/{APP}/files"
 LEAST_API = 24
 PUSH_SECONDS = 600.0
 INSTALL = (
-    "build android_harness with Android Studio and run it once, or type `adb install app-debug.apk`"
+    "build the release variant of android_harness and run it once, or type `adb install "
+    "app-release.apk`"
 )
+# Values of system properties that emulators have: Google's, and x86 images of others.
+EMULATED = {
+    "ro.kernel.qemu": ("1",),
+    "ro.boot.qemu": ("1",),
+    "ro.hardware": ("goldfish", "ranchu", "cutf_cvm", "vbox86"),
+    "ro.product.board": ("goldfish_x86", "goldfish_x86_64", "goldfish_arm64"),
+}
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a connection that was lost is waited for, as those of hosted phones come back.
+
+    Attributes:
+        seconds: time after which the phone counts as gone.
+        pause: seconds between two attempts.
+    """
+
+    seconds: float = 20.0
+    pause: float = 1.0
+
+    def persist(self, call: Callable[[], AdbResult]) -> AdbResult:
+        """Return the result of a call that may be repeated; that of the last attempt."""
+        begin = time.monotonic()
+        done = call()
+        while done.gone and time.monotonic() - begin < self.seconds:
+            time.sleep(self.pause)
+            done = call()
+        return done
 
 
 class AndroidPhone:
@@ -34,6 +73,7 @@ class AndroidPhone:
 
     def __init__(self, serial: str | None = None) -> None:
         self.adb = Adb(choose(serial))
+        self._patience = Patience()
         self.properties = properties_from(self.shell("getprop").out)
         model = self.properties.get("ro.product.model", "Android phone")
         self.name = f"{model} ({self.adb.serial})"
@@ -49,18 +89,24 @@ class AndroidPhone:
         Raises:
             DeviceError: it is not installed.
         """
-        if "package:" not in self.adb.shell(f"pm path {APP}").out:
+        if "package:" not in self.shell(f"pm path {APP}").out:
             raise DeviceError(f"{self.name} has no {APP}: {INSTALL}")
 
     def state(self) -> StateFact:
         """Return thermal status and battery; see `Phone.state`."""
         return state_from(self.shell("dumpsys thermalservice; dumpsys battery").out)
 
+    def conditions(self) -> Conditions:
+        """Return the state, and what the app and the device are; see `Phone.conditions`."""
+        package = self.shell(f"dumpsys package {APP}").out
+        return Conditions(self.state(), is_debuggable(package), is_emulator(self.properties))
+
     def read(self, path: str) -> bytes | None:
         """Return the contents of a file; see `Phone.read`."""
         with tempfile.TemporaryDirectory(prefix="styleexport-phone-") as folder:
             target = Path(folder) / "pulled"
-            done = self.adb.run("pull", f"{ROOT}/{path}", str(target), seconds=PUSH_SECONDS)
+            pull = ("pull", f"{ROOT}/{path}", str(target))
+            done = self._patience.persist(lambda: self.adb.run(*pull, seconds=PUSH_SECONDS))
             if done.code == 0:
                 return target.read_bytes()
         if "does not exist" in done.error_line or "No such file" in done.error_line:
@@ -77,7 +123,8 @@ class AndroidPhone:
         Raises:
             DeviceError: the phone is full or gone.
         """
-        done = self.adb.run("push", str(source), path, seconds=PUSH_SECONDS)
+        push = ("push", str(source), path)
+        done = self._patience.persist(lambda: self.adb.run(*push, seconds=PUSH_SECONDS))
         if done.code == 0:
             return
         if "No space left" in done.error_line:
@@ -91,7 +138,8 @@ class AndroidPhone:
         """Remove files and folders; see `Phone.remove`."""
         if paths:
             named = " ".join(shlex.quote(f"{ROOT}/{path}") for path in paths)
-            self.shell(f"rm -rf {named}")
+            # Without patience: it also cleans up when the phone is gone.
+            self._present(self.adb.shell(f"rm -rf {named}"))
 
     def start(self, job: str, artifact: str) -> None:
         """Start the activity that measures; see `Phone.start`."""
@@ -131,12 +179,14 @@ class AndroidPhone:
         )
 
     def shell(self, command: str, seconds: float = SECONDS) -> AdbResult:
-        """Return the result of a shell command.
+        """Return the result of a shell command, repeated where the connection was lost.
 
         Raises:
             DeviceError: the phone is gone.
         """
-        done = self.adb.shell(command, seconds)
+        return self._present(self._patience.persist(lambda: self.adb.shell(command, seconds)))
+
+    def _present(self, done: AdbResult) -> AdbResult:
         if done.gone:
             raise self._error("it does not answer", done)
         return done
@@ -145,8 +195,8 @@ class AndroidPhone:
         name = getattr(self, "name", self.adb.serial)
         if done.gone:
             return DeviceError(
-                f"{name} is not connected any more ({done.error_line}): connect it again, unlock "
-                "it, and measure again"
+                f"{name} is not connected any more ({done.error_line}): connect it again "
+                "(a hosted phone: begin a new session), unlock it, and measure again"
             )
         return DeviceError(f"{name}: {what}: {done.error_line}; type `adb devices`")
 
@@ -154,6 +204,17 @@ class AndroidPhone:
 def properties_from(text: str) -> dict[str, str]:
     """Parse the output of ``getprop``, lines of ``[name]: [value]``."""
     return dict(re.findall(r"^\[([^\]]+)\]: \[(.*)\]\r?$", text, re.MULTILINE))
+
+
+def is_debuggable(text: str) -> bool | None:
+    """Parse the output of ``dumpsys package``; None where it lists no flags."""
+    flags = re.findall(r"^\s*(?:pkgF|f)lags=\[(.*)\]", text, re.MULTILINE)
+    return "DEBUGGABLE" in " ".join(flags).split() if flags else None
+
+
+def is_emulator(properties: Mapping[str, str]) -> bool:
+    """Whether system properties are those of an emulator."""
+    return any(properties.get(name) in values for name, values in EMULATED.items())
 
 
 def state_from(text: str) -> StateFact:

@@ -8,7 +8,13 @@ from pathlib import Path
 from styleexport.core.errors import DeviceError
 from styleexport.runtime_bench.contract.latency import StateFact
 from styleexport.runtime_bench.phones.devicectl import Device, DevicectlResult, Result, devicectl
-from styleexport.runtime_bench.phones.phone import APP, REPORTS, DeviceUnreachable, JobStatus
+from styleexport.runtime_bench.phones.phone import (
+    APP,
+    REPORTS,
+    Conditions,
+    DeviceUnreachable,
+    JobStatus,
+)
 
 ROOT = "Documents"
 COPY_SECONDS = 600.0
@@ -39,6 +45,10 @@ class IosPhone:
     def state(self) -> StateFact:
         """Return an empty state: devicectl reports none, the app's report does."""
         return StateFact()
+
+    def conditions(self) -> Conditions:
+        """Return nothing: the app alone knows its build and the phone's state."""
+        return Conditions(self.state())
 
     def read(self, path: str) -> bytes | None:
         """Return the contents of a file; see `Phone.read`."""

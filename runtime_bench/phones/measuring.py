@@ -15,8 +15,13 @@ import msgspec
 from styleexport.core.errors import DeviceError
 from styleexport.core.manifest import FILE_NAME
 from styleexport.core.types import Progress
+from styleexport.runtime_bench.contract.doubts import (
+    doubts_of,
+    doubts_of_report,
+    refuse_doubts,
+)
 from styleexport.runtime_bench.contract.job import JobCell, JobFact, new_job
-from styleexport.runtime_bench.contract.latency import LatencyReport, StateFact, ThermalFact
+from styleexport.runtime_bench.contract.latency import LatencyReport, StateFact
 from styleexport.runtime_bench.contract.remote import MeasureRequest
 from styleexport.runtime_bench.phones.answer import report_of
 from styleexport.runtime_bench.phones.bundle import Bundle, bundle_of
@@ -24,13 +29,12 @@ from styleexport.runtime_bench.phones.phone import (
     ARTIFACTS,
     JOBS,
     REPORTS,
+    Conditions,
     DeviceUnreachable,
     Phone,
 )
 
 PUSHED = ".pushed.json"
-# Thermal state from which on a phone throttles: Android's "moderate", Apple's "serious".
-HOT = {"android": 2.0, "apple": 2.0}
 # Consecutive polls without a process after which the app counts as ended: at a single one it may be
 # between two processes.
 MISSED_POLLS = 3
@@ -83,13 +87,14 @@ def measure_on_phone(
 
     Raises:
         BadArtifact: the artifact is incomplete.
-        DeviceError: the phone is hot, full or gone, has no app, or sent no report of this job.
+        DeviceError: there is a doubt about its conditions, it is full or gone, has no app, or sent
+            no report of this job.
         UsageError: the app runs none of the files.
     """
     paths = {cell.subject.path for cell in request.cells}
     bundle = bundle_of(request.artifact, suffixes, paths)
-    before = phone.state()
-    refuse_hot(phone, before, request)
+    conditions = phone.conditions()
+    refuse_conditions(phone.name, conditions, request)
     job = job_of(request, phone.harness, secrets.token_hex(16))
     files = [f"{JOBS}/{job.nonce}.json"]
     files += [f"{REPORTS}/{job.nonce}{end}" for end in (".json", ".progress", ".error")]
@@ -106,12 +111,7 @@ def measure_on_phone(
     if raw is None:
         raise DeviceError(f"{phone.name} has lost its report: measure again")
     report = report_of(raw, job, phone.harness, phone.name)
-    after = phone.state()
-    if _is_hot(after):
-        progress(f"note: {phone.name} grew hot while it was measured: see the drift of its cells")
-    return msgspec.structs.replace(
-        report, before=_filled(report.before, before), after=_filled(report.after, after)
-    )
+    return _judged(_completed(report, conditions, phone.state()), phone, request, progress)
 
 
 def job_of(request: MeasureRequest, runner: str, nonce: str) -> JobFact:
@@ -161,23 +161,50 @@ def _put_bytes(phone: Phone, raw: bytes, path: str) -> None:
         phone.put(source, path)
 
 
-def refuse_hot(phone: Phone, state: StateFact, request: MeasureRequest) -> None:
-    """Refuse a phone that throttles, unless the request allows it.
+def refuse_conditions(name: str, conditions: Conditions, request: MeasureRequest) -> None:
+    """Refuse a phone for a doubt about its conditions that the request does not suppress.
 
     Raises:
-        DeviceError: it is hot.
+        DeviceError: there is one.
     """
-    if _is_hot(state) and not request.device.allow_hot:
-        assert state.thermal is not None
-        raise DeviceError(
-            f"{phone.name} is hot (thermal status {state.thermal.value:g} of its own scale) and "
-            "slows itself down: let it cool, or type --allow-hot"
-        )
+    doubts = doubts_of(
+        (conditions.state,), debuggable=conditions.debuggable, emulator=conditions.emulator
+    )
+    refuse_doubts(name, doubts, request.device.suppress)
 
 
-def _is_hot(state: StateFact) -> bool:
-    thermal: ThermalFact | None = state.thermal
-    return thermal is not None and thermal.value >= HOT.get(thermal.scale, float("inf"))
+def _completed(report: LatencyReport, before: Conditions, after: StateFact) -> LatencyReport:
+    """Return a report whose missing facts are filled from those that the host read."""
+    harness, machine = report.harness, report.machine
+    if harness.debuggable is None:
+        harness = msgspec.structs.replace(harness, debuggable=before.debuggable)
+    if machine.emulator is None:
+        machine = msgspec.structs.replace(machine, emulator=before.emulator)
+    return msgspec.structs.replace(
+        report,
+        harness=harness,
+        machine=machine,
+        before=_filled(report.before, before.state),
+        after=_filled(report.after, after),
+    )
+
+
+def _judged(
+    report: LatencyReport, phone: Phone, request: MeasureRequest, progress: Progress
+) -> LatencyReport:
+    """Return a report with its doubts; those that came about while measuring are noted only.
+
+    Raises:
+        DeviceError: there was one from the start that the app alone knows, and is not suppressed.
+    """
+    harness, machine, suppressed = report.harness, report.machine, request.device.suppress
+    at_start = doubts_of((report.before,), debuggable=harness.debuggable, emulator=machine.emulator)
+    refuse_doubts(phone.name, at_start, suppressed)
+    doubts = doubts_of_report(report)
+    for name, reason in doubts.items():
+        when = "" if name in at_start else "after measuring, "
+        progress(f"note: {phone.name}: {when}{reason} [{name}]")
+    return msgspec.structs.replace(report, doubts=tuple(doubts))
 
 
 def _wait(phone: Phone, job: JobFact, progress: Progress, timeouts: Timeouts) -> None:
@@ -212,8 +239,8 @@ def _is_done_within(
         except DeviceUnreachable as error:
             if timeouts.clock() - reached > timeouts.unreachable:
                 raise DeviceError(
-                    f"{phone.name} was lost while it measured ({error}): connect it again, unlock "
-                    "it, and measure again"
+                    f"{phone.name} was lost while it measured ({error}): connect it again (a "
+                    "hosted phone: begin a new session), unlock it, and measure again"
                 ) from error
             timeouts.sleep(timeouts.poll)
             continue

@@ -37,6 +37,21 @@ class JobStatus:
     alive: bool | None = None
 
 
+@dataclass(frozen=True)
+class Conditions:
+    """Measuring conditions of a phone, as far as the host can read them.
+
+    Attributes:
+        state: thermal state and battery.
+        debuggable: whether the app is built for debugging; None where that is unknown.
+        emulator: whether the phone is an emulator; None where that is unknown.
+    """
+
+    state: StateFact
+    debuggable: bool | None = None
+    emulator: bool | None = None
+
+
 class Phone(Protocol):
     """Operations of the host on a phone; paths are below the folder that the app shares.
 
@@ -53,6 +68,10 @@ class Phone(Protocol):
 
     def state(self) -> StateFact:
         """Return the device state, as far as the host can read it."""
+        ...
+
+    def conditions(self) -> Conditions:
+        """Return the state, and what the app and the device are."""
         ...
 
     def read(self, path: str) -> bytes | None:

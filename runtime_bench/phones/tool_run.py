@@ -17,6 +17,7 @@ import msgspec
 
 from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.types import Progress
+from styleexport.runtime_bench.contract.doubts import doubts_of_report
 from styleexport.runtime_bench.contract.job import JobCell, JobFact
 from styleexport.runtime_bench.contract.latency import (
     CellFact,
@@ -27,8 +28,9 @@ from styleexport.runtime_bench.contract.latency import (
     StateFact,
 )
 from styleexport.runtime_bench.contract.remote import MeasureRequest
-from styleexport.runtime_bench.phones.android_phone import AndroidPhone
-from styleexport.runtime_bench.phones.measuring import job_of, refuse_hot
+from styleexport.runtime_bench.phones.android_phone import AndroidPhone, is_emulator
+from styleexport.runtime_bench.phones.measuring import job_of, refuse_conditions
+from styleexport.runtime_bench.phones.phone import Conditions
 from styleexport.runtime_bench.phones.tools import Tool, ToolCall, ToolOutput, tool_of
 
 PLACE = "/data/local/tmp"
@@ -97,14 +99,16 @@ def measure_with_tool(
         progress: receives lines of progress.
 
     Raises:
-        DeviceError: the phone is hot, full or gone.
+        DeviceError: there is a doubt about the phone's conditions, or it is full or gone.
         UsageError: the program is unknown, or runs none of the files.
     """
     tool = tool_of(binary)
     job = job_of(request, phone.harness, secrets.token_hex(8))
     runs = _runs(job, tool)
+    emulator = is_emulator(phone.properties)
+    # A program of its own is not the app: whether that is debuggable does not matter.
     before = phone.state()
-    refuse_hot(phone, before, request)
+    refuse_conditions(phone.name, Conditions(before, emulator=emulator), request)
     created = datetime.datetime.now(datetime.UTC)
     place = f"{PLACE}/styleexport-{job.nonce}"
     try:
@@ -112,17 +116,18 @@ def measure_with_tool(
         _run_rounds(phone, tool, job, place, runs, progress)
     finally:
         phone.adb.shell(f"rm -rf {place}")
-    return LatencyReport(
+    report = LatencyReport(
         schema_version=1,
         harness=HarnessFact(name="android", version=job.version, commit=job.commit),
         created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         command=job.command,
-        machine=machine_of(phone, binary.name),
+        machine=msgspec.structs.replace(machine_of(phone, binary.name), emulator=emulator),
         before=before,
         after=_state(phone),
         protocol=_protocol(job, tool),
         cells=tuple(run.fact() for run in runs),
     )
+    return msgspec.structs.replace(report, doubts=tuple(doubts_of_report(report)))
 
 
 def _runs(job: JobFact, tool: Tool) -> list[_CellRun]:

@@ -90,6 +90,11 @@ def by_place(series: Sequence[Series], places: Sequence[str], unit: str, label: 
         unit: unit of the values.
         label: text alternative for screen readers.
     """
+    return Markup(svg.figure(WIDTH, HEIGHT, label, parts_by_place(series, places, unit)))
+
+
+def parts_by_place(series: Sequence[Series], places: Sequence[str], unit: str) -> list[str]:
+    """Return the elements of the chart that `by_place` draws."""
     extents = [value for item in series for point in item.points for value in point.extent]
     axis = Axis.of(extents, HEIGHT - BOTTOM, TOP)
     step = (WIDTH - LEFT - RIGHT) / len(places)
@@ -111,7 +116,7 @@ def by_place(series: Sequence[Series], places: Sequence[str], unit: str, label: 
                     _whisker(x, axis.at(point.ends[0]), axis.at(point.ends[1]), item.style)
                 )
             parts.append(svg.marker(x, y, item.style, point.title))
-    return Markup(svg.figure(WIDTH, HEIGHT, label, parts))
+    return parts
 
 
 def dots(series: Sequence[Series], unit: str, label: str) -> Svg:

@@ -100,7 +100,7 @@ def compare_reports(
     """
     if not across_machines:
         check_same_machine(before, after)
-    cells_before, cells_after = _by_key(before.cells), _by_key(after.cells)
+    cells_before, cells_after = by_key(before.cells), by_key(after.cells)
     common = [key for key in cells_before if key in cells_after]
     if not common:
         raise UsageError(
@@ -186,7 +186,7 @@ def regressions(comparisons: Sequence[CellComparison]) -> tuple[str, ...]:
     return tuple(f"{cell.name}: {line}" for cell in comparisons for line in cell.regressions)
 
 
-def _by_key(cells: Sequence[CellFact]) -> dict[tuple[str, ...], CellFact]:
+def by_key(cells: Sequence[CellFact]) -> dict[tuple[str, ...], CellFact]:
     """Return the cells by key and, where several have one key, by their number.
 
     A report of two artifacts of one network holds every key twice, in the order of the request.

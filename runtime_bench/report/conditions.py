@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from styleexport.core.errors import UsageError
+from styleexport.runtime_bench.contract.doubts import doubts_of_report
 from styleexport.runtime_bench.contract.latency import LatencyReport
 
 # Names of the parts of `MachineFact.identity`, in its order.
@@ -22,6 +23,7 @@ def notes(before: LatencyReport, after: LatencyReport) -> tuple[str, ...]:
         ("clock", before.protocol.clock, after.protocol.clock),
         ("governor", before.before.governor, after.before.governor),
         ("charging", before.before.charging, after.before.charging),
+        ("debuggable build", before.harness.debuggable, after.harness.debuggable),
         ("low power mode", before.before.low_power, after.before.low_power),
         *zip(MACHINE, before.machine.identity, after.machine.identity, strict=True),
     ]
@@ -33,7 +35,13 @@ def notes(before: LatencyReport, after: LatencyReport) -> tuple[str, ...]:
         for name, first, second in pairs
         if first != second
     ]
-    return (*_load_warning("first", before), *_load_warning("second", after), *different)
+    return (
+        *_load_warning("first", before),
+        *_doubts("first", before),
+        *_load_warning("second", after),
+        *_doubts("second", after),
+        *different,
+    )
 
 
 def check_same_machine(before: LatencyReport, after: LatencyReport) -> None:
@@ -60,6 +68,11 @@ def _load_warning(which: str, report: LatencyReport) -> Iterator[str]:
             f"the {which} report was measured on a busy machine, load {load:.1f} on {cores} cores: "
             "trust no difference of it"
         )
+
+
+def _doubts(which: str, report: LatencyReport) -> Iterator[str]:
+    for name, reason in doubts_of_report(report).items():
+        yield f"the phone of the {which} report is doubtful: {reason} [{name}]"
 
 
 def _or_unknown(value: object) -> str:

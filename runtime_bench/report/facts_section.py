@@ -7,12 +7,14 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from styleexport.runtime_bench.contract.doubts import doubts_of_report
 from styleexport.runtime_bench.contract.latency import LatencyReport, StateFact
 from styleexport.runtime_bench.report import number_format
 from styleexport.runtime_bench.report.groups import Entry, Machine, Panel, by_area
 from styleexport.runtime_bench.report.rows import HEADER, table_row
 from styleexport.runtime_bench.report.table import Card, Table, TableCell
 
+BUILDS = {True: "a debug build", False: "a release build"}
 MEDIA_TYPES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
 
@@ -133,6 +135,7 @@ def _data_url(picture: str) -> str | None:
 
 def _environment(report: LatencyReport) -> dict[str, str]:
     machine, protocol, harness = report.machine, report.protocol, report.harness
+    build = "" if harness.debuggable is None else f", {BUILDS[harness.debuggable]}"
     return {
         "processor": f"{machine.processor}, {machine.cores} logical cores",
         "memory": number_format.megabytes(machine.memory_bytes),
@@ -146,9 +149,10 @@ def _environment(report: LatencyReport) -> dict[str, str]:
         + (", a process for each cell" if protocol.own_process else ""),
         "warm-up": protocol.warm_up,
         "clock": f"{protocol.clock}, {protocol.clock_resolution_ns:g} ns",
+        "doubts": "; ".join(f"{n}: {why}" for n, why in doubts_of_report(report).items()),
         "before": _state(report.before),
         "after": _state(report.after),
-        "harness": f"{harness.name} {harness.version}"
+        "harness": f"{harness.name} {harness.version}{build}"
         + (f", commit {harness.commit}" if harness.commit else ""),
         "command": report.command,
         "versions": ", ".join(f"{name} {v}" for name, v in sorted(machine.versions.items())),

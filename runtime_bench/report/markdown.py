@@ -36,8 +36,8 @@ def markdown(machines: Sequence[Machine]) -> str:
 
 def _summary(machines: Sequence[Machine]) -> str:
     table = summary_table(machines)
-    lines = [_line(*table.header), _line(*("---" for _ in table.header))]
-    return "\n".join([*lines, *(_line(*map(_text, row)) for row in table.rows)])
+    lines = [row(*table.header), row(*("---" for _ in table.header))]
+    return "\n".join([*lines, *(row(*map(_text, cells)) for cells in table.rows)])
 
 
 def _text(cell: str | TableCell) -> str:
@@ -51,12 +51,12 @@ def _table(panels: Sequence[Panel]) -> str:
     columns = [(panel, size) for panel in panels for size in panel.sizes]
     best = [fastest(panel, size) for panel, size in columns]
     lines = [
-        _line(
+        row(
             panels[0].title,
             *(_column_title(panel, size) for panel, size in columns),
             *("file", "parity", "quality"),
         ),
-        _line("---", *("---:" for _ in columns), "---:", "---:", "---:"),
+        row("---", *("---:" for _ in columns), "---:", "---:", "---:"),
     ]
     for name in dict.fromkeys(name for panel in panels for name in panel.series):
         entries = [panel.at(name, size) for panel, size in columns]
@@ -68,7 +68,7 @@ def _table(panels: Sequence[Panel]) -> str:
             [number_format.decibels(file.cell.subject.quality_db) for file in files],
         )
         # The cells are Markdown already: escaped once.
-        lines.append(_line(name) + f" {' | '.join(cells)} " + _line(*map(_by_size, facts)))
+        lines.append(row(name) + f" {' | '.join(cells)} " + row(*map(_by_size, facts)))
     return "\n".join(lines)
 
 
@@ -95,14 +95,15 @@ def _unmeasured(machine: Machine) -> Iterator[str]:
             if entry.summary is None:
                 why = entry.cell.message or "no reason was given"
                 what = f"{where}{panel.title} {entry.size} on {entry.series}"
-                yield f"- {_plain(what)}: {entry.cell.status}, {_plain(why)}"
+                yield f"- {plain(what)}: {entry.cell.status}, {plain(why)}"
 
 
-def _line(*cells: str) -> str:
-    return f"| {' | '.join(_plain(cell) for cell in cells)} |"
+def row(*cells: str) -> str:
+    """Return a row of a table, its cells escaped."""
+    return f"| {' | '.join(plain(cell) for cell in cells)} |"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return a text on one line, escaped so that Markdown shows it literally."""
     escaped = html.escape(number_format.printable(text), quote=False)
     return re.sub(r"([\\`*\[\]|~]|(?<!\w)_|_(?!\w)|!(?=\[)|@)", r"\\\1", escaped)

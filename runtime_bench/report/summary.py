@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from styleexport.core.types import Size
+from styleexport.runtime_bench.contract.doubts import doubts_of_report
 from styleexport.runtime_bench.report.groups import Entry, Machine, Panel, by_area, differ
 from styleexport.runtime_bench.report.number_format import interval, milliseconds, short
 from styleexport.runtime_bench.report.table import Table, TableCell
@@ -108,7 +109,14 @@ def _load(machine: Machine) -> str | TableCell:
 
 
 def _doubt_rows(machines: Sequence[Machine]) -> Iterator[Row]:
-    """Yield the number of doubtful cells of each kind that there are."""
+    """Yield the doubts about the machines, and the number of doubtful cells of each kind."""
+    doubts = [
+        {name: text for report in m.reports for name, text in doubts_of_report(report).items()}
+        for m in machines
+    ]
+    for name in dict.fromkeys(name for each in doubts for name in each):
+        texts = (TableCell(each[name], emphasis="bad") if name in each else "no" for each in doubts)
+        yield (TableCell("doubtful conditions", name), *texts)
     kinds: tuple[tuple[str, str, Callable[[Entry], bool]], ...] = (
         ("failed the probes", "without latency", lambda e: e.cell.status == "wrong"),
         (

@@ -19,6 +19,9 @@ def parse_runner(text: str) -> RunnerChoice:
     pairs = [part.partition("=") for part in rest.split(",") if part.strip()]
     settings: dict[str, str] = {}
     for key, equals, typed in pairs:
+        if key.strip() in runner.texts and typed.strip(" '\""):
+            settings[key.strip()] = typed.strip(" '\"")
+            continue
         allowed = runner.choices.get(key.strip())
         if allowed is None or not equals:
             raise UsageError(f"{runner.name} has no setting {key.strip()!r}: {_allowed(runner)}")
@@ -35,6 +38,7 @@ def parse_runner(text: str) -> RunnerChoice:
 def _allowed(runner: AnyRunner) -> str:
     if not runner.choices:
         return f"it takes none; type --runner {runner.name}"
-    choices = "; ".join(f"{key}={'|'.join(values)}" for key, values in runner.choices.items())
+    known = [f"{key}={'|'.join(values)}" for key, values in runner.choices.items()]
+    choices = "; ".join([*known, *(f"{key}=TEXT" for key in runner.texts)])
     key, values = next(iter(runner.choices.items()))
     return f"expected {choices}; type --runner {runner.name}:{key}={values[0]}"

@@ -76,12 +76,14 @@ class _Entry(Protocol):
         suffixes: suffixes of the files that it reads.
         timed: whether its times mean anything; those of a reference interpreter do not.
         choices: setting → allowed values, the default first.
+        texts: settings that take any text, such as the name of a device.
     """
 
     name: str
     suffixes: tuple[str, ...]
     timed: bool = True
     choices: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    texts: tuple[str, ...] = ()
 
     def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
         """Return why this machine cannot run it, in one line; None where it can.
@@ -151,9 +153,13 @@ class RemoteRunner(_Entry, Protocol):
     Attributes:
         other_machine: whether it measures on a machine other than this one. Such a runner is used
             only where it is named, and has a report of its own.
+        uploads_to: service to which it uploads files, once that is allowed; "" for none.
+        leasable: whether it measures on a phone that ``--serial`` names and ``--lease`` acquires.
     """
 
     other_machine: bool = False
+    leasable: bool = False
+    uploads_to: str = ""
 
     def measure(self, request: MeasureRequest, progress: Progress) -> LatencyReport:
         """Return the latency report of some cells.

@@ -22,6 +22,7 @@ class Android(RemoteRunner):
     name = "android"
     suffixes = ANDROID_SUFFIXES
     other_machine = True
+    leasable = True
     choices = MappingProxyType({"delegate": ("cpu", "xnnpack", "gpu", "nnapi")})
 
     def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:

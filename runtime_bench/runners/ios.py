@@ -23,6 +23,7 @@ class Ios(RemoteRunner):
     name = "ios"
     suffixes = IOS_SUFFIXES
     other_machine = True
+    leasable = True
     choices = MappingProxyType({"units": ("all", "cpu", "cpu-gpu", "cpu-ane")})
 
     def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:

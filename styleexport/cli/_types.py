@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from styleexport.models.compress.prune.mirrors import LayerPair
     from styleexport.models.network_spec import NetworkSpec
     from styleexport.models.pixels import PixelFormat
+    from styleexport.runtime_bench.contract.latency import Doubt
     from styleexport.runtime_bench.quality.budget import Budget
     from styleexport.runtime_bench.runners._choice import RunnerChoice
 
@@ -144,6 +145,12 @@ def _parse_share(text: str) -> float:
             "type --fail-above 10%"
         )
     return value
+
+
+def _parse_doubts(text: str) -> tuple[Doubt, ...]:
+    from styleexport.runtime_bench.contract.doubts import parse_doubts
+
+    return parse_doubts(text)
 
 
 def _parse_runner(text: str) -> RunnerChoice:
@@ -299,6 +306,7 @@ SIZE = Parsed("HxW", Size.parse)
 ROLE = Parsed("ROLE", _parse_role, lambda: Role)
 PRECISION = Parsed("PRECISION", _parse_precisions, lambda: (*PRECISIONS, ALL))
 PROCESSORS = Parsed("LIST", _parse_processors)
+DOUBTS = Parsed("NAMES", _parse_doubts)
 SHARE = Parsed("SHARE", _parse_share)
 RUNNER = Parsed(
     "NAME[:SETTING=VALUE,...]", _parse_runner, lambda: _names("styleexport.runtime_bench.runners")

@@ -2,49 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
 from styleexport.cli._bench_compare import compare
-from styleexport.cli._common import (
-    PATH,
-    json_option,
-    print_json,
-    print_table,
-    say,
-    talk,
-    typed_command,
-)
+from styleexport.cli._bench_tables import error_line, print_reports
+from styleexport.cli._common import PATH, json_option, print_json, talk, typed_command
 from styleexport.cli._group import DefaultCommand, DefaultGroup
-from styleexport.cli._types import NUMBER, PROCESSORS, ROLE, RUNNER, SIZE, precision_type
+from styleexport.cli._types import DOUBTS, NUMBER, PROCESSORS, ROLE, RUNNER, SIZE, precision_type
 from styleexport.core.errors import DeviceError, ParityFailure, UsageError
 from styleexport.runtime_bench.contract import defaults
 
 if TYPE_CHECKING:
     from styleexport.core.types import Precision, Role, Size
     from styleexport.runtime_bench.bench import BenchRequest
-    from styleexport.runtime_bench.contract.latency import CellFact, LatencyReport
+    from styleexport.runtime_bench.contract.latency import CellFact, Doubt, LatencyReport
     from styleexport.runtime_bench.runners._choice import RunnerChoice
 
-HEADER = (
-    "network",
-    "role",
-    "file",
-    "runner",
-    "batch",
-    "median ms",
-    "95 % interval",
-    "min",
-    "p90",
-    "first",
-    "load",
-    "peak MB",
-    "PSNR dB",
-    "status",
-)
 EXAMPLE = """\b
 Example: styleexport bench adain-residual-onnx-int8 --runner onnxruntime --runner openvino
          styleexport bench adain-residual-onnx --runner torch:dtype=bf16,mode=compile --size 512
@@ -69,8 +47,10 @@ class Options(TypedDict):
     warm_up: float
     no_peak: bool
     profile: bool
+    yes: bool
+    lease: str | None
     serial: str | None
-    allow_hot: bool
+    suppress: tuple[Doubt, ...] | None
     binary: Path | None
 
 
@@ -144,9 +124,18 @@ class Options(TypedDict):
     "--no-peak", is_flag=True, help="Skip the micro-benchmark of the machine's peak arithmetic."
 )
 @click.option("--profile", is_flag=True, help="Also time every operation, after the rounds.")
+@click.option(
+    "--lease",
+    metavar="COMMAND",
+    help="Run COMMAND acquire before the phone is measured, which may print its serial number, and "
+    "COMMAND release after, however it ends.",
+)
 @click.option("--serial", help="Serial number of the phone, if several are connected.")
 @click.option(
-    "--allow-hot", is_flag=True, help="Measure a phone even if it is thermally throttled."
+    "--suppress",
+    type=DOUBTS,
+    help="Measure a phone in spite of these doubts about it: debuggable, emulator, low-battery, "
+    "thermal; separated by commas.",
 )
 @click.option(
     "--benchmark-binary",
@@ -162,6 +151,7 @@ class Options(TypedDict):
     help="Report to write; a phone's is written beside it as "
     "NAME-android.json.  [default: NETWORK-latency.json]",
 )
+@click.option("--yes", is_flag=True, help="Upload what a service measures without asking.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing latency report.")
 @json_option
 def bench(
@@ -181,6 +171,7 @@ def bench(
 
     request = _request(artifacts, options)
     paths = _free_paths(artifacts, request, out, overwrite)
+    request = _allow_upload(request, options["yes"])
     measured: list[LatencyReport] = []
     for report in bench_everywhere(request, talk):
         _check_any_ran(report)
@@ -191,7 +182,7 @@ def bench(
     if as_json:
         print_json(measured if len(measured) > 1 else measured[0])
     else:
-        _print(measured)
+        print_reports(measured)
     for report in measured:
         _check_any_right(report)
     return tuple(measured)
@@ -221,8 +212,34 @@ def _request(artifacts: tuple[Path, ...], options: Options) -> BenchRequest:
         peak=not options["no_peak"],
         profile=options["profile"],
         command=typed_command(),
-        device=DeviceOptions(options["serial"], options["allow_hot"], options["binary"]),
+        device=DeviceOptions(
+            options["serial"], options["suppress"] or (), options["binary"], options["lease"]
+        ),
     )
+
+
+def _allow_upload(request: BenchRequest, yes: bool) -> BenchRequest:
+    """Return the request with leave to upload, where a runner does and the user agrees.
+
+    Raises:
+        UsageError: the user does not, or cannot be asked.
+    """
+    from styleexport.runtime_bench.runners._runner import remote_runner
+
+    names = dict.fromkeys(choice.name for choice in request.runners)
+    runners = [runner for name in names if (runner := remote_runner(name))]
+    services = [runner.uploads_to for runner in runners if runner.uploads_to]
+    if not services:
+        return request
+    folders = ", ".join(map(str, request.artifacts))
+    what = f"the measured files of {folders} and their probes are uploaded to {services[0]}"
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(f"{what}: nothing was; type --yes to allow it")
+        if not click.confirm(f"{what[0].upper()}{what[1:]}. Continue?", err=True):
+            raise UsageError(f"nothing was uploaded to {services[0]}, and nothing was measured")
+    talk(what)
+    return replace(request, device=replace(request.device, upload=True))
 
 
 def _free_paths(
@@ -256,48 +273,6 @@ def _free_paths(
     return paths | {"desktop": out}
 
 
-def _print(measured: Sequence[LatencyReport]) -> None:
-    for report in measured:
-        if len(measured) > 1:
-            say(f"{report.machine.device}, {report.machine.os}")
-        _print_cells(report)
-
-
-def _print_cells(report: LatencyReport) -> None:
-    for size in dict.fromkeys(cell.size.size() for cell in report.cells):
-        say(f"{size}, {report.protocol.rounds} rounds")
-        print_table(HEADER, [_row(cell) for cell in report.cells if cell.size.size() == size])
-    for cell in report.cells:
-        if cell.message:
-            say(_error_line(cell))
-
-
-def _row(cell: CellFact) -> tuple[str, ...]:
-    from styleexport.runtime_bench.report.number_format import interval
-    from styleexport.runtime_bench.stats import summarise
-
-    psnr = f"{cell.parity.measured_db:.1f}" if cell.parity else "-"
-    kind = f"{cell.subject.target} {cell.subject.precision}"
-    head = (cell.subject.network, cell.subject.role, kind, cell.runner_label, str(cell.batch))
-    if cell.status != "measured":
-        return (*head, *["-"] * 7, psnr, cell.status)
-    figures = summarise(cell.rounds_ns)
-    first, load, peak = cell.first_ns or 0, max(cell.loads_ns[:1], default=0), cell.peak_rss_bytes
-    return (
-        *head,
-        _ms(figures.median_ns),
-        interval(figures),
-        *(_ms(value) for value in (figures.min_ns, figures.p90_ns, first, load)),
-        f"{peak / 1e6:.0f}" if peak else "-",
-        psnr,
-        cell.status,
-    )
-
-
-def _ms(nanoseconds: float) -> str:
-    return f"{nanoseconds / 1e6:.2f}"
-
-
 def _check_any_ran(report: LatencyReport) -> None:
     """Refuse a report that says nothing of any file.
 
@@ -305,7 +280,7 @@ def _check_any_ran(report: LatencyReport) -> None:
         DeviceError: none could run.
     """
     if all(cell.parity is None and cell.status != "measured" for cell in report.cells):
-        raise DeviceError(f"nothing was measured: {_error_line(report.cells[0])}")
+        raise DeviceError(f"nothing was measured: {error_line(report.cells[0])}")
 
 
 def _check_any_right(report: LatencyReport) -> None:
@@ -318,7 +293,7 @@ def _check_any_right(report: LatencyReport) -> None:
     if not any(cell.status == "measured" or _is_proven(cell) for cell in report.cells):
         wrong = [cell for cell in report.cells if cell.status == "wrong"]
         kind = ParityFailure if wrong else DeviceError
-        raise kind(f"nothing was measured: {_error_line((wrong or report.cells)[0])}")
+        raise kind(f"nothing was measured: {error_line((wrong or report.cells)[0])}")
 
 
 def _is_proven(cell: CellFact) -> bool:
@@ -327,10 +302,6 @@ def _is_proven(cell: CellFact) -> bool:
 
     proven = cell.parity is not None and cell.parity.passed
     return proven and not any_runner(cell.runner).timed
-
-
-def _error_line(cell: CellFact) -> str:
-    return f"{cell.subject.path} on {cell.runner_label}: {cell.message}"
 
 
 SECTION = "measure"

@@ -34,6 +34,7 @@ EXTRA_OF_LIBRARY = {
     "dask": "sweep",
     "pynvml": "gpu",
     "av": "film",
+    "qai_hub": "aihub",
 }
 
 

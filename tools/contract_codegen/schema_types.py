@@ -42,6 +42,7 @@ ENUM_NAMES = {
     ("HarnessFact", "name"): "HarnessName",
     ("ThermalFact", "scale"): "ThermalScale",
     ("CellFact", "status"): "CellStatus",
+    ("LatencyReport", "doubts"): "Doubt",
 }
 # Structs with rules that a schema cannot express. Each language checks them in a function by hand,
 # which the generated reader calls with the struct and its JSON path:

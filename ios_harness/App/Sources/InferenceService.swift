@@ -135,7 +135,7 @@ actor InferenceService {
         )
         let reporter = Reporter(
             measurement: Measurement(engine: engine, host: host), machine: DeviceFacts.machine,
-            state: { DeviceFacts.state }
+            isDebugBuild: DeviceFacts.isDebugBuild, state: { DeviceFacts.state }
         )
         return reporter.report(of: job, in: artifact)
     }

@@ -25,8 +25,26 @@ public enum DeviceFacts {
             cores: process.activeProcessorCount,
             memoryBytes: Int(clamping: process.physicalMemory),
             accelerators: accelerators(gpu: gpu),
-            versions: ["system": process.operatingSystemVersionString]
+            versions: ["system": process.operatingSystemVersionString],
+            emulator: isSimulator
         )
+    }
+
+    /// Whether this is a debug build, which runs Swift code unoptimized.
+    public static var isDebugBuild: Bool {
+        #if DEBUG
+        true
+        #else
+        false
+        #endif
+    }
+
+    private static var isSimulator: Bool {
+        #if targetEnvironment(simulator)
+        true
+        #else
+        false
+        #endif
     }
 
     /// Temperature, charge and free memory. Must not be called on the main thread, which it waits

@@ -72,7 +72,7 @@ struct CommandLineTool {
         )
         return Reporter(
             measurement: Measurement(engine: engine, host: DeviceHost(progress: { log($0) })),
-            machine: DeviceFacts.machine
+            machine: DeviceFacts.machine, isDebugBuild: DeviceFacts.isDebugBuild
         ) { DeviceFacts.state }
         #else
         throw EngineError.unavailable(

@@ -8,10 +8,12 @@ path, so that quoting is tested too. The texts that the tools print are from mem
 from __future__ import annotations
 
 import os
+import socket
 import socketserver
 import struct
 import subprocess
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,14 +25,20 @@ PROPERTIES = """[ro.product.manufacturer]: [Acme]
 [ro.build.version.sdk]: [{api}]
 [ro.build.version.release]: [15]
 [ro.soc.model]: [Acme SoC]
+[ro.hardware]: [{hardware}]
 """
 THERMAL = "IsStatusOverride: false\nThermalEventListeners:\nThermal Status: {status}\n"
 BATTERY = """Current Battery Service state:
   AC powered: false
   USB powered: true
   status: 2
-  level: 81
+  level: {level}
   temperature: 312
+"""
+PACKAGE = """Packages:
+  Package [org.styleexport.harness] (1a2b3c4):
+    versionName=0.1.0
+    flags=[{flags} HAS_CODE ALLOW_CLEAR_USER_DATA ]
 """
 TOOLS = {
     "getprop": 'cat "$PHONE/getprop"',
@@ -55,6 +63,11 @@ class FakePhone:
         folder: that stands for its disk.
         state: as ``adb devices`` prints it.
         fault: of the app; or ``full`` and ``unplugged`` of the phone.
+        latency: seconds before each request is answered, as over a bridge to a hosted phone.
+        drop_every: the connection is lost at every n-th request, for that request alone; 0: never.
+        cut_sends: number of transfers to it that end in the middle.
+        session: number of requests after which its session ends.
+        requests: number of requests so far.
     """
 
     folder: Path
@@ -62,6 +75,14 @@ class FakePhone:
     fault: str = ""
     thermal: int = 0
     api: int = 35
+    level: int = 81
+    hardware: str = "acme"
+    debuggable: bool = False
+    latency: float = 0.0
+    drop_every: int = 0
+    cut_sends: int = 0
+    session: int = 1_000_000
+    requests: int = 0
     commands: list[str] = field(default_factory=list)
     received: list[str] = field(default_factory=list)
 
@@ -77,9 +98,23 @@ class FakePhone:
 
     def warm(self) -> None:
         """Write what its tools print."""
-        (self.folder / "getprop").write_text(PROPERTIES.format(api=self.api))
+        (self.folder / "getprop").write_text(
+            PROPERTIES.format(api=self.api, hardware=self.hardware)
+        )
         (self.folder / "dumpsys_thermalservice").write_text(THERMAL.format(status=self.thermal))
-        (self.folder / "dumpsys_battery").write_text(BATTERY)
+        (self.folder / "dumpsys_battery").write_text(BATTERY.format(level=self.level))
+        flags = " DEBUGGABLE" if self.debuggable else ""
+        (self.folder / "dumpsys_package").write_text(PACKAGE.format(flags=flags))
+
+    def request(self) -> str | None:
+        """Count a request; return why the bridge refuses it, or None."""
+        self.requests += 1
+        time.sleep(self.latency)
+        if self.requests > self.session:
+            self.state = ""
+            return "device 'A1' not found"
+        dropped = self.drop_every and self.requests % self.drop_every == 0
+        return "device offline" if dropped else None
 
     def path(self, remote: str) -> Path:
         return self.folder / remote.lstrip("/")
@@ -132,6 +167,9 @@ class FakeAdbServer(socketserver.ThreadingTCPServer):
     def there(self) -> dict[str, FakePhone]:
         return {serial: phone for serial, phone in self.phones.items() if phone.state}
 
+    def handle_error(self, request, client_address) -> None:
+        """Say nothing of connections that were cut."""
+
 
 class _Socket(socketserver.StreamRequestHandler):
     server: FakeAdbServer
@@ -181,6 +219,10 @@ class _Socket(socketserver.StreamRequestHandler):
         if phone.state != "device":
             self._fail(f"device {phone.state}")
             return None
+        refused = phone.request()
+        if refused is not None:
+            self._fail(refused)
+            return None
         return phone
 
     def _shell(self, phone: FakePhone, command: str) -> None:
@@ -218,6 +260,10 @@ class _Socket(socketserver.StreamRequestHandler):
 
     def _send(self, phone: FakePhone, remote: str) -> None:
         data = b""
+        if phone.cut_sends:
+            phone.cut_sends -= 1
+            self.connection.shutdown(socket.SHUT_RDWR)
+            raise ConnectionResetError
         while True:
             kind, length = struct.unpack("<4sI", self.rfile.read(8))
             if kind == b"DONE":

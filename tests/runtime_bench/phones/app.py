@@ -45,10 +45,14 @@ class App:
         root: of that folder.
         harness: android or ios.
         fault: how it misbehaves; "" does as it should.
+        debuggable: what it says of its build.
     """
 
-    def __init__(self, root: Path, harness: str, fault: str = "") -> None:
+    def __init__(
+        self, root: Path, harness: str, fault: str = "", debuggable: bool | None = None
+    ) -> None:
         self.root, self.harness, self.fault = root, harness, fault
+        self.debuggable = debuggable
         self.jobs: list[JobFact] = []
 
     def run(self, job_path: str, artifact: str) -> bool:
@@ -83,14 +87,15 @@ class App:
         cells = [self._cell(wish) for wish in job.cells]
         if self.fault == "garbage":
             return b'{"schema_version": 1, "cells"'
+        scale = "android" if self.harness == "android" else "apple"
         report = LatencyReport(
             schema_version=1,
-            harness=HarnessFact(name=self.harness, version=job.version),
+            harness=HarnessFact(name=self.harness, version=job.version, debuggable=self.debuggable),
             created="2026-11-22T00:00:00Z",
             nonce="another-nonce" if self.fault == "nonce" else job.nonce,
             machine=MACHINES[self.harness],
             before=StateFact(low_power=False),
-            after=StateFact(thermal=ThermalFact(scale="android", value=1.0)),
+            after=StateFact(thermal=ThermalFact(scale=scale, value=float(self.fault == "warms"))),
             protocol=ProtocolFact(
                 rounds=job.plan.rounds,
                 seconds=job.plan.seconds,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from styleexport.runtime_bench.phones import measuring
+from styleexport.runtime_bench.phones import android_phone, measuring
 from tests.runtime_bench.browser.conftest import needed
 from tests.runtime_bench.phones.adb_server import FakeAdbServer, FakePhone
 
@@ -33,6 +33,7 @@ def adb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeAdbServ
     for name in ("ANDROID_HOME", "ANDROID_SDK_ROOT", "ANDROID_SERIAL", "ADB_VENDOR_KEYS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(measuring, "Timeouts", partial(measuring.Timeouts, **QUICK))
+    monkeypatch.setattr(android_phone, "Patience", partial(android_phone.Patience, 0.3, 0.01))
     yield server
     server.close()
 

@@ -10,10 +10,16 @@ import pytest
 
 from styleexport.core.errors import DeviceError, UsageError
 from styleexport.core.manifest import read_manifest
+from styleexport.runtime_bench.contract.doubts import DOUBTS, parse_doubts
 from styleexport.runtime_bench.contract.job import PlanFact
 from styleexport.runtime_bench.contract.remote import DeviceOptions, MeasureRequest
 from styleexport.runtime_bench.phones import adb as adb_program
-from styleexport.runtime_bench.phones.android_phone import properties_from, state_from
+from styleexport.runtime_bench.phones.android_phone import (
+    is_debuggable,
+    is_emulator,
+    properties_from,
+    state_from,
+)
 from styleexport.runtime_bench.runners.android import RUNNER
 from tests.runtime_bench.cells import cell_of
 from tests.runtime_bench.phones.adb_server import SHARED
@@ -49,12 +55,13 @@ def test_a_phone_measures_what_was_asked(colour, plug):
 def test_what_the_app_leaves_out_of_its_state_the_host_fills_in(colour, plug):
     plug()
     report = measure(colour)
+    assert (report.harness.debuggable, report.machine.emulator, report.doubts) == (False, False, ())
     assert report.before.thermal is not None
     assert (report.before.thermal.value, report.before.low_power) == (0.0, False)
     assert (report.before.battery_percent, report.before.charging) == (81.0, True)
     assert report.before.temperatures_celsius == {"battery": 31.2}
     assert report.after.thermal is not None
-    assert report.after.thermal.value == 1.0
+    assert report.after.thermal.value == 0.0
 
 
 def test_only_what_changed_is_sent_again_and_nothing_stays_but_the_artifact(colour, plug, tmp_path):
@@ -94,7 +101,16 @@ def test_only_what_changed_is_sent_again_and_nothing_stays_but_the_artifact(colo
         ({"state": "offline"}, ["phone A1 is offline: connect it again"]),
         ({"state": "unauthorized"}, ["phone A1 is unauthorized: unlock it and allow"]),
         ({"api": 23}, ["Phone 7 (A1) has API level 23, the app needs 24 or newer"]),
-        ({"thermal": 3}, ["Phone 7 (A1) is hot (thermal status 3", "--allow-hot"]),
+        ({"thermal": 1}, ["is not measured: it is warm (thermal status 1 on android's scale"]),
+        ({"level": 24}, ["battery holds 24 %, less than 25 %: charge it", "suppress low-battery"]),
+        (
+            {"hardware": "ranchu"},
+            [
+                "it is an emulator, whose times are those of its host: take a phone",
+                "--suppress emulator",
+            ],
+        ),
+        ({"debuggable": True}, ["built for debugging", "[debuggable]", "--suppress debuggable"]),
         ({"fault": "full"}, ["Phone 7 (A1) is full: artifacts/colour-tra", "free some space"]),
         (
             {"fault": "crash"},
@@ -141,17 +157,46 @@ def test_a_phone_that_hangs_is_told_to_stop(colour, plug):
     assert "am force-stop org.styleexport.harness" in phone.commands
 
 
-def test_a_hot_phone_is_measured_where_that_is_allowed(colour, plug):
-    plug(thermal=2)
+def test_a_doubtful_phone_is_measured_where_each_doubt_is_suppressed_by_name(colour, plug):
+    phone = plug(thermal=2, level=10, hardware="goldfish", debuggable=True)
+    with pytest.raises(DeviceError) as caught:
+        measure(colour, suppress=("thermal", "low-battery"))
+    assert "debugging" in str(caught.value)
+    assert "warm" not in str(caught.value)
+    assert str(caught.value).endswith("--suppress debuggable,emulator,low-battery,thermal")
+    assert phone.received == []
+
     said = []
-    assert measure(colour, allow_hot=True, said=said).cells[0].status == "measured"
-    assert said[-1].startswith("note: Phone 7 (A1) grew hot")
+    report = measure(colour, suppress=DOUBTS, said=said)
+    assert report.doubts == DOUBTS
+    assert json.loads(report.encoded())["doubts"] == list(DOUBTS)
+    assert report.cells[0].status == "measured"
+    assert [line.rpartition(" ")[2] for line in said[1:]] == [f"[{name}]" for name in DOUBTS]
+
+
+def test_a_phone_that_grows_warm_keeps_its_report_with_the_doubt(colour, plug):
+    plug(fault="warms")
+    said = []
+    assert measure(colour, said=said).doubts == ("thermal",)
+    assert said[-1] == (
+        "note: Phone 7 (A1): after measuring, it is warm (thermal status 1 on android's scale, "
+        "where 0 is none) [thermal]"
+    )
+
+
+def test_what_the_app_alone_knows_is_refused_too(colour, plug):
+    phone = plug()
+    (phone.folder / "dumpsys_package").write_text("no such package\n")
+    phone.app.debuggable = True
+    with pytest.raises(DeviceError, match="built for debugging"):
+        measure(colour)
+    assert measure(colour, suppress=("debuggable",)).doubts == ("debuggable",)
 
 
 @pytest.mark.parametrize(
     ("gone", "parts"),
     [
-        ("installed", ["has no org.styleexport.harness: build android_harness"]),
+        ("installed", ["has no org.styleexport.harness: build the release"]),
         ("", ["has no org.styleexport.harness that measures"]),
     ],
 )
@@ -202,3 +247,15 @@ def test_texts_of_phones_are_read():
     cold = state_from("Thermal Status: 0\n  AC powered: false\n  level: 7\n  temperature: -15\n")
     assert (cold.charging, cold.battery_percent) == (False, 7.0)
     assert cold.temperatures_celsius == {"battery": -1.5}
+    assert is_debuggable("") is None
+    assert is_debuggable("    flags=[ HAS_CODE ]\n    pkgFlags=[ DEBUGGABLE HAS_CODE ]\n") is True
+    assert is_debuggable("    privateFlags=[ DEBUGGABLE ]\n    flags=[ HAS_CODE ]\n") is False
+    assert is_emulator({"ro.boot.qemu": "1"})
+    assert not is_emulator({"ro.hardware": "qcom", "ro.kernel.qemu": "0"})
+
+
+def test_names_of_doubts_are_those_of_the_option():
+    assert parse_doubts("thermal, LOW-BATTERY,thermal") == ("low-battery", "thermal")
+    for text in ("hot", "", "thermal,unlocked"):
+        with pytest.raises(UsageError, match=r"expected some of debuggable, emulator, low-battery"):
+            parse_doubts(text)

@@ -73,6 +73,7 @@ def test_a_cell_that_the_phone_leaves_out_is_in_the_report_as_failed(cli: Cli, c
     [
         (["--runner", "android", "--serial", "Z"], 4, "no phone Z is connected, here A1 (device)"),
         (["--runner", "android:delegate=dsp"], 2, "android takes delegate=cpu or xnnpack or gpu"),
+        (["--runner", "android", "--suppress", "hot"], 2, "--suppress 'hot' is no list of doubts"),
         (["--runner", "android", "--batch", 2], 4, "android takes one picture at a time"),
     ],
 )

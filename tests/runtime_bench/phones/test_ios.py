@@ -81,6 +81,7 @@ def test_an_iphone_measures_what_was_asked(colour, iphone):
         ({"fault": "crash"}, ["ended before it wrote a report; it last said: round 1 of 3"]),
         ({"fault": "nonce"}, ["bears the nonce another-nonce"]),
         ({"fault": "garbage"}, ["is not a latency report"]),
+        ({"debuggable": True}, ["built for debugging", "--suppress debuggable"]),
         ({"fault": "error"}, ["cannot do the job: the artifact was altered"]),
         ({"fault": "unplugged"}, ["was lost while it measured", "The device is not connected."]),
     ],

@@ -88,7 +88,7 @@ def launch() -> None:
 
     after = sys.argv[sys.argv.index("org.styleexport.harness") :]
     extras = dict(zip(after[1::2], after[2::2], strict=True))
-    app = App(PHONE / "data" / "Documents", "ios", FACTS.get("fault", ""))
+    app = App(PHONE / "data" / "Documents", "ios", FACTS.get("fault", ""), FACTS.get("debuggable"))
     job, artifact = extras["--bench-job"], extras["--artifact"]
     if app.run(job.removeprefix("Documents/"), artifact.removeprefix("Documents/")):
         (PHONE / "alive").touch()

@@ -219,6 +219,21 @@ def test_a_busy_machine_is_noted(report):
     )
 
 
+def test_doubts_about_a_phone_are_noted_by_name(report):
+    doubtful = replace(report, harness=replace(report.harness, debuggable=True))
+    assert notes(doubtful, doubtful) == (
+        "the phone of the first report is doubtful: its app is built for debugging, which slows "
+        "it [debuggable]",
+        "the phone of the second report is doubtful: its app is built for debugging, which slows "
+        "it [debuggable]",
+    )
+    low = replace(report, after=replace(report.after, battery_percent=20.0))
+    assert notes(report, low) == (
+        "the phone of the second report is doubtful: its battery holds 20 %, less than 25 % "
+        "[low-battery]",
+    )
+
+
 def test_how_a_run_went_is_no_difference(report):
     def other(cell: CellFact) -> CellFact:
         return replace(cell, effective={**cell.effective, "warm after": "9 runs"})

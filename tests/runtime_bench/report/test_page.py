@@ -112,6 +112,14 @@ def test_a_busy_machine_is_marked_in_the_summary(desktop, page):
     assert "load before 6.8 on 2 cores busy: trust no small difference" in text
 
 
+def test_doubts_about_a_phone_are_told_at_the_top_and_in_its_environment(phone):
+    page = Elements(render([phone], "html")).text
+    assert "Google Pixel 8 (android) was measured in doubtful conditions: it is warm (the" in page
+    machine = replace(phone.machine, emulator=True)
+    page = Elements(render([replace(phone, machine=machine)], "html")).text
+    assert "emulator: it is an emulator, whose times are those of its host; thermal: it is" in page
+
+
 def test_equals_are_named_as_such(desktop):
     first = desktop.cells[0]
     twin = replace(first, runner="openvino")

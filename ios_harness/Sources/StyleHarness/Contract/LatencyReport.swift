@@ -19,6 +19,7 @@ public struct LatencyReport: Codable, Hashable, Sendable {
         case after
         case `protocol`
         case peak
+        case doubts
         case cells
     }
 
@@ -42,6 +43,9 @@ public struct LatencyReport: Codable, Hashable, Sendable {
     public var `protocol`: ProtocolFact
     /// Peak throughput of the machine; nil where it was not measured.
     public var peak: PeakFact?
+    /// Measuring conditions of a phone that make its times doubtful: suppressed by name, or come
+    /// about while it was measured.
+    public var doubts: [Doubt]
     /// Measured cells, in the order of the request.
     public var cells: [CellFact]
 
@@ -56,6 +60,7 @@ public struct LatencyReport: Codable, Hashable, Sendable {
         after: StateFact,
         protocol: ProtocolFact,
         peak: PeakFact? = nil,
+        doubts: [Doubt] = [],
         cells: [CellFact]
     ) {
         self.schemaVersion = schemaVersion
@@ -68,6 +73,7 @@ public struct LatencyReport: Codable, Hashable, Sendable {
         self.after = after
         self.protocol = `protocol`
         self.peak = peak
+        self.doubts = doubts
         self.cells = cells
     }
 
@@ -86,6 +92,7 @@ public struct LatencyReport: Codable, Hashable, Sendable {
         self.after = try fields.required(.after)
         self.protocol = try fields.required(.protocol)
         self.peak = try fields.nullableOrMissing(.peak)
+        self.doubts = try fields.optional(.doubts, default: [], .items(atMost: 10))
         self.cells = try fields.required(.cells, .items(atLeast: 1, atMost: 10_000))
     }
 }
@@ -370,6 +377,7 @@ public struct HarnessFact: Codable, Hashable, Sendable {
         case name
         case version
         case commit
+        case debuggable
     }
 
     /// Kind of harness.
@@ -378,15 +386,19 @@ public struct HarnessFact: Codable, Hashable, Sendable {
     public var version: String
     /// Commit it was built from; nil where it is unknown.
     public var commit: String?
+    /// Whether an app was built for debugging; nil where it is unknown.
+    public var debuggable: Bool?
 
     public init(
         name: HarnessName,
         version: String,
-        commit: String? = nil
+        commit: String? = nil,
+        debuggable: Bool? = nil
     ) {
         self.name = name
         self.version = version
         self.commit = commit
+        self.debuggable = debuggable
     }
 
     public init(from decoder: any Decoder) throws {
@@ -394,6 +406,7 @@ public struct HarnessFact: Codable, Hashable, Sendable {
         self.name = try fields.required(.name)
         self.version = try fields.required(.version, .text(atMost: 400))
         self.commit = try fields.nullableOrMissing(.commit, .text(atMost: 400))
+        self.debuggable = try fields.nullableOrMissing(.debuggable)
     }
 }
 
@@ -408,6 +421,7 @@ public struct MachineFact: Codable, Hashable, Sendable {
         case accelerators
         case features
         case versions
+        case emulator
     }
 
     /// Model of the computer or phone, as far as it is known.
@@ -426,6 +440,8 @@ public struct MachineFact: Codable, Hashable, Sendable {
     public var features: [String]
     /// Versions of the runtimes, the system and the drivers.
     public var versions: [String: String]
+    /// Whether the device is an emulator or simulator; nil where it is unknown.
+    public var emulator: Bool?
 
     public init(
         device: String,
@@ -435,7 +451,8 @@ public struct MachineFact: Codable, Hashable, Sendable {
         memoryBytes: Int,
         accelerators: [String] = [],
         features: [String] = [],
-        versions: [String: String] = [:]
+        versions: [String: String] = [:],
+        emulator: Bool? = nil
     ) {
         self.device = device
         self.os = os
@@ -445,6 +462,7 @@ public struct MachineFact: Codable, Hashable, Sendable {
         self.accelerators = accelerators
         self.features = features
         self.versions = versions
+        self.emulator = emulator
     }
 
     public init(from decoder: any Decoder) throws {
@@ -475,6 +493,7 @@ public struct MachineFact: Codable, Hashable, Sendable {
             default: [:],
             .entries(atMost: 100, keys: 400, each: .text(atMost: 400))
         )
+        self.emulator = try fields.nullableOrMissing(.emulator)
     }
 }
 
@@ -770,6 +789,15 @@ public struct SubjectFact: Codable, Hashable, Sendable {
     }
 }
 
+/// Measuring conditions of a phone that make its times doubtful: suppressed by name, or come about
+/// while it was measured.
+public enum Doubt: String, Codable, CaseIterable, Hashable, Sendable {
+    case debuggable
+    case emulator
+    case lowBattery = "low-battery"
+    case thermal
+}
+
 /// `measured` alone has samples; `wrong` failed the artifact's probes, `unavailable` cannot run
 /// here, `failed` broke, `out-of-memory` ran out of it.
 public enum CellStatus: String, Codable, CaseIterable, Hashable, Sendable {
@@ -782,6 +810,7 @@ public enum CellStatus: String, Codable, CaseIterable, Hashable, Sendable {
 
 /// Kind of harness.
 public enum HarnessName: String, Codable, CaseIterable, Hashable, Sendable {
+    case aihub
     case android
     case browser
     case desktop

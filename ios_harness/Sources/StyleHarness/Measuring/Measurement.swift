@@ -53,14 +53,19 @@ public struct Measurement {
 public struct Reporter {
     private let measurement: Measurement
     private let machine: MachineFact
+    private let isDebugBuild: Bool?
     private let state: @Sendable () -> StateFact
 
-    /// - Parameter state: returns the current temperature and charge of the device.
+    /// - Parameters:
+    ///   - isDebugBuild: whether the app was built for debugging; nil where it is unknown.
+    ///   - state: returns the current temperature and charge of the device.
     public init(
-        measurement: Measurement, machine: MachineFact, state: @escaping @Sendable () -> StateFact
+        measurement: Measurement, machine: MachineFact, isDebugBuild: Bool? = nil,
+        state: @escaping @Sendable () -> StateFact
     ) {
         self.measurement = measurement
         self.machine = machine
+        self.isDebugBuild = isDebugBuild
         self.state = state
     }
 
@@ -70,7 +75,8 @@ public struct Reporter {
         let before = state()
         let cells = measurement.cells(of: job, in: artifact)
         return LatencyReport(
-            harness: HarnessFact(name: .ios, version: job.version, commit: job.commit),
+            harness: HarnessFact(
+                name: .ios, version: job.version, commit: job.commit, debuggable: isDebugBuild),
             created: created,
             nonce: job.nonce,
             command: job.command,

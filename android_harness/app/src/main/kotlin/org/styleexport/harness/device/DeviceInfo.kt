@@ -3,6 +3,7 @@ package org.styleexport.harness.device
 import ai.onnxruntime.OrtEnvironment
 import android.app.ActivityManager
 import android.content.Context
+import android.content.pm.ApplicationInfo
 import android.opengl.EGL14
 import android.opengl.EGLConfig
 import android.opengl.GLES20
@@ -28,7 +29,11 @@ class DeviceInfo(private val context: Context) {
     val version: String
         get() = context.packageManager.getPackageInfo(context.packageName, 0).versionName.orEmpty()
 
-    private fun harness() = HarnessFact(HarnessName.ANDROID, version)
+    private fun harness() =
+        HarnessFact(HarnessName.ANDROID, version, debuggable = isDebuggable())
+
+    private fun isDebuggable(): Boolean =
+        context.applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0
 
     private fun machine() = MachineFact(
         device = ErrorText.line("${Build.MANUFACTURER} ${Build.MODEL}"),
@@ -39,6 +44,7 @@ class DeviceInfo(private val context: Context) {
         accelerators = listOfNotNull(GpuName.find()),
         features = features(),
         versions = versions(),
+        emulator = isEmulator(),
     )
 
     private fun processor(): String = if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.S) {
@@ -46,6 +52,10 @@ class DeviceInfo(private val context: Context) {
     } else {
         "${Build.HARDWARE} ${Build.BOARD}"
     }
+
+    /** Whether this is an emulator, by the names that Google's images have. */
+    private fun isEmulator(): Boolean = Build.HARDWARE in EMULATED_HARDWARE ||
+        Build.MODEL.startsWith("sdk_gphone") || Build.FINGERPRINT.startsWith("generic")
 
     private fun memory() = ActivityManager.MemoryInfo().also {
         context.getSystemService(ActivityManager::class.java).getMemoryInfo(it)
@@ -81,6 +91,7 @@ class DeviceInfo(private val context: Context) {
         val KERNEL_FEATURES = setOf(
             "neon", "asimd", "asimddp", "asimdhp", "fphp", "i8mm", "bf16", "sve", "sve2", "sme",
         )
+        val EMULATED_HARDWARE = setOf("goldfish", "ranchu", "cutf_cvm", "vbox86")
     }
 }
 

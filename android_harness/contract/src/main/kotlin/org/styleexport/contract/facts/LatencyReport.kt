@@ -32,6 +32,8 @@ import org.styleexport.contract.json.map
  * @property after machine state after the run.
  * @property protocol measuring protocol.
  * @property peak peak throughput of the machine; null where it was not measured.
+ * @property doubts measuring conditions of a phone that make its times doubtful: suppressed by
+ *   name, or come about while it was measured.
  * @property cells measured cells, in the order of the request.
  */
 public data class LatencyReport(
@@ -44,6 +46,7 @@ public data class LatencyReport(
     public val after: StateFact,
     public val protocol: ProtocolFact,
     public val peak: PeakFact? = null,
+    public val doubts: List<Doubt> = emptyList(),
     public val cells: List<CellFact>,
 ) {
     /** Return the document as JSON in UTF-8, ending in a newline. */
@@ -61,6 +64,7 @@ public data class LatencyReport(
         json.name("after").also(after::write)
         json.name("protocol").also(protocol::write)
         peak?.let { json.name("peak").also(it::write) }
+        if (doubts.isNotEmpty()) json.name("doubts").list(doubts) { json.value(it.serialName) }
         json.name("cells").list(cells) { it.write(json) }
         json.endObject()
     }
@@ -81,6 +85,7 @@ public data class LatencyReport(
                 after = required("after", StateFact.reader),
                 protocol = required("protocol", ProtocolFact.reader),
                 peak = optional("peak", PeakFact.reader),
+                doubts = optional("doubts", emptyList(), list(Doubt.reader, max = 10)),
                 cells = required("cells", list(CellFact.reader, min = 1, max = 10_000)),
             )
         }
@@ -310,17 +315,20 @@ public data class CellFact(
  * @property name kind of harness.
  * @property version version of the harness.
  * @property commit commit it was built from; null where it is unknown.
+ * @property debuggable whether an app was built for debugging; null where it is unknown.
  */
 public data class HarnessFact(
     public val name: HarnessName,
     public val version: String,
     public val commit: String? = null,
+    public val debuggable: Boolean? = null,
 ) {
     internal fun write(json: JsonWriter) {
         json.beginObject()
         json.name("name").value(name.serialName)
         json.name("version").value(version)
         commit?.let { json.name("commit").value(it) }
+        debuggable?.let { json.name("debuggable").value(it) }
         json.endObject()
     }
 
@@ -330,6 +338,7 @@ public data class HarnessFact(
                 name = required("name", HarnessName.reader),
                 version = required("version", text(max = 400)),
                 commit = optional("commit", text(max = 400)),
+                debuggable = optional("debuggable", boolean),
             )
         }
     }
@@ -347,6 +356,7 @@ public data class HarnessFact(
  * @property features instruction-set features that runtimes choose kernels by, and browser
  *   features.
  * @property versions versions of the runtimes, the system and the drivers.
+ * @property emulator whether the device is an emulator or simulator; null where it is unknown.
  */
 public data class MachineFact(
     public val device: String,
@@ -357,6 +367,7 @@ public data class MachineFact(
     public val accelerators: List<String> = emptyList(),
     public val features: List<String> = emptyList(),
     public val versions: Map<String, String> = emptyMap(),
+    public val emulator: Boolean? = null,
 ) {
     internal fun write(json: JsonWriter) {
         json.beginObject()
@@ -370,6 +381,7 @@ public data class MachineFact(
         }
         if (features.isNotEmpty()) json.name("features").list(features) { json.value(it) }
         if (versions.isNotEmpty()) json.name("versions").map(versions) { json.value(it) }
+        emulator?.let { json.name("emulator").value(it) }
         json.endObject()
     }
 
@@ -388,6 +400,7 @@ public data class MachineFact(
                 versions = optional(
                     "versions", emptyMap(), map(text(max = 400), keyMax = 400, max = 100),
                 ),
+                emulator = optional("emulator", boolean),
             )
         }
     }
@@ -621,6 +634,21 @@ public data class SubjectFact(
 }
 
 /**
+ * Doubt: measuring conditions of a phone that make its times doubtful: suppressed by name, or come
+ * about while it was measured.
+ */
+public enum class Doubt(public val serialName: String) {
+    DEBUGGABLE("debuggable"),
+    EMULATOR("emulator"),
+    LOW_BATTERY("low-battery"),
+    THERMAL("thermal");
+
+    internal companion object {
+        val reader: Read<Doubt> = oneOf(entries, Doubt::serialName)
+    }
+}
+
+/**
  * Cell status: `measured` alone has samples; `wrong` failed the artifact's probes, `unavailable`
  * cannot run here, `failed` broke, `out-of-memory` ran out of it.
  */
@@ -638,6 +666,7 @@ public enum class CellStatus(public val serialName: String) {
 
 /** Harness name: kind of harness. */
 public enum class HarnessName(public val serialName: String) {
+    AIHUB("aihub"),
     ANDROID("android"),
     BROWSER("browser"),
     DESKTOP("desktop"),
