@@ -63,8 +63,7 @@ def export(
 ) -> Exported:
     """Write an artifact, whole or not at all, and return its facts.
 
-    ``precision`` is the command's ``--quantize``. Without ``target``, ONNX files are written, as
-    `styleexport onnx` does.
+    Without ``target``, ONNX files are written, as `styleexport onnx` does.
 
     Args:
         network: a name of `styleexport networks`, ``package.module:factory``, a ``.pt2`` or

@@ -115,8 +115,8 @@ def test_styles_may_be_pictures_in_memory(zoo):
         roles=(se.Role.ENCODE, se.Role.TRANSFORM),
     )
     with Image.open(folder() / DEMO_CONTENT) as photo, Image.open(folder() / DEMO_STYLE) as style:
-        both = se.stylize(artifact, photo, style, alpha=0.5)
-        path = se.stylize(artifact, photo, folder() / DEMO_STYLE, alpha=0.5)
+        both = se.stylize(artifact, photo, style, strength=0.5)
+        path = se.stylize(artifact, photo, folder() / DEMO_STYLE, strength=0.5)
     assert np.array_equal(np.asarray(both), np.asarray(path))
 
 
@@ -202,7 +202,7 @@ def test_options_become_what_would_be_typed():
         "--size=32x48",
     ]
     assert list(api_typed("export", precision=se.Precision.INT8, mean=(0.5, 0.5, 0.5))) == [
-        "--quantize=int8",
+        "--precision=int8",
         "--mean=0.5,0.5,0.5",
     ]
 

@@ -92,8 +92,11 @@ def test_links_lead_somewhere(target):
 @pytest.mark.slow
 def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    shutil.copy(folder() / DEMO_CONTENT, "photo.jpg")
+    shutil.copy(folder() / DEMO_STYLE, "painting.jpg")
     code = README.split("```python\n")[1].split("```")[0]
-    small = f"sizes=(se.Size(64, 96),), budget='{SMALL_BUDGET}', precisions="
-    assert code.count("precisions=") == 1
-    exec(compile(code.replace("precisions=", small), "README", "exec"), {})
+    assert code.count("size=512") == 1
+    small = code.replace("size=512", f"size='64x96', budget='{SMALL_BUDGET}'")
+    exec(compile(small, "README", "exec"), {})
     assert "measured_db" in capsys.readouterr().out
+    assert Path("painted.png").exists()
