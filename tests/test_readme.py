@@ -64,7 +64,7 @@ def test_every_option_in_the_readme_exists(line):
     command = cli.get_command(None, name)
     assert command is not None
     if isinstance(command, click.Group):
-        nested = getattr(command, "commands", {}).get(arguments[0])
+        nested = getattr(command, "commands", {}).get(next(iter(arguments), ""))
         command = nested or command.get_command(click.Context(command), "")
         assert command is not None, line
     known = {option for parameter in command.params for option in parameter.opts}

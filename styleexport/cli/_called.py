@@ -18,9 +18,8 @@ from styleexport.core.plugins import suggestion
 from styleexport.core.types import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
-# Keyword → option, where they differ.
-RENAMED = {"export": {"precision": "quantize"}, "quantize": {"precision": "quantize"}}
-NOT_KEYWORDS = ("--json", "--help")
+# Options of what is printed, and how: nothing is.
+NOT_KEYWORDS = ("as_json", "help", "verbose", "quiet", "color")
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,11 @@ def command_of(name: str) -> click.Command:
 
 def keywords(name: str) -> dict[str, click.Option]:
     """Return keyword → option of a command, in the order of its help."""
-    renamed = {option: keyword for keyword, option in RENAMED.get(name, {}).items()}
-    found: dict[str, click.Option] = {}
-    for parameter in command_of(name).params:
-        if isinstance(parameter, click.Option) and parameter.opts[0] not in NOT_KEYWORDS:
-            option = _flag(parameter).removeprefix("--").replace("-", "_")
-            found[renamed.get(option, option)] = parameter
-    return found
+    return {
+        _flag(parameter).removeprefix("--").replace("-", "_"): parameter
+        for parameter in command_of(name).params
+        if isinstance(parameter, click.Option) and parameter.name not in NOT_KEYWORDS
+    }
 
 
 def call(
