@@ -137,9 +137,9 @@ def _use(manifest: Manifest) -> Iterator[str]:
                 texts.append(f"`{item.name}` {item.dtype} {item.layout} [{shape}]{pixels}")
             yield f"- {fact.target} {fact.role.value} {way} {'; '.join(texts)}"
     roles = {fact.role for fact in manifest.files}
-    lines = ["pip install styleexport", "styleexport verify FOLDER"]
+    lines = ["styleexport verify FOLDER"]
     lines += [USE[role].format(folder="FOLDER") for role in USE if role in roles][:1]
-    yield ""
+    yield "\nWith styleexport installed, FOLDER being this one:\n"
     yield "\n".join(["```bash", *lines, "```"])
 
 
