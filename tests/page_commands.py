@@ -30,6 +30,8 @@ NOT_RUN = re.compile(r"<!-- not run: (.+?) -->", re.DOTALL)
 TITLE = re.compile(r'title="([^"]+)"')
 # With its sign, as re.escape leaves it.
 NUMBER = re.compile(r"(?:\\?[+-])?\d[\d.,]*")
+# Lines that only a slow machine prints.
+SLOW = re.compile(r": \d+ s so far$|, \d+ s left$")
 ANY = "…"
 # Pages whose blocks all share a reason say it here, within so many lines.
 HEAD = 4
@@ -175,5 +177,5 @@ def _pattern(line: str) -> str:
 
 
 def _of_the_machine(line: str) -> bool:
-    """Whether a line says how busy the machine is."""
-    return line.startswith("note: the load average")
+    """Whether a line says how busy the machine is, or that a step takes long."""
+    return line.startswith("note: the load average") or bool(SLOW.search(line))
