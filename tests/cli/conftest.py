@@ -20,6 +20,8 @@ PROGRESS = re.compile(
     r"(?!error: )[\w.\-]+: (capture|write|parity|quality|ranges of .*|recipe .*)"
     r"|skipped: .*|\d+/\d+ .*|(pixels|scale) .*|weights: .*|risk in \d+ of .*"
 )
+# Lines that only a slow machine prints.
+SLOW = re.compile(r": \d+ s so far$|, \d+ s left$")
 Cli = Callable[..., "Outcome"]
 
 
@@ -28,7 +30,7 @@ class Outcome:
 
     def __init__(self, code: int, out: str, err: str) -> None:
         self.code, self.out, self.err = code, out, err
-        lines = [line for line in err.splitlines() if line.strip()]
+        lines = [x for x in err.splitlines() if x.strip() and not SLOW.search(x)]
         self.progress = [line for line in lines if PROGRESS.fullmatch(line)]
         self.talk = [line for line in lines if not PROGRESS.fullmatch(line)]
 
