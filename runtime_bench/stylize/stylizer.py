@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from styleexport.core.arrays import Array, Arrays
-from styleexport.core.errors import DeviceError, ParityFailure, UsageError
+from styleexport.core.errors import ParityFailure, UsageError
 from styleexport.core.images import array_from_image
 from styleexport.core.manifest import FileFact, Manifest, code_length, read_manifest
 from styleexport.core.pictures import centre_crop
@@ -25,6 +26,8 @@ from styleexport.runtime_bench.stylize.blending import blend_codes
 from styleexport.runtime_bench.stylize.framing import Frame, best_size, open_size
 
 DEFAULT_MAX_SIDE = 1024
+# Off a Mac, interpreters run these: they prove files, and take seconds.
+APPLE = (".aimodel", ".mlpackage")
 
 
 @dataclass(frozen=True)
@@ -344,13 +347,9 @@ def _chosen(
 
 
 def _default_target(files: Sequence[FileFact]) -> str:
-    """Return the first target that a runtime paints with here, rather than an interpreter."""
-    targets = {fact.target: Path(fact.path) for fact in reversed(files)}
-    for target in dict.fromkeys(fact.target for fact in files):
-        with contextlib.suppress(UsageError, DeviceError):
-            if runner_for(targets[target]).timed:
-                return target
-    return files[0].target
+    """Return the first target that a runtime paints with here; the first where none does."""
+    painting = (f.target for f in files if not f.path.endswith(APPLE) or sys.platform == "darwin")
+    return next(painting, files[0].target)
 
 
 def _with_colours_of(content: Image.Image, painted: Image.Image) -> Image.Image:

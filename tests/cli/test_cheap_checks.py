@@ -92,6 +92,12 @@ report none.json
 report {long}
 report none.sqlite
 report report.json -o o.xyz
+coreai adain-lit
+coreai --precision int4
+executorch adain-lit
+executorch --precision int4
+publish none -o out
+publish text.txt -o out
 sweep none.toml
 sweep text.txt
 sweep wrong.toml
