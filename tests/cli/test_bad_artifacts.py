@@ -369,7 +369,7 @@ def test_a_manifest_that_leaves_out_what_it_must_say(cli, artifact, field):
 
 PRECISIONS = "expected one of none, fp32, fp16"
 USAGE = [
-    (["coreai", "--precision", "int8"], ["fp16 or fp32, not int8", "type --precision fp16"]),
+    (["coreai", "--arithmetic", "int8"], ["fp16 or fp32, not int8", "type --arithmetic fp16"]),
     (["coreai", "--enumerated"], ["two or more", "--size 256 --size 384x512"]),
     (["coreai", "--precision", "int8-a16"], ["int8-a16"]),
     (["coreml", "--ios", "15"], ["iOS 15: expected 16, 17 or 18", "type --ios 16"]),
