@@ -395,7 +395,10 @@ USAGE = [
     (["tflite", "--converter", "tf"], ["unknown converter 'tf'", "litert-torch, onnx2tf"]),
     (["tflite", "--converter", "onnx2tff"], ["unknown converter", "did you mean onnx2tf?"]),
     (["tflite", "--enumerated"], ["No such option '--enumerated'", "styleexport tflite --help"]),
-    (["export", "--target", "torch"], ["target 'torch'", "one of coreai, coreml, onnx, tflite"]),
+    (
+        ["export", "--target", "torch"],
+        ["target 'torch'", "coreai, coreml, executorch, onnx, tflite"],
+    ),
     (["export", "--target", "corem"], ["unknown target 'corem'", "did you mean coreml?"]),
     (["export", "--target", "onnx", "--precision", "palette4"], ["onnx has no precision palette4"]),
     (["export", "--skip-missing", "--target", "onx"], ["unknown target 'onx'", "mean onnx?"]),
@@ -403,7 +406,7 @@ USAGE = [
     (["diff", "a.onnx", "b.onnx"], ["a.onnx is in no artifact", "styleexport export"]),
     (["inspect", "no.mlpackage"], ["no.mlpackage does not exist", "path of a .mlpackage file"]),
     (["inspect", "no.tflite"], ["does not exist", "path of a .tflite file"]),
-    (["inspect", "no.pth"], ["ending in .aimodel, .mlpackage, .onnx, .tflite"]),
+    (["inspect", "no.pth"], ["ending in .aimodel, .mlpackage, .pte, .onnx, .tflite"]),
     (["verify", "no.mlpackage"], ["is not an artifact", "styleexport onnx"]),
     (["doctor", "--make-env", "tf"], ["unknown environment 'tf'", "type --make-env onnx2tf"]),
 ]
@@ -417,7 +420,7 @@ def test_what_is_mistyped_is_answered_before_any_work(cli, tmp_path, arguments, 
     assert not list(tmp_path.iterdir())
 
 
-HELD = "it holds coreai fp16, coreml fp16, onnx fp32, tflite fp32"
+HELD = "it holds coreai fp16, coreml fp16, executorch fp32, onnx fp32, tflite fp32"
 
 
 @pytest.mark.parametrize(
