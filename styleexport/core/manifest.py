@@ -35,7 +35,10 @@ FILE_NAME = "manifest.json"
 # Three channels of the largest picture.
 MAX_ELEMENTS = 3 * MAX_SIDE**2
 # What a Core ML package holds.
-PACKAGE_ENTRIES = ("Manifest.json", "Data")
+PACKAGE_ENTRIES = {
+    ".mlpackage": ("Manifest.json", "Data"),
+    ".aimodel": ("main.hash", "main.mlirb", "metadata.json"),
+}
 # Folder of the thumbnails; a file in it is named by the beginning of its sha256.
 THUMBNAILS = "styles/thumbnails"
 THUMBNAIL_DIGITS = 16
@@ -793,7 +796,8 @@ def foreign_files(folder: Path) -> list[str]:
             continue
         name = path.relative_to(folder)
         package = next((p for p in name.parents if p.as_posix() in listed), None)
-        within = package is not None and name.relative_to(package).parts[0] in PACKAGE_ENTRIES
+        known = PACKAGE_ENTRIES.get(package.suffix, ()) if package is not None else ()
+        within = package is not None and name.relative_to(package).parts[0] in known
         in_styles = listed and name.parts[0] == "styles"
         unlisted = in_styles and (is_style_pack(path) or is_thumbnail(path))
         card = listed and name.as_posix() == CARD_NAME and is_card(path)
