@@ -34,7 +34,7 @@ SCHEMA_VERSION = 4
 FILE_NAME = "manifest.json"
 # Three channels of the largest picture.
 MAX_ELEMENTS = 3 * MAX_SIDE**2
-# What a Core ML package holds.
+# What the packages of a format hold.
 PACKAGE_ENTRIES = {
     ".mlpackage": ("Manifest.json", "Data"),
     ".aimodel": ("main.hash", "main.mlirb", "metadata.json"),
