@@ -221,7 +221,7 @@ def test_the_system_decides_the_specification(graph, feeds, tmp_path, ios, speci
 def test_settings_that_do_not_exist_are_refused():
     with pytest.raises(UsageError, match="iOS 15: expected 16, 17 or 18; type --ios 16"):
         CoremlTarget(ios=15)
-    with pytest.raises(UsageError, match="computes in fp16 or fp32, not int8: type --precision"):
+    with pytest.raises(UsageError, match="computes in fp16 or fp32, not int8: type --arithmetic"):
         CoremlTarget(arithmetic=Precision.INT8)
 
 
