@@ -284,6 +284,7 @@ def test_a_graph_is_lowered_once_for_all_that_share_a_conversion(tmp_path, monke
     assert lowered[0][0] is not lowered[1][0]
 
 
+@pytest.mark.slow
 def test_a_file_of_any_size_is_judged_at_sizes_that_no_range_was_taken_from(tmp_path, shipped):
     request = ExportRequest(
         shipped,

@@ -123,7 +123,7 @@ def _core_ai(layer: str, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     )
     program = trace(module, (X,), (x,), False, 1)
     graph = Graph(program, Role.STYLIZE, Size(9, 10), False, 1, (x,), (y,))
-    save(convert([("main", graph)])[0], path, graph, None)
+    save(convert([("main", graph)])[0], path, None)
     with RUNNER.open(path, RunOptions()) as session:
         return session({"x": X.numpy()})["y"], tuple(sorted(FORMAT.describe(path).ops))
 
