@@ -224,6 +224,7 @@ class Pack(Scenario):
         assert len(files) == 2 + 3
         nothing_else(
             out,
+            "README.md",
             "manifest.json",
             "programs",
             "probes",
