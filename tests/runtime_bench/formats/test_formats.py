@@ -141,7 +141,8 @@ def test_the_suffix_chooses_the_format(tmp_path):
     for suffix in (".aimodel", ".onnx", ".mlpackage", ".tflite"):
         assert format_of(tmp_path / f"x{suffix}").suffix == suffix
     with pytest.raises(
-        UsageError, match=r"x.png is neither .* ending in \.aimodel, \.mlpackage, \.pte, \.onnx, \.tf"
+        UsageError,
+        match=r"x.png is neither .* ending in \.aimodel, \.mlpackage, \.pte, \.onnx, \.tf",
     ):
         describe(tmp_path / "x.png")
 
