@@ -65,6 +65,7 @@ def test_features_render_again_as_if_painted_anew(stylizer, code):
     assert difference(full, again) > 10
 
 
+@pytest.mark.slow
 def test_a_preview_is_like_the_painting(stylizer, code):
     photo, painter = picture(500, 401), FullPainter(stylizer)
     images = [np.asarray(x, np.float32) / 255 for x in (
