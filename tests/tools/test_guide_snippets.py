@@ -15,6 +15,7 @@ from PIL import Image
 import styleexport as se
 from styleexport.core.assets import DEMO_CONTENT, DEMO_STYLE, folder
 from styleexport.runtime_bench.runners.browser import _packages
+from tests.runtime_bench.browser.conftest import needed
 from tools.guide_snippets import snippet
 from tools.ios_check.syntax import parse_faults
 
@@ -56,7 +57,7 @@ def test_python_paints_as_the_artifact_does(painted):
 def test_javascript_paints_the_same(painted):
     node, packages = shutil.which("node"), INSTALLED
     if node is None or not packages.is_dir():
-        pytest.skip("no Node.js, or no onnxruntime-web: type styleexport serve --install")
+        needed("no Node.js, or no onnxruntime-web: type styleexport serve --install")
     runtime = (packages / "onnxruntime-web" / "dist" / "ort.wasm.min.mjs").as_uri()
     wasm = runtime.replace("ort.wasm.min.mjs", "ort-wasm-simd-threaded.wasm")
     lines = small("javascript")
