@@ -207,7 +207,7 @@ def make_plan(
 
 
 class Rounding(Struct, frozen=True):
-    """What is decided of a recipe by its rounding, in a form that can be stored.
+    """Segments, float layers and rounded weights of a recipe, in a form that can be cached.
 
     Attributes:
         float_layers: blocks that rounding spoils, which stay in float.

@@ -1,4 +1,4 @@
-"""What a file says of itself: author, licence, origin, role, and the meaning of its tensors.
+"""Description that every format stores in a file: author, licence, origin, role, tensors.
 
 Every format has a place for it, under names of its own: `metadata_props` of ONNX, the metadata of
 TFLite, the description of a Core ML package. The same words go into all of them, so that a file

@@ -67,59 +67,61 @@ class _Halving:
                 stored = tensor_of(self.module, node)
                 self.types[node] = _type_of(node) if stored is None else stored.dtype
             else:
-                wanted = torch.float16
+                float_type = torch.float16
                 if _decides(node, exact_code=self.exact_code):
                     kept[CHOSEN_BY].append(node.name)
-                    wanted = torch.float32
+                    float_type = torch.float32
                 elif node.name in self.whitened:
                     kept[WHITENED].append(node.name)
-                    wanted = torch.float32
+                    float_type = torch.float32
                 elif self._is_statistic(node):
                     self.statistics.add(node)
-                    wanted = torch.float32
-                self._convert(node, wanted)
+                    float_type = torch.float32
+                self._convert(node, float_type)
         self.module.graph.eliminate_dead_code()
         self.module.recompile()
         return kept
 
-    def _convert(self, node: Node, wanted: torch.dtype) -> None:
+    def _convert(self, node: Node, float_type: torch.dtype) -> None:
         """Make a node read one float type, and note the type of what it makes."""
         read = {self.types[x] for x in node.all_input_nodes if self.types[x].is_floating_point}
-        made = _type_of(node)
-        if not made.is_floating_point:  # a comparison or an index, of whatever is there
+        result = _type_of(node)
+        if not result.is_floating_point:  # a comparison or an index, of whatever is there
             if len(read) > 1:
                 self._read_as(node, torch.float32)
-            self.types[node] = made
+            self.types[node] = result
         elif str(node.target) == "<built-in function getitem>":
             self.types[node] = self.types[node.all_input_nodes[0]]
         elif not read or "dtype" in node.kwargs or operation_of(node) in ("to", "_to_copy"):
-            self.types[node] = made
+            self.types[node] = result
         else:
-            self._read_as(node, wanted)
-            self.types[node] = wanted
+            self._read_as(node, float_type)
+            self.types[node] = float_type
 
-    def _read_as(self, node: Node, wanted: torch.dtype) -> None:
+    def _read_as(self, node: Node, float_type: torch.dtype) -> None:
         def cast(argument: Node) -> Argument:
-            return self._cast(argument, wanted, node)
+            return self._cast(argument, float_type, node)
 
         node.args = map_arg(node.args, cast)  # pyright: ignore[reportAttributeAccessIssue]
         node.kwargs = map_arg(node.kwargs, cast)  # pyright: ignore[reportAttributeAccessIssue]
 
-    def _cast(self, node: Node, wanted: torch.dtype, reader: Node) -> Node:
+    def _cast(self, node: Node, float_type: torch.dtype, reader: Node) -> Node:
         known = self.types[node]
-        if not known.is_floating_point or known is wanted:
+        if not known.is_floating_point or known is float_type:
             return node
-        if (node, wanted) not in self.casts:
+        if (node, float_type) not in self.casts:
             value = tensor_of(self.module, node)
             if value is not None:
-                made = add_weight(self.module, reader, value.to(wanted))
+                made = add_weight(self.module, reader, value.to(float_type))
             else:
                 with self.module.graph.inserting_before(reader):
-                    made = self.module.graph.call_function(torch.ops.aten.to.dtype, (node, wanted))
+                    made = self.module.graph.call_function(
+                        torch.ops.aten.to.dtype, (node, float_type)
+                    )
                 made.meta = dict(node.meta)
-            self.types[made] = wanted
-            self.casts[node, wanted] = made
-        return self.casts[node, wanted]
+            self.types[made] = float_type
+            self.casts[node, float_type] = made
+        return self.casts[node, float_type]
 
     def _is_statistic(self, node: Node) -> bool:
         return operation_of(node) in FLOAT32_OPS or self._is_matrix(node) or self._is_norm(node)
