@@ -293,5 +293,5 @@ if __name__ == "__main__":
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--most", type=int, default=None, help="pictures of each kind")
     parser.add_argument("--sheet", type=Path, default=None)
-    parser.add_argument("--rounds", type=int, default=9, choices=range(1000), metavar="N")
+    parser.add_argument("--rounds", type=int, default=9, metavar="N")
     main(parser.parse_args())

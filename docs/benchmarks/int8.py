@@ -202,6 +202,13 @@ def main(folders: Sequence[Path], options: Options) -> int:
     return failed
 
 
+def _rounds(text: str) -> int:
+    """Return a number of rounds: two at least, for quartiles."""
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number of 2 or more")
+    return int(text)
+
+
 def _given(text: str) -> Entry:
     """Return the entry of NAME=FILE."""
     name, _, path = text.partition("=")
@@ -217,7 +224,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("artifacts", type=Path, nargs="+", metavar="ARTIFACT")
     parser.add_argument("--work", type=Path, default=None)
-    parser.add_argument("--rounds", type=int, default=15, choices=range(2, 1000), metavar="N")
+    parser.add_argument("--rounds", type=_rounds, default=15, metavar="N")
     parser.add_argument("--tool", action="append", default=[], help="part of a tool's name")
     parser.add_argument("--peer", type=_given, action="append", default=[])
     parser.add_argument("--environments", type=Path, default=FOLDER)

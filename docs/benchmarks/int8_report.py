@@ -91,7 +91,8 @@ def table(entries: Sequence[Entry]) -> list[str]:
         if fp32 is not None and entry.samples_ns:
             low, middle, high = entry.time_by(fp32)
             ratio = f"{middle:.2f} ({low:.2f}–{high:.2f})"
-        parts = "" if entry.partitions is None else f", {entry.partitions} partitions"
+        count = entry.partitions
+        parts = "" if count is None else f", {count} partition{'s' if count > 1 else ''}"
         cells = (
             f"{entry.runtime}{parts}",
             entry.name,
