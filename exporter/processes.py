@@ -27,6 +27,7 @@ import torch
 
 from styleexport.core.errors import DeviceError, StyleExportError
 from styleexport.core.garbage import rare_collections
+from styleexport.core.quiet import quiet
 from styleexport.core.types import Progress, Role, Size
 from styleexport.exporter.export_graph import ExportedGraph, export_graph
 from styleexport.exporter.graph_job import ExportRun
@@ -219,7 +220,8 @@ def serve() -> NoReturn:
         answers.flush()
 
     try:
-        run: ExportRun = replace(pickle.load(sys.stdin.buffer), progress=answer)
+        with quiet():  # it imports the libraries of the targets
+            run: ExportRun = replace(pickle.load(sys.stdin.buffer), progress=answer)
     except Exception:  # noqa: BLE001 - a user's module may raise anything
         sys.exit(1)
     answer("ready")

@@ -137,7 +137,9 @@ def _print_pack(artifact: Path, fact: StylePackFact, as_json: bool) -> None:
         return
     size = (artifact / fact.path).stat().st_size
     painted = ", with thumbnails" if fact.thumbnails else ""
-    say(f"{artifact / fact.path}: {len(fact.names)} styles, {human_bytes(size)}{painted}")
+    count = len(fact.names)
+    styles = "1 style" if count == 1 else f"{count} styles"
+    say(f"{artifact / fact.path}: {styles}, {human_bytes(size)}{painted}")
     say(f"names: {', '.join(fact.names)}")
 
 

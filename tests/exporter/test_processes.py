@@ -100,8 +100,10 @@ def test_a_worker_writes_the_same_files(request_of, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_writes_files_of_the_calling_process(request_of, tmp_path, monkeypatch) -> None:
-    """All but the first here, and their bytes are those that one process writes."""
+def test_a_worker_writes_files_of_the_calling_process(
+    request_of, tmp_path, monkeypatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """All but the first here, with the bytes that one process writes; its libraries are quiet."""
     pytest.importorskip("coremltools")
     request = replace(
         request_of("deep", "Deep"),
@@ -117,7 +119,9 @@ def test_a_worker_writes_files_of_the_calling_process(request_of, tmp_path, monk
             self._changed.wait_for(lambda: self._closed or not (self._waiting or self._away))
 
     monkeypatch.setattr(SharedGroups, "_next", none)
+    capfd.readouterr()
     assert export(request).manifest == alone
+    assert "coremltools" not in capfd.readouterr().err
 
 
 def test_a_worker_that_fails_ends_the_wait_of_the_calling_process() -> None:
