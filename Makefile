@@ -15,8 +15,6 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-# Compiled modules are kept: hundreds of processes of the tests import the same ones.
-export PYTHONDONTWRITEBYTECODE :=
 # Tests of a group, by default those of a file, run in one process; see tests/conftest.py.
 # A process a core: threads of BLAS and OpenMP would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest \
