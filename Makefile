@@ -1,5 +1,5 @@
 # make demo   install, export the default network to int8, check it, paint a photograph
-# make test   install with test tools, run the linters, build the site, run every test
+# make test   install with test tools, run the linters and every test; one builds the site
 # make quick  run the tests that are not slow
 # make browser install the JavaScript packages of `styleexport serve`, and axe-core for tests, with npm
 # make swift   get a Swift compiler into ~/.cache/styleexport/swift, for ios-check (root on Debian, 0.6 GB)
@@ -42,7 +42,7 @@ demo: $(VENV)/base.stamp
 	@echo "demo/ holds the artifact and the pictures; the program is $(abspath $(BIN))/styleexport"
 	@echo "to type styleexport alone: source $(BIN)/activate"
 
-test: lint site tests
+test: lint tests
 
 # Lists the slowest tests, and fails one that takes too much CPU and is not marked slow.
 tests: $(VENV)/dev.stamp

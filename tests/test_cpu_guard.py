@@ -69,3 +69,9 @@ def test_it():
         [r"=+ CPU seconds: \d in all =+", r" +0\.\d  test_\w+\.py$", r" +0\.3  an artifact"]
     )
     assert 'name="cpu_seconds"' in (pytester.path / "junit.xml").read_text()
+
+
+def test_the_scheduler_reads_the_group_of_a_test(request):
+    """Without, the tests of a file are dealt to all processes, which each make its fixtures."""
+    if getattr(request.config.option, "loadgroup", False):
+        assert request.node.nodeid.endswith("@test_cpu_guard.py")

@@ -80,8 +80,7 @@ def site(tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("link", ["nowhere.md", "#no-heading", "../no/file.py"])
-def test_a_broken_link_fails_the_build(link, tmp_path):
+def test_a_broken_link_fails_the_build(tmp_path):
     for name in ("docs", "tools"):
         (tmp_path / name).mkdir()
     shutil.copy(ROOT / "tools" / "site_hooks.py", tmp_path / "tools")
@@ -90,10 +89,12 @@ def test_a_broken_link_fails_the_build(link, tmp_path):
     page = tmp_path / "docs" / "index.md"
     page.write_text("# Page\n\n[fine](#page)\n", encoding="utf-8")
     assert build(tmp_path, tmp_path / "fine").returncode == 0
-    page.write_text(f"# Page\n\n[broken]({link})\n", encoding="utf-8")
+    links = ("nowhere.md", "#no-heading", "../no/file.py")
+    page.write_text("# Page\n\n" + "".join(f"[broken]({x})\n\n" for x in links), encoding="utf-8")
     done = build(tmp_path, tmp_path / "broken")
     assert done.returncode != 0
-    assert link.removeprefix("../") in done.stderr
+    for link in links:
+        assert link.removeprefix("../") in done.stderr, link
 
 
 def test_the_site_is_built_without_a_broken_link(site):

@@ -34,8 +34,17 @@ TILE_SIZE = Size(128, 128)
 FLOATS = (Precision.FP32, Precision.FP16)
 # 16 values for a whole weight are too few for a network that was compressed already: 17 dB.
 TOO_COARSE = {"adain-cd16x": (Precision.PALETTE4,)}
-# Palettes of a large network take seconds each, and the finer ones only come nearer to its weights.
-FINER = {"fast-style": (Precision.PALETTE8, Precision.PALETTE6)}
+# Outside ONNX, where a conversion takes long. adain-lite is written in every precision of every
+# target; of the other trained networks each target takes these, of each kind of conversion one.
+FEWER = {
+    ("adain-cd16x", "coreai"): (Precision.FP16, Precision.PALETTE6),
+    ("adain-cd16x", "coreml"): (Precision.FP16, Precision.INT8, Precision.PALETTE6),
+    ("adain-cd16x", "executorch"): (Precision.INT8,),
+    ("adain-cd16x", "tflite"): (Precision.FP32, Precision.INT8_WEIGHTS),
+    ("fast-style", "coreai"): (Precision.FP32, Precision.INT8),
+    ("fast-style", "coreml"): (Precision.FP32, Precision.FP16, Precision.PALETTE4),
+    ("fast-style", "tflite"): (Precision.FP32, Precision.INT8),
+}
 # Variants of int8, exported in a test of their own: CPUs take long for 16 bits, and 4 lose more.
 APART = (Precision.INT8_A16, Precision.PALETTE4_INT8)
 CHECKPOINTS = {
@@ -134,17 +143,17 @@ class Zoo:
         """Return what an artifact holds: random weights say nothing of int8.
 
         Outside ONNX each float precision is another conversion: of random networks the target's own
-        default is written, and both of adain-residual.
+        default is written there, of trained ones `FEWER`, and all of adain-lite.
         """
         able, default = find_target(target).precisions, find_target(target).default_precision
         if not self.is_real(name):
-            both = target == "onnx" or name == "adain-residual"
-            return tuple(p for p in able if (p in FLOATS if both else p is default))
+            return tuple(p for p in able if (p in FLOATS if target == "onnx" else p is default))
         if name in INT8_ALONE:
             return (Precision.INT8,)
         if target == "coreai":  # its runtime here is slow: one of each kind
             able = tuple(p for p in able if p in (*FLOATS, Precision.INT8, Precision.PALETTE6))
-        left_out = (*TOO_COARSE.get(name, ()), *FINER.get(name, ()), *APART)
+        able = tuple(p for p in able if p in FEWER.get((name, target), able))
+        left_out = (*TOO_COARSE.get(name, ()), *APART)
         return tuple(p for p in able if p not in left_out)
 
     def roles(self, name: str, target: str) -> tuple[Role, ...]:

@@ -128,18 +128,16 @@ def test_every_network_converts_without_a_transposition(name, role, zoo):
     check(graph, network, fact.layers, out / fact.path)
 
 
-# What stylize adds to encode and transform is the statistics of two pictures in one graph: those
-# of adain-cd16x are adain-vgg19's.
+# What stylize adds to encode and transform is the statistics of two pictures in one graph.
 @pytest.mark.parametrize(
     ("name", "role"),
     [
         ("same", Role.STYLIZE),
         pytest.param("adain-lite", Role.STYLIZE, marks=pytest.mark.slow),
-        pytest.param("adain-vgg19", Role.STYLIZE, marks=pytest.mark.slow),
     ],
 )
-def test_one_graph_converts_without_a_transposition(name, role, random_network, zoo, tmp_path):
-    network = zoo.network(name) if name == "adain-vgg19" else load(name, random_network)
+def test_one_graph_converts_without_a_transposition(name, role, random_network, tmp_path):
+    network = load(name, random_network)
     path = tmp_path / "x.tflite"
     graph, written = write(network, role, SIZE, Precision.FP32, path)
     check(graph, network, written.layers, path)
