@@ -15,8 +15,10 @@ from styleexport.exporter.targets import _converted
 from styleexport.exporter.targets._converted import converted
 from tests.conftest import load_own
 
+SIZE = Size(32, 48)
 
-def graph_of(seed: int = 0, size: Size = Size(32, 48)):
+
+def graph_of(seed: int = 0, size: Size = SIZE):
     torch.manual_seed(seed)
     return capture(load_own(nn.Sequential(nn.Conv2d(3, 3, 1), nn.Sigmoid())), Role.STYLIZE, size)
 
