@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import msgspec
 from torch import Tensor
 
-from styleexport.core.manifest import TensorFact
+from styleexport.core.manifest import Axis, TensorFact
 from styleexport.core.types import Size
 
 # A side keeps its remainder by this, so that no stride, pool or cut meets another edge.
@@ -44,7 +44,10 @@ def small_size(inputs: Sequence[TensorFact], size: Size, min_side: int) -> Size 
 
 def resized(facts: Sequence[TensorFact], size: Size, small: Size) -> tuple[TensorFact, ...]:
     """Return the facts of tensors of a graph of one size, at another."""
-    sides = {(2, size.height): small.height, (3, size.width): small.width}
+    sides: dict[tuple[int, Axis], int] = {
+        (2, size.height): small.height,
+        (3, size.width): small.width,
+    }
     return tuple(
         msgspec.structs.replace(
             fact, shape=tuple(sides.get((i, n), n) for i, n in enumerate(fact.shape))

@@ -30,7 +30,8 @@ from styleexport.runtime_bench.quality.report import (
 )
 from styleexport.runtime_bench.quality.style import StyleFeatures, gains, scaled_style
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 Outputs = tuple[Array, ...]
 # Four halvings and a reflection of one row, and the eleven pixels of SSIM's window.
 MIN_SIDE = 16
@@ -105,7 +106,7 @@ class Judge:
             moved = self._painted(session, probes, "pictures painted once more")
         rows = list(zip(self.stills, outputs, moved, strict=False))
         self._references = self._mapped(
-            lambda row: self._features(*row, targets.get(id(row[0].style))),
+            lambda row: self._features(row[0], row[1], row[2], targets.get(id(row[0].style))),
             rows,
             "features of pictures",
         )
