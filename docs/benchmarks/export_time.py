@@ -38,7 +38,8 @@ def main() -> None:
         "onnx adain-lite --quantize int8": ["onnx", "adain-lite", "--quantize", "int8"],
     }
     if asked.wave is not None:
-        files = ["--target", "onnx", "--target", "tflite", "--quantize", "none", "--quantize", "int8"]
+        files = ["--target", "onnx", "--target", "tflite"]
+        files += ["--quantize", "none", "--quantize", "int8"]
         name = "export fast-style, ONNX and TFLite, none and int8"
         commands[name] = ["export", "fast-style", "--checkpoint", str(asked.wave), *files]
     print("| command | cache | wall s | CPU s | peak GB, of the largest process |")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import io
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from styleexport.core.manifest import TensorFact
 from styleexport.core.quiet import quiet
 from styleexport.core.thresholds import CHOICES
 from styleexport.core.types import MAX_SIDE, Role, Size
+from styleexport.exporter.graph.modules import with_tensors
 from styleexport.exporter.graph.proof import in_float64, run_exactly
 from styleexport.exporter.graph.sample import Sample, run_and_sample
 from styleexport.exporter.graph.small_proof import follows, resized, small_size
@@ -180,7 +180,7 @@ class Graph:
                 if isinstance(value, Tensor):
                     delattr(part, name)
                     part.register_buffer(name, value)
-        return _with_tensors(module, tensor)
+        return with_tensors(module, tensor)
 
     def with_module(self, module: nn.Module) -> Graph:
         """Return the graph of a rewritten module, captured with the same inputs."""
@@ -214,36 +214,6 @@ def operation_of(node: object) -> str:
         return ""
     parts = str(node.target).split(".")
     return parts[1] if parts[0] == "aten" and len(parts) > 1 else str(node.target)
-
-
-def _with_tensors(
-    module: torch.fx.GraphModule, tensor: Callable[[Tensor], Tensor]
-) -> torch.fx.GraphModule:
-    """Return a module, whose graph is its own already, with other weights and constants.
-
-    A graph with graphs inside shares those with its program, and is copied whole.
-    """
-    if sum(isinstance(part, torch.fx.GraphModule) for part in module.modules()) > 1:
-        copy = copied(module)
-        assert isinstance(copy, torch.fx.GraphModule)
-        return copy.requires_grad_(False)
-    made: dict[int, Tensor] = {}
-    for part in module.modules():
-        for held in (part._parameters, part._buffers):  # pyright: ignore[reportPrivateUsage]
-            for name, value in held.items():
-                if value is not None and id(value) not in made:
-                    new = tensor(value)
-                    is_weight = isinstance(value, nn.Parameter)
-                    made[id(value)] = nn.Parameter(new, requires_grad=False) if is_weight else new
-                if value is not None:
-                    held[name] = made[id(value)]  # pyright: ignore[reportArgumentType]
-    return module
-
-
-def copied(module: nn.Module) -> nn.Module:
-    """Return a deep copy, without torch's warning about its own pytrees."""
-    with quiet():
-        return copy.deepcopy(module)
 
 
 def example_inputs(facts: tuple[TensorFact, ...], size: Size) -> tuple[Tensor, ...]:

@@ -12,7 +12,8 @@ from torch.fx import GraphModule, Node
 
 from styleexport.core import plugins
 from styleexport.core.manifest import PassFact
-from styleexport.exporter.graph.graph import Graph, copied, example_inputs
+from styleexport.exporter.graph.graph import Graph, example_inputs
+from styleexport.exporter.graph.modules import copied
 from styleexport.exporter.graph.proof import in_float64, retype, run_exactly
 
 PACKAGE = "styleexport.exporter.passes"
