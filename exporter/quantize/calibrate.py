@@ -99,7 +99,7 @@ def calibrate(
         layers = tuple(names.values())
         statistics = observe(equal, inputs, layers, samples=True, progress=progress)
     else:
-        statistics = equalized_statistics(statistics, equal, names, inputs)
+        statistics = equalized_statistics(statistics, equal, names, inputs, progress)
     ranges = ranges_of(equal, statistics, settings.ranges)
     listed = {name: [float(x) for x in scale] for name, scale in scales.items()}
     return Calibrated(listed, {name: ranges[after] for name, after in names.items()})

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 
 from styleexport.core.arrays import Arrays
+from styleexport.core.counted import counted
 from styleexport.core.quiet import quiet
 from styleexport.core.recipe import Range, RangeMethod
 from styleexport.core.shares import in_shares
@@ -160,6 +161,7 @@ def equalized_statistics(
     equal: GraphModule,
     names: Mapping[str, str],
     inputs: Sequence[Arrays],
+    progress: Progress = lambda _: None,
 ) -> dict[str, LayerStatistics]:
     """Derive an equalized module's statistics from the plain one's, without running all inputs.
 
@@ -171,9 +173,10 @@ def equalized_statistics(
         equal: module with scales on its channels.
         names: layer of the plain module → the same layer of the equalized one.
         inputs: those that the statistics were taken on, in the module's order.
+        progress: takes a line every second.
     """
     gains = {name: torch.full_like(item.high, torch.nan) for name, item in statistics.items()}
-    for number, values in enumerate(inputs):
+    for number, values in counted(list(enumerate(inputs)), "gains of channels", progress):
         sizes = {name: item.sizes[number] for name, item in statistics.items()}
         shown = {
             name: gains[name].isnan() & (size >= ENOUGH * _sizes(statistics[name])) & (size > 0)
