@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +17,10 @@ from styleexport.core.counted import Prefixed
 from styleexport.core.file_names import FileName
 from styleexport.core.manifest import NetworkFact, PassFact, ProbeFact
 from styleexport.core.types import Precision, Progress, Role, Size
+from styleexport.exporter.graph.following_runs import FollowingRuns
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.whitening import before_first_whitening
+from styleexport.exporter.known_quality import known_quality
 from styleexport.exporter.quantize.calibration import CalibrationSet, read_calibration
 from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs, calibration_inputs
 from styleexport.exporter.request import ExportRequest
@@ -26,7 +30,9 @@ from styleexport.models.code_layouts import code_layout
 from styleexport.models.losses.loss_network import shipped_loss_network
 from styleexport.models.network import LoadedNetwork
 from styleexport.runtime_bench.quality.judge import Judge
-from styleexport.runtime_bench.quality.probes import quality_probes
+from styleexport.runtime_bench.quality.probes import quality_probes, style_pictures
+from styleexport.runtime_bench.quality.report import QualityReport
+from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 
 STEP_IN_FLOAT32 = PassFact(
     name="float32",
@@ -175,9 +181,41 @@ class GraphJob:
             self._judges[size] = judge_of(network, self.graph, self.progress, size)
         return self._judges[size]
 
+    def judged(self, file: Path) -> tuple[QualityReport, ...]:
+        """Return what a file of the graph loses, at each size that it is judged at, its own first.
+
+        It is run with the first runner of its format, unless the same file was judged before.
+        """
+        return tuple(
+            known_quality(file, self.graph, size, self._codes, lambda s=size: self._judged(file, s))
+            for size in self.judged_sizes
+        )
+
+    def _judged(self, file: Path, size: Size) -> QualityReport:
+        judge = self.judge_at(size)
+        with runner_for(file).open(file, RunOptions()) as session:
+            return judge(session)
+
+    def _codes(self, size: Size) -> bytes:
+        """Return the style codes that files are judged with; b"" for a graph that takes none."""
+        if all(fact.kind != "style_code" for fact in self.graph.inputs):
+            return b""
+        encode = _style_encoder(self.run.request.network)
+        return b"".join(encode(picture.array).tobytes() for picture in style_pictures(size))
+
     def source_of(self, graph: Graph) -> Source:
         """Return a rewritten form of the graph as targets take it."""
         return Source(graph, lambda: self.calibration.inputs)
+
+
+def _style_encoder(network: LoadedNetwork) -> Callable[[Array], Array]:
+    """Return a function from a style picture, [1, 3, H, W] in 0..1, to its code, [1, K]."""
+
+    def encode(style: Array) -> Array:
+        with torch.inference_mode():
+            return network.encoder()(torch.from_numpy(style)).numpy()
+
+    return encode
 
 
 def judge_of(
@@ -194,20 +232,21 @@ def judge_of(
         progress: takes a line every few seconds.
         size: size of the pictures, one that the graph takes; None for its own.
     """
-
-    def encode(style: Array) -> Array:
-        with torch.inference_mode():
-            return network.encoder()(torch.from_numpy(style)).numpy()
-
     module, result = graph.reading, graph.outputs[0].name  # a step is never judged
+    mine = threading.local()
     names = [fact.name for fact in graph.inputs]
     size = size or (graph.sizes or (graph.size,))[0]
 
     def reference(inputs: Arrays) -> dict[str, Array]:
+        if not hasattr(mine, "runs"):
+            mine.runs = FollowingRuns(module)
+        runs: FollowingRuns = mine.runs
+        arrays = [np.asarray(inputs[name]) for name in names]
         with torch.inference_mode():
-            output = module(*(torch.from_numpy(np.asarray(inputs[name])) for name in names))
+            output = runs.follow(arrays, [torch.from_numpy(array) for array in arrays])
         return {result: (output[0] if isinstance(output, (tuple, list)) else output).numpy()}
 
-    judge = Judge(shipped_loss_network(), quality_probes(size, names, encode), progress=progress)
+    probes = quality_probes(size, names, _style_encoder(network))
+    judge = Judge(shipped_loss_network(), probes, progress=progress, at_once=True)
     judge.reference(reference)
     return judge

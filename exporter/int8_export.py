@@ -37,7 +37,6 @@ from styleexport.exporter.targets.onnx import TARGET as ONNX
 from styleexport.models.network import LoadedNetwork
 from styleexport.runtime_bench.quality.budget import Budget
 from styleexport.runtime_bench.quality.report import QualityReport
-from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 
 # The search measures in ONNX Runtime; other targets round here and there in another way.
 OTHER_TARGETS_DB = 0.3
@@ -215,9 +214,7 @@ def measure_plan(job: GraphJob, plan: Int8Plan) -> MeasuredPlan:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "plan.onnx"
         model.store(recipe, path)
-        with runner_for(path).open(path, RunOptions()) as session:
-            reports = tuple(job.judge_at(size)(session) for size in job.judged_sizes)
-        return MeasuredPlan(plan, applied, model, sha256_of_file(path), reports)
+        return MeasuredPlan(plan, applied, model, sha256_of_file(path), job.judged(path))
 
 
 def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:

@@ -31,7 +31,7 @@ from styleexport.runtime_bench.execution import describe_execution
 from styleexport.runtime_bench.formats._format import format_of
 from styleexport.runtime_bench.parity import check_file
 from styleexport.runtime_bench.quality.report import QualityReport
-from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
+from styleexport.runtime_bench.runners._runner import runner_for
 
 Plans = Mapping[Precision, ChosenPlan]
 
@@ -245,8 +245,7 @@ def _quality(job: GraphJob, fact: FileFact, chosen: ChosenPlan | None) -> Qualit
     if measured is not None and measured.sha256 == fact.sha256:
         report, *others = measured.reports
     else:
-        with runner.open(file, RunOptions()) as session:
-            report, *others = [job.judge_at(size)(session) for size in job.judged_sizes]
+        report, *others = job.judged(file)
     return QualityFact(
         runner=runner.name,
         loss_network=report.loss_network,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -19,14 +19,24 @@ from styleexport.core.manifest import TensorFact
 from styleexport.core.quiet import quiet
 from styleexport.core.thresholds import CHOICES
 from styleexport.core.types import MAX_SIDE, Role, Size
+from styleexport.exporter.graph.modules import with_tensors
 from styleexport.exporter.graph.proof import in_float64, run_exactly
-from styleexport.exporter.graph.sample import Sample, samples_of
+from styleexport.exporter.graph.sample import Sample, run_and_sample
+from styleexport.exporter.graph.small_proof import follows, resized, small_size
 
 # Why what an arg max depends on is computed in float32, and kept out of int8.
 CHOSEN_BY = "its last digits decide which of nearly equal patches is taken"
 # Activations that act on each value alone, with constants, and that int8 files fuse.
 RECTIFIERS = ("relu", "relu6", "leaky_relu", "hardtanh", "clamp")
 CHECKS = ("_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range")
+
+
+@dataclass(frozen=True)
+class SmallRun:
+    """Seeded random inputs of a smaller size, and a graph's outputs for them, in float64."""
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -112,13 +122,22 @@ class Graph:
     @cached_property
     def reading(self) -> torch.fx.GraphModule:
         """The program as a module to look at and to run, never to be changed; see `module`."""
-        return self.module()
+        return self._new_module(torch.Tensor.detach)
 
     @cached_property
+    def _run(self) -> tuple[dict[str, Sample], tuple[Tensor, ...]]:
+        inputs = example_inputs(self.inputs, self.size)
+        return run_and_sample(self.reading, set(self.layer_names()), inputs)
+
+    @property
     def samples(self) -> dict[str, Sample]:
         """Layer → sample, of one run on seeded random inputs."""
-        inputs = example_inputs(self.inputs, self.size)
-        return samples_of(self.reading, set(self.layer_names()), inputs)
+        return self._run[0]
+
+    @property
+    def float_outputs(self) -> tuple[Tensor, ...]:
+        """The outputs of that run, float32."""
+        return self._run[1]
 
     @cached_property
     def exact_outputs(self) -> tuple[Tensor, ...]:
@@ -126,19 +145,42 @@ class Graph:
         inputs = tuple(x.double() for x in example_inputs(self.inputs, self.size))
         return run_exactly(in_float64(self.module()), inputs)
 
+    @cached_property
+    def small_run(self) -> SmallRun | None:
+        """Inputs of a smaller size, and the outputs in float64; None where it takes its own alone.
+
+        See `small_proof`.
+        """
+        small = None if self.dynamic else small_size(self.inputs, self.size, self.min_side)
+        if small is None:
+            return None
+        facts = resized(self.inputs, self.size, small)
+        inputs = tuple(x.double() for x in example_inputs(facts, small))
+        try:
+            outputs = run_exactly(in_float64(self.module()), inputs)
+        except Exception:  # noqa: BLE001 - whatever an operation says of a size
+            return None
+        return (
+            SmallRun(inputs, outputs) if follows(outputs, self.outputs, self.size, small) else None
+        )
+
     def module(self) -> torch.fx.GraphModule:
         """Return the program as a module to be rewritten; its weights are copies.
 
         Constants that the network held as plain tensors are buffers of it, and follow its type.
         """
-        module = copied(self.program.module(check_guards=False))
+        return self._new_module(lambda value: value.detach().clone())
+
+    def _new_module(self, tensor: Callable[[Tensor], Tensor]) -> torch.fx.GraphModule:
+        """Return the program as a module, each weight and constant as a function gives it."""
+        module = self.program.module(check_guards=False)
         assert isinstance(module, torch.fx.GraphModule)
         for part in module.modules():
             for name, value in list(vars(part).items()):
                 if isinstance(value, Tensor):
                     delattr(part, name)
                     part.register_buffer(name, value)
-        return module.requires_grad_(False)
+        return with_tensors(module, tensor)
 
     def with_module(self, module: nn.Module) -> Graph:
         """Return the graph of a rewritten module, captured with the same inputs."""
@@ -172,12 +214,6 @@ def operation_of(node: object) -> str:
         return ""
     parts = str(node.target).split(".")
     return parts[1] if parts[0] == "aten" and len(parts) > 1 else str(node.target)
-
-
-def copied(module: nn.Module) -> nn.Module:
-    """Return a deep copy, without torch's warning about its own pytrees."""
-    with quiet():
-        return copy.deepcopy(module)
 
 
 def example_inputs(facts: tuple[TensorFact, ...], size: Size) -> tuple[Tensor, ...]:

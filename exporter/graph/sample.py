@@ -58,10 +58,10 @@ class Sample:
         )
 
 
-def samples_of(
+def run_and_sample(
     module: GraphModule, names: Collection[str], inputs: tuple[Tensor, ...]
-) -> dict[str, Sample]:
-    """Return node → sample of what it makes, from one run.
+) -> tuple[dict[str, Sample], tuple[Tensor, ...]]:
+    """Return node → sample of what it makes, and the outputs, from one run.
 
     Args:
         module: captured module, float32.
@@ -80,5 +80,5 @@ def samples_of(
             return value
 
     with torch.inference_mode():
-        Keep(module).run(*inputs)
-    return found
+        outputs = Keep(module).run(*inputs)
+    return found, tuple(outputs) if isinstance(outputs, tuple | list) else (outputs,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.fx import GraphModule
 
 from styleexport.core.arrays import Arrays
-from styleexport.core.counted import counted
 from styleexport.core.recipe import Range, Settings
 from styleexport.core.types import Progress
 from styleexport.exporter.graph.graph import Graph, operation_of
@@ -80,18 +79,16 @@ def calibrate(
 
     Whether the graph with those scales is exact is left to whoever applies them.
     """
-
-    def shown() -> Iterator[Arrays]:
-        return counted(inputs, "calibration inputs", progress)
-
     module, samples = graph.reading, settings.ranges != "min-max"
     names = {name: name for name in ranged_layers(blocks)}
     if not settings.equalize:
         ranges = ranges_of(
-            module, observe(module, shown(), tuple(names), samples=samples), settings.ranges
+            module,
+            observe(module, inputs, tuple(names), samples=samples, progress=progress),
+            settings.ranges,
         )
         return Calibrated({}, ranges)
-    statistics = observe(module, shown(), tuple(names))
+    statistics = observe(module, inputs, tuple(names), progress=progress)
     scales = _scales(module, blocks, statistics, settings)
     equal = equalized(graph, scales, proven=False)[0].reading
     while torn_layers := torn(blocks, find_blocks(equal)) & scales.keys():
@@ -99,9 +96,10 @@ def calibrate(
         equal = equalized(graph, scales, proven=False)[0].reading
     names = block_names(blocks, find_blocks(equal))
     if samples:
-        statistics = observe(equal, shown(), tuple(names.values()), samples=True)
+        layers = tuple(names.values())
+        statistics = observe(equal, inputs, layers, samples=True, progress=progress)
     else:
-        statistics = equalized_statistics(statistics, module, equal, names, inputs)
+        statistics = equalized_statistics(statistics, equal, names, inputs, progress)
     ranges = ranges_of(equal, statistics, settings.ranges)
     listed = {name: [float(x) for x in scale] for name, scale in scales.items()}
     return Calibrated(listed, {name: ranges[after] for name, after in names.items()})

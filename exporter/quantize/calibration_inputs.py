@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import msgspec
 import numpy as np
 import torch
 
-from styleexport.core.arrays import Array
+from styleexport.core.arrays import Array, Arrays
 from styleexport.core.images import array_from_image
 from styleexport.core.manifest import CalibrationFact, SizeFact
 from styleexport.core.pictures import centre_crop
@@ -22,6 +25,31 @@ from styleexport.models.network import LoadedNetwork
 SEVERAL_SIZES = (Size(192, 256), Size(256, 256), Size(384, 384), Size(640, 512))
 
 
+class InputsOnDemand(Sequence[Arrays]):
+    """Inputs that are made when first asked for: of a calibration that is cached, few are.
+
+    Args:
+        makers: function that makes each one.
+    """
+
+    def __init__(self, makers: Sequence[Callable[[], Arrays]]) -> None:
+        self._makers = tuple(makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    @overload
+    def __getitem__(self, index: int) -> Arrays: ...
+    @overload
+    def __getitem__(self, index: slice) -> InputsOnDemand: ...
+    def __getitem__(self, index: int | slice) -> Arrays | InputsOnDemand:
+        chosen = self._makers[index]
+        return InputsOnDemand(chosen) if isinstance(chosen, tuple) else chosen()
+
+    def __iter__(self) -> Iterator[Arrays]:
+        return (make() for make in self._makers)
+
+
 @dataclass(frozen=True)
 class CalibrationInputs:
     """Inputs of one graph: each content, with two styles where the graph takes one, at each size.
@@ -31,7 +59,7 @@ class CalibrationInputs:
         fact: record of the pictures that they were made from.
     """
 
-    inputs: tuple[dict[str, Array], ...]
+    inputs: Sequence[Arrays]
     fact: CalibrationFact
 
 
@@ -47,16 +75,16 @@ def calibration_inputs(
     """
     names = [fact.name for fact in graph.inputs]
     sizes = calibrated_sizes(graph)
-    inputs: list[dict[str, Array]] = []
+    makers: list[Callable[[], Arrays]] = []
     for number, size in enumerate(sizes):
         shown = _inputs(network, images, names, size)
         # Who takes a few, evenly spread, takes other pictures of each size.
         first = number * len(shown) // (2 * len(sizes))
-        inputs += [*shown[first:], *shown[:first]]
+        makers += [*shown[first:], *shown[:first]]
     fact = images.fact(names)
     if graph.dynamic:
         fact = msgspec.structs.replace(fact, sizes=tuple(map(SizeFact.of, sizes)))
-    return CalibrationInputs(tuple(inputs), fact)
+    return CalibrationInputs(InputsOnDemand(makers), fact)
 
 
 def calibrated_sizes(graph: Graph) -> tuple[Size, ...]:
@@ -68,30 +96,35 @@ def calibrated_sizes(graph: Graph) -> tuple[Size, ...]:
 
 def _inputs(
     network: LoadedNetwork, images: CalibrationSet, names: list[str], size: Size
-) -> list[dict[str, Array]]:
-    contents, styles = (
-        [array_from_image(centre_crop(image, size)) for image in pictures] if used else []
-        for used, pictures in (
-            ("content" in names, images.content),
-            ("style" in names or "style_code" in names, images.style),
-        )
-    )
-    if names == ["content"]:
-        return [{"content": content} for content in contents]
-    if names == ["style"]:
-        return [{"style": style} for style in styles]
-    second = "style" if "style" in names else "style_code"
-    if second == "style_code":
-        styles = [_code(network, style) for style in styles]
-    return [
-        {
-            name: {"content": contents[c], second: styles[s], "strength": np.ones(1, np.float32)}[
-                name
-            ]
-            for name in names
+) -> list[Callable[[], Arrays]]:
+    """Return what makes each input at one size; inputs that show one picture share its array."""
+
+    @functools.cache
+    def content(index: int) -> Array:
+        return array_from_image(centre_crop(images.content[index], size))
+
+    @functools.cache
+    def style(index: int) -> Array:
+        picture = array_from_image(centre_crop(images.style[index], size))
+        return _code(network, picture) if "style_code" in names else picture
+
+    def made(c: int, s: int) -> Arrays:
+        # A graph takes a style or its code, never both.
+        makers: dict[str, Callable[[], Array]] = {
+            "content": lambda: content(c),
+            "style": lambda: style(s),
+            "style_code": lambda: style(s),
+            "strength": lambda: np.ones(1, np.float32),
         }
-        for c, s in images.pairs()
-    ]
+        return {name: makers[name]() for name in names}
+
+    if names == ["content"]:
+        pairs = [(index, 0) for index in range(len(images.content))]
+    elif names == ["style"]:
+        pairs = [(0, index) for index in range(len(images.style))]
+    else:
+        pairs = images.pairs()
+    return [functools.cache(functools.partial(made, *pair)) for pair in pairs]
 
 
 def _code(network: LoadedNetwork, style: Array) -> Array:

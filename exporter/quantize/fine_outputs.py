@@ -29,7 +29,9 @@ from torch import Tensor
 from torch.fx import GraphModule, Interpreter, Node
 
 from styleexport.core.arrays import Arrays
+from styleexport.core.counted import counted
 from styleexport.core.recipe import Range
+from styleexport.core.types import Progress
 from styleexport.exporter.quantize.blocks import KERNEL, QuantizedBlock, elements, nodes_by_name
 from styleexport.exporter.quantize.simulate import LEVELS
 from styleexport.exporter.rewrites.choices import INTEGERS
@@ -108,7 +110,10 @@ class Cost:
 
 
 def rounding_costs(
-    module: GraphModule, ranges: Mapping[str, Range], inputs: Sequence[Arrays]
+    module: GraphModule,
+    ranges: Mapping[str, Range],
+    inputs: Sequence[Arrays],
+    progress: Progress = lambda _: None,
 ) -> dict[str, Cost]:
     """Return layer → what rounding it alone costs.
 
@@ -116,11 +121,13 @@ def rounding_costs(
         module: captured module, float32, whose first output is a picture in 0..1, or a code.
         ranges: layer → range that steps are spread over.
         inputs: calibration inputs, in the module's order.
+        progress: takes a line every second.
     """
     generator = torch.Generator().manual_seed(0)
     count = min(INPUTS, len(inputs))
     found = {name: np.zeros((count, BINS)) for name in ranges}
-    for number, place in enumerate(np.linspace(0, len(inputs) - 1, count)):
+    chosen = list(enumerate(np.linspace(0, len(inputs) - 1, count)))
+    for number, place in counted(chosen, "costs of rounding", progress):
         values = inputs[round(place)]
         watcher = _Values(module, set(ranges))
         with torch.enable_grad():

@@ -247,7 +247,7 @@ def _rounding(
     ranges = {names[name]: limits for name, limits in recipe.ranges.items()}
     segments: dict[str, tuple[float, ...]] = {}
     if settings.segments:
-        costs = rounding_costs(equal.module(), ranges, inputs)
+        costs = rounding_costs(equal.module(), ranges, inputs, progress)
         coarse = too_coarse(costs, inside, amplified_layers(module) - set(forced_int8))
         others = tuple(float_layer(x, AMPLIFIED) for x in kept if x.layer in coarse)
         inside = quantized_blocks(inside, (*recipe.float_layers, *others))

@@ -20,7 +20,8 @@ convolution's weights are rounded for the inputs that it will meet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -31,6 +32,7 @@ from torch.nn import functional
 from styleexport.core.arrays import Arrays
 from styleexport.core.counted import counted
 from styleexport.core.recipe import Settings
+from styleexport.core.shares import in_shares, share_count
 from styleexport.core.types import Progress
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.rewrite import add_weight, argument, tensor_of
@@ -177,21 +179,61 @@ def round_weights(
         for block in blocks
         if not block.transposed and argument(by_name[block.layer], 6, "groups", 1) == 1
     }
-    collector = _Collector(simulated, plain)
+    found = _collected(simulated, plain, inputs, progress)
+
+    def rounded(layer: str) -> RoundedWeights:
+        phases = phases_of(by_name[layer]) if share_phase_scales else 1
+        return _round_block(module, by_name[layer], found[layer], settings, phases)
+
+    def share(layers: Iterable[str]) -> dict[str, RoundedWeights]:
+        with torch.inference_mode():
+            return {layer: rounded(layer) for layer in layers}
+
+    parts = in_shares(list(plain), share, "rounding of weights", progress)
+    return {layer: value for part in parts for layer, value in part.items()}
+
+
+def _collected(
+    simulated: GraphModule,
+    blocks: dict[str, QuantizedBlock],
+    inputs: Sequence[Arrays],
+    progress: Progress,
+) -> dict[str, _Patches]:
+    """Return convolution → sums over its patches of some inputs, added up in their order."""
+
+    def share(some: Iterable[Arrays]) -> dict[str, _Patches]:
+        collector = _Collector(simulated, blocks)
+        with torch.inference_mode():
+            for values in some:
+                collector.run(*(torch.from_numpy(x) for x in values.values()))
+        return collector.found
+
     chosen = inputs[:: max(1, len(inputs) // PICTURES)][:PICTURES]
     with torch.inference_mode():
-        for values in counted(chosen, "inputs of the convolutions", progress):
-            collector.run(*(torch.from_numpy(x) for x in values.values()))
-        return {
-            layer: _round_block(
-                module,
-                by_name[layer],
-                collector.found[layer],
-                settings,
-                phases_of(by_name[layer]) if share_phase_scales else 1,
-            )
-            for layer in counted(list(plain), "rounding of weights", progress)
-        }
+        return _added_up(chosen, share, progress)
+
+
+def _added_up(
+    chosen: Sequence[Arrays],
+    share: Callable[[Iterable[Arrays]], dict[str, _Patches]],
+    progress: Progress,
+) -> dict[str, _Patches]:
+    """Return the sums of all inputs from those of each, as one loop would add them."""
+    found: dict[str, _Patches] = {}
+    # As many at a time as there are cores: the sums of one input are as large as those of all.
+    pixels = max(math.prod(x.shape[-2:]) for x in chosen[0].values())
+    count = share_count(len(chosen), pixels)
+    groups = [chosen[first : first + count] for first in range(0, len(chosen), count)]
+    for group in counted(groups, "inputs of the convolutions", progress):
+        for sums in in_shares(group, share, "", lambda _: None, pixels=pixels):
+            for layer, item in sums.items():
+                if layer not in found:
+                    found[layer] = item
+                    continue
+                found[layer].products += item.products
+                found[layer].total += item.total
+                found[layer].count += item.count
+    return found
 
 
 def _round_block(

@@ -12,7 +12,8 @@ from torch.fx import GraphModule, Node
 
 from styleexport.core.manifest import TensorFact
 from styleexport.core.types import Role
-from styleexport.exporter.graph.graph import Graph, copied, operation_of
+from styleexport.exporter.graph.graph import Graph, operation_of
+from styleexport.exporter.graph.modules import copied
 from styleexport.exporter.rewrites.half_range import scale_variance
 from styleexport.exporter.tiling.analysis import TilingAnalysis
 from styleexport.exporter.tiling.field import Ends, Field, shape_of

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from styleexport.core.errors import UsageError
 from styleexport.core.manifest import SizeFact
 from styleexport.core.perceptual import LossNetwork, Lpips
 from styleexport.core.psnr import pooled_psnr, psnr_from_squared_error
+from styleexport.core.shares import in_shares
 from styleexport.core.types import Progress, Size
 from styleexport.runtime_bench.quality.fidelity import relative_squared_error, ssim
 from styleexport.runtime_bench.quality.flicker import flicker_change, warping_error
@@ -27,6 +30,8 @@ from styleexport.runtime_bench.quality.report import (
 )
 from styleexport.runtime_bench.quality.style import StyleFeatures, gains, scaled_style
 
+T = TypeVar("T")
+R = TypeVar("R")
 Outputs = tuple[Array, ...]
 # Four halvings and a reflection of one row, and the eleven pixels of SSIM's window.
 MIN_SIDE = 16
@@ -64,6 +69,7 @@ class Judge:
         lpips: LPIPS metric; None omits it.
         measures_gain: whether reports hold the gain beyond colour, which costs as much as all else.
         progress: takes a line every few seconds.
+        at_once: whether the reference may be run on several pictures at the same time.
     """
 
     def __init__(
@@ -74,7 +80,9 @@ class Judge:
         *,
         measures_gain: bool = False,
         progress: Progress = lambda _: None,
+        at_once: bool = False,
     ) -> None:
+        self.at_once = at_once
         self.loss_network = loss_network
         self.lpips = lpips
         self.measures_gain = measures_gain
@@ -86,17 +94,47 @@ class Judge:
 
     def reference(self, session: Run) -> Outputs:
         """Run the float reference, store its outputs and features, and return its `outputs`."""
-        outputs = self.outputs(session)
+        probes = (*self.stills, *self.moving)
+        outputs = tuple(self._painted(session, probes)) if self.at_once else self.outputs(session)
         styles = {id(p.style): p.style for p in self.stills if p.style is not None}
         targets = {key: self._style(picture) for key, picture in styles.items()}
-        self._references = tuple(
-            self._features(session, probe, output, targets.get(id(probe.style)))
-            for probe, output in counted(
-                list(zip(self.stills, outputs, strict=False)), "features of pictures", self.progress
-            )
+        moved: Sequence[Array | None] = [None] * len(self.stills)
+        if outputs[0].ndim == 4:
+            contents = {id(p.content): p.content for p in self.stills if p.content is not None}
+            dithered = {key: _dithered(picture) for key, picture in contents.items()}
+            probes = [_with_content(p, dithered.get(id(p.content))) for p in self.stills]
+            moved = self._painted(session, probes, "pictures painted once more")
+        rows = list(zip(self.stills, outputs, moved, strict=False))
+        self._references = self._mapped(
+            lambda row: self._features(row[0], row[1], row[2], targets.get(id(row[0].style))),
+            rows,
+            "features of pictures",
         )
         self._flicker = self._flicker_of(outputs) if outputs[0].ndim == 4 else {}
         return outputs
+
+    def _painted(
+        self, session: Run, probes: Sequence[QualityProbe], what: str = "pictures painted"
+    ) -> list[Array]:
+        """Return the reference's outputs of some probes."""
+        if self.at_once:
+            return list(self._mapped(lambda probe: _run(session, probe), probes, what))
+        return [_run(session, probe) for probe in counted(probes, what, self.progress)]
+
+    def _mapped(self, make: Callable[[T], R], items: Sequence[T], what: str) -> tuple[R, ...]:
+        """Return what is made of each picture, several at the same time."""
+        shares = in_shares(
+            items,
+            lambda some: [make(item) for item in some],
+            what,
+            self.progress,
+            pixels=self._pixels,
+        )
+        return tuple(item for share in shares for item in share)
+
+    @property
+    def _pixels(self) -> int:
+        return max(math.prod(x.shape[2:]) for x in self.stills[0].inputs.values() if x.ndim == 4)
 
     def _flicker_of(self, outputs: Outputs) -> dict[str, float]:
         """Return motion → mean warping error of its frames."""
@@ -136,10 +174,11 @@ class Judge:
             ValueError: there is no reference yet.
         """
         errors = self._errors(outputs[: len(self.stills)])
-        rows = [
-            self._row(index, outputs[index], error)
-            for index, error in counted(list(enumerate(errors)), "pictures judged", self.progress)
-        ]
+        rows = self._mapped(
+            lambda row: self._row(row[0], outputs[row[0]], row[1]),
+            list(enumerate(errors)),
+            "pictures judged",
+        )
         stable = [error for error, row in zip(errors, rows, strict=True) if row.is_stable]
         worst = min(rows, key=lambda row: row.psnr_db)
         similarities = [row.ssim for row in rows if row.ssim is not None]
@@ -161,7 +200,7 @@ class Judge:
             flicker=flicker,
             flicker_change=round(flicker_change(flicker[1], flicker[0]), 5) if flicker else None,
             motions=motions,
-            pictures=tuple(rows),
+            pictures=rows,
             gain_beyond_colour=self._gains(outputs) if self.measures_gain else (),
         )
 
@@ -216,12 +255,16 @@ class Judge:
         )
 
     def _features(
-        self, session: Run, probe: QualityProbe, output: Array, target: StyleFeatures | None
+        self,
+        probe: QualityProbe,
+        output: Array,
+        moved: Array | None,
+        target: StyleFeatures | None,
     ) -> _Reference:
-        if output.ndim != 4:
+        """Return the reference of a still, with what it paints of its dithered content."""
+        if output.ndim != 4 or moved is None:
             return _Reference(output)
-        dithered = _run(session, _dithered(probe))
-        stability = round(psnr_from_squared_error(relative_squared_error(dithered, output)), 2)
+        stability = round(psnr_from_squared_error(relative_squared_error(moved, output)), 2)
         content = None
         if self.lpips is not None and probe.content is not None:
             times = _scale(probe, output)
@@ -295,12 +338,16 @@ def _scale(probe: QualityProbe, output: Array) -> int:
     return 1 if probe.content is None else output.shape[2] // probe.content.shape[2]
 
 
-def _dithered(probe: QualityProbe) -> QualityProbe:
-    """Return the probe with its content dithered by up to ±½ step of 8 bits."""
-    if probe.content is None:
+def _dithered(content: Array) -> Array:
+    """Return a picture dithered by up to ±½ step of 8 bits."""
+    noise = np.random.default_rng(0).uniform(-0.5 / 255, 0.5 / 255, content.shape)
+    return np.clip(content + noise, 0, 1).astype(np.float32)
+
+
+def _with_content(probe: QualityProbe, content: Array | None) -> QualityProbe:
+    """Return a probe of another content; of none, the probe itself."""
+    if content is None:
         return probe
-    noise = np.random.default_rng(0).uniform(-0.5 / 255, 0.5 / 255, probe.content.shape)
-    content = np.clip(probe.content + noise, 0, 1).astype(np.float32)
     return replace(probe, inputs={**probe.inputs, "content": content})
 
 

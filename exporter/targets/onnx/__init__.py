@@ -23,6 +23,7 @@ from styleexport.exporter.graph.whitening import before_first_whitening
 from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks
 from styleexport.exporter.quantize.quantization_fact import quantization_fact
 from styleexport.exporter.targets._about import About, about
+from styleexport.exporter.targets._converted import converted
 from styleexport.exporter.targets._target import (
     Model,
     Recipe,
@@ -49,9 +50,21 @@ FLOATS = (
 def model_from_graph(graph: Graph) -> onnx.ModelProto:
     """Return the graph as a float32 ONNX model, without paths or traces of this machine.
 
+    It is kept from one export to the next.
+
     Raises:
         UnsupportedOp: the exporter has no translation for an operation.
     """
+    content = converted(
+        graph,
+        ("onnx", "onnxscript"),
+        (Path(__file__),),
+        lambda: _converted(graph).SerializeToString(deterministic=True),
+    )
+    return onnx.ModelProto.FromString(content)
+
+
+def _converted(graph: Graph) -> onnx.ModelProto:
     names = [fact.name for fact in graph.inputs]
     try:
         with quiet():

@@ -201,11 +201,11 @@ def test_statistics_of_the_equalized_module_follow_from_the_plain_one(
     runs = []
     real = ranges.observe
     monkeypatch.setattr(ranges, "observe", lambda m, f, n: runs.append(f) or real(m, f, n))
-    found = ranges.equalized_statistics(seen, painter.module(), equal, names, calibration.inputs)
+    found = ranges.equalized_statistics(seen, equal, names, calibration.inputs)
     for name, item in whole.items():
         torch.testing.assert_close(found[name].high, item.high, rtol=1e-4, atol=1e-6)
         torch.testing.assert_close(found[name].low, item.low, rtol=1e-4, atol=1e-6)
-    assert len(runs) < 2 * len(calibration.inputs)
+    assert len(runs) < len(calibration.inputs)
 
 
 def test_a_channel_that_one_picture_wakes_is_looked_for(painter, calibration):
@@ -214,7 +214,7 @@ def test_a_channel_that_one_picture_wakes_is_looked_for(painter, calibration):
     names = {block.output: block.output for block in blocks}
     seen = observe(painter.module(), [dark, *calibration.inputs], tuple(names))
     same = painter.module()
-    found = ranges.equalized_statistics(seen, same, same, names, [dark, *calibration.inputs])
+    found = ranges.equalized_statistics(seen, same, names, [dark, *calibration.inputs])
     for name, item in seen.items():
         torch.testing.assert_close(found[name].high, item.high)
 
