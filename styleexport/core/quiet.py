@@ -5,8 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
+import tempfile
+import threading
 import warnings
 from collections.abc import Generator
+
+# Of the one stderr that a process has: a block of another thread would restore it too early.
+_STDERR = threading.RLock()
 
 
 @contextlib.contextmanager
@@ -24,3 +30,22 @@ def quiet() -> Generator[None]:
             yield
         finally:
             logging.disable(before)
+
+
+@contextlib.contextmanager
+def captured_stderr() -> Generator[list[str]]:
+    """Yield a list that holds, behind the block, the lines that were written to stderr inside it.
+
+    Those of compiled code too, which no redirection of `sys.stderr` sees.
+    """
+    lines = list[str]()
+    with _STDERR, tempfile.TemporaryFile() as sink:
+        before = os.dup(2)
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield lines
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            sink.seek(0)
+            lines += sink.read().decode(errors="replace").splitlines()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -18,12 +22,14 @@ from styleexport.exporter.quantize.simulate import weight_scales
 from styleexport.exporter.rewrites.choices import for_integers
 from styleexport.exporter.targets._target import Recipe
 from styleexport.runtime_bench.runners._runner import RunOptions, find_runner
+from tests.conftest import ROOT
 from tests.exporter.conftest import feeds_of, graph_of, shown
 from tests.zoo import case
 
 pytest.importorskip("executorch")
 
 from styleexport.exporter.targets.executorch import TARGET
+from styleexport.exporter.targets.executorch.lower import lowered
 from styleexport.runtime_bench.execution import describe_execution
 from styleexport.runtime_bench.formats._format import describe
 from styleexport.runtime_bench.formats._pte import read_pte
@@ -213,3 +219,44 @@ def test_bad_inputs_are_refused(exported, small):
             session({"content": np.zeros((1, 3, 4, 4), np.float32)})
     with pytest.raises(UsageError, match=r"type --batch 1"), runner.open(path, RunOptions(batch=2)):
         pass
+
+
+def test_the_library_prints_nothing_of_its_search_for_cpus(tmp_path):
+    """Once a process, when its threads start: by a file of no partition, when they are counted."""
+
+    class Cumulated(nn.Module):
+        def forward(self, content: torch.Tensor) -> torch.Tensor:
+            return torch.cumsum(content, 2)
+
+    path = tmp_path / "none.pte"
+    path.write_bytes(lowered(graph_of(Cumulated())))
+    assert read_pte(path).partitions == ()
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from styleexport.runtime_bench.runners._runner import RunOptions, find_runner\n"
+        "with find_runner('executorch').open(Path(sys.argv[1]), RunOptions(threads=1)) as session:\n"
+        "    print(session.effective()['threads'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, path],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    native = [line for line in done.stderr.splitlines() if line.startswith("[")]
+    assert (done.stdout, native) == ("1\n", []), done.stderr
+
+
+def test_what_the_library_says_of_a_file_is_in_the_error(exported, tmp_path, capfd, monkeypatch):
+    whole = exported[0] / "fp32.pte"
+    monkeypatch.setattr(
+        "styleexport.runtime_bench.runners.executorch.read_pte", lambda _: read_pte(whole)
+    )
+    (tmp_path / "x.pte").write_bytes(whole.read_bytes().replace(b"XN01", b"XN77"))
+    runner = find_runner("executorch")
+    with pytest.raises(BadArtifact) as caught, runner.open(tmp_path / "x.pte", RunOptions()):
+        pass
+    assert "Failed to load method forward" in str(caught.value)
+    assert "XNN" in str(caught.value)  # what it printed: the exception has a number alone
+    assert capfd.readouterr().err == ""
