@@ -16,6 +16,7 @@ from styleexport.runtime_bench.formats._pte import (
     partitions_text,
     read_pte,
 )
+from styleexport.runtime_bench.formats._pte_left import grouped
 
 
 class ExecutorchFormat(Format):
@@ -80,15 +81,15 @@ def _peak(part: Partition) -> int:
 
 def _risks(file: PteFile) -> Iterator[RiskFact]:
     count = len(file.partitions)
-    if file.kernels:
-        names = ", ".join(f"{name} x{calls}" for name, calls in file.kernels.items())
+    for leaving, names in grouped(file.kernels).items():
+        calls = ", ".join(f"{name} x{file.kernels[name]}" for name in names)
         yield RiskFact(
-            where=names,
-            reason=f"XNNPACK does not take these operations: they cut the graph into {count} "
-            f"partition{'' if count == 1 else 's'}, with a copy each way, and run in one thread",
-            remedy="replace them in the network, or export --target tflite or onnx",
+            where=calls,
+            reason=f"{leaving.reason}: the graph has {count} partition{'' if count == 1 else 's'}, "
+            "what passes between them is copied, and what is left runs in one thread",
+            remedy=f"{leaving.remedy}; or export --target tflite or onnx",
         )
-    elif count > 1:
+    if not file.kernels and count > 1:
         yield RiskFact(
             where=f"{count} partitions",
             reason="what passes between two partitions is copied out of XNNPACK's memory and back",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 import re
 import sys
 from collections.abc import Callable, Generator
@@ -17,6 +18,7 @@ from styleexport.core.errors import BadArtifact, DeviceError, UsageError, first_
 from styleexport.core.plugins import needs
 from styleexport.core.quiet import captured_stderr
 from styleexport.runtime_bench.formats._pte import partitions_text, read_pte
+from styleexport.runtime_bench.formats._pte_coreml import computes_by_core_ml
 from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 
 if TYPE_CHECKING:
@@ -35,6 +37,14 @@ class ExecutorchRunner(Runner):
 
     name = "executorch"
     suffixes = (".pte",)
+
+    def reads(self, path: Path) -> bool:
+        """Whether it is a ``.pte`` file of a delegate that this machine can have."""
+        if path.suffix not in self.suffixes:
+            return False
+        with contextlib.suppress(BadArtifact):
+            return not computes_by_core_ml(read_pte(path)) or platform.system() == "Darwin"
+        return True
 
     def start(self) -> None:
         """Import ExecuTorch; see `Runner.start`."""
@@ -116,7 +126,7 @@ def _load(path: Path, threads: int | None) -> tuple[Any, Callable[[], int]]:
             "again with the version that is to run it"
         ) from error
     for line in _said(remarks):
-        print(line, file=sys.stderr)
+        sys.stderr.write(f"{line}\n")
     return method, thread_count
 
 

@@ -200,11 +200,23 @@ def divide(module: GraphModule) -> Outcome:
 
 
 def take_tensors(module: GraphModule) -> Outcome:
-    """Write arithmetic with numbers as that with tensors, which is the kind that is delegated."""
-    found = [node for node in module.graph.nodes if node.target in TENSORS]
-    for node in found:
-        node.target = TENSORS[node.target]
-    return Outcome(len(found))
+    """Write arithmetic with numbers as that with tensors, which is the kind that is delegated.
+
+    Whole numbers become floats: ExecuTorch stores them as int64, and converts them outside.
+    """
+    applied = 0
+    for node in module.graph.nodes:
+        if node.target not in (*TENSORS, *TENSORS.values()):
+            continue
+        numbers = [item for item in node.args if isinstance(item, int)]
+        value = node.meta.get("val")
+        if numbers and (not isinstance(value, Tensor) or value.is_floating_point()):
+            node.args = tuple(float(x) if isinstance(x, int) else x for x in node.args)
+        elif node.target not in TENSORS:
+            continue
+        node.target = TENSORS.get(node.target, node.target)
+        applied += 1
+    return Outcome(applied)
 
 
 def _of(module: GraphModule, *operations: str) -> list[Node]:

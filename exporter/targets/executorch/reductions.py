@@ -1,10 +1,9 @@
-"""Sums and products of matrices in the forms that XNNPACK takes: it averages height and width alone.
+"""Sums and products of matrices in the forms that XNNPACK takes, which averages height and width.
 
-    sum or mean over channels, [N, C, H, W]   → a convolution 1x1 to one channel, of ones or of 1/C
-    sum or mean over the last axes            → a view [1, outer, inner, 1], a mean over height and
-                                                width, times the number of its elements for a sum
-    product of two computed matrices          → a product of batches of one
-    concatenation of one tensor               → that tensor
+A sum or mean over the channels of a map is a convolution 1x1 to one channel, with weights of 1 or
+1/C. One over the last axes is a mean over height and width of a view [1, outer, inner, 1], times
+the number of its elements where it is a sum. A product of two computed matrices is one of batches
+of one matrix, and a concatenation of one tensor is that tensor.
 """
 
 from __future__ import annotations
@@ -46,8 +45,8 @@ def spread_sums(module: GraphModule) -> Outcome:
 
 def _axes(node: Node, rank: int) -> list[int]:
     """Return the axes that a node reduces, in order; all where it names none."""
-    axes = argument(node, 1, "dim") or range(rank)
-    return sorted(axis % rank for axis in (axes if isinstance(axes, list | tuple | range) else [axes]))  # pyright: ignore  # fmt: skip
+    axes = argument(node, 1, "dim") or list(range(rank))
+    return sorted(axis % rank for axis in (axes if isinstance(axes, list | tuple) else [axes]))  # pyright: ignore
 
 
 def _over_channels(module: GraphModule, node: Node, x: Node) -> Node:

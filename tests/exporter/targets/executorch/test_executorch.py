@@ -168,10 +168,13 @@ def test_an_operation_that_xnnpack_leaves_is_named(tmp_path):
     written = TARGET.write(graph_of(Left()), Recipe(), path, list)
     (fact,) = (fact for fact in written.passes if fact.name == "partitions")
     assert fact.applied == 2
-    assert fact.refused == ("aten::cumsum.out x1 runs outside",)
+    (line,) = fact.refused
+    assert line.startswith("cumsum (aten.cumsum.default, [1, 3, 32, 48]) runs outside: XNNPACK ave")
+    assert "mean or sum: those are rewritten" in line
     (risk,) = describe(path).risks
-    assert "cumsum" in risk.where
-    assert "2 partitions" in risk.reason
+    assert risk.where == "aten::cumsum.out x1"
+    assert "reduces nothing else: the graph has 2 partitions" in risk.reason
+    assert "mean or sum" in risk.remedy
 
 
 def test_an_operation_without_a_lowering_is_refused(small, monkeypatch, tmp_path):
@@ -229,12 +232,13 @@ def test_the_library_prints_nothing_of_its_search_for_cpus(tmp_path):
             return torch.cumsum(content, 2)
 
     path = tmp_path / "none.pte"
-    path.write_bytes(lowered(graph_of(Cumulated())))
+    path.write_bytes(lowered(graph_of(Cumulated())).data)
     assert read_pte(path).partitions == ()
     code = (
         "import sys; from pathlib import Path\n"
         "from styleexport.runtime_bench.runners._runner import RunOptions, find_runner\n"
-        "with find_runner('executorch').open(Path(sys.argv[1]), RunOptions(threads=1)) as session:\n"
+        "runner = find_runner('executorch')\n"
+        "with runner.open(Path(sys.argv[1]), RunOptions(threads=1)) as session:\n"
         "    print(session.effective()['threads'])\n"
     )
     done = subprocess.run(
