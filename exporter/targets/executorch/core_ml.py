@@ -96,5 +96,7 @@ def _numbered(manifest: bytes) -> bytes:
         text = text.replace(key.encode(), str(uuid.UUID(int=index)).encode())
     ordered = json.dumps(json.loads(text), indent=4, sort_keys=True).encode()
     if len(ordered) > len(manifest):
-        raise UnsupportedOp("coremltools writes a package's manifest in another way than was tested")
+        raise UnsupportedOp(
+            "coremltools writes a package's manifest in another way than was tested"
+        )
     return ordered.ljust(len(manifest))
