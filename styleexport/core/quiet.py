@@ -36,14 +36,16 @@ def quiet() -> Generator[None]:
 def captured_stderr() -> Generator[list[str]]:
     """Yield a list that holds, behind the block, the lines that were written to stderr inside it.
 
-    Those of compiled code too, which no redirection of `sys.stderr` sees.
+    Those of compiled code too, whether it writes to the descriptor or through `sys.stderr`.
     """
     lines = list[str]()
     with _STDERR, tempfile.TemporaryFile() as sink:
         before = os.dup(2)
         os.dup2(sink.fileno(), 2)
+        text = os.fdopen(os.dup(sink.fileno()), "w", buffering=1, encoding="utf-8")
         try:
-            yield lines
+            with text, contextlib.redirect_stderr(text):
+                yield lines
         finally:
             os.dup2(before, 2)
             os.close(before)

@@ -32,6 +32,7 @@ from styleexport.exporter.rewrites.spatial_means import expand_norms
 from styleexport.exporter.targets.executorch.reductions import (
     drop_single_cats,
     multiply_batches,
+    reshape_axes,
     spread_sums,
 )
 
@@ -233,6 +234,7 @@ FORMS = (
     Pass("expand-norms", 0, expand_norms),
     Pass("spread-sums", 0, spread_sums),
     Pass("drop-single-cats", 0, drop_single_cats),
+    Pass("reshape-axes", 0, reshape_axes),
     Pass("divide", 0, divide),
     Pass("take-tensors", 0, take_tensors),
     Pass("slice-pads", 0, slice_pads),

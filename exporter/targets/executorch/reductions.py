@@ -3,7 +3,7 @@
 A sum or mean over the channels of a map is a convolution 1x1 to one channel, with weights of 1 or
 1/C. One over the last axes is a mean over height and width of a view [1, outer, inner, 1], times
 the number of its elements where it is a sum. A product of two computed matrices is one of batches
-of one matrix, and a concatenation of one tensor is that tensor.
+of one matrix, a concatenation of one tensor is that tensor, and axes are added by a reshape.
 """
 
 from __future__ import annotations
@@ -108,5 +108,15 @@ def drop_single_cats(module: GraphModule) -> Outcome:
     found = [x for x in module.graph.nodes if operation_of(x) == "cat" and len(x.args[0]) == 1]
     for node in found:
         node.replace_all_uses_with(node.args[0][0])
+        module.graph.erase_node(node)
+    return Outcome(len(found))
+
+
+def reshape_axes(module: GraphModule) -> Outcome:
+    """Write axes that are added or dropped as reshapes: XNNPACK adds the last axis alone."""
+    found = [x for x in module.graph.nodes if operation_of(x) in ("squeeze", "unsqueeze")]
+    for node in found:
+        assert isinstance(node.args[0], Node)
+        node.replace_all_uses_with(_viewed(module, node, node.args[0]))
         module.graph.erase_node(node)
     return Outcome(len(found))

@@ -94,7 +94,7 @@ def test_bytes_that_are_no_package(half, monkeypatch, data, message):
     changed = Partition("CoreMLBackend", arguments=("content", "image"), data=data)
     altered = type(file)(**{**vars(file), "partitions": (changed,)})
     monkeypatch.setattr("styleexport.runtime_bench.formats._pte_coreml.read_pte", lambda _: altered)
-    refused = pytest.raises(BadArtifact, match=f"embeds no whole Core ML package: {message}")
+    refused = pytest.raises(BadArtifact, match=f"embeds no whole Core ML package: .*{message}")
     with refused, embedded_package(half):
         pass
 

@@ -89,8 +89,8 @@ class Reduced(nn.Module):
         x = self.conv(content)
         x = x - x.mean(1, keepdim=True)
         x = x / ((x * x).mean(1, keepdim=True) + 1).sqrt() + x.sum(1)[:, None] * 1e-3
-        flat = x.flatten(2)[0]
-        gram = torch.matmul(flat, flat.t())[None]
+        flat = x.flatten(2).squeeze(0)
+        gram = torch.matmul(flat, flat.t()).unsqueeze(0)
         trace = (gram * torch.eye(12)).sum((1, 2), keepdim=True) / 12
         rows = torch.cat([gram.sum(2)]).mean(-1)
         return torch.sigmoid(self.last(x / (trace + 1)[..., None] + rows[:, None, None, None]))
