@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -15,8 +16,10 @@ from torch.nn import functional
 from styleexport.core.errors import BadArtifact, MissingExtra, UnsupportedOp, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.psnr import psnr_db
+from styleexport.core.recipe import Range
 from styleexport.core.types import Precision
 from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.quantize.blocks import find_blocks
 from styleexport.exporter.quantize.plan import make_plan
 from styleexport.exporter.quantize.simulate import weight_scales
 from styleexport.exporter.rewrites.choices import for_integers
@@ -110,6 +113,16 @@ def test_the_int8_file_computes_all_convolutions_in_integers(exported, small):
         "Conv2d",
         "ConvTranspose2d",
     }
+
+
+def test_an_output_of_finer_steps_than_its_sums_is_widened(exported, small, tmp_path):
+    """XNNPACK refuses such a file when it is loaded."""
+    _, _, _, applied = exported
+    blocks = find_blocks(applied.graph.reading)
+    tiny = {**applied.recipe.ranges, blocks[1].output: Range(0.0, 1e-6)}
+    recipe = Recipe(Precision.INT8, int8=msgspec.structs.replace(applied.recipe, ranges=tiny))
+    TARGET.write(applied.graph, recipe, tmp_path / "x.pte", lambda: feeds_of(small))
+    assert np.isfinite(painted(tmp_path / "x.pte", small)).all()
 
 
 def test_phases_share_scales_and_biases(exported):
