@@ -220,8 +220,9 @@ def measure_plan(job: GraphJob, plan: Int8Plan) -> MeasuredPlan:
 def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:
     """Return the plan that a target follows: the one that was chosen, where that fits.
 
-    Where results are not rounded, outputs need no segments. Where equalization gains nothing, it is
-    left out, as it makes weights harder to round; what was not applied is said among the passes.
+    Where results are not rounded, outputs need no segments, and channels are equalized no further
+    than the target says, as that makes weights harder to round; what was not applied is said among
+    the passes.
     """
     recipe, settings = chosen.plan.recipe, chosen.plan.recipe.settings
     graph, rewrites = job.for_integers(target.name)
@@ -230,15 +231,16 @@ def plan_for(target: Target, job: GraphJob, chosen: ChosenPlan) -> Int8Plan:
     if target.rounds_results or not settings.equalize:
         if graph is chosen.plan.source and not target.shares_phase_scales:
             return chosen.plan
-    elif target.equalizes:
+    elif target.equalization >= settings.equalize:
         settings = msgspec.structs.replace(settings, segments=False)
         # Nothing amplifies what is not rounded.
         kept = tuple(item for item in kept if item.reason != AMPLIFIED)
         forced |= amplified_layers(graph.reading)
     else:
-        reason = f"equalize {settings.equalize:g}: results are not rounded here, 0 is taken"
+        taken = target.equalization
+        reason = f"equalize {settings.equalize:g}: results are not rounded here, {taken:g} is taken"
         facts = (PassFact(name="equalize", applied=0, refused=(reason,)),)
-        settings = msgspec.structs.replace(settings, segments=False, equalize=0.0)
+        settings = msgspec.structs.replace(settings, segments=False, equalize=taken)
     plan = make_plan(
         graph,
         job.calibration,

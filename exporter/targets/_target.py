@@ -122,7 +122,8 @@ class Target(Protocol):
         tools: libraries whose versions go into the manifest.
         expands_norms: whether the converter writes instance norms out.
         rounds_results: whether int8 files round what a convolution gives to a float operation.
-        equalizes: whether int8 files are better with channels brought to one range.
+        equalization: how far int8 files whose results are not rounded bring channels to one range,
+            at most: 1 as the recipe says, 0 not at all.
         shares_phase_scales: whether the phases of an output have one weight scale.
     """
 
@@ -134,7 +135,7 @@ class Target(Protocol):
     tools: Sequence[str]
     expands_norms: bool = False
     rounds_results: bool = True
-    equalizes: bool = True
+    equalization: float = 1.0
     shares_phase_scales: bool = False
 
     def check(self) -> None:

@@ -19,6 +19,7 @@ from styleexport.core.input_files import read_input
 from styleexport.core.plugins import needs
 from styleexport.core.quiet import quiet
 from styleexport.core.versions import EXTRAS
+from styleexport.runtime_bench.formats._coreai_trial import try_program
 
 # The bindings of MLIR carry few types.
 Mlir = Any
@@ -183,11 +184,12 @@ def parse(path: Path) -> Mlir:
     """Return the program of a folder as Apple's library holds it.
 
     Raises:
-        BadArtifact: the library cannot read it.
+        BadArtifact: the library cannot read it, or ends the process that reads it.
         MissingExtra: the library is not installed.
     """
     with tested_betas():
         from coreai.authoring import AIModelAsset
+    try_program(path)
     try:
         with quiet():
             program = AIModelAsset.load(path).program

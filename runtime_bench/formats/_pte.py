@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from styleexport.core.errors import BadArtifact, first_line
@@ -18,7 +18,7 @@ from styleexport.runtime_bench.formats._flatbuffer import Table
 
 IDENTIFIER, HEADER = b"ET12", b"eh00"
 PARTITION_HEADER, PARTITION_IDENTIFIER = b"XH00", b"XN01"
-TENSOR, STRING, KERNEL_CALL = 5, 6, 1
+TENSOR, STRING, KERNEL_CALL, DELEGATE_CALL = 5, 6, 1, 2
 # Methods that return nothing but strings: the names of what the method of the graph takes and
 # gives, and names and texts, in turns, of what the file says of itself.
 INPUT_NAMES, OUTPUT_NAMES, ABOUT = "input_names", "output_names", "about"
@@ -97,19 +97,24 @@ class PteNode:
 
 @dataclass(frozen=True)
 class Partition:
-    """A part of the graph that a delegate computes; empty for delegates other than XNNPACK.
+    """A part of the graph that a delegate computes; without nodes where that is not XNNPACK.
 
     Attributes:
         delegate: name of the delegate.
         nodes: nodes in execution order.
         values: values by index.
         outputs: indices of the values that leave it.
+        arguments: what it is called with: inputs, then outputs, by their names in the file; ""
+            for what passes between two partitions.
+        data: its bytes, of delegates other than XNNPACK.
     """
 
     delegate: str
     nodes: tuple[PteNode, ...] = ()
     values: tuple[PteValue, ...] = ()
     outputs: tuple[int, ...] = ()
+    arguments: tuple[str, ...] = ()
+    data: bytes = field(default=b"", repr=False)
 
     def is_int8(self, node: PteNode) -> bool:
         """Whether both factors of a node are integers."""
@@ -197,12 +202,24 @@ def _file(data: bytes) -> PteFile:
         if item.number(0, "<B") == KERNEL_CALL and (call := item.table(1)) is not None
     )
     blobs = _Blobs(data, program)
+    places = plan.numbers(3, "<i"), plan.numbers(4, "<i")
+    inputs = _tensors(values, places[0], named[INPUT_NAMES])
+    outputs = _tensors(values, places[1], named[OUTPUT_NAMES])
+    names = dict(zip((*places[0], *places[1]), (*inputs, *outputs), strict=False))
+    called = {
+        call.number(0, "<i"): tuple(names.get(place, "") for place in call.numbers(1, "<i"))
+        for item in calls
+        if item.number(0, "<B") == DELEGATE_CALL and (call := item.table(1)) is not None
+    }
+    partitions = [_partition(item, blobs) for item in plan.tables(7)]
     return PteFile(
         method=method,
-        inputs=_tensors(values, plan.numbers(3, "<i"), named[INPUT_NAMES]),
-        outputs=_tensors(values, plan.numbers(4, "<i"), named[OUTPUT_NAMES]),
+        inputs=inputs,
+        outputs=outputs,
         constants=tuple(value for value in values if value and value.constant is not None),
-        partitions=tuple(_partition(item, blobs) for item in plan.tables(7)),
+        partitions=tuple(
+            replace(part, arguments=called.get(index, ())) for index, part in enumerate(partitions)
+        ),
         kernels=dict(kernels.most_common()),
         planned_bytes=sum(plan.numbers(8, "<q")),
         about=dict(zip(named[ABOUT][::2], named[ABOUT][1::2], strict=False)),
@@ -257,10 +274,12 @@ class _Blobs:
 
 def _partition(item: Table, blobs: _Blobs) -> Partition:
     name, place = item.text(0), item.table(1)
-    if name != XNNPACK or place is None:
+    if place is None:
         return Partition(name)
     found = blobs.segments if place.number(0, "<b") == 1 else blobs.inline
     data = found[place.number(1)]
+    if name != XNNPACK:
+        return Partition(name, data=data)
     if data[4:8] == PARTITION_HEADER:
         start, size = struct.unpack_from("<II", data, 10)
         data = data[start : start + size]

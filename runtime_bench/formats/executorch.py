@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from styleexport.core.manifest import RiskFact
+from styleexport.runtime_bench.formats import coreml as core_ml
 from styleexport.runtime_bench.formats._format import Description, Format
 from styleexport.runtime_bench.formats._liveness import GraphStep, peak_bytes
 from styleexport.runtime_bench.formats._pte import (
@@ -16,6 +19,8 @@ from styleexport.runtime_bench.formats._pte import (
     partitions_text,
     read_pte,
 )
+from styleexport.runtime_bench.formats._pte_coreml import computes_by_core_ml, embedded_package
+from styleexport.runtime_bench.formats._pte_left import grouped
 
 
 class ExecutorchFormat(Format):
@@ -27,6 +32,8 @@ class ExecutorchFormat(Format):
     def describe(self, path: Path) -> Description:
         """Return the facts of a ``.pte`` file; see `Format.describe`."""
         file = read_pte(path)
+        if computes_by_core_ml(file):
+            return _of_core_ml(path, file)
         nodes = [node for part in file.partitions for node in part.nodes]
         kernels = {f"{name} (own kernel)": count for name, count in file.kernels.items()}
         work = max(map(_peak, file.partitions), default=0)
@@ -49,6 +56,22 @@ class ExecutorchFormat(Format):
                 f"and for ExecuTorch's own kernels; an estimated {work} inside a partition",
             },
         )
+
+
+def _of_core_ml(path: Path, file: PteFile) -> Description:
+    """Return the facts of a file whose graph is a Core ML package, by those of the package."""
+    with embedded_package(path) as found:
+        inside = core_ml.FORMAT.describe(found.path)
+    return msgspec.structs.replace(
+        inside,
+        format="ExecuTorch",
+        version=f"ET12, method {file.method}, {inside.format} {inside.version} inside",
+        size_bytes=path.stat().st_size,
+        inputs=tuple(f"{name}: {value}" for name, value in file.inputs.items()),
+        outputs=tuple(f"{name}: {value}" for name, value in file.outputs.items()),
+        risks=(*_risks(file), *inside.risks),
+        about={**file.about, "partitions": partitions_text(file)},
+    )
 
 
 def _stored(file: PteFile) -> dict[str, int]:
@@ -80,15 +103,15 @@ def _peak(part: Partition) -> int:
 
 def _risks(file: PteFile) -> Iterator[RiskFact]:
     count = len(file.partitions)
-    if file.kernels:
-        names = ", ".join(f"{name} x{calls}" for name, calls in file.kernels.items())
+    for leaving, names in grouped(file.kernels).items():
+        calls = ", ".join(f"{name} x{file.kernels[name]}" for name in names)
         yield RiskFact(
-            where=names,
-            reason=f"XNNPACK does not take these operations: they cut the graph into {count} "
-            f"partition{'' if count == 1 else 's'}, with a copy each way, and run in one thread",
-            remedy="replace them in the network, or export --target tflite or onnx",
+            where=calls,
+            reason=f"{leaving.reason}: the graph has {count} partition{'' if count == 1 else 's'}, "
+            "what passes between them is copied, and what is left runs in one thread",
+            remedy=f"{leaving.remedy}; or export --target tflite or onnx",
         )
-    elif count > 1:
+    if not file.kernels and count > 1:
         yield RiskFact(
             where=f"{count} partitions",
             reason="what passes between two partitions is copied out of XNNPACK's memory and back",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from styleexport.core.arrays import Arrays
 from styleexport.core.errors import UsageError
+from styleexport.core.quiet import captured_stderr
 from styleexport.runtime_bench.formats._tflite_graph import TfliteTensor
 
 
@@ -59,11 +58,5 @@ def from_file(value: NDArray[np.generic], tensor: TfliteTensor) -> NDArray[np.fl
 @contextlib.contextmanager
 def native_quiet() -> Generator[None]:
     """Discard what compiled code writes to stderr inside the block."""
-    with tempfile.TemporaryFile() as sink:
-        before = os.dup(2)
-        os.dup2(sink.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(before, 2)
-            os.close(before)
+    with captured_stderr():
+        yield

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import platform
+import re
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +16,17 @@ from numpy.typing import NDArray
 from styleexport.core.arrays import Arrays
 from styleexport.core.errors import BadArtifact, DeviceError, UsageError, first_line
 from styleexport.core.plugins import needs
+from styleexport.core.quiet import captured_stderr
 from styleexport.runtime_bench.formats._pte import partitions_text, read_pte
-from styleexport.runtime_bench.runners._litert_tensors import native_quiet
+from styleexport.runtime_bench.formats._pte_coreml import computes_by_core_ml
 from styleexport.runtime_bench.runners._runner import Runner, RunOptions, Session
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+# What the library prints when its threads start, whatever it runs: `[file.cpp:line] text`.
+START = re.compile(r"\[(cpuinfo_utils\.cpp:\d+\] |threadpool\.cpp:\d+\] Resetting threadpool to )")
+REMARK = re.compile(r"^\[[\w.]+:\d+\] ")
 
 
 class ExecutorchRunner(Runner):
@@ -29,6 +37,14 @@ class ExecutorchRunner(Runner):
 
     name = "executorch"
     suffixes = (".pte",)
+
+    def reads(self, path: Path) -> bool:
+        """Whether it is a ``.pte`` file of a delegate that this machine can have."""
+        if path.suffix not in self.suffixes:
+            return False
+        with contextlib.suppress(BadArtifact):
+            return not computes_by_core_ml(read_pte(path)) or platform.system() == "Darwin"
+        return True
 
     def start(self) -> None:
         """Import ExecuTorch; see `Runner.start`."""
@@ -82,7 +98,7 @@ def _load(path: Path, threads: int | None) -> tuple[Any, Callable[[], int]]:
         BadArtifact: ExecuTorch cannot load the file.
         DeviceError: it computes by a delegate that this machine lacks.
     """
-    with needs("ExecuTorch"), native_quiet():
+    with needs("ExecuTorch"):
         from executorch.extension.pybindings.portable_lib import (
             _threadpool_get_thread_count as thread_count,  # pyright: ignore[reportPrivateUsage]
         )
@@ -97,17 +113,32 @@ def _load(path: Path, threads: int | None) -> tuple[Any, Callable[[], int]]:
                 f"{path.name} computes by {delegate}, which ExecuTorch does not have on this "
                 "machine; run it on a device that does"
             )
+    remarks = list[str]()
     try:
-        with native_quiet():
-            if threads is not None and threads != thread_count():
+        with captured_stderr() as remarks:
+            started = thread_count()
+            if threads is not None and threads != started:
                 reset_pool(threads)
             method = runtime.load_program(path).load_method(file.method)
     except Exception as error:
         raise BadArtifact(
-            f"ExecuTorch cannot load {path}: {first_line(error)}; export the network again with "
-            "the version that is to run it"
+            f"ExecuTorch cannot load {path}: {_reason(error, remarks)}; export the network "
+            "again with the version that is to run it"
         ) from error
+    for line in _said(remarks):
+        sys.stderr.write(f"{line}\n")
     return method, thread_count
+
+
+def _said(remarks: list[str]) -> list[str]:
+    """Return what the library prints, without its search for CPUs and the threads that it sets."""
+    return [line for line in remarks if not START.match(line)]
+
+
+def _reason(error: Exception, remarks: list[str]) -> str:
+    """Return why a file was not loaded: exceptions hold a number, and what is printed the cause."""
+    said = [REMARK.sub("", line) for line in _said(remarks)]
+    return f"{said[0]} ({first_line(error)})" if said else first_line(error)
 
 
 def _checked(path: Path, name: str, inputs: Arrays, shape: tuple[int, ...]) -> NDArray[np.float32]:

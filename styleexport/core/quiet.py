@@ -5,8 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
+import tempfile
+import threading
 import warnings
 from collections.abc import Generator
+
+# Of the one stderr that a process has: a block of another thread would restore it too early.
+_STDERR = threading.RLock()
 
 
 @contextlib.contextmanager
@@ -24,3 +30,24 @@ def quiet() -> Generator[None]:
             yield
         finally:
             logging.disable(before)
+
+
+@contextlib.contextmanager
+def captured_stderr() -> Generator[list[str]]:
+    """Yield a list that holds, behind the block, the lines that were written to stderr inside it.
+
+    Those of compiled code too, whether it writes to the descriptor or through `sys.stderr`.
+    """
+    lines = list[str]()
+    with _STDERR, tempfile.TemporaryFile() as sink:
+        before = os.dup(2)
+        os.dup2(sink.fileno(), 2)
+        text = os.fdopen(os.dup(sink.fileno()), "w", buffering=1, encoding="utf-8")
+        try:
+            with text, contextlib.redirect_stderr(text):
+                yield lines
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            sink.seek(0)
+            lines += sink.read().decode(errors="replace").splitlines()

@@ -20,8 +20,8 @@ PROGRESS = re.compile(
     r"(?!error: )[\w.\-]+: (capture|write|parity|quality|ranges of .*|recipe .*)"
     r"|skipped: .*|\d+/\d+ .*|(pixels|scale) .*|weights: .*|risk in \d+ of .*"
 )
-# Lines that only a slow machine prints, and those of ExecuTorch's library when it is first loaded.
-SLOW = re.compile(r": \d+ s so far$|, \d+ s left$|^\[cpuinfo_utils\.cpp:")
+# Lines that only a slow machine prints.
+SLOW = re.compile(r": \d+ s so far$|, \d+ s left$")
 Cli = Callable[..., "Outcome"]
 
 

@@ -33,6 +33,7 @@ from styleexport.runtime_bench.formats._coreai import (
     tensor_name,
     tested_betas,
 )
+from styleexport.runtime_bench.formats._coreai_trial import keep_as_parsed
 
 with tested_betas():
     import coreai_torch
@@ -195,3 +196,4 @@ def save(program: AIProgram, path: Path, about: About | None) -> None:
     file.write_text(
         json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
     )
+    keep_as_parsed(path)

@@ -98,7 +98,7 @@ class CoremlTarget(Target):
     suffix = ".mlpackage"
     expands_norms = True
     rounds_results = False
-    equalizes = False
+    equalization = 0.0
     precisions = (
         Precision.FP32,
         Precision.FP16,

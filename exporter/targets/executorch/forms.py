@@ -8,9 +8,9 @@ between memory layouts and threads. Written in other terms, the same numbers:
     depth to space, alone             → a view, a permutation, a view
     nearest upsampling                → a view, a product with ones, a view
     split                             → slices
-    matmul of equal batches           → a product of batches, which repeats nothing first
     1/√x, 1/x                         → rsqrt(x), a division
     instance norm, variance           → means over height and width
+    sums, products of matrices        → see `reductions`
 
 A depth to space of s behind a convolution W of L taps reads, for output line s·j + r, the lines
 j … j+L-1 with W[r]. A transposed convolution of stride s, kernel s·L and padding s·(L-1) does that
@@ -29,6 +29,12 @@ from styleexport.exporter.graph.graph import RECTIFIERS, captured_shape, operati
 from styleexport.exporter.graph.rewrite import Outcome, Pass, add_weight, argument, tensor_of
 from styleexport.exporter.rewrites import reflection
 from styleexport.exporter.rewrites.spatial_means import expand_norms
+from styleexport.exporter.targets.executorch.reductions import (
+    drop_single_cats,
+    multiply_batches,
+    reshape_axes,
+    spread_sums,
+)
 
 aten = torch.ops.aten
 SPLITS = ("split", "split_with_sizes", "chunk")
@@ -194,23 +200,24 @@ def divide(module: GraphModule) -> Outcome:
     return Outcome(len(found))
 
 
-def multiply_batches(module: GraphModule) -> Outcome:
-    """Write products of equally many matrices as such; others repeat them first."""
-    applied = 0
-    for node in _of(module, "matmul"):
-        shapes = [captured_shape(item.meta["val"]) for item in node.args if isinstance(item, Node)]
-        if [len(shape) for shape in shapes] == [3, 3] and shapes[0][0] == shapes[1][0]:
-            node.target = aten.bmm.default
-            applied += 1
-    return Outcome(applied)
-
-
 def take_tensors(module: GraphModule) -> Outcome:
-    """Write arithmetic with numbers as that with tensors, which is the kind that is delegated."""
-    found = [node for node in module.graph.nodes if node.target in TENSORS]
-    for node in found:
-        node.target = TENSORS[node.target]
-    return Outcome(len(found))
+    """Write arithmetic with numbers as that with tensors, which is the kind that is delegated.
+
+    Whole numbers become floats: ExecuTorch stores them as int64, and converts them outside.
+    """
+    applied = 0
+    for node in module.graph.nodes:
+        if node.target not in (*TENSORS, *TENSORS.values()):
+            continue
+        numbers = [item for item in node.args if isinstance(item, int)]
+        value = node.meta.get("val")
+        if numbers and (not isinstance(value, Tensor) or value.is_floating_point()):
+            node.args = tuple(float(x) if isinstance(x, int) else x for x in node.args)
+        elif node.target not in TENSORS:
+            continue
+        node.target = TENSORS.get(node.target, node.target)
+        applied += 1
+    return Outcome(applied)
 
 
 def _of(module: GraphModule, *operations: str) -> list[Node]:
@@ -225,6 +232,9 @@ FORMS = (
     Pass("slice-splits", 0, slice_splits),
     Pass("multiply-batches", 0, multiply_batches),
     Pass("expand-norms", 0, expand_norms),
+    Pass("spread-sums", 0, spread_sums),
+    Pass("drop-single-cats", 0, drop_single_cats),
+    Pass("reshape-axes", 0, reshape_axes),
     Pass("divide", 0, divide),
     Pass("take-tensors", 0, take_tensors),
     Pass("slice-pads", 0, slice_pads),

@@ -34,6 +34,8 @@ from styleexport.exporter.quantize.simulate import (
 
 LOWEST, HIGHEST = -128, 127
 MARK = "styleexport_int8"
+# XNNPACK multiplies integer sums by less than 256 on their way to the output's steps.
+MOST_STEPS = 255
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def quantize(module: GraphModule, *, per_channel: bool) -> None:
     movers = {node for node in module.graph.nodes if _moved(node) is not None}
     writer = _Writer(module, set(marked), movers)
     for conv, said in marked.items():
-        writer.quantize(outputs[conv], said.output, every=True)
+        limits = _representable(module, conv, said, per_channel)
+        writer.quantize(outputs[conv], limits, every=True)
         _quantize_weight(module, conv, per_channel)
     for conv, said in marked.items():
         if sources[conv] not in writer.done:
@@ -157,6 +160,22 @@ def _without_clamp(module: GraphModule, conv: Node, said: _Marked) -> Node:
     clamp.replace_all_uses_with(conv)
     module.graph.erase_node(clamp)
     return conv
+
+
+def _representable(module: GraphModule, conv: Node, said: _Marked, per_channel: bool) -> Range:
+    """Return the range of a convolution's output, as wide as XNNPACK has a scale for.
+
+    Where a step of the output is smaller than 1/255 of one of the sums, finer steps say nothing.
+    """
+    weight = tensor_of(module, conv.args[1])
+    assert isinstance(weight, Tensor)
+    transposed = operation_of(conv) == TRANSPOSED
+    scales = weight_scales(weight, transposed=transposed, per_channel=per_channel)
+    sums = scale_and_zero_point(said.source)[0] * float(scales.max())
+    wider = sums / (MOST_STEPS * scale_and_zero_point(said.output)[0])
+    if wider <= 1:
+        return said.output
+    return Range(said.output.low * wider, said.output.high * wider)
 
 
 def _quantize_weight(module: GraphModule, conv: Node, per_channel: bool) -> None:

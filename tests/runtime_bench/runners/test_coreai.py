@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import builtins
+import hashlib
 import platform
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from styleexport.core.errors import MissingExtra, UsageError
+from styleexport.core.errors import BadArtifact, MissingExtra, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.types import Precision, Role, Size
 from styleexport.models.networks._open import open_network
 from styleexport.runtime_bench.bench.cells import _timed
 from styleexport.runtime_bench.contract.runner_choice import RunnerChoice
 from styleexport.runtime_bench.diff.diff import diff_files
-from styleexport.runtime_bench.formats._coreai import tested_betas
+from styleexport.runtime_bench.formats import _coreai_trial
+from styleexport.runtime_bench.formats._coreai import read_asset, tested_betas
 from styleexport.runtime_bench.runners._runner import RunOptions, runner_for
 from styleexport.runtime_bench.runners.coreai import RUNNER
 
@@ -96,3 +100,27 @@ def test_a_library_of_another_name_is_not_blamed_on_them(monkeypatch):
     missing = pytest.raises(MissingExtra, match=r"Core AI needs coreai, which is not installed")
     with missing, tested_betas():
         import coreai  # noqa: F401
+
+
+def test_a_program_that_ends_the_process_is_refused(both, tmp_path, monkeypatch):
+    """Cut off, with the hash of what is left: Apple's parser throws through its own bindings."""
+    monkeypatch.setenv("STYLEEXPORT_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "crafted.aimodel"
+    shutil.copytree(both / "adain-lite_transform_32x40_fp16.aimodel", path)
+    content = (path / "main.mlirb").read_bytes()
+    half = content[: len(content) // 2]
+    (path / "main.mlirb").write_bytes(half)
+    (path / "main.hash").write_bytes(hashlib.sha256(half).digest())
+    with pytest.raises(BadArtifact, match=r"ends the process on it \(signal 6\)"):
+        read_asset(path)
+    with pytest.raises(BadArtifact, match="ends the process"), RUNNER.open(path, RunOptions()):
+        pass
+
+
+def test_a_program_is_tried_once(both, tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEEXPORT_CACHE", str(tmp_path / "cache"))
+    path = both / "adain-lite_transform_32x40_fp16.aimodel"
+    _coreai_trial.try_program(path)
+    monkeypatch.setattr(subprocess, "run", None)
+    _coreai_trial.try_program(path)
+    assert [x.name for x in (tmp_path / "cache").iterdir()] == ["coreai-programs"]

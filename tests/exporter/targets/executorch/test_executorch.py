@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -11,13 +16,16 @@ from torch.nn import functional
 from styleexport.core.errors import BadArtifact, MissingExtra, UnsupportedOp, UsageError
 from styleexport.core.manifest import read_manifest
 from styleexport.core.psnr import psnr_db
+from styleexport.core.recipe import Range
 from styleexport.core.types import Precision
 from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.quantize.blocks import find_blocks
 from styleexport.exporter.quantize.plan import make_plan
 from styleexport.exporter.quantize.simulate import weight_scales
 from styleexport.exporter.rewrites.choices import for_integers
 from styleexport.exporter.targets._target import Recipe
 from styleexport.runtime_bench.runners._runner import RunOptions, find_runner
+from tests.conftest import ROOT
 from tests.exporter.conftest import feeds_of, graph_of, shown
 from tests.zoo import case
 
@@ -107,6 +115,16 @@ def test_the_int8_file_computes_all_convolutions_in_integers(exported, small):
     }
 
 
+def test_an_output_of_finer_steps_than_its_sums_is_widened(exported, small, tmp_path):
+    """XNNPACK refuses such a file when it is loaded."""
+    _, _, _, applied = exported
+    blocks = find_blocks(applied.graph.reading)
+    tiny = {**applied.recipe.ranges, blocks[1].output: Range(0.0, 1e-6)}
+    recipe = Recipe(Precision.INT8, int8=msgspec.structs.replace(applied.recipe, ranges=tiny))
+    TARGET.write(applied.graph, recipe, tmp_path / "x.pte", lambda: feeds_of(small))
+    assert np.isfinite(painted(tmp_path / "x.pte", small)).all()
+
+
 def test_phases_share_scales_and_biases(exported):
     _, _, _, applied = exported
     module = applied.graph.reading
@@ -162,10 +180,13 @@ def test_an_operation_that_xnnpack_leaves_is_named(tmp_path):
     written = TARGET.write(graph_of(Left()), Recipe(), path, list)
     (fact,) = (fact for fact in written.passes if fact.name == "partitions")
     assert fact.applied == 2
-    assert fact.refused == ("aten::cumsum.out x1 runs outside",)
+    (line,) = fact.refused
+    assert line.startswith("cumsum (aten.cumsum.default, [1, 3, 32, 48]) runs outside: XNNPACK ave")
+    assert "mean or sum: those are rewritten" in line
     (risk,) = describe(path).risks
-    assert "cumsum" in risk.where
-    assert "2 partitions" in risk.reason
+    assert risk.where == "aten::cumsum.out x1"
+    assert "reduces nothing else: the graph has 2 partitions" in risk.reason
+    assert "mean or sum" in risk.remedy
 
 
 def test_an_operation_without_a_lowering_is_refused(small, monkeypatch, tmp_path):
@@ -213,3 +234,40 @@ def test_bad_inputs_are_refused(exported, small):
             session({"content": np.zeros((1, 3, 4, 4), np.float32)})
     with pytest.raises(UsageError, match=r"type --batch 1"), runner.open(path, RunOptions(batch=2)):
         pass
+
+
+def test_the_library_prints_nothing_of_its_search_for_cpus(exported):
+    """Once a process, when its threads start, whatever is run."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from styleexport.runtime_bench.runners._runner import RunOptions, find_runner\n"
+        "runner = find_runner('executorch')\n"
+        "with runner.open(Path(sys.argv[1]), RunOptions(threads=1)) as session:\n"
+        "    print(session.effective()['threads'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, exported[0] / "fp32.pte"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    native = [line for line in done.stderr.splitlines() if line.startswith("[")]
+    assert (done.stdout, native) == ("1\n", []), done.stderr
+
+
+def test_what_the_library_says_of_a_file_is_in_the_error(exported, tmp_path, capfd, monkeypatch):
+    whole = exported[0] / "fp32.pte"
+    monkeypatch.setattr(
+        "styleexport.runtime_bench.runners.executorch.read_pte", lambda _: read_pte(whole)
+    )
+    data = bytearray(whole.read_bytes())
+    start = data.find(b"XN01") + 200
+    data[start : start + 100] = b"\xff" * 100
+    (tmp_path / "x.pte").write_bytes(data)
+    runner = find_runner("executorch")
+    with pytest.raises(BadArtifact) as caught, runner.open(tmp_path / "x.pte", RunOptions()):
+        pass
+    assert "Failed to load method forward" in str(caught.value)
+    assert "FlatBuffer verification failed" in str(caught.value)  # printed: not in the exception
+    assert capfd.readouterr().err == ""

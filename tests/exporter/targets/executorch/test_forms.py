@@ -10,6 +10,8 @@ from torch.nn import functional
 from styleexport.exporter.graph.graph import operation_of
 from styleexport.exporter.graph.rewrite import apply_passes
 from styleexport.exporter.rewrites.choices import for_integers
+from styleexport.exporter.targets._target import Recipe
+from styleexport.exporter.targets.executorch import TARGET
 from styleexport.exporter.targets.executorch.forms import FORMS, transposed_weight
 from tests.exporter.conftest import graph_of
 
@@ -72,6 +74,38 @@ def test_every_form_is_exact_and_leaves_nothing():
     assert REPLACED.isdisjoint(found), found
     pads = [n for n in rewritten.program.graph.nodes if operation_of(n) == "pad"]
     assert pads == []
+
+
+class Reduced(nn.Module):
+    """Sums, means and products of matrices over axes that XNNPACK has no kernel for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.conv = nn.Conv2d(3, 12, 3, padding=1)
+        self.last = nn.Conv2d(12, 3, 1)
+
+    def forward(self, content: torch.Tensor) -> torch.Tensor:
+        x = self.conv(content)
+        x = x - x.mean(1, keepdim=True)
+        x = x / ((x * x).mean(1, keepdim=True) + 1).sqrt() + x.sum(1)[:, None] * 1e-3
+        flat = x.flatten(2).squeeze(0)
+        gram = torch.matmul(flat, flat.t()).unsqueeze(0)
+        trace = (gram * torch.eye(12)).sum((1, 2), keepdim=True) / 12
+        rows = torch.cat([gram.sum(2)]).mean(-1)
+        return torch.sigmoid(self.last(x / (trace + 1)[..., None] + rows[:, None, None, None]))
+
+
+def test_reductions_are_exact_and_leave_nothing_for_other_kernels(tmp_path):
+    graph = graph_of(Reduced())
+    rewritten, facts = apply_passes(graph, FORMS)
+    applied = {fact.name: fact.applied for fact in facts}
+    assert (applied["spread-sums"], applied["multiply-batches"]) == (6, 1)
+    assert applied["drop-single-cats"] == 1
+    found = {operation_of(node) for node in rewritten.program.graph.nodes}
+    assert found.isdisjoint({"sum", "matmul", "mm"}), found
+    written = TARGET.write(graph, Recipe(), tmp_path / "x.pte", list)
+    assert [(p.applied, p.refused) for p in written.passes][-1] == (1, ())
 
 
 def test_phases_become_one_transposed_convolution():
