@@ -128,8 +128,10 @@ def _reasons(graph: TfliteGraph, item: TfliteOperation) -> Iterator[str]:
 
 
 def _of_two(graph: TfliteGraph, item: TfliteOperation) -> Iterator[str]:
-    first, second = item.inputs
-    if first == second and item.name not in OF_ONE_TWICE:
+    if len(item.inputs) != 2:
+        yield f"it reads {len(item.inputs)} tensors, not 2"
+        return
+    if item.inputs[0] == item.inputs[1] and item.name not in OF_ONE_TWICE:
         yield "it reads one tensor twice"
     shapes = [graph.tensors[index].shape for index in item.inputs]
     if all(graph.tensors[index].stored is None for index in item.inputs):
@@ -150,4 +152,6 @@ def _pad(graph: TfliteGraph, item: TfliteOperation) -> Iterator[str]:
 
 
 def _is_constant(graph: TfliteGraph, item: TfliteOperation, place: int) -> bool:
-    return graph.tensors[item.inputs[place]].stored is not None
+    """Whether an operation reads a constant at a place; false where it reads nothing there."""
+    reads = item.inputs[place : place + 1]
+    return all(index >= 0 and graph.tensors[index].stored is not None for index in reads or (-1,))

@@ -46,4 +46,13 @@ class DelegateLogTest {
         }
         assertEquals(emptyList(), DelegateLog.refused(texts.take(1).asSequence()))
     }
+
+    @Test
+    fun placesInTheSourceAreNoReason() {
+        val place = "ERROR: [./litert/cc/litert_compiled_model.h:1961]"
+        val text = "Some ops are not accelerated. Add the CPU."
+        assertEquals(text, DelegateLog.reason("$place\n\u2514 $text"))
+        assertEquals(text, DelegateLog.reason(text))
+        assertEquals(null, DelegateLog.reason(place))
+    }
 }

@@ -67,6 +67,7 @@ class LiteRtTest {
             )
         }
         assertEquals("compiled_model", opened(emptyMap())["api"])
+        assertEquals("compiled_model", opened(mapOf("api" to "auto"))["api"])
     }
 
     @Test
@@ -87,6 +88,7 @@ class LiteRtTest {
 
     @Test
     fun theInterpreterReplacesCompiledModelOnTheCpuAndTheReasonIsReported() {
+        assertEquals("interpreter", opened(mapOf("api" to "auto"), "broken")["api"])
         val effective = opened(mapOf("delegate" to "xnnpack"), "no liblitert_jni.so\nmore")
         assertEquals("interpreter", effective["api"])
         assertEquals("xnnpack", effective["delegate"])

@@ -47,7 +47,8 @@ class LiteRtEngine : Engine {
 
         /** Return why LiteRT refuses the file, and the operations that it logs. */
         private fun refusal(error: LiteRtException, start: Date): String {
-            val reason = "${request.delegate.text} refused the file: ${ErrorText.reason(error)}"
+            val text = error.message?.let(DelegateLog::reason) ?: ErrorText.reason(error)
+            val reason = "${request.delegate.text} refused the file: $text"
             val refused = DelegateLog.refused(ProcessLog.since(start, ProcessLog.LITERT))
             return if (refused.isEmpty()) reason else "$reason (${refused.joinToString("; ")})"
         }

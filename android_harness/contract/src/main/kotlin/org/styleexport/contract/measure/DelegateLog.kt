@@ -7,7 +7,9 @@ public object DelegateLog {
     private val REFUSED_START = Regex("Following operations are not supported by GPU delegate:")
     private val REFUSED_END = Regex("(\\d+|No) operations will run on the GPU")
 
-    /** Prefix of a line of `logcat`: date, time, process, thread, level and tag, or level and tag. */
+    private val SOURCE_PLACE = Regex("\\[[^]]+:\\d+]$")
+
+    /** What `logcat` writes before a text, in its long form with times or in its brief one. */
     private val PREFIX = Regex("^.*?\\b[VDIWEF][ /]\\w+\\s*(\\(\\s*\\d+\\))?:\\s?")
 
     /**
@@ -42,4 +44,12 @@ public object DelegateLog {
         .takeWhile { !REFUSED_END.containsMatchIn(it) }
         .filter(String::isNotEmpty)
         .toList()
+
+    /**
+     * Return the text of an error of LiteRT, which begins with lines of places in its source; null
+     * where it has no other line.
+     */
+    public fun reason(message: String): String? = message.lineSequence()
+        .map { it.trim('\u2514', ' ') }
+        .firstOrNull { it.isNotEmpty() && !SOURCE_PLACE.containsMatchIn(it) }
 }

@@ -11,6 +11,9 @@ public enum class LiteRtApi(public val text: String) {
     public companion object {
         /** Key of the API in a cell's settings, requested and effective. */
         public const val SETTING: String = "api"
+
+        /** Request that leaves the choice to [LiteRtRoute]; a named API is not replaced. */
+        public const val AUTO: String = "auto"
     }
 }
 
@@ -76,7 +79,11 @@ public class LiteRtRequest private constructor(
          */
         public fun of(requested: Map<String, String>): LiteRtRequest {
             val kind = DelegateKind.of(requested)
-            val api = entry(requested, LiteRtApi.SETTING, LiteRtApi.entries, LiteRtApi::text)
+            val api = if (requested[LiteRtApi.SETTING] == LiteRtApi.AUTO) {
+                null
+            } else {
+                entry(requested, LiteRtApi.SETTING, LiteRtApi.entries, LiteRtApi::text)
+            }
             val precision =
                 entry(requested, GpuPrecision.SETTING, GpuPrecision.entries, GpuPrecision::text)
             return when (kind) {
@@ -104,7 +111,8 @@ public class LiteRtRequest private constructor(
          * @throws EngineUnavailable they do.
          */
         public fun refuseIn(requested: Map<String, String>) {
-            val key = listOf(LiteRtApi.SETTING, GpuPrecision.SETTING).firstOrNull(requested::contains)
+            val keys = listOf(LiteRtApi.SETTING, GpuPrecision.SETTING)
+            val key = keys.firstOrNull(requested::contains)
             if (key != null) throw EngineUnavailable("$key is a setting of .tflite files")
         }
 
