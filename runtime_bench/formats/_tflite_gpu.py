@@ -1,9 +1,8 @@
 """What LiteRT's GPU delegate takes of a ``.tflite`` file, operation by operation.
 
-The rules are those of LiteRT 2.3 for the operations that our converters write: the lists of
-``ml_drift_delegate/tflite/model_builder.cc`` and ``tflite/tools/versioning/gpu_compatibility.cc`` in
-google-ai-edge/LiteRT. An operation must be in both. The delegates of LiteRT 1 read the second file
-too.
+The rules are those of LiteRT 2.3 for the operations that our converters write. An operation must be
+in two lists of google-ai-edge/LiteRT: ``ml_drift_delegate/tflite/model_builder.cc``, and
+``tflite/tools/versioning/gpu_compatibility.cc``, which the delegates of LiteRT 1 read too.
 """
 
 from __future__ import annotations
@@ -122,9 +121,8 @@ def _reasons(graph: TfliteGraph, item: TfliteOperation) -> Iterator[str]:
             yield "it adds, removes or skips axes"
         if len(graph.tensors[item.inputs[0]].shape) not in (3, 4):
             yield "it slices a tensor of neither 3 nor 4 axes"
-    elif item.name == "RESIZE_BILINEAR":
-        if item.option("alignCorners") and item.option("halfPixelCenters"):
-            yield "it aligns corners and takes centres of pixels at once"
+    elif item.option("alignCorners") and item.option("halfPixelCenters"):
+        yield "it aligns corners and takes centres of pixels at once"
 
 
 def _of_two(graph: TfliteGraph, item: TfliteOperation) -> Iterator[str]:

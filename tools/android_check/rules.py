@@ -20,7 +20,8 @@ NEWER = {
     "windowMetrics": 30,
 }
 FOREIGN = re.compile(
-    r"^import (androidx|com\.google(?!\.gson\b|\.ai\.edge\.litert\b)|kotlinx|org\.jetbrains)\b", re.MULTILINE
+    r"^import (androidx|com\.google(?!\.gson\b|\.ai\.edge\.litert\b)|kotlinx|org\.jetbrains)\b",
+    re.MULTILINE,
 )
 LIBRARIES = {"libOpenCL.so", "libOpenCL-pixel.so", "libOpenCL-car.so"}
 # Links to a format's description are allowed; the app uses no network.

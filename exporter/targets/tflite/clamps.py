@@ -47,12 +47,12 @@ def split_clamps(path: Path) -> None:
     path.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def _builtin(code: Any) -> int:
+def _builtin(code: Any) -> int:  # noqa: ANN401 - generated classes without types
     """Return the operator of a code; old files hold it in a field of one byte."""
     return max(code.builtinCode, code.deprecatedBuiltinCode)
 
 
-def _code(model: Any, builtin: int) -> int:
+def _code(model: Any, builtin: int) -> int:  # noqa: ANN401
     """Return the index of the code of an operator's first version; add it where there is none."""
     for index, code in enumerate(model.operatorCodes):
         if _builtin(code) == builtin and code.version == 1:
@@ -65,14 +65,14 @@ def _code(model: Any, builtin: int) -> int:
     return len(model.operatorCodes) - 1
 
 
-def _operator(code: int, inputs: list[int], outputs: list[int]) -> Any:
+def _operator(code: int, inputs: list[int], outputs: list[int]) -> Any:  # noqa: ANN401
     operator: Any = schema.OperatorT()
     operator.opcodeIndex = code
     operator.inputs, operator.outputs = list(inputs), list(outputs)
     return operator
 
 
-def _scalar(model: Any, graph: Any, value: float) -> int:
+def _scalar(model: Any, graph: Any, value: float) -> int:  # noqa: ANN401
     """Return the index of a new float32 scalar."""
     buffer: Any = schema.BufferT()
     buffer.data = np.frombuffer(np.float32(value).tobytes(), np.uint8)
@@ -84,7 +84,7 @@ def _scalar(model: Any, graph: Any, value: float) -> int:
     return len(graph.tensors) - 1
 
 
-def _like(graph: Any, index: int) -> int:
+def _like(graph: Any, index: int) -> int:  # noqa: ANN401
     """Return the index of a new activation of the shape of another tensor."""
     other = graph.tensors[index]
     tensor: Any = schema.TensorT()

@@ -1,7 +1,7 @@
 """LiteRT's own GPU accelerator on a Vulkan device in software: whole files, right values.
 
-The accelerator's library loads Vulkan when a process begins, so each run is a process. The device is
-SwiftShader, which Chromium brings along; without it these tests are skipped.
+The accelerator's library loads Vulkan when a process begins, so each run is a process. The device
+is SwiftShader, which Chromium brings along; without it these tests are skipped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from styleexport.core.types import Precision
 from styleexport.exporter.targets._target import Recipe
 from tests.exporter.conftest import feeds_of
 
-litert_torch = pytest.importorskip("litert_torch")
+pytest.importorskip("litert_torch")
 
 from styleexport.exporter.targets.tflite import TARGET
 from styleexport.runtime_bench.formats._tflite import read_graph
@@ -102,6 +102,7 @@ def test_a_file_with_a_refused_operation_is_refused(tmp_path):
             return (x * 2 - 0.5).clamp(0, 1)
 
     path = tmp_path / "clamped.tflite"
+    litert_torch = pytest.importorskip("litert_torch")
     model = litert_torch.convert(Clamped().eval(), (torch.zeros(1, 8, 8, 3),))
     path.write_bytes(model.model_content())
     assert "not RELU_0_TO_1" in gpu_text(read_graph(path))
