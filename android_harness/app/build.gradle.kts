@@ -49,8 +49,9 @@ kotlin {
 
 dependencies {
     implementation(project(":contract"))
-    implementation(libs.litert)
-    implementation(libs.litert.gpu)
-    implementation(libs.litert.gpu.api)
+    // Google Play's libraries are for models that an app downloads; this one has no network.
+    implementation(libs.litert) { exclude(group = "com.google.android.play") }
+    // The GPU library, which CompiledModel loads by name.
+    implementation(libs.litert.gpu) { exclude(group = "com.google.android.play") }
     implementation(libs.onnxruntime)
 }

@@ -113,6 +113,8 @@ def _graph(model: Any, data: bytes) -> TfliteGraph:  # noqa: ANN401 - generated 
                 operations[codes[_index(item.opcodeIndex, len(codes))]],
                 _indices(item.inputs),
                 _indices(item.outputs),
+                int(model.operatorCodes[item.opcodeIndex].version),
+                _options(item.builtinOptions),
             )
             for item in graph.operators
         ),
@@ -124,6 +126,12 @@ def _graph(model: Any, data: bytes) -> TfliteGraph:  # noqa: ANN401 - generated 
             i for i, item in enumerate(graph.tensors) if -1 in _indices(item.shapeSignature)
         ),
     )
+
+
+def _options(options: Any) -> tuple[tuple[str, int], ...]:  # noqa: ANN401
+    """Return name → number of the options of an operator that are not 0."""
+    values = vars(options).items() if options is not None else ()
+    return tuple((name, int(value)) for name, value in values if isinstance(value, int) and value)
 
 
 def _stored(buffer: Any, data: bytes) -> NDArray[np.uint8] | None:  # noqa: ANN401

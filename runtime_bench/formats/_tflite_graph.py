@@ -48,11 +48,19 @@ class TfliteOperation:
         name: operator name of the schema, such as ``CONV_2D``.
         inputs: indices of the tensors read; -1 for an omitted one.
         outputs: indices of the tensors written.
+        version: version of the operator.
+        options: name in the schema → number, of the options that are not 0.
     """
 
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    version: int = 1
+    options: tuple[tuple[str, int], ...] = ()
+
+    def option(self, name: str) -> int:
+        """Return an option by its name in the schema; 0 where it is not set."""
+        return dict(self.options).get(name, 0)
 
 
 @dataclass(frozen=True)

@@ -12,26 +12,13 @@ from styleexport.runtime_bench.formats._float16 import LARGEST_FLOAT16, TYPICAL_
 from styleexport.runtime_bench.formats._format import Description, Format
 from styleexport.runtime_bench.formats._liveness import GraphStep, peak_bytes
 from styleexport.runtime_bench.formats._tflite import read_graph
+from styleexport.runtime_bench.formats._tflite_gpu import Refusal, gpu_refusals, gpu_text
 from styleexport.runtime_bench.formats._tflite_graph import (
     MAX_IM2COL_VALUES,
     TfliteGraph,
     TfliteOperation,
 )
 
-# Operators that LiteRT's GPU delegate runs (google-ai-edge/LiteRT, ml_drift).
-ON_GPU = frozenset({
-    "ABS", "ADD", "AVERAGE_POOL_2D", "CAST", "CEIL", "CONCATENATION", "CONV_2D", "COS", "CUMSUM",
-    "DEPTHWISE_CONV_2D", "DEPTH_TO_SPACE", "DEQUANTIZE", "DIV", "ELU", "EQUAL", "EXP", "FLOOR",
-    "FLOOR_DIV", "FLOOR_MOD", "FULLY_CONNECTED", "GATHER", "GELU", "GREATER", "GREATER_EQUAL",
-    "HARD_SWISH", "LEAKY_RELU", "LESS", "LESS_EQUAL", "LOG", "LOGICAL_AND", "LOGICAL_NOT",
-    "LOGICAL_OR", "LOGISTIC", "MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM", "MIRROR_PAD", "MUL",
-    "NEG", "NOT_EQUAL", "ONE_HOT", "PACK", "PAD", "PADV2", "POW", "PRELU", "QUANTIZE", "REDUCE_MAX",
-    "REDUCE_MIN", "REDUCE_PROD", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "RESHAPE",
-    "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "REVERSE_V2", "ROUND", "RSQRT", "SELECT",
-    "SELECT_V2", "SIGN", "SIN", "SLICE", "SOFTMAX", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQRT",
-    "SQUARE", "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "SUM", "TANH", "TILE", "TRANSPOSE",
-    "TRANSPOSE_CONV", "UNPACK",
-})  # fmt: skip
 SUMS = ("MEAN", "SUM")
 
 
@@ -61,7 +48,7 @@ class TfliteFormat(Format):
             bytes_by_dtype=dict(stored.most_common()),
             peak_activation_bytes=None if graph.dynamic_tensors else _peak(graph),
             risks=tuple(_risks(graph)),
-            about=graph.about,
+            about={**graph.about, "GPU delegate": gpu_text(graph)},
         )
 
 
@@ -93,13 +80,7 @@ def _risks(graph: TfliteGraph) -> Iterator[RiskFact]:
             reason="a layout transpose copies the whole map, on the CPU and on the GPU",
             remedy="export with --converter litert-torch, which writes none",
         )
-    for name in sorted(locations.keys() - ON_GPU):
-        yield RiskFact(
-            where=locations[name],
-            reason=f"the GPU delegate does not run {name}: the graph is cut there, with a copy "
-            "each way",
-            remedy="export with --converter litert-torch, or run on the CPU",
-        )
+    yield from _gpu_risks(graph)
     for index in graph.dynamic_tensors[:1]:
         yield RiskFact(
             where=graph.tensors[index].name,
@@ -129,6 +110,20 @@ def _risks(graph: TfliteGraph) -> Iterator[RiskFact]:
             reason=f"a GPU delegate that computes in fp16 may sum {_summed(graph, first)} values "
             f"here and pass {LARGEST_FLOAT16}; the CPU computes in float32",
             remedy="forbid precision loss in the GPU delegate's options, or run on the CPU",
+        )
+
+
+def _gpu_risks(graph: TfliteGraph) -> Iterator[RiskFact]:
+    """Yield what the GPU delegate refuses, one fact an operator."""
+    refused: dict[str, list[Refusal]] = {}
+    for one in gpu_refusals(graph):
+        refused.setdefault(one.operation.name, []).append(one)
+    for name, ones in sorted(refused.items()):
+        yield RiskFact(
+            where=_first_of(graph, [one.operation for one in ones], ones[0].operation),
+            reason=f"the GPU delegate does not take {name} ({ones[0].reason}): CompiledModel "
+            "refuses the file on the GPU alone, and with the CPU beside it the graph is cut there",
+            remedy="export with --converter litert-torch, or run on the CPU",
         )
 
 

@@ -1,6 +1,8 @@
 """LiteRT on a GPU, through the accelerator library that comes with it (WebGPU on desktops).
 
-No GPU that this library supports has been available to the project: only its CPU path was run.
+It was run on a Vulkan device in software (SwiftShader), which proves that files are whole on the
+accelerator and that their values are right, and says nothing about time. No GPU that this library
+supports has been available to the project.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import math
+import re
 from collections.abc import Generator
 from pathlib import Path
 
@@ -17,10 +20,12 @@ from numpy.typing import NDArray
 from styleexport.core.arrays import Arrays
 from styleexport.core.errors import DeviceError, UsageError, first_line
 from styleexport.core.plugins import needs
+from styleexport.runtime_bench.formats._tflite_gpu import gpu_text
 from styleexport.runtime_bench.formats._tflite_graph import TfliteGraph
 from styleexport.runtime_bench.runners._litert_tensors import from_file, native_quiet, to_file
 from styleexport.runtime_bench.runners._runner import Session
 
+SOURCE_PLACE = re.compile(r"\[[^\]]+:\d+\]$")
 LIBRARIES = ("*Accelerator.so", "*Accelerator.dylib", "*Accelerator.dll")
 
 
@@ -62,8 +67,8 @@ def open_on_gpu(
             sinks = {name: model.create_output_buffer_by_name(key, name) for name in graph.outputs}
     except Exception as error:
         raise DeviceError(
-            f"LiteRT cannot run {path.name} on the {accelerator}: {first_line(error)}; type "
-            "litert:delegate=xnnpack"
+            f"LiteRT cannot run {path.name} on the {accelerator}: {_reason(error)} (GPU delegate: "
+            f"{gpu_text(graph)}); type litert:delegate=xnnpack"
         ) from error
     results: dict[str, NDArray[np.generic]] = {}
 
@@ -87,3 +92,10 @@ def open_on_gpu(
         return {"delegate": accelerator.lower(), "nodes": nodes}
 
     yield Session(feed, invoke, fetch, effective)
+
+
+def _reason(error: Exception) -> str:
+    """Return the text of an error of LiteRT, which begins with lines of places in its source."""
+    lines = [line.strip("\u2514 ") for line in str(error).splitlines()]
+    texts = [line for line in lines if line and not SOURCE_PLACE.search(line)]
+    return texts[0] if texts else first_line(error)

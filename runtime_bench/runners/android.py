@@ -23,7 +23,14 @@ class Android(RemoteRunner):
     suffixes = ANDROID_SUFFIXES
     other_machine = True
     leasable = True
-    choices = MappingProxyType({"delegate": ("cpu", "xnnpack", "gpu", "nnapi")})
+    # `api` and `precision` are LiteRT's: of `.tflite` files, `precision` on the GPU alone.
+    choices = MappingProxyType(
+        {
+            "delegate": ("cpu", "xnnpack", "gpu", "nnapi"),
+            "api": ("auto", "compiled_model", "interpreter"),
+            "precision": ("fp16", "fp16-fp32-sums", "fp32"),
+        }
+    )
 
     def unavailable(self, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
         """Return how to get adb where it is missing; None where it is installed."""

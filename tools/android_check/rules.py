@@ -8,19 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ANDROID = "{http://schemas.android.com/apk/res/android}"
+MERGER = "{http://schemas.android.com/tools}"
 MAX_LINES, MAX_COLUMNS = 300, 100
 # Calls newer than the app's minimum level, 24: a file with one must check the level.
 NEWER = {
     "currentThermalStatus": 29,
     "SOC_MODEL": 31,
     "SOC_MANUFACTURER": 31,
-    "NnApiDelegate(": 27,
     "addNnapi": 27,
     "getThermalHeadroom": 30,
     "windowMetrics": 30,
 }
 FOREIGN = re.compile(
-    r"^import (androidx|com\.google(?!\.gson\b)|kotlinx|org\.jetbrains)\b", re.MULTILINE
+    r"^import (androidx|com\.google(?!\.gson\b|\.ai\.edge\.litert\b)|kotlinx|org\.jetbrains)\b",
+    re.MULTILINE,
 )
 LIBRARIES = {"libOpenCL.so", "libOpenCL-pixel.so", "libOpenCL-car.so"}
 # Links to a format's description are allowed; the app uses no network.
@@ -55,7 +56,11 @@ def _source(path: Path) -> Iterator[str]:
 
 def _manifest(path: Path) -> Iterator[str]:
     root = ElementTree.parse(path).getroot()
-    permissions = {one.get(f"{ANDROID}name") for one in root.iter("uses-permission")}
+    permissions = {
+        one.get(f"{ANDROID}name")
+        for one in root.iter("uses-permission")
+        if one.get(f"{MERGER}node") != "remove"
+    }
     if permissions != {"android.permission.CAMERA"}:
         yield f"AndroidManifest.xml: permissions {sorted(map(str, permissions))}, expected CAMERA"
     libraries = {

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from tools.android_check.outcome import StepFailed
 from tools.android_check.pieces import Pieces
 from tools.android_check.rules import broken_rules
-from tools.android_check.stubs import write_stubs
+from tools.android_check.stubs import SIGNATURES, write_stubs
 from tools.guide_snippets import write_snippet
 
 ROOT = Path(__file__).parents[2]
@@ -125,7 +125,7 @@ class Steps:
         stubs = write_stubs(self.pieces.signatures(), self.pieces.cache / "stubs", least=False)
         runtime = self.pieces.onnxruntime() / "classes.jar"
         sources = sorted((APP / "kotlin").rglob("*.kt"))
-        classes = [self.build / "contract.jar", stubs, runtime]
+        classes = [self.build / "contract.jar", stubs, runtime, self._kotlin_signatures(stubs)]
         self._kotlin(self.build / "app.jar", [self.build / "gen", *sources], classes, ["-no-jdk"])
         guide = write_snippet("kotlin", self.build / "guide" / "Guide.kt")
         self._kotlin(self.build / "guide.jar", [guide], classes, ["-no-jdk"])
@@ -133,6 +133,12 @@ class Steps:
             f"{len(sources)} files and the guide's lines against Android's API of level 29, ONNX "
             "Runtime's own classes, and signatures by hand of LiteRT and of newer calls"
         )
+
+    def _kotlin_signatures(self, stubs: Path) -> Path:
+        """Return a jar of the signatures that are written in Kotlin."""
+        jar = self.build / "signatures.jar"
+        self._kotlin(jar, sorted(SIGNATURES.glob("*.kt")), [stubs], ["-no-jdk"])
+        return jar
 
     def _kotlin(
         self, jar: Path, sources: Sequence[Path], classes: Sequence[Path], more: Sequence[str]
@@ -204,7 +210,8 @@ class Steps:
             self.pieces.kotlin() / "lib/kotlin-stdlib.jar",
         ]
         command = [java, "-Xmx2g", "-cp", str(d8), "com.android.tools.r8.D8", "--release"]
-        command += ["--min-api", str(MIN_LEVEL), "--lib", str(stubs), "--output", str(self.build)]
+        command += ["--min-api", str(MIN_LEVEL), "--lib", str(stubs)]
+        command += ["--lib", str(self._kotlin_signatures(stubs)), "--output", str(self.build)]
         run([*command, *map(str, jars), *map(str, generated.rglob("*.class"))])
         return self.build / "classes.dex"
 

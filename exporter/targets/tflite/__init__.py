@@ -35,6 +35,7 @@ from styleexport.exporter.rewrites.shuffles import with_phases_in_front
 from styleexport.exporter.rewrites.transposed_convs import with_plain_transposed_convs
 from styleexport.exporter.targets._about import about
 from styleexport.exporter.targets._target import Model, Recipe, Source, Target, Written
+from styleexport.exporter.targets.tflite.clamps import split_clamps
 from styleexport.exporter.targets.tflite.converters._converter import find_converter
 from styleexport.exporter.targets.tflite.converters._layers import match_layers
 from styleexport.exporter.targets.tflite.converters._naming import name_tensors
@@ -96,6 +97,7 @@ class TfliteTarget(Target):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "float.tflite"
             find_converter(self.converter).convert(rewritten, path)
+            split_clamps(path)
             layers = name_tensors(source.graph, path, match_layers(source.graph, path))
             return TfliteModel(
                 source, path.read_bytes(), layers, passes, self.tensors(source.graph)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -73,9 +74,11 @@ def test_the_facts_of_a_float_file(path):
     assert found.risks == ()
 
 
-def graph_of(*operations, shapes, dtypes=None, dynamic_tensors=()):
+def graph_of(*operations, shapes, dtypes=None, dynamic_tensors=(), constants=None):
     tensors = tuple(
-        TfliteTensor(f"t{i}", shape, (dtypes or {}).get(i, "float32"), None, (), (), 0)
+        TfliteTensor(
+            f"t{i}", shape, (dtypes or {}).get(i, "float32"), (constants or {}).get(i), (), (), 0
+        )
         for i, shape in enumerate(shapes)
     )
     found = tuple(TfliteOperation(*item) for item in operations)
@@ -83,6 +86,7 @@ def graph_of(*operations, shapes, dtypes=None, dynamic_tensors=()):
 
 
 BIG, SMALL = (1, 256, 256, 8), (1, 8)
+AXES = np.array([1, 2], np.int32).view(np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -97,11 +101,16 @@ BIG, SMALL = (1, 256, 256, 8), (1, 8)
         (
             graph_of(("GATHER_ND", (0,), (1,)), shapes=(BIG, BIG)),
             "GATHER_ND t1",
-            "the GPU delegate does not run GATHER_ND",
+            "the GPU delegate does not take GATHER_ND (GATHER_ND is none of its operations)",
             "run on the CPU",
         ),
         (
-            graph_of(("MEAN", (0,), (1,)), ("MEAN", (0,), (2,)), shapes=(BIG, SMALL, SMALL)),
+            graph_of(
+                ("MEAN", (0, 3), (1,)),
+                ("MEAN", (0, 3), (2,)),
+                shapes=(BIG, SMALL, SMALL, (2,)),
+                constants={3: AXES},
+            ),
             "MEAN t1 and 1 more",
             "sum 65536 values",
             "precision loss",
@@ -131,8 +140,9 @@ def test_each_risk_names_a_place_and_a_remedy(graph, where, reason, remedy):
 
 
 def test_no_risk_where_there_is_none():
-    small = ("MEAN", (0,), (1,))
-    assert list(_risks(graph_of(small, shapes=((1, 32, 32, 8), SMALL)))) == []
+    small = ("MEAN", (0, 2), (1,))
+    graph = graph_of(small, shapes=((1, 32, 32, 8), SMALL, (2,)), constants={2: AXES})
+    assert list(_risks(graph)) == []
 
 
 @pytest.mark.parametrize(

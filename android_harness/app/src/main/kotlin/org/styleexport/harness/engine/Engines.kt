@@ -34,38 +34,3 @@ class Engines {
         private const val MAX_THREADS = 4
     }
 }
-
-/** Delegate of LiteRT, or execution provider of ONNX Runtime, that a file can be run with. */
-enum class DelegateKind(val text: String) {
-    /** CPU kernels of the runtime. */
-    CPU("cpu"),
-
-    /** XNNPACK: float and integer kernels for the CPU. */
-    XNNPACK("xnnpack"),
-
-    /** OpenCL or OpenGL, LiteRT only. */
-    GPU("gpu"),
-
-    /** Android's neural networks API, deprecated since Android 15. */
-    NNAPI("nnapi");
-
-    companion object {
-        /** Names of all delegates. */
-        val NAMES: List<String> = entries.map(DelegateKind::text)
-
-        /** Key of the delegate in a cell's settings. */
-        const val SETTING = "delegate"
-
-        /**
-         * Return the requested delegate; the CPU by default.
-         *
-         * @throws EngineUnavailable the name is unknown.
-         */
-        fun of(requested: Map<String, String>): DelegateKind {
-            val name = requested[SETTING] ?: return CPU
-            return entries.firstOrNull { it.text == name } ?: throw EngineUnavailable(
-                "no delegate $name: expected ${NAMES.joinToString(", ")}",
-            )
-        }
-    }
-}

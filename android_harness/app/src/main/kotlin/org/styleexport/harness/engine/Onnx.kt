@@ -13,9 +13,11 @@ import org.styleexport.contract.arithmetic.Tensor
 import org.styleexport.contract.facts.ElementType
 import org.styleexport.contract.facts.JobCell
 import org.styleexport.contract.facts.TensorFact
+import org.styleexport.contract.measure.DelegateKind
 import org.styleexport.contract.measure.Engine
 import org.styleexport.contract.measure.EngineUnavailable
 import org.styleexport.contract.measure.ErrorText
+import org.styleexport.contract.measure.LiteRtRequest
 import org.styleexport.contract.measure.Session
 
 /** Runs `.onnx` files with ONNX Runtime: its own CPU kernels, XNNPACK, or NNAPI. */
@@ -23,6 +25,7 @@ class OnnxEngine : Engine {
     override val suffix: String get() = SUFFIX
 
     override fun open(file: File, cell: JobCell, threads: Int?): Session {
+        LiteRtRequest.refuseIn(cell.requested)
         val kind = DelegateKind.of(cell.requested)
         val environment = OrtEnvironment.getEnvironment()
         // The Android build collects telemetry; the app has no network permission either.

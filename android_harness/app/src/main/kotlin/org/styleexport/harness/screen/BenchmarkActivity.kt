@@ -14,9 +14,9 @@ import org.styleexport.contract.artifact.Artifact
 import org.styleexport.contract.facts.CellFact
 import org.styleexport.contract.facts.CellStatus
 import org.styleexport.contract.facts.PlanFact
+import org.styleexport.contract.measure.DelegateKind
 import org.styleexport.harness.HarnessApp
 import org.styleexport.harness.R
-import org.styleexport.harness.engine.DelegateKind
 import org.styleexport.harness.engine.Engines
 import org.styleexport.harness.picture.SharedFiles
 import org.styleexport.harness.work.BenchmarkModel

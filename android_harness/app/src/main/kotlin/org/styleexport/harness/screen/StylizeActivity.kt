@@ -18,10 +18,10 @@ import android.widget.TextView
 import org.styleexport.contract.facts.Blending
 import org.styleexport.contract.facts.CodeLayoutFact
 import org.styleexport.contract.facts.blendingNote
+import org.styleexport.contract.measure.DelegateKind
 import org.styleexport.harness.HarnessApp
 import org.styleexport.harness.R
 import org.styleexport.harness.camera.CameraFeed
-import org.styleexport.harness.engine.DelegateKind
 import org.styleexport.harness.picture.Bitmaps
 import org.styleexport.harness.picture.SharedFiles
 import org.styleexport.harness.work.StylizeModel

@@ -10,11 +10,11 @@ import org.styleexport.contract.facts.FileFact
 import org.styleexport.contract.facts.LatencyReport
 import org.styleexport.contract.facts.PlanFact
 import org.styleexport.contract.measure.Cancelled
+import org.styleexport.contract.measure.DelegateKind
 import org.styleexport.contract.measure.ErrorText
 import org.styleexport.contract.measure.LocalJob
 import org.styleexport.harness.device.AndroidBenchDevice
 import org.styleexport.harness.device.DeviceInfo
-import org.styleexport.harness.engine.DelegateKind
 import org.styleexport.harness.picture.SharedFiles
 
 /** Benchmark started in the app, whichever screen shows it. */

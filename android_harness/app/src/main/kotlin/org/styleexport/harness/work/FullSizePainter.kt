@@ -12,6 +12,7 @@ import org.styleexport.contract.facts.ProbeFact
 import org.styleexport.contract.facts.Role
 import org.styleexport.contract.facts.TilingFact
 import org.styleexport.contract.facts.passed
+import org.styleexport.contract.measure.DelegateKind
 import org.styleexport.contract.measure.LocalJob
 import org.styleexport.contract.measure.ProbeCheck
 import org.styleexport.contract.measure.Session
@@ -20,7 +21,6 @@ import org.styleexport.contract.stylize.MixedWriter
 import org.styleexport.contract.stylize.TileProgress
 import org.styleexport.contract.stylize.TiledFeatures
 import org.styleexport.contract.stylize.TiledPainter
-import org.styleexport.harness.engine.DelegateKind
 import org.styleexport.harness.engine.Engines
 import org.styleexport.harness.picture.BitmapPicture
 import org.styleexport.harness.picture.BitmapWriter

@@ -20,11 +20,11 @@ import org.styleexport.contract.facts.suffix
 import org.styleexport.contract.facts.takes
 import org.styleexport.contract.facts.thumbnails
 import org.styleexport.contract.facts.tilingOf
+import org.styleexport.contract.measure.DelegateKind
 import org.styleexport.contract.stylize.ModelRunner
 import org.styleexport.contract.stylize.StepRunner
 import org.styleexport.contract.stylize.Style
 import org.styleexport.contract.stylize.StyleBlend
-import org.styleexport.harness.engine.DelegateKind
 import org.styleexport.harness.engine.Engines
 import org.styleexport.harness.picture.Bitmaps
 import org.styleexport.harness.picture.PictureSource

@@ -10,10 +10,13 @@ import org.styleexport.contract.facts.ParityFact
 import org.styleexport.contract.facts.SizeFact
 import org.styleexport.contract.facts.passed
 import org.styleexport.contract.facts.probesOf
+import org.styleexport.contract.measure.DelegateKind
+import org.styleexport.contract.measure.GpuPrecision
+import org.styleexport.contract.measure.LiteRtApi
+import org.styleexport.contract.measure.LiteRtRequest
 import org.styleexport.contract.measure.LocalJob
 import org.styleexport.contract.measure.ProbeCheck
 import org.styleexport.contract.measure.Session
-import org.styleexport.harness.engine.DelegateKind
 import org.styleexport.harness.engine.Engines
 
 /** Loaded file that passed its probe on this phone with this delegate. */
@@ -27,7 +30,9 @@ class LoadedModel private constructor(
     /** Effective engine and delegate, placement, and PSNR on the probe, in one line. */
     val description: String = buildList {
         val effective = session.effective
-        add("${effective["engine"]}, ${effective["delegate"]}")
+        val what = listOf("engine", LiteRtApi.SETTING, DelegateKind.SETTING, GpuPrecision.SETTING)
+        add(what.mapNotNull(effective::get).joinToString(", "))
+        effective[LiteRtRequest.FALLBACK]?.let { add("in place of CompiledModel: $it") }
         session.placement.forEach { (unit, share) -> add("$unit ${(100 * share).toInt()} %") }
         effective["coverage"]?.let { add("$it of the file") }
         add("${parity.measuredDb} dB on the probe")

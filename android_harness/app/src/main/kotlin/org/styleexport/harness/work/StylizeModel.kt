@@ -12,8 +12,8 @@ import org.styleexport.contract.facts.FileFact
 import org.styleexport.contract.facts.Role
 import org.styleexport.contract.facts.SizeFact
 import org.styleexport.contract.facts.tilingOf
+import org.styleexport.contract.measure.DelegateKind
 import org.styleexport.contract.measure.ErrorText
-import org.styleexport.harness.engine.DelegateKind
 import org.styleexport.harness.engine.Engines
 import org.styleexport.harness.picture.Bitmaps
 import org.styleexport.harness.picture.PhotoDecoder
