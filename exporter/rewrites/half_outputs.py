@@ -96,14 +96,13 @@ def _counts(node: Node) -> bool:
     return node.op == "call_function" and not square and tuple(value.shape[2:]) != (1, 1)
 
 
-def _reasons(
-    shifter: Shifter, need: Mapping[str, int], reached: Mapping[str, Reach]
-) -> list[str]:
+def _reasons(shifter: Shifter, need: Mapping[str, int], reached: Mapping[str, Reach]) -> list[str]:
     """Return what was scaled by how much, and why: one line for what was forecast out of range."""
+    causes = [name for name, shift in need.items() if shift < _ahead(shifter, need, name)]
     lines = [
-        f"{name}: {_magnitude(reached[name])} on calibration inputs, {MARGIN:g} times that is "
-        f"allowed for: needs 2^{shift}"
-        for name, shift in need.items()
+        f"{name}: {_magnitude(reached[name])} on calibration inputs; twice that stays below 65,504 "
+        f"at 2^{need[name]}"
+        for name in causes
     ]
     scaled = ", ".join(f"{name} by 2^{shift}" for name, shift in shifter.shifted.items())
     lines += [f"scaled in weights and bias: {scaled}"] if scaled else []
@@ -111,6 +110,14 @@ def _reasons(
         copies = ", ".join(f"{name} to 2^{e}" for name, e in shifter.multiplied.items())
         lines.append(f"multiplied, as no constant takes the factor: {copies}")
     return lines
+
+
+def _ahead(shifter: Shifter, need: Mapping[str, int], name: str) -> int:
+    """Return the shift that what an operation reads needs already."""
+    node = next(x for x in shifter.regions.module.graph.nodes if x.name == name)
+    if operation_of(node) in SUMS_OF_PRODUCTS:
+        return 0
+    return min((need.get(x.name, 0) for x in node.all_input_nodes), default=0)
 
 
 def _magnitude(reach: Reach) -> str:

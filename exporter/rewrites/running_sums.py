@@ -50,9 +50,7 @@ class Reach:
         return Reach(max(self.value, other.value), max(self.sums, other.sums))
 
 
-def forecast(
-    module: GraphModule, inputs: Sequence[Arrays], limit: float
-) -> Mapping[str, Reach]:
+def forecast(module: GraphModule, inputs: Sequence[Arrays], limit: float) -> Mapping[str, Reach]:
     """Return operation → what it reaches, over all inputs.
 
     Args:

@@ -2,10 +2,10 @@
 
 A value x with *shift* e is stored as x·2^e, the same bits but for the exponent. By operation:
 
-- *passing* ones have f(2^e·x) = 2^e·f(x): ReLU, pads, pools, resampling, sums, shapes. All that they
-  read and give has one shift; so have both sides of an addition, and what is concatenated.
-- *free* ones hold constants that absorb the difference of any two shifts: W·2^(out - in) and b·2^out
-  of a convolution, γ and β of a norm, a constant factor.
+- *passing* ones have f(2^e·x) = 2^e·f(x): ReLU, pads, pools, resampling, sums, shapes. All that
+  they read and give has one shift; so have both sides of an addition, and what is concatenated.
+- *free* ones hold constants that absorb the difference of any two shifts: W·2^(out - in) and
+  b·2^out of a convolution, γ and β of a norm, a constant factor.
 - *derived* ones have a shift that follows from those of their operands: the sum of both of a
   product, half of it of a root.
 - All others take and give what the network gives: what they read is multiplied back.

@@ -163,7 +163,7 @@ class CoremlTarget(Target):
         how, rewritten, passes = self.lowering(recipe), source, tuple[PassFact, ...]()
         if source.graph.sizes:
             graph, passes = source.sliced_pads
-            rewritten = Source(graph, lambda: source.inputs)
+            rewritten = replace(source, graph=graph, calibrate=lambda: source.inputs)
         graph = rewritten.graph
         if how.half:
             graph, more = rewritten.half_range
