@@ -2,10 +2,11 @@
 
 Run: python docs/benchmarks/half_range.py --data FOLDER [--size SIDE ...] [NETWORK ...]
 
-FOLDER holds the published weights in `weights/`: cd16x, fast_style, microast, vgg16, enet_camvid, by the
-names that their authors gave them. What is not named keeps its figures of half_range.json, from which the
-page is written. Networks of 0..255 are the published ones in the pixel range of Caffe and TensorFlow-slim:
-the same pictures, activations 255 times as large (VGG-16: 57 times, its pixels are divided by 0.226).
+FOLDER holds the published weights in `weights/`: cd16x, fast_style, microast, vgg16, enet_camvid,
+by the names that their authors gave them. What is not named keeps its figures of half_range.json,
+from which the page's tables are written. Networks of 0..255 are published ones in the pixel range
+of Caffe and TensorFlow-slim: the same pictures, activations 255 times as large (57 times in VGG-16,
+which divides pixels of 0..1 by 0.226).
 """
 
 from __future__ import annotations
@@ -213,7 +214,7 @@ def _decibels(graph: Graph, inputs: Sequence[Arrays], without: Sequence[str]) ->
 def page(rows: Sequence[Row]) -> str:
     """Return the tables of the page."""
     lines = [
-        "| network | role | size | largest value of a convolution | largest partial sum | of 65,504 |",
+        "| network | role | size | largest value | largest partial sum | of 65,504 |",
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
