@@ -12,13 +12,18 @@ Nothing is rounded: in float32 the outputs are the same bits, which is checked, 
 proof is that of all passes. Where nothing takes the factor back, one multiplication does; a value
 that is out of range there in any case is named.
 
+Weights may be too small for float16 as well: those behind values of 10^4 are 10^-4, and GPUs flush
+what is below 2^-14 to zero. A layer whose largest weight is below 2^-8 gets its input scaled, and
+with it its weights, as far as that leaves the input a range.
+
 Means, variances and their squares are left to `half_range`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -27,15 +32,18 @@ from torch.fx import GraphModule, Node
 from styleexport.core.arrays import Arrays
 from styleexport.core.manifest import PassFact
 from styleexport.exporter.graph.graph import Graph, operation_of
-from styleexport.exporter.graph.rewrite import Outcome, Pass, apply_passes
+from styleexport.exporter.graph.rewrite import Outcome, Pass, apply_passes, tensor_of
 from styleexport.exporter.rewrites.running_sums import SUMS_OF_PRODUCTS, Reach, forecast
-from styleexport.exporter.rewrites.shifts import Regions, Shifter
+from styleexport.exporter.rewrites.shifts import LAYERS, Regions, Shifter
 
 NAME = "scale-outputs"
 LARGEST = 65504.0
 # Other pictures may reach twice what the calibration inputs do.
 MARGIN = 2.0
 MOST_INPUTS = 4
+# A layer's largest weight should be no smaller, and its input's largest value neither.
+SMALL_WEIGHT = 2.0**-8
+SMALL_INPUT = 16.0
 # Their results are statistics, small, or both.
 STATISTICS = ("mean", "sum", "var", "std", "var_mean", "std_mean", "pow", "square", "sqrt", "rsqrt")
 
@@ -54,21 +62,23 @@ def with_outputs_in_half_range(
     shown = inputs[:: max(1, len(inputs) // MOST_INPUTS)][:MOST_INPUTS]
     limit = LARGEST / MARGIN
     reached = forecast(graph.reading, shown, limit)
-    need = {
-        node.name: _shift(reached[node.name].all, limit)
-        for node in graph.reading.graph.nodes
-        if node.name in reached and _counts(node) and reached[node.name].all > limit
-    }
-    if not need:
+    needs = [
+        *_for_outputs(graph.reading, reached, limit),
+        *_for_weights(graph.reading, reached),
+    ]
+    if not needs:
         return graph, ()
 
     def rewrite(module: GraphModule) -> Outcome:
+        need: dict[str, int] = {}
+        for item in needs:
+            need[item.name] = min(item.shift, need.get(item.name, 0))
         shifter = Shifter(Regions(module, need))
         shifter.run()
         return Outcome(
             len(shifter.shifted) + len(shifter.multiplied),
             tuple(_unreachable(shifter, reached)),
-            tuple(_reasons(shifter, need, reached)),
+            tuple(_reasons(shifter, needs)),
         )
 
     example = [torch.from_numpy(shown[0][fact.name]) for fact in graph.inputs]
@@ -79,9 +89,52 @@ def with_outputs_in_half_range(
     return (scaled if fact.applied else graph), (fact,)
 
 
-def _shift(reached: float, limit: float) -> int:
-    """Return the largest power of two that brings a magnitude below a limit, as its exponent."""
-    return math.floor(math.log2(limit / reached)) if math.isfinite(reached) else 0
+@dataclass(frozen=True)
+class _Need:
+    """A value that is to be scaled.
+
+    Attributes:
+        name: operation that computes it.
+        shift: the largest power of two that will do, as its exponent, negative.
+        reason: why; "" where another value's reason is this one's too.
+    """
+
+    name: str
+    shift: int
+    reason: str
+
+
+def _for_outputs(
+    module: GraphModule, reached: Mapping[str, Reach], limit: float
+) -> Iterator[_Need]:
+    """Yield the values that would leave float16."""
+    shifts: dict[Node, int] = {}
+    for node in module.graph.nodes:
+        reach = reached.get(node.name)
+        if reach is None or not _counts(node) or not limit < reach.all < math.inf:
+            continue
+        shifts[node] = shift = math.floor(math.log2(limit / reach.all))
+        ahead = min((shifts.get(x, 0) for x in node.all_input_nodes), default=0)
+        told = operation_of(node) not in SUMS_OF_PRODUCTS and shift >= ahead
+        reason = f"{_magnitude(reach)} on calibration inputs; twice that stays below 65,504"
+        yield _Need(node.name, shift, "" if told else f"{node.name}: {reason} at 2^{shift}")
+
+
+def _for_weights(module: GraphModule, reached: Mapping[str, Reach]) -> Iterator[_Need]:
+    """Yield the inputs of layers whose weights would be too small for float16."""
+    for node in module.graph.nodes:
+        weight = tensor_of(module, node.args[1]) if operation_of(node) in LAYERS else None
+        data = node.args[0] if node.args else None
+        if weight is None or not isinstance(data, Node) or data.name not in reached:
+            continue
+        largest, value = float(weight.abs().max()), reached[data.name].value
+        if not (0 < largest < SMALL_WEIGHT and SMALL_INPUT < value < math.inf):
+            continue
+        wanted = math.ceil(math.log2(SMALL_WEIGHT / largest))
+        shift = -min(wanted, math.floor(math.log2(value / SMALL_INPUT)))
+        if shift:
+            reason = f"weights of {largest:.1e} at most, for values of up to {value:,.0f}"
+            yield _Need(data.name, shift, f"{node.name}: {reason}: these at 2^{shift}")
 
 
 def _counts(node: Node) -> bool:
@@ -96,28 +149,15 @@ def _counts(node: Node) -> bool:
     return node.op == "call_function" and not square and tuple(value.shape[2:]) != (1, 1)
 
 
-def _reasons(shifter: Shifter, need: Mapping[str, int], reached: Mapping[str, Reach]) -> list[str]:
-    """Return what was scaled by how much, and why: one line for what was forecast out of range."""
-    causes = [name for name, shift in need.items() if shift < _ahead(shifter, need, name)]
-    lines = [
-        f"{name}: {_magnitude(reached[name])} on calibration inputs; twice that stays below 65,504 "
-        f"at 2^{need[name]}"
-        for name in causes
-    ]
+def _reasons(shifter: Shifter, needs: Sequence[_Need]) -> list[str]:
+    """Return why values are scaled, then what was scaled by how much."""
+    lines = [need.reason for need in needs if need.reason]
     scaled = ", ".join(f"{name} by 2^{shift}" for name, shift in shifter.shifted.items())
     lines += [f"scaled in weights and bias: {scaled}"] if scaled else []
     if shifter.multiplied:
         copies = ", ".join(f"{name} to 2^{e}" for name, e in shifter.multiplied.items())
         lines.append(f"multiplied, as no constant takes the factor: {copies}")
     return lines
-
-
-def _ahead(shifter: Shifter, need: Mapping[str, int], name: str) -> int:
-    """Return the shift that what an operation reads needs already."""
-    node = next(x for x in shifter.regions.module.graph.nodes if x.name == name)
-    if operation_of(node) in SUMS_OF_PRODUCTS:
-        return 0
-    return min((need.get(x.name, 0) for x in node.all_input_nodes), default=0)
 
 
 def _magnitude(reach: Reach) -> str:
