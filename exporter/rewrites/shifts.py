@@ -151,8 +151,10 @@ class Shifter:
             shift = self.regions.settle(node, self._held[operands[0]])
             if self._passes(node, shift):
                 return shift
-        if name in ROOTS and (derived := ROOTS[name](node, self._held[operands[0]])) is not None:
-            return derived
+        if name in ROOTS and operands:
+            derived = ROOTS[name](node, self._held[operands[0]])
+            if derived is not None:
+                return derived
         self._read_as(node, 0)
         return 0
 

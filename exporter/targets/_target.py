@@ -65,8 +65,16 @@ class Source:
     def half_range(self) -> tuple[Graph, tuple[PassFact, ...]]:
         """The graph with float16-safe outputs and statistics, and what was rewritten."""
         graph, passes = self.half_outputs
-        safe, more = within_half_range(graph, self.inputs)
+        if graph is self.graph:
+            safe, more = self.half_statistics
+        else:
+            safe, more = within_half_range(graph, self.inputs)
         return safe, (*passes, *more)
+
+    @cached_property
+    def half_statistics(self) -> tuple[Graph, tuple[PassFact, ...]]:
+        """The graph with float16-safe statistics, for int8: its ranges are those of the layers."""
+        return within_half_range(self.graph, self.inputs)
 
     @cached_property
     def sliced_pads(self) -> tuple[Graph, tuple[PassFact, ...]]:
