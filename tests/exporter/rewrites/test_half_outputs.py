@@ -87,6 +87,10 @@ BODIES = {
     "upsample": (upsampled, True),
     "transposed": (lambda n, x: functional.avg_pool2d(n.up(functional.relu(x)), 2), True),
     "gate": (lambda n, x: x * torch.sigmoid(n.b(x * 1e-5).mean((2, 3), keepdim=True)), True),
+    "gated norm": (
+        lambda n, x: n.norm(x * torch.sigmoid(n.b(x * 1e-5).mean((2, 3), keepdim=True))),
+        False,
+    ),
     "clamp": (lambda n, x: functional.relu6(x * 1e-4) + x.clamp(-1e5, 1e5) * 1e-4, False),
     "zero and constant pads": (
         lambda n, x: functional.pad(functional.pad(x, (1, 1)), (0, 0, 1, 1), value=3.0)[
@@ -159,14 +163,21 @@ def test_only_what_no_constant_takes_is_multiplied():
     for body in BODIES:
         _, (fact,) = scaled_of(body)
         multiplied[body] = [line for line in fact.reasons if line.startswith("multiplied")]
-    assert {body for body, lines in multiplied.items() if lines} == {"norm and map", "gate"}
+    assert {body for body, lines in multiplied.items() if lines} == {"norm and map", "gated norm"}
     # A gate is one value a channel: that is multiplied, not the map.
-    assert "sigmoid to 2^" in multiplied["gate"][0]
+    assert multiplied["gated norm"][0].endswith("takes the factor: sigmoid to 2^1")
 
 
 def test_a_network_inside_the_range_is_returned_as_it_is():
     graph, feeds = graph_of("residual", gain=1.0)
     assert with_outputs_in_half_range(graph, feeds) == (graph, ())
+
+
+def test_weights_too_small_for_float16_have_their_input_scaled():
+    """Half the GPUs would flush them to zero."""
+    _, (fact,) = scaled_of("relu")
+    assert "conv2d_1: weights of 1.2e-06 at most, for values of up to 9" in fact.reasons[-2]
+    assert fact.reasons[-1] == "scaled in weights and bias: conv2d by 2^-12"
 
 
 def test_the_shipped_network_is_left_alone():
