@@ -108,7 +108,7 @@ class Vgg255(nn.Module):
             layer = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
             layer.weight.data, layer.bias.data = weight, bias * (255 * 0.226)  # pyright: ignore
             self.layers.append(layer)
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None] * 255)
+        self.mean = nn.Buffer(torch.tensor([0.485, 0.456, 0.406])[:, None, None] * 255)
 
     def forward(self, content: Tensor) -> Tensor:
         x = content * 255 - self.mean

@@ -165,7 +165,7 @@ def test_only_what_no_constant_takes_is_multiplied():
         multiplied[body] = [line for line in fact.reasons if line.startswith("multiplied")]
     assert {body for body, lines in multiplied.items() if lines} == {"norm and map", "gated norm"}
     # A gate is one value a channel: that is multiplied, not the map.
-    assert multiplied["gated norm"][0].endswith("takes the factor: sigmoid to 2^1")
+    assert multiplied["gated norm"][0].endswith("takes the factor: sigmoid to 2^10")
 
 
 def test_a_network_inside_the_range_is_returned_as_it_is():
