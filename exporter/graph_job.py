@@ -205,7 +205,7 @@ class GraphJob:
 
     def source_of(self, graph: Graph) -> Source:
         """Return a rewritten form of the graph as targets take it."""
-        return Source(graph, lambda: self.calibration.inputs)
+        return Source(graph, lambda: self.calibration.inputs, self.run.request.without)
 
 
 def _style_encoder(network: LoadedNetwork) -> Callable[[Array], Array]:

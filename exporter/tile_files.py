@@ -195,7 +195,8 @@ def _write(
         job.run.progress(f"{name}: write")
         inputs = PassInputs(stored, one, job.calibration.inputs)
         part = replace(part, int8=recipe and _recipe_of(recipe, one))
-        source = Source(one.graph, lambda inputs=inputs: inputs[:CALIBRATED])
+        calibrate = lambda inputs=inputs: inputs[:CALIBRATED]  # noqa: E731
+        source = Source(one.graph, calibrate, job.run.request.without)
         planned = Planned(source, part, one.graph, one.graph)
         written = target.lower(source, part).store(part, job.run.folder / str(name))
         of_pass = GraphJob(job.run, replace(name, suffix=""), one.graph, job.passes, ())

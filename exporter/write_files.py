@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -11,14 +11,16 @@ import msgspec
 from styleexport.core.file_names import FileName
 from styleexport.core.manifest import (
     FileFact,
+    ParityFact,
     PassFact,
     QualityFact,
+    RiskFact,
     SizeFact,
     SizeQualityFact,
     sha256_of_file,
     size_of_file,
 )
-from styleexport.core.thresholds import chooses
+from styleexport.core.thresholds import HALF_SUMS_DB, chooses
 from styleexport.core.types import Precision, Role
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.layer_map import compose_layer_maps, paired_layers
@@ -225,7 +227,19 @@ def _checked(job: GraphJob, fact: FileFact) -> FileFact:
     """Return the facts of a file with its parity on the probes."""
     job.run.progress(f"{fact.path}: parity")
     parity = check_file(job.run.folder, fact, job.probes)
-    return msgspec.structs.replace(fact, parity=parity)
+    return msgspec.structs.replace(fact, parity=parity, risks=(*fact.risks, *_half_risks(parity)))
+
+
+def _half_risks(parity: Sequence[ParityFact]) -> Iterator[RiskFact]:
+    """Yield the risk of a file that float16 is known not to do for, where it does not."""
+    for item in parity:
+        if not item.allowed_db and item.measured_db < HALF_SUMS_DB:
+            yield RiskFact(
+                where="GPUs",
+                reason=f"computed in float16, sums included, it comes within {item.measured_db:g} "
+                f"dB of the network ({item.runner})",
+                remedy="run it on the CPU, or have the GPU compute in float32",
+            )
 
 
 def _judged(job: GraphJob, fact: FileFact, name: FileName, chosen: ChosenPlan | None) -> FileFact:

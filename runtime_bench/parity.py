@@ -29,7 +29,7 @@ from styleexport.core.manifest import (
     TensorFact,
 )
 from styleexport.core.psnr import EQUAL_DB, psnr_db
-from styleexport.core.thresholds import allowed_db, allowed_in_tiles, allowed_on_device
+from styleexport.core.thresholds import allowed_in_tiles
 from styleexport.core.tiling_fact import TilingFact
 from styleexport.core.types import PASSES, Role
 from styleexport.runtime_bench.runners._runner import (
@@ -208,6 +208,8 @@ def check_tiling(
     expected = _tensor(tensors, "image", files[0].path)
     parities, unavailable = list[ParityFact](), list[str]()
     for runner in runners_for(folder / files[0].path):
+        if not runner.proves_tiles:
+            continue
         opened = TiledFiles(tiling, tuple(files), partial(_pass, runner, folder))
         try:
             painted = TiledPainter(opened).painting(tensors)
@@ -302,7 +304,6 @@ def _run_probes(
     runner: Runner, path: Path, fact: FileFact, probes: Sequence[ProbeTensors]
 ) -> ParityFact:
     """Return the parity of a file with one runner."""
-    rounded = runner.rounds_pictures
     with runner.open(path, RunOptions()) as session:
         return measure_parity(
             lambda inputs: _run(session, fact, inputs, path),
@@ -310,7 +311,7 @@ def _run_probes(
             probes,
             label=str(path),
             runner=runner.name,
-            allowed_db=allowed_on_device(fact) if rounded else allowed_db(fact),
+            allowed_db=runner.allowed_db(fact),
         )
 
 

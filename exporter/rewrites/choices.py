@@ -17,6 +17,7 @@ from styleexport.core.errors import UsageError
 from styleexport.core.manifest import PassFact
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.rewrite import Pass, all_passes, apply_passes
+from styleexport.exporter.rewrites.half_outputs import NAME as SCALED_OUTPUTS
 from styleexport.exporter.rewrites.phase_convs import rewrite_transposed, rewrite_upsampled
 from styleexport.exporter.rewrites.phase_layers import Choice, Choose, Layer
 
@@ -69,7 +70,7 @@ def check_rewrites(names: Collection[str]) -> None:
     Raises:
         UsageError: a name that is neither a pass nor a rewrite.
     """
-    known = (*(item.name for item in all_passes()), *PHASES)
+    known = (*(item.name for item in all_passes()), *PHASES, SCALED_OUTPUTS)
     for name in names:
         if name not in known:
             raise UsageError(f"--no-rewrite {name}: no such rewrite; expected {', '.join(known)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from styleexport.core.manifest import NetworkFact, PassFact, QuantizationFact, T
 from styleexport.core.recipe import Int8Recipe
 from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.rewrites.half_outputs import NAME, with_outputs_in_half_range
 from styleexport.exporter.rewrites.half_range import within_half_range
 from styleexport.exporter.rewrites.reflection import without_reflection_pads
 
@@ -41,10 +42,12 @@ class Source:
     Attributes:
         graph: float32.
         calibrate: returns the calibration inputs of the graph, by name.
+        without: names of rewrites that are turned off.
     """
 
     graph: Graph
     calibrate: Callable[[], Sequence[Arrays]]
+    without: Collection[str] = ()
 
     @cached_property
     def inputs(self) -> Sequence[Arrays]:
@@ -52,8 +55,25 @@ class Source:
         return self.calibrate()
 
     @cached_property
+    def half_outputs(self) -> tuple[Graph, tuple[PassFact, ...]]:
+        """The graph with what would leave float16 scaled, statistics apart, and what was."""
+        if NAME in self.without:
+            return self.graph, ()
+        return with_outputs_in_half_range(self.graph, self.inputs)
+
+    @cached_property
     def half_range(self) -> tuple[Graph, tuple[PassFact, ...]]:
-        """The graph with float16-safe statistics, and what was rewritten."""
+        """The graph with float16-safe outputs and statistics, and what was rewritten."""
+        graph, passes = self.half_outputs
+        if graph is self.graph:
+            safe, more = self.half_statistics
+        else:
+            safe, more = within_half_range(graph, self.inputs)
+        return safe, (*passes, *more)
+
+    @cached_property
+    def half_statistics(self) -> tuple[Graph, tuple[PassFact, ...]]:
+        """The graph with float16-safe statistics, for int8: its ranges are those of the layers."""
         return within_half_range(self.graph, self.inputs)
 
     @cached_property

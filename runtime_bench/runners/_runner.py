@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from styleexport.core import plugins
 from styleexport.core.arrays import Arrays
 from styleexport.core.errors import DeviceError, UsageError
+from styleexport.core.manifest import FileFact
+from styleexport.core.thresholds import allowed_db, allowed_on_device
 
 if TYPE_CHECKING:
     from styleexport.core.types import Progress
@@ -108,10 +110,12 @@ class Runner(_Entry, Protocol):
     Attributes:
         rounds_pictures: whether 8-bit picture outputs come out rounded.
         proves: whether the parity of artifacts is measured with it.
+        proves_tiles: whether that of pictures in tiles is, too.
     """
 
     rounds_pictures: bool = False
     proves: bool = True
+    proves_tiles: bool = True
 
     def start(self) -> None:
         """Import the runtime, so that loading a file is timed without it.
@@ -119,6 +123,14 @@ class Runner(_Entry, Protocol):
         Raises:
             MissingExtra: the runtime is not installed.
         """
+
+    def proves_file(self, path: Path) -> bool:
+        """Whether the parity of this file, which it reads, is measured with it."""
+        return self.proves
+
+    def allowed_db(self, fact: FileFact) -> float:
+        """Return the lowest PSNR in dB at which it counts a file as equal to its network."""
+        return allowed_on_device(fact) if self.rounds_pictures else allowed_db(fact)
 
     def in_float32(self) -> Runner | None:
         """Return a variant that keeps every tensor in float32; None where there is none."""
@@ -242,7 +254,7 @@ def runners_for(path: Path) -> tuple[Runner, ...]:
     """
     entries = [any_runner(name) for name in plugins.names(PACKAGE)]
     provers = [r for r in entries if not isinstance(r, RemoteRunner) and r.proves]
-    readers = [runner for runner in provers if runner.reads(path)]
+    readers = [r for r in provers if r.reads(path) and r.proves_file(path)]
     if not readers:
         suffixes = ", ".join(sorted({suffix for runner in provers for suffix in runner.suffixes}))
         raise UsageError(f"no runner reads {path.name}: expected a file ending in {suffixes}")

@@ -32,6 +32,8 @@ CHOICES = (
     *("argmax", "argmin"),
     *("ArgMax", "ArgMin", "ARG_MAX", "ARG_MIN", "reduce_argmax", "reduce_argmin"),
 )
+# Sums of float16 lose some 10 dB more than tensors of it; of wide layers, 20.
+HALF_SUMS_DB = 35.0
 # A patch that fits as well changes pixels: such pictures are judged by style and SSIM.
 CHOICE_DB = 25.0
 # Float32 sums in another order differ by 1e-7; a whitening multiplies that by up to 1e3.
@@ -52,6 +54,16 @@ def allowed_db(fact: FileFact) -> float:
         return min(allowed, GRADIENT_DB)
     allowed = min(allowed, WHITENED_DB) if fact.whitens else allowed
     return min(allowed, CHOICE_DB) if chooses(fact) else allowed
+
+
+def allowed_in_half(fact: FileFact) -> float:
+    """Return the lowest passing PSNR in dB where all of a file is computed in float16.
+
+    0 for what is known not to survive it, whitening and the choice of patches: such files say so
+    among their risks, and are run on the CPU.
+    """
+    hopeless = fact.whitens or not set(CHOICES).isdisjoint(fact.ops)
+    return 0.0 if hopeless else min(HALF_SUMS_DB, allowed_db(fact))
 
 
 def allowed_in_tiles(passes: Sequence[FileFact], *, on_device: bool = False) -> float:

@@ -76,17 +76,19 @@ class CoreaiTarget(Target):
 
     def computes_half(self, recipe: Recipe) -> bool:
         """Whether a file computes in float16; see `Target.computes_half`."""
-        return self.lowering(recipe)
+        return self.lowering(recipe)[0]
 
-    def lowering(self, recipe: Recipe) -> bool:
-        """Return whether statistics are made safe for float16; see `Target.lowering`."""
+    def lowering(self, recipe: Recipe) -> tuple[bool, bool]:
+        """Return whether a file computes in float16, and whether in int8; see `Target.lowering`."""
         precision = recipe.precision if recipe.precision in FLOATS else self.arithmetic
-        return precision is Precision.FP16
+        return precision is Precision.FP16, recipe.precision in INTEGERS
 
     def lower(self, source: Source, recipe: Recipe) -> CoreaiModel:
         """Return the graph with its statistics as its arithmetic needs them."""
-        half = self.lowering(recipe)
-        graph, passes = source.half_range if half else (source.graph, ())
+        half, integers = self.lowering(recipe)
+        graph, passes = source.graph, tuple[PassFact, ...]()
+        if half:
+            graph, passes = source.half_statistics if integers else source.half_range
         layers, scaled = paired_layers(source.graph, graph)
         return CoreaiModel(source, graph, half, layers, scaled, passes)
 

@@ -71,11 +71,13 @@ class Conversion:
         half: whether it is to compute in float16.
         system: oldest iOS that is to load the file.
         whole_scales: whether a convolution's weights are to keep one scale in all.
+        quantized: whether the file is to be quantized by ranges of its layers.
     """
 
     half: bool
     system: int
     whole_scales: bool
+    quantized: bool
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ class CoremlTarget(Target):
             half=(precision if precision in FLOATS else self.arithmetic) is Precision.FP16,
             system=self._system(precision),
             whole_scales=recipe.int8 is not None and recipe.int8.settings.weights == "per-tensor",
+            quantized=recipe.int8 is not None,
         )
 
     def lower(self, source: Source, recipe: Recipe) -> CoremlModel:
@@ -163,10 +166,10 @@ class CoremlTarget(Target):
         how, rewritten, passes = self.lowering(recipe), source, tuple[PassFact, ...]()
         if source.graph.sizes:
             graph, passes = source.sliced_pads
-            rewritten = Source(graph, lambda: source.inputs)
+            rewritten = replace(source, graph=graph, calibrate=lambda: source.inputs)
         graph = rewritten.graph
         if how.half:
-            graph, more = rewritten.half_range
+            graph, more = rewritten.half_statistics if how.quantized else rewritten.half_range
             passes = (*passes, *more)
         graph = self._core_operations(graph)
         program, kept = self._convert(graph, how)

@@ -19,6 +19,7 @@ from styleexport.core.manifest import PassFact
 from styleexport.core.quiet import quiet
 from styleexport.core.types import Precision, Sizing
 from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.layer_map import compose_layer_maps, paired_layers
 from styleexport.exporter.graph.whitening import before_first_whitening
 from styleexport.exporter.quantize.blocks import find_blocks, quantized_blocks
 from styleexport.exporter.quantize.quantization_fact import quantization_fact
@@ -196,16 +197,34 @@ class OnnxModel(Model):
         elif recipe.precision is Precision.INT8_WEIGHTS:
             written = Written(quantization=quantize_weights(model))
         elif recipe.precision is Precision.FP16:
-            whitened = before_first_whitening(graph.reading.graph)
-            kept = half_precision(model, whitened, exact_code=graph.exact_code)
-            written = Written(float_dtype="float16", passes=kept_in_float32(kept))
-        if recipe.precision is not Precision.FP16:
-            block_narrow_convs(model)
+            return self._store_half(recipe, path)
+        block_narrow_convs(model)
+        self._save(model, recipe, path)
+        return replace(written, layers=layers_of(model, graph))
+
+    def _store_half(self, recipe: Recipe, path: Path) -> Written:
+        """Write a file in fp16, of the graph whose outputs stay inside it."""
+        plain, model = self.source.graph, onnx.ModelProto()
+        graph, passes = self.source.half_outputs
+        model.CopyFrom(self.proto if graph is plain else model_from_graph(graph))
+        whitened = before_first_whitening(graph.reading.graph)
+        kept = half_precision(model, whitened, exact_code=graph.exact_code)
+        self._save(model, recipe, path)
+        layers, scaled = paired_layers(plain, graph)
+        layers = compose_layer_maps(layers, layers_of(model, graph))
+        return Written(
+            float_dtype="float16",
+            passes=(*passes, *kept_in_float32(kept)),
+            layers=layers,
+            scaled_layers=tuple(name for name in scaled if name in layers),
+        )
+
+    def _save(self, model: onnx.ModelProto, recipe: Recipe, path: Path) -> None:
+        graph = self.source.graph
         if recipe.network is not None:
             describe_model(model, about(recipe.network, graph.role, graph.inputs, graph.outputs))
         onnx.checker.check_model(model, full_check=True)
         path.write_bytes(model.SerializeToString(deterministic=True))
-        return replace(written, layers=layers_of(model, graph))
 
 
 @dataclass(frozen=True)

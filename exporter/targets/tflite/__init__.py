@@ -5,7 +5,8 @@ Static files have activations of 8 bits, or of 16 for accelerators that multiply
 XNNPACK, which computes on the CPU, has no mirrored padding: each one cuts its graph in two, and
 LiteRT's own kernel takes longer than the convolution behind it. Files for the CPU hold slices and
 concatenations in its place, the same numbers bit for bit. The GPU pads in one operation, so files
-with fp16 weights keep it.
+with fp16 weights keep it. They are the ones for GPUs, which compute any float file in float16:
+statistics and sums are kept inside it, and the file is proven in it (runner `litert-half`).
 """
 
 from __future__ import annotations
