@@ -36,7 +36,6 @@ def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
     collect_rarely()
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give the tests of a file one process, which makes its fixtures once; long files begin."""
     weights: Counter[str] = Counter()
@@ -45,18 +44,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(TESTS))))
         weights[_group(item)] += 20 if item.get_closest_marker("slow") else 1
     items.sort(key=lambda item: (_is_last(item), -weights[_group(item)], _group(item)))
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        for item in items:
-            _tell_scheduler(item)
-
-
-def _tell_scheduler(item: pytest.Item) -> None:
-    """Write a test's group behind its id, where the scheduler of pytest-xdist reads it.
-
-    pytest-xdist 3.8 writes it to `_nodeid`, which pytest 9.2 no longer reads: no group would hold.
-    """
-    if hasattr(item, "_id"):
-        item._id = type(item._id).parse(f"{item.nodeid}@{_group(item)}")  # pyright: ignore
 
 
 def pytest_collection_finish() -> None:
