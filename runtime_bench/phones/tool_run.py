@@ -190,6 +190,8 @@ def _turn(
         DeviceError: a call failed.
         UsageError: the program cannot run with these settings.
     """
+    if others := sorted(cell.requested.keys() - {"delegate"}):
+        raise UsageError(f"{', '.join(others)}: settings of the app; {tool.name} takes delegate")
     samples = tool.at_once or job.plan.min_samples
     call = ToolCall(
         program=f"{place}/program",

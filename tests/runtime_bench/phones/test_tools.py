@@ -76,6 +76,14 @@ def test_benchmark_model_is_called_once_a_sample(colour, plug, tmp_path):
     assert any("--num_threads=2" in command for command in phone.commands)
 
 
+def test_programs_have_no_settings_of_the_app(colour, plug, tmp_path):
+    plug()
+    binary = program(tmp_path, "benchmark_model", MODEL)
+    (cell,) = measure(colour, binary, (TFLITE, {"delegate": "gpu", "precision": "fp32"})).cells
+    assert cell.status == "unavailable"
+    assert cell.message == "precision: settings of the app; benchmark_model takes delegate"
+
+
 def test_perf_tests_result_file_holds_every_run(colour, plug, tmp_path):
     plug()
     binary = program(tmp_path, "onnxruntime_perf_test", PERF)
