@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
@@ -57,10 +58,12 @@ class CalibrationInputs:
     Attributes:
         inputs: inputs by name, float32, in the graph's order.
         fact: record of the pictures that they were made from.
+        encoder: sha256 of the weights that made their style codes; "" where they have none.
     """
 
     inputs: Sequence[Arrays]
     fact: CalibrationFact
+    encoder: str = ""
 
 
 def calibration_inputs(
@@ -84,7 +87,8 @@ def calibration_inputs(
     fact = images.fact(names)
     if graph.dynamic:
         fact = msgspec.structs.replace(fact, sizes=tuple(map(SizeFact.of, sizes)))
-    return CalibrationInputs(InputsOnDemand(makers), fact)
+    encoder = _sha256(network.encoder()) if "style_code" in names else ""
+    return CalibrationInputs(InputsOnDemand(makers), fact, encoder)
 
 
 def calibrated_sizes(graph: Graph) -> tuple[Size, ...]:
@@ -125,6 +129,15 @@ def _inputs(
     else:
         pairs = images.pairs()
     return [functools.cache(functools.partial(made, *pair)) for pair in pairs]
+
+
+def _sha256(module: torch.nn.Module) -> str:
+    """Return the digest of a module's structure and weights."""
+    found = hashlib.sha256(str(module).encode())
+    for name, value in module.state_dict().items():
+        found.update(name.encode())
+        found.update(value.detach().contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 def _code(network: LoadedNetwork, style: Array) -> Array:

@@ -294,7 +294,7 @@ def _key(
     del chosen["activation_bits"], chosen["weight_bits"]  # ranges do not depend on them
     choices = msgspec.json.encode(chosen).decode()
     count, sha256 = len(calibration.inputs), calibration.fact.sha256
-    parts = (graph.digest(), str(graph.size), str(count), sha256, choices)
+    parts = (graph.digest(), str(graph.size), str(count), sha256, calibration.encoder, choices)
     return _digest(*parts, *sizes, *(x.layer for x in float_layers))
 
 

@@ -63,6 +63,16 @@ def test_each_content_meets_two_styles_as_codes(network, pictures):
         assert feed["strength"] == 1
 
 
+def test_what_made_the_codes_tells_inputs_apart(network, pictures):
+    images, graph = read_calibration(pictures), capture(network, Role.TRANSFORM, SIZE)
+    other = load_random("adain-lite")
+    with torch.no_grad():
+        next(other.encoder().parameters()).mul_(2)
+    made = [calibration_inputs(each, images, graph).encoder for each in (network, network, other)]
+    assert made[0] == made[1] != made[2]
+    assert not calibration_inputs(network, images, capture(network, Role.ENCODE, SIZE)).encoder
+
+
 def test_an_encoder_gets_the_styles_and_a_whole_network_both(network, pictures):
     styles, both = (
         calibration_inputs(network, read_calibration(pictures), capture(network, role, SIZE)).inputs

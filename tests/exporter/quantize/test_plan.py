@@ -145,7 +145,7 @@ def test_scales_that_are_not_exact_are_left_out(painter, calibration, own_cache,
 
 
 @pytest.mark.parametrize(
-    "what", ["settings", "pictures", "count", "float_layers", "size", "weights"]
+    "what", ["settings", "pictures", "encoder", "count", "float_layers", "size", "weights"]
 )
 def test_calibration_runs_again_for_whatever_it_depends_on(
     painter, calibration, own_cache, counted, what
@@ -158,6 +158,8 @@ def test_calibration_runs_again_for_whatever_it_depends_on(
     elif what == "pictures":
         fact = msgspec.structs.replace(calibration.fact, sha256="1" * 64)
         given = replace(calibration, fact=fact)
+    elif what == "encoder":
+        given = replace(calibration, encoder="1" * 64)
     elif what == "count":
         given = replace(calibration, inputs=calibration.inputs[:2])
     elif what == "float_layers":
