@@ -95,7 +95,7 @@ def _seconds(session: Session, inputs: Arrays, repeats: int) -> float:
 def _candidates(network: LoadedNetwork, role: Role, size: Size) -> Candidates:
     graph, _ = for_integers(apply_passes(capture(network, role, size))[0])
     every = calibration_inputs(network, read_calibration(None), graph)
-    inputs: tuple[Arrays, ...] = every.inputs[:INPUTS]
+    inputs = every.inputs[:INPUTS]
     try:
         plan = make_plan(graph, dataclasses.replace(every, inputs=inputs), Settings(segments=True))
     except UnsupportedOp as error:
