@@ -1,11 +1,12 @@
 """A float ``.tflite`` file computed in float16, one operation after the other, by LiteRT's kernels.
 
 Each operation of the file is a file of its own, which LiteRT runs in float32. In between, every
-tensor is rounded to float16, as are the weights. A convolution or matrix product adds up its terms
-in float16: of four input channels at a time, the width of a GPU's vectors, LiteRT computes the sum
+tensor is rounded to float16, as are the weights. A convolution or linear layer adds up its terms in
+float16: of four input channels at a time, the width of a GPU's vectors, LiteRT computes the sum
 over the kernel, and each is added to the running sum, which is rounded; the bias comes last. GPUs
 round after each product, so that they may come out worse than this by some decibels, and leave the
-range inside a block. Means and pools add up in float32, as LiteRT's GPU kernels do.
+range inside a block. Means and pools add up in float32, as LiteRT's GPU kernels do;
+so do products of two maps, which those add up in float16.
 """
 
 from __future__ import annotations
