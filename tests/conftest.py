@@ -36,6 +36,7 @@ def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
     collect_rarely()
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give the tests of a file one process, which makes its fixtures once; long files begin."""
     weights: Counter[str] = Counter()
