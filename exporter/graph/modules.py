@@ -16,8 +16,10 @@ def with_tensors(
 ) -> torch.fx.GraphModule:
     """Return a module, whose graph is its own already, with other weights and constants.
 
-    A graph with graphs inside shares those with its program, and is copied whole.
+    It takes inputs of any size, as a copy does: the checks of a program are hooks, and those are
+    dropped. A graph with graphs inside shares those with its program, and is copied whole.
     """
+    module._forward_pre_hooks.clear()  # pyright: ignore[reportPrivateUsage]
     if sum(isinstance(part, torch.fx.GraphModule) for part in module.modules()) > 1:
         whole = copied(module)
         assert isinstance(whole, torch.fx.GraphModule)
