@@ -260,7 +260,7 @@ def test_the_runner_is_found_without_loading_a_library():
     code = (
         "import sys\n"
         "from styleexport.runtime_bench.runners.coreml_reference import RUNNER\n"
-        "assert RUNNER.suffixes == ('.mlpackage',)\n"
+        "assert RUNNER.suffixes == ('.mlpackage', '.pte')\n"
         "assert not {'torch', 'coremltools'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
