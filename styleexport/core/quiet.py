@@ -15,21 +15,45 @@ from collections.abc import Generator
 _STDERR = threading.RLock()
 
 
+class _Quiet:
+    """What is suppressed while one thread or several are inside `quiet`."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._changes = threading.Lock(), 0, contextlib.ExitStack()
+
+    def enter(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside > 1:
+                return
+            self._changes.enter_context(contextlib.redirect_stdout(io.StringIO()))
+            self._changes.enter_context(contextlib.redirect_stderr(io.StringIO()))
+            self._changes.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+            self._changes.callback(logging.disable, logging.root.manager.disable)
+            logging.disable(logging.CRITICAL)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._changes.close()
+
+
+_QUIET = _Quiet()
+
+
 @contextlib.contextmanager
 def quiet() -> Generator[None]:
-    """Suppress everything that libraries print, log and warn of inside the block."""
-    before = logging.root.manager.disable
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")
-        logging.disable(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            logging.disable(before)
+    """Suppress everything that libraries print, log and warn of inside the block.
+
+    Streams belong to the process: they come back when the last thread has left.
+    """
+    _QUIET.enter()
+    try:
+        yield
+    finally:
+        _QUIET.leave()
 
 
 @contextlib.contextmanager

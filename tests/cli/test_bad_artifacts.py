@@ -517,11 +517,15 @@ def uninstall(monkeypatch) -> Callable[[str], None]:
     """Make a library look as if it were not installed."""
 
     def remove(library: str) -> None:
-        for name in list(sys.modules):
+        loaded = dict(sys.modules)
+        for name, module in loaded.items():
             if name.split(".")[0] == library:
                 monkeypatch.setitem(sys.modules, name, None)
             elif any(name.startswith(f"styleexport.exporter.{room}.") for room in IMPORTING):
                 monkeypatch.delitem(sys.modules, name)
+                package, _, attribute = name.rpartition(".")
+                # Put back at the end, with the module: an import in between replaces both.
+                monkeypatch.setattr(loaded[package], attribute, module)
         monkeypatch.setitem(sys.modules, library, None)
 
     return remove
