@@ -5,7 +5,6 @@ Run: python docs/benchmarks/export_time.py [--wave ml5_fast_wave.npz] [--size 51
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,13 +17,11 @@ def measured(command: list[str], cache: Path) -> tuple[float, float, float]:
     environment = {**os.environ, "STYLEEXPORT_CACHE": str(cache)}
     started = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if process.wait():
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
         raise SystemExit(f"{' '.join(command)} failed")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    kilobytes = after.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
-    return time.monotonic() - started, cpu, kilobytes / 1e6
+    kilobytes = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
+    return time.monotonic() - started, usage.ru_utime + usage.ru_stime, kilobytes / 1e6
 
 
 def main() -> None:
