@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,11 @@ from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.whitening import before_first_whitening
 from styleexport.exporter.known_quality import known_quality
 from styleexport.exporter.quantize.calibration import CalibrationSet, read_calibration
-from styleexport.exporter.quantize.calibration_inputs import CalibrationInputs, calibration_inputs
+from styleexport.exporter.quantize.calibration_inputs import (
+    CalibrationInputs,
+    calibration_inputs,
+    style_code,
+)
 from styleexport.exporter.request import ExportRequest
 from styleexport.exporter.rewrites.choices import Form, for_floats, for_integers
 from styleexport.exporter.targets._target import Source, Target
@@ -200,22 +204,12 @@ class GraphJob:
         """Return the style codes that files are judged with; b"" for a graph that takes none."""
         if all(fact.kind != "style_code" for fact in self.graph.inputs):
             return b""
-        encode = _style_encoder(self.run.request.network)
-        return b"".join(encode(picture.array).tobytes() for picture in style_pictures(size))
+        network = self.run.request.network
+        return b"".join(style_code(network, x.array).tobytes() for x in style_pictures(size))
 
     def source_of(self, graph: Graph) -> Source:
         """Return a rewritten form of the graph as targets take it."""
         return Source(graph, lambda: self.calibration.inputs, self.run.request.without)
-
-
-def _style_encoder(network: LoadedNetwork) -> Callable[[Array], Array]:
-    """Return a function from a style picture, [1, 3, H, W] in 0..1, to its code, [1, K]."""
-
-    def encode(style: Array) -> Array:
-        with torch.inference_mode():
-            return network.encoder()(torch.from_numpy(style)).numpy()
-
-    return encode
 
 
 def judge_of(
@@ -246,7 +240,7 @@ def judge_of(
             output = runs.follow(arrays, [torch.from_numpy(array) for array in arrays])
         return {result: (output[0] if isinstance(output, (tuple, list)) else output).numpy()}
 
-    probes = quality_probes(size, names, _style_encoder(network))
+    probes = quality_probes(size, names, functools.partial(style_code, network))
     judge = Judge(shipped_loss_network(), probes, progress=progress, at_once=True)
     judge.reference(reference)
     return judge

@@ -52,10 +52,10 @@ def known_quality(
 @functools.cache
 def _here() -> tuple[str, ...]:
     """Return code, pictures, libraries and processor, all that is the same for every file."""
-    host, found = Host(), hashlib.sha256()
+    host, digest = Host(), hashlib.sha256()
     for file in _own_files():
-        found.update(file.read_bytes())
-    return (found.hexdigest(), host.processor(), *host.features(), *_versions())
+        digest.update(file.read_bytes())
+    return (digest.hexdigest(), host.processor(), *host.features(), *_versions())
 
 
 def _own_files() -> Iterator[Path]:

@@ -209,8 +209,8 @@ def _decibels(graph: Graph, inputs: Sequence[Arrays], without: Sequence[str]) ->
                 with torch.inference_mode():
                     values = (torch.from_numpy(x) for x in feed.values())
                     expected = graph.reading(*values).numpy()
-                found = session(feed)[graph.outputs[0].name]
-                worst = min(worst, psnr_db(found, expected, 1.0 if expected.ndim == 4 else None))
+                painted = session(feed)[graph.outputs[0].name]
+                worst = min(worst, psnr_db(painted, expected, 1.0 if expected.ndim == 4 else None))
     return round(worst, 2)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -19,7 +18,7 @@ from styleexport.core.manifest import TensorFact
 from styleexport.core.quiet import quiet
 from styleexport.core.thresholds import CHOICES
 from styleexport.core.types import MAX_SIDE, Role, Size
-from styleexport.exporter.graph.modules import with_tensors
+from styleexport.exporter.graph.modules import digest_of, with_tensors
 from styleexport.exporter.graph.proof import in_float64, run_exactly
 from styleexport.exporter.graph.sample import Sample, run_and_sample
 from styleexport.exporter.graph.small_proof import follows, resized, small_size
@@ -102,12 +101,8 @@ class Graph:
 
     def digest(self) -> str:
         """Return the sha256 over its operations and weights."""
-        found = hashlib.sha256(str(self.program.graph).encode())
-        for name, value in sorted({**self.program.state_dict, **self.program.constants}.items()):
-            if isinstance(value, Tensor):
-                found.update(f"{name} {tuple(value.shape)}".encode())
-                found.update(value.detach().contiguous().numpy().tobytes())
-        return found.hexdigest()
+        tensors = {**self.program.state_dict, **self.program.constants}
+        return digest_of(str(self.program.graph), tensors)
 
     def with_sizes(self, sizes: tuple[Size, ...]) -> Graph:
         """Return the graph, captured with open sizes, as one that takes these."""

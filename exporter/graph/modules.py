@@ -1,9 +1,10 @@
-"""Copies of captured modules, whole or of their tensors alone."""
+"""Copies and digests of modules."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -41,3 +42,13 @@ def copied(module: nn.Module) -> nn.Module:
     """Return a deep copy, without torch's warning about its own pytrees."""
     with quiet():
         return copy.deepcopy(module)
+
+
+def digest_of(structure: str, tensors: Mapping[str, object]) -> str:
+    """Return the sha256 over a structure and its tensors, in order of their names."""
+    digest = hashlib.sha256(structure.encode())
+    for name, value in sorted(tensors.items()):
+        if isinstance(value, Tensor):
+            digest.update(f"{name} {tuple(value.shape)}".encode())
+            digest.update(value.detach().contiguous().numpy().tobytes())
+    return digest.hexdigest()

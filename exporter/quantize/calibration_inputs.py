@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
@@ -18,6 +17,7 @@ from styleexport.core.manifest import CalibrationFact, SizeFact
 from styleexport.core.pictures import centre_crop
 from styleexport.core.types import Size
 from styleexport.exporter.graph.graph import Graph
+from styleexport.exporter.graph.modules import digest_of
 from styleexport.exporter.quantize.calibration import CalibrationSet
 from styleexport.models.network import LoadedNetwork
 
@@ -87,7 +87,9 @@ def calibration_inputs(
     fact = images.fact(names)
     if graph.dynamic:
         fact = msgspec.structs.replace(fact, sizes=tuple(map(SizeFact.of, sizes)))
-    encoder = _sha256(network.encoder()) if "style_code" in names else ""
+    encoder = ""
+    if "style_code" in names:
+        encoder = digest_of(str(network.encoder()), network.encoder().state_dict())
     return CalibrationInputs(InputsOnDemand(makers), fact, encoder)
 
 
@@ -110,7 +112,7 @@ def _inputs(
     @functools.cache
     def style(index: int) -> Array:
         picture = array_from_image(centre_crop(images.style[index], size))
-        return _code(network, picture) if "style_code" in names else picture
+        return style_code(network, picture) if "style_code" in names else picture
 
     def made(c: int, s: int) -> Arrays:
         # A graph takes a style or its code, never both.
@@ -131,16 +133,7 @@ def _inputs(
     return [functools.cache(functools.partial(made, *pair)) for pair in pairs]
 
 
-def _sha256(module: torch.nn.Module) -> str:
-    """Return the digest of a module's structure and weights."""
-    found = hashlib.sha256(str(module).encode())
-    for name, value in module.state_dict().items():
-        found.update(name.encode())
-        found.update(value.detach().contiguous().numpy().tobytes())
-    return found.hexdigest()
-
-
-def _code(network: LoadedNetwork, style: Array) -> Array:
+def style_code(network: LoadedNetwork, style: Array) -> Array:
     """Return the style code, [1, K], of a picture, [1, 3, H, W] in 0..1."""
     with torch.inference_mode():
         return network.encoder()(torch.from_numpy(style)).numpy()

@@ -13,10 +13,9 @@ from typing import Literal
 
 import numpy as np
 
+from styleexport.core.float16 import SMALLEST_NORMAL
 from styleexport.core.recipe import Range
 
-# Below it, float16 loses digits.
-SMALLEST_NORMAL = 2.0**-14
 # A zero point is used where steps are smaller by it than this share of symmetric ones: worth 1.3 dB
 # on a network where they shrink to 0.6, and 0.3 dB at 0.8.
 WORTH_A_ZERO_POINT = 0.75

@@ -30,14 +30,15 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 
 from styleexport.core.arrays import Arrays
+from styleexport.core.float16 import LARGEST_FLOAT16
 from styleexport.core.manifest import PassFact
 from styleexport.exporter.graph.graph import Graph, operation_of
 from styleexport.exporter.graph.rewrite import Outcome, Pass, apply_passes, tensor_of
 from styleexport.exporter.rewrites.running_sums import SUMS_OF_PRODUCTS, Reach, forecast
-from styleexport.exporter.rewrites.shifts import LAYERS, Regions, Shifter
+from styleexport.exporter.rewrites.shift_regions import LAYERS, Regions
+from styleexport.exporter.rewrites.shifts import Shifter
 
 NAME = "scale-outputs"
-LARGEST = 65504.0
 # Other pictures may reach twice what the calibration inputs do.
 MARGIN = 2.0
 MOST_INPUTS = 4
@@ -60,7 +61,7 @@ def with_outputs_in_half_range(
         inputs: inputs by name that show how large its activations become.
     """
     shown = inputs[:: max(1, len(inputs) // MOST_INPUTS)][:MOST_INPUTS]
-    limit = LARGEST / MARGIN
+    limit = LARGEST_FLOAT16 / MARGIN
     reached = forecast(graph.reading, shown, limit)
     needs = [
         *_for_outputs(graph.reading, reached, limit),
@@ -115,9 +116,9 @@ def _for_outputs(
             continue
         shifts[node] = shift = math.floor(math.log2(limit / reach.all))
         ahead = min((shifts.get(x, 0) for x in node.all_input_nodes), default=0)
-        told = operation_of(node) not in SUMS_OF_PRODUCTS and shift >= ahead
+        explained = operation_of(node) not in SUMS_OF_PRODUCTS and shift >= ahead
         reason = f"{_magnitude(reach)} on calibration inputs; twice that stays below 65,504"
-        yield _Need(node.name, shift, "" if told else f"{node.name}: {reason} at 2^{shift}")
+        yield _Need(node.name, shift, "" if explained else f"{node.name}: {reason} at 2^{shift}")
 
 
 def _for_weights(module: GraphModule, reached: Mapping[str, Reach]) -> Iterator[_Need]:
@@ -130,8 +131,8 @@ def _for_weights(module: GraphModule, reached: Mapping[str, Reach]) -> Iterator[
         largest, value = float(weight.abs().max()), reached[data.name].value
         if not (0 < largest < SMALL_WEIGHT and SMALL_INPUT < value < math.inf):
             continue
-        wanted = math.ceil(math.log2(SMALL_WEIGHT / largest))
-        shift = -min(wanted, math.floor(math.log2(value / SMALL_INPUT)))
+        needed = math.ceil(math.log2(SMALL_WEIGHT / largest))
+        shift = -min(needed, math.floor(math.log2(value / SMALL_INPUT)))
         if shift:
             reason = f"weights of {largest:.1e} at most, for values of up to {value:,.0f}"
             yield _Need(data.name, shift, f"{node.name}: {reason}: these at 2^{shift}")
@@ -169,10 +170,10 @@ def _magnitude(reach: Reach) -> str:
 def _unreachable(shifter: Shifter, reached: Mapping[str, Reach]) -> list[str]:
     """Return the values that are needed as they are, and that float16 does not hold."""
     return [
-        f"{name} reaches {reached[name].value:,.0f}, float16 ends at {LARGEST:,.0f}, and what "
-        "reads it needs it unscaled: keep it in float32"
+        f"{name} reaches {reached[name].value:,.0f}, float16 ends at {LARGEST_FLOAT16:,.0f}, and "
+        "what reads it needs it unscaled: keep it in float32"
         for name, shift in shifter.multiplied.items()
-        if name in reached and shift == 0 and reached[name].value > LARGEST
+        if name in reached and shift == 0 and reached[name].value > LARGEST_FLOAT16
     ]
 
 

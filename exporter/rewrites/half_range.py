@@ -28,6 +28,7 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 
 from styleexport.core.arrays import Arrays
+from styleexport.core.float16 import SMALLEST_NORMAL
 from styleexport.core.manifest import PassFact
 from styleexport.exporter.graph.graph import Graph
 from styleexport.exporter.graph.rewrite import Outcome, Pass, add_weight, apply_passes
@@ -35,7 +36,6 @@ from styleexport.exporter.rewrites.spatial_means import expand_norms, is_spatial
 
 aten = torch.ops.aten
 LARGEST_ROW = 32768.0
-SMALLEST_NORMAL = 2.0**-14
 # √2⁻¹⁴ over this is the smallest normal float16 again.
 LARGEST_SCALE = 2.0**7
 MOST_INPUTS = 8

@@ -109,8 +109,8 @@ def largest(value: Tensor) -> float:
     """Return the largest |x| of a tensor; infinite where it holds what is no number."""
     if not value.numel():
         return 0.0
-    found = float(torch.maximum(value.amax(), -value.amin()))
-    return found if found == found else float("inf")
+    magnitude = float(torch.maximum(value.amax(), -value.amin()))
+    return magnitude if magnitude == magnitude else float("inf")
 
 
 def largest_by_channel(value: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ MOST_PARAMETERS = 16_000_000
 
 
 class _Converted(Struct, frozen=True):
-    """What a converter made."""
+    """Bytes of a converted graph."""
 
     content: bytes
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from styleexport.core.float16 import LARGEST_FLOAT16
 from styleexport.core.manifest import RiskFact
 from styleexport.runtime_bench.coreml_program.program import Operation
 from styleexport.runtime_bench.formats._coreml_graph import CoremlGraph, location_of
-from styleexport.runtime_bench.formats._float16 import LARGEST_FLOAT16, TYPICAL_SQUARE
+from styleexport.runtime_bench.formats._float16 import TYPICAL_SQUARE
 
 # Operation → largest magnitude of its output.
 BOUNDED = {"sigmoid": 1.0, "sigmoid_hard": 1.0, "tanh": 1.0, "softmax": 1.0, "relu6": 6.0}

@@ -2,6 +2,5 @@
 
 from __future__ import annotations
 
-LARGEST_FLOAT16 = 65504
 # Mean square of trained features, which reach 4 standard deviations of about 4.
 TYPICAL_SQUARE = 16

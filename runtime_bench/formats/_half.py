@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# What float16 rounds to infinity, and its smallest normal value.
+from styleexport.core.float16 import SMALLEST_NORMAL
+
+# What float16 rounds to infinity.
 INFINITE = 65520.0
-SMALLEST_NORMAL = 2.0**-14
 # Bits of a float32 that a float16 lacks.
 DROPPED = 13
 

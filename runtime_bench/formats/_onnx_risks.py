@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import onnx
 from onnx import TensorProto, TypeProto, helper
 
+from styleexport.core.float16 import LARGEST_FLOAT16
 from styleexport.core.manifest import RiskFact
-from styleexport.runtime_bench.formats._float16 import LARGEST_FLOAT16, TYPICAL_SQUARE
+from styleexport.runtime_bench.formats._float16 import TYPICAL_SQUARE
 from styleexport.runtime_bench.formats._onnx_macs import fed_inputs
 
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger")

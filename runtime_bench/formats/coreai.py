@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from styleexport.core.float16 import LARGEST_FLOAT16
 from styleexport.core.manifest import RiskFact
 from styleexport.runtime_bench.formats._coreai import Asset, AssetOperation, AssetTensor, read_asset
 from styleexport.runtime_bench.formats._coreai_graph import CoreaiGraph
-from styleexport.runtime_bench.formats._float16 import LARGEST_FLOAT16, TYPICAL_SQUARE
+from styleexport.runtime_bench.formats._float16 import TYPICAL_SQUARE
 from styleexport.runtime_bench.formats._format import Description, Format
 
 SUMS = ("reduce_mean", "reduce_sum")

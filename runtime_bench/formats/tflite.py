@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from styleexport.core.float16 import LARGEST_FLOAT16
 from styleexport.core.manifest import RiskFact
-from styleexport.runtime_bench.formats._float16 import LARGEST_FLOAT16, TYPICAL_SQUARE
+from styleexport.runtime_bench.formats._float16 import TYPICAL_SQUARE
 from styleexport.runtime_bench.formats._format import Description, Format
 from styleexport.runtime_bench.formats._liveness import GraphStep, peak_bytes
 from styleexport.runtime_bench.formats._tflite import read_graph

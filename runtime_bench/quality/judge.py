@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -20,7 +20,16 @@ from styleexport.core.psnr import pooled_psnr, psnr_from_squared_error
 from styleexport.core.shares import in_shares
 from styleexport.core.types import Progress, Size
 from styleexport.runtime_bench.quality.fidelity import relative_squared_error, ssim
-from styleexport.runtime_bench.quality.flicker import flicker_change, warping_error
+from styleexport.runtime_bench.quality.flicker import flicker_change
+from styleexport.runtime_bench.quality.measures import (
+    dithered,
+    mean_flicker,
+    paint,
+    relative_change,
+    scale_of,
+    warping_errors,
+    with_content,
+)
 from styleexport.runtime_bench.quality.probes import QualityProbe
 from styleexport.runtime_bench.quality.report import (
     MotionFlicker,
@@ -94,15 +103,14 @@ class Judge:
 
     def reference(self, session: Run) -> Outputs:
         """Run the float reference, store its outputs and features, and return its `outputs`."""
-        probes = (*self.stills, *self.moving)
-        outputs = tuple(self._painted(session, probes)) if self.at_once else self.outputs(session)
+        outputs = tuple(self._painted(session, (*self.stills, *self.moving)))
         styles = {id(p.style): p.style for p in self.stills if p.style is not None}
         targets = {key: self._style(picture) for key, picture in styles.items()}
         moved: Sequence[Array | None] = [None] * len(self.stills)
         if outputs[0].ndim == 4:
             contents = {id(p.content): p.content for p in self.stills if p.content is not None}
-            dithered = {key: _dithered(picture) for key, picture in contents.items()}
-            probes = [_with_content(p, dithered.get(id(p.content))) for p in self.stills]
+            noisy = {key: dithered(picture) for key, picture in contents.items()}
+            probes = [with_content(p, noisy.get(id(p.content))) for p in self.stills]
             moved = self._painted(session, probes, "pictures painted once more")
         rows = list(zip(self.stills, outputs, moved, strict=False))
         self._references = self._mapped(
@@ -118,8 +126,8 @@ class Judge:
     ) -> list[Array]:
         """Return the reference's outputs of some probes."""
         if self.at_once:
-            return list(self._mapped(lambda probe: _run(session, probe), probes, what))
-        return [_run(session, probe) for probe in counted(probes, what, self.progress)]
+            return list(self._mapped(lambda probe: paint(session, probe), probes, what))
+        return [paint(session, probe) for probe in counted(probes, what, self.progress)]
 
     def _mapped(self, make: Callable[[T], R], items: Sequence[T], what: str) -> tuple[R, ...]:
         """Return what is made of each picture, several at the same time."""
@@ -138,12 +146,12 @@ class Judge:
 
     def _flicker_of(self, outputs: Outputs) -> dict[str, float]:
         """Return motion → mean warping error of its frames."""
-        return _warping_errors(self.moving, outputs[len(self.stills) :])
+        return warping_errors(self.moving, outputs[len(self.stills) :])
 
     def outputs(self, session: Run) -> Outputs:
         """Return the outputs of all probes, stills first; pictures are clipped to 0..1."""
         probes = (*self.stills, *self.moving)
-        return tuple(_run(session, p) for p in counted(probes, "pictures painted", self.progress))
+        return tuple(paint(session, p) for p in counted(probes, "pictures painted", self.progress))
 
     def psnr(self, session: Run, every: int = 1) -> float:
         """Return the pooled PSNR of a candidate in dB alone, for inner loops.
@@ -158,7 +166,7 @@ class Judge:
         """
         self._check_reference()
         pairs = zip(self.stills[::every], self._references[::every], strict=True)
-        return pooled_psnr([relative_squared_error(_run(session, p), r.output) for p, r in pairs])
+        return pooled_psnr([relative_squared_error(paint(session, p), r.output) for p, r in pairs])
 
     def __call__(self, session: Run) -> QualityReport:
         """Return the metrics of a candidate; see `report`."""
@@ -184,7 +192,7 @@ class Judge:
         similarities = [row.ssim for row in rows if row.ssim is not None]
         height, width = next(iter(self.stills[0].inputs.values())).shape[2:]
         motions = self._motions(outputs)
-        flicker = _flicker_of_all(motions)
+        flicker = mean_flicker(motions)
         return QualityReport(
             loss_network=self.loss_network.name,
             size=SizeFact.of(Size(height, width)),
@@ -194,9 +202,9 @@ class Judge:
             worst_picture=worst.name,
             ssim=round(sum(similarities) / len(similarities), 5) if similarities else None,
             worst_ssim=min(similarities) if similarities else None,
-            style_change=_change([row.style_distance for row in rows]),
-            gram_change=_change([row.gram_distance for row in rows]),
-            lpips_change=_change([row.lpips for row in rows]),
+            style_change=relative_change([row.style_distance for row in rows]),
+            gram_change=relative_change([row.gram_distance for row in rows]),
+            lpips_change=relative_change([row.lpips for row in rows]),
             flicker=flicker,
             flicker_change=round(flicker_change(flicker[1], flicker[0]), 5) if flicker else None,
             motions=motions,
@@ -243,7 +251,7 @@ class Judge:
         if not self._flicker:
             return ()
         source = [probe.content for probe in self.moving if probe.content is not None]
-        own, candidate = _warping_errors(self.moving, source), self._flicker_of(outputs)
+        own, candidate = warping_errors(self.moving, source), self._flicker_of(outputs)
         return tuple(
             MotionFlicker(
                 name=name,
@@ -267,7 +275,7 @@ class Judge:
         stability = round(psnr_from_squared_error(relative_squared_error(moved, output)), 2)
         content = None
         if self.lpips is not None and probe.content is not None:
-            times = _scale(probe, output)
+            times = scale_of(probe, output)
             enlarged = probe.content.repeat(times, 2).repeat(times, 3)
             content = self.lpips.describe(torch.from_numpy(enlarged))
         lpips = self._lpips(content, output)
@@ -312,57 +320,3 @@ class Judge:
             return None
         described = self.lpips.describe(torch.from_numpy(np.ascontiguousarray(output)))
         return round(float(self.lpips.distance(content, described)), 6)
-
-
-def _warping_errors(probes: Sequence[QualityProbe], frames: Sequence[Array]) -> dict[str, float]:
-    """Return motion → mean warping error of frames, which may be larger than the probes'."""
-    errors: dict[str, list[float]] = {}
-    for probe, frame in zip(probes, frames, strict=True):
-        if probe.moved is not None:
-            pair = (np.nan_to_num(frames[probe.moved.before]), np.nan_to_num(frame))
-            error = warping_error(*pair, probe.moved.step, _scale(probe, frame))
-            errors.setdefault(probe.moved.motion, []).append(error)
-    return {name: float(np.mean(each)) for name, each in errors.items()}
-
-
-def _flicker_of_all(motions: Sequence[MotionFlicker]) -> tuple[float, float] | None:
-    """Return the mean flicker of reference and candidate over the motions; None without any."""
-    if not motions:
-        return None
-    sides = ([one.reference for one in motions], [one.candidate for one in motions])
-    return round(float(np.mean(sides[0])), 6), round(float(np.mean(sides[1])), 6)
-
-
-def _scale(probe: QualityProbe, output: Array) -> int:
-    """Return how many times an output is as high and wide as the probe's content."""
-    return 1 if probe.content is None else output.shape[2] // probe.content.shape[2]
-
-
-def _dithered(content: Array) -> Array:
-    """Return a picture dithered by up to ±½ step of 8 bits."""
-    noise = np.random.default_rng(0).uniform(-0.5 / 255, 0.5 / 255, content.shape)
-    return np.clip(content + noise, 0, 1).astype(np.float32)
-
-
-def _with_content(probe: QualityProbe, content: Array | None) -> QualityProbe:
-    """Return a probe of another content; of none, the probe itself."""
-    if content is None:
-        return probe
-    return replace(probe, inputs={**probe.inputs, "content": content})
-
-
-def _run(session: Run, probe: QualityProbe) -> Array:
-    (output,) = session(probe.inputs).values()
-    if output.ndim != 4:
-        return output
-    # Pictures are clipped for display; infinities become NaN, which stays visible.
-    return np.where(np.isfinite(output), np.clip(output, 0, 1), np.nan).astype(np.float32)
-
-
-def _change(pairs: Sequence[tuple[float, float] | None]) -> float | None:
-    """Return the relative change of the sums; the candidate's mean where the reference's is 0."""
-    known = [pair for pair in pairs if pair is not None]
-    if not known:
-        return None
-    before, after = (sum(pair[side] for pair in known) for side in (0, 1))
-    return round(after / before - 1 if before > 0 else after / len(known), 5)

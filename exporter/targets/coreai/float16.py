@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 from torch.fx.node import Argument, map_arg
 
+from styleexport.core.float16 import LARGEST_FLOAT16
 from styleexport.core.thresholds import CHOICES
 from styleexport.exporter.graph.graph import CHOSEN_BY, operation_of
 from styleexport.exporter.graph.rewrite import add_weight, tensor_of
@@ -28,7 +29,6 @@ FLOAT32_OPS = (
     *("sum", "linalg_vector_norm", "norm", "logsumexp", "var", "std", "var_mean", "std_mean"),
     *("instance_norm", "layer_norm", "group_norm", "batch_norm", "native_layer_norm"),
 )
-LARGEST_FLOAT16 = 65504.0
 ELEMENTWISE = ("add", "sub", "mul", "div")
 ROOTS = ("sqrt", "rsqrt", "reciprocal")
 
@@ -190,7 +190,7 @@ def keep_convolutions_whole(module: GraphModule) -> None:
         if tensor_of(module, node.args[1]) is not None:
             with module.graph.inserting_before(node):
                 limited = module.graph.call_function(
-                    torch.ops.aten.clamp_min.default, (data, -LARGEST_FLOAT16)
+                    torch.ops.aten.clamp_min.default, (data, -float(LARGEST_FLOAT16))
                 )
             limited.meta = dict(data.meta)
             node.replace_input_with(data, limited)

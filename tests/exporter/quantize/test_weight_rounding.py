@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from styleexport.core.recipe import Settings
 from styleexport.exporter.quantize.blocks import find_blocks, ranged_layers
+from styleexport.exporter.quantize.patches import some_patches
 from styleexport.exporter.quantize.ranges import observe, ranges_of
 from styleexport.exporter.quantize.simulate import rounded_weight, simulate, weight_scales
 from styleexport.exporter.quantize.weight_rounding import (
@@ -17,7 +18,6 @@ from styleexport.exporter.quantize.weight_rounding import (
     palettes,
     reconstructed,
     round_weights,
-    some_patches,
 )
 from tests.exporter.conftest import feeds_of, graph_of
 

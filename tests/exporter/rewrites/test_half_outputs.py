@@ -11,6 +11,7 @@ import torch.nn.functional as functional
 from torch import nn
 
 from styleexport.core.errors import UsageError
+from styleexport.core.float16 import LARGEST_FLOAT16
 from styleexport.core.psnr import psnr_db
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.graph.capture import capture
@@ -19,15 +20,15 @@ from styleexport.exporter.quantize.calibration import read_calibration
 from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
 from styleexport.exporter.rewrites.choices import check_rewrites
 from styleexport.exporter.rewrites.half_outputs import NAME, with_outputs_in_half_range
-from styleexport.exporter.rewrites.half_range import SMALLEST_NORMAL, within_half_range
+from styleexport.exporter.rewrites.half_range import within_half_range
 from styleexport.exporter.rewrites.running_sums import forecast
 from styleexport.exporter.targets._target import Recipe, Source
 from styleexport.models.networks._open import open_network
 from styleexport.runtime_bench.runners._runner import RunOptions
+from tests.exporter.rewrites.half_tensors import HalfTensors
 from tests.zoo import load_own
 
 SIZE = Size(32, 40)
-LARGEST = 65504.0
 GAIN = 1e5
 aten = torch.ops.aten
 
@@ -101,15 +102,8 @@ BODIES = {
 }
 
 
-class Half(torch.fx.Interpreter):
-    """Float16 tensors, what is not normal flushed to zero, and float16 sums in convolutions."""
-
-    def run_node(self, n):
-        value = super().run_node(n)
-        if isinstance(value, torch.Tensor) and value.is_floating_point():
-            value = value.half().float()
-            value = torch.where(value.abs() < SMALLEST_NORMAL, torch.zeros_like(value), value)
-        return value
+class Half(HalfTensors):
+    """Float16 sums in convolutions too."""
 
     def call_function(self, target, args, kwargs):
         if target is not aten.conv2d.default:
@@ -153,9 +147,9 @@ def test_outputs_stay_inside_float16_and_are_the_same_bits(body):
         after = Half(within_half_range(scaled, feeds)[0].module()).run(image)
     assert psnr_db(before.numpy(), expected.numpy(), 1.0) < 30
     assert psnr_db(after.numpy(), expected.numpy(), 1.0) >= 55
-    reached = forecast(scaled.reading, feeds, LARGEST / 2)
+    reached = forecast(scaled.reading, feeds, LARGEST_FLOAT16 / 2)
     layers = {n: r.all for n, r in reached.items() if n.startswith("conv")}
-    assert max(layers.values()) <= LARGEST / 2
+    assert max(layers.values()) <= LARGEST_FLOAT16 / 2
 
 
 def test_only_what_no_constant_takes_is_multiplied():
@@ -207,7 +201,7 @@ def test_partial_sums_count_where_results_are_small():
 
     graph, _ = apply_passes(capture(load_own(Cancels()), Role.STYLIZE, SIZE), ())
     feed = {"content": np.full((1, 3, SIZE.height, SIZE.width), 0.9, np.float32)}
-    reach = forecast(graph.reading, [feed], LARGEST / 2)["conv2d"]
+    reach = forecast(graph.reading, [feed], LARGEST_FLOAT16 / 2)["conv2d"]
     assert reach.value < 2
     assert reach.sums == pytest.approx(9e4, rel=1e-3)
     scaled, (fact,) = with_outputs_in_half_range(graph, [feed])

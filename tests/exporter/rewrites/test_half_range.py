@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from styleexport.core import plugins
+from styleexport.core.float16 import LARGEST_FLOAT16
 from styleexport.core.psnr import psnr_db
 from styleexport.core.types import Precision, Role, Size
 from styleexport.exporter.graph.capture import capture
@@ -18,16 +19,16 @@ from styleexport.exporter.graph.graph import example_inputs
 from styleexport.exporter.graph.rewrite import Pass, apply_passes
 from styleexport.exporter.quantize.calibration import read_calibration
 from styleexport.exporter.quantize.calibration_inputs import calibration_inputs
-from styleexport.exporter.rewrites.half_range import SMALLEST_NORMAL, within_half_range
+from styleexport.exporter.rewrites.half_range import within_half_range
 from styleexport.exporter.rewrites.spatial_means import expand_norms
 from styleexport.models.network_spec import NETWORKS as PACKAGE
 from styleexport.models.networks._gatys import GatysNetwork
 from styleexport.models.networks._open import open_network
 from styleexport.runtime_bench.runners._runner import RunOptions
+from tests.exporter.rewrites.half_tensors import HalfTensors
 from tests.zoo import ALIKE, load_own, load_random, load_thin
 
 SIZE = Size(48, 64)
-LARGEST = 65504.0
 aten = torch.ops.aten
 AXES = (2, 3)
 
@@ -106,17 +107,6 @@ def graph_of_norm(norm: str, *gain: float):
     return graph_of(Own(NORMS[norm], *gain))
 
 
-class Device(torch.fx.Interpreter):
-    """Rounds every tensor to float16 and flushes what is not normal to zero."""
-
-    def run_node(self, n):
-        value = super().run_node(n)
-        if isinstance(value, torch.Tensor) and value.is_floating_point():
-            value = value.half().float()
-            value = torch.where(value.abs() < SMALLEST_NORMAL, torch.zeros_like(value), value)
-        return value
-
-
 class Bounds(torch.fx.Interpreter):
     """Notes the largest value of a tensor, and the largest sum of |x| of a reduction."""
 
@@ -153,14 +143,14 @@ def test_every_way_to_write_a_norm_stays_inside_float16(norm):
     assert [fact.refused for fact in facts] == [(), ()]
     assert facts[1].applied > 0
     values, sums = bounds(safe, feeds)
-    assert max(values.values()) < LARGEST
+    assert max(values.values()) < LARGEST_FLOAT16
     assert sums
-    assert max(sums.values()) < LARGEST
+    assert max(sums.values()) < LARGEST_FLOAT16
     inputs = example_inputs(graph.inputs, graph.size)
     with torch.inference_mode():
         expected = graph.module()(*inputs)
         close = safe.module()(*inputs)
-        rounded = Device(safe.module()).run(*inputs)
+        rounded = HalfTensors(safe.module()).run(*inputs)
     assert float((close - expected).abs().max()) < 2e-4
     assert psnr_db(rounded.numpy(), expected.numpy(), 1.0) > 40
 
@@ -169,7 +159,7 @@ def test_every_way_to_write_a_norm_stays_inside_float16(norm):
 def test_the_same_definitions_pass_65504_without_the_scales(norm):
     graph, feeds = graph_of_norm(norm, 4000.0)
     plain, _ = apply_passes(graph, (Pass("expand-norms", 0, expand_norms),))
-    assert max(max(found.values()) for found in bounds(plain, feeds)) > LARGEST
+    assert max(max(found.values()) for found in bounds(plain, feeds)) > LARGEST_FLOAT16
 
 
 @pytest.mark.parametrize("norm", [name for name in NORMS if name != "var of a norm"])
@@ -180,9 +170,9 @@ def test_flat_pictures_and_dead_channels_give_numbers(norm):
     with torch.inference_mode():
         for colour in (0.0, 0.5, 1.0):
             image = torch.full((1, 3, SIZE.height, SIZE.width), colour)
-            assert torch.isfinite(Device(safe.module()).run(image)).all(), colour
+            assert torch.isfinite(HalfTensors(safe.module()).run(image)).all(), colour
         image = example_inputs(graph.inputs, graph.size)[0]
-        assert torch.isfinite(Device(safe.module()).run(image)).all()
+        assert torch.isfinite(HalfTensors(safe.module()).run(image)).all()
 
 
 def test_scales_are_proven_on_the_pictures_that_they_were_measured_on():
@@ -199,8 +189,8 @@ def test_the_default_network_stays_inside_float16():
     safe, facts = within_half_range(graph, feeds)
     assert [fact.refused for fact in facts] == [(), ()]
     values, sums = bounds(safe, feeds)
-    assert max(values.values()) < LARGEST
-    assert max(sums.values()) < LARGEST
+    assert max(values.values()) < LARGEST_FLOAT16
+    assert max(sums.values()) < LARGEST_FLOAT16
 
 
 # Networks that normalise nothing: half precision needs no scales.
@@ -231,8 +221,8 @@ def test_it_is_exact_on_every_network(name, role):
     assert (facts[1].applied > 0) != (name in WITHOUT_STATISTICS)
     # Eight at most; where there are more, none of those that the scales were taken from.
     values, sums = bounds(safe, feeds[1 :: max(1, len(feeds) // 8)])
-    assert max(values.values()) < LARGEST
-    assert max(sums.values(), default=0.0) < LARGEST
+    assert max(values.values()) < LARGEST_FLOAT16
+    assert max(sums.values(), default=0.0) < LARGEST_FLOAT16
 
 
 def test_a_square_of_something_else_is_named():

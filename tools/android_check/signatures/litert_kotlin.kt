@@ -3,7 +3,7 @@
 // because those of Java know neither named nor default arguments.
 package com.google.ai.edge.litert
 
-private fun absent(): Nothing = throw NotImplementedError()
+private fun absent(): Nothing = error("a signature, which is compiled against and never run")
 
 enum class Accelerator { NONE, CPU, GPU, NPU }
 

@@ -1,7 +1,7 @@
 """LiteRT's own GPU accelerator on a Vulkan device in software: whole files, right values.
 
 The accelerator's library loads Vulkan when a process begins, so each run is a process. The device
-is SwiftShader, which Chromium brings along; without it these tests are skipped.
+is SwiftShader, which Chromium brings along; without it these tests are skipped, and fail in CI.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 from styleexport.core.types import Precision
 from styleexport.exporter.targets._target import Recipe
 from tests.exporter.conftest import feeds_of
+from tests.runtime_bench.browser.conftest import needed
 
 pytest.importorskip("litert_torch")
 
@@ -67,7 +68,7 @@ def swiftshader() -> Path | None:
 def run_on_gpu(path: Path) -> dict:
     folder = swiftshader()
     if folder is None:
-        pytest.skip("no Vulkan device in software: install Chromium")
+        needed("no Vulkan device in software: install Chromium")
     variables = {
         "LD_LIBRARY_PATH": str(folder),
         "VK_ICD_FILENAMES": str(folder / "vk_swiftshader_icd.json"),
